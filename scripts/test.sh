@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Runs every check of the project: ruff, mypy, the whole test suite in one process, and
+# tests/mpi again on 1, 2 and 3 ranks. All of them run whatever fails; the exit status is 0
+# only when all passed, and the last line counts the tests and checks.
+#
+# Cost:    the set-up of scripts/setup.sh on the first call, then a few minutes on two cores.
+# Launch:  bash scripts/test.sh
+set -euo pipefail
+
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$root"
+
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg PYTHONFAULTHANDLER=1
+choose_blas_kernels
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+passed=0 failed=0 skipped=0
+summary=()
+
+# Arguments: word, file. The number before the word in pytest's closing line.
+count() {
+  local number
+  number=$(grep -E '[0-9]+ (passed|failed|errors?|skipped|deselected).* in [0-9]' "$2" |
+    tail -n 1 | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' || true)
+  printf '%s' "${number:-0}"
+}
+
+# Arguments: name, exit status, log of a pytest run or nothing.
+record() {
+  local name=$1 status=$2 log=${3:-} verdict=passed broken=0
+  [ "$status" = 0 ] || verdict="failed (exit status $status)"
+  if [ -n "$log" ]; then
+    broken=$(($(count failed "$log") + $(count 'errors?' "$log")))
+    passed=$((passed + $(count passed "$log")))
+    skipped=$((skipped + $(count skipped "$log")))
+  elif [ "$status" = 0 ]; then
+    passed=$((passed + 1))
+  fi
+  # A check that fails without a failed test of its own, a hang for one, counts as one.
+  if [ "$status" != 0 ] && [ "$broken" = 0 ]; then broken=1; fi
+  failed=$((failed + broken))
+  summary+=("$name: $verdict")
+}
+
+# Arguments: name, command.
+check() {
+  local name=$1 status=0
+  shift
+  printf -- '---- %s\n' "$name"
+  "$@" || status=$?
+  record "$name" "$status"
+}
+
+check "ruff" "$venv_python" -m ruff check .
+check "mypy" "$venv_python" -m mypy
+
+printf -- '---- tests, one process\n'
+status=0
+timeout --foreground -k 30 3600 "$venv_python" -m pytest -q -o faulthandler_timeout=600 2>&1 |
+  tee "$logs/serial" || status=$?
+record "tests, one process" "$status" "$logs/serial"
+
+# Rank 0 speaks; the others write to files that are shown when something fails. A rank that
+# waits for one that has failed would wait for ever: hence the time limit.
+# shellcheck disable=SC2016
+quiet_ranks='rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-${PMIX_RANK:-${SLURM_PROCID:-0}}}}
+logs=$1; shift
+if [ "$rank" = 0 ]; then exec "$@"; fi
+exec "$@" >"$logs/rank-$rank" 2>&1'
+
+for ranks in 1 2 3; do
+  name="tests/mpi on $ranks rank$([ "$ranks" = 1 ] || printf s)"
+  printf -- '---- %s\n' "$name"
+  if [ "$mpi" != mpi ]; then
+    printf 'not run: no MPI with mpi4py here\n'
+    summary+=("$name: not run, no MPI with mpi4py here")
+    continue
+  fi
+  if ! find_launcher "$ranks"; then
+    printf 'mpi4py is here, but no launcher starts %s rank(s) that see each other\n' "$ranks"
+    record "$name" 1
+    continue
+  fi
+  rm -f "$logs"/rank-*
+  status=0
+  # Every rank must draw the same examples, or their collective calls do not meet.
+  timeout --foreground -k 15 900 "${launcher[@]}" bash -c "$quiet_ranks" ranks "$logs" \
+    "$venv_python" -m pytest -q --color=no -p no:cacheprovider --hypothesis-seed=0 \
+    -o faulthandler_timeout=240 tests/mpi </dev/null 2>&1 | tee "$logs/mpi" || status=$?
+  if [ "$status" != 0 ]; then
+    for log in "$logs"/rank-*; do
+      [ -e "$log" ] || continue
+      printf -- '---- %s, %s says:\n' "$name" "$(basename "$log")"
+      tail -n 60 "$log"
+    done
+  fi
+  record "$name" "$status" "$logs/mpi"
+done
+
+printf -- '----\n'
+printf '%s\n' "${summary[@]}"
+printf '%s passed, %s failed' "$passed" "$failed"
+if [ "$skipped" != 0 ]; then printf ', %s skipped' "$skipped"; fi
+printf '\n'
+[ "$failed" = 0 ]

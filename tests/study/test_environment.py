@@ -1,0 +1,228 @@
+"""The description of the machine: complete, cheap, and blind to a broken MPI or PETSc."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+
+from manybody import environment
+
+# Each package as a module that fails to import, and no metadata either.
+BLOCKER = """
+import importlib.abc
+import importlib.metadata
+import os
+import sys
+
+blocked = os.environ["BLOCKED_PACKAGES"].split(",")
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+version = importlib.metadata.version
+
+def version_unless_blocked(name):
+    if name in blocked:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+
+if os.environ.get("BLOCK_METADATA"):
+    importlib.metadata.version = version_unless_blocked
+"""
+
+
+def in_fresh_python(code, tmp_path, **variables):
+    """Standard output of `code`, with `tmp_path` first on the path so that it may shadow."""
+    root = str(Path(environment.__file__).parents[1])
+    completed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), root]), **variables},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
+
+
+def doctor_without(blocked, tmp_path, metadata=True):
+    # sitecustomize reaches the interpreters that doctor_report starts as well
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER)
+    return in_fresh_python(
+        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        tmp_path,
+        BLOCKED_PACKAGES=",".join(blocked),
+        BLOCK_METADATA="1" if metadata else "",
+    )
+
+
+def test_describe_is_flat_complete_and_a_copy():
+    facts = environment.describe()
+    assert set(facts) == {
+        "manybody", "git_revision", "python", "numpy", "scipy", "h5py", "petsc4py", "slepc4py",
+        "mpi4py", "blas", "blas_version", "blas_core", "blas_threads", "hostname", "cpu_model",
+        "logical_cores",
+    }  # fmt: skip
+    assert all(isinstance(value, str | int) and value != "" for value in facts.values())
+    assert facts["numpy"] == numpy.__version__
+    assert facts["logical_cores"] >= 1
+    json.dumps(facts)
+    facts["numpy"] = "changed"
+    assert environment.describe()["numpy"] == numpy.__version__
+
+
+def test_describe_starts_neither_mpi_nor_petsc(tmp_path):
+    # The module by its file: what manybody/__init__.py imports is not the question here.
+    loaded = in_fresh_python(
+        f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("environment", {environment.__file__!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.describe()
+print([name for name in ("petsc4py", "slepc4py", "mpi4py") if name in sys.modules])
+""",
+        tmp_path,
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_describe_is_cheap():
+    environment._describe.cache_clear()
+    begin = time.process_time()
+    environment.describe()
+    assert time.process_time() - begin < 0.2
+
+
+def test_blas_is_numpys_own():
+    def entry(path, core):
+        return {"filepath": path, "architecture": core}
+
+    scipys = entry("/x/numpy-work/site-packages/scipy.libs/libopenblas-1.so", "Haswell")
+    numpys = entry("/x/scipy/site-packages/numpy.libs/libopenblas64_-2.so", "SkylakeX")
+    systems = entry("/usr/lib/openblas-pthread/libopenblas.so.0", "Zen")
+    assert environment._numpys_blas([scipys, systems, numpys]) is numpys
+    assert environment._numpys_blas([scipys, systems]) is systems
+    assert environment._numpys_blas([]) is None
+
+
+@pytest.mark.parametrize(
+    ("core", "flags", "expected"),
+    [
+        ("Prescott", "avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl", ("SkylakeX", True)),
+        ("Haswell", "avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl", ("SkylakeX", False)),
+        ("Cooperlake", "avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl", ("", False)),
+        ("Prescott", "avx2 fma", ("Haswell", True)),
+        ("Prescott", "sse3", ("", False)),
+        ("Zen", "avx2 fma", ("", False)),
+    ],
+)
+def test_core_type_fits_the_cpu(core, flags, expected, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    chosen = {"name": "openblas", "version": "0.3", "core": core, "threads": 1}
+    assert environment.better_core_type(chosen, set(flags.split())) == expected
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert environment.better_core_type(chosen, set(flags.split())) == ("", False)
+
+
+def git(folder, *arguments):
+    subprocess.run(
+        ["git", "-c", "user.name=n", "-c", "user.email=e@localhost", *arguments],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_git_revision_is_that_of_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "manybody"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(environment, "_PACKAGE", package)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert environment._git_revision() == "unknown"
+
+    git(tmp_path, "init", "-q")
+    assert environment._git_revision() == "unknown"
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    revision = environment._git_revision()
+    assert len(revision) >= 40 and not revision.endswith("-dirty")
+    (tmp_path / "notes.txt").write_text("not part of the package")
+    assert environment._git_revision() == revision
+    (package / "__init__.py").write_text("changed = True")
+    assert environment._git_revision() == revision + "-dirty"
+
+    installed = tmp_path / "venv" / "manybody"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(environment, "_PACKAGE", installed)
+    assert environment._git_revision() == "unknown"
+
+
+def test_doctor_without_petsc_and_mpi_says_what_that_costs(tmp_path):
+    report = doctor_without(["petsc4py", "slepc4py", "mpi4py", "matplotlib"], tmp_path)
+    assert "petsc4py is not installed" in report
+    assert "ts-* and mfn-* are unavailable" in report
+    assert "all results are unaffected" in report
+    assert "mpi4py is not installed" in report
+    assert "one process" in report
+    assert "matplotlib: not installed" in report
+
+
+def test_doctor_survives_packages_that_do_not_load(tmp_path):
+    for name in ("petsc4py", "mpi4py"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import os; os.abort()")
+    report = in_fresh_python(
+        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        tmp_path,
+    )
+    assert report.count("does not work") == 2
+    assert "all results are unaffected" in report
+
+
+def test_doctor_refuses_real_scalars(tmp_path):
+    (tmp_path / "petsc4py").mkdir()
+    (tmp_path / "petsc4py" / "__init__.py").write_text(
+        "__version__ = '3.99.0'\ndef init(args): pass\n"
+    )
+    (tmp_path / "petsc4py" / "PETSc.py").write_text(
+        "import numpy\n"
+        "ScalarType, IntType = numpy.float64, numpy.int64\n"
+        "class Sys:\n"
+        "    @staticmethod\n"
+        "    def getVersion(): return (3, 99, 0)\n"
+    )
+    report = in_fresh_python(
+        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        tmp_path,
+    )
+    assert "scalars float64, 64-bit indices: refused" in report
+    assert "ts-* and mfn-* are unavailable" in report
+    assert "MUMPS" not in report
+
+
+def test_a_probe_that_hangs_is_given_up():
+    found, failure = environment._probe("import time; time.sleep(60)", timeout=0.5)
+    assert found is None
+    assert "does not answer" in failure
+
+
+def test_probes_do_not_inherit_a_launcher(monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    monkeypatch.setenv("PMIX_RANK", "1")
+    found, _ = environment._probe(
+        "import json, os\n"
+        "names = [k for k in os.environ if k.startswith(('OMPI_', 'PMI'))]\n"
+        "print('manybody-probe:' + json.dumps(names))"
+    )
+    assert found == []
