@@ -1,0 +1,1 @@
+"""Hamiltonians, baths and generators as plain arrays: no communicator, file or clock."""

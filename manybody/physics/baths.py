@@ -1,0 +1,189 @@
+"""Power spectrum, its Kramers-Kronig partner and the bath correlation function."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from manybody.physics import arguments
+
+Real = NDArray[np.float64]
+
+# Number of terms summed one by one before Euler-Maclaurin takes over, and the
+# Bernoulli numbers B_2 ... B_14 of its remainder.
+_EXPLICIT_TERMS = 8
+_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
+# Beyond this argument the asymptotic series of Ei and E1 is exact to rounding
+# when cut after _ASYMPTOTIC_TERMS pairs, and exp(z) need not be formed.
+_ASYMPTOTIC_FROM = 50.0
+_ASYMPTOTIC_TERMS = 12
+
+
+@dataclass(frozen=True)
+class OhmicBath:
+    """Identical bosonic baths with an Ohmic spectrum and exponential cutoff, SNM eq. (16).
+
+    coupling: J_int >= 0; cutoff: ω_c > 0; beta: inverse temperature > 0; all in
+    units of J.  chemical_potential: only 0, since a density coupling a†a
+    exchanges no particles and μ ≠ 0 would break detailed balance.
+
+    ω > 0 is energy given to the bath.  Raises TypeError or ValueError.
+    """
+
+    coupling: float
+    cutoff: float
+    beta: float
+    chemical_potential: float = 0.0
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        set_field(self, "coupling", arguments.real("bath coupling", self.coupling, minimum=0.0))
+        set_field(self, "cutoff", arguments.real("bath cutoff", self.cutoff, above=0.0))
+        set_field(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
+        mu = arguments.real("bath chemical_potential", self.chemical_potential)
+        if mu != 0.0:
+            raise ValueError(
+                f"bath chemical_potential = {mu!r}: a density coupling exchanges no particles, "
+                "and any value but 0 would break detailed balance"
+            )
+        set_field(self, "chemical_potential", mu)
+
+    def gamma(self, omega: ArrayLike) -> Real:
+        """γ(ω) = J_int² e^{−|ω|/ω_c} ω / (1 − e^{−βω}), SNM eq. (16) with f(|ω|) for ω < 0.
+
+        Same shape as `omega`; γ(0) = J_int²/β; KMS γ(ω) = e^{βω} γ(−ω).
+        """
+        omega = np.asarray(omega, dtype=np.float64)
+        size = np.abs(omega)
+        x = self.beta * size
+        with np.errstate(invalid="ignore", under="ignore"):
+            # x / (1 - e^-x): emission for ω > 0; absorption carries one more e^-x.
+            emission = np.where(x > 0.0, x / -np.expm1(-x), 1.0)
+            factor = np.exp(-size / self.cutoff - np.where(omega < 0.0, x, 0.0))
+            return self.coupling**2 / self.beta * emission * factor
+
+    def eta(self, omega: ArrayLike) -> Real:
+        """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
+
+        Closed form of PHYSICS.md section 2 (exponential integrals and
+        Euler-Maclaurin); absolute error about 1e-13 J_int² ω_c / 2π.
+        Same shape as `omega`.
+        """
+        omega = np.asarray(omega, dtype=np.float64)
+        flat = omega.ravel()
+        size = np.abs(flat)
+        result = np.full(flat.shape, -self.cutoff)
+        # Below this every ω-dependent term is far under rounding of −ω_c.
+        nonzero = size > 1e-30 * min(self.cutoff, 1.0 / self.beta)
+        w, signed = size[nonzero], flat[nonzero]
+        if w.size:
+            a = 1.0 / self.cutoff + self.beta * np.arange(_EXPLICIT_TERMS + 1)
+            total = self._tail(w)
+            for n in range(1, _EXPLICIT_TERMS):
+                total += _sum_and_difference(a[n] * w)[0]
+            sums, differences = _sum_and_difference(a[0] * w)
+            own = 0.5 * (sums + np.sign(signed) * differences)
+            result[nonzero] += signed * (own + total)
+        return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)
+
+    def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
+        """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
+        half = 0.5 * self.gamma(omega)
+        return half + 1j * self.eta(omega) if lamb_shift else half
+
+    def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
+        """C(t) = J_int²/(2πβ²) [ψ₁(1/(βω_c) + it/β) + ψ₁(1 + 1/(βω_c) − it/β)].
+
+        ψ₁ is the trigamma function.  Same shape as `time`; C(−t) = C(t)*.
+        """
+        shift = 1.0 / (self.beta * self.cutoff)
+        scaled = 1j * np.asarray(time, dtype=np.float64) / self.beta
+        prefactor = self.coupling**2 / (2.0 * np.pi * self.beta**2)
+        return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
+
+    def kms_residual(self, omega: ArrayLike) -> float:
+        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling."""
+        size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
+        emission = self.gamma(size)
+        if size.size == 0 or self.coupling == 0.0:
+            return 0.0
+        with np.errstate(under="ignore"):
+            error = np.abs(emission * np.exp(-self.beta * size) - self.gamma(-size))
+        return float(np.max(error / np.where(emission > 0.0, emission, 1.0)))
+
+    def _tail(self, w: Real) -> Real:
+        """T_M of PHYSICS.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""
+        h = self.beta * w
+        z = (1.0 / self.cutoff + self.beta * _EXPLICIT_TERMS) * w
+        tail = np.empty_like(w)
+        far = z >= _ASYMPTOTIC_FROM
+        tail[far] = self._far_tail(h[far])
+        near = ~far
+        z, h = z[near], h[near]
+        sums, differences = _sum_and_difference(z)
+        value = differences / h + 0.5 * sums
+        # h^m F^(m)(z) with u = h/z <= 1/M: z^-16 alone would overflow for small ω.
+        u = h / z
+        derivative = 2.0 * u - h * differences
+        power = u
+        for k, bernoulli in enumerate(_BERNOULLI, start=1):
+            m = 2 * k - 1
+            value -= bernoulli / math.factorial(2 * k) * derivative
+            power = power * u * u
+            derivative = h * h * derivative + 2.0 * math.factorial(m + 1) * power
+        tail[near] = value
+        return tail
+
+    def _far_tail(self, h: Real) -> Real:
+        first = _EXPLICIT_TERMS + 1.0 / (self.beta * self.cutoff)
+        total = np.zeros_like(h)
+        for k in range(_ASYMPTOTIC_TERMS):
+            with np.errstate(under="ignore"):
+                coefficient = 2.0 * math.factorial(2 * k + 1) * special.zeta(2 * k + 2, first)
+                total += coefficient / h ** (2 * k + 2)
+        return total
+
+
+def _sum_and_difference(z: Real) -> tuple[Real, Real]:
+    """F = g(z) + g(−z) and D = g(z) − g(−z), g(z) = e^{−z} Ei(z), for z > 0."""
+    sums, differences = np.empty_like(z), np.empty_like(z)
+    near, far = z < 1.0, z >= _ASYMPTOTIC_FROM
+    middle = ~(near | far)
+    x = z[near]
+    shi, chi = special.shichi(x)
+    cosh, sinh = np.cosh(x), np.sinh(x)
+    sums[near] = 2.0 * (chi * cosh - shi * sinh)
+    differences[near] = 2.0 * (shi * cosh - chi * sinh)
+    x = z[middle]
+    grow = np.exp(x)
+    forward, backward = special.expi(x) / grow, -special.exp1(x) * grow
+    sums[middle] = forward + backward
+    differences[middle] = forward - backward
+    inverse = 1.0 / z[far]
+    even, odd = np.zeros_like(inverse), np.zeros_like(inverse)
+    with np.errstate(under="ignore"):
+        for k in range(_ASYMPTOTIC_TERMS - 1, -1, -1):
+            even = math.factorial(2 * k) + inverse * inverse * even
+            odd = math.factorial(2 * k + 1) + inverse * inverse * odd
+        sums[far] = 2.0 * inverse * inverse * odd
+        differences[far] = 2.0 * inverse * even
+    return sums, differences
+
+
+def _trigamma(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """ψ₁(z) for Re z > 0: recurrence to Re z >= 16, then the asymptotic series."""
+    z = np.asarray(z, dtype=np.complex128)
+    shift = np.zeros_like(z)
+    for _ in range(16):
+        shift += 1.0 / (z * z)
+        z = z + 1.0
+    inverse = 1.0 / z
+    series = inverse + 0.5 * inverse**2
+    power = inverse**3
+    for bernoulli in _BERNOULLI:
+        series += bernoulli * power
+        power = power * inverse * inverse
+    return shift + series

@@ -1,0 +1,58 @@
+"""How far the laws that must hold do hold on one sample, in measured figures."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Measured figures of one sample; every comparison carries one.
+
+    trace_error: largest |tr ρ(t) − 1| over times and equations.
+    hermiticity_error: largest |ρ_ab − ρ_ba*| over times and equations.
+    redfield_gibbs_residual, davies_gibbs_residual: largest |element| of L[ρ_G] in
+        the site basis, in J.  Rounding, except for Redfield with Lamb shift.
+    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies.
+    smallest_eigenvalue: of ρ_R(t) over all times.  Redfield need not be positive.
+    clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4).
+    merged_neighbours, expected_by_chance: Bohr frequencies found equal, and how
+        many chance alone would make equal.
+    smallest_separation: smallest distance of two Bohr frequencies kept apart, in J.
+    cluster_width: extent of the widest cluster of equal Bohr frequencies, in J.
+    secular_ambiguity: largest change of the trace distance when near-coincident
+        frequencies are merged; 0 unless the clustering is ambiguous.
+    stepper_error: estimate of the error of ρ_R(t) in trace norm.
+    applications: generator applications spent on the Redfield equation.
+    """
+
+    trace_error: float
+    hermiticity_error: float
+    redfield_gibbs_residual: float
+    davies_gibbs_residual: float
+    kms_residual: float
+    smallest_eigenvalue: float
+    clustering: str
+    merged_neighbours: int
+    expected_by_chance: float
+    smallest_separation: float
+    cluster_width: float
+    secular_ambiguity: float
+    stepper_error: float
+    applications: int
+
+    def as_dict(self) -> dict[str, float | int | str]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def trace_error(states: NDArray[Any]) -> float:
+    """Largest |tr ρ − 1| of (..., N, N) states."""
+    return float(np.abs(np.einsum("...aa->...", states) - 1.0).max(initial=0.0))
+
+
+def hermiticity_error(states: NDArray[Any]) -> float:
+    """Largest |ρ_ab − ρ_ba*| of (..., N, N) states."""
+    return float(np.abs(states - np.swapaxes(states, -1, -2).conj()).max(initial=0.0))

@@ -1,0 +1,347 @@
+"""The Davies generator: secular approximation, in the energy basis.
+
+dρ/dt = −i[H + H_LS, ρ] + Σ_{j,ω} γ(ω)(A_j(ω)ρA_j(ω)† − ½{A_j(ω)†A_j(ω), ρ}) with
+A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k| and H_LS = Σ η(ω) A_j(ω)†A_j(ω)
+(SNM below eq. (18), PHYSICS.md section 4), A_j = |j⟩⟨j|.
+
+In the energy basis this is the part of the Redfield generator that keeps the
+Bohr frequency E_k − E_m of a coherence |k⟩⟨m|.  Where no two frequencies coincide
+coherences only decay and populations obey a rate equation: the closed form.
+Coherences whose frequencies coincide form a Bohr block, propagated beside it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.physics.baths import OhmicBath
+from manybody.physics.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.spectra import Spectrum, degeneracy_tolerance, linked
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+# Entries of assembled Bohr blocks of one sample (24 bytes each); the largest
+# blocks beyond that are applied without being formed.
+MAX_BLOCK_ENTRIES = 20_000_000
+# Poisson mean up to which e^{-qt} and its recursion lose nothing in double precision.
+_MAX_POISSON_MEAN = 200.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Coherences |k⟩⟨m| that share one Bohr frequency, applied without being formed."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    frequency: float
+
+
+@dataclass(frozen=True, eq=False)
+class DaviesGenerator:
+    """Davies generator of one sample.
+
+    spectrum: stack of this one sample; rates: (N, N) transition rates
+    W_{l←k} = γ(E_k − E_l) O_lk including l = k; exponents: (N, N) complex growth rate
+    of each coherence in the closed form; redfield: the generator whose secular
+    part this is; merged: whether coinciding Bohr frequencies are treated as equal.
+    block_rows, block_columns, block_frequencies, block_matrix: coherences with
+    frequency >= 0 in small Bohr blocks and the dissipator between them;
+    large_blocks: those not formed.
+    """
+
+    spectrum: Spectrum
+    rates: Real
+    exponents: Complex
+    redfield: RedfieldGenerator
+    merged: bool
+    block_rows: NDArray[np.intp]
+    block_columns: NDArray[np.intp]
+    block_frequencies: Real
+    block_matrix: sp.csr_array
+    large_blocks: tuple[_Block, ...]
+
+    @property
+    def populations_in_block(self) -> bool:
+        """True when degenerate levels tie the populations to coherences."""
+        small = self.block_rows == self.block_columns
+        large = any(np.any(block.rows == block.columns) for block in self.large_blocks)
+        return bool(np.any(small)) or large
+
+    def populations(self, initial: Real, times: Real) -> Real:
+        """Closed-form populations at all times by uniformisation.
+
+        p(t) = Σ_k Poisson(k; qt) (1 + W̃/q)^k p(0), q = max out-rate: sums of
+        non-negative terms.  initial: (N,); times: (T,) ascending >= 0 -> (T, N).
+        """
+        out_rates = self.rates.sum(axis=0)
+        q = float(out_rates.max())
+        if q == 0.0:
+            return np.tile(initial, (len(times), 1))
+        step = self.rates / q
+        step[np.diag_indices_from(step)] += 1.0 - out_rates / q
+        result = np.empty((len(times), len(initial)))
+        start, current, done = 0.0, initial, 0
+        while done < len(times):
+            reach = start + _MAX_POISSON_MEAN / q
+            stop = int(np.searchsorted(times, reach, side="right"))
+            if stop == done:
+                current = _poisson_mixture(step, current, np.array([_MAX_POISSON_MEAN]))[0]
+                start = reach
+                continue
+            result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
+            done = stop
+        return result
+
+    def propagate(self, rho: NDArray[Any], times: Real) -> Complex:
+        """States at the given times.
+
+        rho: (N, N) Hermitian initial state in the site basis; times: (T,)
+        ascending, >= 0.  Returns (T, N, N) in the site basis.
+        """
+        vectors = self.spectrum.vectors[0]
+        initial = vectors.conj().T @ rho @ vectors
+        states = np.exp(self.exponents * times[:, None, None]) * initial
+        levels = np.arange(len(initial))
+        if not self.populations_in_block:
+            states[:, levels, levels] = self.populations(initial[levels, levels].real, times)
+        if self.block_rows.size:
+            bound = float(abs(self.block_matrix).sum(axis=0).max())
+            _fill(
+                states, times, initial, self.block_rows, self.block_columns,
+                self.block_frequencies, lambda x: self.block_matrix @ x, bound,
+            )  # fmt: skip
+        for block in self.large_blocks:
+            bound = 4.0 * float(self.redfield.decay_norm[0])
+            frequencies = np.full(block.rows.size, block.frequency)
+            _fill(
+                states, times, initial, block.rows, block.columns, frequencies,
+                lambda x, block=block: self._apply_large(block, x), bound,
+            )  # fmt: skip
+        return vectors @ states @ vectors.conj().T
+
+    def apply(self, sigma: NDArray[Any]) -> Complex:
+        """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""
+        result = self.exponents * sigma
+        levels = np.arange(len(sigma))
+        if not self.populations_in_block:
+            p = np.diagonal(sigma)
+            result[levels, levels] = self.rates @ p - self.rates.sum(axis=0) * p
+        if self.block_rows.size:
+            rows, columns = self.block_rows, self.block_columns
+            phases = -1j * self.block_frequencies
+            x, y = sigma[rows, columns], sigma[columns, rows].conj()
+            result[rows, columns] = phases * x + self.block_matrix @ x
+            result[columns, rows] = (phases * y + self.block_matrix @ y).conj()
+        for block in self.large_blocks:
+            x, y = sigma[block.rows, block.columns], sigma[block.columns, block.rows].conj()
+            phase = -1j * block.frequency
+            result[block.rows, block.columns] = phase * x + self._apply_large(block, x)
+            result[block.columns, block.rows] = (phase * y + self._apply_large(block, y)).conj()
+        return result
+
+    def gibbs_residual(self, beta: float) -> float:
+        """Largest |element| of L[ρ_G] in the site basis; rounding, by detailed balance."""
+        residual = self.apply(np.diag(self.spectrum.gibbs_populations(beta)[0]))
+        vectors = self.spectrum.vectors[0]
+        return float(np.abs(vectors @ residual @ vectors.conj().T).max())
+
+    def toarray(self) -> Complex:
+        """(N², N²) matrix on the row-major vec in the site basis; for small N."""
+        n = self.spectrum.n_sites
+        matrix = np.empty((n * n, n * n), dtype=np.complex128)
+        unit = np.zeros((n, n), dtype=np.complex128)
+        for index in range(n * n):
+            unit.flat[index] = 1.0
+            matrix[:, index] = self.apply(unit).ravel()
+            unit.flat[index] = 0.0
+        vectors = self.spectrum.vectors[0]
+        to_site = np.kron(vectors, vectors.conj())
+        return to_site @ matrix @ to_site.conj().T
+
+    def _apply_large(self, block: _Block, x: Complex) -> Complex:
+        """Dissipator and Lamb shift of Redfield, projected on one Bohr block."""
+        n = self.spectrum.n_sites
+        sigma = np.zeros((n, n), dtype=np.complex128)
+        sigma[block.rows, block.columns] = x
+        result = self._half_form(sigma) + self._half_form(sigma.conj().T).conj().T
+        return result[block.rows, block.columns]
+
+    def _half_form(self, sigma: Complex) -> Complex:
+        """Σ_j Λ_j σ A_j − K σ in the energy basis."""
+        vectors, coupled = self.spectrum.vectors[0], self.spectrum.coupled
+        rows = vectors[coupled]
+        meeting = rows.T * (sigma @ rows.conj().T)
+        gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
+        decay = vectors.conj().T @ self.redfield.decay[0] @ vectors
+        return gain - decay @ sigma
+
+
+def build_davies(
+    spectrum: Spectrum,
+    bath: OhmicBath,
+    lamb_shift: bool,
+    merge: bool,
+    redfield: RedfieldGenerator | None = None,
+) -> DaviesGenerator:
+    """Davies generator of one sample.
+
+    spectrum: a stack of one sample; merge: treat Bohr frequencies within the
+    degeneracy tolerance as equal (the clustering rule decides); redfield: the
+    generator of the same sample if it is at hand, to reuse its rates.
+    """
+    if spectrum.n_samples != 1:
+        raise ValueError(f"the Davies generator takes one sample, got {spectrum.n_samples}")
+    if redfield is None:
+        redfield = build_redfield(spectrum, bath, lamb_shift)
+    weights = spectrum.weights[0]
+    one_sided = redfield.rates[0]
+    rates = 2.0 * one_sided.real * weights
+    # ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩
+    losses = np.einsum("lk,lk->k", one_sided, weights)
+    omega = spectrum.bohr_frequencies[0].T
+    exponents = -1j * omega - losses[:, None] - losses.conj()[None, :]
+    exponents = exponents + 2.0 * one_sided[0, 0].real * weights
+    small, large = _bohr_blocks(spectrum) if merge else ([], [])
+    rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
+    return DaviesGenerator(
+        spectrum, rates, exponents, redfield, merge,
+        rows, columns, frequencies, matrix, tuple(large),
+    )  # fmt: skip
+
+
+def _bohr_blocks(spectrum: Spectrum) -> tuple[list[list[_Block]], list[_Block]]:
+    """Sets of coherences with equal frequency >= 0: small ones grouped by size, large ones."""
+    energies = spectrum.energies[0]
+    n = energies.size
+    tolerance = degeneracy_tolerance(energies)
+    omega = spectrum.bohr_frequencies[0].T.ravel()
+    order = np.argsort(omega, kind="stable")
+    labels = linked(omega[order], tolerance)
+    zero = labels[np.searchsorted(omega[order], 0.0)]
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    sizes = np.diff(np.append(starts, omega.size))
+    by_size: dict[int, list[_Block]] = {}
+    for label in range(zero, labels[-1] + 1):
+        size = int(sizes[label])
+        # The zero block of a spectrum without degenerate levels is the rate equation.
+        if size < 2 or (label == zero and size == n):
+            continue
+        members = order[starts[label] : starts[label] + size]
+        rows, columns = np.divmod(members, n)
+        frequency = 0.0 if label == zero else float(np.mean(omega[members]))
+        by_size.setdefault(size, []).append(_Block(rows, columns, frequency))
+    small, large, budget = [], [], MAX_BLOCK_ENTRIES
+    for size in sorted(by_size):
+        budget -= size * size * len(by_size[size])
+        if budget >= 0:
+            small.append(by_size[size])
+        else:
+            large.extend(by_size[size])
+    return small, large
+
+
+def _assemble_blocks(
+    spectrum: Spectrum, redfield: RedfieldGenerator, groups: list[list[_Block]]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Real, sp.csr_array]:
+    """Dissipator between the coherences of all small blocks as one sparse matrix.
+
+    (l, n) ← (k, m): γ(E_k − E_l) Σ_j A^j_lk A^j_mn − K_lk δ_mn − K*_nm δ_lk, K = Σ_j A_jΛ_j.
+    """
+    vectors = spectrum.vectors[0]
+    rates = redfield.rates[0]
+    decay = vectors.conj().T @ redfield.decay[0] @ vectors
+    rows_of_sites = vectors[spectrum.coupled]
+    all_rows, all_columns, all_frequencies = [], [], []
+    entries_i, entries_j, entries = [], [], []
+    offset = 0
+    for group in groups:
+        size = group[0].rows.size
+        chunk = max(1, 2_000_000 // (size * max(size, len(rows_of_sites))))
+        for first in range(0, len(group), chunk):
+            blocks = group[first : first + chunk]
+            left = np.stack([block.rows for block in blocks])
+            right = np.stack([block.columns for block in blocks])
+            # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
+            u = rows_of_sites.conj().T[left] * rows_of_sites.T[right]
+            overlap = u @ np.swapaxes(u.conj(), 1, 2)
+            to_l, from_k = left[:, :, None], left[:, None, :]
+            to_n, from_m = right[:, :, None], right[:, None, :]
+            block_entries = 2.0 * rates[to_l, from_k].real * overlap
+            block_entries = block_entries - decay[to_l, from_k] * (to_n == from_m)
+            block_entries -= decay[to_n, from_m].conj() * (to_l == from_k)
+            index = offset + np.arange(left.size).reshape(left.shape)
+            offset += left.size
+            shape = block_entries.shape
+            entries_i.append(np.broadcast_to(index[:, :, None], shape).ravel())
+            entries_j.append(np.broadcast_to(index[:, None, :], shape).ravel())
+            entries.append(block_entries.ravel())
+            all_rows.append(left.ravel())
+            all_columns.append(right.ravel())
+            all_frequencies.append(np.repeat([block.frequency for block in blocks], size))
+    if not entries:
+        empty = np.empty(0, dtype=np.intp)
+        return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
+    data = np.concatenate(entries).astype(np.complex128)
+    coordinates = (np.concatenate(entries_i), np.concatenate(entries_j))
+    matrix = sp.csr_array((data, coordinates), shape=(offset, offset))
+    return (
+        np.concatenate(all_rows),
+        np.concatenate(all_columns),
+        np.concatenate(all_frequencies),
+        matrix,
+    )
+
+
+def _poisson_mixture(step: Real, initial: Real, means: Real) -> Real:
+    """Σ_k Poisson(k; mean) step^k initial for every mean; (T, N)."""
+    largest = float(means[-1])
+    n_terms = int(largest + 12.0 * np.sqrt(largest) + 30.0)
+    powers = np.empty((n_terms, len(initial)))
+    powers[0] = initial
+    for k in range(1, n_terms):
+        powers[k] = step @ powers[k - 1]
+    with np.errstate(under="ignore"):
+        ratios = means[:, None] / np.arange(1, n_terms)
+        weights = np.exp(-means)[:, None] * np.cumprod(
+            np.concatenate([np.ones((len(means), 1)), ratios], axis=1), axis=1
+        )
+    return (weights / weights.sum(axis=1, keepdims=True)) @ powers
+
+
+def _fill(
+    states: Complex, times: Real, initial: Complex, rows: NDArray[np.intp],
+    columns: NDArray[np.intp], frequencies: Real, dissipator: Any, bound: float,
+) -> None:  # fmt: skip
+    """Propagate the coherences of Bohr blocks and write them, with their conjugates.
+
+    Within a block all coherences share the phase e^{−iωt}, so only the bounded
+    dissipator is exponentiated.
+    """
+    x, now = initial[rows, columns].astype(np.complex128), 0.0
+    for index, time in enumerate(times):
+        x = _exponential_action(dissipator, x, float(time) - now, bound)
+        now = float(time)
+        values = np.exp(-1j * frequencies * now) * x
+        states[index, columns, rows] = values.conj()
+        states[index, rows, columns] = values
+
+
+def _exponential_action(apply: Any, x: Complex, duration: float, bound: float) -> Complex:
+    """e^{A duration} x by Taylor steps of ‖A‖ step <= 1, each summed to rounding."""
+    steps = max(1, int(np.ceil(bound * duration)))
+    step = duration / steps
+    for _ in range(steps):
+        term = total = x
+        for k in range(1, 60):
+            term = apply(term) * (step / k)
+            total = total + term
+            if np.abs(term).max(initial=0.0) <= 1e-18 * np.abs(total).max(initial=0.0):
+                break
+        else:
+            raise RuntimeError("Taylor series of a Bohr block did not converge: bound too small")
+        x = total
+    return x

@@ -1,0 +1,214 @@
+"""Disorder draw -> Hamiltonian and couplings, in the single-particle sector."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.lattices import BOUNDARIES, cubic_bonds
+
+Seed = int | Sequence[int] | np.random.Generator
+
+# A Hamiltonian that a user typed or computed is Hermitian up to rounding; more
+# than this, relative to its largest entry, is a mistake and not rounding.
+HERMITICITY_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class SingleParticleModel:
+    """One particle hopping on N sites, the density of each coupled site in contact with a bath.
+
+    H = Σ_jk h_jk a_j† a_k restricted to one particle, so H is the matrix h, and
+    A_j = a_j† a_j = |j⟩⟨j| (SNM, "Nonlinear dissipation").
+
+    hamiltonian: (N, N) array or SciPy sparse array, Hermitian, energies in J.
+        Stored read-only, real if it has no imaginary part.
+    coupled_sites: indices of the sites with a bath, in [0, N); None means all.
+    name, parameters: what a report calls this model; no influence on the numbers.
+
+    Raises TypeError or ValueError when the matrix is not square, not finite or
+    not Hermitian to 1e-12 of its largest entry, or a site index is out of
+    range, repeated or missing.
+    """
+
+    hamiltonian: Any
+    coupled_sites: Any = None
+    name: str = "single-particle"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        matrix = _checked_hamiltonian(self.hamiltonian)
+        object.__setattr__(self, "hamiltonian", matrix)
+        sites = _checked_sites(self.coupled_sites, matrix.shape[0])
+        object.__setattr__(self, "coupled_sites", sites)
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N."""
+        return int(self.hamiltonian.shape[0])
+
+    @property
+    def is_real(self) -> bool:
+        """True when H has no imaginary part in the site basis."""
+        return not np.iscomplexobj(self.hamiltonian)
+
+    @property
+    def coupled(self) -> NDArray[np.bool_]:
+        """(N,) True where a bath is attached."""
+        mask = np.ones(self.n_sites, dtype=bool)
+        if self.coupled_sites is not None:
+            mask[:] = False
+            mask[self.coupled_sites] = True
+        return mask
+
+    def dense_hamiltonian(self) -> NDArray[Any]:
+        """(N, N) dense H, real or complex; a fresh array for sparse models."""
+        if sp.issparse(self.hamiltonian):
+            return self.hamiltonian.toarray()
+        return self.hamiltonian
+
+
+def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SingleParticleModel:
+    """H = Σ_ij h_ij a_i† a_j with h from the Gaussian unitary ensemble, E|h_ij|² = J²/N (SNM).
+
+    n_sites: N >= 1; coupling: J > 0; seed: int, sequence of ints or Generator.
+    """
+    n_sites = arguments.integer("n_sites", n_sites, 1)
+    coupling = arguments.real("coupling", coupling, above=0.0)
+    rng = np.random.default_rng(seed)
+    draw = rng.standard_normal((2, n_sites, n_sites))
+    matrix = draw[0] + 1j * draw[1]
+    hamiltonian = (matrix + matrix.conj().T) * (coupling / (2.0 * np.sqrt(n_sites)))
+    return SingleParticleModel(
+        hamiltonian, name="dirac_syk2", parameters={"n_sites": n_sites, "coupling": coupling}
+    )
+
+
+def anderson3d(
+    length: int,
+    disorder: float,
+    hopping: float = 1.0,
+    boundary: str = "periodic",
+    seed: Seed = 0,
+) -> SingleParticleModel:
+    """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on an L x L x L cube (SNM).
+
+    ε_i is uniform in [−W, W].  The transition sits at W/J ≈ 8.25.
+
+    length: L >= 1; disorder: W >= 0; hopping: J; boundary: "periodic" (at L = 2
+    each bond counted once) or "open"; seed: int, sequence of ints or Generator.
+    The Hamiltonian is a real SciPy CSR array.
+    """
+    length = arguments.integer("length", length, 1)
+    disorder = arguments.real("disorder", disorder, minimum=0.0)
+    hopping = arguments.real("hopping", hopping)
+    boundary = arguments.choice("boundary", boundary, BOUNDARIES)
+    rng = np.random.default_rng(seed)
+    energies = disorder * rng.uniform(-1.0, 1.0, length**3)
+    bonds = cubic_bonds(length, boundary)
+    rows = np.concatenate([bonds[:, 0], bonds[:, 1], np.arange(length**3)])
+    columns = np.concatenate([bonds[:, 1], bonds[:, 0], np.arange(length**3)])
+    values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
+    hamiltonian = sp.csr_array((values, (rows, columns)), shape=(length**3, length**3))
+    return SingleParticleModel(
+        hamiltonian,
+        name="anderson3d",
+        parameters={
+            "length": length,
+            "disorder": disorder,
+            "hopping": hopping,
+            "boundary": boundary,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """What a study needs to know of a model that it can draw by name.
+
+    build: the public function above; size: its parameter that sets the size;
+    n_sites: size -> N; reals: its real parameters with their defaults (None:
+    must be given); words: its word parameters with default and choices.
+    """
+
+    build: Callable[..., SingleParticleModel]
+    size: str
+    n_sites: Callable[[int], int]
+    reals: Mapping[str, float | None]
+    words: Mapping[str, tuple[str, tuple[str, ...]]]
+    is_real: bool
+
+
+FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
+    {
+        "dirac_syk2": ModelFamily(
+            dirac_syk2, "n_sites", lambda size: size, {"coupling": 1.0}, {}, is_real=False
+        ),
+        "anderson3d": ModelFamily(
+            anderson3d,
+            "length",
+            lambda size: size**3,
+            {"disorder": None, "hopping": 1.0},
+            {"boundary": ("periodic", BOUNDARIES)},
+            is_real=True,
+        ),
+    }
+)
+
+
+def _checked_hamiltonian(value: Any) -> Any:
+    sparse = sp.issparse(value)
+    matrix: Any = sp.csr_array(value, copy=True) if sparse else np.array(value)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
+        raise ValueError(f"hamiltonian has shape {matrix.shape}: must be (N, N) with N >= 1")
+    entries: Any = matrix.data if sparse else matrix
+    if entries.dtype.kind not in "iufc":
+        raise TypeError(f"hamiltonian has dtype {entries.dtype}: must be numeric")
+    wanted = np.complex128 if entries.dtype.kind == "c" else np.float64
+    matrix = matrix.astype(wanted)
+    entries = matrix.data if sparse else matrix
+    if not np.all(np.isfinite(entries)):
+        bad = entries[~np.isfinite(entries)][0]
+        raise ValueError(f"hamiltonian contains {bad}: all entries must be finite")
+    deviation = float(abs(matrix - matrix.conj().T).max())
+    scale = float(abs(matrix).max())
+    if deviation > HERMITICITY_TOLERANCE * scale:
+        raise ValueError(
+            f"hamiltonian is not Hermitian: max |H - H†| = {deviation:.3g} "
+            f"(allowed {HERMITICITY_TOLERANCE:g} of the largest entry, {scale:.3g})"
+        )
+    matrix = 0.5 * (matrix + matrix.conj().T)
+    if np.iscomplexobj(matrix) and not np.any((matrix.data if sparse else matrix).imag):
+        matrix = matrix.real.copy()
+    if sparse:
+        matrix = sp.csr_array(matrix)
+        matrix.sort_indices()
+        for part in (matrix.data, matrix.indices, matrix.indptr):
+            part.flags.writeable = False
+    else:
+        matrix = np.ascontiguousarray(matrix)
+        matrix.flags.writeable = False
+    return matrix
+
+
+def _checked_sites(value: Iterable[int] | None, n_sites: int) -> NDArray[np.intp] | None:
+    if value is None:
+        return None
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"coupled_sites = {value!r}: must be None or a sequence of site indices")
+    sites = [arguments.integer("coupled_sites entry", site, 0) for site in value]
+    if not sites:
+        raise ValueError("coupled_sites is empty: at least one site must couple to a bath")
+    if max(sites) >= n_sites:
+        raise ValueError(f"coupled_sites contains {max(sites)}: allowed are 0 to {n_sites - 1}")
+    if len(set(sites)) != len(sites):
+        raise ValueError(f"coupled_sites = {sites}: each site may appear once")
+    result = np.array(sorted(sites), dtype=np.intp)
+    result.flags.writeable = False
+    return result

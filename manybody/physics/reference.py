@@ -1,0 +1,95 @@
+"""Slow, obvious Liouvillians.  They define the answer that fast paths must match.
+
+Every function takes any Hermitian couplings A_j and returns the (N², N²) matrix
+that acts on the row-major vec of rho, so that A rho B is kron(A, B^T).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics.baths import OhmicBath
+
+Matrix = NDArray[np.complex128]
+
+
+def site_couplings(n_sites: int, coupled_sites: Sequence[int] | None = None) -> list[Matrix]:
+    """A_j = |j⟩⟨j| for the coupled sites (None: all)."""
+    sites = range(n_sites) if coupled_sites is None else coupled_sites
+    couplings = []
+    for site in sites:
+        projector = np.zeros((n_sites, n_sites), dtype=np.complex128)
+        projector[site, site] = 1.0
+        couplings.append(projector)
+    return couplings
+
+
+def redfield_liouvillian(
+    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: OhmicBath, lamb_shift: bool
+) -> Matrix:
+    """−i[H, ρ] + Σ_j (Λ_j ρ A_j − A_j Λ_j ρ + h.c.), Λ_j = Σ Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|.
+
+    SNM eq. (18) before sorting into Lamb shift and dissipator (PHYSICS.md section 3).
+    """
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    rates = bath.one_sided(energies[None, :] - energies[:, None], lamb_shift)
+    liouvillian = _commutator(hamiltonian)
+    identity = np.eye(len(energies))
+    for coupling in couplings:
+        in_energy_basis = vectors.conj().T @ coupling @ vectors
+        filtered = vectors @ (rates * in_energy_basis) @ vectors.conj().T
+        product = coupling @ filtered
+        liouvillian += np.kron(filtered, coupling.T) + np.kron(coupling, filtered.conj())
+        liouvillian -= np.kron(product, identity) + np.kron(identity, product.conj())
+    return liouvillian
+
+
+def davies_liouvillian(
+    hamiltonian: NDArray[Any],
+    couplings: Sequence[Matrix],
+    bath: OhmicBath,
+    lamb_shift: bool,
+    frequency_tolerance: float,
+) -> Matrix:
+    """−i[H + H_LS, ρ] + Σ_{j,ω} γ(ω) (A_j(ω)ρA_j(ω)† − ½{A_j(ω)†A_j(ω), ρ}).
+
+    A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k|, H_LS = Σ η(ω) A_j(ω)†A_j(ω);
+    frequencies are equal when linked by steps of at most `frequency_tolerance`.
+    """
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    frequencies = energies[None, :] - energies[:, None]
+    order = np.argsort(frequencies, axis=None)
+    ordered = frequencies.ravel()[order]
+    groups = np.split(order, np.flatnonzero(np.diff(ordered) > frequency_tolerance) + 1)
+    liouvillian = _commutator(hamiltonian)
+    identity = np.eye(len(energies))
+    for group in groups:
+        omega = float(np.mean(frequencies.ravel()[group]))
+        mask = np.zeros(frequencies.size)
+        mask[group] = 1.0
+        mask = mask.reshape(frequencies.shape)
+        rate = bath.gamma(omega)
+        shift = bath.eta(omega) if lamb_shift else 0.0
+        for coupling in couplings:
+            jump = vectors @ (mask * (vectors.conj().T @ coupling @ vectors)) @ vectors.conj().T
+            product = jump.conj().T @ jump
+            liouvillian += rate * np.kron(jump, jump.conj())
+            liouvillian -= 0.5 * rate * np.kron(product, identity)
+            liouvillian -= 0.5 * rate * np.kron(identity, product.T)
+            liouvillian += _commutator(shift * product)
+    return liouvillian
+
+
+def gibbs_state(hamiltonian: NDArray[Any], beta: float) -> Matrix:
+    """e^{−βH} / Z, (N, N) in the site basis."""
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    boltzmann = np.exp(-beta * (energies - energies[0]))
+    return (vectors * (boltzmann / boltzmann.sum())) @ vectors.conj().T
+
+
+def _commutator(hamiltonian: NDArray[Any]) -> Matrix:
+    """−i[H, ·] as a matrix."""
+    identity = np.eye(len(hamiltonian))
+    return -1j * (np.kron(hamiltonian, identity) - np.kron(identity, hamiltonian.T))

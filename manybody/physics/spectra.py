@@ -1,0 +1,178 @@
+"""Eigensystems and the classification of their Bohr frequencies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics.models import SingleParticleModel
+
+Real = NDArray[np.float64]
+EPSILON = float(np.finfo(np.float64).eps)
+
+# Verdicts of the clustering rule, in the order of their codes in the store.
+SIMPLE, STRUCTURAL, AMBIGUOUS = "simple", "structural", "ambiguous"
+VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Eigensystems of a stack of samples of one kind (same N, real or complex, coupled sites).
+
+    energies: (samples, N) ascending; vectors: (samples, N, N), V[s, a, k] = ⟨a|k⟩,
+    real for real H; coupled: (N,) True where a bath is attached.
+    """
+
+    energies: Real
+    vectors: NDArray[Any]
+    coupled: NDArray[np.bool_]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples in the stack."""
+        return self.energies.shape[0]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N."""
+        return self.energies.shape[1]
+
+    @property
+    def is_real(self) -> bool:
+        """True when all eigenvectors are real."""
+        return not np.iscomplexobj(self.vectors)
+
+    @cached_property
+    def bohr_frequencies(self) -> Real:
+        """(samples, N, N) ω_lk = E_k − E_l, the energy lost in the jump l ← k."""
+        return self.energies[:, None, :] - self.energies[:, :, None]
+
+    @cached_property
+    def coupled_probabilities(self) -> Real:
+        """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
+        probabilities = np.abs(self.vectors) ** 2
+        probabilities[:, ~self.coupled] = 0.0
+        return probabilities
+
+    @cached_property
+    def weights(self) -> Real:
+        """(samples, N, N) O_lk = Σ_j |⟨l|A_j|k⟩|² = Σ_j P_jl P_jk."""
+        p = self.coupled_probabilities
+        return np.swapaxes(p, 1, 2) @ p
+
+    def gibbs_populations(self, beta: float) -> Real:
+        """(samples, N) e^{−βE_k} / Z."""
+        exponent = -beta * (self.energies - self.energies[:, :1])
+        with np.errstate(under="ignore"):
+            boltzmann = np.exp(exponent)
+            return boltzmann / boltzmann.sum(axis=1, keepdims=True)
+
+    def sample(self, index: int) -> "Spectrum":
+        """The stack of the one sample `index`."""
+        chosen = slice(index, index + 1)
+        return Spectrum(self.energies[chosen], self.vectors[chosen], self.coupled)
+
+
+def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
+    """Diagonalise every H = V diag(E) V† of a stack of models of one kind.
+
+    Raises ValueError when sizes, coupled sites or realness differ.
+    """
+    first = models[0]
+    for model in models[1:]:
+        same = (
+            model.n_sites == first.n_sites
+            and model.is_real == first.is_real
+            and np.array_equal(model.coupled, first.coupled)
+        )
+        if not same:
+            raise ValueError("models of one stack must agree in size, realness and coupled sites")
+    # One by one: the bits of a sample must not depend on its stack.
+    systems = [np.linalg.eigh(model.dense_hamiltonian()) for model in models]
+    energies = np.stack([system[0] for system in systems])
+    vectors = np.stack([np.ascontiguousarray(system[1]) for system in systems])
+    return Spectrum(energies, vectors, first.coupled)
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Which Bohr frequencies of one sample coincide (PHYSICS.md section 4).
+
+    verdict: "simple" (no two frequencies with weight coincide: the closed form
+    of the Davies equation is exact), "structural" (coincidences by symmetry:
+    Bohr blocks), "ambiguous" (coincidences that rounding, chance and symmetry
+    could each explain: both answers are wanted).
+    tolerance: frequencies closer than this count as equal.
+    merged_neighbours: number n of neighbouring frequencies closer than tolerance.
+    expected_by_chance: the number n̂ of such neighbours without level repulsion.
+    merged_at_hundredfold: n at 100 times the tolerance.
+    widest_cluster: extent of the widest cluster, in energy.
+    smallest_separation: smallest distance of two frequencies kept apart.
+    """
+
+    verdict: str
+    tolerance: float
+    merged_neighbours: int
+    expected_by_chance: float
+    merged_at_hundredfold: int
+    widest_cluster: float
+    smallest_separation: float
+
+
+def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:
+    """Apply the clustering rule to every sample of a stack."""
+    return [_cluster(spectrum.sample(index)) for index in range(spectrum.n_samples)]
+
+
+def degeneracy_tolerance(energies: Real) -> float:
+    """8 √N ε ‖H‖₂: about eight times the rounding error of an eigenvalue difference."""
+    return 8.0 * np.sqrt(energies.size) * EPSILON * float(np.max(np.abs(energies)))
+
+
+def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
+    """Single-linkage cluster index of each of the ascending `values`."""
+    return np.concatenate([[0], np.cumsum(np.diff(values) > tolerance)])
+
+
+def _cluster(spectrum: Spectrum) -> Clustering:
+    n = spectrum.n_sites
+    energies = spectrum.energies[0]
+    tolerance = degeneracy_tolerance(energies)
+    upper = np.triu_indices(n, k=1)
+    # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.
+    has_weight = spectrum.weights[0][upper] > n * (8.0 * EPSILON) ** 2
+    # The N diagonal frequencies are exactly zero and part of the closed form;
+    # one zero stands for them so that a degenerate level is seen to join it.
+    omega = np.sort(np.concatenate([[0.0], spectrum.bohr_frequencies[0][upper][has_weight]]))
+    gaps = np.diff(omega)
+    if gaps.size == 0:
+        return Clustering(SIMPLE, tolerance, 0, 0.0, 0, 0.0, np.inf)
+    merged = int(np.count_nonzero(gaps <= tolerance))
+    merged_wide = int(np.count_nonzero(gaps <= 100.0 * tolerance))
+    kept = gaps[gaps > tolerance]
+    smallest = float(kept.min()) if kept.size else np.inf
+    chance = tolerance * _squared_density(omega)
+    labels = linked(omega, tolerance)
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    ends = np.append(starts[1:], omega.size) - 1
+    widest = float(np.max(omega[ends] - omega[starts]))
+    if merged == 0:
+        verdict = SIMPLE
+    elif merged > 10.0 * chance and merged_wide == merged and widest <= 3.0 * tolerance:
+        verdict = STRUCTURAL
+    else:
+        verdict = AMBIGUOUS
+    return Clustering(verdict, tolerance, merged, chance, merged_wide, widest, smallest)
+
+
+def _squared_density(omega: Real) -> float:
+    """∫ ρ(ω)² dω of the frequency density, from distinct values in √n bins."""
+    span = float(omega[-1] - omega[0])
+    if span == 0.0:
+        return 0.0
+    bins = max(4, int(np.sqrt(omega.size)))
+    counts, _ = np.histogram(omega, bins=bins, range=(float(omega[0]), float(omega[-1])))
+    return float(np.sum(counts.astype(np.float64) ** 2)) * bins / span
