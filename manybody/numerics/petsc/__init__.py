@@ -1,0 +1,1 @@
+"""The only place that imports petsc4py and slepc4py."""

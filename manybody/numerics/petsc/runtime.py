@@ -1,0 +1,91 @@
+"""One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
+
+import shlex
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_INSTALL = (
+    "run scripts/setup.sh, or install Debian's python3-petsc4py-complex and "
+    "python3-slepc4py-complex, or use stepper 'chebyshev', which needs neither"
+)
+
+
+def petsc() -> ModuleType:
+    """petsc4py.PETSc, initialised without touching sys.argv.
+
+    Raises RuntimeError when it is missing or built for real scalars.
+    """
+    try:
+        import petsc4py
+
+        petsc4py.init([])
+        from petsc4py import PETSc
+    except ImportError as error:
+        raise RuntimeError(
+            f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}"
+        ) from error
+    if not np.issubdtype(PETSc.ScalarType, np.complexfloating):
+        raise RuntimeError(
+            f"PETSc is built for {np.dtype(PETSc.ScalarType).name} scalars, complex is needed: "
+            + _INSTALL
+        )
+    return PETSc
+
+
+def slepc() -> ModuleType:
+    """slepc4py.SLEPc.  Raises RuntimeError when SLEPc or PETSc cannot serve."""
+    petsc()
+    try:
+        import slepc4py
+
+        slepc4py.init([])
+        from slepc4py import SLEPc
+    except ImportError as error:
+        raise RuntimeError(
+            f"SLEPc is needed but slepc4py does not import ({error}): {_INSTALL}"
+        ) from error
+    return SLEPc
+
+
+class Options:
+    """PETSc options of a user, in the global database while this is entered.
+
+    text: as on a command line, "-redfield_ts_adapt_type none -log_view"; an
+    option without a value is a switch.  Raises ValueError when the text does
+    not start with an option.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._entries: dict[str, str | None] = {}
+        name = None
+        for word in shlex.split(text):
+            is_option = word.startswith("-") and not _is_number(word)
+            if is_option:
+                name = word.lstrip("-")
+                self._entries[name] = None
+            elif name is None:
+                raise ValueError(f"petsc_options = {text!r}: must start with an option like -name")
+            else:
+                previous = self._entries[name]
+                self._entries[name] = word if previous is None else f"{previous} {word}"
+        self._database: Any = None
+
+    def __enter__(self) -> "Options":
+        self._database = petsc().Options()
+        for name, value in self._entries.items():
+            self._database.setValue(name, value)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._entries:
+            self._database.delValue(name)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,228 @@
+"""PETSc TS and SLEPc MFN behind the Stepper interface, one sample on one process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from manybody.numerics.dense import advance_one_by_one
+from manybody.numerics.petsc.operators import ShellMatrix, shell_matrix
+from manybody.numerics.petsc.runtime import Options, petsc, slepc
+from manybody.numerics.protocols import (
+    Array,
+    Linearity,
+    Operator,
+    Real,
+    Segment,
+    Solution,
+    Stepper,
+    cut,
+    dyadic_length,
+)
+
+_SEGMENT = 10.0
+
+
+def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix: str) -> Stepper:
+    """The stepper "ts-…" or "mfn-…"; see numerics.steppers.build_stepper."""
+    petsc()
+    kind, scheme = name.split("-", maxsplit=1)
+    if kind == "mfn":
+        slepc()
+        return MatrixFunction(name, scheme, tolerance, petsc_options, prefix)
+    return TimeStepper(name, scheme, tolerance, petsc_options, prefix)
+
+
+class _PetscStepper:
+    """What both kinds share: options, segments, one sample after the other."""
+
+    # The map that `advance` must be given.
+    linearity: Linearity = "hermitian"
+
+    def __init__(
+        self, name: str, scheme: str, tolerance: float, petsc_options: str, prefix: str
+    ) -> None:
+        self.name = name
+        self.tolerance = tolerance
+        self._scheme = scheme
+        self._prefix = prefix
+        self._options = petsc_options
+
+    def segments(self, operator: Operator, times: Real) -> list[Segment]:
+        """Segments of 10, or what fits."""
+        return cut(times, dyadic_length(_SEGMENT))
+
+    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+        """From output time to output time, PETSc objects destroyed at the end."""
+        if operator.shape[0] != 1:
+            raise ValueError(f"{self.name} takes one sample, got a stack of {operator.shape[0]}")
+        if operator.linearity != self.linearity:
+            raise ValueError(
+                f"{self.name} needs the {self.linearity} map, got {operator.linearity}"
+            )
+        module = petsc()
+        vector = module.Vec().createSeq(state.size, comm=module.COMM_SELF)
+        try:
+            with Options(self._options):
+                return self._solve(operator, state, segment, vector)
+        finally:
+            vector.destroy()
+
+    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+        raise NotImplementedError
+
+
+class TimeStepper(_PetscStepper):
+    """PETSc TS: rk5dp, rk8vr (explicit) and arkimex4 (implicit, order 4).
+
+    tolerance: bound on the Frobenius norm of each local error; the estimate is
+    the number of steps times it.  The true error may exceed a local tolerance.
+    """
+
+    def __init__(
+        self, name: str, scheme: str, tolerance: float, petsc_options: str, prefix: str
+    ) -> None:
+        super().__init__(name, scheme, tolerance, petsc_options, prefix)
+        # Krylov solves inside an implicit step form complex combinations.
+        if scheme.startswith("arkimex"):
+            self.linearity = "complex"
+
+    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+        context = ShellMatrix(operator)
+        module = petsc()
+        ts = module.TS().create(comm=module.COMM_SELF)
+        owned: list[Any] = [ts]
+        try:
+            ts.setOptionsPrefix(self._prefix)
+            ts.setProblemType(module.TS.ProblemType.NONLINEAR)
+            if self._scheme.startswith("rk"):
+                ts.setType(module.TS.Type.RK)
+                ts.setRKType(self._scheme[2:])
+                work = vector.duplicate()
+                owned.append(work)
+                ts.setRHSFunction(_explicit(context), work)
+            else:
+                self._make_implicit(ts, context, operator, state.size, owned)
+            ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
+            # TS weighs the root mean square; a Frobenius norm is √size times that.
+            ts.setTolerances(rtol=0.0, atol=self.tolerance / np.sqrt(state.size))
+            box = operator.spectral_box[0]
+            step = 0.1 / max(box[0], -box[1], 1e-3)
+
+            def integrate(
+                _operator: Operator, x: Array, start: float, stop: float
+            ) -> tuple[Array, int, float]:
+                nonlocal step
+                before = context.applications
+                vector.getArray()[...] = x.ravel()
+                ts.setTime(start)
+                ts.setStepNumber(0)
+                ts.setMaxSteps(1_000_000_000)
+                ts.setMaxTime(stop)
+                ts.setTimeStep(min(step, stop - start))
+                # Last, so that what the user asked for wins.
+                ts.setFromOptions()
+                ts.solve(vector)
+                reason = ts.getConvergedReason()
+                if reason <= 0:
+                    raise RuntimeError(
+                        f"{self.name} stopped at t = {ts.getTime():g} before {stop:g}: "
+                        f"PETSc reason {reason}"
+                    )
+                steps = ts.getStepNumber()
+                result = vector.getArray(readonly=True).copy().reshape(x.shape)
+                if steps > 1:
+                    step = (stop - start) / steps
+                used = context.applications - before
+                return result, used, steps * self.tolerance
+
+            return advance_one_by_one(operator, state, segment, integrate)
+        finally:
+            for item in owned:
+                item.destroy()
+
+    def _make_implicit(
+        self, ts: Any, context: ShellMatrix, operator: Operator, size: int, owned: list[Any]
+    ) -> None:
+        module = petsc()
+        # A shell of its own: its shift and scale belong to one Newton step.
+        jacobian_context = ShellMatrix(operator)
+        jacobian = shell_matrix(jacobian_context, size)
+        owned.append(jacobian)
+
+        def residual(_ts: Any, _time: float, u: Any, rate: Any, out: Any) -> None:
+            values = context.apply(u.getArray(readonly=True))
+            out.getArray()[...] = rate.getArray(readonly=True) - values
+
+        def linearise(
+            _ts: Any, _time: float, _u: Any, _rate: Any, shift: float, matrix: Any, _pc: Any
+        ) -> None:
+            jacobian_context.scale_factor = -1.0
+            jacobian_context.shift_term = shift
+            matrix.assemble()
+
+        ts.setType(module.TS.Type.ARKIMEX)
+        ts.setARKIMEXType("4")
+        ts.setARKIMEXFullyImplicit(True)
+        ts.setIFunction(residual, None)
+        ts.setIJacobian(linearise, jacobian)
+        snes = ts.getSNES()
+        snes.setType(module.SNES.Type.KSPONLY)
+        ksp = snes.getKSP()
+        ksp.setType(module.KSP.Type.GMRES)
+        ksp.getPC().setType(module.PC.Type.NONE)
+        # The linear solves must not be what limits a local error of `tolerance`.
+        ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
+
+
+class MatrixFunction(_PetscStepper):
+    """SLEPc MFN: e^{LΔ} x from output time to output time, "krylov" or "expokit".
+
+    tolerance: bound on the Frobenius norm of the error of each action, as SLEPc
+    estimates it; the estimates add up.
+    """
+
+    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+        context = ShellMatrix(operator)
+        module = slepc()
+        matrix = shell_matrix(context, state.size)
+        result = vector.duplicate()
+        mfn = module.MFN().create(comm=petsc().COMM_SELF)
+        try:
+            mfn.setOptionsPrefix(self._prefix)
+            mfn.setOperator(matrix)
+            mfn.setType(self._scheme)
+            function = mfn.getFN()
+            function.setType(module.FN.Type.EXP)
+
+            def integrate(
+                _operator: Operator, x: Array, start: float, stop: float
+            ) -> tuple[Array, int, float]:
+                before = context.applications
+                # The relative tolerance of SLEPc, for a state of this size.
+                size = float(np.linalg.norm(x))
+                mfn.setTolerances(self.tolerance / max(size, 1e-300), 10_000)
+                mfn.setFromOptions()
+                function.setScale(stop - start, 1.0)
+                vector.getArray()[...] = x.ravel()
+                mfn.solve(vector, result)
+                reason = mfn.getConvergedReason()
+                if reason <= 0:
+                    raise RuntimeError(
+                        f"{self.name} did not converge from t = {start:g} to {stop:g}: "
+                        f"SLEPc reason {reason}"
+                    )
+                values = result.getArray(readonly=True).copy().reshape(x.shape)
+                return values, context.applications - before, self.tolerance
+
+            return advance_one_by_one(operator, state, segment, integrate)
+        finally:
+            for item in (mfn, matrix, result):
+                item.destroy()
+
+
+def _explicit(context: ShellMatrix) -> Callable[[Any, float, Any, Any], None]:
+    def right_hand_side(_ts: Any, _time: float, u: Any, out: Any) -> None:
+        out.getArray()[...] = context.apply(u.getArray(readonly=True))
+
+    return right_hand_side

@@ -1,0 +1,117 @@
+"""The small interfaces at which generators, operators and steppers meet."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Real = NDArray[np.float64]
+Array = NDArray[np.complex128]
+Linearity = Literal["complex", "hermitian"]
+
+
+class Kernel(Protocol):
+    """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ."""
+
+    columns: slice
+    needs: slice
+
+    def __call__(self, rho: Array, out: Array, time: float = 0.0) -> None:
+        """(samples, len(needs), N) -> (samples, len(columns), N), written to `out`."""
+
+
+class Operator(Protocol):
+    """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, m, N).
+
+    linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
+    "complex" when it is the complex-linear map, right on any data.
+    spectral_box: (samples, 3) half-width of Im λ, lower and upper bound of Re λ.
+    source: affine part, or None.
+    """
+
+    shape: tuple[int, int, int]
+    basis: str
+    linearity: Linearity
+    autonomous: bool
+    spectral_box: Real
+    source: Array | None
+
+    def apply(self, x: Array, out: Array, time: float = 0.0) -> None:
+        """Write L[x] into `out`."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of time between two places where a run may stop or checkpoint.
+
+    times: output times in [start, stop]; first: index of the first of them among
+    all output times; share: part of the error tolerance this segment may use.
+    """
+
+    start: float
+    stop: float
+    times: tuple[float, ...]
+    first: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a stepper made of one segment.
+
+    states: (samples, len(segment.times), m, N); final: (samples, m, N) at
+    segment.stop; status: a word; applications: (samples,) generator applications;
+    error_estimate: (samples,) estimate of the Frobenius-norm error added here.
+    """
+
+    states: Array
+    final: Array
+    status: str
+    applications: NDArray[np.int64]
+    error_estimate: Real
+    stats: dict[str, float] = field(default_factory=dict)
+
+
+class Stepper(Protocol):
+    """Describe, then solve: no clock, no ranks, no memory between segments.
+
+    linearity: the kind of operator that `advance` must be given.
+    """
+
+    name: str
+    linearity: Linearity
+
+    def segments(self, operator: Operator, times: Real) -> list[Segment]:
+        """Cut [0, times[-1]] so that every output time lies in one segment."""
+
+    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+        """From `state` at segment.start to every output time and to segment.stop.
+
+        Raises RuntimeError when the scheme does not converge.
+        """
+
+
+def cut(times: Real, length: float) -> list[Segment]:
+    """Segments of the given length from 0 to the last output time.
+
+    An output time on a border belongs to the segment that ends there; time 0
+    belongs to the first.
+    """
+    last = float(times[-1])
+    count = max(1, int(np.ceil(last / length * (1.0 - 1e-12))))
+    borders = [min(index * length, last) for index in range(count + 1)]
+    segments, first = [], 0
+    for start, stop in zip(borders[:-1], borders[1:]):
+        end = first
+        while end < len(times) and times[end] <= stop:
+            end += 1
+        chosen = tuple(float(time) for time in times[first:end])
+        segments.append(Segment(start, stop, chosen, first, 1.0 / count))
+        first = end
+    return segments
+
+
+def dyadic_length(wanted: float) -> float:
+    """Largest 10·2^−m <= wanted: samples with equal m can share a stack."""
+    return 10.0 * 2.0 ** np.floor(np.log2(wanted / 10.0))
