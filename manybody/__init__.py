@@ -1,0 +1,32 @@
+"""Redfield and Davies master equations side by side, with a bath on every site.
+
+>>> import manybody as mb
+>>> model = mb.dirac_syk2(n_sites=8, seed=7)
+>>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
+>>> run = mb.compare(model, bath, times=[0.0, 10.0, 20.0])
+>>> run.trace_distance.shape
+(3,)
+"""
+
+from manybody.numerics.steppers import STEPPERS
+from manybody.physics.baths import OhmicBath
+from manybody.physics.certificates import Certificate
+from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
+from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.study.sample import Comparison, compare
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "STEPPERS",
+    "Certificate",
+    "Comparison",
+    "Liouvillian",
+    "OhmicBath",
+    "SingleParticleModel",
+    "anderson3d",
+    "compare",
+    "davies_liouvillian",
+    "dirac_syk2",
+    "redfield_liouvillian",
+]

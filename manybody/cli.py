@@ -1,0 +1,172 @@
+"""python -m manybody: run | report | studies | doctor."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from manybody import __version__
+from manybody.config import FORMATS, Study, builtin_studies, find_study, parse_study
+from manybody.environment import doctor_report
+from manybody.numerics.steppers import build_stepper
+
+# Set by the launchers of Open MPI, MPICH and its kin, and Slurm.
+_SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 2 bad input, 1 anything else)."""
+    options = _parser().parse_args(arguments)
+    comm = None
+    try:
+        comm = _communicator() if options.command == "run" else None
+        if comm is not None:
+            _abort_all_on_exception(comm)
+        command = {"run": _run, "report": _report, "studies": _studies, "doctor": _doctor}
+        return command[options.command](options, comm)
+    except (ValueError, TypeError) as error:
+        if comm is None or comm.Get_rank() == 0:
+            print(f"manybody: {error}", file=sys.stderr, flush=True)
+        return 2
+    except (RuntimeError, OSError) as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"manybody: {error}", file=sys.stderr, flush=True)
+        if comm is not None and comm.Get_size() > 1:
+            comm.Abort(1)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="manybody",
+        description="Redfield and Davies master equations side by side, averaged over disorder.",
+    )
+    parser.add_argument("--version", action="version", version=f"manybody {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="compute a study, or what is missing of it")
+    run.add_argument("study", help="a built-in study (see 'studies') or a TOML file")
+    run.add_argument("--out", required=True, metavar="DIR", help="the store; made if needed")
+    run.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="BLAS threads of each rank (default 1)"
+    )
+    run.add_argument(
+        "--petsc-options", metavar="TEXT", help="as on PETSc's command line; replaces the study's"
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress")
+
+    report = commands.add_parser("report", help="figures and tables of a store")
+    report.add_argument("directory", metavar="DIR")
+    report.add_argument("--format", action="append", choices=FORMATS, help="may be repeated")
+
+    commands.add_parser("studies", help="list the built-in studies")
+    commands.add_parser("doctor", help="what this machine offers and what is missing")
+    return parser
+
+
+def _run(options: argparse.Namespace, comm: Any) -> int:
+    from threadpoolctl import threadpool_limits
+
+    from manybody.study.ensemble import prepare, run_study
+    from manybody.study.groups import rank_of, together
+    from manybody.study.store import Store
+
+    if options.threads < 1:
+        raise ValueError(f"--threads {options.threads}: must be at least 1")
+    study = together(comm, lambda: _requested_study(options))
+    store = Store(options.out)
+    study = prepare(study, store, comm)
+    try:
+        # Not from the environment alone: bits depend on the number of BLAS threads.
+        with threadpool_limits(options.threads, user_api="blas"):
+            run_study(study, store, comm, options.threads, options.quiet)
+    except Exception as error:
+        # Past the checks no exception is bad input; ValueError would be taken for it.
+        raise RuntimeError(f"the run stopped: {type(error).__name__}: {error}") from error
+    if rank_of(comm) == 0:
+        _write_report(store, None)
+    return 0
+
+
+def _requested_study(options: argparse.Namespace) -> Study:
+    study = parse_study(*find_study(options.study))
+    if options.petsc_options is not None:
+        build_stepper(study.stepper, study.tolerance, options.petsc_options)
+        study = replace(study, petsc_options=options.petsc_options)
+    return study
+
+
+def _report(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.study.store import Store
+
+    _write_report(Store(options.directory), options.format)
+    return 0
+
+
+def _write_report(store: Any, formats: Sequence[str] | None) -> None:
+    from manybody.study.report import write_report
+
+    summary, paths = write_report(store, formats)
+    print(summary)
+    for path in paths:
+        kind = "figure" if path.suffix in (".png", ".pdf") else "table"
+        print(f"{kind}: {path}")
+    print(f"data: {store.directory / 'blocks'}", flush=True)
+
+
+def _studies(_options: argparse.Namespace, _comm: Any) -> int:
+    for name, text in builtin_studies().items():
+        study = parse_study(text, f"study {name}")
+        print(f"{name}: {study.description}")
+        for system in study.systems:
+            words = " ".join(f"{key}={value}" for key, value in system.parameters)
+            sizes = ", ".join(map(str, system.sizes))
+            print(f"    {system.model} {words}, sizes {sizes}, {system.samples} samples")
+    return 0
+
+
+def _doctor(_options: argparse.Namespace, _comm: Any) -> int:
+    print("\n".join(doctor_report()))
+    return 0
+
+
+def _communicator() -> Any:
+    """COMM_WORLD under an MPI launcher with more than one rank, else None.
+
+    Raises RuntimeError when there are several ranks and no mpi4py: each would
+    otherwise take itself for the only one.
+    """
+    sizes = [int(os.environ[name]) for name in _SIZE_VARIABLES if name in os.environ]
+    if "SLURM_STEP_NUM_TASKS" in os.environ and "SLURM_PROCID" in os.environ:
+        sizes.append(int(os.environ["SLURM_STEP_NUM_TASKS"]))
+    if max(sizes, default=1) <= 1:
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise RuntimeError(
+            f"started with {max(sizes)} ranks, but mpi4py does not import ({error}): "
+            "run one process, or install mpi4py (scripts/setup.sh)"
+        ) from error
+    comm = MPI.COMM_WORLD
+    if comm.Get_size() != max(sizes):
+        raise RuntimeError(
+            f"the launcher started {max(sizes)} ranks, mpi4py sees {comm.Get_size()}: "
+            "mpi4py belongs to another MPI than the launcher"
+        )
+    return comm
+
+
+def _abort_all_on_exception(comm: Any) -> None:
+    """An exception on one rank would leave the others waiting for ever."""
+
+    def hook(kind: Any, value: BaseException, trace: Any) -> None:
+        traceback.print_exception(kind, value, trace)
+        sys.stderr.flush()
+        comm.Abort(1)
+
+    sys.excepthook = hook

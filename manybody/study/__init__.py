@@ -1,0 +1,1 @@
+"""Samples, ensembles, the store and the report: where physics and numerics meet."""

@@ -1,0 +1,149 @@
+"""Ranks and jobs share a study through the store: who is working on what, in files.
+
+The communicator takes no part in it, so a rank that is slow or late holds nobody
+up, and two jobs on one store share it the way two ranks of one job do.
+
+A claim is a file created exclusively; its owner bumps a counter in it from a
+thread.  A claim whose counter stands still on the observer's own monotonic clock
+is stale, and so is one whose owner was a process of this machine that is gone.
+Claims only save work: two owners of one task do it twice and commit equal blocks.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from manybody.study.plan import Task
+from manybody.study.store import Store
+
+HEARTBEAT_SECONDS = 5.0
+STALE_AFTER_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+
+
+class Claims:
+    """The claims of one process in one folder.  Use with `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+        self._held: set[str] = set()
+        self._counter = 0
+        # name -> (content last seen, when it was first seen)
+        self._seen: dict[str, tuple[str, float]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "Claims":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        for name in list(self._held):
+            self.release(name)
+        # The last one out leaves no empty folder behind.
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
+    def acquire(self, name: str) -> bool:
+        """True when the task `name` is now ours; takes over a stale claim."""
+        path = self._folder / name
+        if self._create(path):
+            self._held.add(name)
+            return True
+        if self._is_stale(name):
+            path.unlink(missing_ok=True)
+            if self._create(path):
+                self._held.add(name)
+                return True
+        return False
+
+    def release(self, name: str) -> None:
+        """Give up the task `name`."""
+        self._held.discard(name)
+        (self._folder / name).unlink(missing_ok=True)
+
+    def _create(self, path: Path) -> bool:
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._create(path)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{self._owner} {self._counter}")
+        return True
+
+    def _is_stale(self, name: str) -> bool:
+        try:
+            content = (self._folder / name).read_text()
+        except OSError:
+            return False
+        words = content.split()
+        if len(words) == 4 and words[0] == socket.gethostname() and not _alive(int(words[1])):
+            return True
+        before = self._seen.get(name)
+        now = time.monotonic()
+        if before is None or before[0] != content:
+            self._seen[name] = (content, now)
+            return False
+        return now - before[1] > STALE_AFTER_SECONDS
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            self._counter += 1
+            for name in list(self._held):
+                try:
+                    # In place and only if it is still there: a torn read looks alive.
+                    with open(self._folder / name, "r+") as file:
+                        file.write(f"{self._owner} {self._counter}")
+                except OSError:
+                    # A claim is advisory: a full disk stops the commit, not this.
+                    continue
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def hand_out(store: Store, claims: Claims, tasks: list[Task]) -> Iterator[tuple[Task, list[int]]]:
+    """Yield (task, missing samples) claimed by this process until none are left to do.
+
+    A task claimed elsewhere is passed by and looked at again at the end: it may
+    have been finished, or its owner may have died.  Waits for owners that are alive.
+    """
+    waiting = list(tasks)
+    while waiting:
+        passed_by = []
+        for task in waiting:
+            name = f"{task.point.name}.{task.first:06d}-{task.stop:06d}"
+            if not store.missing(task):
+                continue
+            if not claims.acquire(name):
+                passed_by.append(task)
+                continue
+            try:
+                # It may have been committed between the look and the claim.
+                missing = store.missing(task)
+                if missing:
+                    yield task, missing
+            finally:
+                claims.release(name)
+        waiting = passed_by
+        if waiting:
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,194 @@
+"""A study from tasks to store."""
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from manybody.config import Point, Study
+from manybody.environment import better_core_type, blas_summary, cpu_flags, describe
+from manybody.study.claims import Claims, hand_out
+from manybody.study.groups import rank_of, size_of, together
+from manybody.study.plan import Task, application_flops, build_tasks, check_memory
+from manybody.study.progress import Progress, clock
+from manybody.study.sample import compare
+from manybody.study.store import Record, Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of `run_study` did, over all ranks.
+
+    computed, present: samples computed now and found finished; seconds: wall
+    time; flops, applications: work done on the generator.
+    """
+
+    computed: int
+    present: int
+    seconds: float
+    applications: int
+    flops: float
+
+
+def prepare(study: Study, store: Store, comm: Any = None) -> Study:
+    """Check that `study` can run in `store`, write its description and return what to run.
+
+    The result is `study` extended by what a used store already holds.  Raises
+    ValueError on every rank, before anything is written, when the store belongs to
+    another study, cannot be written or a size cannot fit into memory.
+    """
+
+    def action() -> Study:
+        check_memory(study)
+        extended = store.check(study)
+        store.create(extended)
+        for path in store.set_aside_corrupt(extended):
+            print(f"set aside {path}: torn or altered, its samples are computed again", flush=True)
+        return extended
+
+    return together(comm, action)
+
+
+def run_study(
+    study: Study, store: Store, comm: Any = None, threads: int = 1, quiet: bool = False
+) -> Outcome:
+    """Compute every sample of a prepared `study` that `store` lacks.
+
+    comm: an mpi4py communicator whose ranks all call this, or None; threads: BLAS
+    threads of each rank, for the record.  What a sample raises comes through on
+    its rank alone: with several ranks the caller must abort the others.
+    """
+    tasks = build_tasks(study)
+    rank, start = rank_of(comm), time.monotonic()
+    watch = _Watch(store, tasks) if rank == 0 else None
+    if watch is not None and not quiet:
+        _print_header(study, tasks, size_of(comm), threads)
+    present = watch.finished_at_start if watch is not None else 0
+    provenance = {
+        **describe(),
+        "ranks": size_of(comm),
+        "blas_threads_per_rank": threads,
+        "stepper": study.stepper,
+        "tolerance": study.tolerance,
+        "petsc_options": study.petsc_options,
+    }
+    computed, applications, flops = 0, 0, 0.0
+    with Claims(store.directory / "claims") as claims:
+        for task, missing in hand_out(store, claims, tasks):
+            for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
+                records = []
+                for _, sample in run:
+                    records.append(_sample(study, task.point, sample))
+                    computed += 1
+                    used = records[-1].comparison.certificate.applications
+                    applications += used
+                    flops += used * application_flops(study, task.point)
+                    if watch is not None and not quiet:
+                        watch.update(task.point)
+                store.commit(study, task.point, records, provenance)
+    if comm is not None:
+        computed, applications, flops = comm.allreduce((computed, applications, flops), _add)
+    seconds = time.monotonic() - start
+    outcome = Outcome(computed, present, seconds, applications, flops)
+    if watch is not None and not quiet:
+        watch.update(None)
+        _print_rates(outcome, size_of(comm) * threads)
+    return outcome
+
+
+def _sample(study: Study, point: Point, sample: int) -> Record:
+    start = time.perf_counter()
+    model = point.build(study.seed, sample)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        comparison = compare(
+            model,
+            study.bath,
+            study.times,
+            initial_site=study.initial_site,
+            lamb_shift=study.lamb_shift,
+            stepper=study.stepper,
+            tolerance=study.tolerance,
+            petsc_options=study.petsc_options,
+        )
+    for warning in caught:
+        print(f"{point.name} sample {sample}: {warning.message}", file=sys.stderr, flush=True)
+    seconds = time.perf_counter() - start
+    return Record(sample, point.entropy(study.seed, sample), comparison, seconds)
+
+
+class _Watch:
+    """Progress of all ranks, read from the store by rank 0."""
+
+    def __init__(self, store: Store, tasks: list[Task]) -> None:
+        self._store, self._tasks = store, tasks
+        self._points = list(dict.fromkeys(task.point for task in tasks))
+        done, cost = self._count()
+        self.finished_at_start = done
+        self._cost_at_start = cost
+        total = sum(task.n_samples for task in tasks)
+        self._total = total - done
+        total_cost = sum(task.flops for task in tasks) - cost
+        self._progress = Progress(self._total, total_cost)
+        if done:
+            print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
+
+    def _count(self) -> tuple[int, float]:
+        finished = {point: self._store.finished(point) for point in self._points}
+        done, cost = 0, 0.0
+        for task in self._tasks:
+            here = sum(s in finished[task.point] for s in range(task.first, task.stop))
+            done += here
+            cost += task.flops * here / task.n_samples
+        return done, cost
+
+    def update(self, point: Point | None) -> None:
+        """Print progress if it is time to; `None` prints the last line."""
+        if point is not None and not self._progress.due():
+            return
+        done, cost = self._count()
+        self._progress.update(
+            done - self.finished_at_start,
+            cost - self._cost_at_start,
+            "" if point is None else point.name,
+            final=point is None,
+        )
+
+
+def _add(left: tuple[int, int, float], right: tuple[int, int, float]) -> tuple[int, int, float]:
+    return left[0] + right[0], left[1] + right[1], left[2] + right[2]
+
+
+def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int) -> None:
+    samples = sum(task.n_samples for task in tasks)
+    blas = blas_summary()
+    print(
+        f"{study.name}: {samples} samples in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
+        f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels",
+        file=sys.stderr,
+    )
+    better, _ = better_core_type(blas, cpu_flags())
+    if better:
+        print(
+            f"this BLAS chose {blas['core']} kernels; OPENBLAS_CORETYPE={better}, exported before "
+            "the start, may be several times faster (it changes the last bits of results)",
+            file=sys.stderr,
+        )
+    sys.stderr.flush()
+
+
+def _print_rates(outcome: Outcome, cores: int) -> None:
+    if not outcome.computed:
+        print("nothing to compute: every sample is there", file=sys.stderr, flush=True)
+        return
+    core_seconds = max(outcome.seconds * cores, 1e-9)
+    print(
+        f"{outcome.computed} samples in {clock(outcome.seconds)}: "
+        f"{outcome.applications} applications, {outcome.applications / core_seconds:.4g} "
+        f"per core-second, {outcome.flops / core_seconds / 1e9:.3g} GF/s per core "
+        "(products of the generator over the whole wall time)",
+        file=sys.stderr,
+        flush=True,
+    )

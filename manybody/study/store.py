@@ -1,0 +1,368 @@
+"""The store: a folder of immutable HDF5 blocks, the name of each its commit marker.
+
+    DIR/study.json                                    what this store holds
+    DIR/blocks/<point>/<first>-<stop>-<hash>.h5       samples [first, stop) of a point
+    DIR/claims/                                       who is working on what, advisory
+
+A block is built in memory, written to a temporary file, synced and renamed; its
+name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.config import Point, Study, from_json, merge_systems
+from manybody.physics.certificates import Certificate
+from manybody.physics.spectra import VERDICTS
+from manybody.study.plan import Task
+from manybody.study.sample import Comparison
+
+FORMAT = 1
+_HASH_LETTERS = 16
+CONVENTIONS = (
+    "hbar = k_B = 1; energies in units of the hopping J, times in 1/J; trace norm is the sum of "
+    "|eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; rho(0) = |j><j| at "
+    "initial_site; A_j = |j><j| on every site"
+)
+_UNITS = {
+    "redfield_gibbs_residual": "J",
+    "davies_gibbs_residual": "J",
+    "smallest_separation": "J",
+    "cluster_width": "J",
+    "seconds": "s",
+}
+_MEANING = {
+    "trace_distance": "trace norm of rho_Davies(t) - rho_Redfield(t)",
+    "trace_distance_merged": "the same with near-coincident Bohr frequencies merged; nan where "
+    "the clustering is not ambiguous",
+    "smallest_eigenvalue_in_time": "smallest eigenvalue of rho_Redfield(t)",
+    "seed": "256-bit entropy of the disorder draw, four words",
+    "seconds": "wall time of the sample",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One finished sample."""
+
+    sample: int
+    entropy: tuple[int, ...]
+    comparison: Comparison
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What one block file holds.
+
+    samples: (n,) indices; arrays: everything measured, sample axis first;
+    attributes: provenance and conventions.
+    """
+
+    path: Path
+    samples: NDArray[np.int64]
+    times: NDArray[np.float64]
+    arrays: dict[str, NDArray[Any]]
+    attributes: dict[str, Any]
+
+
+class CorruptBlock(ValueError):
+    """A file whose bytes do not belong to its name, or whose content does not parse."""
+
+
+class Store:
+    """One folder.  Reading needs no MPI; many processes may commit at once."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+
+    @property
+    def study(self) -> Study:
+        """The study this store holds.  Raises ValueError when there is none."""
+        path = self.directory / "study.json"
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ValueError(
+                f"{str(self.directory)!r} is not a store: no study.json in it"
+            ) from None
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        if content.get("format") != FORMAT:
+            raise ValueError(
+                f"{path} has store format {content.get('format')!r}, this version reads {FORMAT}"
+            )
+        return from_json(content["study"])
+
+    def check(self, study: Study) -> Study:
+        """The study to run here: `study` itself or, in a used folder, extended by what is there.
+
+        Raises ValueError when the folder holds samples of other numbers, naming
+        the keys that differ, or holds something else.  Writes nothing.
+        """
+        if not self.directory.exists():
+            return study
+        if not self.directory.is_dir():
+            raise ValueError(f"{str(self.directory)!r} is not a folder")
+        if not (self.directory / "study.json").exists():
+            if any(self.directory.iterdir()):
+                raise ValueError(
+                    f"{str(self.directory)!r} is not empty and not a store: use another folder"
+                )
+            return study
+        stored = self.study
+        there, here = stored.identity(), study.identity()
+        changed = [key for key in here if here[key] != there[key]]
+        if changed:
+            details = "; ".join(
+                f"{key} is {_short(there[key])} there and {_short(here[key])} here"
+                for key in changed
+            )
+            raise ValueError(
+                f"{str(self.directory)!r} holds another study: {details}. "
+                "Use another folder (samples, sizes and systems may be added)"
+            )
+        return merge_systems(stored, study)
+
+    def create(self, study: Study) -> None:
+        """Write study.json, atomically.  Raises ValueError when the folder cannot be written."""
+        text = json.dumps({"format": FORMAT, "study": study.to_json()}, indent=1)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            _write_atomically(self.directory / "study.json", text.encode())
+        except OSError as error:
+            raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
+
+    def folder(self, point: Point) -> Path:
+        """Where the blocks of a point lie."""
+        return self.directory / "blocks" / point.name
+
+    def block_paths(self, point: Point) -> list[Path]:
+        """Committed blocks of a point, by name."""
+        return sorted(self.folder(point).glob("[0-9]*-[0-9]*-*.h5"))
+
+    def finished(self, point: Point) -> set[int]:
+        """Indices of committed samples, from the names of the blocks alone."""
+        done: set[int] = set()
+        for path in self.block_paths(point):
+            first, stop = _range_of(path)
+            done.update(range(first, stop))
+        return done
+
+    def missing(self, task: Task) -> list[int]:
+        """Samples of a task that no block holds."""
+        done = self.finished(task.point)
+        return [sample for sample in range(task.first, task.stop) if sample not in done]
+
+    def commit(
+        self, study: Study, point: Point, records: list[Record], provenance: dict[str, Any]
+    ) -> Path:
+        """Write consecutive samples of one point as one block; all of it or nothing."""
+        samples = [record.sample for record in records]
+        if samples != list(range(samples[0], samples[-1] + 1)):
+            raise ValueError(f"samples {samples} of one block must be consecutive")
+        image = _image(study, point, records, provenance)
+        digest = hashlib.sha256(image).hexdigest()[:_HASH_LETTERS]
+        folder = self.folder(point)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest}.h5"
+        _write_atomically(path, image)
+        return path
+
+    def set_aside_corrupt(self, study: Study) -> list[Path]:
+        """Rename every block that does not match its name; returns their new paths."""
+        moved = []
+        for system in study.systems:
+            for point in system.points:
+                for path in self.block_paths(point):
+                    try:
+                        _verified_bytes(path)
+                    except CorruptBlock:
+                        target = path.with_suffix(".corrupt")
+                        os.replace(path, target)
+                        moved.append(target)
+        return moved
+
+    def read(self, point: Point) -> tuple[list[Block], list[str]]:
+        """Intact blocks of a point, without duplicates, and what was wrong with others."""
+        blocks: list[Block] = []
+        problems: list[str] = []
+        seen: dict[int, tuple[Block, int]] = {}
+        for path in self.block_paths(point):
+            try:
+                block = read_block(path)
+            except CorruptBlock as error:
+                problems.append(str(error))
+                continue
+            fresh = []
+            for row, sample in enumerate(block.samples):
+                if int(sample) not in seen:
+                    seen[int(sample)] = (block, row)
+                    fresh.append(row)
+                    continue
+                other, other_row = seen[int(sample)]
+                if not _same_payload(block, row, other, other_row):
+                    problems.append(
+                        f"sample {sample} of {point.name} differs between {path.name} "
+                        f"and {other.path.name}"
+                    )
+            if fresh:
+                blocks.append(_rows(block, fresh))
+        return blocks, problems
+
+
+def read_block(path: Path) -> Block:
+    """Read one block file.  Raises CorruptBlock naming the file."""
+    try:
+        with h5py.File(io.BytesIO(_verified_bytes(path)), "r") as file:
+            arrays = {
+                name: dataset[()]
+                for name, dataset in file.items()
+                if name not in ("sample", "time", "word")
+            }
+            return Block(
+                path, file["sample"][()], file["time"][()], arrays, dict(file.attrs.items())
+            )
+    except (OSError, KeyError) as error:
+        raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+
+
+def _same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
+    return all(
+        np.array_equal(left.arrays[name][row], right.arrays[name][other_row], equal_nan=True)
+        for name in left.arrays
+        if name != "seconds"
+    )
+
+
+def _rows(block: Block, rows: list[int]) -> Block:
+    arrays = {name: array[rows] for name, array in block.arrays.items()}
+    return Block(block.path, block.samples[rows], block.times, arrays, block.attributes)
+
+
+def _verified_bytes(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CorruptBlock(f"{path} cannot be read: {error}") from error
+    if not path.stem.endswith(hashlib.sha256(content).hexdigest()[:_HASH_LETTERS]):
+        raise CorruptBlock(f"{path} is torn or altered: its content does not match its name")
+    return content
+
+
+def _range_of(path: Path) -> tuple[int, int]:
+    first, stop, _ = path.stem.split("-")
+    return int(first), int(stop)
+
+
+def _image(study: Study, point: Point, records: list[Record], provenance: dict[str, Any]) -> bytes:
+    """The bytes of a block file."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", track_order=False) as file:
+        file.attrs["title"] = f"{study.name}: {point.name}"
+        file.attrs["store_format"] = FORMAT
+        file.attrs["conventions_of_physics"] = CONVENTIONS
+        file.attrs["study"] = json.dumps(study.identity(), sort_keys=True)
+        file.attrs["study_hash"] = study.hash()
+        file.attrs["model"] = point.model
+        file.attrs["size"] = point.size
+        file.attrs["n_sites"] = point.n_sites
+        for key, parameter in point.parameters:
+            file.attrs[f"parameter_{key}"] = parameter
+        for key, fact in provenance.items():
+            file.attrs[key] = fact
+
+        samples = np.array([record.sample for record in records], dtype=np.int64)
+        axes = {
+            "sample": _dimension(file, "sample", samples, "index of the disorder sample"),
+            "time": _dimension(file, "time", np.array(study.times), "time in 1/J"),
+            "word": _dimension(file, "word", np.arange(4), "word of the seed, low to high index"),
+        }
+        runs = [record.comparison for record in records]
+        nothing = np.full(len(study.times), np.nan)
+        merged = [
+            nothing if run.trace_distance_merged is None else run.trace_distance_merged
+            for run in runs
+        ]
+        in_time = {
+            "trace_distance": [run.trace_distance for run in runs],
+            "trace_distance_merged": merged,
+            "smallest_eigenvalue_in_time": [run.smallest_eigenvalue for run in runs],
+        }
+        for name, rows in in_time.items():
+            _dataset(file, name, np.stack(rows), (axes["sample"], axes["time"]))
+        entropy = np.array([record.entropy for record in records], dtype=np.uint64)
+        _dataset(file, "seed", entropy, (axes["sample"], axes["word"]))
+        seconds = np.array([record.seconds for record in records])
+        _dataset(file, "seconds", seconds, (axes["sample"],))
+        for entry in fields(Certificate):
+            figures = [getattr(run.certificate, entry.name) for run in runs]
+            if entry.name == "clustering":
+                codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)
+                dataset = _dataset(file, entry.name, codes, (axes["sample"],))
+                dataset.attrs["flag_values"] = np.arange(len(VERDICTS), dtype=np.int8)
+                dataset.attrs["flag_meanings"] = " ".join(VERDICTS)
+            else:
+                _dataset(file, entry.name, np.array(figures), (axes["sample"],))
+    return buffer.getvalue()
+
+
+def _dimension(file: h5py.File, name: str, values: NDArray[Any], meaning: str) -> h5py.Dataset:
+    dataset = file.create_dataset(name, data=values, track_times=False)
+    dataset.make_scale(name)
+    dataset.attrs["long_name"] = meaning
+    return dataset
+
+
+def _dataset(
+    file: h5py.File, name: str, values: NDArray[Any], axes: tuple[h5py.Dataset, ...]
+) -> h5py.Dataset:
+    dataset = file.create_dataset(name, data=values, track_times=False)
+    for index, axis in enumerate(axes):
+        dataset.dims[index].attach_scale(axis)
+    if name in _MEANING:
+        dataset.attrs["long_name"] = _MEANING[name]
+    dataset.attrs["units"] = _UNITS.get(name, "1")
+    return dataset
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Temporary file, sync, rename, sync of the folder: the name appears last."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private to the user; a store is shared like any result.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
