@@ -101,7 +101,8 @@ class Chebyshev:
                 if used > 0:
                     norms = np.sqrt(np.einsum("ki,ki->k", own[:used], own[:used]))
                     largest[s] = max(largest[s], norms.max())
-                    last_norm[s] = norms[-1]
+                    # Two, since every other φ_k may vanish by symmetry.
+                    last_norm[s] = norms[-2:].max() if used > 1 else max(norms[0], last_norm[s])
             phi[:, :2] = phi[:, -2:]
         tails = np.array([tail for *_, tail in series])
         rounding = EPSILON * largest * (10.0 + terms)
@@ -172,6 +173,6 @@ def bessel_table(arguments: Real) -> Real:
     samples = np.exp(1j * arguments[:, None] * np.sin(theta))
     table = 2.0 * np.fft.fft(samples, axis=1)[:, :n_terms].real / points
     table[:, 0] *= 0.5
-    # Rounding of the FFT, not information: grown by e^{k Re λ/δ} it would feign a tail.
-    table[np.abs(table) < 4.0 * EPSILON] = 0.0
+    # Rounding of the phases, not information: grown by e^{k Re λ/δ} it would feign a tail.
+    table[np.abs(table) < EPSILON * (4.0 + 0.05 * largest)] = 0.0
     return table

@@ -69,7 +69,7 @@ class RedfieldGenerator:
 
         columns: a slice of [0, N); xp: NumPy or an array namespace like it.
         """
-        columns = slice(*columns.indices(self.spectrum.n_sites))
+        columns = _range(columns, self.spectrum.n_sites)
         real = self.spectrum.is_real and not np.iscomplexobj(self.rates)
         return (_RealKernel if real else _ComplexKernel)(self, columns, xp)
 
@@ -88,7 +88,8 @@ class RedfieldGenerator:
         masked = np.where(spectrum.coupled[:, None], vectors, 0.0)
         sites = np.arange(n)
         blocks = []
-        for b in range(*columns.indices(n)):
+        chosen = _range(columns, n)
+        for b in range(chosen.start, chosen.stop):
             # (Λ_b)_ac, and (Λ_a)_bc for all a, c.
             own = (vectors * masked[b].conj()) @ (rates * masked[b]) @ vectors.conj().T
             partner = ((masked.conj() * vectors[b]) @ rates * masked) @ vectors.conj().T
@@ -122,6 +123,14 @@ def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> Red
     adjoint = np.swapaxes(vectors.conj(), 1, 2)
     decay = ((spectrum.coupled_probabilities @ rates) * vectors) @ adjoint
     return RedfieldGenerator(spectrum, rates, decay)
+
+
+def _range(columns: slice, n_sites: int) -> slice:
+    """`columns` with explicit borders.  Raises ValueError unless they are contiguous."""
+    start, stop, step = columns.indices(n_sites)
+    if step != 1 or stop <= start:
+        raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
+    return slice(start, stop)
 
 
 class _Kernel:

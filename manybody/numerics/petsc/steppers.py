@@ -46,7 +46,7 @@ class _PetscStepper:
         self.tolerance = tolerance
         self._scheme = scheme
         self._prefix = prefix
-        self._options = petsc_options
+        self._options = Options(petsc_options)
 
     def segments(self, operator: Operator, times: Real) -> list[Segment]:
         """Segments of 10, or what fits."""
@@ -63,7 +63,7 @@ class _PetscStepper:
         module = petsc()
         vector = module.Vec().createSeq(state.size, comm=module.COMM_SELF)
         try:
-            with Options(self._options):
+            with self._options:
                 return self._solve(operator, state, segment, vector)
         finally:
             vector.destroy()
@@ -124,7 +124,8 @@ class TimeStepper(_PetscStepper):
                 ts.setFromOptions()
                 ts.solve(vector)
                 reason = ts.getConvergedReason()
-                if reason <= 0:
+                # PETSc counts a spent number of steps as converged.
+                if reason <= 0 or ts.getTime() < stop * (1.0 - 1e-12):
                     raise RuntimeError(
                         f"{self.name} stopped at t = {ts.getTime():g} before {stop:g}: "
                         f"PETSc reason {reason}"

@@ -1,0 +1,47 @@
+"""Shared by all tests: where the check values are, and the cases every equation must survive."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+
+import manybody as mb
+
+CHECKS = Path(__file__).parent / "checks"
+
+
+@pytest.fixture
+def bath():
+    return mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20250710)
+
+
+def single_particle_checks():
+    """The cases of checks/single_particle.json."""
+    return json.loads((CHECKS / "single_particle.json").read_text())
+
+
+def hamiltonians():
+    """(name, H, coupled sites): complex, real, degenerate gaps and levels, partial coupling."""
+    rng = np.random.default_rng(7)
+    cube = mb.anderson3d(2, 0.0).dense_hamiltonian()
+    return [
+        ("complex", oracles.random_hermitian(rng, 6), None),
+        ("complex, two sites", oracles.random_hermitian(rng, 6), [1, 4]),
+        ("real", oracles.random_hermitian(rng, 6, real=True), None),
+        ("real, one site", oracles.random_hermitian(rng, 5, real=True), [3]),
+        ("bipartite", oracles.bipartite_hamiltonian(rng, 6), None),
+        ("bipartite, two sites", oracles.bipartite_hamiltonian(rng, 6), [0, 3]),
+        ("ring", oracles.ring_hamiltonian(6), None),
+        ("ring, one site", oracles.ring_hamiltonian(6), [0]),
+        ("cube", cube, None),
+        ("cube, three sites", cube, [0, 1, 5]),
+        ("two sites", oracles.random_hermitian(rng, 2), None),
+        ("one level", np.eye(4), None),
+    ]

@@ -1,0 +1,146 @@
+import numpy as np
+import oracles
+import pytest
+from scipy import special
+from scipy.linalg import expm
+
+import manybody as mb
+from manybody.numerics.chebyshev import Chebyshev, bessel_table
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.protocols import cut, dyadic_length
+from manybody.physics.redfield import build_redfield
+from manybody.physics.spectra import build_spectrum
+
+
+def redfield_operator(models, bath, lamb_shift=False):
+    generator = build_redfield(build_spectrum(models), bath, lamb_shift)
+    n = models[0].n_sites
+    return KernelOperator(generator.kernel(), generator.spectral_box, n, "hermitian")
+
+
+def start(operator):
+    state = np.zeros(operator.shape, dtype=complex)
+    state[:, 0, 0] = 1.0
+    return state
+
+
+def run(stepper, operator, times):
+    """States (samples, T, N, N) in column blocks, total error estimate, applications."""
+    state, parts = start(operator), []
+    error, applications = 0.0, 0
+    for segment in stepper.segments(operator, times):
+        solution = stepper.advance(operator, state, segment)
+        state = solution.final
+        parts.append(solution.states)
+        error = error + solution.error_estimate
+        applications = applications + solution.applications
+    return np.concatenate(parts, axis=1), error, applications
+
+
+def test_bessel_table():
+    arguments = np.array([0.0, 1e-8, 0.7, 30.0, 444.4])
+    table = bessel_table(arguments)
+    order = np.arange(table.shape[1])
+    exact = 2.0 * special.jv(order, arguments[:, None])
+    exact[:, 0] *= 0.5
+    np.testing.assert_allclose(table, exact, atol=2e-14)
+    assert np.abs(table[:, -1]).max() == 0.0
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-12])
+@pytest.mark.parametrize("lamb_shift", [False, True])
+@pytest.mark.parametrize(
+    ("model", "bath", "last"),
+    [
+        (mb.dirac_syk2(6, seed=1), mb.OhmicBath(0.2, 10.0, 5.0), 60.0),
+        (mb.dirac_syk2(6, seed=1), mb.OhmicBath(1.0, 10.0, 0.5), 30.0),
+        (mb.dirac_syk2(6, seed=1), mb.OhmicBath(0.2, 10.0, 0.01), 20.0),
+        (mb.anderson3d(2, 20.0, seed=1), mb.OhmicBath(0.2, 10.0, 5.0), 40.0),
+        (mb.SingleParticleModel(1e3 * np.diag([0.0, 1.0, 1.3]) + 10.0),
+         mb.OhmicBath(3.0, 1e4, 1e-3), 0.3),
+        (mb.SingleParticleModel(np.eye(3)), mb.OhmicBath(0.2, 10.0, 5.0), 60.0),
+    ],
+    ids=["syk2", "strong", "hot", "localised", "energies of 1000", "one level"],
+)  # fmt: skip
+def test_error_stays_below_tolerance_and_estimate(model, bath, last, lamb_shift, tolerance):
+    operator = redfield_operator([model], bath, lamb_shift)
+    times = np.linspace(0.0, last, 6)
+    states, estimate, _ = run(Chebyshev(tolerance), operator, times)
+    matrix = mb.redfield_liouvillian(model, bath, lamb_shift).toarray()
+    rho = start(operator)[0].ravel()
+    worst = 0.0
+    for time, state in zip(times, states[0]):
+        exact = (expm(matrix * time) @ rho).reshape(state.shape)
+        worst = max(worst, float(np.linalg.norm(state.T - exact)))
+    # expm itself is good to about 1e-13 here; below 1e-11 rounding may have the last
+    # word, and the estimate must say so.
+    assert worst <= max(tolerance, 1e-11)
+    assert worst <= estimate[0] + 2e-13
+    assert estimate[0] <= 10.0 * tolerance + 1e-11
+
+
+def test_applications_are_few(bath):
+    """About Δt: the reason for Chebyshev."""
+    model = mb.dirac_syk2(32, seed=1)
+    operator = redfield_operator([model], bath)
+    _, _, applications = run(Chebyshev(1e-10), operator, np.array([50.0]))
+    energies = np.linalg.eigvalsh(model.hamiltonian)
+    assert applications[0] < 2.0 * (energies[-1] - energies[0]) * 50.0
+
+
+def test_bits_do_not_depend_on_the_stack(bath):
+    """Samples whose segments agree may share a stack: nothing else may change."""
+    stepper, times = Chebyshev(1e-10), np.linspace(0.0, 12.0, 5)
+    models = [mb.dirac_syk2(7, seed=seed) for seed in range(4)]
+    together, estimates, counts = run(stepper, redfield_operator(models, bath), times)
+    lengths = set()
+    for index, model in enumerate(models):
+        operator = redfield_operator([model], bath)
+        lengths.add(tuple(segment.stop for segment in stepper.segments(operator, times)))
+        alone, estimate, count = run(stepper, operator, times)
+        np.testing.assert_array_equal(alone[0], together[index])
+        assert (estimate[0], count[0]) == (estimates[index], counts[index])
+    assert len(lengths) == 1
+
+
+def test_hermiticity_is_exact(bath):
+    operator = redfield_operator([mb.dirac_syk2(6, seed=3)], bath, lamb_shift=True)
+    states, _, _ = run(Chebyshev(1e-10), operator, np.array([0.3, 20.0]))
+    np.testing.assert_array_equal(states, np.swapaxes(states.conj(), 2, 3))
+
+
+def test_segments_cover_every_output_time_once():
+    times = np.array([0.0, 0.4, 2.5, 2.5000001, 5.0, 9.9, 10.0])
+    segments = cut(times, 2.5)
+    assert [segment.start for segment in segments] == [0.0, 2.5, 5.0, 7.5]
+    assert segments[-1].stop == 10.0
+    assert [time for segment in segments for time in segment.times] == times.tolist()
+    assert [segment.first for segment in segments] == [0, 3, 5, 5]
+    assert sum(segment.share for segment in segments) == pytest.approx(1.0)
+    assert cut(np.array([0.0]), 2.5)[0].times == (0.0,)
+    assert dyadic_length(10.0) == 10.0
+    assert dyadic_length(9.99) == 5.0
+    assert dyadic_length(81.0) == 80.0
+
+
+def test_time_zero_alone(bath):
+    run_ = mb.compare(mb.dirac_syk2(3, seed=1), bath, [0.0])
+    assert run_.trace_distance[0] < 1e-14
+    assert run_.certificate.applications == 0
+
+
+def test_oracle_trace_distance(bath):
+    """The whole chain once more, from an independent Liouvillian to a distance."""
+    model = mb.dirac_syk2(5, seed=9)
+    gamma = lambda omega: float(bath.gamma(omega))  # noqa: E731
+    rho = np.diag([0.0, 0.0, 1.0, 0.0, 0.0]).astype(complex)
+    times = [2.0, 17.0]
+    redfield = oracles.propagate(
+        oracles.redfield_matrix(model.hamiltonian, range(5), gamma), rho, times
+    )
+    davies = oracles.propagate(
+        oracles.davies_matrix(model.hamiltonian, range(5), gamma), rho, times
+    )
+    expected = [oracles.trace_distance(a, b) for a, b in zip(redfield, davies)]
+    result = mb.compare(model, bath, times, initial_site=2)
+    np.testing.assert_allclose(result.trace_distance, expected, atol=1e-11)
