@@ -228,8 +228,10 @@ def _study(table: dict[str, Any]) -> Study:
     stepper = arguments.choice("stepper", table.get("stepper", "chebyshev"), STEPPERS)
     tolerance = arguments.tolerance(table.get("tolerance", 1e-10))
     petsc_options = _text("petsc_options", table.get("petsc_options", ""))
-    # Fails here, before any work, if PETSc is needed and missing.
-    build_stepper(stepper, tolerance, petsc_options)
+    try:
+        build_stepper(stepper, tolerance, petsc_options)
+    except RuntimeError as error:
+        raise ValueError(f"stepper = {stepper!r}: {error}") from error
     outputs = _table("outputs", table.get("outputs", {}))
     _check_keys("outputs", outputs, set(), {"formats"})
     formats = outputs.get("formats", list(FORMATS))

@@ -26,6 +26,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 # Terms that are summed by one product.  Part of the result's bits: the same for
 # every stack.
 _BLOCK = 64
+# Largest δt of one series: beyond, its z^{1/3} overhead is 2 % and only the table grows.
+_MAX_ARGUMENT = 4000.0
+MAX_APPLICATIONS = 1e8
 
 
 class Chebyshev:
@@ -50,8 +53,17 @@ class Chebyshev:
         cost = np.zeros(lengths.size)
         for box in operator.spectral_box:
             own = [_fewest_terms(box, min(length, last), self.tolerance) for length in lengths]
-            cost = np.maximum(cost, [terms / length for (_, terms), length in zip(own, lengths)])
-        return cut(times, float(lengths[int(np.argmin(cost))]))
+            rate = [terms / min(length, last) for (_, terms), length in zip(own, lengths)]
+            cost = np.maximum(cost, rate)
+        best = int(np.argmin(cost))
+        if not cost[best] * last <= MAX_APPLICATIONS:
+            raise ValueError(
+                f"times up to {last:g} with a spectrum of half-width "
+                f"{float(operator.spectral_box[:, 0].max()):g} need about "
+                f"{cost[best] * last:.1e} applications, allowed are {MAX_APPLICATIONS:g}: "
+                "are energies and times in the same units?"
+            )
+        return cut(times, float(lengths[best]))
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
         """One series for all output times of the segment and its end."""
@@ -86,13 +98,16 @@ class Chebyshev:
                 target = phi[:, slot]
                 if k == 0:
                     target[...] = state
-                elif k >= terms.max():
-                    target[...] = 0.0
                 else:
+                    if k >= terms.max():
+                        target[...] = 0.0
+                        continue
                     operator.apply(phi[:, slot - 1], target)
                     target *= scale if k > 1 else 0.5 * scale
                     if k > 1:
                         target += phi[:, slot - 2]
+                    # Beyond its last term a sample would only grow, and spoil 0 · φ_k.
+                    target[k >= terms] = 0.0
             first, stop = block * _BLOCK, (block + 1) * _BLOCK
             for s in range(n_samples):
                 own = flat[s, 2:]
@@ -104,6 +119,11 @@ class Chebyshev:
                     # Two, since every other φ_k may vanish by symmetry.
                     last_norm[s] = norms[-2:].max() if used > 1 else max(norms[0], last_norm[s])
             phi[:, :2] = phi[:, -2:]
+        if not np.all(np.isfinite(accumulated[:, -1])):
+            raise RuntimeError(
+                f"the Chebyshev series diverged between t = {segment.start:g} and "
+                f"{segment.stop:g}: the spectrum lies outside its box"
+            )
         tails = np.array([tail for *_, tail in series])
         rounding = EPSILON * largest * (10.0 + terms)
         return Solution(
@@ -128,8 +148,8 @@ def _growth(box: Real, width: float | Real) -> Any:
 def _fewest_terms(box: Real, duration: float, tolerance: float) -> tuple[float, float]:
     """Width δ with the fewest terms whose growth leaves rounding below the tolerance.
 
-    Returns the width and the predicted number of terms, (inf) if no width up to
-    sixteen times the box will do.
+    Returns the width and the predicted number of terms, infinite if no width up to
+    sixteen times the box will do or the series would be too long for one table.
     """
     # Growth that would carry rounding to the tolerance if the whole state sat in the
     # worst corner of the box; growth e⁵ is always accepted.
@@ -139,6 +159,7 @@ def _fewest_terms(box: Real, duration: float, tolerance: float) -> tuple[float, 
     z = widths * duration
     terms = z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
     terms[_growth(box, widths) * terms > allowed] = np.inf
+    terms[z > _MAX_ARGUMENT] = np.inf
     best = int(np.argmin(terms))
     return float(widths[best]), float(terms[best])
 

@@ -100,7 +100,8 @@ def cut(times: Real, length: float) -> list[Segment]:
     """
     last = float(times[-1])
     count = max(1, int(np.ceil(last / length * (1.0 - 1e-12))))
-    borders = [min(index * length, last) for index in range(count + 1)]
+    # The last border is the last time itself, wherever rounding has put it.
+    borders = [index * length for index in range(count)] + [last]
     segments, first = [], 0
     for start, stop in zip(borders[:-1], borders[1:]):
         end = first
@@ -109,6 +110,8 @@ def cut(times: Real, length: float) -> list[Segment]:
         chosen = tuple(float(time) for time in times[first:end])
         segments.append(Segment(start, stop, chosen, first, 1.0 / count))
         first = end
+    if first != len(times):
+        raise RuntimeError(f"{len(times) - first} output times lie in no segment of {length:g}")
     return segments
 
 

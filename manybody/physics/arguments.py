@@ -7,6 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 1e100
+_SMALLEST_TIME = 1e-100
+
 
 def integer(name: str, value: object, minimum: int) -> int:
     """Return `value` as int; TypeError unless integral, ValueError below `minimum`."""
@@ -24,7 +27,11 @@ def real(
     above: float = -math.inf,
     minimum: float = -math.inf,
 ) -> float:
-    """Return `value` as a finite float, > `above` and >= `minimum`; TypeError or ValueError."""
+    """Return `value` as a float, > `above`, >= `minimum` and at most 1e100 in size.
+
+    The last keeps squares and products within double precision.  Raises TypeError
+    or ValueError.
+    """
     allowed = "a finite real number"
     if above > -math.inf:
         allowed += f" > {above:g}"
@@ -32,8 +39,11 @@ def real(
         allowed += f" >= {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} = {value!r}: {allowed} is needed")
+    # Compared before the conversion, which overflows for long integers.
+    if not abs(value) <= LARGEST:  # type: ignore[operator]
+        raise ValueError(f"{name} = {value!r}: must be {allowed}, at most {LARGEST:g} in size")
     number = float(value)
-    if not math.isfinite(number) or number <= above or number < minimum:
+    if number <= above or number < minimum:
         raise ValueError(f"{name} = {value!r}: must be {allowed}")
     return number
 
@@ -52,6 +62,9 @@ def ascending_times(name: str, values: object) -> NDArray[np.float64]:
     result = np.array([real(f"{name} entry", value, minimum=0.0) for value in values])
     if result.size == 0:
         raise ValueError(f"{name} is empty: at least one time is needed")
+    tiny = result[(result > 0.0) & (result < _SMALLEST_TIME)]
+    if tiny.size:
+        raise ValueError(f"{name} contains {tiny[0]:g}: must be 0 or at least {_SMALLEST_TIME:g}")
     late = np.flatnonzero(np.diff(result) <= 0.0)
     if late.size:
         first, second = result[late[0]], result[late[0] + 1]
@@ -65,3 +78,31 @@ def tolerance(value: object) -> float:
     if not 1e-13 <= result <= 1e-2:
         raise ValueError(f"tolerance = {value!r}: must lie in [1e-13, 0.01]")
     return result
+
+
+def boolean(name: str, value: object) -> bool:
+    """Return `value` as bool; TypeError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} = {value!r}: True or False is needed")
+    return bool(value)
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    """TypeError unless `value` is of the class `kind`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} = {value!r}: {kind.__name__} is needed")
+
+
+def seed(value: object) -> np.random.Generator:
+    """The generator of an int >= 0, a sequence of them, or a Generator itself.
+
+    Raises TypeError or ValueError; None is refused, since nobody could repeat the draw.
+    """
+    if isinstance(value, np.random.Generator):
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        words = [integer("seed entry", word, 0) for word in value]
+        if not words:
+            raise ValueError("seed is an empty sequence: at least one integer is needed")
+        return np.random.default_rng(words)
+    return np.random.default_rng(integer("seed", value, 0))

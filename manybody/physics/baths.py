@@ -77,7 +77,8 @@ class OhmicBath:
         size = np.abs(flat)
         result = np.full(flat.shape, -self.cutoff)
         # Below this every ω-dependent term is far under rounding of −ω_c.
-        nonzero = size > 1e-30 * min(self.cutoff, 1.0 / self.beta)
+        # Written so that nan is not taken for small.
+        nonzero = ~(size <= 1e-30 * min(self.cutoff, 1.0 / self.beta))
         w, signed = size[nonzero], flat[nonzero]
         if w.size:
             a = 1.0 / self.cutoff + self.beta * np.arange(_EXPLICIT_TERMS + 1)
@@ -87,7 +88,7 @@ class OhmicBath:
             sums, differences = _sum_and_difference(a[0] * w)
             own = 0.5 * (sums + np.sign(signed) * differences)
             result[nonzero] += signed * (own + total)
-        return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)
+        return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)[()]
 
     def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
         """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""

@@ -23,7 +23,10 @@ class Certificate:
     smallest_separation: smallest distance of two Bohr frequencies kept apart, in J.
     cluster_width: extent of the widest cluster of equal Bohr frequencies, in J.
     secular_ambiguity: largest change of the trace distance when near-coincident
-        frequencies are merged; 0 unless the clustering is ambiguous.
+        frequencies are merged; 0 unless the clustering is ambiguous.  The distance
+        of two answers, not an error bar.
+    level_conditioning: ε ‖H‖₂ / smallest level spacing: the relative accuracy to
+        which rounding of H lets the Davies equation be known.
     stepper_error: estimate of the error of ρ_R(t) in trace norm.
     applications: generator applications spent on the Redfield equation.
     """
@@ -40,6 +43,7 @@ class Certificate:
     smallest_separation: float
     cluster_width: float
     secular_ambiguity: float
+    level_conditioning: float
     stepper_error: float
     applications: int
 

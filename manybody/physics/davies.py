@@ -11,6 +11,7 @@ Coherences whose frequencies coincide form a Bohr block, propagated beside it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,18 @@ from numpy.typing import NDArray
 
 from manybody.physics.baths import OhmicBath
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
-from manybody.physics.spectra import Spectrum, degeneracy_tolerance, linked
+from manybody.physics.spectra import Spectrum, linked
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-# Entries of assembled Bohr blocks of one sample (24 bytes each); the largest
-# blocks beyond that are applied without being formed.
+# Entries of assembled Bohr blocks of one sample (20 bytes each, three times that
+# while they are built); the largest blocks beyond that are applied without being formed.
 MAX_BLOCK_ENTRIES = 20_000_000
 # Poisson mean up to which e^{-qt} and its recursion lose nothing in double precision.
 _MAX_POISSON_MEAN = 200.0
+# Powers of a uniformised generator held at a time.
+_POWERS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,7 @@ class DaviesGenerator:
     spectrum: stack of this one sample; rates: (N, N) transition rates
     W_{l←k} = γ(E_k − E_l) O_lk including l = k; exponents: (N, N) complex growth rate
     of each coherence in the closed form; redfield: the generator whose secular
-    part this is; merged: whether coinciding Bohr frequencies are treated as equal.
+    part this is.
     block_rows, block_columns, block_frequencies, block_matrix: coherences with
     frequency >= 0 in small Bohr blocks and the dissipator between them;
     large_blocks: those not formed.
@@ -57,7 +60,6 @@ class DaviesGenerator:
     rates: Real
     exponents: Complex
     redfield: RedfieldGenerator
-    merged: bool
     block_rows: NDArray[np.intp]
     block_columns: NDArray[np.intp]
     block_frequencies: Real
@@ -77,24 +79,14 @@ class DaviesGenerator:
         p(t) = Σ_k Poisson(k; qt) (1 + W̃/q)^k p(0), q = max out-rate: sums of
         non-negative terms.  initial: (N,); times: (T,) ascending >= 0 -> (T, N).
         """
-        out_rates = self.rates.sum(axis=0)
+        # A jump from a level to itself changes no population.
+        jumps = self.rates - np.diag(np.diagonal(self.rates))
+        out_rates = jumps.sum(axis=0)
         q = float(out_rates.max())
         if q == 0.0:
             return np.tile(initial, (len(times), 1))
-        step = self.rates / q
-        step[np.diag_indices_from(step)] += 1.0 - out_rates / q
-        result = np.empty((len(times), len(initial)))
-        start, current, done = 0.0, initial, 0
-        while done < len(times):
-            reach = start + _MAX_POISSON_MEAN / q
-            stop = int(np.searchsorted(times, reach, side="right"))
-            if stop == done:
-                current = _poisson_mixture(step, current, np.array([_MAX_POISSON_MEAN]))[0]
-                start = reach
-                continue
-            result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
-            done = stop
-        return result
+        step = jumps / q + np.diag(1.0 - out_rates / q)
+        return _uniformised(lambda p: step @ p, initial, q, times)
 
     def propagate(self, rho: NDArray[Any], times: Real) -> Complex:
         """States at the given times.
@@ -109,18 +101,20 @@ class DaviesGenerator:
         if not self.populations_in_block:
             states[:, levels, levels] = self.populations(initial[levels, levels].real, times)
         if self.block_rows.size:
-            bound = float(abs(self.block_matrix).sum(axis=0).max())
-            _fill(
-                states, times, initial, self.block_rows, self.block_columns,
-                self.block_frequencies, lambda x: self.block_matrix @ x, bound,
-            )  # fmt: skip
+            matrix = self.block_matrix
+            bound = float(abs(matrix).sum(axis=0).max())
+            rows, columns, frequencies = (
+                self.block_rows,
+                self.block_columns,
+                self.block_frequencies,
+            )
+            x = _evolve(lambda x: matrix @ x, initial[rows, columns], bound, times)
+            _fill(states, times, x, rows, columns, frequencies)
         for block in self.large_blocks:
             bound = 4.0 * float(self.redfield.decay_norm[0])
-            frequencies = np.full(block.rows.size, block.frequency)
-            _fill(
-                states, times, initial, block.rows, block.columns, frequencies,
-                lambda x, block=block: self._apply_large(block, x), bound,
-            )  # fmt: skip
+            apply = partial(self._apply_large, block)
+            x = _evolve(apply, initial[block.rows, block.columns], bound, times)
+            _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
         return vectors @ states @ vectors.conj().T
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
@@ -152,15 +146,15 @@ class DaviesGenerator:
     def toarray(self) -> Complex:
         """(N², N²) matrix on the row-major vec in the site basis; for small N."""
         n = self.spectrum.n_sites
-        matrix = np.empty((n * n, n * n), dtype=np.complex128)
-        unit = np.zeros((n, n), dtype=np.complex128)
-        for index in range(n * n):
-            unit.flat[index] = 1.0
-            matrix[:, index] = self.apply(unit).ravel()
-            unit.flat[index] = 0.0
         vectors = self.spectrum.vectors[0]
-        to_site = np.kron(vectors, vectors.conj())
-        return to_site @ matrix @ to_site.conj().T
+        adjoint = vectors.conj().T
+        matrix = np.empty((n * n, n * n), dtype=np.complex128)
+        for a in range(n):
+            for b in range(n):
+                # V† |a⟩⟨b| V
+                unit = np.outer(adjoint[:, a], vectors[b])
+                matrix[:, a * n + b] = (vectors @ self.apply(unit) @ adjoint).ravel()
+        return matrix
 
     def _apply_large(self, block: _Block, x: Complex) -> Complex:
         """Dissipator and Lamb shift of Redfield, projected on one Bohr block."""
@@ -176,22 +170,27 @@ class DaviesGenerator:
         rows = vectors[coupled]
         meeting = rows.T * (sigma @ rows.conj().T)
         gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
-        decay = vectors.conj().T @ self.redfield.decay[0] @ vectors
-        return gain - decay @ sigma
+        return gain - self._decay_in_energy @ sigma
+
+    @cached_property
+    def _decay_in_energy(self) -> NDArray[Any]:
+        """V† K V."""
+        vectors = self.spectrum.vectors[0]
+        return vectors.conj().T @ self.redfield.decay[0] @ vectors
 
 
 def build_davies(
     spectrum: Spectrum,
     bath: OhmicBath,
     lamb_shift: bool,
-    merge: bool,
+    merging_tolerance: float | None,
     redfield: RedfieldGenerator | None = None,
 ) -> DaviesGenerator:
     """Davies generator of one sample.
 
-    spectrum: a stack of one sample; merge: treat Bohr frequencies within the
-    degeneracy tolerance as equal (the clustering rule decides); redfield: the
-    generator of the same sample if it is at hand, to reuse its rates.
+    spectrum: a stack of one sample; merging_tolerance: Bohr frequencies linked by
+    steps up to this are equal (the clustering rule decides), None for none;
+    redfield: the generator of the same sample if at hand, to reuse its rates.
     """
     if spectrum.n_samples != 1:
         raise ValueError(f"the Davies generator takes one sample, got {spectrum.n_samples}")
@@ -205,19 +204,20 @@ def build_davies(
     omega = spectrum.bohr_frequencies[0].T
     exponents = -1j * omega - losses[:, None] - losses.conj()[None, :]
     exponents = exponents + 2.0 * one_sided[0, 0].real * weights
-    small, large = _bohr_blocks(spectrum) if merge else ([], [])
+    small: list[list[_Block]] = []
+    large: list[_Block] = []
+    if merging_tolerance is not None:
+        small, large = _bohr_blocks(spectrum, merging_tolerance)
     rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
     return DaviesGenerator(
-        spectrum, rates, exponents, redfield, merge,
+        spectrum, rates, exponents, redfield,
         rows, columns, frequencies, matrix, tuple(large),
     )  # fmt: skip
 
 
-def _bohr_blocks(spectrum: Spectrum) -> tuple[list[list[_Block]], list[_Block]]:
+def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block]], list[_Block]]:
     """Sets of coherences with equal frequency >= 0: small ones grouped by size, large ones."""
-    energies = spectrum.energies[0]
-    n = energies.size
-    tolerance = degeneracy_tolerance(energies)
+    n = spectrum.n_sites
     omega = spectrum.bohr_frequencies[0].T.ravel()
     order = np.argsort(omega, kind="stable")
     labels = linked(omega[order], tolerance)
@@ -256,7 +256,7 @@ def _assemble_blocks(
     decay = vectors.conj().T @ redfield.decay[0] @ vectors
     rows_of_sites = vectors[spectrum.coupled]
     all_rows, all_columns, all_frequencies = [], [], []
-    entries_i, entries_j, entries = [], [], []
+    entries, partners, row_lengths = [], [], [np.zeros(1, dtype=np.int64)]
     offset = 0
     for group in groups:
         size = group[0].rows.size
@@ -275,19 +275,22 @@ def _assemble_blocks(
             block_entries -= decay[to_n, from_m].conj() * (to_l == from_k)
             index = offset + np.arange(left.size).reshape(left.shape)
             offset += left.size
-            shape = block_entries.shape
-            entries_i.append(np.broadcast_to(index[:, :, None], shape).ravel())
-            entries_j.append(np.broadcast_to(index[:, None, :], shape).ravel())
-            entries.append(block_entries.ravel())
+            # CSR at once: a row's columns are its block, one contiguous range.
+            entries.append(block_entries.astype(np.complex128).ravel())
+            partners.append(np.repeat(index.astype(np.int32), size, axis=0).ravel())
+            row_lengths.append(np.full(left.size, size))
             all_rows.append(left.ravel())
             all_columns.append(right.ravel())
             all_frequencies.append(np.repeat([block.frequency for block in blocks], size))
     if not entries:
         empty = np.empty(0, dtype=np.intp)
         return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
-    data = np.concatenate(entries).astype(np.complex128)
-    coordinates = (np.concatenate(entries_i), np.concatenate(entries_j))
-    matrix = sp.csr_array((data, coordinates), shape=(offset, offset))
+    parts = (
+        np.concatenate(entries),
+        np.concatenate(partners),
+        np.concatenate(row_lengths).cumsum(),
+    )
+    matrix = sp.csr_array(parts, shape=(offset, offset))
     return (
         np.concatenate(all_rows),
         np.concatenate(all_columns),
@@ -296,52 +299,64 @@ def _assemble_blocks(
     )
 
 
-def _poisson_mixture(step: Real, initial: Real, means: Real) -> Real:
-    """Σ_k Poisson(k; mean) step^k initial for every mean; (T, N)."""
+def _uniformised(step: Any, initial: NDArray[Any], q: float, times: Real) -> NDArray[Any]:
+    """Σ_k Poisson(k; qt) S^k x for every time t, i.e. e^{q(S − 1)t} x.
+
+    step: x -> S x; initial: (n,); times: (T,) ascending, >= 0.  Returns (T, n).
+    One recursion serves all times; long times are reached in stages.
+    """
+    result = np.empty((len(times), len(initial)), dtype=initial.dtype)
+    stage = _MAX_POISSON_MEAN / q
+    start, current, done = 0.0, initial, 0
+    while done < len(times):
+        stop = int(np.searchsorted(times, start + stage, side="right"))
+        if stop == done:
+            means = np.array([_MAX_POISSON_MEAN])
+            current, start = _poisson_mixture(step, current, means)[0], start + stage
+            continue
+        result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
+        done = stop
+    return result
+
+
+def _poisson_mixture(step: Any, initial: NDArray[Any], means: Real) -> NDArray[Any]:
+    """Σ_k Poisson(k; mean) S^k x for every mean, in blocks of powers; (T, n)."""
     largest = float(means[-1])
     n_terms = int(largest + 12.0 * np.sqrt(largest) + 30.0)
-    powers = np.empty((n_terms, len(initial)))
-    powers[0] = initial
-    for k in range(1, n_terms):
-        powers[k] = step @ powers[k - 1]
     with np.errstate(under="ignore"):
-        ratios = means[:, None] / np.arange(1, n_terms)
-        weights = np.exp(-means)[:, None] * np.cumprod(
-            np.concatenate([np.ones((len(means), 1)), ratios], axis=1), axis=1
-        )
-    return (weights / weights.sum(axis=1, keepdims=True)) @ powers
+        ratios = np.ones((len(means), n_terms))
+        ratios[:, 1:] = means[:, None] / np.arange(1, n_terms)
+        weights = np.exp(-means)[:, None] * np.cumprod(ratios, axis=1)
+    weights /= weights.sum(axis=1, keepdims=True)
+    result = np.zeros((len(means), len(initial)), dtype=initial.dtype)
+    power = initial
+    for first in range(0, n_terms, _POWERS_AT_ONCE):
+        chunk = weights[:, first : first + _POWERS_AT_ONCE]
+        powers = np.empty((chunk.shape[1], len(initial)), dtype=initial.dtype)
+        for index in range(len(powers)):
+            powers[index] = power
+            power = step(power)
+        result += chunk @ powers
+    return result
+
+
+def _evolve(dissipator: Any, initial: Complex, bound: float, times: Real) -> Complex:
+    """e^{At} x of a dissipator A with ‖A‖ <= bound at all times; (T, n)."""
+    x = initial.astype(np.complex128)
+    if bound == 0.0:
+        return np.tile(x, (len(times), 1))
+    return _uniformised(lambda y: y + dissipator(y) / bound, x, bound, times)
 
 
 def _fill(
-    states: Complex, times: Real, initial: Complex, rows: NDArray[np.intp],
-    columns: NDArray[np.intp], frequencies: Real, dissipator: Any, bound: float,
-) -> None:  # fmt: skip
-    """Propagate the coherences of Bohr blocks and write them, with their conjugates.
-
-    Within a block all coherences share the phase e^{−iωt}, so only the bounded
-    dissipator is exponentiated.
-    """
-    x, now = initial[rows, columns].astype(np.complex128), 0.0
-    for index, time in enumerate(times):
-        x = _exponential_action(dissipator, x, float(time) - now, bound)
-        now = float(time)
-        values = np.exp(-1j * frequencies * now) * x
-        states[index, columns, rows] = values.conj()
-        states[index, rows, columns] = values
-
-
-def _exponential_action(apply: Any, x: Complex, duration: float, bound: float) -> Complex:
-    """e^{A duration} x by Taylor steps of ‖A‖ step <= 1, each summed to rounding."""
-    steps = max(1, int(np.ceil(bound * duration)))
-    step = duration / steps
-    for _ in range(steps):
-        term = total = x
-        for k in range(1, 60):
-            term = apply(term) * (step / k)
-            total = total + term
-            if np.abs(term).max(initial=0.0) <= 1e-18 * np.abs(total).max(initial=0.0):
-                break
-        else:
-            raise RuntimeError("Taylor series of a Bohr block did not converge: bound too small")
-        x = total
-    return x
+    states: Complex,
+    times: Real,
+    values: Complex,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    frequencies: Real,
+) -> None:
+    """Write coherences and their conjugates, with the phase e^{−iωt} that a block shares."""
+    turned = np.exp(-1j * frequencies * times[:, None]) * values
+    states[:, columns, rows] = turned.conj()
+    states[:, rows, columns] = turned

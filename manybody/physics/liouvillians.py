@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
@@ -13,7 +14,7 @@ from manybody.physics.redfield import build_redfield
 from manybody.physics.spectra import AMBIGUOUS, SIMPLE, build_spectrum, cluster_bohr_frequencies
 from manybody.physics.vectorise import column_order_to_row_major
 
-# toarray() holds 16 N⁴ bytes: 4.3 GB here.
+# One dense array of 16 N⁴ bytes: 4.3 GB here, and as much again for Redfield rows.
 MAX_SITES = 128
 
 
@@ -44,6 +45,8 @@ def redfield_liouvillian(
 ) -> Liouvillian:
     """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
 
+    _check(model, bath, lamb_shift)
+
     def build() -> NDArray[np.complex128]:
         generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
         return column_order_to_row_major(generator.rows(), model.n_sites).toarray()
@@ -59,6 +62,8 @@ def davies_liouvillian(
     Raises ValueError when it cannot be decided which Bohr frequencies coincide.
     """
 
+    _check(model, bath, lamb_shift)
+
     def build() -> NDArray[np.complex128]:
         spectrum = build_spectrum([model])
         clustering = cluster_bohr_frequencies(spectrum)[0]
@@ -68,7 +73,13 @@ def davies_liouvillian(
                 f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
                 "the Davies generator is not determined"
             )
-        merge = clustering.verdict != SIMPLE
-        return build_davies(spectrum, bath, lamb_shift, merge).toarray()
+        merging = None if clustering.verdict == SIMPLE else clustering.merging_tolerance
+        return build_davies(spectrum, bath, lamb_shift, merging).toarray()
 
     return Liouvillian(model.n_sites, build)
+
+
+def _check(model: object, bath: object, lamb_shift: object) -> None:
+    arguments.instance("model", model, SingleParticleModel)
+    arguments.instance("bath", bath, OhmicBath)
+    arguments.boolean("lamb_shift", lamb_shift)

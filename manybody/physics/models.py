@@ -81,7 +81,7 @@ def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SinglePar
     """
     n_sites = arguments.integer("n_sites", n_sites, 1)
     coupling = arguments.real("coupling", coupling, above=0.0)
-    rng = np.random.default_rng(seed)
+    rng = arguments.seed(seed)
     draw = rng.standard_normal((2, n_sites, n_sites))
     matrix = draw[0] + 1j * draw[1]
     hamiltonian = (matrix + matrix.conj().T) * (coupling / (2.0 * np.sqrt(n_sites)))
@@ -109,7 +109,7 @@ def anderson3d(
     disorder = arguments.real("disorder", disorder, minimum=0.0)
     hopping = arguments.real("hopping", hopping)
     boundary = arguments.choice("boundary", boundary, BOUNDARIES)
-    rng = np.random.default_rng(seed)
+    rng = arguments.seed(seed)
     energies = disorder * rng.uniform(-1.0, 1.0, length**3)
     bonds = cubic_bonds(length, boundary)
     rows = np.concatenate([bonds[:, 0], bonds[:, 1], np.arange(length**3)])
@@ -163,6 +163,8 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
 
 
 def _checked_hamiltonian(value: Any) -> Any:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("hamiltonian is a masked array: fill it first")
     sparse = sp.issparse(value)
     matrix: Any = sp.csr_array(value, copy=True) if sparse else np.array(value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
@@ -176,8 +178,10 @@ def _checked_hamiltonian(value: Any) -> Any:
     if not np.all(np.isfinite(entries)):
         bad = entries[~np.isfinite(entries)][0]
         raise ValueError(f"hamiltonian contains {bad}: all entries must be finite")
-    deviation = float(abs(matrix - matrix.conj().T).max())
     scale = float(abs(matrix).max())
+    if scale > arguments.LARGEST:
+        raise ValueError(f"hamiltonian contains {scale:g}: at most {arguments.LARGEST:g} in size")
+    deviation = float(abs(matrix - matrix.conj().T).max())
     if deviation > HERMITICITY_TOLERANCE * scale:
         raise ValueError(
             f"hamiltonian is not Hermitian: max |H - H†| = {deviation:.3g} "

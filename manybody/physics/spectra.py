@@ -22,12 +22,16 @@ VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS)
 class Spectrum:
     """Eigensystems of a stack of samples of one kind (same N, real or complex, coupled sites).
 
-    energies: (samples, N) ascending; vectors: (samples, N, N), V[s, a, k] = ⟨a|k⟩,
-    real for real H; coupled: (N,) True where a bath is attached.
+    energies: (samples, N) ascending, relative to the middle of the band: only
+        differences enter any equation, and a large offset would only cost digits.
+    vectors: (samples, N, N), V[s, a, k] = ⟨a|k⟩, real for real H.
+    norms: (samples,) ‖H‖₂ with its offset: what rounding is relative to.
+    coupled: (N,) True where a bath is attached.
     """
 
     energies: Real
     vectors: NDArray[Any]
+    norms: Real
     coupled: NDArray[np.bool_]
 
     @property
@@ -73,7 +77,9 @@ class Spectrum:
     def sample(self, index: int) -> "Spectrum":
         """The stack of the one sample `index`."""
         chosen = slice(index, index + 1)
-        return Spectrum(self.energies[chosen], self.vectors[chosen], self.coupled)
+        return Spectrum(
+            self.energies[chosen], self.vectors[chosen], self.norms[chosen], self.coupled
+        )
 
 
 def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
@@ -91,10 +97,18 @@ def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
         if not same:
             raise ValueError("models of one stack must agree in size, realness and coupled sites")
     # One by one: the bits of a sample must not depend on its stack.
-    systems = [np.linalg.eigh(model.dense_hamiltonian()) for model in models]
-    energies = np.stack([system[0] for system in systems])
-    vectors = np.stack([np.ascontiguousarray(system[1]) for system in systems])
-    return Spectrum(energies, vectors, first.coupled)
+    systems = [_diagonalise(model.dense_hamiltonian()) for model in models]
+    energies, vectors, norms = (np.stack(parts) for parts in zip(*systems))
+    return Spectrum(energies, vectors, norms, first.coupled)
+
+
+def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real]:
+    """Energies from the middle of the band, eigenvectors and ‖H‖₂."""
+    centre = float(np.mean(np.diagonal(hamiltonian)).real)
+    energies, vectors = np.linalg.eigh(hamiltonian - centre * np.eye(len(hamiltonian)))
+    norm = np.max(np.abs(energies + centre))
+    middle = 0.5 * (energies[0] + energies[-1])
+    return energies - middle, np.ascontiguousarray(vectors), norm
 
 
 @dataclass(frozen=True)
@@ -106,20 +120,26 @@ class Clustering:
     Bohr blocks), "ambiguous" (coincidences that rounding, chance and symmetry
     could each explain: both answers are wanted).
     tolerance: frequencies closer than this count as equal.
+    merging_tolerance: the same, but for ambiguous spectra the next scale on which
+        the number of coincidences is stable: what the second answer merges.
     merged_neighbours: number n of neighbouring frequencies closer than tolerance.
     expected_by_chance: the number n̂ of such neighbours without level repulsion.
     merged_at_hundredfold: n at 100 times the tolerance.
     widest_cluster: extent of the widest cluster, in energy.
     smallest_separation: smallest distance of two frequencies kept apart.
+    level_conditioning: ε ‖H‖₂ / smallest spacing of levels kept apart, about how
+        far the rounding of H turns eigenvectors, and with them the Davies equation.
     """
 
     verdict: str
     tolerance: float
+    merging_tolerance: float
     merged_neighbours: int
     expected_by_chance: float
     merged_at_hundredfold: int
     widest_cluster: float
     smallest_separation: float
+    level_conditioning: float
 
 
 def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:
@@ -127,9 +147,9 @@ def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:
     return [_cluster(spectrum.sample(index)) for index in range(spectrum.n_samples)]
 
 
-def degeneracy_tolerance(energies: Real) -> float:
-    """8 √N ε ‖H‖₂: about eight times the rounding error of an eigenvalue difference."""
-    return 8.0 * np.sqrt(energies.size) * EPSILON * float(np.max(np.abs(energies)))
+def degeneracy_tolerance(spectrum: Spectrum) -> float:
+    """8 √N ε ‖H‖₂ of one sample: several times the rounding of an eigenvalue difference."""
+    return 8.0 * np.sqrt(spectrum.n_sites) * EPSILON * float(spectrum.norms[0])
 
 
 def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
@@ -140,7 +160,10 @@ def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
 def _cluster(spectrum: Spectrum) -> Clustering:
     n = spectrum.n_sites
     energies = spectrum.energies[0]
-    tolerance = degeneracy_tolerance(energies)
+    tolerance = degeneracy_tolerance(spectrum)
+    spacings = np.diff(energies)
+    spacings = spacings[spacings > tolerance]
+    conditioning = EPSILON * float(spectrum.norms[0] / spacings.min()) if spacings.size else 0.0
     upper = np.triu_indices(n, k=1)
     # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.
     has_weight = spectrum.weights[0][upper] > n * (8.0 * EPSILON) ** 2
@@ -149,7 +172,7 @@ def _cluster(spectrum: Spectrum) -> Clustering:
     omega = np.sort(np.concatenate([[0.0], spectrum.bohr_frequencies[0][upper][has_weight]]))
     gaps = np.diff(omega)
     if gaps.size == 0:
-        return Clustering(SIMPLE, tolerance, 0, 0.0, 0, 0.0, np.inf)
+        return Clustering(SIMPLE, tolerance, tolerance, 0, 0.0, 0, 0.0, np.inf, conditioning)
     merged = int(np.count_nonzero(gaps <= tolerance))
     merged_wide = int(np.count_nonzero(gaps <= 100.0 * tolerance))
     kept = gaps[gaps > tolerance]
@@ -165,11 +188,23 @@ def _cluster(spectrum: Spectrum) -> Clustering:
         verdict = STRUCTURAL
     else:
         verdict = AMBIGUOUS
-    return Clustering(verdict, tolerance, merged, chance, merged_wide, widest, smallest)
+    merging = _next_plateau(gaps, tolerance) if verdict == AMBIGUOUS else tolerance
+    return Clustering(
+        verdict, tolerance, merging, merged, chance, merged_wide, widest, smallest, conditioning
+    )
+
+
+def _next_plateau(gaps: Real, tolerance: float) -> float:
+    """Smallest 10^k tolerance, k >= 1, that merges what a hundred times it merges."""
+    for k in range(1, 9):
+        wide = 10.0**k * tolerance
+        if np.count_nonzero(gaps <= wide) == np.count_nonzero(gaps <= 100.0 * wide):
+            return wide
+    return 10.0**8 * tolerance
 
 
 def _squared_density(omega: Real) -> float:
-    """∫ ρ(ω)² dω of the frequency density, from distinct values in √n bins."""
+    """∫ ρ(ω)² dω of the frequency density, in √n bins; too large where values coincide."""
     span = float(omega[-1] - omega[0])
     if span == 0.0:
         return 0.0

@@ -30,6 +30,7 @@ _WORST = {
     "smallest_eigenvalue": np.min,
     "smallest_separation": np.min,
     "secular_ambiguity": np.max,
+    "level_conditioning": np.max,
     "stepper_error": np.max,
 }
 

@@ -24,6 +24,7 @@ from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
     AMBIGUOUS,
+    EPSILON,
     STRUCTURAL,
     Clustering,
     build_spectrum,
@@ -82,7 +83,7 @@ def compare(
     on every rank; RuntimeError when a stepper needs PETSc and it is missing or
     does not converge.
     """
-    grid = _checked(model, bath, times, initial_site, lamb_shift, keep_states)
+    grid = _checked(model, bath, times, initial_site, lamb_shift, keep_states, petsc_options, comm)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options, "redfield_")
     kept: list[Comparison] = []
 
@@ -147,12 +148,13 @@ def _compare(
     clustering = cluster_bohr_frequencies(spectrum)[0]
     generator = build_redfield(spectrum, bath, lamb_shift)
     redfield = RedfieldEquation(generator, stepper)
-    merge = clustering.verdict == STRUCTURAL
-    davies = build_davies(spectrum, bath, lamb_shift, merge, generator)
+    merging = clustering.merging_tolerance
+    primary = merging if clustering.verdict == STRUCTURAL else None
+    davies = build_davies(spectrum, bath, lamb_shift, primary, generator)
     equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
     if clustering.verdict == AMBIGUOUS:
-        warnings.warn(_ambiguity_warning(clustering), stacklevel=3)
-        merged = build_davies(spectrum, bath, lamb_shift, True, generator)
+        warnings.warn(_ambiguity_warning(clustering), stacklevel=4)
+        merged = build_davies(spectrum, bath, lamb_shift, merging, generator)
         equations["davies merged"] = DaviesEquation(merged)
 
     n = model.n_sites
@@ -180,8 +182,11 @@ def _compare(
         smallest_separation=clustering.smallest_separation,
         cluster_width=clustering.widest_cluster,
         secular_ambiguity=seen.ambiguity(),
-        # ‖X‖₁ <= √N ‖X‖_F
-        stepper_error=float(np.sqrt(n)) * seen.error_estimate,
+        level_conditioning=clustering.level_conditioning,
+        # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
+        stepper_error=float(
+            np.sqrt(n) * (seen.error_estimate + EPSILON * spectrum.norms[0] * times[-1])
+        ),
         applications=seen.applications,
     )
     return Comparison(
@@ -190,8 +195,8 @@ def _compare(
         seen.smallest_eigenvalue,
         certificate,
         seen.distance.get("davies merged"),
-        seen.kept.get("redfield"),
-        seen.kept.get("davies"),
+        seen.kept("redfield"),
+        seen.kept("davies"),
     )
 
 
@@ -199,11 +204,11 @@ class _Observations:
     """What is kept of the states while they pass by."""
 
     def __init__(self, names: list[str], n_times: int, keep_states: bool) -> None:
-        self.distance = {name: np.empty(n_times) for name in names if name != "redfield"}
-        self.smallest_eigenvalue = np.empty(n_times)
+        # nan until observed, so that a time left out could not pass for a number.
+        self.distance = {name: np.full(n_times, np.nan) for name in names if name != "redfield"}
+        self.smallest_eigenvalue = np.full(n_times, np.nan)
         self.trace_error = self.hermiticity_error = self.error_estimate = 0.0
         self.applications = 0
-        self.kept: dict[str, Array] = {}
         self._parts: dict[str, list[Array]] | None = None
         if keep_states:
             self._parts = {name: [] for name in names}
@@ -229,7 +234,10 @@ class _Observations:
         if self._parts is not None:
             for name, own in states.items():
                 self._parts[name].append(own)
-                self.kept[name] = np.concatenate(self._parts[name])
+
+    def kept(self, name: str) -> Array | None:
+        """(T, N, N) states of one equation, None if they were not kept."""
+        return None if self._parts is None else np.concatenate(self._parts[name])
 
     def ambiguity(self) -> float:
         """Largest difference of the two answers, 0 when there is one."""
@@ -245,28 +253,30 @@ def _ambiguity_warning(clustering: Clustering) -> str:
         f"{clustering.merged_at_hundredfold} within a hundred times that, widest cluster "
         f"{clustering.widest_cluster:.1e}): whether they are equal cannot be decided, and the "
         "Davies equation depends on it.  trace_distance keeps them apart, "
-        "trace_distance_merged merges them."
+        f"trace_distance_merged merges what lies within {clustering.merging_tolerance:.1e}."
     )
 
 
 def _checked(
-    model: object,
-    bath: object,
+    model: SingleParticleModel,
+    bath: OhmicBath,
     times: Iterable[float],
     initial_site: int,
-    lamb_shift: object,
-    keep_states: object,
+    lamb_shift: bool,
+    keep_states: bool,
+    petsc_options: str,
+    comm: Any,
 ) -> Real:
-    if not isinstance(model, SingleParticleModel):
-        raise TypeError(f"model = {model!r}: a SingleParticleModel is needed")
-    if not isinstance(bath, OhmicBath):
-        raise TypeError(f"bath = {bath!r}: an OhmicBath is needed")
+    arguments.instance("model", model, SingleParticleModel)
+    arguments.instance("bath", bath, OhmicBath)
     arguments.integer("initial_site", initial_site, 0)
     if initial_site >= model.n_sites:
         raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {model.n_sites - 1}")
-    for name, value in (("lamb_shift", lamb_shift), ("keep_states", keep_states)):
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} = {value!r}: True or False is needed")
+    arguments.boolean("lamb_shift", lamb_shift)
+    arguments.boolean("keep_states", keep_states)
+    arguments.instance("petsc_options", petsc_options, str)
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
     return arguments.ascending_times("times", times)
 
 

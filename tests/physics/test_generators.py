@@ -42,8 +42,9 @@ def oracle_davies(model, bath, lamb_shift):
 
 def davies_of(model, bath, lamb_shift):
     spectrum = build_spectrum([model])
-    merge = cluster_bohr_frequencies(spectrum)[0].verdict == STRUCTURAL
-    return build_davies(spectrum, bath, lamb_shift, merge)
+    clustering = cluster_bohr_frequencies(spectrum)[0]
+    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
+    return build_davies(spectrum, bath, lamb_shift, merging)
 
 
 @BOTH
@@ -140,7 +141,7 @@ def test_the_closed_form_is_wrong_for_degenerate_gaps(bath, rng):
     spectrum = build_spectrum([model])
     assert cluster_bohr_frequencies(spectrum)[0].verdict == STRUCTURAL
     expected = oracle_davies(model, bath, False)
-    wrong = build_davies(spectrum, bath, False, merge=False)
+    wrong = build_davies(spectrum, bath, False, merging_tolerance=None)
     error = np.abs(wrong.toarray() - expected).max()
     assert error > 1e-4
     rho = np.diag([1.0, 0, 0, 0, 0, 0]).astype(complex)

@@ -1,6 +1,7 @@
 """One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
 
 import shlex
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +21,11 @@ def petsc() -> ModuleType:
     try:
         import petsc4py
 
-        petsc4py.init([])
+        # PETSc's finalisation is collective over the communicator it starts on, and
+        # a rank that never solved anything would not take part: one rank is enough.
+        # Objects on other communicators do not mind.
+        mpi = sys.modules.get("mpi4py.MPI")
+        petsc4py.init([], comm=mpi.COMM_SELF if mpi is not None else None)
         from petsc4py import PETSc
     except ImportError as error:
         raise RuntimeError(

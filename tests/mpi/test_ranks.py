@@ -1,0 +1,92 @@
+"""Run serially and under mpirun on 1, 2 and 3 ranks: nothing may depend on the number."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import manybody as mb
+from manybody.study.ensemble import prepare, run_study
+from manybody.study.groups import together
+from manybody.study.store import Store
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
+from tiny import assert_same_payload, payload, study  # noqa: E402
+
+MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
+
+
+@pytest.fixture
+def comm():
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture
+def folder(comm, tmp_path):
+    """The same empty folder on every rank."""
+    return Path(comm.bcast(str(tmp_path)))
+
+
+def test_a_study_has_the_same_bits_on_any_number_of_ranks(comm, folder):
+    shared = Store(folder / "shared")
+    outcome = run_study(prepare(study(), shared, comm), shared, comm, quiet=True)
+    assert outcome.computed == 20
+    again = run_study(prepare(study(), shared, comm), shared, comm, quiet=True)
+    assert again.computed == 0
+    own = Store(folder / f"alone-{comm.rank}")
+    run_study(prepare(study(), own), own, quiet=True)
+    assert_same_payload(payload(shared), payload(own))
+    comm.barrier()
+    assert not list(shared.directory.rglob("*.tmp"))
+
+
+def test_compare_returns_the_same_on_every_rank(comm, bath):
+    model = mb.dirac_syk2(6, seed=5)
+    times = [0.0, 2.0, 7.0]
+    shared = mb.compare(model, bath, times, comm=comm, keep_states=True)
+    alone = mb.compare(model, bath, times, keep_states=True)
+    np.testing.assert_array_equal(shared.trace_distance, alone.trace_distance)
+    np.testing.assert_array_equal(shared.smallest_eigenvalue, alone.smallest_eigenvalue)
+    assert shared.certificate == alone.certificate
+    if comm.rank == 0:
+        np.testing.assert_array_equal(shared.redfield_states, alone.redfield_states)
+        np.testing.assert_array_equal(shared.davies_states, alone.davies_states)
+    else:
+        assert shared.redfield_states is None and shared.davies_states is None
+
+
+def test_bad_input_raises_on_every_rank(comm, folder, bath):
+    with pytest.raises(ValueError, match="initial_site = 9"):
+        mb.compare(mb.dirac_syk2(4), bath, [1.0], initial_site=9, comm=comm)
+    (folder / "occupied").mkdir(exist_ok=True)
+    (folder / "occupied" / "thesis.tex").write_text("precious")
+    comm.barrier()
+    with pytest.raises(ValueError, match="not a store"):
+        prepare(study(), Store(folder / "occupied"), comm)
+    comm.barrier()
+    assert [path.name for path in (folder / "occupied").iterdir()] == ["thesis.tex"]
+
+
+def test_a_failure_on_rank_0_reaches_every_rank(comm, bath):
+    def fail():
+        raise RuntimeError(f"rank {comm.rank}")
+
+    with pytest.raises(RuntimeError, match="rank 0"):
+        together(comm, fail)
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    with pytest.raises(RuntimeError, match="reason"):
+        mb.compare(
+            mb.dirac_syk2(16, seed=5), bath, [40.0], stepper="mfn-krylov",
+            petsc_options="-redfield_mfn_max_it 1", comm=comm,
+        )  # fmt: skip
+
+
+def test_every_stepper_agrees_on_every_rank(comm, bath):
+    model = mb.dirac_syk2(4, seed=1)
+    expected = mb.compare(model, bath, [3.0]).trace_distance
+    for name in mb.STEPPERS:
+        if name.startswith(("ts-", "mfn-")):
+            pytest.importorskip("slepc4py", reason="slepc4py not installed")
+        distance = mb.compare(model, bath, [3.0], stepper=name, comm=comm).trace_distance
+        np.testing.assert_allclose(distance, expected, atol=1e-7)

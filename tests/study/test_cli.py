@@ -1,0 +1,163 @@
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from tiny import TINY, assert_same_payload, payload
+
+from manybody import cli
+from manybody.study.progress import Progress, clock
+from manybody.study.store import Store
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def test_run_and_report(study_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cli.main(["run", str(study_file), "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "20 samples in 12 blocks" in printed.err
+    assert re.search(r"20 samples in .*: \d+ applications, .* per core-second", printed.err)
+    for kind in ("figure", "table", "data"):
+        assert f"{kind}: {out}" in printed.out
+    report = out / "report"
+    assert (report / "tiny.png").read_bytes().startswith(b"\x89PNG")
+    assert (report / "tiny.pdf").read_bytes().startswith(b"%PDF")
+    rows = list(csv.DictReader((report / "maxima.csv").read_text().splitlines()))
+    assert [int(row["n_sites"]) for row in rows] == [4, 6, 8, 8]
+    curves = list(csv.DictReader((report / "curves.csv").read_text().splitlines()))
+    assert len(curves) == 4 * 4
+    data = payload(Store(out))
+    first = rows[0]
+    distances = [values["trace_distance"] for (point, _), values in data.items()
+                 if point.endswith("n_sites=4")]  # fmt: skip
+    mean = sum(distances) / len(distances)
+    assert float(first["maximum_of_mean"]) == pytest.approx(mean.max(), rel=1e-14)
+    assert int(first["n_samples"]) == 5
+
+    shutil.rmtree(report)
+    assert cli.main(["report", str(out), "--format", "csv"]) == 0
+    assert sorted(path.name for path in report.iterdir()) == ["curves.csv", "maxima.csv"]
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_partial_store_says_what_is_missing(study_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 0
+    store = Store(out)
+    store.block_paths(store.study.systems[0].points[0])[0].unlink()
+    capsys.readouterr()
+    assert cli.main(["report", str(out)]) == 0
+    assert "MISSING: 2 samples" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "no-such-study", "--out", "{out}"], "'no-such-study'.*paper-fig1"),
+        (["run", "{file}", "--out", "{out}", "--threads", "0"], "threads 0"),
+        (["run", "{file}", "--out", "{out}", "--petsc-options", "-x 1"], "does not use PETSc"),
+        (["run", "{bad}", "--out", "{out}"], "chemical_potential = 0.1"),
+        (["run", "{huge}", "--out", "{out}"], "length=99.*970299 sites need"),
+        (["report", "{out}"], "not a store"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, words, study_file, tmp_path, capsys):
+    bad = tmp_path / "bad.toml"
+    bad.write_text(TINY.replace("beta = 5.0", "beta = 5.0\nchemical_potential = 0.1"))
+    huge = tmp_path / "huge.toml"
+    huge.write_text(TINY.replace("length = 2", "length = 99"))
+    out = tmp_path / "out"
+    places = {"file": study_file, "bad": bad, "huge": huge, "out": out}
+    assert cli.main([word.format(**places) for word in arguments]) == 2
+    error = capsys.readouterr().err
+    assert re.search(words, error)
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_studies_and_doctor(capsys):
+    assert cli.main(["studies"]) == 0
+    assert "paper-fig1-small" in capsys.readouterr().out
+    assert cli.main(["doctor"]) == 0
+    assert "NumPy" in capsys.readouterr().out
+
+
+def test_a_petsc_stepper_through_the_command_line(study_file, tmp_path):
+    pytest.importorskip("petsc4py", reason="petsc4py not installed")
+    study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "ts-rk8vr"'))
+    options = ["--petsc-options", "-redfield_ts_max_reject 50", "--quiet"]
+    out = [str(tmp_path / name) for name in ("a", "b")]
+    assert cli.main(["run", str(study_file), "--out", out[0], *options]) == 0
+    study_file.write_text(TINY)
+    assert cli.main(["run", str(study_file), "--out", out[1], "--quiet"]) == 0
+    first, second = payload(Store(out[0])), payload(Store(out[1]))
+    for key, values in first.items():
+        assert values["trace_distance"] == pytest.approx(second[key]["trace_distance"], abs=1e-7)
+
+
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names}:
+            raise ImportError(f"{{name}} is blocked")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def test_the_same_study_without_petsc_and_mpi(study_file, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        BLOCKER.format(names=["petsc4py", "slepc4py", "mpi4py"])
+    )
+    paths = [str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "manybody", *arguments],
+            env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+
+    done = run("run", str(study_file), "--out", str(tmp_path / "without"))
+    assert done.returncode == 0, done.stderr
+    assert cli.main(["run", str(study_file), "--out", str(tmp_path / "with"), "--quiet"]) == 0
+    assert_same_payload(payload(Store(tmp_path / "without")), payload(Store(tmp_path / "with")))
+
+    study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "mfn-krylov"'))
+    refused = run("run", str(study_file), "--out", str(tmp_path / "petsc"))
+    assert refused.returncode == 2
+    assert "PETSc is needed" in refused.stderr and "scripts/setup.sh" in refused.stderr
+    assert not (tmp_path / "petsc").exists()
+
+
+def test_progress_in_a_file_is_plain_lines():
+    stream = io.StringIO()
+    progress = Progress(10, 100.0, stream, interval=0.0)
+    assert progress.due()
+    progress.update(3, 50.0, "somewhere")
+    progress.update(10, 100.0, final=True)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "3/10 samples" in lines[0] and "50.0%" in lines[0] and "ETA" in lines[0]
+    assert "10/10 samples" in lines[1] and "took" in lines[1]
+    assert "\r" not in stream.getvalue() and "\x1b" not in stream.getvalue()
+    assert not Progress(10, 100.0, stream, interval=60.0).due()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")],
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text

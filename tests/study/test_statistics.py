@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from manybody.study.statistics import Moments, bootstrap_maximum, summarise
+
+
+def test_moments_merge():
+    rng = np.random.default_rng(0)
+    samples = 1e6 + rng.normal(size=(23, 4))
+    whole = Moments.of(samples)
+    merged = Moments.of(samples[:1]).merge(Moments.of(samples[1:9])).merge(Moments.of(samples[9:]))
+    assert merged.count == 23
+    np.testing.assert_allclose(merged.mean, samples.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(merged.standard_deviation, samples.std(axis=0, ddof=1), rtol=1e-9)
+    np.testing.assert_allclose(
+        whole.standard_error, samples.std(axis=0, ddof=1) / np.sqrt(23), rtol=1e-12
+    )
+    assert np.isnan(Moments.of(samples[:1]).standard_error).all()
+
+
+def test_summary_finds_the_maximum_of_the_mean():
+    times = np.linspace(0.0, 10.0, 11)
+    rng = np.random.default_rng(1)
+    signal = np.exp(-((times - 4.0) ** 2))
+    distance = signal + 0.1 * rng.normal(size=(400, 1)) + 0.05 * rng.normal(size=(400, 11))
+    summary = summarise(distance, times, seed=7)
+    assert summary.time_of_maximum == 4.0
+    assert summary.maximum == distance.mean(axis=0).max()
+    assert summary.maximum_low < summary.maximum < summary.maximum_high
+    # For a well-separated maximum the bootstrap is the standard error of the mean there.
+    half_width = 0.5 * (summary.maximum_high - summary.maximum_low)
+    assert half_width == pytest.approx(summary.maximum_error, rel=0.1)
+    assert summary.mean_maximum == pytest.approx(distance.max(axis=1).mean())
+    again = summarise(distance, times, seed=7)
+    assert again.maximum_low == summary.maximum_low
+
+
+def test_bootstrap_covers_the_truth():
+    """The 68 % interval of a mean holds the truth about 68 % of the time."""
+    rng = np.random.default_rng(2)
+    hits = 0
+    for trial in range(200):
+        samples = rng.exponential(size=(40, 1))
+        low, high = np.quantile(bootstrap_maximum(samples, trial), [0.159, 0.841])
+        hits += low <= 1.0 <= high
+    assert 0.56 < hits / 200 < 0.77
+
+
+def test_one_sample_has_no_spread():
+    summary = summarise(np.array([[0.0, 2.0, 1.0]]), np.arange(3.0), seed=0)
+    assert summary.maximum == summary.maximum_low == summary.maximum_high == 2.0
+    assert np.isnan(summary.maximum_error)

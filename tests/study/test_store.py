@@ -1,0 +1,294 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from tiny import assert_same_payload, payload, study
+
+from manybody.study import claims as claims_module
+from manybody.study.claims import Claims, hand_out
+from manybody.study.ensemble import prepare, run_study
+from manybody.study.plan import build_tasks
+from manybody.study.sample import compare
+from manybody.study.store import CorruptBlock, Store, read_block
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("finished") / "store")
+    run_study(prepare(study(), store), store, quiet=True)
+    return store
+
+
+def run(directory, **changes):
+    store = Store(directory)
+    return store, run_study(prepare(study(**changes), store), store, quiet=True)
+
+
+def files(store):
+    return sorted(path for path in store.directory.rglob("*") if path.is_file())
+
+
+def test_every_sample_is_there_once_and_nothing_else(finished):
+    assert len(payload(finished)) == 20
+    names = {path.suffix for path in files(finished)}
+    assert names == {".h5", ".json"}
+    assert not (finished.directory / "claims").exists()
+    first = files(finished)[0]
+    start, stop, digest = first.stem.split("-")
+    assert (int(start), int(stop), len(digest)) == (0, 2, 16)
+
+
+def test_any_sample_can_be_repeated_to_the_bit(finished):
+    tiny = finished.study
+    point = tiny.systems[0].points[1]
+    again = compare(point.build(tiny.seed, 3), tiny.bath, tiny.times)
+    stored = payload(finished)[point.name, 3]
+    np.testing.assert_array_equal(stored["trace_distance"], again.trace_distance)
+    np.testing.assert_array_equal(stored["seed"], point.entropy(tiny.seed, 3))
+
+
+def test_blocks_describe_themselves(finished):
+    point = finished.study.systems[1].points[0]
+    path = finished.block_paths(point)[0]
+    with h5py.File(path) as file:
+        assert file["trace_distance"].dims[0][0].name == "/sample"
+        assert file["trace_distance"].dims[1][0].name == "/time"
+        attributes = dict(file.attrs)
+        assert attributes["model"] == "anderson3d"
+        assert attributes["parameter_boundary"] == "periodic"
+        assert (attributes["size"], attributes["n_sites"]) == (2, 8)
+        for key in ("numpy", "blas_core", "git_revision", "hostname", "ranks", "stepper",
+                    "conventions_of_physics", "blas_threads_per_rank"):  # fmt: skip
+            assert key in attributes, key
+        assert json.loads(attributes["study"]) == finished.study.identity()
+    with xarray.open_dataset(path, engine="h5netcdf") as data:
+        assert data["trace_distance"].dims == ("sample", "time")
+        assert data["time"].values.tolist() == [0.0, 1.5, 4.0, 11.0]
+        assert data["sample"].values.tolist() == [0, 1]
+        for name in ("trace_error", "hermiticity_error", "redfield_gibbs_residual",
+                     "davies_gibbs_residual", "kms_residual", "smallest_eigenvalue",
+                     "clustering", "merged_neighbours", "smallest_separation",
+                     "stepper_error", "applications", "seconds"):  # fmt: skip
+            assert data[name].dims == ("sample",)
+        assert data["clustering"].attrs["flag_meanings"] == "simple structural ambiguous"
+        clean = xarray.open_dataset(path, engine="h5netcdf")["clustering"].values
+        assert clean.tolist() == [1, 1]
+
+
+def test_a_second_run_computes_only_what_is_missing(finished, tmp_path):
+    store, first = run(tmp_path / "store")
+    assert (first.computed, first.present) == (20, 0)
+    assert_same_payload(payload(store), payload(finished))
+    before = {path: path.stat().st_mtime_ns for path in files(store)}
+    _, second = run(tmp_path / "store")
+    assert (second.computed, second.present, second.applications) == (0, 20, 0)
+    blocks = [path for path in files(store) if path.suffix == ".h5"]
+    assert all(path.stat().st_mtime_ns == before[path] for path in blocks)
+    blocks[3].unlink()
+    _, third = run(tmp_path / "store")
+    assert 1 <= third.computed <= 2
+    assert_same_payload(payload(store), payload(finished))
+
+
+def test_samples_and_sizes_may_be_added(finished, tmp_path):
+    store, _ = run(tmp_path / "store", text={"samples = 5": "samples = 3", "[4, 6]": "[6]"})
+    assert len(payload(store)) == 9
+    store, outcome = run(tmp_path / "store")
+    assert (outcome.computed, outcome.present) == (11, 9)
+    assert_same_payload(payload(store), payload(finished))
+    # Asking for less later takes nothing away.
+    store, outcome = run(tmp_path / "store", text={"samples = 5": "samples = 2"})
+    assert outcome.computed == 0
+    assert store.study.systems[0].samples == 5
+
+
+def test_another_study_is_refused_and_nothing_written(finished):
+    before = {path: path.read_bytes() for path in files(finished)}
+    with pytest.raises(ValueError, match="seed is 3 there and 4 here; bath is .*0.3") as caught:
+        run(finished.directory, text={"seed = 3": "seed = 4", "coupling = 0.2": "coupling = 0.3"})
+    assert "tolerance" not in str(caught.value)
+    assert {path: path.read_bytes() for path in files(finished)} == before
+
+
+def test_folders_that_are_no_stores_are_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="not empty and not a store"):
+        run(tmp_path)
+    with pytest.raises(ValueError, match="not a folder"):
+        run(tmp_path / "thesis.tex")
+    with pytest.raises(ValueError, match="cannot be a store"):
+        run("/proc/nowhere")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "study.json").write_text('{"format": 99}')
+    with pytest.raises(ValueError, match="format 99"):
+        run(tmp_path)
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        run(tmp_path)
+
+
+def test_a_block_cut_at_any_byte_is_seen(finished, tmp_path):
+    whole = files(finished)[0]
+    content = whole.read_bytes()
+    target = tmp_path / whole.name
+    cuts = [*range(0, len(content), 97), len(content) - 1]
+    for length in cuts:
+        target.write_bytes(content[:length])
+        with pytest.raises(CorruptBlock, match="does not match its name"):
+            read_block(target)
+    altered = bytearray(content)
+    altered[len(content) // 2] ^= 1
+    target.write_bytes(altered)
+    with pytest.raises(CorruptBlock):
+        read_block(target)
+    target.write_bytes(content)
+    assert len(read_block(target).samples) == 2
+
+
+def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, capsys):
+    store, _ = run(tmp_path / "store")
+    victim = [path for path in files(store) if path.suffix == ".h5"][2]
+    victim.write_bytes(victim.read_bytes()[:1000])
+    point_blocks = Store(store.directory)
+    problems = [p for s in store.study.systems for q in s.points for p in point_blocks.read(q)[1]]
+    assert len(problems) == 1 and victim.name in problems[0]
+    _, outcome = run(tmp_path / "store")
+    assert 1 <= outcome.computed <= 2
+    assert str(victim.with_suffix(".corrupt")) in capsys.readouterr().out
+    assert_same_payload(payload(store), payload(finished))
+
+
+def test_duplicates_are_compared_not_averaged(finished, tmp_path):
+    store, _ = run(tmp_path / "store")
+    point = store.study.systems[0].points[0]
+    # The same samples again, with another wall time: another file, no difference.
+    run_study_again = Store(tmp_path / "twin")
+    run_study(prepare(study(), run_study_again), run_study_again, quiet=True)
+    for path in run_study_again.block_paths(point):
+        (store.folder(point) / path.name).write_bytes(path.read_bytes())
+    assert len(store.block_paths(point)) > 3
+    assert_same_payload(payload(store), payload(finished))
+    # Another seed under the same name is a difference, and is reported.
+    other, _ = run(tmp_path / "other", text={"seed = 3": "seed = 4"})
+    foreign = other.block_paths(point)[0]
+    (store.folder(point) / foreign.name).write_bytes(foreign.read_bytes())
+    _, problems = store.read(point)
+    assert problems
+    assert any(foreign.name in problem for problem in problems)
+
+
+def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    store = Store(tmp_path / "store")
+    prepared = prepare(study(), store)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        run_study(prepared, store, quiet=True)
+    monkeypatch.undo()
+    assert [path.name for path in files(store)] == ["study.json"]
+
+
+def test_a_failing_sample_loses_no_finished_block(finished, tmp_path, monkeypatch):
+    from manybody.study import ensemble
+
+    real, calls = ensemble.compare, []
+
+    def fail_later(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 8:
+            raise RuntimeError("a sample failed")
+        return real(*arguments, **keywords)
+
+    store = Store(tmp_path / "store")
+    prepared = prepare(study(), store)
+    monkeypatch.setattr(ensemble, "compare", fail_later)
+    with pytest.raises(RuntimeError, match="a sample failed"):
+        run_study(prepared, store, quiet=True)
+    monkeypatch.undo()
+    assert 0 < len(payload(store)) < 8
+    _, outcome = run(tmp_path / "store")
+    assert outcome.computed == 20 - len(payload(store)) or len(payload(store)) == 20
+    assert_same_payload(payload(store), payload(finished))
+
+
+def test_claims(tmp_path, monkeypatch):
+    with Claims(tmp_path / "claims") as ours, Claims(tmp_path / "claims") as theirs:
+        assert ours.acquire("a")
+        assert not theirs.acquire("a")
+        assert theirs.acquire("b")
+        ours.release("a")
+        assert theirs.acquire("a")
+    assert not (tmp_path / "claims").exists()
+
+
+def test_claims_of_the_dead_are_taken_over(tmp_path, monkeypatch):
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (folder / "here").write_text(f"{socket.gethostname()} {gone.pid} abc 7")
+    (folder / "elsewhere").write_text("another-host 1 abc 7")
+    monkeypatch.setattr(claims_module, "STALE_AFTER_SECONDS", 0.2)
+    with Claims(folder) as claims:
+        assert claims.acquire("here")
+        assert not claims.acquire("elsewhere")
+        time.sleep(0.1)
+        (folder / "elsewhere").write_text("another-host 1 abc 8")
+        time.sleep(0.15)
+        # Its counter moved: alive, although its file is old by now.
+        assert not claims.acquire("elsewhere")
+        time.sleep(0.3)
+        assert claims.acquire("elsewhere")
+
+
+def test_a_claim_keeps_beating(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims_module, "HEARTBEAT_SECONDS", 0.02)
+    with Claims(tmp_path / "claims") as claims:
+        claims.acquire("a")
+        first = (tmp_path / "claims" / "a").read_text()
+        time.sleep(0.3)
+        second = (tmp_path / "claims" / "a").read_text()
+    assert first.split()[:3] == second.split()[:3]
+    assert int(second.split()[3]) > int(first.split()[3])
+
+
+def test_hand_out_waits_for_what_others_are_doing(tmp_path, finished):
+    tiny = study()
+    store = Store(tmp_path / "store")
+    prepare(tiny, store)
+    tasks = build_tasks(tiny)
+    folder = tmp_path / "claims"
+    with Claims(folder) as ours, Claims(folder) as theirs:
+        taken = tasks[0]
+        theirs.acquire(f"{taken.point.name}.{taken.first:06d}-{taken.stop:06d}")
+        seen = []
+        for task, missing in hand_out(store, ours, tasks[:3]):
+            seen.append(task)
+            assert missing == list(range(task.first, task.stop))
+            source = finished.block_paths(task.point)
+            store.folder(task.point).mkdir(parents=True, exist_ok=True)
+            for path in source:
+                (store.folder(task.point) / path.name).write_bytes(path.read_bytes())
+            if len(seen) == 2:
+                theirs.release(f"{taken.point.name}.{taken.first:06d}-{taken.stop:06d}")
+        assert seen[0] == tasks[1]
+
+
+def test_tasks_do_not_know_ranks():
+    tiny = study()
+    tasks = build_tasks(tiny)
+    assert sum(task.n_samples for task in tasks) == 20
+    assert {(task.first, task.stop) for task in tasks} == {(0, 2), (2, 4), (4, 5)}
+    costs = [task.flops for task in tasks]
+    assert costs == sorted(costs, reverse=True)
+    assert Path(tasks[0].point.name).name == tasks[0].point.name

@@ -1,0 +1,96 @@
+"""The house: imports point one way, and each door is the only one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import manybody
+
+PACKAGE = Path(manybody.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path):
+    """Full names a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def floor(name):
+    parts = name.split(".")
+    return parts[1] if parts[0] == "manybody" and len(parts) > 1 else None
+
+
+ALLOWED = {
+    "physics": {"physics"},
+    "numerics": {"numerics"},
+    "study": {"study", "physics", "numerics", "config", "environment", "seeding"},
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    relative = path.relative_to(PACKAGE).parts
+    own = relative[0] if len(relative) > 1 else relative[0].removesuffix(".py")
+    for name in imports(path):
+        target = floor(name)
+        if own in ALLOWED and target is not None:
+            assert target in ALLOWED[own], f"{own} imports {name}"
+        if own in ("config", "seeding", "environment"):
+            assert target != "study", f"{own} imports {name}"
+        top = name.split(".")[0]
+        if top in ("petsc4py", "slepc4py"):
+            assert relative[:2] == ("numerics", "petsc"), f"{path} imports {name}"
+        if top == "mpi4py":
+            assert relative == ("cli.py",), f"{path} imports {name}"
+
+
+def test_comm_world_is_named_in_one_place():
+    naming = {
+        str(path.relative_to(PACKAGE)) for path in FILES
+        if any(isinstance(node, ast.Attribute) and node.attr == "COMM_WORLD"
+               for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    }  # fmt: skip
+    assert naming == {"cli.py"}
+
+
+def test_no_cycles():
+    module = {path: ".".join(("manybody", *path.relative_to(PACKAGE).with_suffix("").parts))
+              for path in FILES}  # fmt: skip
+    names = set(module.values())
+    graph = {}
+    for path, own in module.items():
+        if path.name == "__init__.py":
+            continue
+        targets = set()
+        for name in imports(path):
+            for candidate in (name, name.rpartition(".")[0]):
+                if candidate in names:
+                    targets.add(candidate)
+        graph[own] = targets
+    done, path = set(), []
+
+    def visit(node):
+        assert node not in path, f"import cycle: {' -> '.join([*path, node])}"
+        if node in done or node not in graph:
+            return
+        path.append(node)
+        for target in graph[node]:
+            visit(target)
+        path.pop()
+        done.add(node)
+
+    for node in graph:
+        visit(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_have_one_subject(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 500
