@@ -32,11 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"manybody: {error}", file=sys.stderr, flush=True)
         return 2
     except (RuntimeError, OSError) as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        print(f"manybody: {error}", file=sys.stderr, flush=True)
-        if comm is not None and comm.Get_size() > 1:
-            comm.Abort(1)
+        if comm is None or comm.Get_rank() == 0:
+            print(f"manybody: {error}", file=sys.stderr, flush=True)
         return 1
 
 
@@ -84,11 +81,15 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
         # Not from the environment alone: bits depend on the number of BLAS threads.
         with threadpool_limits(options.threads, user_api="blas"):
             run_study(study, store, comm, options.threads, options.quiet)
-    except Exception as error:
-        # Past the checks no exception is bad input; ValueError would be taken for it.
-        raise RuntimeError(f"the run stopped: {type(error).__name__}: {error}") from error
-    if rank_of(comm) == 0:
-        _write_report(store, None)
+        if rank_of(comm) == 0:
+            _write_report(store, None)
+    except BaseException:
+        # Past the checks nothing is bad input, and the other ranks know nothing of it.
+        traceback.print_exc()
+        print("manybody: the run stopped; finished blocks are safe", file=sys.stderr, flush=True)
+        if comm is not None:
+            comm.Abort(1)
+        return 1
     return 0
 
 

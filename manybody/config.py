@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from manybody.physics.models import FAMILIES, SingleParticleModel
 from manybody.seeding import generator, sample_entropy
 
 FORMATS = ("png", "pdf", "csv")
+MAX_TIMES = 100_000
+MAX_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
             merged[key] = replace(system, sizes=sizes, samples=samples)
         else:
             merged[key] = system
-    return replace(wanted, block_size=stored.block_size, systems=tuple(merged.values()))
+    return replace(stored, formats=wanted.formats, systems=tuple(merged.values()))
 
 
 def builtin_studies() -> dict[str, str]:
@@ -173,13 +176,16 @@ def find_study(name: str) -> tuple[str, str]:
     builtin = builtin_studies()
     if name in builtin:
         return builtin[name], f"study {name}"
+    if path.is_dir():
+        raise ValueError(f"study {name!r} is a folder: a TOML file is needed")
     if not path.is_file():
         raise ValueError(
             f"study {name!r} is neither a file nor one of the built-in studies "
             f"{', '.join(builtin)}"
         )
     try:
-        return path.read_text("utf-8"), str(path)
+        # utf-8-sig: editors on some systems begin a file with a byte order mark.
+        return path.read_text("utf-8-sig"), str(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"study file {name!r} cannot be read: {error}") from error
 
@@ -205,7 +211,7 @@ def _study(table: dict[str, Any]) -> Study:
     optional |= {"petsc_options", "block_size", "outputs"}
     required = {"name", "seed", "samples", "times", "bath", "systems"}
     _check_keys("study", table, required, optional)
-    samples = arguments.integer("samples", table["samples"], 1)
+    samples = _samples("samples", table["samples"])
     systems = table["systems"]
     if not isinstance(systems, list) or not systems:
         raise TypeError("systems: at least one [[systems]] table is needed")
@@ -238,7 +244,7 @@ def _study(table: dict[str, Any]) -> Study:
     if not isinstance(formats, list) or not formats:
         raise TypeError(f"outputs.formats = {formats!r}: a list of {', '.join(FORMATS)} is needed")
     return Study(
-        name=_text("name", table["name"]),
+        name=_name(table["name"]),
         description=_text("description", table.get("description", "")),
         seed=arguments.integer("seed", table["seed"], 0),
         times=_times(table["times"]),
@@ -265,7 +271,9 @@ def _systems(where: str, table: object, samples: int) -> list[System]:
     _check_keys(where, table, {"model", family.size, *needed}, allowed)
     sizes = _listed(table[family.size])
     sizes = [arguments.integer(f"{where}.{family.size}", size, 1) for size in sizes]
-    if not sizes or len(set(sizes)) != len(sizes):
+    if not sizes:
+        raise ValueError(f"{where}.{family.size} = []: at least one size is needed")
+    if len(set(sizes)) != len(sizes):
         raise ValueError(f"{where}.{family.size} = {sizes}: distinct sizes are needed")
     choices: list[list[tuple[str, float | str]]] = []
     for key, default in family.reals.items():
@@ -274,7 +282,7 @@ def _systems(where: str, table: object, samples: int) -> list[System]:
     for key, (word, words) in family.words.items():
         values = _listed(table.get(key, word))
         choices.append([(key, arguments.choice(f"{where}.{key}", v, words)) for v in values])
-    own_samples = arguments.integer(f"{where}.samples", table.get("samples", samples), 1)
+    own_samples = _samples(f"{where}.samples", table.get("samples", samples))
     systems = []
     for combination in itertools.product(*choices):
         # The model itself knows its bounds (W >= 0, J > 0): ask it for the smallest one.
@@ -299,8 +307,28 @@ def _times(value: object) -> tuple[float, ...]:
         start = arguments.real("times.start", value["start"], minimum=0.0)
         stop = arguments.real("times.stop", value["stop"], above=start)
         count = arguments.integer("times.count", value["count"], 2)
-        return tuple(np.linspace(start, stop, count).tolist())
+        if count > MAX_TIMES:
+            raise ValueError(f"times.count = {count}: at most {MAX_TIMES}")
+        value = np.linspace(start, stop, count)
     return tuple(arguments.ascending_times("times", value).tolist())
+
+
+def _samples(where: str, value: object) -> int:
+    samples = arguments.integer(where, value, 1)
+    if samples > MAX_SAMPLES:
+        raise ValueError(f"{where} = {samples}: at most {MAX_SAMPLES}")
+    return samples
+
+
+def _name(value: object) -> str:
+    """A study's name is the name of its figure."""
+    name = _text("name", value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ValueError(
+            f"name = {name!r}: up to 80 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+    return name
 
 
 def _check_keys(where: str, table: dict[str, Any], required: set[str], optional: set[str]) -> None:

@@ -261,7 +261,7 @@ def doctor_report() -> list[str]:
         "",
         f"NumPy {facts['numpy']}, SciPy {facts['scipy']}",
     ]
-    lines += _optional_package("h5py", "no store can be written or read (run, report, merge)")
+    lines += _optional_package("h5py", "no store can be written or read (run, report)")
     lines += _optional_package("matplotlib", "reports come without figures")
     lines += _blas_lines(facts)
     lines.append("")

@@ -9,15 +9,15 @@ STEPPERS = ("chebyshev", "dop853", *PETSC_STEPPERS)
 
 
 def build_stepper(
-    name: str, tolerance: float, petsc_options: str = "", prefix: str = ""
+    name: str, tolerance: float, petsc_options: str = "", prefix: str = "redfield_"
 ) -> Stepper:
     """A stepper by name.
 
     name: one of STEPPERS; tolerance: see the stepper; petsc_options: PETSc options
     as on a command line, for the ts- and mfn- steppers; prefix: their options prefix.
 
-    Raises ValueError for an unknown name or PETSc options no PETSc stepper would
-    read, RuntimeError when PETSc or SLEPc is needed and missing.
+    Raises ValueError for an unknown name or options that no solver would read or
+    PETSc refuses, RuntimeError when PETSc or SLEPc is needed and missing.
     """
     if name not in STEPPERS:
         raise ValueError(f"stepper = {name!r}: must be one of {', '.join(STEPPERS)}")

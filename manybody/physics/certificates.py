@@ -27,7 +27,8 @@ class Certificate:
         of two answers, not an error bar.
     level_conditioning: ε ‖H‖₂ / smallest level spacing: the relative accuracy to
         which rounding of H lets the Davies equation be known.
-    stepper_error: estimate of the error of ρ_R(t) in trace norm.
+    stepper_error: estimate of the error of ρ_R(t) in trace norm; nan when options
+        given to PETSc leave nothing to estimate it from.
     applications: generator applications spent on the Redfield equation.
     """
 

@@ -6,7 +6,7 @@ up, and two jobs on one store share it the way two ranks of one job do.
 A claim is a file created exclusively; its owner bumps a counter in it from a
 thread.  A claim whose counter stands still on the observer's own monotonic clock
 is stale, and so is one whose owner was a process of this machine that is gone.
-Claims only save work: two owners of one task do it twice and commit equal blocks.
+Claims only save work: two owners of one task do it twice and commit equal numbers.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from manybody.study.plan import Task
-from manybody.study.store import Store
+from manybody.study.store import Store, process_is_alive
 
 HEARTBEAT_SECONDS = 5.0
 STALE_AFTER_SECONDS = 60.0
-_POLL_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.2
 
 
 class Claims:
@@ -31,7 +31,8 @@ class Claims:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+        self._machine = _this_machine()
+        self._owner = f"{self._machine} {os.getpid()} {uuid.uuid4().hex}"
         self._held: set[str] = set()
         self._counter = 0
         # name -> (content last seen, when it was first seen)
@@ -67,9 +68,17 @@ class Claims:
         return False
 
     def release(self, name: str) -> None:
-        """Give up the task `name`."""
+        """Give up the task `name`, unless somebody has taken it over."""
         self._held.discard(name)
-        (self._folder / name).unlink(missing_ok=True)
+        if self.owner_of(name).startswith(self._owner):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def owner_of(self, name: str) -> str:
+        """What a claim says: machine, process, token and counter; empty if there is none."""
+        try:
+            return (self._folder / name).read_text("utf-8", errors="replace")
+        except OSError:
+            return ""
 
     def _create(self, path: Path) -> bool:
         try:
@@ -84,12 +93,13 @@ class Claims:
         return True
 
     def _is_stale(self, name: str) -> bool:
-        try:
-            content = (self._folder / name).read_text()
-        except OSError:
+        content = self.owner_of(name)
+        if not content:
+            # Gone, or created a moment ago and not yet written.
             return False
         words = content.split()
-        if len(words) == 4 and words[0] == socket.gethostname() and not _alive(int(words[1])):
+        here = len(words) == 4 and words[0] == self._machine and words[1].isdigit()
+        if here and not process_is_alive(int(words[1])):
             return True
         before = self._seen.get(name)
         now = time.monotonic()
@@ -111,27 +121,33 @@ class Claims:
                     continue
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _this_machine() -> str:
+    """Host, boot and process-id namespace: where a process id means something."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with contextlib.suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return ":".join(parts)
 
 
-def hand_out(store: Store, claims: Claims, tasks: list[Task]) -> Iterator[tuple[Task, list[int]]]:
+def hand_out(
+    store: Store,
+    claims: Claims,
+    tasks: list[Task],
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[Task, list[int]]]:
     """Yield (task, missing samples) claimed by this process until none are left to do.
 
     A task claimed elsewhere is passed by and looked at again at the end: it may
-    have been finished, or its owner may have died.  Waits for owners that are alive.
+    have been finished, or its owner may have died.  Waits for owners that are
+    alive; tell: called with a sentence at every look while waiting.
     """
-    waiting = list(tasks)
+    waiting, pause = list(tasks), _FIRST_PAUSE_SECONDS
     while waiting:
         passed_by = []
         for task in waiting:
-            name = f"{task.point.name}.{task.first:06d}-{task.stop:06d}"
+            name = _name_of(task)
             if not store.missing(task):
                 continue
             if not claims.acquire(name):
@@ -144,6 +160,15 @@ def hand_out(store: Store, claims: Claims, tasks: list[Task]) -> Iterator[tuple[
                     yield task, missing
             finally:
                 claims.release(name)
+        # A pass without work looks again ever less often: a file system is shared.
+        pause = _FIRST_PAUSE_SECONDS if len(passed_by) < len(waiting) else min(2 * pause, 5.0)
         waiting = passed_by
         if waiting:
-            time.sleep(_POLL_SECONDS)
+            name = _name_of(waiting[0])
+            holder = " ".join(claims.owner_of(name).split()[:2])
+            tell(f"waiting for {len(waiting)} block(s) held elsewhere: {name} by {holder}")
+            time.sleep(pause)
+
+
+def _name_of(task: Task) -> str:
+    return f"{task.point.name}.{task.first:06d}-{task.stop:06d}"

@@ -3,7 +3,7 @@
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +11,7 @@ from manybody.config import Point, Study
 from manybody.environment import better_core_type, blas_summary, cpu_flags, describe
 from manybody.study.claims import Claims, hand_out
 from manybody.study.groups import rank_of, size_of, together
-from manybody.study.plan import Task, application_flops, build_tasks, check_memory
+from manybody.study.plan import Task, application_flops, build_tasks, check_feasible
 from manybody.study.progress import Progress, clock
 from manybody.study.sample import compare
 from manybody.study.store import Record, Store
@@ -35,18 +35,19 @@ class Outcome:
 def prepare(study: Study, store: Store, comm: Any = None) -> Study:
     """Check that `study` can run in `store`, write its description and return what to run.
 
-    The result is `study` extended by what a used store already holds.  Raises
+    A used store keeps its block size and learns of new systems, sizes and samples;
+    what runs is what `study` asks for.  Raises
     ValueError on every rank, before anything is written, when the store belongs to
     another study, cannot be written or a size cannot fit into memory.
     """
 
     def action() -> Study:
-        check_memory(study)
+        check_feasible(study)
         extended = store.check(study)
         store.create(extended)
-        for path in store.set_aside_corrupt(extended):
-            print(f"set aside {path}: torn or altered, its samples are computed again", flush=True)
-        return extended
+        for problem in store.set_aside_corrupt(extended):
+            print(f"set aside: {problem}", file=sys.stderr, flush=True)
+        return replace(study, block_size=extended.block_size)
 
     return together(comm, action)
 
@@ -62,10 +63,11 @@ def run_study(
     """
     tasks = build_tasks(study)
     rank, start = rank_of(comm), time.monotonic()
-    watch = _Watch(store, tasks) if rank == 0 else None
+    watch = _Watch(store, tasks, quiet) if rank == 0 else None
     if watch is not None and not quiet:
         _print_header(study, tasks, size_of(comm), threads)
     present = watch.finished_at_start if watch is not None else 0
+    tell = watch.update if watch is not None else _say_nothing
     provenance = {
         **describe(),
         "ranks": size_of(comm),
@@ -75,30 +77,31 @@ def run_study(
         "petsc_options": study.petsc_options,
     }
     computed, applications, flops = 0, 0, 0.0
+    warned: set[Point] = set()
     with Claims(store.directory / "claims") as claims:
-        for task, missing in hand_out(store, claims, tasks):
+        for task, missing in hand_out(store, claims, tasks, tell):
             for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
                 records = []
                 for _, sample in run:
-                    records.append(_sample(study, task.point, sample))
+                    records.append(_sample(study, task.point, sample, warned))
                     computed += 1
                     used = records[-1].comparison.certificate.applications
                     applications += used
                     flops += used * application_flops(study, task.point)
-                    if watch is not None and not quiet:
-                        watch.update(task.point)
+                    tell(task.point.name)
                 store.commit(study, task.point, records, provenance)
     if comm is not None:
         computed, applications, flops = comm.allreduce((computed, applications, flops), _add)
     seconds = time.monotonic() - start
     outcome = Outcome(computed, present, seconds, applications, flops)
+    if watch is not None:
+        watch.finish()
     if watch is not None and not quiet:
-        watch.update(None)
         _print_rates(outcome, size_of(comm) * threads)
     return outcome
 
 
-def _sample(study: Study, point: Point, sample: int) -> Record:
+def _sample(study: Study, point: Point, sample: int, warned: set[Point]) -> Record:
     start = time.perf_counter()
     model = point.build(study.seed, sample)
     with warnings.catch_warnings(record=True) as caught:
@@ -114,7 +117,10 @@ def _sample(study: Study, point: Point, sample: int) -> Record:
             petsc_options=study.petsc_options,
         )
     for warning in caught:
-        print(f"{point.name} sample {sample}: {warning.message}", file=sys.stderr, flush=True)
+        # The first of a point in full; the store knows of the others.
+        if point not in warned:
+            print(f"{point.name} sample {sample}: {warning.message}", file=sys.stderr, flush=True)
+        warned.add(point)
     seconds = time.perf_counter() - start
     return Record(sample, point.entropy(study.seed, sample), comparison, seconds)
 
@@ -122,8 +128,8 @@ def _sample(study: Study, point: Point, sample: int) -> Record:
 class _Watch:
     """Progress of all ranks, read from the store by rank 0."""
 
-    def __init__(self, store: Store, tasks: list[Task]) -> None:
-        self._store, self._tasks = store, tasks
+    def __init__(self, store: Store, tasks: list[Task], quiet: bool) -> None:
+        self._store, self._tasks, self._quiet = store, tasks, quiet
         self._points = list(dict.fromkeys(task.point for task in tasks))
         done, cost = self._count()
         self.finished_at_start = done
@@ -132,7 +138,7 @@ class _Watch:
         self._total = total - done
         total_cost = sum(task.flops for task in tasks) - cost
         self._progress = Progress(self._total, total_cost)
-        if done:
+        if done and not quiet:
             print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
 
     def _count(self) -> tuple[int, float]:
@@ -144,17 +150,24 @@ class _Watch:
             cost += task.flops * here / task.n_samples
         return done, cost
 
-    def update(self, point: Point | None) -> None:
-        """Print progress if it is time to; `None` prints the last line."""
-        if point is not None and not self._progress.due():
-            return
+    def update(self, what: str) -> None:
+        """Print progress if it is time to."""
+        if not self._quiet and self._progress.due():
+            self._print(what, final=False)
+
+    def finish(self) -> None:
+        """Print the last line."""
+        if not self._quiet and self._total:
+            self._print("", final=True)
+
+    def _print(self, what: str, final: bool) -> None:
         done, cost = self._count()
-        self._progress.update(
-            done - self.finished_at_start,
-            cost - self._cost_at_start,
-            "" if point is None else point.name,
-            final=point is None,
-        )
+        computed = done - self.finished_at_start
+        self._progress.update(computed, cost - self._cost_at_start, what, final)
+
+
+def _say_nothing(_: str) -> None:
+    """What ranks other than 0 print while they work."""
 
 
 def _add(left: tuple[int, int, float], right: tuple[int, int, float]) -> tuple[int, int, float]:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from manybody.config import Point, Study
+from manybody.numerics.chebyshev import MAX_APPLICATIONS
 from manybody.physics.models import FAMILIES
 
 
@@ -47,11 +48,16 @@ def sample_flops(study: Study, point: Point) -> float:
     output time two eigenvalue problems and the two products of the Davies state.
     """
     n = point.n_sites
-    applications = 1.5 * _bandwidth(point) * study.times[-1] + 40.0
+    applications = sample_applications(study, point)
     per_time = (2 * 16.0 / 3.0 + 16.0) * n**3
     # What a sample costs however small it is, in the same currency.
     fixed = 2e8 + 2e5 * len(study.times)
     return applications * application_flops(study, point) + per_time * len(study.times) + fixed
+
+
+def sample_applications(study: Study, point: Point) -> float:
+    """About 1.5 Δ t applications of the generator (PHYSICS.md section 5)."""
+    return 1.5 * _bandwidth(point) * study.times[-1] + 40.0
 
 
 def application_flops(study: Study, point: Point) -> float:
@@ -76,8 +82,8 @@ def memory_bytes(study: Study, point: Point) -> int:
     return 16 * n * n * (4 * len(study.times) + 64 + 40)
 
 
-def check_memory(study: Study) -> None:
-    """Raise ValueError when a size cannot fit into this machine's memory."""
+def check_feasible(study: Study) -> None:
+    """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for system in study.systems:
         for point in system.points:
@@ -86,4 +92,10 @@ def check_memory(study: Study) -> None:
                 raise ValueError(
                     f"{point.name}: {point.n_sites} sites need about {needed / 2**30:.3g} GiB "
                     f"on one rank, this machine has {total / 2**30:.3g} GiB"
+                )
+            applications = sample_applications(study, point)
+            if applications > MAX_APPLICATIONS:
+                raise ValueError(
+                    f"{point.name}: times up to {study.times[-1]:g} need about "
+                    f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"
                 )

@@ -84,7 +84,7 @@ def compare(
     does not converge.
     """
     grid = _checked(model, bath, times, initial_site, lamb_shift, keep_states, petsc_options, comm)
-    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options, "redfield_")
+    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     kept: list[Comparison] = []
 
     def action() -> Comparison:

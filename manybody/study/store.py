@@ -12,7 +12,9 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import re
+import socket
+import uuid
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,11 @@ from manybody.study.sample import Comparison
 
 FORMAT = 1
 _HASH_LETTERS = 16
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)\.[0-9a-f]{32}\.tmp")
 CONVENTIONS = (
-    "hbar = k_B = 1; energies in units of the hopping J, times in 1/J; trace norm is the sum of "
-    "|eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; rho(0) = |j><j| at "
-    "initial_site; A_j = |j><j| on every site"
+    "hbar = k_B = 1; energies in the unit J of the model's parameters, times in 1/J; trace norm "
+    "is the sum of |eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; "
+    "rho(0) = |j><j| at initial_site; A_j = |j><j| on every site"
 )
 _UNITS = {
     "redfield_gibbs_residual": "J",
@@ -48,6 +51,21 @@ _MEANING = {
     "smallest_eigenvalue_in_time": "smallest eigenvalue of rho_Redfield(t)",
     "seed": "256-bit entropy of the disorder draw, four words",
     "seconds": "wall time of the sample",
+    "trace_error": "largest |tr rho - 1| over times and equations",
+    "hermiticity_error": "largest |rho_ab - conj(rho_ba)| over times and equations",
+    "redfield_gibbs_residual": "largest |element| of L_Redfield[rho_Gibbs], site basis",
+    "davies_gibbs_residual": "largest |element| of L_Davies[rho_Gibbs], site basis",
+    "kms_residual": "largest relative violation of KMS over the Bohr frequencies",
+    "smallest_eigenvalue": "smallest eigenvalue of rho_Redfield over all times",
+    "clustering": "verdict on coinciding Bohr frequencies",
+    "merged_neighbours": "number of Bohr frequencies found equal to a neighbour",
+    "expected_by_chance": "how many chance alone would make equal",
+    "smallest_separation": "smallest distance of two Bohr frequencies kept apart",
+    "cluster_width": "extent of the widest cluster of equal Bohr frequencies",
+    "secular_ambiguity": "largest change of the distance when near-coincidences are merged",
+    "level_conditioning": "eps |H| / smallest level spacing: how well Davies can be known",
+    "stepper_error": "estimated error of rho_Redfield in trace norm",
+    "applications": "generator applications spent on the Redfield equation",
 }
 
 
@@ -96,13 +114,15 @@ class Store:
             raise ValueError(
                 f"{str(self.directory)!r} is not a store: no study.json in it"
             ) from None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-        if content.get("format") != FORMAT:
-            raise ValueError(
-                f"{path} has store format {content.get('format')!r}, this version reads {FORMAT}"
-            )
-        return from_json(content["study"])
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            raise ValueError(f"{path} has store format {found!r}, this version reads {FORMAT}")
+        try:
+            return from_json(content["study"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} does not describe a study: {error!r}") from error
 
     def check(self, study: Study) -> Study:
         """The study to run here: `study` itself or, in a used folder, extended by what is there.
@@ -115,7 +135,8 @@ class Store:
         if not self.directory.is_dir():
             raise ValueError(f"{str(self.directory)!r} is not a folder")
         if not (self.directory / "study.json").exists():
-            if any(self.directory.iterdir()):
+            # What a run that died before its first rename leaves is no obstacle.
+            if any(not _TEMPORARY.fullmatch(path.name) for path in self.directory.iterdir()):
                 raise ValueError(
                     f"{str(self.directory)!r} is not empty and not a store: use another folder"
                 )
@@ -139,6 +160,7 @@ class Store:
         text = json.dumps({"format": FORMAT, "study": study.to_json()}, indent=1)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            _remove_orphans(self.directory)
             _write_atomically(self.directory / "study.json", text.encode())
         except OSError as error:
             raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
@@ -179,28 +201,32 @@ class Store:
         _write_atomically(path, image)
         return path
 
-    def set_aside_corrupt(self, study: Study) -> list[Path]:
-        """Rename every block that does not match its name; returns their new paths."""
-        moved = []
+    def set_aside_corrupt(self, study: Study) -> list[str]:
+        """Rename every block that is torn, altered or foreign; returns what was wrong."""
+        problems = []
         for system in study.systems:
             for point in system.points:
                 for path in self.block_paths(point):
                     try:
-                        _verified_bytes(path)
-                    except CorruptBlock:
-                        target = path.with_suffix(".corrupt")
-                        os.replace(path, target)
-                        moved.append(target)
-        return moved
+                        _check_belongs(read_block(path), study, point)
+                    except CorruptBlock as error:
+                        os.replace(path, path.with_suffix(".corrupt"))
+                        problems.append(f"{error}; renamed to {path.stem}.corrupt")
+        return problems
 
-    def read(self, point: Point) -> tuple[list[Block], list[str]]:
-        """Intact blocks of a point, without duplicates, and what was wrong with others."""
+    def read(self, study: Study, point: Point) -> tuple[list[Block], list[str]]:
+        """Intact blocks of a point, each sample once, and what was wrong with others.
+
+        A sample of which two blocks differ is left out altogether.
+        """
         blocks: list[Block] = []
         problems: list[str] = []
         seen: dict[int, tuple[Block, int]] = {}
+        disputed: set[int] = set()
         for path in self.block_paths(point):
             try:
                 block = read_block(path)
+                _check_belongs(block, study, point)
             except CorruptBlock as error:
                 problems.append(str(error))
                 continue
@@ -212,12 +238,19 @@ class Store:
                     continue
                 other, other_row = seen[int(sample)]
                 if not _same_payload(block, row, other, other_row):
+                    disputed.add(int(sample))
                     problems.append(
                         f"sample {sample} of {point.name} differs between {path.name} "
                         f"and {other.path.name}"
                     )
             if fresh:
                 blocks.append(_rows(block, fresh))
+        if disputed:
+            kept = [
+                (block, [row for row, s in enumerate(block.samples) if int(s) not in disputed])
+                for block in blocks
+            ]
+            blocks = [_rows(block, rows) for block, rows in kept if rows]
         return blocks, problems
 
 
@@ -235,6 +268,33 @@ def read_block(path: Path) -> Block:
             )
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+
+
+def _check_belongs(block: Block, study: Study, point: Point) -> None:
+    """Raise CorruptBlock unless the block holds what its name and folder promise."""
+    first, stop = _range_of(block.path)
+    facts = block.attributes
+    parameters = {
+        key.removeprefix("parameter_"): value
+        for key, value in facts.items()
+        if key.startswith("parameter_")
+    }
+    agreements = {
+        "store format": facts.get("store_format") == FORMAT,
+        "study": facts.get("study_hash") == study.hash(),
+        "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
+        "parameters": parameters == dict(point.parameters),
+        "samples": np.array_equal(block.samples, np.arange(first, stop)),
+        "times": np.array_equal(block.times, np.array(study.times)),
+        "figures": all(entry.name in block.arrays for entry in fields(Certificate)),
+        "seeds": np.array_equal(
+            block.arrays.get("seed", np.empty(0)),
+            np.array([point.entropy(study.seed, int(s)) for s in block.samples], dtype=np.uint64),
+        ),
+    }
+    wrong = [name for name, agrees in agreements.items() if not agrees]
+    if wrong:
+        raise CorruptBlock(f"{block.path} is foreign: it has other {', '.join(wrong)}")
 
 
 def _same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
@@ -279,13 +339,17 @@ def _image(study: Study, point: Point, records: list[Record], provenance: dict[s
         file.attrs["n_sites"] = point.n_sites
         for key, parameter in point.parameters:
             file.attrs[f"parameter_{key}"] = parameter
+        file.attrs["initial_site"] = study.initial_site
+        file.attrs["lamb_shift"] = int(study.lamb_shift)
+        for key in ("coupling", "cutoff", "beta"):
+            file.attrs[f"bath_{key}"] = getattr(study.bath, key)
         for key, fact in provenance.items():
             file.attrs[key] = fact
 
         samples = np.array([record.sample for record in records], dtype=np.int64)
         axes = {
             "sample": _dimension(file, "sample", samples, "index of the disorder sample"),
-            "time": _dimension(file, "time", np.array(study.times), "time in 1/J"),
+            "time": _dimension(file, "time", np.array(study.times), "time", "1/J"),
             "word": _dimension(file, "word", np.arange(4), "word of the seed, low to high index"),
         }
         runs = [record.comparison for record in records]
@@ -317,10 +381,13 @@ def _image(study: Study, point: Point, records: list[Record], provenance: dict[s
     return buffer.getvalue()
 
 
-def _dimension(file: h5py.File, name: str, values: NDArray[Any], meaning: str) -> h5py.Dataset:
+def _dimension(
+    file: h5py.File, name: str, values: NDArray[Any], meaning: str, unit: str = "1"
+) -> h5py.Dataset:
     dataset = file.create_dataset(name, data=values, track_times=False)
     dataset.make_scale(name)
     dataset.attrs["long_name"] = meaning
+    dataset.attrs["units"] = unit
     return dataset
 
 
@@ -337,32 +404,45 @@ def _dataset(
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file, sync, rename, sync of the folder: the name appears last."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    """Temporary file, sync, rename, sync of the folders: the name appears last."""
+    owner = f"{socket.gethostname()}.{os.getpid()}"
+    temporary = path.with_name(f".{owner}.{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private to the user; a store is shared like any result.
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    for parent in (path.parent, path.parent.parent):
+        folder = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _remove_orphans(directory: Path) -> None:
+    """Delete temporary files of processes of this machine that are gone."""
+    for path in directory.rglob(".*.tmp"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and match[1] == socket.gethostname() and not process_is_alive(int(match[2])):
+            path.unlink(missing_ok=True)
 
 
 def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def process_is_alive(pid: int) -> bool:
+    """Whether a process of this machine exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

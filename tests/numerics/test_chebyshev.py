@@ -144,3 +144,71 @@ def test_oracle_trace_distance(bath):
     expected = [oracles.trace_distance(a, b) for a, b in zip(redfield, davies)]
     result = mb.compare(model, bath, times, initial_site=2)
     np.testing.assert_allclose(result.trace_distance, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [np.cumsum(np.full(200, 0.1)), np.array([0.0, 5.0, np.nextafter(20.0, 30.0)]),
+     np.logspace(-1.0, np.log10(20.0), 30), np.array([np.nextafter(10.0, 0.0)])],
+    ids=["cumsum", "next after", "logspace", "just before"],
+)  # fmt: skip
+def test_no_output_time_is_lost_to_rounding(times):
+    for length in (0.625, 2.5, 10.0, 20.0):
+        segments = cut(times, length)
+        assert [time for s in segments for time in s.times] == times.tolist()
+        assert segments[-1].stop == times[-1]
+    strong = mb.OhmicBath(1.0, 10.0, 0.5)
+    model = mb.dirac_syk2(4, seed=7)
+    for stepper in ("chebyshev", "dop853"):
+        result = mb.compare(model, strong, times, stepper=stepper, keep_states=True)
+        assert np.isfinite(result.trace_distance).all()
+        assert result.redfield_states.shape == (len(times), 4, 4)
+
+
+def test_samples_of_a_stack_with_unequal_lengths():
+    """A sample whose series has ended must not overflow while others go on."""
+    matrix = oracles.random_hermitian(np.random.default_rng(3), 5)
+    bath = mb.OhmicBath(0.2, 10.0, 5.0)
+    models = [mb.SingleParticleModel(matrix * factor) for factor in (1e-3, 1.0, 100.0)]
+    times = np.linspace(0.0, 5.0, 4)
+    stepper = Chebyshev(1e-10)
+    together = redfield_operator(models, bath)
+    segments = stepper.segments(together, times)
+    state = start(together)
+    for segment in segments:
+        solution = stepper.advance(together, state, segment)
+        for index, model in enumerate(models):
+            own = redfield_operator([model], bath)
+            alone = stepper.advance(own, state[index][None], segment)
+            np.testing.assert_array_equal(alone.states[0], solution.states[index])
+            np.testing.assert_array_equal(alone.final[0], solution.final[index])
+        state = solution.final
+    assert solution.applications[2] > 10 * solution.applications[0]
+
+
+def test_an_offset_of_the_energies_costs_no_digits(bath):
+    model = mb.dirac_syk2(5, seed=1)
+    plain = mb.compare(model, bath, [20.0], keep_states=True)
+    lifted = mb.SingleParticleModel(model.hamiltonian + 2.0**20 * np.eye(5))
+    # What H itself lost when the offset was added is no fault of the propagation.
+    exact = mb.SingleParticleModel(lifted.hamiltonian - 2.0**20 * np.eye(5))
+    here = mb.compare(lifted, bath, [20.0], keep_states=True)
+    there = mb.compare(exact, bath, [20.0], keep_states=True)
+    np.testing.assert_allclose(here.redfield_states, there.redfield_states, atol=1e-11)
+    np.testing.assert_allclose(here.davies_states, there.davies_states, atol=1e-11)
+    assert here.certificate.stepper_error > 100.0 * plain.certificate.stepper_error
+
+
+@pytest.mark.parametrize("factor", [1e7, 1e99])
+def test_what_would_never_end_is_refused(factor, bath):
+    model = mb.SingleParticleModel(mb.dirac_syk2(4, seed=1).hamiltonian * factor)
+    with pytest.raises(ValueError, match="applications, allowed are 1e.08.*same units"):
+        mb.compare(model, bath, [60.0])
+
+
+def test_long_times_need_no_long_tables():
+    """Weak coupling and long times: many segments, not one huge table."""
+    weak = mb.OhmicBath(1e-3, 10.0, 5.0)
+    operator = redfield_operator([mb.dirac_syk2(4, seed=1)], weak)
+    segments = Chebyshev(1e-8).segments(operator, np.array([1e5]))
+    assert max(s.stop - s.start for s in segments) * operator.spectral_box[0, 0] <= 4000.0

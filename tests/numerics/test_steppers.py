@@ -75,21 +75,54 @@ def test_options_reach_their_solver_and_leave_no_trace(bath):
 
     model, times = mb.dirac_syk2(4, seed=5), np.array([1.0])
 
-    def applications(options, prefix):
+    def applications(options, prefix="redfield_"):
         return true_error(build_stepper("ts-rk5dp", 1e-8, options, prefix), model, bath, times)[2]
 
-    plain = applications("", "redfield_")
-    assert applications("-redfield_ts_rk_type 3bs", "redfield_") != plain
-    assert applications("-redfield_ts_rk_type 3bs", "other_") == plain
-    assert applications("", "redfield_") == plain
-    with Options("-a_b 3 -switch -shift -2.5"):
+    plain = applications("")
+    other = build_stepper("ts-rk5dp", 1e-8, "-other_ts_rk_type 3bs", "other_")
+    assert applications("-redfield_ts_rk_type 3bs") != plain
+    assert applications("") == plain
+    with other.options:
+        assert applications("") == plain
+        assert applications("", "other_") != plain
+    with Options("-a_b 3 -a_switch -a_shift -2.5", "a_"):
         database = petsc().Options()
         assert database.getInt("a_b") == 3
-        assert database.hasName("switch")
-        assert database.getReal("shift") == -2.5
+        assert database.hasName("a_switch")
+        assert database.getReal("a_shift") == -2.5
     assert not petsc().Options().hasName("a_b")
-    with pytest.raises(ValueError, match="must start with an option"):
-        build_stepper("ts-rk5dp", 1e-8, "redfield_ts_type rk")
+
+
+@needs_petsc
+@pytest.mark.parametrize("name", ["ts-rk5dp", "mfn-krylov"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("redfield_ts_type rk", "must start with an option"),
+        ("-ts_rk_type 3bs", "-ts_rk_type reaches no solver.*-redfield_"),
+        ("-redfield_", "reaches no solver"),
+        ("-redfield_ts_type 'rk", "quotation"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(name, options, words):
+    with pytest.raises(ValueError, match=words):
+        build_stepper(name, 1e-8, options)
+
+
+@needs_petsc
+def test_values_that_petsc_refuses_are_refused_before_any_work():
+    with pytest.raises(ValueError, match="PETSc refuses"):
+        build_stepper("ts-rk5dp", 1e-8, "-redfield_ts_type nonsense")
+
+
+@needs_petsc
+@pytest.mark.parametrize("name", ["ts-rk5dp", "ts-arkimex4", "mfn-krylov"])
+def test_with_options_nothing_is_claimed_about_the_error(name, bath):
+    kind = name.split("-")[0]
+    options = {"ts": "-redfield_ts_adapt_type none -redfield_ts_dt 0.5",
+               "mfn": "-redfield_mfn_tol 1e-3"}[kind]  # fmt: skip
+    run_ = mb.compare(mb.dirac_syk2(4, seed=5), bath, [5.0], stepper=name, petsc_options=options)
+    assert np.isnan(run_.certificate.stepper_error)
 
 
 @needs_petsc

@@ -254,3 +254,14 @@ def test_limits(rng):
 def test_a_liouvillian_too_large_to_write_down_is_refused(bath):
     with pytest.raises(ValueError, match="n_sites = 200.*128"):
         mb.redfield_liouvillian(mb.dirac_syk2(200), bath).toarray()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((np.eye(2), None), "model = "), ((mb.dirac_syk2(2), 0.2), "bath = 0.2"),
+     ((mb.dirac_syk2(2), mb.OhmicBath(0.2, 1.0, 1.0), "no"), "lamb_shift = 'no'")],
+)  # fmt: skip
+def test_liouvillians_check_their_arguments(arguments, words):
+    for build in (mb.redfield_liouvillian, mb.davies_liouvillian):
+        with pytest.raises(TypeError, match=words):
+            build(*arguments)

@@ -134,3 +134,19 @@ def test_bad_sites_are_refused(sites, error, words):
 def test_bad_parameters_are_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("seed", [None, True, [], -1, "7", 1.5, [1, -2]])
+def test_a_seed_that_nobody_could_repeat_is_refused(seed):
+    for build in (lambda: mb.dirac_syk2(3, seed=seed), lambda: mb.anderson3d(2, 1.0, seed=seed)):
+        with pytest.raises((TypeError, ValueError), match="seed"):
+            build()
+
+
+def test_masked_and_enormous_matrices_are_refused():
+    with pytest.raises(TypeError, match="masked"):
+        mb.SingleParticleModel(np.ma.masked_array(np.eye(2), mask=np.eye(2)))
+    with pytest.raises(ValueError, match="1e.100"):
+        mb.SingleParticleModel(np.eye(2) * 1.5e308)
+    with pytest.raises(ValueError, match="1e.100"):
+        mb.dirac_syk2(3, coupling=10**400)

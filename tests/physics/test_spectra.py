@@ -87,3 +87,28 @@ def test_frequencies_without_weight_do_not_count():
 def test_stacks_refuse_models_of_another_kind():
     with pytest.raises(ValueError, match="agree"):
         build_spectrum([mb.dirac_syk2(4), mb.dirac_syk2(5)])
+
+
+@pytest.mark.parametrize(("length", "disorder"), [(3, 1e-11), (4, 1e-9)])
+def test_the_second_answer_merges_all_that_belongs_together(length, disorder, bath):
+    """Merging must reach the clean cube, not stop at the scale that failed to separate."""
+    times = [5.0, 20.0]
+    with pytest.warns(UserWarning, match="cannot be decided"):
+        run = mb.compare(mb.anderson3d(length, disorder, seed=3), bath, times)
+    clean = mb.compare(mb.anderson3d(length, 0.0), bath, times)
+    np.testing.assert_allclose(run.trace_distance_merged, clean.trace_distance, atol=1e-6)
+    assert run.certificate.secular_ambiguity > 0.01
+
+
+def test_conditioning_says_how_far_rounding_turns_davies(bath):
+    times = [20.0, 50.0]
+    tight = mb.compare(mb.anderson3d(2, 1e-9, seed=3), bath, times)
+    assert tight.certificate.clustering == STRUCTURAL
+    nudged = mb.anderson3d(2, 1e-9, seed=3).dense_hamiltonian()
+    nudged[0, 0] += 4e-16
+    other = mb.compare(mb.SingleParticleModel(nudged), bath, times)
+    change = np.abs(other.trace_distance - tight.trace_distance).max()
+    conditioning = tight.certificate.level_conditioning
+    assert 1e-8 < conditioning < 1e-4
+    assert 1e-3 * conditioning < change < 10.0 * conditioning
+    assert mb.compare(mb.dirac_syk2(8, seed=1), bath, times).certificate.level_conditioning < 1e-13

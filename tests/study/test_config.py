@@ -145,7 +145,7 @@ EXPECTED_NORMAL = -0.21952946763098652
         ("beta = 5", 'beta = 5\ntype = "drude"', ValueError, "'drude'"),
         ("[4, 6]", "[4, 0]", ValueError, "n_sites = 0"),
         ("[4, 6]", "[4, 4]", ValueError, "distinct"),
-        ("[4, 6]", "[]", ValueError, "distinct sizes"),
+        ("[4, 6]", "[]", ValueError, "at least one size"),
         ("[4, 6]", "[4, 6.0]", TypeError, "6.0"),
         ("[4, 6]", "[4, 6]\ndisorder = 1.0", ValueError, "unknown key 'disorder'"),
         ("length = 2", "", ValueError, "'length' is missing"),
@@ -157,6 +157,15 @@ EXPECTED_NORMAL = -0.21952946763098652
         ('"anderson3d"', '"hubbard"', ValueError, "'hubbard'.*'anderson3d'"),
         ('model = "anderson3d"', "", ValueError, "'model' is missing"),
         ("seed = 3", "seed = = 3", ValueError, "not valid TOML"),
+        ('"good"', '"../evil"', ValueError, "'../evil'.*letters"),
+        ('"good"', '""', ValueError, "name = ''"),
+        ("samples = 4", "samples = 1000000000000", ValueError, "at most 1000000"),
+        ("samples = 4", f"samples = {10**400}", ValueError, "at most 1000000"),
+        ("[0.0, 1.5, 4.0]", "{start = 0, stop = 2, count = 99999999}", ValueError, "at most"),
+        ("[0.0, 1.5, 4.0]", "{start = 1e16, stop = 10000000000000002, count = 9}",
+         ValueError, "must ascend"),
+        ("[0.0, 1.5, 4.0]", "[1e-320]", ValueError, "at least 1e-100"),
+        ("[0.0, 1.5, 4.0]", f"[{10**400}]", ValueError, "at most 1e.100"),
     ],
 )  # fmt: skip
 def test_bad_studies_are_refused_with_a_sentence(old, new, error, words):
@@ -170,6 +179,11 @@ def test_bad_studies_are_refused_with_a_sentence(old, new, error, words):
 def test_unknown_studies_and_unreadable_files(tmp_path):
     with pytest.raises(ValueError, match="'nothing'.*paper-fig1"):
         find_study("nothing")
+    with pytest.raises(ValueError, match="is a folder"):
+        find_study(str(tmp_path))
+    marked = tmp_path / "marked.toml"
+    marked.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert parse(find_study(str(marked))[0]).name == "good"
     path = tmp_path / "binary.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="cannot be read"):

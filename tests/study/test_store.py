@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 import os
 import socket
@@ -108,6 +110,7 @@ def test_samples_and_sizes_may_be_added(finished, tmp_path):
     store, outcome = run(tmp_path / "store", text={"samples = 5": "samples = 2"})
     assert outcome.computed == 0
     assert store.study.systems[0].samples == 5
+    assert store.study.name == "tiny"
 
 
 def test_another_study_is_refused_and_nothing_written(finished):
@@ -157,12 +160,15 @@ def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, capsys)
     store, _ = run(tmp_path / "store")
     victim = [path for path in files(store) if path.suffix == ".h5"][2]
     victim.write_bytes(victim.read_bytes()[:1000])
-    point_blocks = Store(store.directory)
-    problems = [p for s in store.study.systems for q in s.points for p in point_blocks.read(q)[1]]
+    stored = store.study
+    points = [point for system in stored.systems for point in system.points]
+    problems = [problem for point in points for problem in store.read(stored, point)[1]]
     assert len(problems) == 1 and victim.name in problems[0]
     _, outcome = run(tmp_path / "store")
     assert 1 <= outcome.computed <= 2
-    assert str(victim.with_suffix(".corrupt")) in capsys.readouterr().out
+    printed = capsys.readouterr().err
+    assert str(victim) in printed and "torn" in printed
+    assert victim.with_suffix(".corrupt").exists()
     assert_same_payload(payload(store), payload(finished))
 
 
@@ -176,13 +182,65 @@ def test_duplicates_are_compared_not_averaged(finished, tmp_path):
         (store.folder(point) / path.name).write_bytes(path.read_bytes())
     assert len(store.block_paths(point)) > 3
     assert_same_payload(payload(store), payload(finished))
-    # Another seed under the same name is a difference, and is reported.
+    # Other numbers under the same study are a conflict: neither is averaged.
+    path = store.block_paths(point)[0]
+    image = io.BytesIO(path.read_bytes())
+    with h5py.File(image, "r+") as file:
+        file["trace_distance"][0, 1] += 1e-9
+    content = image.getvalue()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    twin = path.with_name(f"{path.stem[:13]}-{digest}.h5")
+    twin.write_bytes(content)
+    blocks, problems = store.read(store.study, point)
+    assert any(twin.name in problem for problem in problems)
+    assert all("differs" in problem for problem in problems)
+    disputed = int(read_block(path).samples[0])
+    kept = [int(sample) for block in blocks for sample in block.samples]
+    assert sorted(kept) == [sample for sample in range(5) if sample != disputed]
+
+
+def test_foreign_blocks_are_refused(finished, tmp_path, capsys):
+    """Blocks of another seed, another point or another range, intact and under a valid name."""
+    store, _ = run(tmp_path / "store")
     other, _ = run(tmp_path / "other", text={"seed = 3": "seed = 4"})
-    foreign = other.block_paths(point)[0]
-    (store.folder(point) / foreign.name).write_bytes(foreign.read_bytes())
-    _, problems = store.read(point)
-    assert problems
-    assert any(foreign.name in problem for problem in problems)
+    later, _ = run(tmp_path / "later", text={"4.0, 11.0": "4.0, 12.0"})
+    first, second = store.study.systems[0].points
+    victim = store.block_paths(first)[0]
+    digest = victim.stem.split("-")[2]
+    foreign = {
+        "seeds": other.block_paths(first)[0],
+        "times": later.block_paths(first)[0],
+        "model": store.block_paths(second)[0],
+    }
+    for word, source in foreign.items():
+        target = store.folder(first) / source.name
+        target.write_bytes(source.read_bytes())
+        _, problems = store.read(store.study, first)
+        assert len(problems) == 1
+        assert source.name in problems[0] and word in problems[0]
+        target.unlink()
+    renamed = victim.with_name(f"000007-000009-{digest}.h5")
+    victim.rename(renamed)
+    _, outcome = run(tmp_path / "store")
+    assert outcome.computed == 2
+    assert "foreign" in capsys.readouterr().err
+    assert renamed.with_suffix(".corrupt").exists()
+    assert_same_payload(payload(store), payload(finished))
+
+
+def test_what_a_killed_run_leaves_is_no_obstacle(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folder = tmp_path / "store"
+    (folder / "blocks").mkdir(parents=True)
+    (folder / "blocks").rmdir()
+    orphan = folder / f".{socket.gethostname()}.{gone.pid}.{'0' * 32}.tmp"
+    orphan.write_text("half")
+    alive = folder / f".{socket.gethostname()}.{os.getpid()}.{'1' * 32}.tmp"
+    alive.write_text("at work")
+    _, outcome = run(folder)
+    assert outcome.computed == 20
+    assert not orphan.exists() and alive.exists()
 
 
 def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
@@ -236,11 +294,13 @@ def test_claims_of_the_dead_are_taken_over(tmp_path, monkeypatch):
     folder.mkdir()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (folder / "here").write_text(f"{socket.gethostname()} {gone.pid} abc 7")
+    (folder / "here").write_text(f"{claims_module._this_machine()} {gone.pid} abc 7")
+    (folder / "strange").write_bytes(b"\xff \xfe")
     (folder / "elsewhere").write_text("another-host 1 abc 7")
     monkeypatch.setattr(claims_module, "STALE_AFTER_SECONDS", 0.2)
     with Claims(folder) as claims:
         assert claims.acquire("here")
+        assert not claims.acquire("strange")
         assert not claims.acquire("elsewhere")
         time.sleep(0.1)
         (folder / "elsewhere").write_text("another-host 1 abc 8")

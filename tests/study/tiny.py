@@ -39,7 +39,7 @@ def payload(store):
     found = {}
     for system in store.study.systems:
         for point in system.points:
-            blocks, problems = store.read(point)
+            blocks, problems = store.read(store.study, point)
             assert problems == []
             for block in blocks:
                 for row, sample in enumerate(block.samples):

@@ -57,18 +57,27 @@ def slepc() -> ModuleType:
 class Options:
     """PETSc options of a user, in the global database while this is entered.
 
-    text: as on a command line, "-redfield_ts_adapt_type none -log_view"; an
-    option without a value is a switch.  Raises ValueError when the text does
-    not start with an option.
+    text: as on a command line, "-redfield_ts_adapt_type none"; an option without
+    a value is a switch.  prefix: what every name must begin with, since PETSc
+    ignores a name that no solver asks for.  Raises ValueError.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, prefix: str) -> None:
         self._entries: dict[str, str | None] = {}
         name = None
-        for word in shlex.split(text):
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise ValueError(f"petsc_options = {text!r}: {error}") from error
+        for word in words:
             is_option = word.startswith("-") and not _is_number(word)
             if is_option:
                 name = word.lstrip("-")
+                if not name.startswith(prefix) or name == prefix:
+                    raise ValueError(
+                        f"petsc_options = {text!r}: {word} reaches no solver, "
+                        f"names must begin with -{prefix}"
+                    )
                 self._entries[name] = None
             elif name is None:
                 raise ValueError(f"petsc_options = {text!r}: must start with an option like -name")
@@ -76,6 +85,9 @@ class Options:
                 previous = self._entries[name]
                 self._entries[name] = word if previous is None else f"{previous} {word}"
         self._database: Any = None
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
 
     def __enter__(self) -> "Options":
         self._database = petsc().Options()

@@ -25,12 +25,28 @@ _SEGMENT = 10.0
 
 def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix: str) -> Stepper:
     """The stepper "ts-…" or "mfn-…"; see numerics.steppers.build_stepper."""
-    petsc()
+    module = petsc()
     kind, scheme = name.split("-", maxsplit=1)
+    stepper: MatrixFunction | TimeStepper
     if kind == "mfn":
-        slepc()
-        return MatrixFunction(name, scheme, tolerance, petsc_options, prefix)
-    return TimeStepper(name, scheme, tolerance, petsc_options, prefix)
+        module = slepc()
+        stepper = MatrixFunction(name, scheme, tolerance, petsc_options, prefix)
+        trial = module.MFN().create(comm=petsc().COMM_SELF)
+    else:
+        stepper = TimeStepper(name, scheme, tolerance, petsc_options, prefix)
+        trial = module.TS().create(comm=module.COMM_SELF)
+    # PETSc looks at values when a solver reads them: better now than mid-run.
+    try:
+        trial.setOptionsPrefix(prefix)
+        with stepper.options:
+            trial.setFromOptions()
+    except petsc().Error as error:
+        raise ValueError(
+            f"petsc_options = {petsc_options!r}: PETSc refuses them: {error}"
+        ) from error
+    finally:
+        trial.destroy()
+    return stepper
 
 
 class _PetscStepper:
@@ -46,7 +62,7 @@ class _PetscStepper:
         self.tolerance = tolerance
         self._scheme = scheme
         self._prefix = prefix
-        self._options = Options(petsc_options)
+        self.options = Options(petsc_options, prefix)
 
     def segments(self, operator: Operator, times: Real) -> list[Segment]:
         """Segments of 10, or what fits."""
@@ -63,20 +79,25 @@ class _PetscStepper:
         module = petsc()
         vector = module.Vec().createSeq(state.size, comm=module.COMM_SELF)
         try:
-            with self._options:
+            with self.options:
                 return self._solve(operator, state, segment, vector)
         finally:
             vector.destroy()
 
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+        """Solve with the user's options in force."""
         raise NotImplementedError
+
+    def _estimate(self, actions: int) -> float:
+        """Errors of `actions` steps; nan when a user's options may have changed them."""
+        return float("nan") if self.options else actions * self.tolerance
 
 
 class TimeStepper(_PetscStepper):
     """PETSc TS: rk5dp, rk8vr (explicit) and arkimex4 (implicit, order 4).
 
     tolerance: bound on the Frobenius norm of each local error; the estimate is
-    the number of steps times it.  The true error may exceed a local tolerance.
+    the number of steps times it, or nan with options of the user's.
     """
 
     def __init__(
@@ -125,9 +146,9 @@ class TimeStepper(_PetscStepper):
                 ts.solve(vector)
                 reason = ts.getConvergedReason()
                 # PETSc counts a spent number of steps as converged.
-                if reason <= 0 or ts.getTime() < stop * (1.0 - 1e-12):
+                if reason <= 0 or abs(ts.getTime() - stop) > 1e-12 * stop:
                     raise RuntimeError(
-                        f"{self.name} stopped at t = {ts.getTime():g} before {stop:g}: "
+                        f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
                         f"PETSc reason {reason}"
                     )
                 steps = ts.getStepNumber()
@@ -135,7 +156,7 @@ class TimeStepper(_PetscStepper):
                 if steps > 1:
                     step = (stop - start) / steps
                 used = context.applications - before
-                return result, used, steps * self.tolerance
+                return result, used, self._estimate(steps)
 
             return advance_one_by_one(operator, state, segment, integrate)
         finally:
@@ -180,7 +201,7 @@ class MatrixFunction(_PetscStepper):
     """SLEPc MFN: e^{LΔ} x from output time to output time, "krylov" or "expokit".
 
     tolerance: bound on the Frobenius norm of the error of each action, as SLEPc
-    estimates it; the estimates add up.
+    estimates it; the estimates add up, nan with options of the user's.
     """
 
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
@@ -214,7 +235,7 @@ class MatrixFunction(_PetscStepper):
                         f"SLEPc reason {reason}"
                     )
                 values = result.getArray(readonly=True).copy().reshape(x.shape)
-                return values, context.applications - before, self.tolerance
+                return values, context.applications - before, self._estimate(1)
 
             return advance_one_by_one(operator, state, segment, integrate)
         finally:
