@@ -90,3 +90,18 @@ def test_every_stepper_agrees_on_every_rank(comm, bath):
             pytest.importorskip("slepc4py", reason="slepc4py not installed")
         distance = mb.compare(model, bath, [3.0], stepper=name, comm=comm).trace_distance
         np.testing.assert_allclose(distance, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("stepper", ["ts-rk8vr", "ts-arkimex4", "mfn-krylov"])
+def test_a_petsc_study_on_any_number_of_ranks(comm, folder, stepper):
+    """PETSc starts on one rank at a time, and a rank without a sample never needs it."""
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    text = {"seed = 3": f'seed = 3\nstepper = "{stepper}"', "samples = 5": "samples = 1",
+            "[4, 6]": "[4]", "disorder = [0.0, 5.0]": "disorder = 5.0"}  # fmt: skip
+    wanted = together(comm, lambda: study(text=text))
+    shared = Store(folder / "petsc")
+    outcome = run_study(prepare(wanted, shared, comm), shared, comm, quiet=True)
+    assert outcome.computed == 2
+    own = Store(folder / f"alone-{comm.rank}")
+    run_study(prepare(wanted, own), own, quiet=True)
+    assert_same_payload(payload(shared), payload(own))

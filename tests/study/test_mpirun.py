@@ -1,0 +1,86 @@
+"""What only a launcher can show: exit codes and the end of a job in which one rank fails."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny import TINY
+
+pytest.importorskip("mpi4py", reason="mpi4py not installed")
+MPIRUN = shutil.which("mpirun")
+pytestmark = pytest.mark.skipif(MPIRUN is None, reason="no mpirun on PATH")
+
+FAILING = """
+import os, sys
+from manybody import cli
+from manybody.study import ensemble
+real = ensemble.compare
+def fail(*arguments, **keywords):
+    if os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK")) == "1":
+        {what}
+    import time
+    time.sleep(0.05)
+    return real(*arguments, **keywords)
+ensemble.compare = fail
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def launch(n_ranks, *command, timeout=120):
+    keep = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+    environment = {name: os.environ[name] for name in keep if name in os.environ}
+    environment |= {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [MPIRUN, "-n", str(n_ranks), sys.executable, *command],
+        env=environment, capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def test_bad_input_is_said_once_and_nothing_written(study_file, tmp_path):
+    study_file.write_text(TINY.replace("beta = 5.0", "beta = -5.0"))
+    done = launch(3, "-m", "manybody", "run", str(study_file), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.count("bath beta = -5.0") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [('raise ValueError("broken sample")', "ValueError: broken sample"),
+     ("sys.exit(3)", "SystemExit: 3")],
+)  # fmt: skip
+def test_an_exception_on_one_rank_ends_the_job_at_once(study_file, tmp_path, what, words):
+    out = tmp_path / "out"
+    start = time.monotonic()
+    code = FAILING.format(what=what)
+    done = launch(2, "-c", code, "run", str(study_file), "--out", str(out))
+    assert time.monotonic() - start < 60.0
+    assert done.returncode not in (0, 2)
+    assert words in done.stderr
+    again = launch(2, "-m", "manybody", "run", str(study_file), "--out", str(out))
+    assert again.returncode == 0, again.stderr
+    assert "20/20 samples" in again.stderr or "samples are there already" in again.stderr
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_petsc_study_through_the_command_line(study_file, tmp_path):
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "ts-rk5dp"'))
+    done = launch(2, "-m", "manybody", "run", str(study_file), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "figure:" in done.stdout
