@@ -305,8 +305,10 @@ links() {
 }
 
 # One package after the other, each built against the directories of the ones before: left to
-# itself, pip compiles PETSc once more for each package that needs it.
+# itself, pip compiles PETSc once more for each package that needs it. And nothing from pip's
+# cache: these wheels carry the path of the environment that they were built for.
 compile_petsc() (
+  export PIP_NO_CACHE_DIR=1
   unset PETSC_DIR PETSC_ARCH SLEPC_DIR
   PETSC_CONFIGURE_OPTIONS=$1 pip install petsc &&
     PETSC_DIR=$(in_venv -c 'import petsc; print(petsc.get_petsc_dir())') &&

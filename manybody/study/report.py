@@ -263,8 +263,9 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
     axis.set_ylabel(r"$\|\rho_D(t) - \rho_R(t)\|_1$", fontsize=12)
     axis.tick_params(labelsize=11)
     axis.legend(
-        fontsize=10, ncols=3, loc="upper center", frameon=False, columnspacing=1.0,
-        title=f"{_counts(points)} samples a size", title_fontsize=10, handlelength=1.2,
+        fontsize=10, ncols=3, loc="upper center", frameon=False, columnspacing=0.8,
+        handletextpad=0.4, handlelength=1.2,
+        title=f"{_counts(points)} samples a size", title_fontsize=10,
     )  # fmt: skip
 
 
@@ -282,19 +283,24 @@ def _draw_maxima(axis: Any, drawn: list[tuple[System, tuple[PointResult, ...]]])
         high = np.array([point.summary.maximum_high for point in points])
         colour = colours[index % len(colours)]
         axis.plot(
-            n_sites, best, marker=markers[index % len(markers)], ms=6, lw=1.4,
-            color=colour, label=system_title(system),
+            n_sites, best, marker=markers[index % len(markers)], ms=5, lw=1.2,
+            color=colour, label=system_title(system).replace("3D ", ""),
         )  # fmt: skip
         # Not symmetric, and for a flat noisy maximum not even around the point.
-        axis.vlines(n_sites, low, high, color=colour, lw=2.2)
+        axis.vlines(n_sites, low, high, color=colour, lw=1.6)
+        for end in (low, high):
+            axis.plot(n_sites, end, ls="", marker="_", ms=8, mew=1.6, color=colour)
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_ylim(bottom=0.0)
     axis.set_xlabel(r"number of sites $N$", fontsize=12)
     axis.set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=12)
     axis.tick_params(labelsize=11)
-    axis.set_ylim(top=1.3 * axis.get_ylim()[1])
-    axis.legend(fontsize=10, loc="upper left", frameon=False, ncols=2, columnspacing=1.0)
+    axis.set_ylim(top=1.25 * axis.get_ylim()[1])
+    axis.legend(
+        fontsize=10, loc="upper left", frameon=False, ncols=2, columnspacing=0.8,
+        handlelength=1.2, handletextpad=0.4,
+    )  # fmt: skip
 
 
 def _describe(figure: Any, axis: Any, study: Study) -> None:
@@ -307,7 +313,7 @@ def _describe(figure: Any, axis: Any, study: Study) -> None:
     if boundaries:
         lattice = f"cubes $L^3$, {' and '.join(sorted(map(str, boundaries)))} boundaries"
         if small_cube and "periodic" in boundaries:
-            lattice += "\n(at $L = 2$ each bond once: coordination 3)"
+            lattice += "\n($L = 2$: each bond once)"
         lattice += "\n"
     text = (
         "Redfield against Davies, one particle,\n"
@@ -323,7 +329,9 @@ def _describe(figure: Any, axis: Any, study: Study) -> None:
     )
     axis.set_visible(True)
     axis.set_axis_off()
-    axis.text(0.02, 0.95, text, va="top", fontsize=12, linespacing=1.45, transform=axis.transAxes)
+    axis.text(
+        0.02, 0.95, text, va="top", fontsize=11.5, linespacing=1.45, transform=axis.transAxes
+    )
 
 
 def _tables(results: StudyResult) -> tuple[str, str]:
