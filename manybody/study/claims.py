@@ -93,10 +93,8 @@ class Claims:
         return True
 
     def _is_stale(self, name: str) -> bool:
+        # Empty if its owner died, or is, between creating and writing it.
         content = self.owner_of(name)
-        if not content:
-            # Gone, or created a moment ago and not yet written.
-            return False
         words = content.split()
         here = len(words) == 4 and words[0] == self._machine and words[1].isdigit()
         if here and not process_is_alive(int(words[1])):
@@ -146,15 +144,17 @@ def hand_out(
     waiting, pause = list(tasks), _FIRST_PAUSE_SECONDS
     while waiting:
         passed_by = []
+        # One listing a point and look; a claim is followed by a fresh one.
+        finished = {point: store.finished(point) for point in {task.point for task in waiting}}
         for task in waiting:
             name = _name_of(task)
-            if not store.missing(task):
+            if finished[task.point].issuperset(range(task.first, task.stop)):
                 continue
             if not claims.acquire(name):
                 passed_by.append(task)
                 continue
             try:
-                # It may have been committed between the look and the claim.
+                # It may have been committed since the look.
                 missing = store.missing(task)
                 if missing:
                     yield task, missing

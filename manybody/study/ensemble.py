@@ -36,9 +36,9 @@ def prepare(study: Study, store: Store, comm: Any = None) -> Study:
     """Check that `study` can run in `store`, write its description and return what to run.
 
     A used store keeps its block size and learns of new systems, sizes and samples;
-    what runs is what `study` asks for.  Raises
-    ValueError on every rank, before anything is written, when the store belongs to
-    another study, cannot be written or a size cannot fit into memory.
+    what runs is what `study` asks for.  Raises ValueError on every rank, before
+    anything is written, when the store belongs to another study or cannot be
+    written, or a size cannot fit into memory.
     """
 
     def action() -> Study:

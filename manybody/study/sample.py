@@ -153,7 +153,7 @@ def _compare(
     davies = build_davies(spectrum, bath, lamb_shift, primary, generator)
     equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
     if clustering.verdict == AMBIGUOUS:
-        warnings.warn(_ambiguity_warning(clustering), stacklevel=4)
+        warnings.warn(_ambiguity_warning(clustering), stacklevel=5)
         merged = build_davies(spectrum, bath, lamb_shift, merging, generator)
         equations["davies merged"] = DaviesEquation(merged)
 
@@ -223,6 +223,11 @@ class _Observations:
         chosen = slice(segment.first, segment.first + len(segment.times))
         states = {name: from_columns(solution.states[0]) for name, solution in solutions.items()}
         for name, own in states.items():
+            if not np.isfinite(own).all():
+                raise RuntimeError(
+                    f"the {name} equation diverged between t = {segment.start:g} and "
+                    f"{segment.stop:g}"
+                )
             self.trace_error = max(self.trace_error, certificates.trace_error(own))
             error = certificates.hermiticity_error(own)
             self.hermiticity_error = max(self.hermiticity_error, error)

@@ -62,8 +62,9 @@ def test_a_nearly_clean_cube_is_ambiguous(length, disorder):
 
 def test_an_ambiguous_sample_gives_both_answers(bath):
     model = mb.anderson3d(3, 1e-13, seed=1)
-    with pytest.warns(UserWarning, match="cannot be decided"):
+    with pytest.warns(UserWarning, match="cannot be decided") as caught:
         run = mb.compare(model, bath, [0.0, 3.0, 9.0])
+    assert caught[0].filename == __file__
     assert run.certificate.clustering == AMBIGUOUS
     difference = np.abs(run.trace_distance - run.trace_distance_merged).max()
     assert difference == run.certificate.secular_ambiguity > 1e-4

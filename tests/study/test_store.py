@@ -309,6 +309,11 @@ def test_claims_of_the_dead_are_taken_over(tmp_path, monkeypatch):
         assert not claims.acquire("elsewhere")
         time.sleep(0.3)
         assert claims.acquire("elsewhere")
+        # What its owner did not live to write into is taken over as well.
+        (folder / "empty").touch()
+        assert not claims.acquire("empty")
+        time.sleep(0.3)
+        assert claims.acquire("empty")
 
 
 def test_a_claim_keeps_beating(tmp_path, monkeypatch):
