@@ -140,3 +140,15 @@ bad = {"mpi4py", "petsc4py", "slepc4py", "matplotlib", "h5py"} & set(sys.modules
 sys.exit(f"imported {bad}" if bad - {"h5py"} else 0)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("stepper", "tolerance"), [("chebyshev", 1e-3), ("dop853", 1e-6)])
+def test_stepper_error_bounds_the_true_error_in_trace_norm(bath, stepper, tolerance):
+    model, times = mb.dirac_syk2(12, seed=3), np.linspace(0.0, 30.0, 5)
+    exact = mb.compare(model, bath, times, tolerance=1e-12, keep_states=True)
+    rough = mb.compare(model, bath, times, stepper=stepper, tolerance=tolerance, keep_states=True)
+    true = max(
+        oracles.trace_distance(a, b) for a, b in zip(rough.redfield_states, exact.redfield_states)
+    )
+    assert 1e-13 < true <= rough.certificate.stepper_error <= 1e3 * tolerance
+    assert rough.certificate.stepper_error > exact.certificate.stepper_error
