@@ -57,7 +57,8 @@ def sample_flops(study: Study, point: Point) -> float:
 
 def sample_applications(study: Study, point: Point) -> float:
     """About 1.5 Δ t applications of the generator (PHYSICS.md section 5)."""
-    return 1.5 * _bandwidth(point) * study.times[-1] + 40.0
+    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
+    return 1.5 * bandwidth * study.times[-1] + 40.0
 
 
 def application_flops(study: Study, point: Point) -> float:
@@ -65,15 +66,6 @@ def application_flops(study: Study, point: Point) -> float:
     if study.lamb_shift:
         return 32.0 * point.n_sites**3
     return (16.0 if FAMILIES[point.model].is_real else 28.0) * point.n_sites**3
-
-
-def _bandwidth(point: Point) -> float:
-    """Typical E_max − E_min in J: what the number of applications scales with."""
-    parameters = dict(point.parameters)
-    if point.model == "dirac_syk2":
-        return 4.0 * float(parameters["coupling"])
-    disorder, hopping = float(parameters["disorder"]), float(parameters["hopping"])
-    return 2.0 * max(disorder, 0.0) + 8.0 * abs(hopping)
 
 
 def memory_bytes(study: Study, point: Point) -> int:

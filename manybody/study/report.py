@@ -22,7 +22,6 @@ from manybody.study.store import Block, Store
 
 Real = NDArray[np.float64]
 
-_TITLES = {"dirac_syk2": "Dirac-SYK2", "anderson3d": "3D Anderson"}
 # Worst figures of a certificate that a table shows, with the reduction that is "worst".
 _WORST = {
     "trace_error": np.max,
@@ -196,7 +195,7 @@ def text_summary(results: StudyResult) -> str:
 def system_title(system: System, plain: bool = False) -> str:
     """Model, disorder and boundary in words; `plain` without mathematics markup."""
     parameters = dict(system.parameters)
-    title = _TITLES.get(system.model, system.model)
+    title = FAMILIES[system.model].title
     if "disorder" in parameters:
         hopping = float(parameters.get("hopping", 1.0))
         name, value = "W", float(parameters["disorder"])
