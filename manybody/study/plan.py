@@ -51,7 +51,7 @@ def sample_flops(study: Study, point: Point) -> float:
     applications = sample_applications(study, point)
     per_time = (2 * 16.0 / 3.0 + 16.0) * n**3
     # What a sample costs however small it is, in the same currency.
-    fixed = 2e8 + 2e5 * len(study.times)
+    fixed = 1e9 + 2e5 * len(study.times)
     return applications * application_flops(study, point) + per_time * len(study.times) + fixed
 
 

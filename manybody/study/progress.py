@@ -28,7 +28,10 @@ class Progress:
 
     def due(self) -> bool:
         """Whether it is time for another line."""
-        return time.monotonic() - self._last >= self._interval
+        now = time.monotonic()
+        # A log file gets ever rarer lines: a day's run must not bury what matters.
+        wait = self._interval if self._terminal else max(self._interval, (now - self._start) / 50)
+        return now - self._last >= wait
 
     def update(self, done: int, done_cost: float, what: str = "", final: bool = False) -> None:
         """Print a line."""
