@@ -16,7 +16,6 @@ case $out in
   *) out=$caller_directory/$out ;;
 esac
 cd "$root"
-out=${out#"$root"/}
 
 export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1} OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 choose_blas_kernels
