@@ -6,6 +6,7 @@ of X needs only column b of rho, so blocks of columns can live on different
 ranks.  On a general matrix the generator is L[σ] = X(σ) + X(σ†)†.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -133,7 +134,7 @@ def _range(columns: slice, n_sites: int) -> slice:
     return slice(start, stop)
 
 
-class _Kernel:
+class _Kernel(ABC):
     """X of some columns of rho: blocks (samples, m, N), row i = column b_0 + i of rho."""
 
     def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
@@ -157,9 +158,9 @@ class _Kernel:
     def _contiguous(self, array: NDArray[Any]) -> Any:
         return self._xp.asarray(np.ascontiguousarray(array))
 
+    @abstractmethod
     def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
         """Write X into `out`; both (samples, m, N) complex.  `time` has no influence."""
-        raise NotImplementedError
 
 
 class _ComplexKernel(_Kernel):

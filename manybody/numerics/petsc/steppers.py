@@ -1,5 +1,6 @@
 """PETSc TS and SLEPc MFN behind the Stepper interface, one sample on one process."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,7 @@ def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix:
     return stepper
 
 
-class _PetscStepper:
+class _PetscStepper(ABC):
     """What both kinds share: options, segments, one sample after the other."""
 
     # The map that `advance` must be given.
@@ -84,9 +85,9 @@ class _PetscStepper:
         finally:
             vector.destroy()
 
+    @abstractmethod
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
         """Solve with the user's options in force."""
-        raise NotImplementedError
 
     def _estimate(self, actions: int) -> float:
         """Errors of `actions` steps; nan when a user's options may have changed them."""
