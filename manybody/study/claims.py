@@ -31,8 +31,7 @@ class Claims:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._machine = _this_machine()
-        self._owner = f"{self._machine} {os.getpid()} {uuid.uuid4().hex}"
+        self._owner = f"{_this_machine()} {os.getpid()} {uuid.uuid4().hex}"
         self._held: set[str] = set()
         self._counter = 0
         # name -> (content last seen, when it was first seen)
@@ -95,9 +94,7 @@ class Claims:
     def _is_stale(self, name: str) -> bool:
         # Empty if its owner died, or is, between creating and writing it.
         content = self.owner_of(name)
-        words = content.split()
-        here = len(words) == 4 and words[0] == self._machine and words[1].isdigit()
-        if here and not process_is_alive(int(words[1])):
+        if _owner_is_dead(content):
             return True
         before = self._seen.get(name)
         now = time.monotonic()
@@ -127,6 +124,21 @@ def _this_machine() -> str:
     with contextlib.suppress(OSError):
         parts.append(os.readlink("/proc/self/ns/pid"))
     return ":".join(parts)
+
+
+def _owner_is_dead(content: str) -> bool:
+    """Whether a claim names a process of this machine that is gone."""
+    words = content.split()
+    here = len(words) == 4 and words[0] == _this_machine() and words[1].isdigit()
+    return here and not process_is_alive(int(words[1]))
+
+
+def sweep(folder: Path) -> None:
+    """Delete the claims that killed processes of this machine left behind."""
+    for path in folder.glob("*"):
+        with contextlib.suppress(OSError):
+            if _owner_is_dead(path.read_text("utf-8", errors="replace")):
+                path.unlink(missing_ok=True)
 
 
 def hand_out(

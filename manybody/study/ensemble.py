@@ -9,7 +9,7 @@ from typing import Any
 
 from manybody.config import Point, Study
 from manybody.environment import better_core_type, blas_summary, cpu_flags, describe
-from manybody.study.claims import Claims, hand_out
+from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.groups import rank_of, size_of, together
 from manybody.study.plan import Task, application_flops, build_tasks, check_feasible
 from manybody.study.progress import Progress, clock
@@ -45,6 +45,7 @@ def prepare(study: Study, store: Store, comm: Any = None) -> Study:
         check_feasible(study)
         extended = store.check(study)
         store.create(extended)
+        sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
             print(f"set aside: {problem}", file=sys.stderr, flush=True)
         return replace(study, block_size=extended.block_size)

@@ -241,6 +241,12 @@ def test_what_a_killed_run_leaves_is_no_obstacle(tmp_path):
     _, outcome = run(folder)
     assert outcome.computed == 20
     assert not orphan.exists() and alive.exists()
+    # A claim on a block that was committed just before the end.
+    (folder / "claims").mkdir()
+    claim = folder / "claims" / "point.000000-000002"
+    claim.write_text(f"{claims_module._this_machine()} {gone.pid} abc 7")
+    run(folder)
+    assert not claim.exists() and not (folder / "claims").exists()
 
 
 def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
