@@ -43,8 +43,8 @@ def prepare(study: Study, store: Store, comm: Any = None) -> Study:
 
     def action() -> Study:
         check_feasible(study)
-        extended = store.check(study)
-        store.create(extended)
+        store.check(study)
+        extended = store.create(study)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
             print(f"set aside: {problem}", file=sys.stderr, flush=True)

@@ -8,6 +8,8 @@ A block is built in memory, written to a temporary file, synced and renamed; its
 name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -15,6 +17,7 @@ import os
 import re
 import socket
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -155,13 +158,20 @@ class Store:
             )
         return merge_systems(stored, study)
 
-    def create(self, study: Study) -> None:
-        """Write study.json, atomically.  Raises ValueError when the folder cannot be written."""
-        text = json.dumps({"format": FORMAT, "study": study.to_json()}, indent=1)
+    def create(self, study: Study) -> Study:
+        """Write study.json, atomically, and return what it now says.
+
+        Two jobs that extend one store at the same time wait for each other.
+        Raises ValueError as `check` does, or when the folder cannot be written.
+        """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            _remove_orphans(self.directory)
-            _write_atomically(self.directory / "study.json", text.encode())
+            with _locked(self.directory):
+                extended = self.check(study)
+                text = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
+                _remove_orphans(self.directory)
+                _write_atomically(self.directory / "study.json", text.encode())
+                return extended
         except OSError as error:
             raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
 
@@ -422,6 +432,19 @@ def _write_atomically(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the folder against other processes, where the file system knows locks."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        # Some network file systems refuse; the lock only guards simultaneous extensions.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _remove_orphans(directory: Path) -> None:

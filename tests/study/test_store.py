@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -111,6 +112,15 @@ def test_samples_and_sizes_may_be_added(finished, tmp_path):
     assert outcome.computed == 0
     assert store.study.systems[0].samples == 5
     assert store.study.name == "tiny"
+
+
+def test_simultaneous_extensions_are_both_kept(tmp_path):
+    """Jobs that add different systems at the same instant, many times over."""
+    sizes = range(4, 16)
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        wanted = [study(text={"[4, 6]": f"[{size}]"}) for size in sizes]
+        list(pool.map(lambda one: Store(tmp_path / "store").create(one), wanted))
+    assert Store(tmp_path / "store").study.systems[0].sizes == tuple(sizes)
 
 
 def test_another_study_is_refused_and_nothing_written(finished):
