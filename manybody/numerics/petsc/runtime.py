@@ -85,19 +85,25 @@ class Options:
                 previous = self._entries[name]
                 self._entries[name] = word if previous is None else f"{previous} {word}"
         self._database: Any = None
+        self._before: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
     def __enter__(self) -> "Options":
         self._database = petsc().Options()
+        self._before = self._database.getAll()
         for name, value in self._entries.items():
             self._database.setValue(name, value)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in self._entries:
+        # PETSc renames deprecated options in its database: what is new must go,
+        # whatever its name.
+        for name in self._database.getAll().keys() | self._entries.keys():
             self._database.delValue(name)
+        for name, value in self._before.items():
+            self._database.setValue(name, value)
 
 
 def _is_number(word: str) -> bool:
