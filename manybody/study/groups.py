@@ -1,5 +1,6 @@
 """Communicators as arguments: what a study asks of its ranks."""
 
+import pickle
 from typing import Any
 
 
@@ -22,8 +23,17 @@ def together(comm: Any, action: Any) -> Any:
         try:
             outcome = (action(), None)
         except Exception as error:  # raised below, on every rank
-            outcome = (None, error)
+            outcome = (None, _portable(error))
     result, failure = comm.bcast(outcome)
     if failure is not None:
         raise failure
     return result
+
+
+def _portable(error: Exception) -> Exception:
+    """`error`, or its words where it cannot travel: a failed broadcast would hang the others."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever an exception's own constructor may do
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -128,7 +128,7 @@ class Store:
             raise ValueError(f"{path} does not describe a study: {error!r}") from error
 
     def check(self, study: Study) -> Study:
-        """The study to run here: `study` itself or, in a used folder, extended by what is there.
+        """What the store will hold: `study`, together with what a used folder already holds.
 
         Raises ValueError when the folder holds samples of other numbers, naming
         the keys that differ, or holds something else.  Writes nothing.

@@ -74,6 +74,15 @@ def test_a_failure_on_rank_0_reaches_every_rank(comm, bath):
 
     with pytest.raises(RuntimeError, match="rank 0"):
         together(comm, fail)
+
+    class Stubborn(Exception):
+        """Neither its class nor its arguments can be pickled."""
+
+    def fail_stubbornly():
+        raise Stubborn(f"no travel from rank {comm.rank}")
+
+    with pytest.raises(RuntimeError, match="Stubborn: no travel from rank 0"):
+        together(comm, fail_stubbornly)
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
     with pytest.raises(RuntimeError, match="reason"):
         mb.compare(
