@@ -13,7 +13,7 @@ from manybody.physics.baths import OhmicBath
 from manybody.physics.certificates import Certificate
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
-from manybody.study.sample import Comparison, compare
+from manybody.study.sample import Comparison, compare, compare_ensemble
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "SingleParticleModel",
     "anderson3d",
     "compare",
+    "compare_ensemble",
     "davies_liouvillian",
     "dirac_syk2",
     "redfield_liouvillian",

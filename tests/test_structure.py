@@ -29,9 +29,9 @@ def floor(name):
 
 
 ALLOWED = {
-    "physics": {"physics"},
-    "numerics": {"numerics"},
-    "study": {"study", "physics", "numerics", "config", "environment", "seeding"},
+    "physics": {"physics", "buffers"},
+    "numerics": {"numerics", "buffers"},
+    "study": {"study", "physics", "numerics", "config", "environment", "seeding", "buffers"},
 }
 
 

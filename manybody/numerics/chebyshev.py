@@ -5,30 +5,46 @@ e^{Lt} = Σ_k c_k(t) φ_k with c_0 = J_0(δt), c_k = 2 J_k(δt), φ_0 = x, φ_1 
 there are no inner products, and the coefficients are real, so Hermitian data
 stay Hermitian.  A Re λ ≠ 0 makes φ_k grow like e^{k |Re λ|/δ}, harmless over
 segments short enough (PHYSICS.md section 5).
+
+δ and the number of segments are the cheapest that the outline of the spectrum
+allows.  An outline is an estimate: the φ_k are measured, and a sample whose φ_k
+have grown too far is done again with what its spectral box allows.
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from manybody.buffers import aligned_empty
 from manybody.numerics.protocols import (
     Array,
+    Bounds,
     Linearity,
     Operator,
     Real,
     Segment,
     Solution,
     cut,
-    dyadic_length,
 )
 
 EPSILON = float(np.finfo(np.float64).eps)
-# Terms that are summed by one product.  Part of the result's bits: the same for
-# every stack.
-_BLOCK = 64
 # Largest δt of one series: beyond, its z^{1/3} overhead is 2 % and only the table grows.
 _MAX_ARGUMENT = 4000.0
 MAX_APPLICATIONS = 1e8
+# Numbers of segments that are tried, and widths δ relative to the spectrum.
+_COUNTS = np.unique(np.round(1.25 ** np.arange(0, 90)))
+_WIDTHS = 1.0 + np.geomspace(1e-3, 15.0, 64)
+# Growth of the φ_k that is accepted whatever the tolerance, and what an outline adds:
+# the growth it predicts exceeded the measured one tenfold to a thousandfold.
+_ACCEPTED_GROWTH = 5.0
+_OUTLINE_SLACK = float(np.log(50.0))
+# Vectors φ_k that are summed by one product, as long as they fit into 64 MB, and
+# the part of them that is summed at a time, so that the sums stay in a near cache.
+# Part of the result's bits: they depend on the size of a sample alone.
+_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 32, 4, 1 << 22
+_STRETCH = 8192
 
 
 class Chebyshev:
@@ -43,157 +59,289 @@ class Chebyshev:
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
 
-    def segments(self, operator: Operator, times: Real) -> list[Segment]:
-        """The dyadic segment length with the fewest applications for the slowest sample."""
+    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
+        """Samples of equal numbers of segments, the longest series first.
+
+        A sample's numbers never depend on the others, so neither do its bits.
+        """
+        counts = self._counts(bounds, times)
+        order = np.argsort(-bounds.spectral_box[:, 0], kind="stable")
+        return [order[counts[order] == count] for count in np.unique(counts)]
+
+    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
+        """As many equal segments as the most demanding sample wants.
+
+        Raises ValueError when that takes more than MAX_APPLICATIONS.
+        """
+        return cut(times, float(times[-1]) / int(self._counts(bounds, times).max()))
+
+    def _counts(self, bounds: Bounds, times: Real) -> NDArray[np.int64]:
+        """(samples,) number of segments with the fewest applications for each sample."""
         last = float(times[-1])
         if last == 0.0:
-            return [Segment(0.0, 0.0, (0.0,) * len(times), 0, 1.0)]
-        longest = dyadic_length(2.0 * last)
-        lengths = longest * 0.5 ** np.arange(60)
-        cost = np.zeros(lengths.size)
-        for box in operator.spectral_box:
-            own = [_fewest_terms(box, min(length, last), self.tolerance) for length in lengths]
-            rate = [terms / min(length, last) for (_, terms), length in zip(own, lengths)]
-            cost = np.maximum(cost, rate)
-        best = int(np.argmin(cost))
-        if not cost[best] * last <= MAX_APPLICATIONS:
+            return np.ones(len(bounds.spectral_box), dtype=np.int64)
+        chosen = [_fewest_segments(own, last, self.tolerance) for own in _points(bounds)]
+        applications = max(needed for _, needed in chosen)
+        if not applications <= MAX_APPLICATIONS:
             raise ValueError(
                 f"times up to {last:g} with a spectrum of half-width "
-                f"{float(operator.spectral_box[:, 0].max()):g} need about "
-                f"{cost[best] * last:.1e} applications, allowed are {MAX_APPLICATIONS:g}: "
+                f"{float(bounds.spectral_box[:, 0].max()):g} need about "
+                f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}: "
                 "are energies and times in the same units?"
             )
-        return cut(times, float(lengths[best]))
+        return np.array([count for count, _ in chosen], dtype=np.int64)
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
         """One series for all output times of the segment and its end."""
-        n_samples, shape = state.shape[0], state.shape[1:]
-        duration = segment.stop - segment.start
-        times = np.array([*segment.times, segment.stop]) - segment.start
-        if duration == 0.0:
+        if segment.stop == segment.start:
             states = np.repeat(state[:, None], len(segment.times), axis=1)
-            none = np.zeros(n_samples, dtype=np.int64)
-            return Solution(states, state.copy(), "converged", none, np.zeros(n_samples))
-        series = []
-        for box in operator.spectral_box:
-            width, _ = _fewest_terms(box, duration, self.tolerance)
-            allowed = self.tolerance * segment.share
-            series.append((width, *_coefficients(width, times, _growth(box, width), allowed)))
-        terms = np.array([count for _, _, count, _ in series], dtype=np.int64)
-        n_blocks = -(-int(terms.max()) // _BLOCK)
-        coefficients = np.zeros((n_samples, len(times), n_blocks * _BLOCK))
-        for s, (_, table, count, _) in enumerate(series):
-            coefficients[s, :, :count] = table[:, :count]
-
-        scale = np.array([2.0 / width for width, *_ in series])[:, None, None]
-        # Slots 0 and 1 carry the last two vectors of the block before.
-        phi = np.zeros((n_samples, _BLOCK + 2, *shape), dtype=np.complex128)
-        flat = phi.reshape(n_samples, _BLOCK + 2, -1).view(np.float64)
-        states = np.zeros((n_samples, len(times), *shape), dtype=np.complex128)
-        accumulated = states.reshape(n_samples, len(times), -1).view(np.float64)
-        largest, last_norm = np.zeros(n_samples), np.zeros(n_samples)
-        for block in range(n_blocks):
-            for slot in range(2, _BLOCK + 2):
-                k = block * _BLOCK + slot - 2
-                target = phi[:, slot]
-                if k == 0:
-                    target[...] = state
-                else:
-                    if k >= terms.max():
-                        target[...] = 0.0
-                        continue
-                    operator.apply(phi[:, slot - 1], target)
-                    target *= scale if k > 1 else 0.5 * scale
-                    if k > 1:
-                        target += phi[:, slot - 2]
-                    # Beyond its last term a sample would only grow, and spoil 0 · φ_k.
-                    target[k >= terms] = 0.0
-            first, stop = block * _BLOCK, (block + 1) * _BLOCK
-            for s in range(n_samples):
-                own = flat[s, 2:]
-                accumulated[s] += coefficients[s, :, first:stop] @ own
-                used = min(int(terms[s]) - first, _BLOCK)
-                if used > 0:
-                    norms = np.sqrt(np.einsum("ki,ki->k", own[:used], own[:used]))
-                    largest[s] = max(largest[s], norms.max())
-                    # Two, since every other φ_k may vanish by symmetry.
-                    last_norm[s] = norms[-2:].max() if used > 1 else max(norms[0], last_norm[s])
-            phi[:, :2] = phi[:, -2:]
-        if not np.all(np.isfinite(accumulated[:, -1])):
+            none = np.zeros(len(state), dtype=np.int64)
+            return Solution(states, state.copy(), "converged", none, np.zeros(len(state)))
+        solution = self._sum(operator, state, segment, _points(operator))
+        norms = np.linalg.norm(state.reshape(len(state), -1), axis=1)
+        if operator.spectral_outline is not None:
+            unavoidable = 3.0 * _rounding(solution.applications, norms)
+            bound = np.maximum(self.tolerance * segment.share, unavoidable)
+            for sample in np.flatnonzero(~(solution.error_estimate <= bound)):
+                self._repeat_carefully(operator, state, segment, int(sample), solution)
+        # No digit is left.  Written so that nan is caught.
+        if not np.all(solution.error_estimate <= norms):
             raise RuntimeError(
                 f"the Chebyshev series diverged between t = {segment.start:g} and "
                 f"{segment.stop:g}: the spectrum lies outside its box"
             )
-        tails = np.array([tail for *_, tail in series])
-        rounding = EPSILON * largest * (10.0 + terms)
+        return solution
+
+    def _sum(self, operator: Operator, state: Array, segment: Segment, points: Array) -> Solution:
+        """Recursion and sums for a stack; `points` (samples, P) choose the widths."""
+        duration = segment.stop - segment.start
+        times = np.array(segment.times) - segment.start
+        ends_on_output = len(times) > 0 and segment.times[-1] == segment.stop
+        if not ends_on_output:
+            times = np.append(times, duration)
+        allowed = self.tolerance * segment.share
+        widths = np.array([_best_width(own, duration, self.tolerance) for own in points])
+        growths = np.array([_growth(own, width) for own, width in zip(points, widths)])
+        tables = bessel_table(widths[:, None] * times)
+        series = [_truncate(*own, allowed) for own in zip(tables, growths)]
+        terms = np.array([own.count for own in series], dtype=np.int64)
+
+        n_samples, size = len(state), state[0].size
+        states = np.zeros((n_samples, len(times), *state.shape[1:]), dtype=np.complex128)
+        sums = _Sums(states, series)
+        length = int(np.clip(_VECTOR_ELEMENTS // size, _FEWEST_VECTORS, _MOST_VECTORS))
+        # Slots 0 and 1 carry the last two vectors of the block before.
+        phi = aligned_empty((length + 2, *state.shape), np.complex128)
+        scaled = operator.scaled(2.0 / widths)
+        # Samples up to the last one that still needs φ_k; others only grow, unused.
+        live = np.zeros(terms.max(), dtype=np.intp)
+        for sample, count in enumerate(terms):
+            live[:count] = sample + 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first in range(0, int(terms.max()), length):
+                filled = min(length, int(terms.max()) - first)
+                for slot in range(2, filled + 2):
+                    k = first + slot - 2
+                    few = slice(live[k])
+                    if k == 0:
+                        phi[slot] = state
+                    elif k == 1:
+                        scaled.apply(phi[slot - 1, few], phi[slot, few])
+                        phi[slot, few] *= 0.5
+                    else:
+                        scaled.apply(phi[slot - 1, few], phi[slot, few], plus=phi[slot - 2, few])
+                sums.add(phi[2 : filled + 2], first)
+                phi[:2] = phi[filled : filled + 2]
+        tails = np.array([own.tail for own in series])
         return Solution(
-            states[:, :-1],
+            states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),
             "converged",
             terms - 1,
-            tails * last_norm + rounding,
+            tails * sums.last_norms + _rounding(terms - 1, sums.largest_norms),
         )
 
-
-def _growth(box: Real, width: float | Real) -> Any:
-    """log |φ_{k+1}/φ_k| at the worst corner of the spectral box, scaled by `width`.
-
-    T_k(w) grows like |w + √(w² − 1)|^k off the interval [−1, 1], fastest near its
-    ends: room between |Im λ| and `width` is what keeps φ_k small.
-    """
-    corner = (box[0] + 1j * max(-box[1], box[2])) / width
-    return np.log(np.abs(corner + np.sqrt(corner - 1.0) * np.sqrt(corner + 1.0)))
-
-
-def _fewest_terms(box: Real, duration: float, tolerance: float) -> tuple[float, float]:
-    """Width δ with the fewest terms whose growth leaves rounding below the tolerance.
-
-    Returns the width and the predicted number of terms, infinite if no width up to
-    sixteen times the box will do or the series would be too long for one table.
-    """
-    # Growth that would carry rounding to the tolerance if the whole state sat in the
-    # worst corner of the box; growth e⁵ is always accepted.
-    allowed = max(5.0, np.log(tolerance / EPSILON))
-    floor = max(box[0], -box[1], box[2], 1e-3 / duration)
-    widths = floor * (1.0 + np.geomspace(1e-3, 15.0, 200))
-    z = widths * duration
-    terms = z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
-    terms[_growth(box, widths) * terms > allowed] = np.inf
-    terms[z > _MAX_ARGUMENT] = np.inf
-    best = int(np.argmin(terms))
-    return float(widths[best]), float(terms[best])
+    def _repeat_carefully(
+        self, operator: Operator, state: Array, segment: Segment, sample: int, solution: Solution
+    ) -> None:
+        """Do one sample again with the width and the pieces that its box allows."""
+        corner = _corners(operator)
+        duration = segment.stop - segment.start
+        count, _ = _fewest_segments(corner[sample], duration, self.tolerance)
+        times = np.array([*segment.times, segment.stop]) - segment.start
+        current, error, applications = state, 0.0, int(solution.applications[sample])
+        states = []
+        for piece in cut(times, duration / count):
+            share = segment.share * piece.share
+            part = self._sum(operator, current, replace(piece, share=share), corner)
+            current, error = part.final, error + float(part.error_estimate[sample])
+            applications += int(part.applications[sample])
+            states.append(part.states[sample])
+        solution.applications[sample] = applications
+        if not error >= solution.error_estimate[sample]:
+            solution.states[sample] = np.concatenate(states)[: len(segment.times)]
+            solution.final[sample] = current[sample]
+            solution.error_estimate[sample] = error
 
 
-def _coefficients(
-    width: float, times: Real, growth: float, allowed: float
-) -> tuple[Real, int, float]:
-    """Table c_k(t), number of terms kept and sum of the |c_k| dropped.
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """One truncated series: coefficients (T, count), and the weight of what is dropped.
 
-    The dropped terms are weighed with their growth relative to the last term
+    tail: sum of the |c_k| dropped, with their growth relative to the last term
     kept, so that its measured norm can stand for them.
     """
-    table = bessel_table(width * times)
+
+    coefficients: Real
+    count: int
+    tail: float
+
+
+class _Sums:
+    """Σ_k c_k(t) φ_k of every sample, block of vectors by block."""
+
+    def __init__(self, states: Array, series: list[_Series]) -> None:
+        n_samples, n_times = states.shape[:2]
+        self._sums = states.reshape(n_samples, n_times, -1).view(np.float64)
+        self._series = series
+        # The first terms serve all times; later ones only the later times.
+        self._needed = [
+            np.abs(own.coefficients[:, ::-1]).cumsum(axis=1)[:, ::-1] > 0.01 * EPSILON
+            for own in series
+        ]
+        self._work = aligned_empty((n_times, _STRETCH), np.float64)
+        self.largest_norms = np.zeros(n_samples)
+        self.last_norms = np.zeros(n_samples)
+
+    def add(self, phi: Array, first: int) -> None:
+        """Add φ_first, φ_first+1, ...; phi: (vectors, samples, N, m)."""
+        vectors = phi.reshape(*phi.shape[:2], -1).view(np.float64)
+        for sample, own in enumerate(self._series):
+            used = min(own.count - first, len(vectors))
+            if used <= 0:
+                continue
+            mine = vectors[:used, sample]
+            begin = int(np.argmax(self._needed[sample][:, first]))
+            weights = np.ascontiguousarray(own.coefficients[begin:, first : first + used])
+            for start in range(0, mine.shape[1], _STRETCH):
+                part = slice(start, min(start + _STRETCH, mine.shape[1]))
+                work = self._work[: len(weights), : part.stop - part.start]
+                np.matmul(weights, mine[:, part], out=work)
+                self._sums[sample, begin:, part] += work
+            norms = np.sqrt(np.einsum("ki,ki->k", mine, mine))
+            self.largest_norms[sample] = max(self.largest_norms[sample], norms.max())
+            # Two, since every other φ_k may vanish by symmetry.
+            before = self.last_norms[sample] if used == 1 else 0.0
+            self.last_norms[sample] = max(before, norms[-2:].max())
+
+
+def _rounding(applications: NDArray[np.int64], norms: Real) -> Real:
+    """Rounding of a recursion whose vectors reach `norms`."""
+    return EPSILON * norms * (11.0 + applications)
+
+
+def _points(bounds: Bounds) -> Array:
+    """(samples, P) where the spectrum ends, |Re λ| + i |Im λ|: the outline, or the box."""
+    outline = bounds.spectral_outline
+    return _corners(bounds) if outline is None else outline
+
+
+def _corners(bounds: Bounds) -> Array:
+    """(samples, 1) the corner of the spectral box."""
+    box = bounds.spectral_box
+    return (np.maximum(-box[:, 1], box[:, 2]) + 1j * box[:, 0])[:, None]
+
+
+def _growth(points: Array, width: float | Real) -> Any:
+    """log |φ_{k+1}/φ_k| of the worst of the points, scaled by `width` (a number or an array).
+
+    With w = λ/δ the φ_k grow like |w + √(w² + 1)|^k off the interval [−i, i], fastest
+    near its ends: room between |Im λ| and δ is what keeps them small.
+    """
+    w = points / np.asarray(width)[..., None]
+    return np.abs(np.log(np.abs(w + np.sqrt(w * w + 1.0)))).max(axis=-1)
+
+
+def _terms(z: Real, tolerance: float) -> Real:
+    """About how many terms a series of argument z = δt has."""
+    return z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
+
+
+def _allowed_growth(points: Array, tolerance: float) -> float:
+    """log of the growth that carries the rounding of some 500 terms to the tolerance."""
+    slack = _OUTLINE_SLACK if len(points) > 1 else 0.0
+    return slack + max(_ACCEPTED_GROWTH, float(np.log(tolerance / (500.0 * EPSILON))))
+
+
+def _candidates(points: Array, duration: float) -> tuple[Real, Real]:
+    """Widths worth trying for a spectrum, and the growth with each."""
+    floor = max(float(points.imag.max()), float(points.real.max()), 1e-3 / duration)
+    widths = floor * _WIDTHS
+    return widths, _growth(points, widths)
+
+
+def _best_width(points: Array, duration: float, tolerance: float) -> float:
+    """Width δ with the fewest terms whose growth leaves rounding below the tolerance."""
+    widths, growth = _candidates(points, duration)
+    terms = _terms(widths * duration, tolerance)
+    terms[growth * terms > _allowed_growth(points, tolerance)] = np.inf
+    return float(widths[np.argmin(terms)])
+
+
+def _fewest_segments(points: Array, last: float, tolerance: float) -> tuple[int, float]:
+    """Number of equal segments with the fewest terms over all, and their number.
+
+    Infinitely many terms when even the shortest segments would not do.
+    """
+    widths, growth = _candidates(points, last)
+    z = widths * (last / _COUNTS)[:, None]
+    terms = _terms(z, tolerance)
+    forbidden = growth * terms > _allowed_growth(points, tolerance)
+    terms[forbidden | (z > _MAX_ARGUMENT)] = np.inf
+    total = _COUNTS * terms.min(axis=1)
+    best = int(np.argmin(total))
+    return int(_COUNTS[best]), float(total[best])
+
+
+def _truncate(table: Real, growth: float, allowed: float) -> _Series:
+    """The terms that matter of a table c_k(t) (T, K), weighed with their growth."""
     exponent = np.minimum(growth * np.arange(table.shape[1]), 600.0)
     weights = np.abs(table).max(axis=0) * np.exp(exponent)
     # Sum from the end: what is left out if the series stops after k terms.
     left_out = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
     count = max(2, int(np.argmax(left_out <= max(0.1 * allowed, 10.0 * EPSILON))))
-    return table, count, float(left_out[count] * np.exp(-exponent[count - 1]))
+    tail = float(left_out[count] * np.exp(-exponent[count - 1]))
+    return _Series(table[:, :count], count, tail)
 
 
 def bessel_table(arguments: Real) -> Real:
     """c_k(z) = (2 − δ_k0) J_k(z) for all k until they vanish to rounding.
 
-    J_k(z) = ∫ dθ/2π e^{i(z sin θ − kθ)} by the trapezoidal rule, exact up to
-    J_{M−k}, so one FFT serves every k.  arguments: (T,) z >= 0 -> (T, K).
+    Downward recurrence J_{k−1} = (2k/z) J_k − J_{k+1} for all z at once, from where
+    J_k is negligible, normalised by J_0 + 2 Σ J_2k = 1 (Miller's algorithm).
+    arguments: (..., T) z >= 0 -> (..., T, K).
     """
-    largest = float(np.max(arguments))
-    n_terms = int(largest + 20.0 * (largest + 1.0) ** (1.0 / 3.0) + 40.0)
-    points = 1 << int(np.ceil(np.log2(2 * n_terms)))
-    theta = 2.0 * np.pi * np.arange(points) / points
-    samples = np.exp(1j * arguments[:, None] * np.sin(theta))
-    table = 2.0 * np.fft.fft(samples, axis=1)[:, :n_terms].real / points
-    table[:, 0] *= 0.5
-    # Rounding of the phases, not information: grown by e^{k Re λ/δ} it would feign a tail.
-    table[np.abs(table) < EPSILON * (4.0 + 0.05 * largest)] = 0.0
-    return table
+    shape, z = arguments.shape, arguments.ravel()
+    # Below this J_0 = 1, J_1 = z/2 and the rest is far under rounding.
+    tiny = z < 1e-8
+    safe = np.where(tiny, 1.0, z)
+    starts = (safe + 14.0 * safe ** (1.0 / 3.0) + 22.0).astype(np.intp)
+    n_terms = int(starts.max()) + 1
+    by_start: dict[int, list[int]] = {}
+    for index, start in enumerate(starts):
+        by_start.setdefault(int(start), []).append(index)
+    table = np.zeros((n_terms + 1, z.size))
+    factor = 2.0 / safe
+    for k in range(n_terms - 1, 0, -1):
+        if k in by_start:
+            table[k, by_start[k]] = 1e-250
+        row = table[k - 1]
+        np.multiply(table[k], factor, out=row)
+        row *= k
+        row -= table[k + 1]
+    norm = table[0] + 2.0 * table[2::2].sum(axis=0)
+    table /= norm
+    table[1:] *= 2.0
+    table[:, tiny] = 0.0
+    table[0, tiny], table[1, tiny] = 1.0, z[tiny]
+    return np.ascontiguousarray(table[:n_terms].T).reshape(*shape, n_terms)

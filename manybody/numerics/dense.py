@@ -1,12 +1,16 @@
 """The NumPy/SciPy engine: operators on one process and a Runge-Kutta stepper."""
 
+import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
+from manybody.buffers import aligned_empty, row_panels
 from manybody.numerics.protocols import (
     Array,
+    Bounds,
     Kernel,
     Linearity,
     Operator,
@@ -14,16 +18,19 @@ from manybody.numerics.protocols import (
     Segment,
     Solution,
     cut,
-    dyadic_length,
+    one_by_one,
 )
+
+# Below this a matrix stays in a near cache as a whole.
+_PANELS_ABOVE = 256
 
 
 class KernelOperator:
     """L from a kernel that owns all columns, on one process.
 
     kernel: half form X of all N columns; spectral_box: (samples, 3);
-    linearity: "hermitian" applies X(σ) + X(σ)†, "complex" X(σ) + X(σ†)† at twice
-    the cost.
+    spectral_outline: (samples, P) or None; linearity: "hermitian" applies
+    X(σ) + X(σ)†, "complex" X(σ) + X(σ†)† at twice the cost.
     """
 
     basis = "site"
@@ -31,26 +38,59 @@ class KernelOperator:
     source: Array | None = None
 
     def __init__(
-        self, kernel: Kernel, spectral_box: Real, dimension: int, linearity: Linearity
+        self,
+        kernel: Kernel,
+        spectral_box: Real,
+        dimension: int,
+        linearity: Linearity,
+        spectral_outline: Array | None = None,
     ) -> None:
         self._kernel = kernel
         self.spectral_box = spectral_box
+        self.spectral_outline = spectral_outline
         self.linearity: Linearity = linearity
         self.shape = (len(spectral_box), dimension, dimension)
-        self._work = np.empty(self.shape, dtype=np.complex128)
-        self._adjoint = np.empty(self.shape, dtype=np.complex128)
+        self._half = aligned_empty(self.shape, np.complex128)
+        self._adjoint = None if linearity == "hermitian" else np.empty_like(self._half)
+        # A panel that is written stays near until the last addition to it.
+        large = dimension > _PANELS_ABOVE
+        self._panels = row_panels(dimension, dimension) if large else [slice(0, dimension)]
 
-    def apply(self, x: Array, out: Array, time: float = 0.0) -> None:
-        """Write L[x] into `out`; both (samples, N, N)."""
-        self._kernel(x, out, time)
-        if self.linearity == "hermitian":
-            np.conjugate(np.swapaxes(out, 1, 2), out=self._work)
+    def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
+        """Write L[x], or L[x] + plus, into `out`; all (samples, N, N).
+
+        A stack may be shorter than the operator's: its first samples are meant.
+        """
+        half = self._half[: len(x)]
+        if self._adjoint is None:
+            self._kernel(x, half, time)
+            self._add_adjoint(half, out, half, plus)
         else:
-            np.conjugate(np.swapaxes(x, 1, 2), out=self._adjoint)
-            self._kernel(self._adjoint, self._work, time)
-            np.conjugate(np.swapaxes(self._work, 1, 2), out=self._adjoint)
-            self._work[...] = self._adjoint
-        out += self._work
+            adjoint = self._adjoint[: len(x)]
+            np.conjugate(np.swapaxes(x, 1, 2), out=adjoint)
+            self._kernel(adjoint, half, time)
+            self._kernel(x, adjoint, time)
+            self._add_adjoint(half, out, adjoint, plus)
+
+    def scaled(self, factors: Real) -> "KernelOperator":
+        """The operator factor · L, factors: (samples,); it shares the workspaces of this one."""
+        other = copy.copy(self)
+        other._kernel = self._kernel.scaled(factors)
+        other.spectral_box = self.spectral_box * factors[:, None]
+        if self.spectral_outline is not None:
+            other.spectral_outline = self.spectral_outline * factors[:, None]
+        return other
+
+    def _add_adjoint(self, half: Array, out: Array, own: Array, plus: Array | None) -> None:
+        """out = half† + own (+ plus)."""
+        for rows in self._panels:
+            panel = out[:, rows]
+            # A bare copy is the fastest transpose.
+            panel[...] = np.swapaxes(half[:, :, rows], 1, 2)
+            np.conjugate(panel, out=panel)
+            panel += own[:, rows]
+            if plus is not None:
+                panel += plus[:, rows]
 
 
 class RungeKutta:
@@ -66,9 +106,13 @@ class RungeKutta:
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
 
-    def segments(self, operator: Operator, times: Real) -> list[Segment]:
+    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
+        """Every sample on its own: the steps adapt to one."""
+        return one_by_one(bounds)
+
+    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
         """Segments of 10, or what fits."""
-        return cut(times, dyadic_length(10.0))
+        return cut(times, 10.0)
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
         """Integrate from output time to output time."""

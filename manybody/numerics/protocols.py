@@ -18,15 +18,34 @@ class Kernel(Protocol):
     needs: slice
 
     def __call__(self, rho: Array, out: Array, time: float = 0.0) -> None:
-        """(samples, len(needs), N) -> (samples, len(columns), N), written to `out`."""
+        """(samples, N, len(needs)) -> (samples, N, len(columns)), written to `out`."""
+
+    def scaled(self, factors: Real) -> "Kernel":
+        """The half form of factor · L, one factor a sample."""
 
 
-class Operator(Protocol):
-    """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, m, N).
+class Bounds(Protocol):
+    """What a stepper plans with.
+
+    spectral_box: (samples, 3) half-width of Im λ, lower and upper bound of Re λ.
+    spectral_outline: (samples, P) estimate of where the spectrum ends, |Re λ| + i |Im λ|,
+        or None; what is chosen by it must be checked afterwards.
+    """
+
+    @property
+    def spectral_box(self) -> Real:
+        """(samples, 3)."""
+
+    @property
+    def spectral_outline(self) -> Array | None:
+        """(samples, P)."""
+
+
+class Operator(Bounds, Protocol):
+    """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, N, m).
 
     linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
     "complex" when it is the complex-linear map, right on any data.
-    spectral_box: (samples, 3) half-width of Im λ, lower and upper bound of Re λ.
     source: affine part, or None.
     """
 
@@ -34,11 +53,13 @@ class Operator(Protocol):
     basis: str
     linearity: Linearity
     autonomous: bool
-    spectral_box: Real
     source: Array | None
 
-    def apply(self, x: Array, out: Array, time: float = 0.0) -> None:
-        """Write L[x] into `out`."""
+    def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
+        """Write L[x], or L[x] + plus, into `out`."""
+
+    def scaled(self, factors: Real) -> "Operator":
+        """The operator factor · L, one factor a sample."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,7 @@ class Segment:
 class Solution:
     """What a stepper made of one segment.
 
-    states: (samples, len(segment.times), m, N); final: (samples, m, N) at
+    states: (samples, len(segment.times), N, m); final: (samples, N, m) at
     segment.stop; status: a word; applications: (samples,) generator applications;
     error_estimate: (samples,) estimate of the Frobenius-norm error added here.
     """
@@ -82,7 +103,10 @@ class Stepper(Protocol):
     name: str
     linearity: Linearity
 
-    def segments(self, operator: Operator, times: Real) -> list[Segment]:
+    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
+        """Samples that have the same segments and may be advanced together."""
+
+    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
         """Cut [0, times[-1]] so that every output time lies in one segment."""
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
@@ -92,6 +116,11 @@ class Stepper(Protocol):
         """
 
 
+def one_by_one(bounds: Bounds) -> list[NDArray[np.intp]]:
+    """Every sample a stack of its own."""
+    return [np.array([sample]) for sample in range(len(bounds.spectral_box))]
+
+
 def cut(times: Real, length: float) -> list[Segment]:
     """Segments of the given length from 0 to the last output time.
 
@@ -99,6 +128,8 @@ def cut(times: Real, length: float) -> list[Segment]:
     belongs to the first.
     """
     last = float(times[-1])
+    if last == 0.0:
+        return [Segment(0.0, 0.0, (0.0,) * len(times), 0, 1.0)]
     count = max(1, int(np.ceil(last / length * (1.0 - 1e-12))))
     # The last border is the last time itself, wherever rounding has put it.
     borders = [index * length for index in range(count)] + [last]
@@ -113,8 +144,3 @@ def cut(times: Real, length: float) -> list[Segment]:
     if first != len(times):
         raise RuntimeError(f"{len(times) - first} output times lie in no segment of {length:g}")
     return segments
-
-
-def dyadic_length(wanted: float) -> float:
-    """Largest 10·2^−m <= wanted: samples with equal m can share a stack."""
-    return 10.0 * 2.0 ** np.floor(np.log2(wanted / 10.0))

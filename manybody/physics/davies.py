@@ -96,7 +96,7 @@ class DaviesGenerator:
         """
         vectors = self.spectrum.vectors[0]
         initial = vectors.conj().T @ rho @ vectors
-        states = np.exp(self.exponents * times[:, None, None]) * initial
+        states = self._coherences(initial, times)
         levels = np.arange(len(initial))
         if not self.populations_in_block:
             states[:, levels, levels] = self.populations(initial[levels, levels].real, times)
@@ -111,11 +111,29 @@ class DaviesGenerator:
             x = _evolve(lambda x: matrix @ x, initial[rows, columns], bound, times)
             _fill(states, times, x, rows, columns, frequencies)
         for block in self.large_blocks:
-            bound = 4.0 * float(self.redfield.decay_norm[0])
+            bound = 4.0 * float(self.redfield.decay_bound[0])
             apply = partial(self._apply_large, block)
             x = _evolve(apply, initial[block.rows, block.columns], bound, times)
             _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
-        return vectors @ states @ vectors.conj().T
+        # One after the other: two more arrays of this size would leave every cache.
+        left = vectors.astype(np.complex128)
+        right = np.ascontiguousarray(left.conj().T)
+        half = np.empty_like(left)
+        for state in states:
+            np.matmul(left, state, out=half)
+            np.matmul(half, right, out=state)
+        return states
+
+    def _coherences(self, initial: Complex, times: Real) -> Complex:
+        """e^{exponent · t} ∘ ρ(0); the phase of |k⟩⟨k'| is that of k over that of k'."""
+        states = np.empty((len(times), *initial.shape), dtype=np.complex128)
+        # Loss and dephasing in one real exponent, or the second could overflow alone.
+        np.multiply(np.exp(self.exponents.real * times[:, None, None]), initial, out=states)
+        # Relative to level 0: a column of exponents has every level's phase.
+        phases = np.exp(1j * times[:, None] * self.exponents[:, 0].imag)
+        states *= phases[:, :, None]
+        states *= phases.conj()[:, None, :]
+        return states
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""
@@ -196,21 +214,14 @@ def build_davies(
         raise ValueError(f"the Davies generator takes one sample, got {spectrum.n_samples}")
     if redfield is None:
         redfield = build_redfield(spectrum, bath, lamb_shift)
-    weights = spectrum.weights[0]
-    one_sided = redfield.rates[0]
-    rates = 2.0 * one_sided.real * weights
-    # ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩
-    losses = np.einsum("lk,lk->k", one_sided, weights)
-    omega = spectrum.bohr_frequencies[0].T
-    exponents = -1j * omega - losses[:, None] - losses.conj()[None, :]
-    exponents = exponents + 2.0 * one_sided[0, 0].real * weights
+    rates = 2.0 * redfield.rates[0].real * spectrum.weights[0]
     small: list[list[_Block]] = []
     large: list[_Block] = []
     if merging_tolerance is not None:
         small, large = _bohr_blocks(spectrum, merging_tolerance)
     rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
     return DaviesGenerator(
-        spectrum, rates, exponents, redfield,
+        spectrum, rates, redfield.secular_exponents[0], redfield,
         rows, columns, frequencies, matrix, tuple(large),
     )  # fmt: skip
 

@@ -3,10 +3,11 @@
 On Hermitian rho: dρ/dt = X + X† with X = Mρ + Σ_j Λ_j ρ A_j, M = −iH − K,
 K = Σ_j A_j Λ_j (SNM eq. (18), PHYSICS.md section 3).  With A_j = |j⟩⟨j| column b
 of X needs only column b of rho, so blocks of columns can live on different
-ranks.  On a general matrix the generator is L[σ] = X(σ) + X(σ†)†.
+ranks: a block is rho[:, columns] as a C-ordered (N, m) array.  On a general
+matrix the generator is L[σ] = X(σ) + X(σ†)†.
 """
 
-from abc import ABC, abstractmethod
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +16,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.buffers import aligned_copy, aligned_empty, row_panels
 from manybody.physics.baths import OhmicBath
-from manybody.physics.spectra import Spectrum
+from manybody.physics.spectra import Spectrum, carry_cached
 
 Real = NDArray[np.float64]
+
+# Ranges of frequency in the outline of a spectrum.
+_OUTLINE_POINTS = 48
+# Above this, elementwise passes go by panels of rows that stay in a near cache.
+_PANELS_ABOVE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +41,31 @@ class RedfieldGenerator:
     decay: NDArray[Any]
 
     @cached_property
-    def decay_norm(self) -> Real:
-        """(samples,) ‖K‖₂."""
-        return np.array([np.linalg.norm(matrix, 2) for matrix in self.decay])
+    def hamiltonian(self) -> NDArray[Any]:
+        """(samples, N, N) V diag(E) V† in the site basis, its energies centred on the band."""
+        vectors = self.spectrum.vectors
+        half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ _adjoint(vectors)
+        # Hermitian to the last bit, or the trace would drift.
+        return half + _adjoint(half)
+
+    @cached_property
+    def losses(self) -> NDArray[Any]:
+        """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩ (PHYSICS.md section 4)."""
+        return np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
+
+    @cached_property
+    def secular_exponents(self) -> NDArray[np.complex128]:
+        """(samples, N, N) growth rate of each coherence |k⟩⟨k'| in the Davies closed form."""
+        unitary = -1j * np.swapaxes(self.spectrum.bohr_frequencies, 1, 2)
+        dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.weights
+        losses = self.losses
+        return unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
+
+    @cached_property
+    def decay_bound(self) -> Real:
+        """(samples,) √(‖K‖₁ ‖K‖_∞), at least ‖K‖₂."""
+        size = np.abs(self.decay)
+        return np.sqrt(size.sum(axis=1).max(axis=1) * size.sum(axis=2).max(axis=1))
 
     @cached_property
     def spectral_box(self) -> Real:
@@ -48,22 +77,53 @@ class RedfieldGenerator:
         with J_int = 0.1…3, β = 0.01…30 came within 0.2 % of −2κ and reached 0.4 κ.
         """
         energies = self.spectrum.energies
-        hermitian = 0.5 * (self.decay + np.swapaxes(self.decay.conj(), 1, 2))
-        damping = np.abs(np.linalg.eigvalsh(hermitian)).max(axis=1)
-        width = energies[:, -1] - energies[:, 0] + 2.0 * self.decay_norm
+        damping = np.abs(np.linalg.eigvalsh(0.5 * (self.decay + _adjoint(self.decay)))).max(axis=1)
+        width = energies[:, -1] - energies[:, 0] + 2.0 * self.decay_bound
         return np.stack([width, -2.0 * damping, 0.5 * damping], axis=1)
 
-    def gibbs_residual(self, beta: float) -> Real:
+    @cached_property
+    def spectral_outline(self) -> NDArray[np.complex128]:
+        """(samples, P) where the spectrum ends, |Re λ| + i |Im λ|: an estimate.
+
+        The exponents of the Davies closed form, whose largest damping within each of
+        P ranges of frequency stands for the range, with a quarter of it as margin in
+        both directions.  Fast coherences are few and often damped less than the box
+        allows, so a series chosen by the outline is shorter.
+        """
+        exponents = self.secular_exponents
+        result = np.empty((len(exponents), _OUTLINE_POINTS), dtype=np.complex128)
+        for own, outline in zip(exponents.reshape(len(exponents), -1), result):
+            frequency, damping = np.abs(own.imag), np.abs(own.real)
+            # Populations: the rate matrix has eigenvalues up to twice its largest out-rate.
+            damping[:: self.spectrum.n_sites + 1] *= 2.0
+            step = max(float(frequency.max()), 1e-300) / _OUTLINE_POINTS
+            place = np.minimum((frequency / step).astype(np.intp), _OUTLINE_POINTS - 1)
+            largest = np.zeros(_OUTLINE_POINTS)
+            np.maximum.at(largest, place, damping)
+            ends = step * np.arange(1, _OUTLINE_POINTS + 1)
+            outline[:] = 1.25 * largest + 1j * (ends + 0.25 * largest)
+        return result
+
+    def select(self, samples: NDArray[np.intp] | slice) -> "RedfieldGenerator":
+        """The generator of some samples of the stack, in the given order."""
+        chosen = RedfieldGenerator(
+            self.spectrum.select(samples), self.rates[samples], self.decay[samples]
+        )
+        carry_cached(self, chosen, samples)
+        return chosen
+
+    def gibbs_residual(self, beta: float, kernel: "_Kernel | None" = None) -> Real:
         """(samples,) largest |element| of L[ρ_G] in the site basis.
 
         Rounding without Lamb shift (KMS, bath by bath); a finite number with it.
+        kernel: of all columns, if at hand.
         """
         vectors = self.spectrum.vectors
-        adjoint = np.swapaxes(vectors.conj(), 1, 2)
-        gibbs = (vectors * self.spectrum.gibbs_populations(beta)[:, None, :]) @ adjoint
-        half = np.empty(gibbs.shape, dtype=np.complex128)
-        self.kernel()(np.swapaxes(gibbs, 1, 2).astype(np.complex128), half)
-        return np.abs(half + np.swapaxes(half.conj(), 1, 2)).max(axis=(1, 2))
+        populations = self.spectrum.gibbs_populations(beta)[:, None, :]
+        gibbs = ((vectors * populations) @ _adjoint(vectors)).astype(np.complex128)
+        half = np.empty_like(gibbs)
+        (kernel or self.kernel())(gibbs, half)
+        return np.abs(half + _adjoint(half)).max(axis=(1, 2))
 
     def kernel(self, columns: slice = slice(None), xp: Any = np) -> "_Kernel":
         """X for the given columns of rho, with workspaces of its own.
@@ -71,8 +131,7 @@ class RedfieldGenerator:
         columns: a slice of [0, N); xp: NumPy or an array namespace like it.
         """
         columns = _range(columns, self.spectrum.n_sites)
-        real = self.spectrum.is_real and not np.iscomplexobj(self.rates)
-        return (_RealKernel if real else _ComplexKernel)(self, columns, xp)
+        return _Kernel(self, columns, xp)
 
     def rows(self, columns: slice = slice(None)) -> sp.csr_array:
         """Rows b N + a of the Liouvillian for b in `columns`, all a.  One sample only.
@@ -121,9 +180,13 @@ def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> Red
     """Rates G and decay matrix K = ((P G) ∘ V) V† of a stack of samples."""
     rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
     vectors = spectrum.vectors
-    adjoint = np.swapaxes(vectors.conj(), 1, 2)
-    decay = ((spectrum.coupled_probabilities @ rates) * vectors) @ adjoint
+    decay = ((spectrum.coupled_probabilities @ rates) * vectors) @ _adjoint(vectors)
     return RedfieldGenerator(spectrum, rates, decay)
+
+
+def _adjoint(matrices: NDArray[Any]) -> NDArray[Any]:
+    """Conjugate transposes of a stack."""
+    return np.swapaxes(matrices.conj(), -1, -2)
 
 
 def _range(columns: slice, n_sites: int) -> slice:
@@ -134,111 +197,92 @@ def _range(columns: slice, n_sites: int) -> slice:
     return slice(start, stop)
 
 
-class _Kernel(ABC):
-    """X of some columns of rho: blocks (samples, m, N), row i = column b_0 + i of rho."""
+class _Kernel:
+    """X of some columns of rho, as blocks rho[:, columns]: (samples, N, m), C-ordered.
+
+    X = V · ( V† ∘ ( G · ( Vᵀ ∘ W ) ) ) + Mρ with W = V†ρ and M = −iH − K
+    (PHYSICS.md section 3).  Where H and G are real M is the only complex matrix;
+    it is then split as Mρ = V · (−iE ∘ W) − Kρ, and every product is real on twice
+    the columns.  28 N²m flops, 16 N²m so split; with Lamb shift 32 and 24.
+    """
 
     def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
         self.columns = columns
         self.needs = columns
         self._xp = xp
         spectrum = generator.spectrum
-        self._energies = xp.asarray(spectrum.energies[:, None, :])
-        site_rows = np.where(spectrum.coupled[:, None], spectrum.vectors, 0.0)[:, columns]
-        self._site_rows = xp.asarray(site_rows)
-        self._to_energy = self._contiguous(spectrum.vectors.conj())
-        self._rates = self._contiguous(np.swapaxes(generator.rates, 1, 2))
-        # One product with inner dimension 2N forms V Z − K rho without a second pass.
-        self._back = self._contiguous(
-            np.concatenate(
-                [np.swapaxes(spectrum.vectors, 1, 2), -np.swapaxes(generator.decay, 1, 2)], axis=1
-            )
-        )
-        self._shape = site_rows.shape
-
-    def _contiguous(self, array: NDArray[Any]) -> Any:
-        return self._xp.asarray(np.ascontiguousarray(array))
-
-    @abstractmethod
-    def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
-        """Write X into `out`; both (samples, m, N) complex.  `time` has no influence."""
-
-
-class _ComplexKernel(_Kernel):
-    """Four complex products; the one with G is real on twice the columns when G is."""
-
-    def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
-        super().__init__(generator, columns, xp)
-        samples, m, n = self._shape
-        if self._back.dtype != np.complex128:
-            self._back = self._back.astype(np.complex128)
-            self._to_energy = self._to_energy.astype(np.complex128)
-        self._conj_rows = self._site_rows.conj()
-        self._phase = -1j * self._energies
-        self._in_energy = xp.empty((samples, m, n), dtype=np.complex128)
-        self._filtered = xp.empty((samples, m, n), dtype=np.complex128)
-        self._pair = xp.empty((samples, m, 2 * n), dtype=np.complex128)
-        self._real_rates = self._rates.dtype != np.complex128
-        width = 2 * m if self._real_rates else m
-        dtype = np.float64 if self._real_rates else np.complex128
-        self._before = xp.empty((samples, width, n), dtype=dtype)
-        self._after = xp.empty((samples, width, n), dtype=dtype)
-
-    def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
-        xp, m, n = self._xp, self._shape[1], self._shape[2]
-        in_energy, filtered, pair = self._in_energy, self._filtered, self._pair
-        xp.matmul(rho, self._to_energy, out=in_energy)
-        if self._real_rates:
-            xp.multiply(self._site_rows, in_energy, out=filtered)
-            self._before[:, :m] = filtered.real
-            self._before[:, m:] = filtered.imag
-            xp.matmul(self._before, self._rates, out=self._after)
-            filtered.real[...] = self._after[:, :m]
-            filtered.imag[...] = self._after[:, m:]
+        vectors, coupled = spectrum.vectors, spectrum.coupled
+        real_rates = not np.iscomplexobj(generator.rates)
+        # (Vᵀ)_kb = ⟨b|k⟩ for the sites b of this block, zero where no bath is attached.
+        meeting = np.swapaxes(np.where(coupled[:, None], vectors, 0.0)[:, columns], 1, 2)
+        if spectrum.is_real:
+            # One real factor for both parts of a complex number.
+            meeting = np.repeat(meeting, 2, axis=2)
+        self._meeting = self._place(meeting)
+        self._to_energy = self._place(np.swapaxes(vectors.conj(), 1, 2))
+        # What is equal is kept once: a core's own cache holds few matrices.
+        if spectrum.is_real:
+            self._parting = self._meeting
+        elif coupled.all() and meeting.shape == vectors.shape:
+            self._parting = self._to_energy
         else:
-            xp.multiply(self._site_rows, in_energy, out=self._before)
-            xp.matmul(self._before, self._rates, out=filtered)
-        half = pair[:, :, :n]
-        xp.multiply(self._conj_rows, filtered, out=half)
-        xp.multiply(in_energy, self._phase, out=in_energy)
-        half += in_energy
-        pair[:, :, n:] = rho
-        xp.matmul(pair, self._back, out=out)
+            self._parting = self._place(meeting.conj())
+        self._rates = self._place(generator.rates)
+        split = spectrum.is_real and real_rates
+        self._phase: Any = None
+        if split:
+            self._phase = self._place(-1j * spectrum.energies[:, :, None])
+        local = -generator.decay if split else -1j * generator.hamiltonian - generator.decay
+        self._vectors, self._local = self._place(vectors), self._place(local)
+        samples, n = spectrum.n_samples, spectrum.n_sites
+        m = columns.stop - columns.start
+        empty = aligned_empty if xp is np else xp.empty
+        self._in_energy = empty((samples, n, m), np.complex128)
+        self._filtered = self._in_energy
+        if split:
+            self._filtered = empty((samples, n, m), np.complex128)
+        self._parted = empty((samples, n, m), np.complex128)
+        self._panels = row_panels(n, m) if n > _PANELS_ABOVE else [slice(0, n)]
 
-
-class _RealKernel(_Kernel):
-    """H and G real: every product is real on the real parts above the imaginary parts."""
-
-    def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
-        super().__init__(generator, columns, xp)
-        samples, m, n = self._shape
-        self._site_rows = xp.concatenate([self._site_rows, self._site_rows], axis=1)
-        self._parts = xp.empty((samples, 2 * m, n))
-        self._in_energy = xp.empty((samples, 2 * m, n))
-        self._work = xp.empty((samples, 2 * m, n))
-        self._filtered = xp.empty((samples, 2 * m, n))
-        self._pair = xp.empty((samples, 2 * m, 2 * n))
+    def _place(self, array: NDArray[Any]) -> Any:
+        return aligned_copy(array) if self._xp is np else self._xp.asarray(array)
 
     def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
-        xp, m, n = self._xp, self._shape[1], self._shape[2]
-        in_energy, work, filtered, pair = (
-            self._in_energy,
-            self._work,
-            self._filtered,
-            self._pair,
-        )
-        parts = self._parts
-        parts[:, :m] = rho.real
-        parts[:, m:] = rho.imag
-        pair[:, :, n:] = parts
-        xp.matmul(parts, self._to_energy, out=in_energy)
-        xp.multiply(self._site_rows, in_energy, out=work)
-        xp.matmul(work, self._rates, out=filtered)
-        half = pair[:, :, :n]
-        xp.multiply(self._site_rows, filtered, out=half)
-        # −iE (a + ib) = Eb − iEa
-        xp.multiply(in_energy, self._energies, out=work)
-        half[:, :m] += work[:, m:]
-        half[:, m:] -= work[:, :m]
-        xp.matmul(pair, self._back, out=parts)
-        out.real[...] = parts[:, :m]
-        out.imag[...] = parts[:, m:]
+        """Write X into `out`, both (samples, N, m); `time` has no influence.
+
+        A stack may be shorter than the generator's: its first samples are meant.
+        """
+        few = slice(len(rho))
+        in_energy, filtered = self._in_energy[few], self._filtered[few]
+        parted = self._parted[few]
+        self._product(self._to_energy[few], rho, in_energy)
+        self._weigh(self._meeting[few], in_energy, parted)
+        self._product(self._rates[few], parted, filtered)
+        self._weigh(self._parting[few], filtered, parted)
+        if self._phase is not None:
+            for rows in self._panels:
+                in_energy[:, rows] *= self._phase[few, rows]
+                parted[:, rows] += in_energy[:, rows]
+        self._product(self._vectors[few], parted, out)
+        self._product(self._local[few], rho, filtered)
+        out += filtered
+
+    def scaled(self, factors: Real) -> "_Kernel":
+        """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
+        other = copy.copy(self)
+        column = self._xp.asarray(factors[:, None, None])
+        other._vectors = self._place(self._vectors * column)
+        other._local = self._place(self._local * column)
+        return other
+
+    def _product(self, matrix: Any, block: Any, out: Any) -> None:
+        """matrix · block; a real matrix meets complex columns as twice as many real ones."""
+        if matrix.dtype == np.float64:
+            block, out = block.view(np.float64), out.view(np.float64)
+        self._xp.matmul(matrix, block, out=out)
+
+    def _weigh(self, factor: Any, block: Any, out: Any) -> None:
+        """factor ∘ block; a real factor holds every element twice."""
+        if factor.dtype == np.float64:
+            block, out = block.view(np.float64), out.view(np.float64)
+        self._xp.multiply(factor, block, out=out)

@@ -74,12 +74,24 @@ class Spectrum:
             boltzmann = np.exp(exponent)
             return boltzmann / boltzmann.sum(axis=1, keepdims=True)
 
+    def select(self, samples: NDArray[np.intp] | slice) -> "Spectrum":
+        """The stack of some samples, in the given order; what was derived is not lost."""
+        chosen = Spectrum(
+            self.energies[samples], self.vectors[samples], self.norms[samples], self.coupled
+        )
+        carry_cached(self, chosen, samples)
+        return chosen
+
     def sample(self, index: int) -> "Spectrum":
         """The stack of the one sample `index`."""
-        chosen = slice(index, index + 1)
-        return Spectrum(
-            self.energies[chosen], self.vectors[chosen], self.norms[chosen], self.coupled
-        )
+        return self.select(slice(index, index + 1))
+
+
+def carry_cached(stack: Any, chosen: Any, samples: NDArray[np.intp] | slice) -> None:
+    """Give the selection `chosen` of a stack the cached arrays that the stack has."""
+    for name, value in vars(stack).items():
+        if isinstance(getattr(type(stack), name, None), cached_property):
+            vars(chosen)[name] = value[samples]
 
 
 def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:

@@ -2,18 +2,18 @@
 
 import sys
 import time
-import warnings
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from manybody.config import Point, Study
 from manybody.environment import better_core_type, blas_summary, cpu_flags, describe
+from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.groups import rank_of, size_of, together
 from manybody.study.plan import Task, application_flops, build_tasks, check_feasible
 from manybody.study.progress import Progress, clock
-from manybody.study.sample import compare
+from manybody.study.sample import ambiguity_warning, compare_ensemble, stack_size
 from manybody.study.store import Record, Store
 
 
@@ -82,14 +82,16 @@ def run_study(
     with Claims(store.directory / "claims") as claims:
         for task, missing in hand_out(store, claims, tasks, tell):
             for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
-                records = []
-                for _, sample in run:
-                    records.append(_sample(study, task.point, sample, warned))
-                    computed += 1
-                    used = records[-1].comparison.certificate.applications
-                    applications += used
-                    flops += used * application_flops(study, task.point)
+                samples = [sample for _, sample in run]
+                records: list[Record] = []
+                size = stack_size(task.point.n_sites)
+                for first in range(0, len(samples), size):
+                    records += _stack(study, task.point, samples[first : first + size], warned)
                     tell(task.point.name)
+                computed += len(records)
+                used = sum(record.comparison.certificate.applications for record in records)
+                applications += used
+                flops += used * application_flops(study, task.point)
                 store.commit(study, task.point, records, provenance)
     if comm is not None:
         computed, applications, flops = comm.allreduce((computed, applications, flops), _add)
@@ -102,28 +104,30 @@ def run_study(
     return outcome
 
 
-def _sample(study: Study, point: Point, sample: int, warned: set[Point]) -> Record:
+def _stack(study: Study, point: Point, samples: list[int], warned: set[Point]) -> list[Record]:
+    """Samples of one point, computed together; each is charged its part of the time."""
     start = time.perf_counter()
-    model = point.build(study.seed, sample)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        comparison = compare(
-            model,
-            study.bath,
-            study.times,
-            initial_site=study.initial_site,
-            lamb_shift=study.lamb_shift,
-            stepper=study.stepper,
-            tolerance=study.tolerance,
-            petsc_options=study.petsc_options,
-        )
-    for warning in caught:
+    comparisons = compare_ensemble(
+        [point.build(study.seed, sample) for sample in samples],
+        study.bath,
+        study.times,
+        initial_site=study.initial_site,
+        lamb_shift=study.lamb_shift,
+        stepper=study.stepper,
+        tolerance=study.tolerance,
+        petsc_options=study.petsc_options,
+    )
+    seconds = (time.perf_counter() - start) / len(samples)
+    for sample, comparison in zip(samples, comparisons):
         # The first of a point in full; the store knows of the others.
-        if point not in warned:
-            print(f"{point.name} sample {sample}: {warning.message}", file=sys.stderr, flush=True)
-        warned.add(point)
-    seconds = time.perf_counter() - start
-    return Record(sample, point.entropy(study.seed, sample), comparison, seconds)
+        if comparison.certificate.clustering == AMBIGUOUS and point not in warned:
+            message = ambiguity_warning(comparison.certificate)
+            print(f"{point.name} sample {sample}: {message}", file=sys.stderr, flush=True)
+            warned.add(point)
+    return [
+        Record(sample, point.entropy(study.seed, sample), comparison, seconds)
+        for sample, comparison in zip(samples, comparisons)
+    ]
 
 
 class _Watch:

@@ -6,7 +6,7 @@ and what is observed on the way is all that is kept.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,10 +30,13 @@ from manybody.physics.spectra import (
     build_spectrum,
     cluster_bohr_frequencies,
 )
-from manybody.physics.vectorise import from_columns, to_columns
 from manybody.study.groups import together
 
 Real = NDArray[np.float64]
+
+# Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
+# touched by an application, and together they should stay in a core's own cache.
+STACK_ELEMENTS = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,24 +86,78 @@ def compare(
     on every rank; RuntimeError when a stepper needs PETSc and it is missing or
     does not converge.
     """
-    grid = _checked(model, bath, times, initial_site, lamb_shift, keep_states, petsc_options, comm)
+    grid = _checked([model], bath, times, initial_site, lamb_shift, petsc_options)
+    arguments.boolean("keep_states", keep_states)
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     kept: list[Comparison] = []
 
     def action() -> Comparison:
-        kept.append(_compare(model, bath, grid, initial_site, lamb_shift, scheme, keep_states))
+        kept.extend(
+            _compare_stack([model], bath, grid, initial_site, lamb_shift, scheme, keep_states)
+        )
         return _without_states(kept[0])
 
     # Where `action` ran, its result has the states that do not travel.
     small: Comparison = together(comm, action)
+    if kept and small.certificate.clustering == AMBIGUOUS:
+        warnings.warn(ambiguity_warning(small.certificate), stacklevel=2)
     return kept[0] if kept else small
 
 
+def compare_ensemble(
+    models: Sequence[SingleParticleModel],
+    bath: OhmicBath,
+    times: Iterable[float],
+    initial_site: int = 0,
+    lamb_shift: bool = False,
+    stepper: str = "chebyshev",
+    tolerance: float = 1e-10,
+    petsc_options: str = "",
+) -> list[Comparison]:
+    """`compare` for many samples on this process; small ones share their matrix products.
+
+    Arguments and errors are those of `compare`.  Every result has the bits that
+    `compare` alone would give it, whatever the other samples are.  A spectrum that
+    leaves Davies undetermined is named by its certificate, without a warning.
+    """
+    grid = _checked(models, bath, times, initial_site, lamb_shift, petsc_options)
+    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
+    results: dict[int, Comparison] = {}
+    for stack in _stacks_of_a_kind(models):
+        chosen = [models[index] for index in stack]
+        own = _compare_stack(chosen, bath, grid, initial_site, lamb_shift, scheme, False)
+        results.update(zip(stack, own))
+    return [results[index] for index in range(len(models))]
+
+
+def stack_size(n_sites: int) -> int:
+    """Samples that one stack holds: as many as keep its matrices in a near cache.
+
+    Batching pays where calls cost more than products: measured by scripts/bench.py.
+    """
+    return max(1, STACK_ELEMENTS // n_sites**2)
+
+
+def _stacks_of_a_kind(models: Sequence[SingleParticleModel]) -> list[list[int]]:
+    """Indices of models that agree in size, realness and coupled sites, a stack at a time."""
+    kinds: dict[tuple[int, bool, bytes], list[int]] = {}
+    for index, model in enumerate(models):
+        kind = (model.n_sites, model.is_real, model.coupled.tobytes())
+        kinds.setdefault(kind, []).append(index)
+    stacks = []
+    for (n_sites, _, _), members in kinds.items():
+        size = stack_size(n_sites)
+        stacks += [members[first : first + size] for first in range(0, len(members), size)]
+    return stacks
+
+
 class Equation(Protocol):
-    """One master equation, advanced from segment to segment."""
+    """One master equation for a stack of samples, advanced from segment to segment."""
 
     def advance(self, state: Array, segment: Segment) -> Solution:
-        """Blocks of columns (1, N, N) -> Solution in the site basis."""
+        """States (samples, N, N) -> Solution in the site basis."""
 
 
 class RedfieldEquation:
@@ -108,11 +165,13 @@ class RedfieldEquation:
 
     def __init__(self, generator: RedfieldGenerator, stepper: Stepper) -> None:
         self.stepper = stepper
+        self.kernel = generator.kernel()
         self.operator = KernelOperator(
-            generator.kernel(),
+            self.kernel,
             generator.spectral_box,
             generator.spectrum.n_sites,
             stepper.linearity,
+            generator.spectral_outline,
         )
 
     def advance(self, state: Array, segment: Segment) -> Solution:
@@ -121,94 +180,144 @@ class RedfieldEquation:
 
 
 class DaviesEquation:
-    """Davies, in closed form."""
+    """Davies, in closed form, one generator a sample."""
 
-    def __init__(self, generator: DaviesGenerator) -> None:
-        self.generator = generator
+    def __init__(self, generators: list[DaviesGenerator]) -> None:
+        self.generators = generators
 
     def advance(self, state: Array, segment: Segment) -> Solution:
         """All times of the segment at once; the error is rounding."""
-        times = np.array([*segment.times, segment.stop]) - segment.start
-        states = self.generator.propagate(from_columns(state[0]), times)
-        blocks = to_columns(states)[None]
-        none = np.zeros(1, dtype=np.int64)
-        return Solution(blocks[:, :-1], blocks[:, -1].copy(), "exact", none, np.zeros(1))
+        times = np.array(segment.times) - segment.start
+        ends_on_output = len(times) > 0 and segment.times[-1] == segment.stop
+        if not ends_on_output:
+            times = np.append(times, segment.stop - segment.start)
+        states = np.stack(
+            [generator.propagate(own, times) for generator, own in zip(self.generators, state)]
+        )
+        none = np.zeros(len(state))
+        wanted = states if ends_on_output else states[:, :-1]
+        return Solution(wanted, states[:, -1].copy(), "exact", none.astype(np.int64), none)
 
 
-def _compare(
-    model: SingleParticleModel,
+def _compare_stack(
+    models: Sequence[SingleParticleModel],
     bath: OhmicBath,
     times: Real,
     initial_site: int,
     lamb_shift: bool,
     stepper: Stepper,
     keep_states: bool,
-) -> Comparison:
-    spectrum = build_spectrum([model])
-    clustering = cluster_bohr_frequencies(spectrum)[0]
+) -> list[Comparison]:
+    """Samples of one kind: diagonalised together, advanced with those of equal segments."""
+    spectrum = build_spectrum(models)
+    clusterings = cluster_bohr_frequencies(spectrum)
     generator = build_redfield(spectrum, bath, lamb_shift)
-    redfield = RedfieldEquation(generator, stepper)
-    merging = clustering.merging_tolerance
-    primary = merging if clustering.verdict == STRUCTURAL else None
-    davies = build_davies(spectrum, bath, lamb_shift, primary, generator)
-    equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
-    if clustering.verdict == AMBIGUOUS:
-        warnings.warn(_ambiguity_warning(clustering), stacklevel=5)
-        merged = build_davies(spectrum, bath, lamb_shift, merging, generator)
-        equations["davies merged"] = DaviesEquation(merged)
+    results: dict[int, Comparison] = {}
+    for stack in stepper.stacks(generator, times):
+        # Two answers for Davies: on its own.
+        alone = [index for index in stack if clusterings[index].verdict == AMBIGUOUS]
+        others = [index for index in stack if clusterings[index].verdict != AMBIGUOUS]
+        for chosen in [[index] for index in alone] + ([others] if others else []):
+            whole = chosen == list(range(len(models)))
+            own = _compare_alike(
+                generator if whole else generator.select(np.array(chosen)),
+                [clusterings[index] for index in chosen],
+                bath, times, initial_site, lamb_shift, stepper, keep_states,
+            )  # fmt: skip
+            results.update(zip(chosen, own))
+    return [results[index] for index in range(len(models))]
 
-    n = model.n_sites
-    initial = np.zeros((1, n, n), dtype=np.complex128)
-    initial[0, initial_site, initial_site] = 1.0
+
+def _compare_alike(
+    generator: RedfieldGenerator,
+    clusterings: list[Clustering],
+    bath: OhmicBath,
+    times: Real,
+    initial_site: int,
+    lamb_shift: bool,
+    stepper: Stepper,
+    keep_states: bool,
+) -> list[Comparison]:
+    """Samples with the same segments, both equations side by side."""
+    spectrum = generator.spectrum
+    redfield = RedfieldEquation(generator, stepper)
+    davies = [
+        _davies(generator.select(slice(index, index + 1)), bath, lamb_shift, clustering)
+        for index, clustering in enumerate(clusterings)
+    ]
+    equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
+    if clusterings[0].verdict == AMBIGUOUS:
+        merging = clusterings[0].merging_tolerance
+        merged = build_davies(spectrum, bath, lamb_shift, merging, generator)
+        equations["davies merged"] = DaviesEquation([merged])
+
+    n_samples, n = spectrum.n_samples, spectrum.n_sites
+    initial = np.zeros((n_samples, n, n), dtype=np.complex128)
+    initial[:, initial_site, initial_site] = 1.0
     states = dict.fromkeys(equations, initial)
-    seen = _Observations(list(equations), len(times), keep_states)
-    for segment in stepper.segments(redfield.operator, times):
+    seen = _Observations(list(equations), n_samples, len(times), keep_states)
+    for segment in stepper.segments(generator, times):
         solutions = {
             name: equation.advance(states[name], segment) for name, equation in equations.items()
         }
         states = {name: solution.final for name, solution in solutions.items()}
         seen.observe(segment, solutions)
 
-    certificate = Certificate(
-        trace_error=seen.trace_error,
-        hermiticity_error=seen.hermiticity_error,
-        redfield_gibbs_residual=float(generator.gibbs_residual(bath.beta)[0]),
-        davies_gibbs_residual=davies.gibbs_residual(bath.beta),
-        kms_residual=bath.kms_residual(spectrum.bohr_frequencies),
-        smallest_eigenvalue=float(seen.smallest_eigenvalue.min()),
-        clustering=clustering.verdict,
-        merged_neighbours=clustering.merged_neighbours,
-        expected_by_chance=clustering.expected_by_chance,
-        smallest_separation=clustering.smallest_separation,
-        cluster_width=clustering.widest_cluster,
-        secular_ambiguity=seen.ambiguity(),
-        level_conditioning=clustering.level_conditioning,
-        # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
-        stepper_error=float(
-            np.sqrt(n) * (seen.error_estimate + EPSILON * spectrum.norms[0] * times[-1])
-        ),
-        applications=seen.applications,
-    )
-    return Comparison(
-        times,
-        seen.distance["davies"],
-        seen.smallest_eigenvalue,
-        certificate,
-        seen.distance.get("davies merged"),
-        seen.kept("redfield"),
-        seen.kept("davies"),
-    )
+    gibbs_residuals = generator.gibbs_residual(bath.beta, redfield.kernel)
+    # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
+    errors = np.sqrt(n) * (seen.error_estimate + EPSILON * spectrum.norms * times[-1])
+    results = []
+    for index, clustering in enumerate(clusterings):
+        certificate = Certificate(
+            trace_error=float(seen.trace_error[index]),
+            hermiticity_error=float(seen.hermiticity_error[index]),
+            redfield_gibbs_residual=float(gibbs_residuals[index]),
+            davies_gibbs_residual=davies[index].gibbs_residual(bath.beta),
+            kms_residual=bath.kms_residual(spectrum.bohr_frequencies[index]),
+            smallest_eigenvalue=float(seen.smallest_eigenvalue[index].min()),
+            clustering=clustering.verdict,
+            merged_neighbours=clustering.merged_neighbours,
+            expected_by_chance=clustering.expected_by_chance,
+            smallest_separation=clustering.smallest_separation,
+            cluster_width=clustering.widest_cluster,
+            secular_ambiguity=seen.ambiguity(index),
+            level_conditioning=clustering.level_conditioning,
+            stepper_error=float(errors[index]),
+            applications=int(seen.applications[index]),
+        )
+        merged_distance = seen.distance.get("davies merged")
+        results.append(
+            Comparison(
+                times,
+                seen.distance["davies"][index],
+                seen.smallest_eigenvalue[index],
+                certificate,
+                None if merged_distance is None else merged_distance[index],
+                seen.kept("redfield", index),
+                seen.kept("davies", index),
+            )
+        )
+    return results
+
+
+def _davies(
+    redfield: RedfieldGenerator, bath: OhmicBath, lamb_shift: bool, clustering: Clustering
+) -> DaviesGenerator:
+    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
+    return build_davies(redfield.spectrum, bath, lamb_shift, merging, redfield)
 
 
 class _Observations:
-    """What is kept of the states while they pass by."""
+    """What is kept of the states of a stack while they pass by; the sample axis first."""
 
-    def __init__(self, names: list[str], n_times: int, keep_states: bool) -> None:
+    def __init__(self, names: list[str], n_samples: int, n_times: int, keep_states: bool) -> None:
         # nan until observed, so that a time left out could not pass for a number.
-        self.distance = {name: np.full(n_times, np.nan) for name in names if name != "redfield"}
-        self.smallest_eigenvalue = np.full(n_times, np.nan)
-        self.trace_error = self.hermiticity_error = self.error_estimate = 0.0
-        self.applications = 0
+        shape = (n_samples, n_times)
+        self.distance = {name: np.full(shape, np.nan) for name in names if name != "redfield"}
+        self.smallest_eigenvalue = np.full(shape, np.nan)
+        self.trace_error, self.hermiticity_error = np.zeros(n_samples), np.zeros(n_samples)
+        self.error_estimate = np.zeros(n_samples)
+        self.applications = np.zeros(n_samples, dtype=np.int64)
         self._parts: dict[str, list[Array]] | None = None
         if keep_states:
             self._parts = {name: [] for name in names}
@@ -216,72 +325,76 @@ class _Observations:
     def observe(self, segment: Segment, solutions: dict[str, Solution]) -> None:
         """Reduce the states of one segment."""
         redfield = solutions["redfield"]
-        self.applications += int(redfield.applications[0])
-        self.error_estimate += float(redfield.error_estimate[0])
+        self.applications += redfield.applications
+        self.error_estimate += redfield.error_estimate
         if not segment.times:
             return
         chosen = slice(segment.first, segment.first + len(segment.times))
-        states = {name: from_columns(solution.states[0]) for name, solution in solutions.items()}
+        states = {name: solution.states for name, solution in solutions.items()}
         for name, own in states.items():
-            if not np.isfinite(own).all():
+            error = certificates.hermiticity_error(own)
+            # Every element enters: a state that is not finite shows here.
+            if not np.isfinite(error).all():
                 raise RuntimeError(
                     f"the {name} equation diverged between t = {segment.start:g} and "
                     f"{segment.stop:g}"
                 )
-            self.trace_error = max(self.trace_error, certificates.trace_error(own))
-            error = certificates.hermiticity_error(own)
-            self.hermiticity_error = max(self.hermiticity_error, error)
+            self.hermiticity_error = np.maximum(self.hermiticity_error, error)
+            self.trace_error = np.maximum(self.trace_error, certificates.trace_error(own))
             if name != "redfield":
                 distance = observables.trace_distance(own, states["redfield"])
-                self.distance[name][chosen] = distance
+                self.distance[name][:, chosen] = distance
         smallest = observables.smallest_eigenvalue(states["redfield"])
-        self.smallest_eigenvalue[chosen] = smallest
+        self.smallest_eigenvalue[:, chosen] = smallest
         if self._parts is not None:
             for name, own in states.items():
                 self._parts[name].append(own)
 
-    def kept(self, name: str) -> Array | None:
-        """(T, N, N) states of one equation, None if they were not kept."""
-        return None if self._parts is None else np.concatenate(self._parts[name])
+    def kept(self, name: str, sample: int) -> Array | None:
+        """(T, N, N) states of one equation and sample, None if they were not kept."""
+        if self._parts is None:
+            return None
+        return np.concatenate([part[sample] for part in self._parts[name]])
 
-    def ambiguity(self) -> float:
+    def ambiguity(self, sample: int) -> float:
         """Largest difference of the two answers, 0 when there is one."""
         if "davies merged" not in self.distance:
             return 0.0
-        return float(np.abs(self.distance["davies merged"] - self.distance["davies"]).max())
+        two = self.distance["davies merged"][sample] - self.distance["davies"][sample]
+        return float(np.abs(two).max())
 
 
-def _ambiguity_warning(clustering: Clustering) -> str:
+def ambiguity_warning(certificate: Certificate) -> str:
+    """What to say of a spectrum that leaves Davies undetermined."""
     return (
-        f"{clustering.merged_neighbours} neighbouring Bohr frequencies lie within "
-        f"{clustering.tolerance:.1e} ({clustering.expected_by_chance:.1e} expected by chance, "
-        f"{clustering.merged_at_hundredfold} within a hundred times that, widest cluster "
-        f"{clustering.widest_cluster:.1e}): whether they are equal cannot be decided, and the "
-        "Davies equation depends on it.  trace_distance keeps them apart, "
-        f"trace_distance_merged merges what lies within {clustering.merging_tolerance:.1e}."
+        f"{certificate.merged_neighbours} neighbouring Bohr frequencies nearly coincide "
+        f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
+        f"{certificate.cluster_width:.1e}, nearest of the others "
+        f"{certificate.smallest_separation:.1e}): whether they are equal cannot be decided, and "
+        "the Davies equation depends on it.  trace_distance keeps them apart, "
+        "trace_distance_merged merges them; they differ by up to "
+        f"{certificate.secular_ambiguity:.1e}"
     )
 
 
 def _checked(
-    model: SingleParticleModel,
+    models: Sequence[SingleParticleModel],
     bath: OhmicBath,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
-    keep_states: bool,
     petsc_options: str,
-    comm: Any,
 ) -> Real:
-    arguments.instance("model", model, SingleParticleModel)
+    """The output times; raises TypeError or ValueError for whatever is out of range."""
+    for model in models:
+        arguments.instance("model", model, SingleParticleModel)
     arguments.instance("bath", bath, OhmicBath)
     arguments.integer("initial_site", initial_site, 0)
-    if initial_site >= model.n_sites:
-        raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {model.n_sites - 1}")
+    fewest = min((model.n_sites for model in models), default=initial_site + 1)
+    if initial_site >= fewest:
+        raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
     arguments.boolean("lamb_shift", lamb_shift)
-    arguments.boolean("keep_states", keep_states)
     arguments.instance("petsc_options", petsc_options, str)
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
     return arguments.ascending_times("times", times)
 
 

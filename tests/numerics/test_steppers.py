@@ -21,7 +21,10 @@ ALL = [pytest.param(name, marks=needs_petsc) if name in PETSC_STEPPERS else name
 def operator_for(stepper, model, bath, lamb_shift):
     generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
     n = model.n_sites
-    return KernelOperator(generator.kernel(), generator.spectral_box, n, stepper.linearity)
+    return KernelOperator(
+        generator.kernel(), generator.spectral_box, n, stepper.linearity,
+        generator.spectral_outline,
+    )  # fmt: skip
 
 
 def true_error(stepper, model, bath, times, lamb_shift=True):
@@ -31,7 +34,7 @@ def true_error(stepper, model, bath, times, lamb_shift=True):
     rho = np.zeros(model.n_sites**2, dtype=complex)
     rho[0] = 1.0
     errors = [
-        np.linalg.norm(state.T.ravel() - expm(matrix * time) @ rho)
+        np.linalg.norm(state.ravel() - expm(matrix * time) @ rho)
         for time, state in zip(times, states[0])
     ]
     return max(errors), float(estimate[0]), int(applications[0])

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import oracles
@@ -7,6 +8,7 @@ import pytest
 from conftest import hamiltonians, single_particle_checks
 
 import manybody as mb
+from manybody.physics import observables
 
 
 @pytest.mark.parametrize("case", single_particle_checks(), ids=lambda case: case["name"])
@@ -152,3 +154,51 @@ def test_stepper_error_bounds_the_true_error_in_trace_norm(bath, stepper, tolera
     )
     assert 1e-13 < true <= rough.certificate.stepper_error <= 1e3 * tolerance
     assert rough.certificate.stepper_error > exact.certificate.stepper_error
+
+
+def test_an_ensemble_has_the_bits_of_its_samples(bath, rng):
+    """Stacks of every kind, each sample as if it were alone."""
+    cube = mb.anderson3d(2, 1e-11, seed=1)
+    bipartite = oracles.bipartite_hamiltonian(rng, 6)
+    models = [
+        *(mb.dirac_syk2(n, seed=seed) for n in (3, 8, 13) for seed in range(4)),
+        *(mb.anderson3d(2, 20.0, seed=seed) for seed in range(5)),
+        mb.SingleParticleModel(mb.dirac_syk2(8, seed=9).hamiltonian, [1, 4]),
+        cube, mb.anderson3d(3, 1e-11, seed=3), mb.SingleParticleModel(bipartite),
+        mb.dirac_syk2(30, seed=2), mb.dirac_syk2(30, seed=3),
+    ]  # fmt: skip
+    order = rng.permutation(len(models))
+    times = np.linspace(0.0, 30.0, 7)
+    for lamb_shift in (False, True):
+        together = mb.compare_ensemble(
+            [models[index] for index in order], bath, times, lamb_shift=lamb_shift
+        )
+        kinds = set()
+        for index, result in zip(order, together):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                alone = mb.compare(models[index], bath, times, lamb_shift=lamb_shift)
+            assert result.certificate == alone.certificate
+            np.testing.assert_array_equal(result.trace_distance, alone.trace_distance)
+            np.testing.assert_array_equal(result.smallest_eigenvalue, alone.smallest_eigenvalue)
+            assert (result.trace_distance_merged is None) == (alone.trace_distance_merged is None)
+            kinds.add(result.certificate.clustering)
+        assert kinds == {"simple", "structural", "ambiguous"}
+    assert mb.compare_ensemble([], bath, times) == []
+
+
+def test_an_ensemble_checks_every_model(bath):
+    good = mb.dirac_syk2(5, seed=1)
+    with pytest.raises(ValueError, match="initial_site = 3.*0 to 2"):
+        mb.compare_ensemble([good, mb.dirac_syk2(3)], bath, [1.0], initial_site=3)
+    with pytest.raises(TypeError, match="model = "):
+        mb.compare_ensemble([good, np.eye(3)], bath, [1.0])
+
+
+@pytest.mark.parametrize("n", [1, 2, 23, 24, 40])
+def test_observables_against_all_eigenvalues(n, rng):
+    x = rng.normal(size=(2, 3, n, n)) + 1j * rng.normal(size=(2, 3, n, n))
+    x = x + np.swapaxes(x.conj(), 2, 3)
+    values = np.linalg.eigvalsh(x)
+    np.testing.assert_allclose(observables.trace_norm(x), np.abs(values).sum(-1), rtol=1e-13)
+    np.testing.assert_allclose(observables.smallest_eigenvalue(x), values[..., 0], rtol=1e-13)

@@ -17,14 +17,14 @@ FAILING = """
 import os, sys
 from manybody import cli
 from manybody.study import ensemble
-real = ensemble.compare
+real = ensemble.compare_ensemble
 def fail(*arguments, **keywords):
     if os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK")) == "1":
         {what}
     import time
     time.sleep(0.05)
     return real(*arguments, **keywords)
-ensemble.compare = fail
+ensemble.compare_ensemble = fail
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, shell_matrix
 from manybody.numerics.petsc.runtime import Options, petsc, slepc
 from manybody.numerics.protocols import (
     Array,
+    Bounds,
     Linearity,
     Operator,
     Real,
@@ -18,7 +20,7 @@ from manybody.numerics.protocols import (
     Solution,
     Stepper,
     cut,
-    dyadic_length,
+    one_by_one,
 )
 
 _SEGMENT = 10.0
@@ -65,9 +67,13 @@ class _PetscStepper(ABC):
         self._prefix = prefix
         self.options = Options(petsc_options, prefix)
 
-    def segments(self, operator: Operator, times: Real) -> list[Segment]:
+    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
+        """Every sample on its own: the steps adapt to one."""
+        return one_by_one(bounds)
+
+    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
         """Segments of 10, or what fits."""
-        return cut(times, dyadic_length(_SEGMENT))
+        return cut(times, _SEGMENT)
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
         """From output time to output time, PETSc objects destroyed at the end."""
