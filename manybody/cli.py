@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from manybody import __version__
+from manybody.blas import blas_threads
 from manybody.config import FORMATS, Study, builtin_studies, find_study, parse_study
-from manybody.environment import doctor_report
+from manybody.doctor import doctor_report
 from manybody.numerics.steppers import build_stepper
 
 # Set by the launchers of Open MPI, MPICH and its kin, and Slurm.
@@ -66,8 +67,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, comm: Any) -> int:
-    from threadpoolctl import threadpool_limits
-
     from manybody.study.ensemble import prepare, run_study
     from manybody.study.groups import rank_of, together
     from manybody.study.store import Store
@@ -79,7 +78,7 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     study = prepare(study, store, comm)
     try:
         # Not from the environment alone: bits depend on the number of BLAS threads.
-        with threadpool_limits(options.threads, user_api="blas"):
+        with blas_threads(options.threads):
             run_study(study, store, comm, options.threads, options.quiet)
         if rank_of(comm) == 0:
             _write_report(store, None)

@@ -504,12 +504,11 @@ find_launcher() {
 # multiplies matrices several times slower than it could.
 choose_blas_kernels() {
   local core
-  core=$(in_alone_venv -c 'from manybody.environment import *
-better, fallen_back = better_core_type(blas_summary(), cpu_flags())
-print(better if fallen_back else "")') || return 0
+  core=$(in_alone_venv -c 'from manybody.blas import better_core_type, blas_summary, cpu_flags
+print(better_core_type(blas_summary(), cpu_flags())[0])') || return 0
   if [ -n "$core" ]; then
     export OPENBLAS_CORETYPE=$core
-    printf 'OpenBLAS does not recognise this CPU: OPENBLAS_CORETYPE=%s is set\n' "$core"
+    printf 'OpenBLAS does not choose the best kernels for this CPU: OPENBLAS_CORETYPE=%s is set\n' "$core"
   fi
 }
 

@@ -1,13 +1,15 @@
 """A study from tasks to store."""
 
+import socket
 import sys
 import time
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from manybody.blas import better_core_type, blas_summary, cpu_flags, crowding, own_cores
 from manybody.config import Point, Study
-from manybody.environment import better_core_type, blas_summary, cpu_flags, describe
+from manybody.environment import describe
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.groups import rank_of, size_of, together
@@ -65,8 +67,10 @@ def run_study(
     tasks = build_tasks(study)
     rank, start = rank_of(comm), time.monotonic()
     watch = _Watch(store, tasks, quiet) if rank == 0 else None
+    cores = own_cores(socket.gethostname())
+    crowded = crowding(threads, [cores] if comm is None else comm.allgather(cores))
     if watch is not None and not quiet:
-        _print_header(study, tasks, size_of(comm), threads)
+        _print_header(study, tasks, size_of(comm), threads, crowded)
     present = watch.finished_at_start if watch is not None else 0
     tell = watch.update if watch is not None else _say_nothing
     provenance = {
@@ -179,7 +183,7 @@ def _add(left: tuple[int, int, float], right: tuple[int, int, float]) -> tuple[i
     return left[0] + right[0], left[1] + right[1], left[2] + right[2]
 
 
-def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int) -> None:
+def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
     samples = sum(task.n_samples for task in tasks)
     blas = blas_summary()
     print(
@@ -194,6 +198,8 @@ def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int) -> 
             "the start, may be several times faster (it changes the last bits of results)",
             file=sys.stderr,
         )
+    if crowded:
+        print(crowded, file=sys.stderr)
     sys.stderr.flush()
 
 

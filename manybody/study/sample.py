@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.blas import blas_threads
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Array, Segment, Solution, Stepper
 from manybody.numerics.steppers import build_stepper
@@ -80,7 +81,8 @@ def compare(
     `manybody.STEPPERS`; tolerance: see the stepper; keep_states: return all
     states; comm: an mpi4py communicator whose ranks all call this (rank 0
     computes and every rank returns the same small arrays), or None;
-    petsc_options: as on PETSc's command line, prefix "redfield_".
+    petsc_options: as on PETSc's command line, prefix "redfield_".  BLAS runs on one
+    thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Raises TypeError or ValueError for arguments out of range, before any work and
     on every rank; RuntimeError when a stepper needs PETSc and it is missing or
@@ -94,9 +96,10 @@ def compare(
     kept: list[Comparison] = []
 
     def action() -> Comparison:
-        kept.extend(
-            _compare_stack([model], bath, grid, initial_site, lamb_shift, scheme, keep_states)
-        )
+        with blas_threads():
+            kept.extend(
+                _compare_stack([model], bath, grid, initial_site, lamb_shift, scheme, keep_states)
+            )
         return _without_states(kept[0])
 
     # Where `action` ran, its result has the states that do not travel.
@@ -125,10 +128,11 @@ def compare_ensemble(
     grid = _checked(models, bath, times, initial_site, lamb_shift, petsc_options)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     results: dict[int, Comparison] = {}
-    for stack in _stacks_of_a_kind(models):
-        chosen = [models[index] for index in stack]
-        own = _compare_stack(chosen, bath, grid, initial_site, lamb_shift, scheme, False)
-        results.update(zip(stack, own))
+    with blas_threads():
+        for stack in _stacks_of_a_kind(models):
+            chosen = [models[index] for index in stack]
+            own = _compare_stack(chosen, bath, grid, initial_site, lamb_shift, scheme, False)
+            results.update(zip(stack, own))
     return [results[index] for index in range(len(models))]
 
 

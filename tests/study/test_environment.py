@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from manybody import environment
+from manybody import blas, doctor, environment
+from manybody.blas import ProductRate
 
 # Each package as a module that fails to import, and no metadata either.
 BLOCKER = """
@@ -58,7 +59,7 @@ def doctor_without(blocked, tmp_path, metadata=True):
     # sitecustomize reaches the interpreters that doctor_report starts as well
     (tmp_path / "sitecustomize.py").write_text(BLOCKER)
     return in_fresh_python(
-        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
         tmp_path,
         BLOCKED_PACKAGES=",".join(blocked),
         BLOCK_METADATA="1" if metadata else "",
@@ -110,9 +111,9 @@ def test_blas_is_numpys_own():
     scipys = entry("/x/numpy-work/site-packages/scipy.libs/libopenblas-1.so", "Haswell")
     numpys = entry("/x/scipy/site-packages/numpy.libs/libopenblas64_-2.so", "SkylakeX")
     systems = entry("/usr/lib/openblas-pthread/libopenblas.so.0", "Zen")
-    assert environment._numpys_blas([scipys, systems, numpys]) is numpys
-    assert environment._numpys_blas([scipys, systems]) is systems
-    assert environment._numpys_blas([]) is None
+    assert blas._numpys_blas([scipys, systems, numpys]) is numpys
+    assert blas._numpys_blas([scipys, systems]) is systems
+    assert blas._numpys_blas([]) is None
 
 
 @pytest.mark.parametrize(
@@ -129,9 +130,9 @@ def test_blas_is_numpys_own():
 def test_core_type_fits_the_cpu(core, flags, expected, monkeypatch):
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     chosen = {"name": "openblas", "version": "0.3", "core": core, "threads": 1}
-    assert environment.better_core_type(chosen, set(flags.split())) == expected
+    assert blas.better_core_type(chosen, set(flags.split())) == expected
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert environment.better_core_type(chosen, set(flags.split())) == ("", False)
+    assert blas.better_core_type(chosen, set(flags.split())) == ("", False)
 
 
 def git(folder, *arguments):
@@ -146,7 +147,7 @@ def test_git_revision_is_that_of_the_package(tmp_path, monkeypatch):
     package = tmp_path / "manybody"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    monkeypatch.setattr(environment, "_PACKAGE", package)
+    monkeypatch.setattr(environment, "PACKAGE", package)
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
     assert environment._git_revision() == "unknown"
@@ -164,7 +165,7 @@ def test_git_revision_is_that_of_the_package(tmp_path, monkeypatch):
 
     installed = tmp_path / "venv" / "manybody"
     installed.mkdir(parents=True)
-    monkeypatch.setattr(environment, "_PACKAGE", installed)
+    monkeypatch.setattr(environment, "PACKAGE", installed)
     assert environment._git_revision() == "unknown"
 
 
@@ -183,7 +184,7 @@ def test_doctor_survives_packages_that_do_not_load(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("import os; os.abort()")
     report = in_fresh_python(
-        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
         tmp_path,
     )
     assert report.count("does not work") == 2
@@ -203,7 +204,7 @@ def test_doctor_refuses_real_scalars(tmp_path):
         "    def getVersion(): return (3, 99, 0)\n"
     )
     report = in_fresh_python(
-        "from manybody.environment import doctor_report; print('\\n'.join(doctor_report()))",
+        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
         tmp_path,
     )
     assert "scalars float64, 64-bit indices: refused" in report
@@ -212,7 +213,7 @@ def test_doctor_refuses_real_scalars(tmp_path):
 
 
 def test_a_probe_that_hangs_is_given_up():
-    found, failure = environment._probe("import time; time.sleep(60)", timeout=0.5)
+    found, failure = doctor._probe("import time; time.sleep(60)", timeout=0.5)
     assert found is None
     assert "does not answer" in failure
 
@@ -220,9 +221,83 @@ def test_a_probe_that_hangs_is_given_up():
 def test_probes_do_not_inherit_a_launcher(monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
     monkeypatch.setenv("PMIX_RANK", "1")
-    found, _ = environment._probe(
+    found, _ = doctor._probe(
         "import json, os\n"
         "names = [k for k in os.environ if k.startswith(('OMPI_', 'PMI'))]\n"
         "print('manybody-probe:' + json.dumps(names))"
     )
     assert found == []
+
+
+def test_doctor_measures_and_prints_the_line_to_export(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    rates = [
+        ProductRate("", "Prescott", 17.0, 17.0), ProductRate("Haswell", "Haswell", 45.0, 44.0),
+        ProductRate("SkylakeX", "SkylakeX", 80.0, 70.0),
+        ProductRate("Cooperlake", "Cooperlake", 82.0, 71.0),
+    ]  # fmt: skip
+    text = "\n".join(doctor._rate_lines(rates))
+    assert "17.0 GF/s complex" in text
+    assert "4.7 times faster:  export OPENBLAS_CORETYPE=SkylakeX" in text
+    assert "export" not in "\n".join(doctor._rate_lines(rates[:1]))
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "skylakex")
+    text = "\n".join(doctor._rate_lines(rates))
+    assert "export" not in text and "nothing here is faster" in text
+    assert "could not be measured" in doctor._rate_lines([])[0]
+
+
+def test_rates_are_measured_in_fresh_processes():
+    rates = blas.measure_product_rates()
+    assert rates[0].asked == ""
+    assert all(0.05 < rate.complex < 1e4 and 0.05 < rate.real < 1e4 for rate in rates)
+    assert all(rate.core.lower() == rate.asked.lower() for rate in rates[1:])
+    assert len({rate.asked for rate in rates}) == len(rates)
+
+
+def test_one_blas_thread_unless_somebody_chose(monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"}
+
+    for name in blas._THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with blas.blas_threads():
+            assert threads() == {1}
+        assert threads() == before
+        with blas.blas_threads(2), blas.blas_threads():
+            assert threads() == before
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+        with blas.blas_threads():
+            assert threads() == before
+
+
+def test_quota_of_a_container(tmp_path):
+    assert blas._quota(tmp_path) > 1 << 20
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert blas._quota(tmp_path) > 1 << 20
+    (tmp_path / "cpu.max").write_text("250000 100000\n")
+    assert blas._quota(tmp_path) == 2
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert blas._quota(tmp_path) == 1
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert blas._quota(tmp_path) == 3
+    assert 1 <= blas.usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_crowding_is_named():
+    many = 1 << 30
+    bound = [("a", frozenset({0}), many), ("a", frozenset({1}), many)]
+    assert blas.crowding(1, bound) == ""
+    assert "2 rank(s) x 2 BLAS thread(s) on a share 2 core(s)" in blas.crowding(2, bound)
+    free = [("a", frozenset(range(4)), 3)] * 3
+    assert blas.crowding(1, free) == ""
+    assert "share 3 core(s)" in blas.crowding(2, free)
+    assert "share 1 core(s)" in blas.crowding(1, [("b", frozenset({5}), many)] * 2)
+    assert blas.crowding(1, [("a", frozenset({0}), many), ("b", frozenset({0}), many)]) == ""
+    assert blas.crowding(1, [blas.own_cores("here")]) == ""
