@@ -1,0 +1,662 @@
+#!/usr/bin/env python3
+"""How fast, against the machine and against others: every ratio from one run.
+
+Cost:    about 12 minutes on one core (two for the ensemble); --quick about 2.
+Launch:  .venv/bin/python scripts/bench.py [--quick] [--only applications,stacks,...]
+             [--out results/bench] [--against results/bench-before/bench.json]
+
+Writes bench.json and bench.png into --out and prints tables.  Alternatives take turns
+within every round, so that what else the machine does hits them alike; what is printed is
+the median over rounds, with the smallest and largest in brackets.  QuTiP is compared when
+it is installed (pip install "manybody[bench]"), PETSc when petsc4py imports.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__" and "MANYBODY_BENCH" not in os.environ:
+    # BLAS reads these when it is loaded, that is before anything below is imported.
+    from manybody.blas import better_core_type, blas_summary, cpu_flags
+
+    environment = {**os.environ, "MANYBODY_BENCH": "1"}
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        environment.setdefault(name, "1")
+    better, _ = better_core_type(blas_summary(), cpu_flags())
+    if better:
+        environment["OPENBLAS_CORETYPE"] = better
+    os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+
+import numpy as np  # noqa: E402
+
+import manybody as mb  # noqa: E402
+from manybody.buffers import aligned_copy, aligned_empty  # noqa: E402
+from manybody.environment import describe  # noqa: E402
+from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
+from manybody.numerics.dense import KernelOperator  # noqa: E402
+from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
+from manybody.physics.observables import trace_norm  # noqa: E402
+from manybody.physics.redfield import build_redfield  # noqa: E402
+from manybody.physics.spectra import build_spectrum  # noqa: E402
+from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
+from manybody.study.sample import stack_size  # noqa: E402
+
+BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
+ROWS: list[dict] = []
+
+
+# ------------------------------------------------------------------------- measuring
+
+
+def rounds_of(functions, rounds, at_least=0.02):
+    """Seconds a call, {name: (rounds,) array}; the functions take turns within a round."""
+    seconds = {name: [] for name in functions}
+    for function in functions.values():
+        function()
+    for _ in range(rounds):
+        for name, function in functions.items():
+            calls, start = 0, time.perf_counter()
+            while True:
+                function()
+                calls += 1
+                elapsed = time.perf_counter() - start
+                if elapsed >= at_least:
+                    break
+            seconds[name].append(elapsed / calls)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def record(section, what, values, unit, better, **facts):
+    """Keep a measured figure (one or an array of rounds) and return its median as text."""
+    values = np.atleast_1d(values)
+    row = {
+        "section": section, "what": what, "unit": unit, "better": better,
+        "value": float(np.median(values)), "low": float(values.min()),
+        "high": float(values.max()), **facts,
+    }  # fmt: skip
+    ROWS.append(row)
+    spread = f" [{row['low']:.4g}, {row['high']:.4g}]" if len(values) > 1 else ""
+    return f"{row['value']:.4g}{spread} {unit}".rstrip()
+
+
+def say(text=""):
+    """Print at once: a benchmark is watched."""
+    print(text, flush=True)
+
+
+def random_models(n, real, count):
+    """Random Hermitian matrices with a band of about 4."""
+    random = np.random.default_rng(n)
+    models = []
+    for _ in range(count):
+        matrix = random.normal(size=(n, n))
+        if not real:
+            matrix = matrix + 1j * random.normal(size=(n, n))
+        scale = np.sqrt(2 * n if real else 4 * n)
+        models.append(mb.SingleParticleModel((matrix + matrix.conj().T) / scale))
+    return models
+
+
+def operator_of(models, linearity="hermitian", outline=True, lamb_shift=False):
+    """Redfield of a stack, matrix-free."""
+    generator = build_redfield(build_spectrum(models), BATH, lamb_shift)
+    return KernelOperator(
+        generator.kernel(), generator.spectral_box, models[0].n_sites, linearity,
+        generator.spectral_outline if outline else None,
+    )  # fmt: skip
+
+
+def bandwidth(model):
+    """E_max − E_min."""
+    return float(np.ptp(np.linalg.eigvalsh(model.dense_hamiltonian())))
+
+
+# --------------------------------------------------------- (a) applications and stacks
+
+
+def flops(n, real, lamb_shift=False):
+    """Of one application, PHYSICS.md section 3."""
+    return {(False, False): 28, (True, False): 16, (False, True): 32, (True, True): 24}[
+        real, lamb_shift
+    ] * float(n) ** 3
+
+
+def application_rounds(n, real, stack, rounds, lamb_shift=False):
+    """Seconds of an application (X + X†) of a stack and of a plain product of its kind."""
+    operator = operator_of(random_models(n, real, stack), lamb_shift=lamb_shift)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(stack, n, n)) + 1j * random.normal(size=(stack, n, n))
+    x = aligned_copy(x + np.swapaxes(x.conj(), 1, 2))
+    out = aligned_empty(x.shape, np.complex128)
+    matrix = aligned_copy(random.normal(size=(stack, n, n)).astype(float if real else complex))
+    left, right = (x.view(np.float64), out.view(np.float64)) if real else (x, out)
+    return rounds_of(
+        {
+            "application": lambda: operator.apply(x, out),
+            "product": lambda: np.matmul(matrix, left, out=right),
+        },
+        rounds,
+    )
+
+
+def applications(quick):
+    """Rate of applications as a fraction of the rate of plain products of the same size."""
+    say("\n(a) applications, X + X† included, against plain products of the same size and kind")
+    sizes = (8, 16, 32, 64, 128, 216) if quick else (8, 16, 27, 32, 64, 128, 216, 512, 1024)
+    for n in sizes:
+        for real in (False, True):
+            for stack in sorted({1, stack_size(n)}):
+                rounds = 3 if n >= 512 else 7 if quick else 11
+                seconds = application_rounds(n, real, stack, rounds)
+                rate = stack * (4.0 if real else 8.0) * n**3 / seconds["product"]
+                own = stack * flops(n, real) / seconds["application"]
+                name = f"N={n} {'real' if real else 'complex'} stack={stack}"
+                facts = {"n": n, "real": real, "stack": stack}
+                fraction = record(
+                    "applications", f"{name} fraction", own / rate, "", "higher", **facts
+                )
+                each = record(
+                    "applications", f"{name} time", 1e6 * seconds["application"] / stack,
+                    "us", "lower", **facts,
+                )  # fmt: skip
+                gigaflops = record(
+                    "applications", f"{name} product rate", rate / 1e9, "GF/s", "higher", **facts
+                )
+                say(f"  {name:<28} {fraction:<28} of {gigaflops}; {each} a sample")
+    for n in (64, 216):
+        for real in (False, True):
+            seconds = application_rounds(n, real, 1, 5, lamb_shift=True)
+            rate = (4.0 if real else 8.0) * n**3 / seconds["product"]
+            own = flops(n, real, True) / seconds["application"]
+            name = f"N={n} {'real' if real else 'complex'} Lamb shift"
+            text = record("applications-lamb", f"{name} fraction", own / rate, "", "higher")
+            say(f"  {name:<28} {text}")
+
+
+def stacks(quick):
+    """Time of an application a sample, against the number of samples in a stack."""
+    say("\n(a) stacks: microseconds of an application a sample; * what runs use")
+    for n in (8, 16, 27, 32, 64):
+        for real in (False, True):
+            line = []
+            for stack in (1, 2, 4, 8, 16, 32, 64, 128):
+                if stack * n * n > 65536:
+                    break
+                seconds = application_rounds(n, real, stack, 3 if quick else 7)["application"]
+                kind = "real" if real else "complex"
+                record(
+                    "stacks", f"N={n} {kind} stack={stack}", 1e6 * seconds / stack, "us", "lower",
+                    n=n, real=real, stack=stack,
+                )  # fmt: skip
+                mark = "*" if stack == stack_size(n) else ""
+                line.append(f"{stack}{mark}: {1e6 * np.median(seconds) / stack:.2f}")
+            say(f"  N={n:<3} {'real   ' if real else 'complex'} {'  '.join(line)}")
+
+
+# ------------------------------------------------------------------ (b) work-precision
+
+
+def propagate(model, stepper, times, outline=True):
+    """States of the Redfield equation, applications and seconds."""
+    operator = operator_of([model], stepper.linearity, outline)
+    state = np.zeros(operator.shape, dtype=np.complex128)
+    state[0, 0, 0] = 1.0
+    start = time.perf_counter()
+    states, used = [], 0
+    for segment in stepper.segments(operator, times):
+        solution = stepper.advance(operator, state, segment)
+        state = solution.final
+        states.append(solution.states[0])
+        used += int(solution.applications[0])
+    return np.concatenate(states), used, time.perf_counter() - start
+
+
+TOLERANCES = {
+    "chebyshev": (1e-3, 1e-6, 1e-8, 1e-10, 1e-12),
+    "dop853": (1e-5, 1e-7, 1e-9, 1e-11),
+    "ts-rk5dp": (1e-5, 1e-7, 1e-9),
+    "ts-rk8vr": (1e-5, 1e-7, 1e-9, 1e-11),
+    "ts-arkimex4": (1e-4, 1e-6),
+    "mfn-krylov": (1e-6, 1e-10),
+    "mfn-expokit": (1e-6, 1e-10),
+}
+
+
+def precision(quick):
+    """True error against applications and seconds, for every stepper."""
+    say("\n(b) work-precision: largest true trace-norm error at 5 times, applications, seconds")
+    cases = [
+        ("SYK2 N=32 t=50", mb.dirac_syk2(32, seed=1), 50.0),
+        ("SYK2 N=64 t=50", mb.dirac_syk2(64, seed=1), 50.0),
+        ("Anderson W=5 N=216 t=5", mb.anderson3d(6, 5.0, seed=1), 5.0),
+    ]
+    budget = 5.0 if quick else 25.0
+    for title, model, last in cases[: 1 if quick else 3]:
+        times = np.linspace(0.0, last, 6)[1:]
+        exact, _, _ = propagate(model, Chebyshev(1e-13), times, outline=False)
+        reach = bandwidth(model) * last
+        say(f"  {title} (bandwidth x time {reach:.0f})")
+        for name in STEPPERS:
+            for tolerance in TOLERANCES[name]:
+                try:
+                    stepper = build_stepper(name, tolerance)
+                except RuntimeError as error:
+                    say(f"    {name}: {error}")
+                    break
+                states, used, seconds = propagate(model, stepper, times)
+                error = float(trace_norm(states - exact).max())
+                record(
+                    "precision", f"{title} {name} {tolerance:g} seconds", seconds, "s", "lower",
+                    case=title, stepper=name, tolerance=tolerance, error=error, applications=used,
+                )  # fmt: skip
+                say(
+                    f"    {name:<12} tolerance {tolerance:7.0e}  error {error:8.1e}  "
+                    f"{used:7d} applications = {used / reach:6.2f} bandwidth x time  "
+                    f"{seconds:8.3f} s"
+                )
+                if seconds > budget:
+                    say(f"    {name}: tighter tolerances left out, this one took {seconds:.0f} s")
+                    break
+
+
+# -------------------------------------------------------------- (c) whole comparisons
+
+
+def whole(quick):
+    """A whole `compare` against the products it is made of, and against others."""
+    say("\n(c) a whole compare (40 times, tolerance 1e-10, distances, Davies, certificate)")
+    cases = [
+        ("SYK2 N=64 t=50", mb.dirac_syk2(64, seed=1), 50.0, False),
+        ("SYK2 N=128 t=50", mb.dirac_syk2(128, seed=1), 50.0, False),
+        ("Anderson W=5 N=27 t=20", mb.anderson3d(3, 5.0, seed=1), 20.0, True),
+        ("Anderson W=5 N=216 t=20", mb.anderson3d(6, 5.0, seed=1), 20.0, True),
+    ]
+    for title, model, last, real in cases:
+        times, n = np.linspace(0.0, last, 40), model.n_sites
+        used = mb.compare(model, BATH, times).certificate.applications
+        matrix = aligned_copy(np.ones((n, n), dtype=float if real else complex))
+        right = aligned_copy(np.ones((n, 2 * n if real else n), dtype=matrix.dtype))
+        out = np.empty_like(right)
+
+        def one_compare(model=model, times=times):
+            mb.compare(model, BATH, times)
+
+        def one_product(matrix=matrix, right=right, out=out):
+            np.matmul(matrix, right, out=out)
+
+        seconds = rounds_of(
+            {"compare": one_compare, "product": one_product}, 3 if n > 200 or quick else 11
+        )
+        ideal = used * flops(n, real) / ((4.0 if real else 8.0) * n**3) * seconds["product"]
+        ratio = record(
+            "whole", f"{title} over its products", seconds["compare"] / ideal, "", "lower"
+        )
+        reach = record(
+            "whole", f"{title} applications per bandwidth x time",
+            used / (bandwidth(model) * last), "", "lower",
+        )  # fmt: skip
+        taken = record("whole", f"{title} seconds", seconds["compare"], "s", "lower")
+        say(f"  {title:<24} {taken}; {ratio} times its products; {reach} applications per Δt")
+    against_petsc(quick)
+    against_expm(quick)
+    against_qutip(quick)
+
+
+def against_petsc(quick):
+    """Redfield alone: Chebyshev at 1e-10 against the fastest TS run with a true error <= 1e-6."""
+    if importlib.util.find_spec("petsc4py") is None:
+        say("  PETSc TS: petsc4py is not installed")
+        return
+    model, times = mb.dirac_syk2(64, seed=1), np.array([50.0])
+    exact, _, _ = propagate(model, Chebyshev(1e-13), times, outline=False)
+    best, setting = np.inf, ""
+    for name in ("ts-rk5dp", "ts-rk8vr"):
+        for tolerance in (1e-6, 1e-7, 3e-8, 1e-8, 3e-9, 1e-9, 1e-10):
+            states, used, seconds = propagate(model, build_stepper(name, tolerance), times)
+            if trace_norm(states - exact).max() <= 1e-6:
+                if seconds < best:
+                    best, setting = (
+                        seconds,
+                        f"{name}, tolerance {tolerance:g}, {used} applications",
+                    )
+                    chosen = build_stepper(name, tolerance)
+                break
+    if not setting:
+        say("  PETSc TS: no setting reached a true error of 1e-6")
+        return
+    seconds = rounds_of(
+        {
+            "ours": lambda: propagate(model, Chebyshev(1e-10), times),
+            "theirs": lambda: propagate(model, chosen, times),
+        },
+        3 if quick else 5,
+    )
+    text = record(
+        "peers", "PETSc TS over ours, SYK2 N=64 t=50", seconds["theirs"] / seconds["ours"],
+        "times", "higher", setting=setting,
+    )  # fmt: skip
+    say(f"  PETSc TS ({setting}, true error <= 1e-6) takes {text} as long as Chebyshev at 1e-10")
+
+
+def against_expm(quick):
+    """Redfield at 40 times against SciPy's expm_multiply on the assembled Liouvillian."""
+    from scipy.sparse.linalg import expm_multiply
+
+    cases = [("Anderson W=5 N=27 t=20", mb.anderson3d(3, 5.0, seed=1), 20.0)]
+    if not quick:
+        cases.append(("SYK2 N=64 t=50", mb.dirac_syk2(64, seed=1), 50.0))
+    for title, model, last in cases:
+        n, times = model.n_sites, np.linspace(0.0, last, 40)
+        generator = build_redfield(build_spectrum([model]), BATH, False)
+        start = time.perf_counter()
+        matrix = column_order_to_row_major(generator.rows(), n)
+        assembly = time.perf_counter() - start
+        vector = np.zeros(n * n, dtype=np.complex128)
+        vector[0] = 1.0
+        ours, _, _ = propagate(model, Chebyshev(1e-10), times)
+        start = time.perf_counter()
+        theirs = expm_multiply(matrix, vector, 0.0, last, num=40, endpoint=True)
+        seconds = time.perf_counter() - start
+        apart = float(trace_norm(theirs.reshape(ours.shape) - ours).max())
+        own = rounds_of({"ours": lambda m=model, t=times: propagate(m, Chebyshev(1e-10), t)}, 5)
+        text = record(
+            "peers", f"expm_multiply over ours, {title}", seconds / own["ours"], "times",
+            "higher", assembly=assembly, apart=apart,
+        )  # fmt: skip
+        say(
+            f"  expm_multiply, {title}: {text} as long (assembly {assembly:.2f} s apart), "
+            f"answers differ by {apart:.0e}"
+        )
+
+
+def against_qutip(quick):
+    """Redfield by brmesolve at its default tolerance against a whole compare at 1e-10."""
+    if importlib.util.find_spec("qutip") is None:
+        say('  QuTiP: not installed (pip install "manybody[bench]")')
+        return
+    import qutip
+
+    for length in (2,) if quick else (2, 3):
+        model, times = mb.anderson3d(length, 5.0, seed=1), np.linspace(0.0, 20.0, 40)
+        n = model.n_sites
+        sites = [qutip.Qobj(np.diag(np.eye(n)[site])) for site in range(n)]
+        # The argument must be called w: QuTiP takes a function of anything else for one of time.
+        couplings = [[site, lambda w: float(BATH.gamma(w))] for site in sites]
+        start = time.perf_counter()
+        solution = qutip.brmesolve(
+            qutip.Qobj(model.dense_hamiltonian()), qutip.fock_dm(n, 0), times, a_ops=couplings,
+            sec_cutoff=-1, options={"nsteps": 100_000, "progress_bar": False},
+        )  # fmt: skip
+        theirs = time.perf_counter() - start
+        run = mb.compare(model, BATH, times, keep_states=True)
+        states = np.stack([state.full() for state in solution.states])
+        apart = float(trace_norm(states - run.redfield_states).max())
+        many = [mb.anderson3d(length, 5.0, seed=seed) for seed in range(50)]
+        own = rounds_of(
+            {
+                "one": lambda m=model, t=times: mb.compare(m, BATH, t),
+                "many": lambda m=many, t=times: mb.compare_ensemble(m, BATH, t),
+            },
+            3 if quick else 7,
+        )
+        one = record(
+            "peers", f"brmesolve over ours, N={n}", theirs / own["one"], "times", "higher"
+        )
+        batch = record(
+            "peers", f"brmesolve over ours, N={n}, one of 50", theirs / (own["many"] / 50),
+            "times", "higher",
+        )  # fmt: skip
+        say(
+            f"  brmesolve, Anderson W=5 N={n} t=20: {theirs:.2f} s; {one} ours, {batch} in a "
+            f"batch of 50; answers differ by {apart:.0e}"
+        )
+
+
+# ------------------------------------------------------------------ (d) ensembles
+
+STUDY = """
+name = "bench"
+seed = 1
+samples = {samples}
+block_size = 5
+times = {{ start = 0.0, stop = 50.0, count = 40 }}
+[bath]
+type = "ohmic"
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+[[systems]]
+model = "dirac_syk2"
+n_sites = [64]
+"""
+RANK = """
+import sys
+from mpi4py import MPI
+from manybody.blas import blas_threads
+from manybody.config import parse_study
+from manybody.study.ensemble import prepare, run_study
+from manybody.study.store import Store
+comm, store = MPI.COMM_WORLD, Store(sys.argv[2])
+study = prepare(parse_study(open(sys.argv[1]).read(), "bench"), store, comm)
+with blas_threads(1):
+    outcome = run_study(study, store, comm, quiet=True)
+comm.barrier()
+if comm.rank == 0:
+    print("seconds", outcome.seconds)
+"""
+
+
+def ensembles(quick):
+    """Small samples in stacks on one core, and blocks of samples over ranks."""
+    say("\n(d) ensembles")
+    for n in (8, 16):
+        models = [mb.dirac_syk2(n, seed=seed) for seed in range(100)]
+        times = np.linspace(0.0, 100.0, 40)
+        seconds = rounds_of(
+            {
+                "stacks": lambda m=models, t=times: mb.compare_ensemble(m, BATH, t),
+                "one by one": lambda m=models, t=times: [mb.compare(one, BATH, t) for one in m],
+            },
+            2 if quick else 5,
+        )
+        text = record(
+            "ensembles", f"100 samples SYK2 N={n} t=100", seconds["stacks"], "s", "lower"
+        )
+        gain = record(
+            "ensembles", f"stacks over one by one N={n}",
+            seconds["one by one"] / seconds["stacks"], "times", "higher",
+        )  # fmt: skip
+        say(f"  100 samples SYK2 N={n} to t=100, 40 times, one core: {text}; stacks gain {gain}")
+    mpirun = shutil.which("mpirun")
+    if mpirun is None or importlib.util.find_spec("mpi4py") is None:
+        say("  ranks: no mpirun with mpi4py here")
+        return
+    if (os.cpu_count() or 1) < 2:
+        say("  ranks: one core only")
+        return
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1"}
+    environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    environment["PYTHONPATH"] = str(ROOT)
+    gains = []
+    for _ in range(1 if quick else 3):
+        walls = {}
+        for ranks in (1, 2):
+            with tempfile.TemporaryDirectory() as folder:
+                study = Path(folder) / "study.toml"
+                study.write_text(STUDY.format(samples=60 if quick else 200))
+                answer = subprocess.run(
+                    [mpirun, "-n", str(ranks), sys.executable, "-c", RANK, study,
+                     Path(folder) / "store"],
+                    env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                    check=True,
+                )  # fmt: skip
+                walls[ranks] = float(answer.stdout.split()[-1])
+        gains.append(walls[1] / walls[2])
+    text = record("ensembles", "1 rank over 2 ranks", gains, "times", "higher")
+    say(f"  SYK2 N=64 samples on 2 ranks: {text} as fast as on 1 ({walls[1]:.1f} s)")
+
+
+# --------------------------------------------------------------------- (e) memory
+
+MEMORY = """
+import re, sys
+import numpy as np
+import manybody as mb
+bath = mb.OhmicBath(0.2, 10.0, 5.0)
+n, outputs = int(sys.argv[1]), int(sys.argv[2])
+def status(field):
+    return int(re.search(field + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+mb.compare(mb.dirac_syk2(32, seed=1), bath, [1.0])
+model = mb.dirac_syk2(n, seed=1)
+before = status("VmRSS")
+mb.compare(model, bath, np.linspace(0.0, 3.0, outputs))
+print(status("VmHWM") - before)
+"""
+
+
+def memory(quick):
+    """Peak memory of one compare beyond the interpreter, in matrices of N² complex numbers."""
+    say("\n(e) memory of one compare beyond the interpreter")
+    if not Path("/proc/self/status").exists():
+        say("  not measured: this system has no /proc")
+        return
+    for n, outputs in (
+        ((216, 2), (216, 40)) if quick else ((216, 2), (216, 40), (512, 2), (512, 20))
+    ):
+        answer = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(n), str(outputs)], capture_output=True, text=True,
+            check=True, stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        used = float(answer.stdout)
+        text = record("memory", f"N={n} {outputs} times", used / 2**20, "MiB", "lower")
+        say(f"  N={n}, {outputs:2d} output times: {text} = {used / (16 * n * n):.0f} N² complex")
+
+
+# ---------------------------------------------------------------------- the report
+
+
+def draw(path):
+    """Four panels: rates, stacks, work-precision, peers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
+    rates, batches, work, peers = axes.ravel()
+    colours = {False: "C0", True: "C1"}
+    fractions = [
+        row for row in ROWS if row["section"] == "applications" and "fraction" in row["what"]
+    ]
+    for real in (False, True):
+        for stacked in (False, True):
+            own = [r for r in fractions if r["real"] is real and (r["stack"] > 1) is stacked]
+            label = f"{'real' if real else 'complex'} H, {'stack' if stacked else 'one sample'}"
+            rates.plot(
+                [r["n"] for r in own], [r["value"] for r in own], "o--" if stacked else "s-",
+                color=colours[real], label=label,
+            )  # fmt: skip
+        sizes = sorted({r["n"] for r in ROWS if r["section"] == "stacks"})
+        for index, n in enumerate(sizes):
+            own = [
+                r for r in ROWS if r["section"] == "stacks" and (r["n"], r["real"]) == (n, real)
+            ]
+            batches.loglog(
+                [r["stack"] for r in own], [r["value"] for r in own],
+                "s-" if real else "o--", color=f"C{index}", label=f"N = {n}" if real else None,
+            )  # fmt: skip
+    rates.set(xscale="log", ylim=(0, 1.05), xlabel="sites N")
+    rates.set(ylabel="fraction of the product rate", title="One application, X + X† included")
+    batches.set(xlabel="samples in a stack", ylabel="µs per application and sample",
+                title="Stacks (squares real, circles complex)")  # fmt: skip
+    points = [row for row in ROWS if row["section"] == "precision"]
+    cases = list(dict.fromkeys(row["case"] for row in points))
+    case = cases[min(1, len(cases) - 1)] if cases else ""
+    for index, name in enumerate(STEPPERS):
+        own = [row for row in points if row["stepper"] == name and row["case"] == case]
+        if own:
+            work.loglog([r["value"] for r in own], [max(r["error"], 1e-15) for r in own], "o-",
+                        color=f"C{index}", label=name)  # fmt: skip
+    work.set(xlabel="seconds", ylabel="true trace-norm error", title=f"Work and precision, {case}")
+    others = [row for row in ROWS if row["section"] == "peers"]
+    peers.barh([row["what"].replace(" over ours, ", "\n") for row in others],
+               [row["value"] for row in others])  # fmt: skip
+    peers.set(xscale="log", xlabel="times as long as here", title="Others")
+    peers.tick_params(axis="y", labelsize=8)
+    for axis in (rates, batches, work):
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def compare_with(path, rows):
+    """Old and new figures side by side; ratios above 1 are improvements."""
+    old = {(row["section"], row["what"]): row for row in rows}
+    say(f"\nagainst {path}: improvement (above 1 is better; both runs' spreads in brackets)")
+    for row in ROWS:
+        before = old.get((row["section"], row["what"]))
+        if before is None or not row["value"] or not before["value"]:
+            continue
+        gain = row["value"] / before["value"]
+        gain = gain if row["better"] == "higher" else 1.0 / gain
+        apart = row["low"] > before["high"] or row["high"] < before["low"]
+        say(
+            f"  {gain:6.2f}{'  ' if apart else ' ~'} {row['what']}: {before['value']:.4g} "
+            f"[{before['low']:.4g}, {before['high']:.4g}] -> {row['value']:.4g} "
+            f"[{row['low']:.4g}, {row['high']:.4g}] {row['unit']}"
+        )
+    say("  ~: the spreads overlap")
+
+
+SECTIONS = {
+    "applications": applications, "stacks": stacks, "precision": precision, "whole": whole,
+    "ensembles": ensembles, "memory": memory,
+}  # fmt: skip
+
+
+def main():
+    """Run the chosen sections and write what they found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--against", type=Path, help="bench.json of another revision")
+    options = parser.parse_args()
+    chosen = options.only.split(",")
+    unknown = [name for name in chosen if name not in SECTIONS]
+    if unknown:
+        parser.error(f"--only {','.join(unknown)}: must be of {', '.join(SECTIONS)}")
+    before = []
+    if options.against is not None:
+        # Read now: --out may be the same folder.
+        try:
+            before = json.loads(options.against.read_text())["rows"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            parser.error(f"--against {options.against}: {error!r}")
+    facts = describe()
+    say(
+        f"{facts['cpu_model']}, {facts['blas']} {facts['blas_version']} with {facts['blas_core']} "
+        f"kernels, {facts['blas_threads']} thread(s), revision {facts['git_revision']}"
+    )
+    for name in chosen:
+        SECTIONS[name](options.quick)
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"format": 1, "machine": facts, "rows": ROWS}, indent=1)
+    (options.out / "bench.json").write_text(text)
+    if importlib.util.find_spec("matplotlib") is not None:
+        draw(options.out / "bench.png")
+    if options.against is not None:
+        compare_with(options.against, before)
+    say(f"\nwritten: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
