@@ -243,6 +243,7 @@ class _Kernel:
             self._filtered = empty((samples, n, m), np.complex128)
         self._parted = empty((samples, n, m), np.complex128)
         self._panels = row_panels(n, m) if n > _PANELS_ABOVE else [slice(0, n)]
+        self._parts: dict[int, _Part] = {}
 
     def _place(self, array: NDArray[Any]) -> Any:
         return aligned_copy(array) if self._xp is np else self._xp.asarray(array)
@@ -252,20 +253,25 @@ class _Kernel:
 
         A stack may be shorter than the generator's: its first samples are meant.
         """
-        few = slice(len(rho))
-        in_energy, filtered = self._in_energy[few], self._filtered[few]
-        parted = self._parted[few]
-        self._product(self._to_energy[few], rho, in_energy)
-        self._weigh(self._meeting[few], in_energy, parted)
-        self._product(self._rates[few], parted, filtered)
-        self._weigh(self._parting[few], filtered, parted)
-        if self._phase is not None:
-            for rows in self._panels:
-                in_energy[:, rows] *= self._phase[few, rows]
+        count = len(rho)
+        part = self._parts.get(count)
+        if part is None:
+            part = self._parts[count] = _Part(self, slice(count))
+        state, result = _Both(rho), _Both(out)
+        multiply, panels = self._xp.multiply, self._panels
+        self._product(part.to_energy, state, part.in_energy)
+        kind = part.weights
+        multiply(part.meeting, part.in_energy[kind], out=part.parted[kind])
+        self._product(part.rates, part.parted, part.filtered)
+        multiply(part.parting, part.filtered[kind], out=part.parted[kind])
+        if part.phase is not None:
+            in_energy, parted = part.in_energy[0], part.parted[0]
+            for rows in panels:
+                in_energy[:, rows] *= part.phase[:, rows]
                 parted[:, rows] += in_energy[:, rows]
-        self._product(self._vectors[few], parted, out)
-        self._product(self._local[few], rho, filtered)
-        out += filtered
+        self._product(part.vectors, part.parted, result)
+        self._product(part.local, state, part.filtered)
+        out += part.filtered[0]
 
     def scaled(self, factors: Real) -> "_Kernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -273,16 +279,34 @@ class _Kernel:
         column = self._xp.asarray(factors[:, None, None])
         other._vectors = self._place(self._vectors * column)
         other._local = self._place(self._local * column)
+        other._parts = {}
         return other
 
-    def _product(self, matrix: Any, block: Any, out: Any) -> None:
+    def _product(self, matrix: Any, block: "_Both", out: "_Both") -> None:
         """matrix · block; a real matrix meets complex columns as twice as many real ones."""
-        if matrix.dtype == np.float64:
-            block, out = block.view(np.float64), out.view(np.float64)
-        self._xp.matmul(matrix, block, out=out)
+        kind = 1 if matrix.dtype == np.float64 else 0
+        self._xp.matmul(matrix, block[kind], out=out[kind])
 
-    def _weigh(self, factor: Any, block: Any, out: Any) -> None:
-        """factor ∘ block; a real factor holds every element twice."""
-        if factor.dtype == np.float64:
-            block, out = block.view(np.float64), out.view(np.float64)
-        self._xp.multiply(factor, block, out=out)
+
+class _Both(tuple[Any, Any]):
+    """A block of complex numbers, and the same memory as real ones."""
+
+    __slots__ = ()
+
+    def __new__(cls, block: Any) -> "_Both":
+        return super().__new__(cls, (block, block.view(np.float64)))
+
+
+class _Part:
+    """What a kernel needs for its first samples: views, made once."""
+
+    def __init__(self, kernel: _Kernel, few: slice) -> None:
+        self.to_energy, self.rates = kernel._to_energy[few], kernel._rates[few]
+        self.vectors, self.local = kernel._vectors[few], kernel._local[few]
+        self.meeting, self.parting = kernel._meeting[few], kernel._parting[few]
+        self.phase = None if kernel._phase is None else kernel._phase[few]
+        self.in_energy = _Both(kernel._in_energy[few])
+        self.filtered = _Both(kernel._filtered[few])
+        self.parted = _Both(kernel._parted[few])
+        # A real factor holds every element twice.
+        self.weights = 1 if self.meeting.dtype == np.float64 else 0
