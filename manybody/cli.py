@@ -10,6 +10,7 @@ from typing import Any
 
 from manybody import __version__
 from manybody.blas import blas_threads
+from manybody.buffers import keep_freed_memory
 from manybody.config import FORMATS, Study, builtin_studies, find_study, parse_study
 from manybody.doctor import doctor_report
 from manybody.numerics.steppers import build_stepper
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     from manybody.study.groups import rank_of, together
     from manybody.study.store import Store
 
+    keep_freed_memory()
     if options.threads < 1:
         raise ValueError(f"--threads {options.threads}: must be at least 1")
     study = together(comm, lambda: _requested_study(options))

@@ -38,7 +38,7 @@ if __name__ == "__main__" and "MANYBODY_BENCH" not in os.environ:
 import numpy as np  # noqa: E402
 
 import manybody as mb  # noqa: E402
-from manybody.buffers import aligned_copy, aligned_empty  # noqa: E402
+from manybody.buffers import aligned_copy, aligned_empty, keep_freed_memory  # noqa: E402
 from manybody.environment import describe  # noqa: E402
 from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
@@ -282,8 +282,10 @@ def whole(quick):
     for title, model, last, real in cases:
         times, n = np.linspace(0.0, last, 40), model.n_sites
         used = mb.compare(model, BATH, times).certificate.applications
-        matrix = aligned_copy(np.ones((n, n), dtype=float if real else complex))
-        right = aligned_copy(np.ones((n, 2 * n if real else n), dtype=matrix.dtype))
+        random = np.random.default_rng(0)
+        kind = float if real else complex
+        matrix = aligned_copy(random.normal(size=(n, n)).astype(kind))
+        right = aligned_copy(random.normal(size=(n, 2 * n if real else n)).astype(kind))
         out = np.empty_like(right)
 
         def one_compare(model=model, times=times):
@@ -589,10 +591,13 @@ def draw(path):
     others = [row for row in ROWS if row["section"] == "peers"]
     peers.barh([row["what"].replace(" over ours, ", "\n") for row in others],
                [row["value"] for row in others])  # fmt: skip
-    peers.set(xscale="log", xlabel="times as long as here", title="Others")
+    peers.set(xscale="log", xlim=(1.0, None), xlabel="times as long as here", title="Others")
     peers.tick_params(axis="y", labelsize=8)
-    for axis in (rates, batches, work):
-        if axis.get_legend_handles_labels()[0]:
+    found = {row["section"] for row in ROWS}
+    panels = {"applications": rates, "stacks": batches, "precision": work, "peers": peers}
+    for section, axis in panels.items():
+        axis.set_visible(section in found)
+        if section in found and section != "peers":
             axis.legend(fontsize=8)
     figure.savefig(path, dpi=150)
 
@@ -646,6 +651,8 @@ def main():
         f"{facts['cpu_model']}, {facts['blas']} {facts['blas_version']} with {facts['blas_core']} "
         f"kernels, {facts['blas_threads']} thread(s), revision {facts['git_revision']}"
     )
+    # As in `python -m manybody run`.
+    keep_freed_memory()
     for name in chosen:
         SECTIONS[name](options.quick)
     options.out.mkdir(parents=True, exist_ok=True)

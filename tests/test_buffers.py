@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -22,3 +26,30 @@ def test_alignment(shape, dtype):
 def test_panels_cover_every_row_once(rows, length):
     covered = [row for panel in row_panels(rows, length) for row in range(rows)[panel]]
     assert covered == list(range(rows))
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from manybody.buffers import keep_freed_memory
+kept = keep_freed_memory() if sys.argv[1] == "keep" else False
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(500_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(int(kept), faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_freed_memory_is_kept():
+    def run(what):
+        done = subprocess.run(
+            [sys.executable, "-c", FAULTS, what], capture_output=True, text=True, check=True
+        )
+        kept, faults = map(int, done.stdout.split())
+        return kept, faults
+
+    assert run("keep")[0] == 1
+    assert run("keep")[1] < 20

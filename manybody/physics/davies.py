@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.buffers import row_panels
 from manybody.physics.baths import OhmicBath
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import Spectrum, linked
@@ -127,12 +128,14 @@ class DaviesGenerator:
     def _coherences(self, initial: Complex, times: Real) -> Complex:
         """e^{exponent · t} ∘ ρ(0); the phase of |k⟩⟨k'| is that of k over that of k'."""
         states = np.empty((len(times), *initial.shape), dtype=np.complex128)
-        # Loss and dephasing in one real exponent, or the second could overflow alone.
-        np.multiply(np.exp(self.exponents.real * times[:, None, None]), initial, out=states)
         # Relative to level 0: a column of exponents has every level's phase.
         phases = np.exp(1j * times[:, None] * self.exponents[:, 0].imag)
-        states *= phases[:, :, None]
-        states *= phases.conj()[:, None, :]
+        for some in row_panels(len(times), initial.size):
+            # Loss and dephasing in one real exponent, or the second could overflow alone.
+            sizes = self.exponents.real * times[some, None, None]
+            np.multiply(np.exp(sizes, out=sizes), initial, out=states[some])
+            states[some] *= phases[some, :, None]
+            states[some] *= phases[some, None, :].conj()
         return states
 
     def apply(self, sigma: NDArray[Any]) -> Complex:

@@ -120,6 +120,7 @@ class TimeStepper(_PetscStepper):
         module = petsc()
         ts = module.TS().create(comm=module.COMM_SELF)
         owned: list[Any] = [ts]
+        contexts = [context]
         try:
             ts.setOptionsPrefix(self._prefix)
             ts.setProblemType(module.TS.ProblemType.NONLINEAR)
@@ -130,7 +131,7 @@ class TimeStepper(_PetscStepper):
                 owned.append(work)
                 ts.setRHSFunction(_explicit(context), work)
             else:
-                self._make_implicit(ts, context, operator, state.size, owned)
+                contexts.append(self._make_implicit(ts, context, operator, state.size, owned))
             ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
             # TS weighs the root mean square; a Frobenius norm is √size times that.
             ts.setTolerances(rtol=0.0, atol=self.tolerance / np.sqrt(state.size))
@@ -141,7 +142,7 @@ class TimeStepper(_PetscStepper):
                 _operator: Operator, x: Array, start: float, stop: float
             ) -> tuple[Array, int, float]:
                 nonlocal step
-                before = context.applications
+                before = sum(shell.applications for shell in contexts)
                 vector.getArray()[...] = x.ravel()
                 ts.setTime(start)
                 ts.setStepNumber(0)
@@ -162,7 +163,7 @@ class TimeStepper(_PetscStepper):
                 result = vector.getArray(readonly=True).copy().reshape(x.shape)
                 if steps > 1:
                     step = (stop - start) / steps
-                used = context.applications - before
+                used = sum(shell.applications for shell in contexts) - before
                 return result, used, self._estimate(steps)
 
             return advance_one_by_one(operator, state, segment, integrate)
@@ -172,7 +173,8 @@ class TimeStepper(_PetscStepper):
 
     def _make_implicit(
         self, ts: Any, context: ShellMatrix, operator: Operator, size: int, owned: list[Any]
-    ) -> None:
+    ) -> ShellMatrix:
+        """Set up an implicit scheme; returns the shell of its Jacobian."""
         module = petsc()
         # A shell of its own: its shift and scale belong to one Newton step.
         jacobian_context = ShellMatrix(operator)
@@ -202,6 +204,7 @@ class TimeStepper(_PetscStepper):
         ksp.getPC().setType(module.PC.Type.NONE)
         # The linear solves must not be what limits a local error of `tolerance`.
         ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
+        return jacobian_context
 
 
 class MatrixFunction(_PetscStepper):
