@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dgemm
 
 from manybody.buffers import aligned_empty
 from manybody.numerics.protocols import (
@@ -40,11 +41,9 @@ _WIDTHS = 1.0 + np.geomspace(1e-3, 15.0, 64)
 # the growth it predicts exceeded the measured one tenfold to a thousandfold.
 _ACCEPTED_GROWTH = 5.0
 _OUTLINE_SLACK = float(np.log(50.0))
-# Vectors φ_k that are summed by one product, as long as they fit into 64 MB, and
-# the part of them that is summed at a time, so that the sums stay in a near cache.
-# Part of the result's bits: they depend on the size of a sample alone.
-_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 32, 4, 1 << 22
-_STRETCH = 8192
+# Vectors φ_k that are summed by one product, as long as they fit into 64 MB.
+# Part of the result's bits: their number depends on the size of a sample alone.
+_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 16, 4, 1 << 22
 
 
 class Chebyshev:
@@ -209,7 +208,6 @@ class _Sums:
             np.abs(own.coefficients[:, ::-1]).cumsum(axis=1)[:, ::-1] > 0.01 * EPSILON
             for own in series
         ]
-        self._work = aligned_empty((n_times, _STRETCH), np.float64)
         self.largest_norms = np.zeros(n_samples)
         self.last_norms = np.zeros(n_samples)
 
@@ -223,11 +221,11 @@ class _Sums:
             mine = vectors[:used, sample]
             begin = int(np.argmax(self._needed[sample][:, first]))
             weights = np.ascontiguousarray(own.coefficients[begin:, first : first + used])
-            for start in range(0, mine.shape[1], _STRETCH):
-                part = slice(start, min(start + _STRETCH, mine.shape[1]))
-                work = self._work[: len(weights), : part.stop - part.start]
-                np.matmul(weights, mine[:, part], out=work)
-                self._sums[sample, begin:, part] += work
+            # sums += weights · vectors in one pass; Fortran sees the transposes.
+            sums = self._sums[sample, begin:].T
+            written = dgemm(1.0, np.ascontiguousarray(mine).T, weights.T, 1.0, sums, overwrite_c=1)
+            if not np.may_share_memory(written, sums):
+                raise RuntimeError("dgemm wrote its sum elsewhere")
             norms = np.sqrt(np.einsum("ki,ki->k", mine, mine))
             self.largest_norms[sample] = max(self.largest_norms[sample], norms.max())
             # Two, since every other φ_k may vanish by symmetry.
