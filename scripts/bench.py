@@ -658,7 +658,8 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": 1, "machine": facts, "rows": ROWS}, indent=1)
     (options.out / "bench.json").write_text(text)
-    if importlib.util.find_spec("matplotlib") is not None:
+    drawn = {"applications", "stacks", "precision", "peers"} & {row["section"] for row in ROWS}
+    if drawn and importlib.util.find_spec("matplotlib") is not None:
         draw(options.out / "bench.png")
     if options.against is not None:
         compare_with(options.against, before)
