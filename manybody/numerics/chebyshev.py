@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dgemm
 
 from manybody.buffers import aligned_empty
 from manybody.numerics.protocols import (
@@ -29,6 +28,7 @@ from manybody.numerics.protocols import (
     Solution,
     cut,
 )
+from manybody.products import product
 
 EPSILON = float(np.finfo(np.float64).eps)
 # Largest δt of one series: beyond, its z^{1/3} overhead is 2 % and only the table grows.
@@ -221,11 +221,8 @@ class _Sums:
             mine = vectors[:used, sample]
             begin = int(np.argmax(self._needed[sample][:, first]))
             weights = np.ascontiguousarray(own.coefficients[begin:, first : first + used])
-            # sums += weights · vectors in one pass; Fortran sees the transposes.
-            sums = self._sums[sample, begin:].T
-            written = dgemm(1.0, np.ascontiguousarray(mine).T, weights.T, 1.0, sums, overwrite_c=1)
-            if not np.may_share_memory(written, sums):
-                raise RuntimeError("dgemm wrote its sum elsewhere")
+            sums = self._sums[sample, begin:]
+            product(weights, np.ascontiguousarray(mine), sums, add=True)
             norms = np.sqrt(np.einsum("ki,ki->k", mine, mine))
             self.largest_norms[sample] = max(self.largest_norms[sample], norms.max())
             # Two, since every other φ_k may vanish by symmetry.

@@ -22,6 +22,7 @@ from manybody.buffers import row_panels
 from manybody.physics.baths import OhmicBath
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import Spectrum, linked
+from manybody.products import product
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -121,8 +122,8 @@ class DaviesGenerator:
         right = np.ascontiguousarray(left.conj().T)
         half = np.empty_like(left)
         for state in states:
-            np.matmul(left, state, out=half)
-            np.matmul(half, right, out=state)
+            product(left, state, half)
+            product(half, right, state)
         return states
 
     def _coherences(self, initial: Complex, times: Real) -> Complex:

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from manybody.buffers import aligned_copy, aligned_empty, row_panels
 from manybody.physics.baths import OhmicBath
 from manybody.physics.spectra import Spectrum, carry_cached
+from manybody.products import GEMM
 
 Real = NDArray[np.float64]
 
 # Ranges of frequency in the outline of a spectrum.
 _OUTLINE_POINTS = 48
+# From here on a product of its own for every sample of a stack.
+_ONE_BY_ONE_FROM = 24
 # Above this, elementwise passes go by panels of rows that stay in a near cache.
 _PANELS_ABOVE = 256
 
@@ -244,6 +247,9 @@ class _Kernel:
         self._parted = empty((samples, n, m), np.complex128)
         self._panels = row_panels(n, m) if n > _PANELS_ABOVE else [slice(0, n)]
         self._parts: dict[int, _Part] = {}
+        # The smallest matrices are faster in one call for all.  By their size alone: the
+        # bits of a sample must not depend on its stack.
+        self._one_by_one = xp is np and n >= _ONE_BY_ONE_FROM
 
     def _place(self, array: NDArray[Any]) -> Any:
         return aligned_copy(array) if self._xp is np else self._xp.asarray(array)
@@ -257,21 +263,23 @@ class _Kernel:
         part = self._parts.get(count)
         if part is None:
             part = self._parts[count] = _Part(self, slice(count))
-        state, result = _Both(rho), _Both(out)
-        multiply, panels = self._xp.multiply, self._panels
+        state, result = _Block(rho, self._one_by_one), _Block(out, self._one_by_one)
+        multiply, kind = self._xp.multiply, part.weights
         self._product(part.to_energy, state, part.in_energy)
-        kind = part.weights
-        multiply(part.meeting, part.in_energy[kind], out=part.parted[kind])
+        multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
         self._product(part.rates, part.parted, part.filtered)
-        multiply(part.parting, part.filtered[kind], out=part.parted[kind])
+        multiply(part.parting, part.filtered.both[kind], out=part.parted.both[kind])
         if part.phase is not None:
-            in_energy, parted = part.in_energy[0], part.parted[0]
-            for rows in panels:
+            in_energy, parted = part.in_energy.both[0], part.parted.both[0]
+            for rows in self._panels:
                 in_energy[:, rows] *= part.phase[:, rows]
                 parted[:, rows] += in_energy[:, rows]
         self._product(part.vectors, part.parted, result)
-        self._product(part.local, state, part.filtered)
-        out += part.filtered[0]
+        if self._one_by_one:
+            self._product(part.local, state, result, add=True)
+        else:
+            self._product(part.local, state, part.filtered)
+            out += part.filtered.both[0]
 
     def scaled(self, factors: Real) -> "_Kernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -282,31 +290,55 @@ class _Kernel:
         other._parts = {}
         return other
 
-    def _product(self, matrix: Any, block: "_Both", out: "_Both") -> None:
+    def _product(
+        self, matrix: "_Matrix", block: "_Block", out: "_Block", add: bool = False
+    ) -> None:
         """matrix · block; a real matrix meets complex columns as twice as many real ones."""
-        kind = 1 if matrix.dtype == np.float64 else 0
-        self._xp.matmul(matrix, block[kind], out=out[kind])
+        kind = matrix.kind
+        if self._one_by_one:
+            gemm = GEMM[kind]
+            for left, right, result in zip(matrix.turned, block.turned[kind], out.turned[kind]):
+                # Fortran sees the transposes: outᵀ (+)= blockᵀ · matrixᵀ.
+                gemm(1.0, right, left, float(add), result, 0, 0, 1)
+        else:
+            self._xp.matmul(matrix.stack, block.both[kind], out=out.both[kind])
 
 
-class _Both(tuple[Any, Any]):
-    """A block of complex numbers, and the same memory as real ones."""
+class _Block:
+    """A stack of complex blocks, the same memory as real numbers, and transposes of each."""
 
-    __slots__ = ()
+    __slots__ = ("both", "turned")
 
-    def __new__(cls, block: Any) -> "_Both":
-        return super().__new__(cls, (block, block.view(np.float64)))
+    def __init__(self, stack: Any, one_by_one: bool) -> None:
+        self.both = (stack, stack.view(np.float64))
+        if one_by_one:
+            if not stack.flags.c_contiguous:
+                raise ValueError(f"strides {stack.strides}: C-ordered blocks are needed")
+            self.turned = tuple([block.T for block in kind] for kind in self.both)
+
+
+class _Matrix:
+    """A stack of constant matrices, real (kind 1) or complex (kind 0), and their transposes."""
+
+    __slots__ = ("kind", "stack", "turned")
+
+    def __init__(self, stack: Any) -> None:
+        self.stack = stack
+        self.kind = 1 if stack.dtype == np.float64 else 0
+        self.turned = [matrix.T for matrix in stack]
 
 
 class _Part:
     """What a kernel needs for its first samples: views, made once."""
 
     def __init__(self, kernel: _Kernel, few: slice) -> None:
-        self.to_energy, self.rates = kernel._to_energy[few], kernel._rates[few]
-        self.vectors, self.local = kernel._vectors[few], kernel._local[few]
+        one_by_one = kernel._one_by_one
+        self.to_energy, self.rates = _Matrix(kernel._to_energy[few]), _Matrix(kernel._rates[few])
+        self.vectors, self.local = _Matrix(kernel._vectors[few]), _Matrix(kernel._local[few])
         self.meeting, self.parting = kernel._meeting[few], kernel._parting[few]
         self.phase = None if kernel._phase is None else kernel._phase[few]
-        self.in_energy = _Both(kernel._in_energy[few])
-        self.filtered = _Both(kernel._filtered[few])
-        self.parted = _Both(kernel._parted[few])
+        self.in_energy = _Block(kernel._in_energy[few], one_by_one)
+        self.filtered = _Block(kernel._filtered[few], one_by_one)
+        self.parted = _Block(kernel._parted[few], one_by_one)
         # A real factor holds every element twice.
         self.weights = 1 if self.meeting.dtype == np.float64 else 0
