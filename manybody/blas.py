@@ -1,4 +1,7 @@
-"""The BLAS behind NumPy: which kernels and threads it uses, how fast it is, and on how many cores.
+"""The BLAS behind NumPy and SciPy: kernels, threads, speed, and how many cores there are.
+
+Both packages may bring a copy of their own.  SciPy's multiplies the matrices of 24 sites
+and more (manybody.products), NumPy's does the rest.
 
 Nothing here takes part in a calculation, but both kernels and threads show in its last
 bits, so they are chosen deliberately and recorded with every result.
@@ -35,24 +38,29 @@ _THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
 )  # fmt: skip
 
-# Products of the size of an L = 6 cube, each kind timed for a tenth of a second.
+# Products of the size of an L = 6 cube, by SciPy and by NumPy, a tenth of a second each.
 _RATE_PROBE = """
 import json, time
 import numpy
 from manybody.blas import blas_summary
+from manybody.products import product
 n, rates = 216, []
 random = numpy.random.default_rng(0)
-for dtype, columns, flops in ((complex, n, 8.0), (float, 2 * n, 4.0)):
+for dtype, columns, flops, multiply in (
+    (complex, n, 8.0, product),
+    (float, 2 * n, 4.0, product),
+    (complex, n, 8.0, lambda left, right, out: numpy.matmul(left, right, out=out)),
+):
     left = random.normal(size=(n, n)).astype(dtype)
     right = random.normal(size=(n, columns)).astype(dtype)
-    out = numpy.empty_like(right)
+    out = numpy.zeros_like(right)
     best, stop = float("inf"), time.perf_counter() + 0.1
     while time.perf_counter() < stop:
         start = time.perf_counter()
-        numpy.matmul(left, right, out=out)
+        multiply(left, right, out)
         best = min(best, time.perf_counter() - start)
     rates.append(flops * n**3 / best / 1e9)
-print(json.dumps({"core": blas_summary()["core"], "complex": rates[0], "real": rates[1]}))
+print(json.dumps([blas_summary("scipy")["core"], blas_summary("numpy")["core"], *rates]))
 """
 
 
@@ -60,29 +68,34 @@ print(json.dumps({"core": blas_summary()["core"], "complex": rates[0], "real": r
 class ProductRate:
     """Rate of 216 x 216 matrix products on one thread.
 
-    asked: OPENBLAS_CORETYPE, empty for none; core: the kernels that OpenBLAS then used;
-    complex, real: GF/s.
+    asked: OPENBLAS_CORETYPE, empty for none; core, numpy_core: the kernels that SciPy's and
+    NumPy's OpenBLAS then used; complex, real: GF/s by SciPy; numpy: complex ones by NumPy.
     """
 
     asked: str
     core: str
+    numpy_core: str
     complex: float
     real: float
+    numpy: float
 
 
-def blas_summary() -> dict[str, str | int]:
-    """Return name, version, core type and threads of the BLAS that NumPy calls.
+def blas_summary(owner: str = "numpy") -> dict[str, str | int]:
+    """Return name, version, core type and threads of the BLAS that NumPy or SciPy calls.
 
     Keys ``name`` ("openblas"), ``version`` ("0.3.27"), ``core`` ("Haswell", "SkylakeX") and
-    ``threads``.  Other copies of a BLAS in this process, SciPy's or the system's, are not it.
+    ``threads``.  Other copies of a BLAS in this process are not it.
+    owner: "numpy" or "scipy".
     """
+    import scipy.linalg.blas  # noqa: F401  its copy must be loaded to be seen
+
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
         libraries: list[dict[str, Any]] = []
     else:
         libraries = [entry for entry in threadpool_info() if entry.get("user_api") == "blas"]
-    chosen = _numpys_blas(libraries)
+    chosen = _blas_of(owner, libraries)
     if chosen is None:
         return {"name": UNKNOWN, "version": UNKNOWN, "core": UNKNOWN, "threads": 1}
     return {
@@ -93,8 +106,8 @@ def blas_summary() -> dict[str, str | int]:
     }
 
 
-def _numpys_blas(libraries: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Pick NumPy's entry of ``threadpool_info()``: its own copy, else one nobody else owns."""
+def _blas_of(wanted: str, libraries: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Pick a package's entry of ``threadpool_info()``: its own copy, else one nobody owns."""
 
     def owner(entry: dict[str, Any]) -> str:
         # .../numpy.libs/libscipy_openblas64_-6bb31eeb.so, .../numpy/.dylibs/..., /usr/lib/...
@@ -104,9 +117,9 @@ def _numpys_blas(libraries: list[dict[str, Any]]) -> dict[str, Any] | None:
                 return folder.removesuffix(".libs")
         return ""
 
-    for wanted in ("numpy", ""):
+    for name in (wanted, ""):
         for entry in libraries:
-            if owner(entry) == wanted:
+            if owner(entry) == name:
                 return entry
     return libraries[0] if libraries else None
 
@@ -165,7 +178,8 @@ def measure_product_rates() -> list[ProductRate]:
     for name in asked:
         rate = _measure(name)
         # The first entry is OpenBLAS's own choice, whatever it is called.
-        if rate is not None and (not name or rate.core.lower() == name.lower()):
+        found = {rate.core.lower(), rate.numpy_core.lower()} if rate is not None else set()
+        if rate is not None and (not name or name.lower() in found):
             rates.append(rate)
     return rates
 
@@ -185,10 +199,10 @@ def _measure(core_type: str) -> ProductRate | None:
             [sys.executable, "-c", _RATE_PROBE], env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
-        found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+        found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
-    return ProductRate(core_type, found["core"], found["complex"], found["real"])
+    return ProductRate(core_type, *found)
 
 
 # --------------------------------------------------------------------------------- threads

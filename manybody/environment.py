@@ -38,7 +38,7 @@ def describe() -> dict[str, str | int]:
 
 @functools.lru_cache(maxsize=1)
 def _describe() -> dict[str, str | int]:
-    blas = blas_summary()
+    blas, scipys = blas_summary("numpy"), blas_summary("scipy")
     return {
         "manybody": version("manybody"),
         "git_revision": _git_revision(),
@@ -53,6 +53,9 @@ def _describe() -> dict[str, str | int]:
         "blas_version": blas["version"],
         "blas_core": blas["core"],
         "blas_threads": blas["threads"],
+        "scipy_blas": scipys["name"],
+        "scipy_blas_version": scipys["version"],
+        "scipy_blas_core": scipys["core"],
         "hostname": socket.gethostname(),
         "cpu_model": _cpu_model(),
         "logical_cores": os.cpu_count() or 1,

@@ -47,6 +47,7 @@ from manybody.physics.observables import trace_norm  # noqa: E402
 from manybody.physics.redfield import build_redfield  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
+from manybody.products import product  # noqa: E402
 from manybody.study.sample import stack_size  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
@@ -138,13 +139,22 @@ def application_rounds(n, real, stack, rounds, lamb_shift=False):
     out = aligned_empty(x.shape, np.complex128)
     matrix = aligned_copy(random.normal(size=(stack, n, n)).astype(float if real else complex))
     left, right = (x.view(np.float64), out.view(np.float64)) if real else (x, out)
-    return rounds_of(
+
+    def by_scipy():
+        for a, b, c in zip(matrix, left, right):
+            product(a, b, c)
+
+    seconds = rounds_of(
         {
             "application": lambda: operator.apply(x, out),
-            "product": lambda: np.matmul(matrix, left, out=right),
+            "matmul": lambda: np.matmul(matrix, left, out=right),
+            "gemm": by_scipy,
         },
         rounds,
     )
+    # The yardstick is whichever multiplies faster.
+    seconds["product"] = min(seconds["matmul"], seconds["gemm"], key=np.median)
+    return seconds
 
 
 def applications(quick):
@@ -292,7 +302,7 @@ def whole(quick):
             mb.compare(model, BATH, times)
 
         def one_product(matrix=matrix, right=right, out=out):
-            np.matmul(matrix, right, out=out)
+            product(matrix, right, out)
 
         seconds = rounds_of(
             {"compare": one_compare, "product": one_product}, 3 if n > 200 or quick else 11
@@ -648,8 +658,9 @@ def main():
             parser.error(f"--against {options.against}: {error!r}")
     facts = describe()
     say(
-        f"{facts['cpu_model']}, {facts['blas']} {facts['blas_version']} with {facts['blas_core']} "
-        f"kernels, {facts['blas_threads']} thread(s), revision {facts['git_revision']}"
+        f"{facts['cpu_model']}, {facts['scipy_blas']} {facts['scipy_blas_version']} with "
+        f"{facts['scipy_blas_core']} kernels, {facts['blas_threads']} thread(s), "
+        f"revision {facts['git_revision']}"
     )
     # As in `python -m manybody run`.
     keep_freed_memory()

@@ -80,6 +80,14 @@ def test_redfield_kernel_and_rows(matrix, sites, bath, lamb_shift, rng):
     np.testing.assert_array_equal(some, generator.rows().toarray()[n : 2 * n])
 
 
+def test_blocks_must_be_c_ordered(bath):
+    """BLAS would write into a copy."""
+    generator = build_redfield(build_spectrum([mb.dirac_syk2(24, seed=1)]), bath, False)
+    rho = np.zeros((1, 24, 24), dtype=complex)
+    with pytest.raises(ValueError, match="C-ordered"):
+        generator.kernel()(rho, np.zeros((1, 24, 30), dtype=complex)[:, :, :24])
+
+
 def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
     """The reason for two linearities: X + X† is only real-linear."""
     model = mb.dirac_syk2(4, seed=1)
@@ -93,9 +101,9 @@ def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
 
 
 @BOTH
+@pytest.mark.parametrize("n", [7, 25], ids=["one call", "one by one"])
 @pytest.mark.parametrize("real", [False, True], ids=["complex", "real"])
-def test_kernel_of_some_columns_and_of_a_stack(bath, rng, lamb_shift, real):
-    n = 7
+def test_kernel_of_some_columns_and_of_a_stack(bath, rng, lamb_shift, real, n):
     models = [
         mb.SingleParticleModel(oracles.random_hermitian(rng, n, real=real), [0, 2, 3, 6])
         for _ in range(3)

@@ -71,7 +71,7 @@ def test_describe_is_flat_complete_and_a_copy():
     assert set(facts) == {
         "manybody", "git_revision", "python", "numpy", "scipy", "h5py", "petsc4py", "slepc4py",
         "mpi4py", "blas", "blas_version", "blas_core", "blas_threads", "hostname", "cpu_model",
-        "logical_cores",
+        "logical_cores", "scipy_blas", "scipy_blas_version", "scipy_blas_core",
     }  # fmt: skip
     assert all(isinstance(value, str | int) and value != "" for value in facts.values())
     assert facts["numpy"] == numpy.__version__
@@ -111,9 +111,10 @@ def test_blas_is_numpys_own():
     scipys = entry("/x/numpy-work/site-packages/scipy.libs/libopenblas-1.so", "Haswell")
     numpys = entry("/x/scipy/site-packages/numpy.libs/libopenblas64_-2.so", "SkylakeX")
     systems = entry("/usr/lib/openblas-pthread/libopenblas.so.0", "Zen")
-    assert blas._numpys_blas([scipys, systems, numpys]) is numpys
-    assert blas._numpys_blas([scipys, systems]) is systems
-    assert blas._numpys_blas([]) is None
+    assert blas._blas_of("numpy", [scipys, systems, numpys]) is numpys
+    assert blas._blas_of("scipy", [numpys, systems, scipys]) is scipys
+    assert blas._blas_of("numpy", [scipys, systems]) is systems
+    assert blas._blas_of("numpy", []) is None
 
 
 @pytest.mark.parametrize(
@@ -232,13 +233,14 @@ def test_probes_do_not_inherit_a_launcher(monkeypatch):
 def test_doctor_measures_and_prints_the_line_to_export(monkeypatch):
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     rates = [
-        ProductRate("", "Prescott", 17.0, 17.0), ProductRate("Haswell", "Haswell", 45.0, 44.0),
-        ProductRate("SkylakeX", "SkylakeX", 80.0, 70.0),
-        ProductRate("Cooperlake", "Cooperlake", 82.0, 71.0),
-    ]  # fmt: skip
+        ProductRate("", "SkylakeX", "Prescott", 81.0, 71.0, 17.0),
+        ProductRate("Haswell", "Haswell", "Haswell", 45.0, 44.0, 44.0),
+        ProductRate("SkylakeX", "SkylakeX", "SkylakeX", 80.0, 70.0, 78.0),
+        ProductRate("Cooperlake", "Cooperlake", "Cooperlake", 82.0, 71.0, 79.0),
+    ]
     text = "\n".join(doctor._rate_lines(rates))
-    assert "17.0 GF/s complex" in text
-    assert "4.7 times faster:  export OPENBLAS_CORETYPE=SkylakeX" in text
+    assert "own choice, SkylakeX / Prescott         81.0      71.0            17.0" in text
+    assert "1.0 times faster (NumPy's 4.6 times):  export OPENBLAS_CORETYPE=SkylakeX" in text
     assert "export" not in "\n".join(doctor._rate_lines(rates[:1]))
     monkeypatch.setenv("OPENBLAS_CORETYPE", "skylakex")
     text = "\n".join(doctor._rate_lines(rates))
@@ -249,8 +251,9 @@ def test_doctor_measures_and_prints_the_line_to_export(monkeypatch):
 def test_rates_are_measured_in_fresh_processes():
     rates = blas.measure_product_rates()
     assert rates[0].asked == ""
-    assert all(0.05 < rate.complex < 1e4 and 0.05 < rate.real < 1e4 for rate in rates)
-    assert all(rate.core.lower() == rate.asked.lower() for rate in rates[1:])
+    figures = [(rate.complex, rate.real, rate.numpy) for rate in rates]
+    assert all(0.05 < figure < 1e4 for three in figures for figure in three)
+    assert all(rate.asked in (rate.core, rate.numpy_core) for rate in rates[1:])
     assert len({rate.asked for rate in rates}) == len(rates)
 
 
