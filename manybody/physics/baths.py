@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebpts1, chebval, chebvander
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
@@ -19,6 +21,8 @@ _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 # Beyond this argument the asymptotic series of Ei and E1 is exact to rounding
 # when cut after _ASYMPTOTIC_TERMS pairs, and exp(z) need not be formed.
 _ASYMPTOTIC_FROM = 50.0
+_EDGES = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, _ASYMPTOTIC_FROM])
+_DEGREE = 22
 _ASYMPTOTIC_TERMS = 12
 
 
@@ -158,20 +162,58 @@ def _sum_and_difference(z: Real) -> tuple[Real, Real]:
     cosh, sinh = np.cosh(x), np.sinh(x)
     sums[near] = 2.0 * (chi * cosh - shi * sinh)
     differences[near] = 2.0 * (shi * cosh - chi * sinh)
-    x = z[middle]
-    grow = np.exp(x)
-    forward, backward = special.expi(x) / grow, -special.exp1(x) * grow
-    sums[middle] = forward + backward
-    differences[middle] = forward - backward
+    sums[middle], differences[middle] = _between(z[middle])
     inverse = 1.0 / z[far]
     even, odd = np.zeros_like(inverse), np.zeros_like(inverse)
     with np.errstate(under="ignore"):
         for k in range(_ASYMPTOTIC_TERMS - 1, -1, -1):
-            even = math.factorial(2 * k) + inverse * inverse * even
-            odd = math.factorial(2 * k + 1) + inverse * inverse * odd
+            # As floats: beyond 20! an integer would turn the array into one of objects.
+            even = float(math.factorial(2 * k)) + inverse * inverse * even
+            odd = float(math.factorial(2 * k + 1)) + inverse * inverse * odd
         sums[far] = 2.0 * inverse * inverse * odd
         differences[far] = 2.0 * inverse * even
     return sums, differences
+
+
+def _between(z: Real) -> tuple[Real, Real]:
+    """F and D for 1 <= z < 50 from Chebyshev interpolants of z²F and zD on dyadic ranges.
+
+    The exponential integrals themselves cost a microsecond; 0, their only singularity,
+    is so far from every range that degree 22 interpolates them to rounding.
+    """
+    sums, differences = np.empty_like(z), np.empty_like(z)
+    ranges = np.searchsorted(_EDGES, z, side="right") - 1
+    for index, (low, high) in enumerate(zip(_EDGES[:-1], _EDGES[1:])):
+        here = np.flatnonzero(ranges == index)
+        coefficients = _interpolants()[index]
+        # Few at a time: Clenshaw's recurrence goes over its operands 22 times.
+        for first in range(0, here.size, 4096):
+            chosen = here[first : first + 4096]
+            x = z[chosen]
+            argument = (2.0 * x - (low + high)) / (high - low)
+            scaled_sums, scaled_differences = chebval(argument, coefficients)
+            sums[chosen] = scaled_sums / (x * x)
+            differences[chosen] = scaled_differences / x
+    return sums, differences
+
+
+@cache
+def _interpolants() -> list[Real]:
+    """Chebyshev coefficients (23, 2) of z²F and zD, F and D by Ei and E1, for every range."""
+
+    def scaled(z: Real) -> Real:
+        grow = np.exp(z)
+        forward, backward = special.expi(z) / grow, -special.exp1(z) * grow
+        return np.stack([z * z * (forward + backward), z * (forward - backward)], axis=1)
+
+    nodes = chebpts1(_DEGREE + 1)
+    tables = []
+    for low, high in zip(_EDGES[:-1], _EDGES[1:]):
+        values = scaled(0.5 * (low + high) + 0.5 * (high - low) * nodes)
+        coefficients = 2.0 / (_DEGREE + 1) * chebvander(nodes, _DEGREE).T @ values
+        coefficients[0] *= 0.5
+        tables.append(coefficients)
+    return tables
 
 
 def _trigamma(z: NDArray[np.complex128]) -> NDArray[np.complex128]:

@@ -1,3 +1,4 @@
+import mpmath
 import numpy as np
 import oracles
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manybody as mb
+from manybody.physics import baths
 
 PARAMETERS = [(0.2, 10.0, 5.0), (0.3, 6.0, 2.0), (1.0, 0.5, 0.05), (0.7, 100.0, 500.0)]
 
@@ -107,3 +109,27 @@ def test_bad_parameters_are_named(keywords, error, words):
     arguments = {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0, **keywords}
     with pytest.raises(error, match=words):
         mb.OhmicBath(**arguments)
+
+
+def test_exponential_integrals_between_the_limits():
+    """F and D, PHYSICS.md section 2, where they are interpolated, and on the borders."""
+    edges = [1.0, np.nextafter(2.0, 0.0), 2.0, 4.0, 8.0, 31.999, 32.0, np.nextafter(50.0, 0.0)]
+    z = np.concatenate([np.random.default_rng(0).uniform(1.0, 50.0, 100), edges])
+    sums, differences = baths._between(z)
+    assert sums.dtype == differences.dtype == np.float64
+    with mpmath.workdps(40):
+        for x, total, difference in zip(z, sums, differences):
+            forward = mpmath.exp(-x) * mpmath.ei(x)
+            backward = -mpmath.exp(x) * mpmath.e1(x)
+            # What enters η is multiplied by at most a few ω.
+            assert abs(total - float(forward + backward)) < 1e-14
+            assert abs(difference - float(forward - backward)) < 2e-14 * abs(difference)
+
+
+def test_no_frequency_makes_an_array_of_objects(bath):
+    omega = np.geomspace(1e-6, 1e4, 50)
+    for z in (omega, np.array([60.0, 1e3])):
+        assert all(part.dtype == np.float64 for part in baths._sum_and_difference(z))
+    np.testing.assert_array_equal(
+        bath.eta(omega), [float(bath.eta(frequency)) for frequency in omega]
+    )
