@@ -30,8 +30,11 @@ Complex = NDArray[np.complex128]
 # Entries of assembled Bohr blocks of one sample (20 bytes each, three times that
 # while they are built); the largest blocks beyond that are applied without being formed.
 MAX_BLOCK_ENTRIES = 20_000_000
-# Poisson mean up to which e^{-qt} and its recursion lose nothing in double precision.
+# Poisson mean of a stage up to which e^{-qt} and its recursion lose nothing in double
+# precision: for a contraction S, and for one that a Lamb shift makes as large as 2.
 _MAX_POISSON_MEAN = 200.0
+_MAX_POISSON_MEAN_SHIFTED = 4.0
+_MAX_STAGES = 1e6
 # Powers of a uniformised generator held at a time.
 _POWERS_AT_ONCE = 32
 
@@ -102,6 +105,8 @@ class DaviesGenerator:
         levels = np.arange(len(initial))
         if not self.populations_in_block:
             states[:, levels, levels] = self.populations(initial[levels, levels].real, times)
+        shifted = np.iscomplexobj(self.redfield.rates)
+        stage = _MAX_POISSON_MEAN_SHIFTED if shifted else _MAX_POISSON_MEAN
         if self.block_rows.size:
             matrix = self.block_matrix
             bound = float(abs(matrix).sum(axis=0).max())
@@ -110,12 +115,12 @@ class DaviesGenerator:
                 self.block_columns,
                 self.block_frequencies,
             )
-            x = _evolve(lambda x: matrix @ x, initial[rows, columns], bound, times)
+            x = _evolve(lambda x: matrix @ x, initial[rows, columns], bound, times, stage)
             _fill(states, times, x, rows, columns, frequencies)
         for block in self.large_blocks:
             bound = 4.0 * float(self.redfield.decay_bound[0])
             apply = partial(self._apply_large, block)
-            x = _evolve(apply, initial[block.rows, block.columns], bound, times)
+            x = _evolve(apply, initial[block.rows, block.columns], bound, times, stage)
             _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
         # One after the other: two more arrays of this size would leave every cache.
         left = vectors.astype(np.complex128)
@@ -314,19 +319,25 @@ def _assemble_blocks(
     )
 
 
-def _uniformised(step: Any, initial: NDArray[Any], q: float, times: Real) -> NDArray[Any]:
+def _uniformised(
+    step: Any,
+    initial: NDArray[Any],
+    q: float,
+    times: Real,
+    largest_mean: float = _MAX_POISSON_MEAN,
+) -> NDArray[Any]:
     """Σ_k Poisson(k; qt) S^k x for every time t, i.e. e^{q(S − 1)t} x.
 
     step: x -> S x; initial: (n,); times: (T,) ascending, >= 0.  Returns (T, n).
-    One recursion serves all times; long times are reached in stages.
+    One recursion serves all times; long times are reached in stages of qt <= largest_mean.
     """
     result = np.empty((len(times), len(initial)), dtype=initial.dtype)
-    stage = _MAX_POISSON_MEAN / q
+    stage = largest_mean / q
     start, current, done = 0.0, initial, 0
     while done < len(times):
         stop = int(np.searchsorted(times, start + stage, side="right"))
         if stop == done:
-            means = np.array([_MAX_POISSON_MEAN])
+            means = np.array([largest_mean])
             current, start = _poisson_mixture(step, current, means)[0], start + stage
             continue
         result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
@@ -355,12 +366,24 @@ def _poisson_mixture(step: Any, initial: NDArray[Any], means: Real) -> NDArray[A
     return result
 
 
-def _evolve(dissipator: Any, initial: Complex, bound: float, times: Real) -> Complex:
-    """e^{At} x of a dissipator A with ‖A‖ <= bound at all times; (T, n)."""
+def _evolve(
+    dissipator: Any, initial: Complex, bound: float, times: Real, largest_mean: float
+) -> Complex:
+    """e^{At} x of a dissipator A with ‖A‖ <= bound at all times; (T, n).
+
+    1 + A/‖A‖ is a contraction without Lamb shift.  With it the powers may double each
+    time and cancel: then only short stages keep their digits.  Raises ValueError when
+    there would be too many.
+    """
+    if bound * float(times[-1]) / largest_mean > _MAX_STAGES:
+        raise ValueError(
+            f"times up to {float(times[-1]):g} with Bohr blocks of norm {bound:g} need more than "
+            f"{_MAX_STAGES:g} stages: are energies, couplings and times in the same units?"
+        )
     x = initial.astype(np.complex128)
     if bound == 0.0:
         return np.tile(x, (len(times), 1))
-    return _uniformised(lambda y: y + dissipator(y) / bound, x, bound, times)
+    return _uniformised(lambda y: y + dissipator(y) / bound, x, bound, times, largest_mean)
 
 
 def _fill(

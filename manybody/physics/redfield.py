@@ -182,6 +182,9 @@ class RedfieldGenerator:
 def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> RedfieldGenerator:
     """Rates G and decay matrix K = ((P G) ∘ V) V† of a stack of samples."""
     rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
+    if lamb_shift and spectrum.coupled.all():
+        # η(0)ΣA_j² = η(0): no part of any equation, but large numbers to round.
+        rates = rates - 1j * bath.eta(0.0)
     vectors = spectrum.vectors
     decay = ((spectrum.coupled_probabilities @ rates) * vectors) @ _adjoint(vectors)
     return RedfieldGenerator(spectrum, rates, decay)

@@ -6,9 +6,12 @@ import numpy as np
 import oracles
 import pytest
 from conftest import hamiltonians, single_particle_checks
+from scipy.linalg import expm
 
 import manybody as mb
 from manybody.physics import observables
+from manybody.physics.davies import build_davies
+from manybody.physics.spectra import build_spectrum
 
 
 @pytest.mark.parametrize("case", single_particle_checks(), ids=lambda case: case["name"])
@@ -202,3 +205,62 @@ def test_observables_against_all_eigenvalues(n, rng):
     values = np.linalg.eigvalsh(x)
     np.testing.assert_allclose(observables.trace_norm(x), np.abs(values).sum(-1), rtol=1e-13)
     np.testing.assert_allclose(observables.smallest_eigenvalue(x), values[..., 0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("times", [[20.0], [14.0, 20.0], [0.0, 1e-3]])
+def test_bits_of_an_ensemble_with_few_times(times, bath):
+    """One time and one sample make vectors of matrices, whose sums NumPy orders differently."""
+    models = [mb.dirac_syk2(n, seed=seed) for n in (8, 25) for seed in range(4)]
+    for model, result in zip(models, mb.compare_ensemble(models, bath, times)):
+        alone = mb.compare(model, bath, times)
+        np.testing.assert_array_equal(result.trace_distance, alone.trace_distance)
+        assert result.certificate == alone.certificate
+
+
+def block_offdiagonal(rng, n):
+    """Real, with ±E pairs."""
+    matrix = rng.normal(size=(n, n))
+    matrix = matrix + matrix.T
+    matrix[: n // 2, : n // 2] = matrix[n // 2 :, n // 2 :] = 0.0
+    return matrix
+
+
+@pytest.mark.parametrize("bath", [mb.OhmicBath(1.0, 200.0, 5.0), mb.OhmicBath(1.3, 640.0, 88.0)])
+@pytest.mark.parametrize("sites", [[0], [0, 1, 2, 5]])
+def test_bohr_blocks_with_a_large_lamb_shift(bath, sites, rng):
+    """Then 1 + A/‖A‖ is no contraction, and its powers cancel."""
+    model = mb.SingleParticleModel(block_offdiagonal(rng, 6), sites)
+    times = [0.3, 5.0, 10.0]
+    run = mb.compare(model, bath, times, lamb_shift=True, keep_states=True)
+    assert run.certificate.clustering == "structural"
+    matrix = mb.davies_liouvillian(model, bath, lamb_shift=True).toarray()
+    start = np.zeros(36, dtype=complex)
+    start[0] = 1.0
+    for time, state in zip(times, run.davies_states):
+        exact = (expm(matrix * time) @ start).reshape(6, 6)
+        np.testing.assert_allclose(state, exact, atol=1e-11)
+
+
+def test_bohr_blocks_that_would_take_for_ever_are_refused(rng):
+    model = mb.SingleParticleModel(block_offdiagonal(rng, 4), [0])
+    davies = build_davies(build_spectrum([model]), mb.OhmicBath(10.0, 1e3, 1.0), True, 1e-12)
+    assert davies.block_rows.size > 0
+    with pytest.raises(ValueError, match="stages: are energies"):
+        davies.propagate(np.diag([1.0, 0.0, 0.0, 0.0]), np.array([50.0, 1e6]))
+
+
+@pytest.mark.parametrize("sites", [None, [0, 2]], ids=["full", "partial"])
+def test_the_estimate_covers_a_lamb_shift_larger_than_the_band(sites):
+    model = mb.SingleParticleModel(1e-3 * mb.dirac_syk2(4, seed=3).hamiltonian, sites)
+    bath, times = mb.OhmicBath(0.37, 7754.0, 103.0), [100.0, 900.0]
+    run = mb.compare(model, bath, times, lamb_shift=True, keep_states=True)
+    matrix = mb.redfield_liouvillian(model, bath, lamb_shift=True).toarray()
+    start = np.zeros(16, dtype=complex)
+    start[0] = 1.0
+    for time, state in zip(times, run.redfield_states):
+        exact = (expm(matrix * time) @ start).reshape(4, 4)
+        error = np.abs(np.linalg.eigvalsh(state - exact)).sum()
+        # expm's own rounding of ‖L‖t, which is large with partial coupling only.
+        own = 1e-15 * np.linalg.norm(matrix, 2) * time
+        assert error <= run.certificate.stepper_error + 10.0 * own
+    assert run.certificate.stepper_error < 1e-8
