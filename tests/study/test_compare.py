@@ -243,16 +243,16 @@ def test_bohr_blocks_with_a_large_lamb_shift(bath, sites, rng):
 
 def test_bohr_blocks_that_would_take_for_ever_are_refused(rng):
     model = mb.SingleParticleModel(block_offdiagonal(rng, 4), [0])
-    davies = build_davies(build_spectrum([model]), mb.OhmicBath(10.0, 1e3, 1.0), True, 1e-12)
+    davies = build_davies(build_spectrum([model]), mb.OhmicBath(10.0, 1e5, 1.0), True, 1e-12)
     assert davies.block_rows.size > 0
     with pytest.raises(ValueError, match="stages: are energies"):
-        davies.propagate(np.diag([1.0, 0.0, 0.0, 0.0]), np.array([50.0, 1e6]))
+        davies.propagate(np.diag([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 20.0]))
 
 
 @pytest.mark.parametrize("sites", [None, [0, 2]], ids=["full", "partial"])
 def test_the_estimate_covers_a_lamb_shift_larger_than_the_band(sites):
     model = mb.SingleParticleModel(1e-3 * mb.dirac_syk2(4, seed=3).hamiltonian, sites)
-    bath, times = mb.OhmicBath(0.37, 7754.0, 103.0), [100.0, 900.0]
+    bath, times = mb.OhmicBath(0.37, 7754.0, 103.0), [20.0, 150.0]
     run = mb.compare(model, bath, times, lamb_shift=True, keep_states=True)
     matrix = mb.redfield_liouvillian(model, bath, lamb_shift=True).toarray()
     start = np.zeros(16, dtype=complex)
