@@ -318,7 +318,9 @@ def bessel_table(arguments: Real) -> Real:
     J_k is negligible, normalised by J_0 + 2 Σ J_2k = 1 (Miller's algorithm).
     arguments: (..., T) z >= 0 -> (..., T, K).
     """
-    shape, z = arguments.shape, arguments.ravel()
+    # One more column than asked for: sum() adds row by row only when there are several,
+    # and the bits of one must not depend on the others.
+    shape, z = arguments.shape, np.append(arguments.ravel(), 1.0)
     # Below this J_0 = 1, J_1 = z/2 and the rest is far under rounding.
     tiny = z < 1e-8
     safe = np.where(tiny, 1.0, z)
@@ -328,20 +330,15 @@ def bessel_table(arguments: Real) -> Real:
     for index, start in enumerate(starts):
         by_start.setdefault(int(start), []).append(index)
     table = np.zeros((n_terms + 1, z.size))
-    # Added up row by row: sum() takes another order when there is one column.
-    even = np.zeros(z.size)
-    factor = 2.0 / safe
+    factors = (2.0 / safe) * np.arange(n_terms)[:, None]
     for k in range(n_terms - 1, 0, -1):
         if k in by_start:
             table[k, by_start[k]] = 1e-250
         row = table[k - 1]
-        np.multiply(table[k], factor, out=row)
-        row *= k
+        np.multiply(table[k], factors[k], out=row)
         row -= table[k + 1]
-        if k % 2 == 1 and k > 1:
-            even += row
-    table /= table[0] + 2.0 * even
+    table /= table[0] + 2.0 * table[2::2].sum(axis=0)
     table[1:] *= 2.0
     table[:, tiny] = 0.0
     table[0, tiny], table[1, tiny] = 1.0, z[tiny]
-    return np.ascontiguousarray(table[:n_terms].T).reshape(*shape, n_terms)
+    return np.ascontiguousarray(table[:n_terms, :-1].T).reshape(*shape, n_terms)
