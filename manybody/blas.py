@@ -136,9 +136,9 @@ def better_core_type(chosen: dict[str, str | int], flags: set[str]) -> tuple[str
     if chosen["name"] != "openblas" or core == UNKNOWN or os.environ.get("OPENBLAS_CORETYPE"):
         return "", False
     fallen_back = core in _OLD_CORES
-    if {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"} <= flags:
+    if flags >= _AVX512:
         return ("", False) if core in _AVX512_CORES else ("SkylakeX", fallen_back)
-    if {"avx2", "fma"} <= flags and fallen_back:
+    if flags >= _AVX2 and fallen_back:
         return "Haswell", True
     return "", False
 

@@ -166,7 +166,10 @@ class Chebyshev:
         """Do one sample again with the width and the pieces that its box allows."""
         corner = _corners(operator)
         duration = segment.stop - segment.start
-        count, _ = _fewest_segments(corner[sample], duration, self.tolerance)
+        count, needed = _fewest_segments(corner[sample], duration, self.tolerance)
+        if needed > MAX_APPLICATIONS:
+            # The estimate of the first attempt stands, and says what it is worth.
+            return
         times = np.array([*segment.times, segment.stop]) - segment.start
         current, error, applications = state, 0.0, int(solution.applications[sample])
         states = []

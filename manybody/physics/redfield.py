@@ -36,7 +36,8 @@ class RedfieldGenerator:
     """Redfield generator of a stack of samples.
 
     spectrum: eigensystems; rates: (samples, N, N) G_lk = Γ(E_k − E_l), real
-    without Lamb shift; decay: (samples, N, N) K = Σ_j A_j Λ_j in the site basis.
+    without Lamb shift, less iη(0) when every site is coupled; decay: (samples, N, N)
+    K = Σ_j A_j Λ_j in the site basis.
     """
 
     spectrum: Spectrum
@@ -146,8 +147,8 @@ class RedfieldGenerator:
         if self.spectrum.n_samples != 1:
             raise ValueError(f"rows() takes one sample, the stack has {self.spectrum.n_samples}")
         spectrum, rates = self.spectrum, self.rates[0]
-        n, energies, vectors = spectrum.n_sites, spectrum.energies[0], spectrum.vectors[0]
-        m_matrix = -1j * (vectors * energies) @ vectors.conj().T - self.decay[0]
+        n, vectors = spectrum.n_sites, spectrum.vectors[0]
+        m_matrix = -1j * self.hamiltonian[0] - self.decay[0]
         masked = np.where(spectrum.coupled[:, None], vectors, 0.0)
         sites = np.arange(n)
         blocks = []

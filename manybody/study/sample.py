@@ -88,18 +88,17 @@ def compare(
     on every rank; RuntimeError when a stepper needs PETSc and it is missing or
     does not converge.
     """
-    grid = _checked([model], bath, times, initial_site, lamb_shift, petsc_options)
+    setting = _checked(
+        [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options
+    )
     arguments.boolean("keep_states", keep_states)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     kept: list[Comparison] = []
 
     def action() -> Comparison:
         with blas_threads():
-            kept.extend(
-                _compare_stack([model], bath, grid, initial_site, lamb_shift, scheme, keep_states)
-            )
+            kept.extend(_compare_stack([model], setting, keep_states))
         return _without_states(kept[0])
 
     # Where `action` ran, its result has the states that do not travel.
@@ -110,7 +109,7 @@ def compare(
 
 
 def compare_ensemble(
-    models: Sequence[SingleParticleModel],
+    models: Iterable[SingleParticleModel],
     bath: OhmicBath,
     times: Iterable[float],
     initial_site: int = 0,
@@ -125,14 +124,15 @@ def compare_ensemble(
     `compare` alone would give it, whatever the other samples are.  A spectrum that
     leaves Davies undetermined is named by its certificate, without a warning.
     """
-    grid = _checked(models, bath, times, initial_site, lamb_shift, petsc_options)
-    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
+    models = list(models)
+    setting = _checked(
+        models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options
+    )
     results: dict[int, Comparison] = {}
     with blas_threads():
         for stack in _stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
-            own = _compare_stack(chosen, bath, grid, initial_site, lamb_shift, scheme, False)
-            results.update(zip(stack, own))
+            results.update(zip(stack, _compare_stack(chosen, setting)))
     return [results[index] for index in range(len(models))]
 
 
@@ -203,21 +203,26 @@ class DaviesEquation:
         return Solution(wanted, states[:, -1].copy(), "exact", none.astype(np.int64), none)
 
 
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """What all samples of one call have in common; see `compare`."""
+
+    bath: OhmicBath
+    times: Real
+    initial_site: int
+    lamb_shift: bool
+    stepper: Stepper
+
+
 def _compare_stack(
-    models: Sequence[SingleParticleModel],
-    bath: OhmicBath,
-    times: Real,
-    initial_site: int,
-    lamb_shift: bool,
-    stepper: Stepper,
-    keep_states: bool,
+    models: Sequence[SingleParticleModel], setting: _Setting, keep_states: bool = False
 ) -> list[Comparison]:
     """Samples of one kind: diagonalised together, advanced with those of equal segments."""
     spectrum = build_spectrum(models)
     clusterings = cluster_bohr_frequencies(spectrum)
-    generator = build_redfield(spectrum, bath, lamb_shift)
+    generator = build_redfield(spectrum, setting.bath, setting.lamb_shift)
     results: dict[int, Comparison] = {}
-    for stack in stepper.stacks(generator, times):
+    for stack in setting.stepper.stacks(generator, setting.times):
         # Two answers for Davies: on its own.
         alone = [index for index in stack if clusterings[index].verdict == AMBIGUOUS]
         others = [index for index in stack if clusterings[index].verdict != AMBIGUOUS]
@@ -226,8 +231,9 @@ def _compare_stack(
             own = _compare_alike(
                 generator if whole else generator.select(np.array(chosen)),
                 [clusterings[index] for index in chosen],
-                bath, times, initial_site, lamb_shift, stepper, keep_states,
-            )  # fmt: skip
+                setting,
+                keep_states,
+            )
             results.update(zip(chosen, own))
     return [results[index] for index in range(len(models))]
 
@@ -235,32 +241,28 @@ def _compare_stack(
 def _compare_alike(
     generator: RedfieldGenerator,
     clusterings: list[Clustering],
-    bath: OhmicBath,
-    times: Real,
-    initial_site: int,
-    lamb_shift: bool,
-    stepper: Stepper,
+    setting: _Setting,
     keep_states: bool,
 ) -> list[Comparison]:
     """Samples with the same segments, both equations side by side."""
-    spectrum = generator.spectrum
-    redfield = RedfieldEquation(generator, stepper)
+    spectrum, bath, times = generator.spectrum, setting.bath, setting.times
+    redfield = RedfieldEquation(generator, setting.stepper)
     davies = [
-        _davies(generator.select(slice(index, index + 1)), bath, lamb_shift, clustering)
+        _davies(generator.select(slice(index, index + 1)), setting, clustering)
         for index, clustering in enumerate(clusterings)
     ]
     equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
     if clusterings[0].verdict == AMBIGUOUS:
         merging = clusterings[0].merging_tolerance
-        merged = build_davies(spectrum, bath, lamb_shift, merging, generator)
+        merged = build_davies(spectrum, bath, setting.lamb_shift, merging, generator)
         equations["davies merged"] = DaviesEquation([merged])
 
     n_samples, n = spectrum.n_samples, spectrum.n_sites
     initial = np.zeros((n_samples, n, n), dtype=np.complex128)
-    initial[:, initial_site, initial_site] = 1.0
+    initial[:, setting.initial_site, setting.initial_site] = 1.0
     states = dict.fromkeys(equations, initial)
     seen = _Observations(list(equations), n_samples, len(times), keep_states)
-    for segment in stepper.segments(generator, times):
+    for segment in setting.stepper.segments(generator, times):
         solutions = {
             name: equation.advance(states[name], segment) for name, equation in equations.items()
         }
@@ -306,9 +308,10 @@ def _compare_alike(
 
 
 def _davies(
-    redfield: RedfieldGenerator, bath: OhmicBath, lamb_shift: bool, clustering: Clustering
+    redfield: RedfieldGenerator, setting: _Setting, clustering: Clustering
 ) -> DaviesGenerator:
     merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
+    bath, lamb_shift = setting.bath, setting.lamb_shift
     return build_davies(redfield.spectrum, bath, lamb_shift, merging, redfield)
 
 
@@ -388,9 +391,11 @@ def _checked(
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
+    stepper: str,
+    tolerance: float,
     petsc_options: str,
-) -> Real:
-    """The output times; raises TypeError or ValueError for whatever is out of range."""
+) -> _Setting:
+    """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
         arguments.instance("model", model, SingleParticleModel)
     arguments.instance("bath", bath, OhmicBath)
@@ -400,7 +405,9 @@ def _checked(
         raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
-    return arguments.ascending_times("times", times)
+    grid = arguments.ascending_times("times", times)
+    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
+    return _Setting(bath, grid, initial_site, lamb_shift, scheme)
 
 
 def _without_states(result: Comparison) -> Comparison:

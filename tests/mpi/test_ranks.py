@@ -4,9 +4,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import oracles
 import pytest
+from scipy.linalg import expm
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.groups import together
 from manybody.study.store import Store
@@ -54,6 +57,28 @@ def test_compare_returns_the_same_on_every_rank(comm, bath):
         np.testing.assert_array_equal(shared.davies_states, alone.davies_states)
     else:
         assert shared.redfield_states is None and shared.davies_states is None
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+@pytest.mark.parametrize("sites", [None, [0, 3]], ids=["full", "partial"])
+@pytest.mark.parametrize("kind", ["complex", "bipartite"])
+def test_both_equations_by_definition_on_every_rank(comm, bath, kind, sites, lamb_shift):
+    """Complex H, degenerate gaps, a bath on some sites only."""
+    draw = {"complex": oracles.random_hermitian, "bipartite": oracles.bipartite_hamiltonian}
+    matrix = draw[kind](np.random.default_rng(5), 6)
+    couplings = reference.site_couplings(6, sites)
+    slow = [
+        reference.redfield_liouvillian(matrix, couplings, bath, lamb_shift),
+        reference.davies_liouvillian(matrix, couplings, bath, lamb_shift, 1e-9),
+    ]
+    start = np.zeros(36, dtype=complex)
+    start[7] = 1.0
+    model, times = mb.SingleParticleModel(matrix, sites), [0.5, 6.0, 20.0]
+    run = mb.compare(model, bath, times, initial_site=1, lamb_shift=lamb_shift, comm=comm)
+    for time, distance in zip(times, run.trace_distance):
+        redfield, davies = ((expm(one * time) @ start).reshape(6, 6) for one in slow)
+        expected = np.abs(np.linalg.eigvalsh(davies - redfield)).sum()
+        assert distance == pytest.approx(expected, abs=1e-11)
 
 
 def test_bad_input_raises_on_every_rank(comm, folder, bath):

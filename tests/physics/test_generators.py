@@ -101,6 +101,36 @@ def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
 
 
 @BOTH
+@pytest.mark.parametrize("linearity", ["hermitian", "complex"])
+@pytest.mark.parametrize("sites", [None, [0, 3, 11, 20]], ids=["full", "partial"])
+@pytest.mark.parametrize("kind", ["complex", "real", "bipartite"])
+@pytest.mark.parametrize("n", [22, 26, 30])
+def test_kernel_of_larger_systems_by_definition(bath, rng, n, kind, sites, linearity, lamb_shift):
+    """Stacks whose products go one by one, and the last that do not: PHYSICS.md section 3."""
+    draw = {"complex": oracles.random_hermitian, "bipartite": oracles.bipartite_hamiltonian,
+            "real": lambda rng, n: oracles.random_hermitian(rng, n, real=True)}[kind]  # fmt: skip
+    matrices = [draw(rng, n) for _ in range(2)]
+    models = [mb.SingleParticleModel(matrix, sites) for matrix in matrices]
+    generator = build_redfield(build_spectrum(models), bath, lamb_shift)
+    operator = KernelOperator(generator.kernel(), generator.spectral_box, n, linearity)
+    sigma = rng.normal(size=(2, n, n)) + 1j * rng.normal(size=(2, n, n))
+    if linearity == "hermitian":
+        sigma = sigma + np.swapaxes(sigma.conj(), 1, 2)
+    out = np.empty_like(sigma)
+    operator.apply(sigma, out)
+    for matrix, x, answer in zip(matrices, sigma, out):
+        energies, vectors = np.linalg.eigh(matrix)
+        rates = bath.one_sided(energies[None, :] - energies[:, None], lamb_shift)
+        expected = -1j * (matrix @ x - x @ matrix)
+        for coupling in reference.site_couplings(n, sites):
+            filtered = rates * (vectors.conj().T @ coupling @ vectors)
+            filtered = vectors @ filtered @ vectors.conj().T
+            expected += filtered @ x @ coupling - coupling @ filtered @ x
+            expected += coupling @ x @ filtered.conj().T - x @ filtered.conj().T @ coupling
+        np.testing.assert_allclose(answer, expected, atol=1e-12)
+
+
+@BOTH
 @pytest.mark.parametrize("n", [7, 25], ids=["one call", "one by one"])
 @pytest.mark.parametrize("real", [False, True], ids=["complex", "real"])
 def test_kernel_of_some_columns_and_of_a_stack(bath, rng, lamb_shift, real, n):

@@ -188,6 +188,7 @@ def test_an_ensemble_has_the_bits_of_its_samples(bath, rng):
             kinds.add(result.certificate.clustering)
         assert kinds == {"simple", "structural", "ambiguous"}
     assert mb.compare_ensemble([], bath, times) == []
+    assert len(mb.compare_ensemble((model for model in models[:3]), bath, times)) == 3
 
 
 def test_an_ensemble_checks_every_model(bath):
