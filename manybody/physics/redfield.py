@@ -227,10 +227,11 @@ class _Kernel:
             meeting = np.repeat(meeting, 2, axis=2)
         self._meeting = self._place(meeting)
         self._to_energy = self._place(np.swapaxes(vectors.conj(), 1, 2))
-        # What is equal is kept once: a core's own cache holds few matrices.
+        # What is equal is kept once: a core's own cache holds few matrices.  Columns that
+        # `meeting` has set to zero stay zero, so that V† itself will do here.
         if spectrum.is_real:
             self._parting = self._meeting
-        elif coupled.all() and meeting.shape == vectors.shape:
+        elif meeting.shape == vectors.shape:
             self._parting = self._to_energy
         else:
             self._parting = self._place(meeting.conj())

@@ -270,9 +270,8 @@ def _compare_alike(
         seen.observe(segment, solutions)
 
     gibbs_residuals = generator.gibbs_residual(bath.beta, redfield.kernel)
-    # ‖X‖₁ <= √N ‖X‖_F; what H and K do is known to ε‖H‖t and ε‖K‖t.
-    known = spectrum.norms + 2.0 * generator.decay_bound
-    errors = np.sqrt(n) * (seen.error_estimate + EPSILON * known * times[-1])
+    # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
+    errors = np.sqrt(n) * (seen.error_estimate + EPSILON * spectrum.norms * times[-1])
     results = []
     for index, clustering in enumerate(clusterings):
         certificate = Certificate(

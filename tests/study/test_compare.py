@@ -9,8 +9,9 @@ from conftest import hamiltonians, single_particle_checks
 from scipy.linalg import expm
 
 import manybody as mb
-from manybody.physics import observables
+from manybody.physics import certificates, observables
 from manybody.physics.davies import build_davies
+from manybody.physics.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
 
@@ -265,3 +266,31 @@ def test_the_estimate_covers_a_lamb_shift_larger_than_the_band(sites):
         own = 1e-15 * np.linalg.norm(matrix, 2) * time
         assert error <= run.certificate.stepper_error + 10.0 * own
     assert run.certificate.stepper_error < 1e-8
+
+
+def test_the_estimate_knows_the_rounding_of_a_large_k():
+    """A bath on all sites but one: η(0) is in K, and leaves most coherences alone."""
+    model = mb.SingleParticleModel(1e-3 * mb.dirac_syk2(8, seed=3).hamiltonian, range(7))
+    bath, last = mb.OhmicBath(0.37, 7754.0, 103.0), 5.0
+    run = mb.compare(model, bath, [last], lamb_shift=True)
+    generator = build_redfield(build_spectrum([model]), bath, True)
+    size = np.linalg.norm(generator.decay[0], 2)
+    assert size > 1e4 * np.abs(model.hamiltonian).max()
+    assert run.certificate.stepper_error >= np.sqrt(8) * np.finfo(float).eps * 2.0 * size * last
+
+
+def test_certificate_figures_of_a_stack(rng):
+    states = rng.normal(size=(3, 4, 5, 5)) + 1j * rng.normal(size=(3, 4, 5, 5))
+    states = states + np.swapaxes(states.conj(), 2, 3)
+    states /= np.einsum("staa->st", states)[:, :, None, None]
+    assert certificates.hermiticity_error(states).max() < 1e-12
+    assert certificates.trace_error(states).max() < 1e-14
+    states[1, 3, 0, 4] += 3e-3 - 4e-3j
+    states[2, 0, 2, 2] += 0.25
+    np.testing.assert_allclose(certificates.hermiticity_error(states), [0, 5e-3, 0], atol=1e-12)
+    np.testing.assert_allclose(certificates.trace_error(states), [0, 0, 0.25], atol=1e-13)
+    for bad in (np.nan, np.inf, 1j * np.nan):
+        states[0, 1, 2, 3] = bad
+        with np.errstate(invalid="ignore"):
+            assert not np.isfinite(certificates.hermiticity_error(states)[0])
+    assert certificates.hermiticity_error(states[:, :0]).tolist() == [0.0, 0.0, 0.0]
