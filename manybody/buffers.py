@@ -29,10 +29,18 @@ def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def row_panels(n_rows: int, row_length: int, elements: int = 8192) -> list[slice]:
-    """Cut `n_rows` so that a panel of rows has about `elements` and stays in a near cache."""
-    rows = max(1, elements // max(1, row_length))
-    return [slice(first, min(first + rows, n_rows)) for first in range(0, n_rows, rows)]
+def aligned(array: NDArray[Any]) -> NDArray[Any]:
+    """`array` itself where it lies well and no part of a larger one is meant, else a copy."""
+    lies_well = array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
+    return array if lies_well else aligned_copy(array)
+
+
+def row_panels(rows: slice, row_length: int, elements: int = 8192) -> list[slice]:
+    """Cut `rows` so that a panel of them has about `elements` and stays in a near cache."""
+    step = max(1, elements // max(1, row_length))
+    return [
+        slice(first, min(first + step, rows.stop)) for first in range(rows.start, rows.stop, step)
+    ]
 
 
 def keep_freed_memory() -> bool:

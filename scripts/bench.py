@@ -42,6 +42,7 @@ import manybody as mb  # noqa: E402
 from manybody.buffers import aligned_copy, aligned_empty, keep_freed_memory  # noqa: E402
 from manybody.environment import describe  # noqa: E402
 from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
+from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
 from manybody.physics.observables import trace_norm  # noqa: E402
@@ -71,7 +72,7 @@ def operator_of(models, linearity="hermitian", outline=True, lamb_shift=False):
     """Redfield of a stack, matrix-free."""
     generator = build_redfield(build_spectrum(models), BATH, lamb_shift)
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, models[0].n_sites, linearity,
+        generator.kernel(), generator.spectral_box, Columns(models[0].n_sites), linearity,
         generator.spectral_outline if outline else None,
     )  # fmt: skip
 

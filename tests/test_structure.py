@@ -31,8 +31,16 @@ def floor(name):
 ALLOWED = {
     "physics": {"physics", "buffers", "products"},
     "numerics": {"numerics", "buffers", "products"},
-    "study": {"study", "physics", "numerics", "config", "environment", "seeding", "buffers",
-              "blas"},
+    "study": {
+        "study",
+        "physics",
+        "numerics",
+        "config",
+        "environment",
+        "seeding",
+        "buffers",
+        "blas",
+    },
 }
 
 

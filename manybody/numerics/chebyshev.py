@@ -23,6 +23,7 @@ from manybody.numerics.protocols import (
     Bounds,
     Linearity,
     Operator,
+    Ownership,
     Real,
     Segment,
     Solution,
@@ -43,7 +44,7 @@ _ACCEPTED_GROWTH = 5.0
 _OUTLINE_SLACK = float(np.log(50.0))
 # Vectors φ_k that are summed by one product, as long as they fit into 64 MB.
 # Part of the result's bits: their number depends on the size of a sample alone.
-_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 16, 4, 1 << 22
+_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 16, 3, 1 << 22
 
 
 class Chebyshev:
@@ -97,7 +98,7 @@ class Chebyshev:
             none = np.zeros(len(state), dtype=np.int64)
             return Solution(states, state.copy(), "converged", none, np.zeros(len(state)))
         solution = self._sum(operator, state, segment, _points(operator))
-        norms = np.linalg.norm(state.reshape(len(state), -1), axis=1)
+        norms = np.sqrt(operator.columns.total(np.array([_square(own) for own in state])))
         if operator.spectral_outline is not None:
             unavoidable = 3.0 * _rounding(solution.applications, norms)
             bound = np.maximum(self.tolerance * segment.share, unavoidable)
@@ -125,12 +126,12 @@ class Chebyshev:
         series = [_truncate(*own, allowed) for own in zip(tables, growths)]
         terms = np.array([own.count for own in series], dtype=np.int64)
 
-        n_samples, size = len(state), state[0].size
+        n_samples, size = len(state), state.shape[1] ** 2
         states = np.zeros((n_samples, len(times), *state.shape[1:]), dtype=np.complex128)
         sums = _Sums(states, series)
         length = int(np.clip(_VECTOR_ELEMENTS // size, _FEWEST_VECTORS, _MOST_VECTORS))
-        # Slots 0 and 1 carry the last two vectors of the block before.
-        phi = aligned_empty((length + 2, *state.shape), np.complex128)
+        # A ring: the first two of a block are made from the last two of the one before.
+        phi = aligned_empty((length, *state.shape), np.complex128)
         scaled = operator.scaled(2.0 / widths)
         # Samples up to the last one that still needs φ_k; others only grow, unused.
         live = np.zeros(terms.max(), dtype=np.intp)
@@ -139,8 +140,8 @@ class Chebyshev:
         with np.errstate(over="ignore", invalid="ignore"):
             for first in range(0, int(terms.max()), length):
                 filled = min(length, int(terms.max()) - first)
-                for slot in range(2, filled + 2):
-                    k = first + slot - 2
+                for slot in range(filled):
+                    k = first + slot
                     few = slice(live[k])
                     if k == 0:
                         phi[slot] = state
@@ -149,15 +150,15 @@ class Chebyshev:
                         phi[slot, few] *= 0.5
                     else:
                         scaled.apply(phi[slot - 1, few], phi[slot, few], plus=phi[slot - 2, few])
-                sums.add(phi[2 : filled + 2], first)
-                phi[:2] = phi[filled : filled + 2]
+                sums.add(phi[:filled], first)
+        largest_norms, last_norms = sums.norms(operator.columns)
         tails = np.array([own.tail for own in series])
         return Solution(
             states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),
             "converged",
             terms - 1,
-            tails * sums.last_norms + _rounding(terms - 1, sums.largest_norms),
+            tails * last_norms + _rounding(terms - 1, largest_norms),
         )
 
     def _repeat_carefully(
@@ -211,8 +212,8 @@ class _Sums:
             np.abs(own.coefficients[:, ::-1]).cumsum(axis=1)[:, ::-1] > 0.01 * EPSILON
             for own in series
         ]
-        self.largest_norms = np.zeros(n_samples)
-        self.last_norms = np.zeros(n_samples)
+        # ‖φ_k‖² as far as this rank knows.
+        self._squares = np.zeros((n_samples, max(own.count for own in series)))
 
     def add(self, phi: Array, first: int) -> None:
         """Add φ_first, φ_first+1, ...; phi: (vectors, samples, N, m)."""
@@ -226,11 +227,22 @@ class _Sums:
             weights = np.ascontiguousarray(own.coefficients[begin:, first : first + used])
             sums = self._sums[sample, begin:]
             product(weights, np.ascontiguousarray(mine), sums, add=True)
-            norms = np.sqrt(np.einsum("ki,ki->k", mine, mine))
-            self.largest_norms[sample] = max(self.largest_norms[sample], norms.max())
-            # Two, since every other φ_k may vanish by symmetry.
-            before = self.last_norms[sample] if used == 1 else 0.0
-            self.last_norms[sample] = max(before, norms[-2:].max())
+            self._squares[sample, first : first + used] = np.einsum("ki,ki->k", mine, mine)
+
+    def norms(self, columns: Ownership) -> tuple[Real, Real]:
+        """(samples,) largest ‖φ_k‖ of each series, and that of its end."""
+        norms = np.sqrt(columns.total(self._squares))
+        # Two, since every other φ_k may vanish by symmetry.
+        last = [
+            own[series.count - 2 : series.count].max() for own, series in zip(norms, self._series)
+        ]
+        return norms.max(axis=1), np.array(last)
+
+
+def _square(state: Array) -> float:
+    """‖x‖² of one sample's block."""
+    flat = state.reshape(-1)
+    return float(np.vdot(flat, flat).real)
 
 
 def _rounding(applications: NDArray[np.int64], norms: Real) -> Real:

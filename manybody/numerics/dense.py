@@ -1,4 +1,4 @@
-"""The NumPy/SciPy engine: operators on one process and a Runge-Kutta stepper."""
+"""The NumPy/SciPy engine: the matrix-free operator and a Runge-Kutta stepper."""
 
 import copy
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from manybody.buffers import aligned_empty, row_panels
+from manybody.numerics.columns import Columns
 from manybody.numerics.protocols import (
     Array,
     Bounds,
@@ -26,11 +27,13 @@ _PANELS_ABOVE = 256
 
 
 class KernelOperator:
-    """L from a kernel that owns all columns, on one process.
+    """L from a kernel: matrix-free, on one process or on the ranks that share a sample.
 
-    kernel: half form X of all N columns; spectral_box: (samples, 3);
-    spectral_outline: (samples, P) or None; linearity: "hermitian" applies
-    X(σ) + X(σ)†, "complex" X(σ) + X(σ†)† at twice the cost.
+    kernel: half form X of this process's columns; spectral_box: (samples, 3); columns:
+    who owns what; linearity: "hermitian" applies X(σ) + X(σ)†, "complex" X(σ) + X(σ†)†
+    at twice the cost; spectral_outline: (samples, P) or None.
+
+    Raises ValueError when several processes would share a stack of samples.
     """
 
     basis = "site"
@@ -41,36 +44,45 @@ class KernelOperator:
         self,
         kernel: Kernel,
         spectral_box: Real,
-        dimension: int,
+        columns: Columns,
         linearity: Linearity,
         spectral_outline: Array | None = None,
     ) -> None:
         self._kernel = kernel
+        self.columns = columns
         self.spectral_box = spectral_box
         self.spectral_outline = spectral_outline
         self.linearity: Linearity = linearity
-        self.shape = (len(spectral_box), dimension, dimension)
-        self._half = aligned_empty(self.shape, np.complex128)
-        self._adjoint = None if linearity == "hermitian" else np.empty_like(self._half)
+        n_samples, dimension = len(self.spectral_box), columns.dimension
+        if columns.comm is not None and n_samples != 1:
+            raise ValueError(f"{columns.size} ranks share one sample, got a stack of {n_samples}")
+        self.shape = (n_samples, dimension, columns.width)
+        self._half, self._spare = kernel.buffers
+        self._adjoints: list[Array] = []
+        if linearity == "complex":
+            self._adjoints = [aligned_empty(self.shape, np.complex128) for _ in range(2)]
         # A panel that is written stays near until the last addition to it.
-        large = dimension > _PANELS_ABOVE
-        self._panels = row_panels(dimension, dimension) if large else [slice(0, dimension)]
+        self._panels = [[rows] for rows in columns.ranges]
+        if dimension > _PANELS_ABOVE:
+            self._panels = [row_panels(rows, columns.width) for rows in columns.ranges]
 
     def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
-        """Write L[x], or L[x] + plus, into `out`; all (samples, N, N).
+        """Write L[x], or L[x] + plus, into `out`; all (samples, N, m).
 
-        A stack may be shorter than the operator's: its first samples are meant.
+        `out` may be neither of the others.  A stack may be shorter than the operator's:
+        its first samples are meant.
         """
         half = self._half[: len(x)]
-        if self._adjoint is None:
+        if not self._adjoints:
             self._kernel(x, half, time)
             self._add_adjoint(half, out, half, plus)
         else:
-            adjoint = self._adjoint[: len(x)]
-            np.conjugate(np.swapaxes(x, 1, 2), out=adjoint)
-            self._kernel(adjoint, half, time)
-            self._kernel(x, adjoint, time)
-            self._add_adjoint(half, out, adjoint, plus)
+            adjoint, other = (array[: len(x)] for array in self._adjoints)
+            for rows, piece in self.columns.adjoint_pieces(x, self._spare[: len(x)]):
+                np.conjugate(np.swapaxes(piece, 1, 2), out=adjoint[:, rows])
+            self._kernel(adjoint, other, time)
+            self._kernel(x, half, time)
+            self._add_adjoint(other, out, half, plus)
 
     def scaled(self, factors: Real) -> "KernelOperator":
         """The operator factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -83,14 +95,17 @@ class KernelOperator:
 
     def _add_adjoint(self, half: Array, out: Array, own: Array, plus: Array | None) -> None:
         """out = half† + own (+ plus)."""
-        for rows in self._panels:
-            panel = out[:, rows]
-            # A bare copy is the fastest transpose.
-            panel[...] = np.swapaxes(half[:, :, rows], 1, 2)
-            np.conjugate(panel, out=panel)
-            panel += own[:, rows]
-            if plus is not None:
-                panel += plus[:, rows]
+        pieces = self.columns.adjoint_pieces(half, self._spare[: len(half)])
+        for (rows, piece), panels in zip(pieces, self._panels):
+            for here in panels:
+                panel = out[:, here]
+                some = slice(here.start - rows.start, here.stop - rows.start)
+                # A bare copy is the fastest transpose.
+                panel[...] = np.swapaxes(piece[:, :, some], 1, 2)
+                np.conjugate(panel, out=panel)
+                panel += own[:, here]
+                if plus is not None:
+                    panel += plus[:, here]
 
 
 class RungeKutta:

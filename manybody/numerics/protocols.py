@@ -1,7 +1,7 @@
 """The small interfaces at which generators, operators and steppers meet."""
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ class Kernel(Protocol):
 
     columns: slice
     needs: slice
+    # Workspaces of the shape of a result, free between calls; the first may be `out`.
+    buffers: tuple[Array, Array]
 
     def __call__(self, rho: Array, out: Array, time: float = 0.0) -> None:
         """(samples, N, len(needs)) -> (samples, N, len(columns)), written to `out`."""
@@ -41,15 +43,26 @@ class Bounds(Protocol):
         """(samples, P)."""
 
 
+class Ownership(Protocol):
+    """Which part of a state this rank has (numerics/columns.py)."""
+
+    comm: Any
+
+    def total(self, values: Real) -> Real:
+        """Sum of small arrays over the ranks, the same bits on each."""
+
+
 class Operator(Bounds, Protocol):
     """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, N, m).
 
     linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
     "complex" when it is the complex-linear map, right on any data.
-    source: affine part, or None.
+    source: affine part, or None.  Where ranks share a sample a block is what this rank
+    owns of it; `columns` knows the others.
     """
 
     shape: tuple[int, int, int]
+    columns: Ownership
     basis: str
     linearity: Linearity
     autonomous: bool

@@ -53,9 +53,9 @@ class DaviesGenerator:
     """Davies generator of one sample.
 
     spectrum: stack of this one sample; rates: (N, N) transition rates
-    W_{l←k} = γ(E_k − E_l) O_lk including l = k; exponents: (N, N) complex growth rate
-    of each coherence in the closed form; redfield: the generator whose secular
-    part this is.
+    W_{l←k} = γ(E_k − E_l) O_lk including l = k; damping: (N, N) and phases: (N,)
+    make the growth rate damping_kk' + i (phases_k − phases_k') of each coherence |k⟩⟨k'|
+    in the closed form; redfield: the generator whose secular part this is.
     block_rows, block_columns, block_frequencies, block_matrix: coherences with
     frequency >= 0 in small Bohr blocks and the dissipator between them;
     large_blocks: those not formed.
@@ -63,7 +63,8 @@ class DaviesGenerator:
 
     spectrum: Spectrum
     rates: Real
-    exponents: Complex
+    damping: Real
+    phases: Real
     redfield: RedfieldGenerator
     block_rows: NDArray[np.intp]
     block_columns: NDArray[np.intp]
@@ -122,23 +123,22 @@ class DaviesGenerator:
             apply = partial(self._apply_large, block)
             x = _evolve(apply, initial[block.rows, block.columns], bound, times, stage)
             _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
-        # One after the other: two more arrays of this size would leave every cache.
-        left = vectors.astype(np.complex128)
-        right = np.ascontiguousarray(left.conj().T)
-        half = np.empty_like(left)
+        # V ρ V† = V (V ρ†)† one after the other: more arrays would leave every cache.
+        half = np.empty_like(initial, dtype=np.complex128)
         for state in states:
-            product(left, state, half)
-            product(half, right, state)
+            product(vectors, state, half)
+            np.conjugate(half.T, out=state)
+            product(vectors, state, half)
+            state[...] = half
         return states
 
     def _coherences(self, initial: Complex, times: Real) -> Complex:
         """e^{exponent · t} ∘ ρ(0); the phase of |k⟩⟨k'| is that of k over that of k'."""
         states = np.empty((len(times), *initial.shape), dtype=np.complex128)
-        # Relative to level 0: a column of exponents has every level's phase.
-        phases = np.exp(1j * times[:, None] * self.exponents[:, 0].imag)
-        for some in row_panels(len(times), initial.size):
+        phases = np.exp(1j * times[:, None] * self.phases)
+        for some in row_panels(slice(0, len(times)), initial.size):
             # Loss and dephasing in one real exponent, or the second could overflow alone.
-            sizes = self.exponents.real * times[some, None, None]
+            sizes = self.damping * times[some, None, None]
             np.multiply(np.exp(sizes, out=sizes), initial, out=states[some])
             states[some] *= phases[some, :, None]
             states[some] *= phases[some, None, :].conj()
@@ -146,7 +146,7 @@ class DaviesGenerator:
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""
-        result = self.exponents * sigma
+        result = (self.damping + 1j * (self.phases[:, None] - self.phases)) * sigma
         levels = np.arange(len(sigma))
         if not self.populations_in_block:
             p = np.diagonal(sigma)
@@ -229,8 +229,10 @@ def build_davies(
     if merging_tolerance is not None:
         small, large = _bohr_blocks(spectrum, merging_tolerance)
     rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
+    exponents = redfield.secular_exponents[0]
+    # Relative to level 0: a column of exponents has every level's phase.
     return DaviesGenerator(
-        spectrum, rates, redfield.secular_exponents[0], redfield,
+        spectrum, rates, exponents.real.copy(), exponents[:, 0].imag.copy(), redfield,
         rows, columns, frequencies, matrix, tuple(large),
     )  # fmt: skip
 

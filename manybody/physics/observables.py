@@ -26,7 +26,7 @@ def trace_distance(rho: NDArray[Any], sigma: NDArray[Any]) -> Real:
     n = rho.shape[-1]
     left, right = rho.reshape(-1, n, n), sigma.reshape(-1, n, n)
     # A few at a time: their difference need not leave a near cache.
-    norms = [trace_norm(left[few] - right[few]) for few in row_panels(len(left), n * n)]
+    norms = [trace_norm(left[few] - right[few]) for few in row_panels(slice(0, len(left)), n * n)]
     return np.concatenate(norms).reshape(rho.shape[:-2])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.buffers import aligned_copy, aligned_empty, row_panels
+from manybody.buffers import aligned, aligned_empty, row_panels
 from manybody.physics.baths import OhmicBath
 from manybody.physics.spectra import Spectrum, carry_cached
 from manybody.products import GEMM
@@ -51,6 +51,16 @@ class RedfieldGenerator:
         half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ _adjoint(vectors)
         # Hermitian to the last bit, or the trace would drift.
         return half + _adjoint(half)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether H and G are real: the kernel then keeps −iH apart, on the energies."""
+        return self.spectrum.is_real and not np.iscomplexobj(self.rates)
+
+    @cached_property
+    def local(self) -> NDArray[Any]:
+        """(samples, N, N) what multiplies rho on its own: M = −iH − K, −K where −iH is apart."""
+        return -self.decay if self.is_split else -1j * self.hamiltonian - self.decay
 
     @cached_property
     def losses(self) -> NDArray[Any]:
@@ -211,6 +221,9 @@ class _Kernel:
     (PHYSICS.md section 3).  Where H and G are real M is the only complex matrix;
     it is then split as Mρ = V · (−iE ∘ W) − Kρ, and every product is real on twice
     the columns.  28 N²m flops, 16 N²m so split; with Lamb shift 32 and 24.
+
+    buffers: two workspaces of the shape of a result that are free between calls; the
+    first of them may be given as `out`.
     """
 
     def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
@@ -219,45 +232,44 @@ class _Kernel:
         self._xp = xp
         spectrum = generator.spectrum
         vectors, coupled = spectrum.vectors, spectrum.coupled
-        real_rates = not np.iscomplexobj(generator.rates)
+        samples, n = spectrum.n_samples, spectrum.n_sites
+        m = columns.stop - columns.start
+        # The smallest matrices are faster in one call for all.  By their size alone: the
+        # bits of a sample must not depend on its stack.
+        self._one_by_one = xp is np and n >= _ONE_BY_ONE_FROM
+        self._factors = np.ones(samples)
         # (Vᵀ)_kb = ⟨b|k⟩ for the sites b of this block, zero where no bath is attached.
-        meeting = np.swapaxes(np.where(coupled[:, None], vectors, 0.0)[:, columns], 1, 2)
+        meeting = np.swapaxes(np.where(coupled[columns, None], vectors[:, columns], 0.0), 1, 2)
         if spectrum.is_real:
             # One real factor for both parts of a complex number.
             meeting = np.repeat(meeting, 2, axis=2)
         self._meeting = self._place(meeting)
-        self._to_energy = self._place(np.swapaxes(vectors.conj(), 1, 2))
-        # What is equal is kept once: a core's own cache holds few matrices.  Columns that
-        # `meeting` has set to zero stay zero, so that V† itself will do here.
-        if spectrum.is_real:
-            self._parting = self._meeting
-        elif meeting.shape == vectors.shape:
-            self._parting = self._to_energy
-        else:
-            self._parting = self._place(meeting.conj())
+        # Where calls cost more than products BLAS does not transpose on the way.
+        self._to_energy: Any = None
+        if not self._one_by_one:
+            self._to_energy = self._place(np.swapaxes(vectors.conj(), 1, 2))
+        # For large complex ones memory counts, and two more passes do not.
+        self._parting: Any = self._meeting
+        if np.iscomplexobj(meeting):
+            self._parting = self._place(meeting.conj()) if n <= _PANELS_ABOVE else None
         self._rates = self._place(generator.rates)
-        split = spectrum.is_real and real_rates
         self._phase: Any = None
-        if split:
+        if generator.is_split:
             self._phase = self._place(-1j * spectrum.energies[:, :, None])
-        local = -generator.decay if split else -1j * generator.hamiltonian - generator.decay
-        self._vectors, self._local = self._place(vectors), self._place(local)
-        samples, n = spectrum.n_samples, spectrum.n_sites
-        m = columns.stop - columns.start
+        self._vectors, self._local = self._place(vectors), self._place(generator.local)
         empty = aligned_empty if xp is np else xp.empty
         self._in_energy = empty((samples, n, m), np.complex128)
         self._filtered = self._in_energy
-        if split:
+        if generator.is_split:
             self._filtered = empty((samples, n, m), np.complex128)
         self._parted = empty((samples, n, m), np.complex128)
-        self._panels = row_panels(n, m) if n > _PANELS_ABOVE else [slice(0, n)]
+        self.buffers = (self._in_energy, self._parted)
+        self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
         self._parts: dict[int, _Part] = {}
-        # The smallest matrices are faster in one call for all.  By their size alone: the
-        # bits of a sample must not depend on its stack.
-        self._one_by_one = xp is np and n >= _ONE_BY_ONE_FROM
 
     def _place(self, array: NDArray[Any]) -> Any:
-        return aligned_copy(array) if self._xp is np else self._xp.asarray(array)
+        """Where this kernel reads it; arrays that lie well already are shared, not copied."""
+        return aligned(array) if self._xp is np else self._xp.asarray(array)
 
     def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
         """Write X into `out`, both (samples, N, m); `time` has no influence.
@@ -273,38 +285,61 @@ class _Kernel:
         self._product(part.to_energy, state, part.in_energy)
         multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
         self._product(part.rates, part.parted, part.filtered)
-        multiply(part.parting, part.filtered.both[kind], out=part.parted.both[kind])
+        self._part_from(part)
         if part.phase is not None:
             in_energy, parted = part.in_energy.both[0], part.parted.both[0]
             for rows in self._panels:
                 in_energy[:, rows] *= part.phase[:, rows]
                 parted[:, rows] += in_energy[:, rows]
-        self._product(part.vectors, part.parted, result)
+        self._product(part.vectors, part.parted, result, self._factors)
         if self._one_by_one:
-            self._product(part.local, state, result, add=True)
+            self._product(part.local, state, result, self._factors, add=True)
         else:
-            self._product(part.local, state, part.filtered)
-            out += part.filtered.both[0]
+            self._product(part.local, state, part.parted)
+            out += part.parted.both[0]
+
+    def _part_from(self, part: "_Part") -> None:
+        """parted = conj(Vᵀ) ∘ filtered."""
+        filtered, parted = part.filtered.both[part.weights], part.parted.both[part.weights]
+        if part.parting is not None:
+            self._xp.multiply(part.parting, filtered, out=parted)
+            return
+        for rows in self._panels:
+            some = parted[:, rows]
+            self._xp.conjugate(filtered[:, rows], out=some)
+            some *= part.meeting[:, rows]
+            self._xp.conjugate(some, out=some)
 
     def scaled(self, factors: Real) -> "_Kernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
         other = copy.copy(self)
-        column = self._xp.asarray(factors[:, None, None])
-        other._vectors = self._place(self._vectors * column)
-        other._local = self._place(self._local * column)
         other._parts = {}
+        if self._one_by_one:
+            other._factors = self._factors * factors
+        else:
+            column = self._xp.asarray(factors[:, None, None])
+            other._vectors = self._place(self._vectors * column)
+            other._local = self._place(self._local * column)
         return other
 
     def _product(
-        self, matrix: "_Matrix", block: "_Block", out: "_Block", add: bool = False
+        self,
+        matrix: "_Matrix",
+        block: "_Block",
+        out: "_Block",
+        factors: Real | None = None,
+        add: bool = False,
     ) -> None:
         """matrix · block; a real matrix meets complex columns as twice as many real ones."""
         kind = matrix.kind
         if self._one_by_one:
-            gemm = GEMM[kind]
-            for left, right, result in zip(matrix.turned, block.turned[kind], out.turned[kind]):
+            gemm, adjoint = GEMM[kind], matrix.adjoint
+            for index, (left, right, result) in enumerate(
+                zip(matrix.turned, block.turned[kind], out.turned[kind])
+            ):
                 # Fortran sees the transposes: outᵀ (+)= blockᵀ · matrixᵀ.
-                gemm(1.0, right, left, float(add), result, 0, 0, 1)
+                factor = 1.0 if factors is None else factors[index]
+                gemm(factor, right, left, float(add), result, 0, adjoint, 1)
         else:
             self._xp.matmul(matrix.stack, block.both[kind], out=out.both[kind])
 
@@ -323,14 +358,18 @@ class _Block:
 
 
 class _Matrix:
-    """A stack of constant matrices, real (kind 1) or complex (kind 0), and their transposes."""
+    """A stack of constant matrices, real (kind 1) or complex (kind 0), and their transposes.
 
-    __slots__ = ("kind", "stack", "turned")
+    adjoint: that the conjugate transposes are meant (2, as BLAS wants it), or 0.
+    """
 
-    def __init__(self, stack: Any) -> None:
+    __slots__ = ("adjoint", "kind", "stack", "turned")
+
+    def __init__(self, stack: Any, adjoint: bool = False) -> None:
         self.stack = stack
         self.kind = 1 if stack.dtype == np.float64 else 0
         self.turned = [matrix.T for matrix in stack]
+        self.adjoint = 2 if adjoint else 0
 
 
 class _Part:
@@ -338,9 +377,14 @@ class _Part:
 
     def __init__(self, kernel: _Kernel, few: slice) -> None:
         one_by_one = kernel._one_by_one
-        self.to_energy, self.rates = _Matrix(kernel._to_energy[few]), _Matrix(kernel._rates[few])
         self.vectors, self.local = _Matrix(kernel._vectors[few]), _Matrix(kernel._local[few])
-        self.meeting, self.parting = kernel._meeting[few], kernel._parting[few]
+        self.rates = _Matrix(kernel._rates[few])
+        if kernel._to_energy is None:
+            self.to_energy = _Matrix(kernel._vectors[few], adjoint=True)
+        else:
+            self.to_energy = _Matrix(kernel._to_energy[few])
+        self.meeting = kernel._meeting[few]
+        self.parting = None if kernel._parting is None else kernel._parting[few]
         self.phase = None if kernel._phase is None else kernel._phase[few]
         self.in_energy = _Block(kernel._in_energy[few], one_by_one)
         self.filtered = _Block(kernel._filtered[few], one_by_one)

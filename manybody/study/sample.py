@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.blas import blas_threads
+from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Array, Segment, Solution, Stepper
 from manybody.numerics.steppers import build_stepper
@@ -173,7 +174,7 @@ class RedfieldEquation:
         self.operator = KernelOperator(
             self.kernel,
             generator.spectral_box,
-            generator.spectrum.n_sites,
+            Columns(generator.spectrum.n_sites),
             stepper.linearity,
             generator.spectral_outline,
         )

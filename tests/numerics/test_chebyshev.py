@@ -6,6 +6,7 @@ from scipy.linalg import expm
 
 import manybody as mb
 from manybody.numerics.chebyshev import Chebyshev, bessel_table
+from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import cut
 from manybody.physics.redfield import build_redfield
@@ -16,7 +17,7 @@ def redfield_operator(models, bath, lamb_shift=False, outline=True):
     generator = build_redfield(build_spectrum(models), bath, lamb_shift)
     n = models[0].n_sites
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, n, "hermitian",
+        generator.kernel(), generator.spectral_box, Columns(n), "hermitian",
         generator.spectral_outline if outline else None,
     )  # fmt: skip
 
@@ -104,7 +105,9 @@ def test_a_wrong_outline_is_found_out(wrong):
     generator = build_redfield(build_spectrum([model]), strong, False)
     outline = generator.spectral_outline
     outline = wrong * outline.real + 1j * outline.imag * (1.0 - wrong)
-    operator = KernelOperator(generator.kernel(), generator.spectral_box, 6, "hermitian", outline)
+    operator = KernelOperator(
+        generator.kernel(), generator.spectral_box, Columns(6), "hermitian", outline
+    )
     times = np.array([3.0, 8.0])
     stepper = Chebyshev(1e-9)
     segment = cut(times, 8.0)[0]
@@ -127,7 +130,7 @@ def test_a_spectrum_outside_its_box_raises(bath):
     generator = build_redfield(build_spectrum([model]), bath, False)
     for outline in (None, generator.spectral_outline / 1e3):
         operator = KernelOperator(
-            generator.kernel(), generator.spectral_box / 1e3, 6, "hermitian", outline
+            generator.kernel(), generator.spectral_box / 1e3, Columns(6), "hermitian", outline
         )
         with pytest.raises(RuntimeError, match="outside its box"):
             Chebyshev(1e-9).advance(operator, start(operator), cut(np.array([500.0]), 500.0)[0])
@@ -137,7 +140,7 @@ def test_a_spectrum_outside_its_box_raises(bath):
 def test_scaled_operators_and_sums(bath, rng, linearity):
     models = [mb.dirac_syk2(5, seed=seed) for seed in range(3)]
     generator = build_redfield(build_spectrum(models), bath, True)
-    operator = KernelOperator(generator.kernel(), generator.spectral_box, 5, linearity)
+    operator = KernelOperator(generator.kernel(), generator.spectral_box, Columns(5), linearity)
     x = rng.normal(size=(3, 5, 5)) + 1j * rng.normal(size=(3, 5, 5))
     plus = rng.normal(size=(3, 5, 5)) + 0j
     plain, out = np.empty_like(x), np.empty_like(x)

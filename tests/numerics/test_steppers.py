@@ -6,6 +6,7 @@ from scipy.linalg import expm
 from test_chebyshev import run
 
 import manybody as mb
+from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.steppers import PETSC_STEPPERS, STEPPERS, build_stepper
 from manybody.physics.redfield import build_redfield
@@ -22,7 +23,7 @@ def operator_for(stepper, model, bath, lamb_shift):
     generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
     n = model.n_sites
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, n, stepper.linearity,
+        generator.kernel(), generator.spectral_box, Columns(n), stepper.linearity,
         generator.spectral_outline,
     )  # fmt: skip
 

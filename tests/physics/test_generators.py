@@ -8,6 +8,7 @@ import pytest
 from conftest import hamiltonians
 
 import manybody as mb
+from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.physics import davies as davies_module
 from manybody.physics import reference
@@ -68,7 +69,9 @@ def test_redfield_kernel_and_rows(matrix, sites, bath, lamb_shift, rng):
     sigma = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
     rho = sigma @ sigma.conj().T
     for linearity, argument in (("complex", sigma), ("hermitian", rho)):
-        operator = KernelOperator(generator.kernel(), generator.spectral_box, n, linearity)
+        operator = KernelOperator(
+            generator.kernel(), generator.spectral_box, Columns(n), linearity
+        )
         out = np.empty((1, n, n), dtype=complex)
         operator.apply(np.ascontiguousarray(argument)[None].astype(complex), out)
         answer = (expected @ argument.ravel()).reshape(n, n)
@@ -92,7 +95,7 @@ def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
     """The reason for two linearities: X + X† is only real-linear."""
     model = mb.dirac_syk2(4, seed=1)
     generator = build_redfield(build_spectrum([model]), bath, False)
-    operator = KernelOperator(generator.kernel(), generator.spectral_box, 4, "hermitian")
+    operator = KernelOperator(generator.kernel(), generator.spectral_box, Columns(4), "hermitian")
     sigma = rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4))
     out = np.empty((1, 4, 4), dtype=complex)
     operator.apply(sigma[None], out)
@@ -112,7 +115,7 @@ def test_kernel_of_larger_systems_by_definition(bath, rng, n, kind, sites, linea
     matrices = [draw(rng, n) for _ in range(2)]
     models = [mb.SingleParticleModel(matrix, sites) for matrix in matrices]
     generator = build_redfield(build_spectrum(models), bath, lamb_shift)
-    operator = KernelOperator(generator.kernel(), generator.spectral_box, n, linearity)
+    operator = KernelOperator(generator.kernel(), generator.spectral_box, Columns(n), linearity)
     sigma = rng.normal(size=(2, n, n)) + 1j * rng.normal(size=(2, n, n))
     if linearity == "hermitian":
         sigma = sigma + np.swapaxes(sigma.conj(), 1, 2)
