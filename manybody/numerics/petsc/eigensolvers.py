@@ -28,8 +28,9 @@ def hermitian_eigenvalues(
     or overflow PETSc's integers; RuntimeError when SLEPc lacks ScaLAPACK or fails.
     Source: EPSSCALAPACK of the SLEPc manual, pzheev of the ScaLAPACK users' guide.
 
-    pzheev is asked for eigenvectors, which SLEPc has no way to decline: on few ranks
-    LAPACK on one of them is quicker, see scripts/bench_trace_norm.py.
+    pzheev is asked for eigenvectors, which SLEPc has no way to decline: six times (two
+    ranks) to ten times (one) slower than LAPACK's eigenvalues on one rank, measured by
+    scripts/bench_trace_norm.py.  Its use is memory: 7 to 9 N²/P numbers on each of P ranks.
     """
     module = petsc()
     _check(block, columns, dimension, comm)
