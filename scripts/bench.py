@@ -50,7 +50,7 @@ from manybody.physics.redfield import build_redfield  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
 from manybody.products import product  # noqa: E402
-from manybody.study.sample import stack_size  # noqa: E402
+from manybody.study.stacks import stack_size  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
 

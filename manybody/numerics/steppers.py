@@ -5,6 +5,8 @@ from manybody.numerics.dense import RungeKutta
 from manybody.numerics.protocols import Stepper
 
 PETSC_STEPPERS = ("ts-rk5dp", "ts-rk8vr", "ts-arkimex4", "mfn-krylov", "mfn-expokit")
+# SciPy's steps adapt to what one process sees.
+SERIAL_STEPPERS = ("dop853",)
 STEPPERS = ("chebyshev", "dop853", *PETSC_STEPPERS)
 
 

@@ -30,6 +30,10 @@ class Certificate:
     stepper_error: estimate of the error of ρ_R(t) in trace norm; nan when options
         given to PETSc leave nothing to estimate it from.
     applications: generator applications spent on the Redfield equation.
+    entries_kept: share of the Liouvillian's entries that an assembled operator keeps.
+    drop_error: estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁
+        at the last time with the bound of PHYSICS.md section 3.  No rigorous bound, since
+        ‖e^{Lt}‖ may exceed 1; usually far above the true change.
     """
 
     trace_error: float
@@ -47,6 +51,8 @@ class Certificate:
     level_conditioning: float
     stepper_error: float
     applications: int
+    entries_kept: float = 1.0
+    drop_error: float = 0.0
 
     def as_dict(self) -> dict[str, float | int | str]:
         """The figures by name."""

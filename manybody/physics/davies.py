@@ -101,7 +101,11 @@ class DaviesGenerator:
         ascending, >= 0.  Returns (T, N, N) in the site basis.
         """
         vectors = self.spectrum.vectors[0]
-        initial = vectors.conj().T @ rho @ vectors
+        return self.propagate_coherences(vectors.conj().T @ rho @ vectors, times)
+
+    def propagate_coherences(self, initial: NDArray[Any], times: Real) -> Complex:
+        """`propagate` from V†ρV: (N, N) in the energy basis -> (T, N, N) in the site basis."""
+        vectors = self.spectrum.vectors[0]
         states = self._coherences(initial, times)
         levels = np.arange(len(initial))
         if not self.populations_in_block:
@@ -231,10 +235,19 @@ def build_davies(
     rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
     exponents = redfield.secular_exponents[0]
     # Relative to level 0: a column of exponents has every level's phase.
+    damping, phases = exponents.real.copy(), exponents[:, 0].imag.copy()
     return DaviesGenerator(
-        spectrum, rates, exponents.real.copy(), exponents[:, 0].imag.copy(), redfield,
-        rows, columns, frequencies, matrix, tuple(large),
+        spectrum, rates, damping, phases, redfield, rows, columns, frequencies, matrix,
+        tuple(large),
     )  # fmt: skip
+
+
+def closed_form(
+    redfield: RedfieldGenerator, rates: Real, damping: Real, phases: Real
+) -> DaviesGenerator:
+    """Davies generator of one sample without Bohr blocks; see `DaviesGenerator`."""
+    blocks = _assemble_blocks(redfield.spectrum, redfield, [])
+    return DaviesGenerator(redfield.spectrum, rates, damping, phases, redfield, *blocks, ())
 
 
 def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block]], list[_Block]]:
@@ -273,6 +286,9 @@ def _assemble_blocks(
 
     (l, n) ← (k, m): γ(E_k − E_l) Σ_j A^j_lk A^j_mn − K_lk δ_mn − K*_nm δ_lk, K = Σ_j A_jΛ_j.
     """
+    if not groups:
+        empty = np.empty(0, dtype=np.intp)
+        return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
     vectors = spectrum.vectors[0]
     rates = redfield.rates[0]
     decay = vectors.conj().T @ redfield.decay[0] @ vectors
@@ -304,9 +320,6 @@ def _assemble_blocks(
             all_rows.append(left.ravel())
             all_columns.append(right.ravel())
             all_frequencies.append(np.repeat([block.frequency for block in blocks], size))
-    if not entries:
-        empty = np.empty(0, dtype=np.intp)
-        return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
     parts = (
         np.concatenate(entries),
         np.concatenate(partners),

@@ -36,15 +36,20 @@ class RedfieldGenerator:
     """Redfield generator of a stack of samples.
 
     spectrum: eigensystems; rates: (samples, N, N) G_lk = Γ(E_k − E_l), real
-    without Lamb shift, less iη(0) when every site is coupled; decay: (samples, N, N)
-    K = Σ_j A_j Λ_j in the site basis.
+    without Lamb shift, less iη(0) when every site is coupled.
     """
 
     spectrum: Spectrum
     rates: NDArray[Any]
-    decay: NDArray[Any]
 
     @cached_property
+    def decay(self) -> NDArray[Any]:
+        """(samples, N, N) K = Σ_j A_j Λ_j = ((P G) ∘ V) V† in the site basis."""
+        vectors = self.spectrum.vectors
+        mixed = (self.spectrum.coupled_probabilities @ self.rates) * vectors
+        return mixed @ _adjoint(vectors)
+
+    @property
     def hamiltonian(self) -> NDArray[Any]:
         """(samples, N, N) V diag(E) V† in the site basis, its energies centred on the band."""
         vectors = self.spectrum.vectors
@@ -120,9 +125,7 @@ class RedfieldGenerator:
 
     def select(self, samples: NDArray[np.intp] | slice) -> "RedfieldGenerator":
         """The generator of some samples of the stack, in the given order."""
-        chosen = RedfieldGenerator(
-            self.spectrum.select(samples), self.rates[samples], self.decay[samples]
-        )
+        chosen = RedfieldGenerator(self.spectrum.select(samples), self.rates[samples])
         carry_cached(self, chosen, samples)
         return chosen
 
@@ -191,14 +194,12 @@ class RedfieldGenerator:
 
 
 def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> RedfieldGenerator:
-    """Rates G and decay matrix K = ((P G) ∘ V) V† of a stack of samples."""
+    """The generator of a stack of samples."""
     rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
     if lamb_shift and spectrum.coupled.all():
         # η(0)ΣA_j² = η(0): no part of any equation, but large numbers to round.
         rates = rates - 1j * bath.eta(0.0)
-    vectors = spectrum.vectors
-    decay = ((spectrum.coupled_probabilities @ rates) * vectors) @ _adjoint(vectors)
-    return RedfieldGenerator(spectrum, rates, decay)
+    return RedfieldGenerator(spectrum, rates)
 
 
 def _adjoint(matrices: NDArray[Any]) -> NDArray[Any]:

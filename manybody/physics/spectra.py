@@ -94,6 +94,14 @@ def carry_cached(stack: Any, chosen: Any, samples: NDArray[np.intp] | slice) -> 
             vars(chosen)[name] = value[samples]
 
 
+def give_cached(owner: Any, **values: Any) -> None:
+    """Let `owner` have derived these: its cached properties by name.  Raises AttributeError."""
+    for name, value in values.items():
+        if not isinstance(getattr(type(owner), name, None), cached_property):
+            raise AttributeError(f"{type(owner).__name__} derives no {name!r}")
+        vars(owner)[name] = value
+
+
 def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
     """Diagonalise every H = V diag(E) V† of a stack of models of one kind.
 

@@ -12,10 +12,12 @@ from manybody.config import Point, Study
 from manybody.environment import describe
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.claims import Claims, hand_out, sweep
+from manybody.study.comparison import ambiguity_warning
 from manybody.study.groups import rank_of, size_of, together
 from manybody.study.plan import Task, application_flops, build_tasks, check_feasible
 from manybody.study.progress import Progress, clock
-from manybody.study.sample import ambiguity_warning, compare_ensemble, stack_size
+from manybody.study.sample import compare_ensemble
+from manybody.study.stacks import stack_size
 from manybody.study.store import Record, Store
 
 

@@ -1,6 +1,8 @@
 """Communicators as arguments: what a study asks of its ranks."""
 
+import contextlib
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -28,6 +30,36 @@ def together(comm: Any, action: Any) -> Any:
     if failure is not None:
         raise failure
     return result
+
+
+def on_every_rank(comm: Any, action: Any) -> list[Any]:
+    """Run `action` on every rank; each returns all results, or raises the first failure."""
+    if comm is None:
+        return [action()]
+    outcome: tuple[Any, Exception | None] = (None, None)
+    try:
+        outcome = (action(), None)
+    except Exception as error:  # raised below, on every rank
+        outcome = (None, _portable(error))
+    outcomes = comm.allgather(outcome)
+    for _, failure in outcomes:
+        if failure is not None:
+            raise failure
+    return [result for result, _ in outcomes]
+
+
+@contextlib.contextmanager
+def first_ranks(comm: Any, most: int) -> Iterator[tuple[Any, bool]]:
+    """(communicator of the first `most` ranks, whether this rank is one of them)."""
+    if comm is None or comm.Get_size() <= most:
+        yield comm, True
+        return
+    active = comm.Get_rank() < most
+    part = comm.Split(0 if active else 1, comm.Get_rank())
+    try:
+        yield part, active
+    finally:
+        part.Free()
 
 
 def _portable(error: Exception) -> Exception:

@@ -2,63 +2,30 @@
 
 A model is diagonalised once; the Redfield and Davies generators are built from
 the same spectrum; both equations are advanced side by side, segment by segment,
-and what is observed on the way is all that is kept.
+and what is observed on the way is all that is kept.  How: stacks.py for small systems
+on one process, large.py for one system on the ranks of a communicator.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable
+from typing import Any
 
 from manybody.blas import blas_threads
-from manybody.numerics.columns import Columns
-from manybody.numerics.dense import KernelOperator
-from manybody.numerics.protocols import Array, Segment, Solution, Stepper
-from manybody.numerics.steppers import build_stepper
-from manybody.physics import arguments, certificates, observables
+from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
-from manybody.physics.certificates import Certificate
-from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.models import SingleParticleModel
-from manybody.physics.redfield import RedfieldGenerator, build_redfield
-from manybody.physics.spectra import (
-    AMBIGUOUS,
-    EPSILON,
-    STRUCTURAL,
-    Clustering,
-    build_spectrum,
-    cluster_bohr_frequencies,
+from manybody.physics.spectra import AMBIGUOUS
+from manybody.study.comparison import (
+    Comparison,
+    Setting,
+    ambiguity_warning,
+    check_ranks,
+    check_setting,
+    without_states,
 )
-from manybody.study.groups import together
-
-Real = NDArray[np.float64]
-
-# Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
-# touched by an application, and together they should stay in a core's own cache.
-STACK_ELEMENTS = 8192
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Redfield and Davies side by side on one sample.
-
-    times: (T,) in 1/J; trace_distance: (T,) ‖ρ_D(t) − ρ_R(t)‖₁, no factor ½;
-    trace_distance_merged: the same with near-coincident Bohr frequencies merged,
-    only when the clustering is ambiguous; smallest_eigenvalue: (T,) of ρ_R(t);
-    certificate: measured figures; redfield_states, davies_states: (T, N, N) in the
-    site basis if kept, on rank 0, else None.
-    """
-
-    times: Real
-    trace_distance: Real
-    smallest_eigenvalue: Real
-    certificate: Certificate
-    trace_distance_merged: Real | None = None
-    redfield_states: Array | None = None
-    davies_states: Array | None = None
+from manybody.study.groups import first_ranks, on_every_rank, rank_of, size_of
+from manybody.study.large import compare_large, is_large
+from manybody.study.stacks import compare_stack, stacks_of_a_kind
 
 
 def compare(
@@ -72,6 +39,8 @@ def compare(
     keep_states: bool = False,
     comm: Any = None,
     petsc_options: str = "",
+    operator: str = "matrix-free",
+    drop_tolerance: float = 0.0,
 ) -> Comparison:
     """Trace distance between the Redfield and Davies evolutions of one particle.
 
@@ -80,33 +49,51 @@ def compare(
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
     1/J; lamb_shift: keep η(ω) in both equations; stepper: one of
     `manybody.STEPPERS`; tolerance: see the stepper; keep_states: return all
-    states; comm: an mpi4py communicator whose ranks all call this (rank 0
-    computes and every rank returns the same small arrays), or None;
-    petsc_options: as on PETSc's command line, prefix "redfield_".  BLAS runs on one
-    thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
+    states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
+    the sample, or None; every rank returns the same small arrays, which agree with
+    those of one process to rounding; petsc_options: as on PETSc's command line, prefix
+    "redfield_"; operator: one of `manybody.OPERATORS`, "assembled" needs PETSc;
+    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left
+    out of an assembled operator (PHYSICS.md section 3), the certificate says how many
+    and what they may have done.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or
+    its like says otherwise.
 
     Raises TypeError or ValueError for arguments out of range, before any work and
-    on every rank; RuntimeError when a stepper needs PETSc and it is missing or
-    does not converge.
+    on every rank; RuntimeError when PETSc is needed and missing or a stepper does not
+    converge.
     """
-    setting = _checked(
-        [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options
-    )
+    setting = check_setting(
+        [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
+        operator, drop_tolerance,
+    )  # fmt: skip
     arguments.boolean("keep_states", keep_states)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+    check_ranks(stepper, size_of(comm))
     kept: list[Comparison] = []
+    with first_ranks(comm, model.n_sites) as (ranks, active):
 
-    def action() -> Comparison:
-        with blas_threads():
-            kept.extend(_compare_stack([model], setting, keep_states))
-        return _without_states(kept[0])
+        def action() -> None:
+            if active:
+                kept.append(_compare_one(model, setting, ranks, keep_states))
 
-    # Where `action` ran, its result has the states that do not travel.
-    small: Comparison = together(comm, action)
-    if kept and small.certificate.clustering == AMBIGUOUS:
-        warnings.warn(ambiguity_warning(small.certificate), stacklevel=2)
-    return kept[0] if kept else small
+        on_every_rank(comm, action)
+    if size_of(comm) > model.n_sites:
+        small = comm.bcast(without_states(kept[0]) if kept else None)
+        kept = kept or [small]
+    result = kept[0]
+    if rank_of(comm) == 0 and result.certificate.clustering == AMBIGUOUS:
+        warnings.warn(ambiguity_warning(result.certificate), stacklevel=2)
+    return result
+
+
+def _compare_one(
+    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+) -> Comparison:
+    with blas_threads():
+        if size_of(comm) > 1 or setting.operator == "assembled" or is_large(model.n_sites):
+            return compare_large(model, setting, comm, keep_states)
+        return compare_stack([model], setting, keep_states)[0]
 
 
 def compare_ensemble(
@@ -118,6 +105,8 @@ def compare_ensemble(
     stepper: str = "chebyshev",
     tolerance: float = 1e-10,
     petsc_options: str = "",
+    operator: str = "matrix-free",
+    drop_tolerance: float = 0.0,
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -126,295 +115,16 @@ def compare_ensemble(
     leaves Davies undetermined is named by its certificate, without a warning.
     """
     models = list(models)
-    setting = _checked(
-        models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options
-    )
+    setting = check_setting(
+        models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
+        operator, drop_tolerance,
+    )  # fmt: skip
     results: dict[int, Comparison] = {}
     with blas_threads():
-        for stack in _stacks_of_a_kind(models):
+        for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
-            results.update(zip(stack, _compare_stack(chosen, setting)))
+            if operator == "assembled" or is_large(chosen[0].n_sites):
+                results.update((index, compare_large(models[index], setting)) for index in stack)
+            else:
+                results.update(zip(stack, compare_stack(chosen, setting)))
     return [results[index] for index in range(len(models))]
-
-
-def stack_size(n_sites: int) -> int:
-    """Samples that one stack holds: as many as keep its matrices in a near cache.
-
-    Batching pays where calls cost more than products: measured by scripts/bench.py.
-    """
-    return max(1, STACK_ELEMENTS // n_sites**2)
-
-
-def _stacks_of_a_kind(models: Sequence[SingleParticleModel]) -> list[list[int]]:
-    """Indices of models that agree in size, realness and coupled sites, a stack at a time."""
-    kinds: dict[tuple[int, bool, bytes], list[int]] = {}
-    for index, model in enumerate(models):
-        kind = (model.n_sites, model.is_real, model.coupled.tobytes())
-        kinds.setdefault(kind, []).append(index)
-    stacks = []
-    for (n_sites, _, _), members in kinds.items():
-        size = stack_size(n_sites)
-        stacks += [members[first : first + size] for first in range(0, len(members), size)]
-    return stacks
-
-
-class Equation(Protocol):
-    """One master equation for a stack of samples, advanced from segment to segment."""
-
-    def advance(self, state: Array, segment: Segment) -> Solution:
-        """States (samples, N, N) -> Solution in the site basis."""
-
-
-class RedfieldEquation:
-    """Redfield, by a stepper over the matrix-free operator."""
-
-    def __init__(self, generator: RedfieldGenerator, stepper: Stepper) -> None:
-        self.stepper = stepper
-        self.kernel = generator.kernel()
-        self.operator = KernelOperator(
-            self.kernel,
-            generator.spectral_box,
-            Columns(generator.spectrum.n_sites),
-            stepper.linearity,
-            generator.spectral_outline,
-        )
-
-    def advance(self, state: Array, segment: Segment) -> Solution:
-        """Let the stepper advance."""
-        return self.stepper.advance(self.operator, state, segment)
-
-
-class DaviesEquation:
-    """Davies, in closed form, one generator a sample."""
-
-    def __init__(self, generators: list[DaviesGenerator]) -> None:
-        self.generators = generators
-
-    def advance(self, state: Array, segment: Segment) -> Solution:
-        """All times of the segment at once; the error is rounding."""
-        times = np.array(segment.times) - segment.start
-        ends_on_output = len(times) > 0 and segment.times[-1] == segment.stop
-        if not ends_on_output:
-            times = np.append(times, segment.stop - segment.start)
-        states = np.stack(
-            [generator.propagate(own, times) for generator, own in zip(self.generators, state)]
-        )
-        none = np.zeros(len(state))
-        wanted = states if ends_on_output else states[:, :-1]
-        return Solution(wanted, states[:, -1].copy(), "exact", none.astype(np.int64), none)
-
-
-@dataclass(frozen=True, eq=False)
-class _Setting:
-    """What all samples of one call have in common; see `compare`."""
-
-    bath: OhmicBath
-    times: Real
-    initial_site: int
-    lamb_shift: bool
-    stepper: Stepper
-
-
-def _compare_stack(
-    models: Sequence[SingleParticleModel], setting: _Setting, keep_states: bool = False
-) -> list[Comparison]:
-    """Samples of one kind: diagonalised together, advanced with those of equal segments."""
-    spectrum = build_spectrum(models)
-    clusterings = cluster_bohr_frequencies(spectrum)
-    generator = build_redfield(spectrum, setting.bath, setting.lamb_shift)
-    results: dict[int, Comparison] = {}
-    for stack in setting.stepper.stacks(generator, setting.times):
-        # Two answers for Davies: on its own.
-        alone = [index for index in stack if clusterings[index].verdict == AMBIGUOUS]
-        others = [index for index in stack if clusterings[index].verdict != AMBIGUOUS]
-        for chosen in [[index] for index in alone] + ([others] if others else []):
-            whole = chosen == list(range(len(models)))
-            own = _compare_alike(
-                generator if whole else generator.select(np.array(chosen)),
-                [clusterings[index] for index in chosen],
-                setting,
-                keep_states,
-            )
-            results.update(zip(chosen, own))
-    return [results[index] for index in range(len(models))]
-
-
-def _compare_alike(
-    generator: RedfieldGenerator,
-    clusterings: list[Clustering],
-    setting: _Setting,
-    keep_states: bool,
-) -> list[Comparison]:
-    """Samples with the same segments, both equations side by side."""
-    spectrum, bath, times = generator.spectrum, setting.bath, setting.times
-    redfield = RedfieldEquation(generator, setting.stepper)
-    davies = [
-        _davies(generator.select(slice(index, index + 1)), setting, clustering)
-        for index, clustering in enumerate(clusterings)
-    ]
-    equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
-    if clusterings[0].verdict == AMBIGUOUS:
-        merging = clusterings[0].merging_tolerance
-        merged = build_davies(spectrum, bath, setting.lamb_shift, merging, generator)
-        equations["davies merged"] = DaviesEquation([merged])
-
-    n_samples, n = spectrum.n_samples, spectrum.n_sites
-    initial = np.zeros((n_samples, n, n), dtype=np.complex128)
-    initial[:, setting.initial_site, setting.initial_site] = 1.0
-    states = dict.fromkeys(equations, initial)
-    seen = _Observations(list(equations), n_samples, len(times), keep_states)
-    for segment in setting.stepper.segments(generator, times):
-        solutions = {
-            name: equation.advance(states[name], segment) for name, equation in equations.items()
-        }
-        states = {name: solution.final for name, solution in solutions.items()}
-        seen.observe(segment, solutions)
-
-    gibbs_residuals = generator.gibbs_residual(bath.beta, redfield.kernel)
-    # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
-    errors = np.sqrt(n) * (seen.error_estimate + EPSILON * spectrum.norms * times[-1])
-    results = []
-    for index, clustering in enumerate(clusterings):
-        certificate = Certificate(
-            trace_error=float(seen.trace_error[index]),
-            hermiticity_error=float(seen.hermiticity_error[index]),
-            redfield_gibbs_residual=float(gibbs_residuals[index]),
-            davies_gibbs_residual=davies[index].gibbs_residual(bath.beta),
-            kms_residual=bath.kms_residual(spectrum.bohr_frequencies[index]),
-            smallest_eigenvalue=float(seen.smallest_eigenvalue[index].min()),
-            clustering=clustering.verdict,
-            merged_neighbours=clustering.merged_neighbours,
-            expected_by_chance=clustering.expected_by_chance,
-            smallest_separation=clustering.smallest_separation,
-            cluster_width=clustering.widest_cluster,
-            secular_ambiguity=seen.ambiguity(index),
-            level_conditioning=clustering.level_conditioning,
-            stepper_error=float(errors[index]),
-            applications=int(seen.applications[index]),
-        )
-        merged_distance = seen.distance.get("davies merged")
-        results.append(
-            Comparison(
-                times,
-                seen.distance["davies"][index],
-                seen.smallest_eigenvalue[index],
-                certificate,
-                None if merged_distance is None else merged_distance[index],
-                seen.kept("redfield", index),
-                seen.kept("davies", index),
-            )
-        )
-    return results
-
-
-def _davies(
-    redfield: RedfieldGenerator, setting: _Setting, clustering: Clustering
-) -> DaviesGenerator:
-    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
-    bath, lamb_shift = setting.bath, setting.lamb_shift
-    return build_davies(redfield.spectrum, bath, lamb_shift, merging, redfield)
-
-
-class _Observations:
-    """What is kept of the states of a stack while they pass by; the sample axis first."""
-
-    def __init__(self, names: list[str], n_samples: int, n_times: int, keep_states: bool) -> None:
-        # nan until observed, so that a time left out could not pass for a number.
-        shape = (n_samples, n_times)
-        self.distance = {name: np.full(shape, np.nan) for name in names if name != "redfield"}
-        self.smallest_eigenvalue = np.full(shape, np.nan)
-        self.trace_error, self.hermiticity_error = np.zeros(n_samples), np.zeros(n_samples)
-        self.error_estimate = np.zeros(n_samples)
-        self.applications = np.zeros(n_samples, dtype=np.int64)
-        self._parts: dict[str, list[Array]] | None = None
-        if keep_states:
-            self._parts = {name: [] for name in names}
-
-    def observe(self, segment: Segment, solutions: dict[str, Solution]) -> None:
-        """Reduce the states of one segment."""
-        redfield = solutions["redfield"]
-        self.applications += redfield.applications
-        self.error_estimate += redfield.error_estimate
-        if not segment.times:
-            return
-        chosen = slice(segment.first, segment.first + len(segment.times))
-        states = {name: solution.states for name, solution in solutions.items()}
-        for name, own in states.items():
-            error = certificates.hermiticity_error(own)
-            # Every element enters: a state that is not finite shows here.
-            if not np.isfinite(error).all():
-                raise RuntimeError(
-                    f"the {name} equation diverged between t = {segment.start:g} and "
-                    f"{segment.stop:g}"
-                )
-            self.hermiticity_error = np.maximum(self.hermiticity_error, error)
-            self.trace_error = np.maximum(self.trace_error, certificates.trace_error(own))
-            if name != "redfield":
-                distance = observables.trace_distance(own, states["redfield"])
-                self.distance[name][:, chosen] = distance
-        smallest = observables.smallest_eigenvalue(states["redfield"])
-        self.smallest_eigenvalue[:, chosen] = smallest
-        if self._parts is not None:
-            for name, own in states.items():
-                self._parts[name].append(own)
-
-    def kept(self, name: str, sample: int) -> Array | None:
-        """(T, N, N) states of one equation and sample, None if they were not kept."""
-        if self._parts is None:
-            return None
-        return np.concatenate([part[sample] for part in self._parts[name]])
-
-    def ambiguity(self, sample: int) -> float:
-        """Largest difference of the two answers, 0 when there is one."""
-        if "davies merged" not in self.distance:
-            return 0.0
-        two = self.distance["davies merged"][sample] - self.distance["davies"][sample]
-        return float(np.abs(two).max())
-
-
-def ambiguity_warning(certificate: Certificate) -> str:
-    """What to say of a spectrum that leaves Davies undetermined."""
-    return (
-        f"{certificate.merged_neighbours} neighbouring Bohr frequencies nearly coincide "
-        f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
-        f"{certificate.cluster_width:.1e}, nearest of the others "
-        f"{certificate.smallest_separation:.1e}): whether they are equal cannot be decided, and "
-        "the Davies equation depends on it.  trace_distance keeps them apart, "
-        "trace_distance_merged merges them; they differ by up to "
-        f"{certificate.secular_ambiguity:.1e}"
-    )
-
-
-def _checked(
-    models: Sequence[SingleParticleModel],
-    bath: OhmicBath,
-    times: Iterable[float],
-    initial_site: int,
-    lamb_shift: bool,
-    stepper: str,
-    tolerance: float,
-    petsc_options: str,
-) -> _Setting:
-    """The arguments of a call, checked; raises what `compare` says."""
-    for model in models:
-        arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
-    arguments.integer("initial_site", initial_site, 0)
-    fewest = min((model.n_sites for model in models), default=initial_site + 1)
-    if initial_site >= fewest:
-        raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
-    arguments.boolean("lamb_shift", lamb_shift)
-    arguments.instance("petsc_options", petsc_options, str)
-    grid = arguments.ascending_times("times", times)
-    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
-    return _Setting(bath, grid, initial_site, lamb_shift, scheme)
-
-
-def _without_states(result: Comparison) -> Comparison:
-    return Comparison(
-        result.times,
-        result.trace_distance,
-        result.smallest_eigenvalue,
-        result.certificate,
-        result.trace_distance_merged,
-    )

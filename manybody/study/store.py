@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from manybody.config import Point, Study, from_json, merge_systems
 from manybody.physics.certificates import Certificate
 from manybody.physics.spectra import VERDICTS
+from manybody.study.comparison import Comparison
 from manybody.study.plan import Task
-from manybody.study.sample import Comparison
 
 FORMAT = 1
 _HASH_LETTERS = 16

@@ -1,0 +1,134 @@
+"""What comparing the two equations takes and gives; how, is in sample.py and large.py."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.numerics.protocols import Array, Stepper
+from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper
+from manybody.physics import arguments
+from manybody.physics.baths import OhmicBath
+from manybody.physics.certificates import Certificate
+from manybody.physics.models import SingleParticleModel
+from manybody.physics.spectra import Clustering
+
+Real = NDArray[np.float64]
+
+OPERATORS = ("matrix-free", "assembled")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Redfield and Davies side by side on one sample.
+
+    times: (T,) in 1/J; trace_distance: (T,) ‖ρ_D(t) − ρ_R(t)‖₁, no factor ½;
+    trace_distance_merged: the same with near-coincident Bohr frequencies merged,
+    only when the clustering is ambiguous; smallest_eigenvalue: (T,) of ρ_R(t);
+    certificate: measured figures; redfield_states, davies_states: (T, N, N) in the
+    site basis if kept, on rank 0, else None.
+    """
+
+    times: Real
+    trace_distance: Real
+    smallest_eigenvalue: Real
+    certificate: Certificate
+    trace_distance_merged: Real | None = None
+    redfield_states: Array | None = None
+    davies_states: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all samples of one call have in common; see `compare`."""
+
+    bath: OhmicBath
+    times: Real
+    initial_site: int
+    lamb_shift: bool
+    stepper: Stepper
+    operator: str
+    drop_tolerance: float
+
+
+def check_setting(
+    models: Sequence[SingleParticleModel],
+    bath: OhmicBath,
+    times: Iterable[float],
+    initial_site: int,
+    lamb_shift: bool,
+    stepper: str,
+    tolerance: float,
+    petsc_options: str,
+    operator: str,
+    drop_tolerance: float,
+) -> Setting:
+    """The arguments of a call, checked; raises what `compare` says."""
+    for model in models:
+        arguments.instance("model", model, SingleParticleModel)
+    arguments.instance("bath", bath, OhmicBath)
+    arguments.integer("initial_site", initial_site, 0)
+    fewest = min((model.n_sites for model in models), default=initial_site + 1)
+    if initial_site >= fewest:
+        raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
+    arguments.boolean("lamb_shift", lamb_shift)
+    arguments.instance("petsc_options", petsc_options, str)
+    grid = arguments.ascending_times("times", times)
+    arguments.choice("operator", operator, OPERATORS)
+    check_drop_tolerance(drop_tolerance, operator)
+    scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
+    return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
+
+
+def check_ranks(stepper: str, n_ranks: int) -> None:
+    """Raise ValueError when several ranks would share a sample that one of them must advance."""
+    if stepper in SERIAL_STEPPERS and n_ranks > 1:
+        raise ValueError(
+            f"stepper = {stepper!r}: runs on one rank a sample, {n_ranks} ranks would share one"
+        )
+
+
+def check_drop_tolerance(drop_tolerance: object, operator: str) -> float:
+    """A tolerance in [0, 1), 0 unless the operator is assembled.  Raises TypeError, ValueError."""
+    value = arguments.real("drop_tolerance", drop_tolerance, minimum=0.0)
+    if value >= 1.0:
+        raise ValueError(f"drop_tolerance = {value:g}: allowed are 0 <= drop_tolerance < 1")
+    if value > 0.0 and operator != "assembled":
+        raise ValueError(
+            f"drop_tolerance = {value:g}: operator {operator!r} has no entries to drop, "
+            "'assembled' has"
+        )
+    return value
+
+
+def certify(clustering: Clustering, **measured: Any) -> Certificate:
+    """The certificate of one sample from its clustering and everything else, by name."""
+    return Certificate(
+        clustering=clustering.verdict,
+        merged_neighbours=clustering.merged_neighbours,
+        expected_by_chance=clustering.expected_by_chance,
+        smallest_separation=clustering.smallest_separation,
+        cluster_width=clustering.widest_cluster,
+        level_conditioning=clustering.level_conditioning,
+        **measured,
+    )
+
+
+def ambiguity_warning(certificate: Certificate) -> str:
+    """What to say of a spectrum that leaves Davies undetermined."""
+    return (
+        f"{certificate.merged_neighbours} neighbouring Bohr frequencies nearly coincide "
+        f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
+        f"{certificate.cluster_width:.1e}, nearest of the others "
+        f"{certificate.smallest_separation:.1e}): whether they are equal cannot be decided, and "
+        "the Davies equation depends on it.  trace_distance keeps them apart, "
+        "trace_distance_merged merges them; they differ by up to "
+        f"{certificate.secular_ambiguity:.1e}"
+    )
+
+
+def without_states(result: Comparison) -> Comparison:
+    """What every rank gets."""
+    return replace(result, redfield_states=None, davies_states=None)

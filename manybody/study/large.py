@@ -1,0 +1,321 @@
+"""One large sample: ρ spread by whole columns over the ranks that share it.
+
+Rank 0 diagonalises; V, E and what follows from them are kept once a node.  Every rank
+advances its columns of ρ, products local, one exchange an application.  To observe,
+whole matrices meet on ranks of their own, one output time each, where the Davies state
+of that time is made as well: eigenvalues of N x N matrices are faster that way than
+spread out, up to sizes that no node could hold (scripts/bench_trace_norm.py).
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.numerics.columns import Columns
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.protocols import Array, Operator, Segment
+from manybody.physics import certificates, observables
+from manybody.physics.davies import DaviesGenerator, build_davies, closed_form
+from manybody.physics.models import SingleParticleModel
+from manybody.physics.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    EPSILON,
+    SIMPLE,
+    Clustering,
+    Spectrum,
+    build_spectrum,
+    cluster_bohr_frequencies,
+    give_cached,
+)
+from manybody.study.comparison import Comparison, Setting, certify
+from manybody.study.groups import on_every_rank, together
+from manybody.study.windows import NodeMemory
+
+Real = NDArray[np.float64]
+
+# Above this one sample fills every cache, and memory counts.
+_LARGE_ABOVE = 256
+# Complex N x N arrays of a rank that observes a whole state beside its Davies state.
+OBSERVER_MATRICES = 3.5
+# Two ranks observe in the room that an application needs; more only where memory abounds.
+_FEWEST_OBSERVERS = 2
+
+
+def is_large(n_sites: int) -> bool:
+    """Whether a sample goes this way on one process too: a matter of its size alone."""
+    return n_sites > _LARGE_ABOVE
+
+
+def compare_large(
+    model: SingleParticleModel | None,
+    setting: Setting,
+    comm: Any = None,
+    keep_states: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """Both equations on one sample, the same small arrays on every rank of `comm`.
+
+    model: needed on rank 0 alone; comm: an mpi4py communicator of at most N ranks that
+    all call this, or None; keep_states: all states, on rank 0; tell: called with a word
+    on the progress.  What fails on one rank is raised on all.
+    """
+    with NodeMemory(comm) as memory:
+        sample = _share(model, setting, comm, memory)
+        result = _compare(sample, setting, Columns(sample.n_sites, comm), keep_states, tell)
+        # The arrays in it are gone with the memory.
+        del sample
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """What all ranks know of a sample; its large arrays lie in the memory of the node."""
+
+    generator: RedfieldGenerator
+    davies: dict[str, DaviesGenerator]
+    clustering: Clustering
+    kms_residual: float
+
+    @property
+    def n_sites(self) -> int:
+        return self.generator.spectrum.n_sites
+
+
+def _share(
+    model: SingleParticleModel | None, setting: Setting, comm: Any, memory: NodeMemory
+) -> _Sample:
+    """Rank 0 computes, array after array, so that what it no longer needs is gone."""
+    bath, lamb_shift = setting.bath, setting.lamb_shift
+    built: dict[str, Any] = {}
+
+    def shared(name: str) -> NDArray[Any]:
+        return memory.share(built.pop(name, None))
+
+    def diagonalise() -> tuple[Real, NDArray[np.bool_]]:
+        if model is None:
+            raise ValueError("rank 0 needs the model")
+        spectrum = build_spectrum([model])
+        built.update(energies=spectrum.energies, vectors=spectrum.vectors)
+        return spectrum.norms, spectrum.coupled
+
+    norms, coupled = together(comm, diagonalise)
+    energies, vectors = shared("energies"), shared("vectors")
+    first = Spectrum(energies, vectors, norms, coupled)
+
+    def classify() -> tuple[Clustering, float]:
+        built["rates"] = build_redfield(first, bath, lamb_shift).rates
+        return cluster_bohr_frequencies(first)[0], bath.kms_residual(first.bohr_frequencies[0])
+
+    clustering, kms_residual = together(comm, classify)
+    rates = shared("rates")
+    is_simple = clustering.verdict == SIMPLE
+    wants_decay = setting.operator == "assembled" or not is_simple
+
+    def bound() -> dict[str, Any]:
+        generator = RedfieldGenerator(first, rates)
+        figures = {
+            name: getattr(generator, name)
+            for name in ("spectral_box", "spectral_outline", "decay_bound")
+        }
+        davies = build_davies(first, bath, lamb_shift, None, generator)
+        built.update(jumps=davies.rates, damping=davies.damping)
+        if wants_decay:
+            built["decay"] = generator.decay
+        if setting.operator == "matrix-free":
+            built["local"] = generator.local
+        return {**figures, "phases": davies.phases}
+
+    facts = together(comm, bound)
+    phases = facts.pop("phases")
+    # Fresh ones: what `first` has derived on the way is no longer needed.
+    spectrum = Spectrum(energies, vectors, norms, coupled)
+    generator = RedfieldGenerator(spectrum, rates)
+    if wants_decay:
+        facts["decay"] = shared("decay")
+    if setting.operator == "matrix-free":
+        facts["local"] = shared("local")
+    give_cached(generator, **facts)
+    jumps, damping = shared("jumps"), shared("damping")
+    davies = {"davies": closed_form(generator, jumps, damping, phases)}
+    if not is_simple:
+        merging = clustering.merging_tolerance
+        name = "davies merged" if clustering.verdict == AMBIGUOUS else "davies"
+        davies[name] = build_davies(spectrum, bath, lamb_shift, merging, generator)
+    return _Sample(generator, davies, clustering, kms_residual)
+
+
+def _compare(
+    sample: _Sample,
+    setting: Setting,
+    columns: Columns,
+    keep_states: bool,
+    tell: Callable[[str], None],
+) -> Comparison:
+    """Advance, observe, and put together what every rank returns."""
+    generator, bath, times = sample.generator, setting.bath, setting.times
+    n, comm, site = sample.n_sites, columns.comm, setting.initial_site
+    state = np.zeros((1, n, columns.width), dtype=np.complex128)
+    if columns.own.start <= site < columns.own.stop:
+        state[0, site, site - columns.own.start] = 1.0
+    observers = 1 if keep_states else together(comm, lambda: _observers(n, columns.size))
+    seen: list[_Seen] = []
+    kept: list[dict[str, Array]] = []
+    applications, error_estimate, redfield_residual = 0, 0.0, 0.0
+    entries_kept, dropped_norm = 1.0, 0.0
+    with ExitStack() as stack:
+        assembled = None
+        if setting.operator == "assembled":
+            assembled, entries_kept, dropped_norm = _assemble(generator, setting, columns)
+            stack.callback(assembled.destroy)
+        for segment in setting.stepper.segments(generator, times):
+            # Made anew for every segment: its workspaces are room to observe in.
+            operator = assembled or _matrix_free(generator, setting, columns)
+            if segment.start == 0.0:
+                redfield_residual = _gibbs_residual(operator, generator, bath.beta, columns)
+            solution = setting.stepper.advance(operator, state, segment)
+            del operator
+            state = solution.final
+            applications += int(solution.applications[0])
+            error_estimate += float(solution.error_estimate[0])
+            tell(f"t = {segment.stop:g} of {times[-1]:g}")
+            seen += _observe(sample, site, segment, solution.states[0], columns, observers, kept)
+            del solution
+    distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
+    merged = distances.get("davies merged")
+    smallest = np.array([each.smallest_eigenvalue for each in seen])
+    certificate = certify(
+        sample.clustering,
+        trace_error=max(each.trace_error for each in seen),
+        hermiticity_error=max(each.hermiticity_error for each in seen),
+        redfield_gibbs_residual=redfield_residual,
+        davies_gibbs_residual=together(
+            comm, lambda: sample.davies["davies"].gibbs_residual(bath.beta)
+        ),
+        kms_residual=sample.kms_residual,
+        smallest_eigenvalue=float(smallest.min()),
+        secular_ambiguity=(
+            0.0 if merged is None else float(np.abs(merged - distances["davies"]).max())
+        ),
+        # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
+        stepper_error=float(
+            np.sqrt(n) * (error_estimate + EPSILON * generator.spectrum.norms[0] * times[-1])
+        ),
+        applications=applications,
+        entries_kept=entries_kept,
+        drop_error=dropped_norm * float(times[-1]),
+    )
+    states: dict[str, Array | None] = {"redfield": None, "davies": None}
+    if keep_states and columns.rank == 0:
+        states = {name: np.stack([own[name] for own in kept]) for name in states}
+    return Comparison(
+        times, distances["davies"], smallest, certificate, merged,
+        states["redfield"], states["davies"],
+    )  # fmt: skip
+
+
+def _matrix_free(
+    generator: RedfieldGenerator, setting: Setting, columns: Columns
+) -> KernelOperator:
+    return KernelOperator(
+        generator.kernel(columns.own),
+        generator.spectral_box,
+        columns,
+        setting.stepper.linearity,
+        generator.spectral_outline,
+    )
+
+
+def _gibbs_residual(
+    operator: Operator, generator: RedfieldGenerator, beta: float, columns: Columns
+) -> float:
+    """Largest |element| of L[ρ_G] in the site basis."""
+    spectrum = generator.spectrum
+    vectors, populations = spectrum.vectors[0], spectrum.gibbs_populations(beta)[0]
+    gibbs = np.empty(operator.shape, dtype=np.complex128)
+    gibbs[0] = (vectors * populations) @ vectors[columns.own].conj().T
+    out = np.empty_like(gibbs)
+    operator.apply(gibbs, out)
+    return float(columns.largest(np.abs(out).max()))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of one output time."""
+
+    distances: dict[str, float]
+    smallest_eigenvalue: float
+    trace_error: float
+    hermiticity_error: float
+
+
+def _observe(
+    sample: _Sample,
+    site: int,
+    segment: Segment,
+    states: Array,
+    columns: Columns,
+    observers: int,
+    kept: list[dict[str, Array]],
+) -> list[_Seen]:
+    """Reduce the states (T, N, m) of a segment; `kept` gets them whole if one rank observes."""
+    seen: list[_Seen] = []
+    for first in range(0, len(states), observers):
+        chunk = slice(first, min(first + observers, len(states)))
+        whole = columns.collect(list(states[chunk]))
+
+        def reduce(
+            whole: Array | None = whole, times: tuple[float, ...] = segment.times[chunk]
+        ) -> _Seen | None:
+            if whole is None:
+                return None
+            return _figures(sample, site, times[columns.rank], whole, kept)
+
+        found = [one for one in on_every_rank(columns.comm, reduce) if one is not None]
+        for one, time in zip(found, segment.times[chunk]):
+            if not np.isfinite(one.hermiticity_error):
+                raise RuntimeError(f"an equation diverged before t = {time:g}")
+        seen += found
+    return seen
+
+
+def _figures(
+    sample: _Sample, site: int, time: float, transposed: Array, kept: list[dict[str, Array]] | None
+) -> _Seen:
+    """Both equations at one time; `transposed`: ρ_Rᵀ, overwritten."""
+    own = {"redfield": transposed.T.copy()} if kept is not None else {}
+    trace_error = certificates.trace_error(transposed[None, None])[0]
+    hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
+    row = sample.generator.spectrum.vectors[0, site]
+    initial = np.outer(row.conj(), row).astype(np.complex128)
+    distances = {}
+    for name, generator in sample.davies.items():
+        state = generator.propagate_coherences(initial, np.array([time]))
+        trace_error = max(trace_error, certificates.trace_error(state[None])[0])
+        hermiticity_error = np.maximum(
+            hermiticity_error, certificates.hermiticity_error(state[None])[0]
+        )
+        if kept is not None:
+            own[name] = state[0].copy()
+        state[0] -= transposed.T
+        distances[name] = float(observables.trace_norm(state, overwrite=True)[0])
+        del state
+    smallest = float(observables.smallest_eigenvalue(transposed[None], overwrite=True)[0])
+    if kept is not None:
+        kept.append(own)
+    return _Seen(distances, smallest, float(trace_error), float(hermiticity_error))
+
+
+def _observers(n_sites: int, n_ranks: int) -> int:
+    """How many ranks observe at the same time: as many as a quarter of the free memory holds."""
+    try:
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, OSError):
+        free = 0
+    room = int(0.25 * free / (OBSERVER_MATRICES * 16.0 * n_sites**2))
+    return min(n_ranks, max(_FEWEST_OBSERVERS, room))
