@@ -42,7 +42,7 @@ import manybody as mb  # noqa: E402
 from manybody.buffers import aligned_copy, aligned_empty, keep_freed_memory  # noqa: E402
 from manybody.environment import describe  # noqa: E402
 from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
-from manybody.numerics.columns import Columns
+from manybody.numerics.columns import Columns  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
 from manybody.physics.observables import trace_norm  # noqa: E402

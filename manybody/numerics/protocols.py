@@ -62,11 +62,14 @@ class Operator(Bounds, Protocol):
     """
 
     shape: tuple[int, int, int]
-    columns: Ownership
     basis: str
     linearity: Linearity
     autonomous: bool
     source: Array | None
+
+    @property
+    def columns(self) -> Ownership:
+        """Who owns what of a state."""
 
     def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
         """Write L[x], or L[x] + plus, into `out`."""

@@ -96,6 +96,6 @@ class NodeMemory:
         self._windows.append(window)
         memory, _ = window.Shared_query(0)
         # Pages lie at the same offsets in every process, and so does the first aligned byte.
-        raw = np.frombuffer(memory, dtype=np.uint8)
+        raw: NDArray[np.uint8] = np.frombuffer(memory, dtype=np.uint8)
         first = -raw.ctypes.data % ALIGNMENT
         return raw[first : first + size].view(dtype).reshape(shape)
