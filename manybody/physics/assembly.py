@@ -27,7 +27,7 @@ class AssembledRows:
 
     matrix: (m N, N²), columns in order within a row; entries_kept: its stored entries;
     entries_possible: m N (2N − 1), what nothing dropped has.
-    dropped_local: ‖δM‖₂ of what was dropped, the same whatever the columns.
+    dropped_local: a bound on ‖δM‖₂ of what was dropped, the same whatever the columns.
     dropped_squares: Σ_b of squared bounds on ‖δΛ_b‖₂, b in the columns: the caller adds
         up those of all columns before `dropped_norm`.
     """
@@ -48,10 +48,10 @@ def assemble_rows(
 
     columns: a contiguous range of [0, N), which may be empty: ranks can outnumber sites.
     drop_tolerance: in [0, 1).  Above 0, elements of Λ_j that are at most this times the
-        largest |G_lk| are dropped, K is built from the rest of the Λ_j, so that the trace
-        stays exact, and elements of H below the rounding of V diag(E) V†, 8√N ε‖H‖₂, are
-        dropped too: they would fill the rows of a lattice with noise.  Diagonal elements
-        of the Liouvillian are always stored.
+        largest |G_lk| are dropped, except where H or K has an element that is stored
+        anyway: a dense H gains nothing.  K is built from the rest of the Λ_j, so that the
+        trace stays exact.  Elements of H below the rounding of V diag(E) V†, 8√N ε‖H‖₂,
+        are dropped too: they would fill the rows of a lattice with noise.  Diagonals stay.
     The bits of a row do not depend on `columns`.  An element of Λ_j that equals the
     threshold to rounding may be dropped in one row and kept in its Hermitian partner;
     `dropped_norm` covers it.  No object but the rows themselves has N³ entries.
@@ -96,6 +96,9 @@ def assemble_rows(
         first = (b - start) * n + 1
         counts[first : first + n] = np.count_nonzero(kept, axis=1)
     borders = np.cumsum(counts)
+    if borders[-1] <= _LARGEST_32_BIT:
+        # SciPy would widen the indices too.
+        borders = borders.astype(kind)
     values = np.concatenate(kept_values)
     # The parts need not outlive their sum: they are as large.
     kept_values.clear()
@@ -142,13 +145,16 @@ class _Sites:
         unitary, decay = -1j * generator.hamiltonian[0], generator.decay[0]
         self.dropped_local = 0.0
         if self._dropping:
+            moves = np.abs(unitary) > degeneracy_tolerance(spectrum)
+            # Solvers that shift the diagonal want all of it to be there.
+            np.fill_diagonal(moves, True)
             # K_ac is (Λ_a)_ac: what remains of K belongs to what remains of the Λ_a.
-            all_of_it = unitary - decay
-            decays = np.abs(decay) > self._threshold
-            self._moves = np.abs(unitary) > degeneracy_tolerance(spectrum)
-            decay, unitary = np.where(decays, decay, 0.0), np.where(self._moves, unitary, 0.0)
-            self._acts = self._moves | decays
-            self.dropped_local = float(np.linalg.norm(all_of_it - (unitary - decay), 2))
+            acts = moves | (np.abs(decay) > self._threshold)
+            everything = unitary - decay
+            unitary, decay = np.where(moves, unitary, 0.0), np.where(acts, decay, 0.0)
+            self._moves, self._acts, self._acts_turned = moves, acts, aligned_copy(acts.T)
+            size = np.abs(everything - (unitary - decay))
+            self.dropped_local = float(np.sqrt(_squared_bound(size)))
             self.kept = np.empty((n, 2 * n - 1), dtype=np.bool_)
         self._unitary, self._local = unitary, unitary - decay
 
@@ -198,25 +204,24 @@ class _Sites:
         """Set what is too small to zero and mark the rest in `kept`."""
         n, own, partner, kept = len(self._sites), self._own, self._partner, self.kept
         size = np.abs(own)
-        large = size > self._threshold
-        own *= large
-        size *= ~large
-        rows, columns = size.sum(axis=0).max(), size.sum(axis=1).max()
-        kept[:, b : b + n] = large.T
-        kept[:, b : b + n] |= self._acts
-        large = np.abs(partner) > self._threshold
-        partner *= large
-        acts = self._acts[b]
-        kept[:, :b] = large[:b].T
-        kept[:, :b] |= acts[:b]
-        kept[:, b + n :] = large[b + 1 :].T
-        kept[:, b + n :] |= acts[b + 1 :]
-        moves = self._moves[b]
-        _place(kept[b], b, moves, moves)
-        # Solvers that shift the diagonal want all of it to be there.
-        kept[self._sites, b + self._sites] = True
-        # ‖·‖₂ is at most the Frobenius norm, and at most √(‖·‖₁ ‖·‖_∞).
-        return float(min(np.vdot(size, size), rows * columns))
+        stays = size > self._threshold
+        stays |= self._acts_turned
+        own *= stays
+        size *= ~stays
+        kept[:, b : b + n] = stays.T
+        np.greater(np.abs(partner), self._threshold, out=stays)
+        stays |= self._acts[b][:, None]
+        partner *= stays
+        kept[:, :b] = stays[:b].T
+        kept[:, b + n :] = stays[b + 1 :].T
+        _place(kept[b], b, self._moves[b], self._moves[b])
+        return _squared_bound(size)
+
+
+def _squared_bound(size: NDArray[np.float64]) -> float:
+    """‖·‖₂² of a matrix of these absolute values is at most ‖·‖_F² and at most ‖·‖₁ ‖·‖_∞."""
+    rows, columns = size.sum(axis=0).max(), size.sum(axis=1).max()
+    return float(min(np.vdot(size, size), rows * columns))
 
 
 def _place(row: NDArray[Any], b: int, left: NDArray[Any], right: NDArray[Any]) -> None:
