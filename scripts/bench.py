@@ -45,6 +45,7 @@ from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
 from manybody.numerics.columns import Columns  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
+from manybody.physics.assembly import assemble_rows  # noqa: E402
 from manybody.physics.observables import trace_norm  # noqa: E402
 from manybody.physics.redfield import build_redfield  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
@@ -331,7 +332,7 @@ def against_expm(quick):
         n, times = model.n_sites, np.linspace(0.0, last, 40)
         generator = build_redfield(build_spectrum([model]), BATH, False)
         start = time.perf_counter()
-        matrix = column_order_to_row_major(generator.rows(), n)
+        matrix = column_order_to_row_major(assemble_rows(generator).matrix, n)
         assembly = time.perf_counter() - start
         vector = np.zeros(n * n, dtype=np.complex128)
         vector[0] = 1.0

@@ -80,6 +80,14 @@ def tolerance(value: object) -> float:
     return result
 
 
+def drop_tolerance(value: object) -> float:
+    """Return `value` as a share in [0, 1) of the largest rate; 0 drops nothing."""
+    result = real("drop_tolerance", value)
+    if not 0.0 <= result < 1.0:
+        raise ValueError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+    return result
+
+
 def boolean(name: str, value: object) -> bool:
     """Return `value` as bool; TypeError unless it is True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
+from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths import OhmicBath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
@@ -49,7 +50,7 @@ def redfield_liouvillian(
 
     def build() -> NDArray[np.complex128]:
         generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
-        return column_order_to_row_major(generator.rows(), model.n_sites).toarray()
+        return column_order_to_row_major(assemble_rows(generator).matrix, model.n_sites).toarray()
 
     return Liouvillian(model.n_sites, build)
 

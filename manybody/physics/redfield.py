@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.buffers import aligned, aligned_empty, row_panels
@@ -149,48 +148,6 @@ class RedfieldGenerator:
         """
         columns = _range(columns, self.spectrum.n_sites)
         return _Kernel(self, columns, xp)
-
-    def rows(self, columns: slice = slice(None)) -> sp.csr_array:
-        """Rows b N + a of the Liouvillian for b in `columns`, all a.  One sample only.
-
-        Element ((a, b), (c, b)): M_ac + (Λ_b)_ac; element ((a, b), (a, c)):
-        conj(M_bc + (Λ_a)_bc): 2N − 1 entries a row (PHYSICS.md section 3).
-        Returns a (m N, N²) CSR array.
-        """
-        if self.spectrum.n_samples != 1:
-            raise ValueError(f"rows() takes one sample, the stack has {self.spectrum.n_samples}")
-        spectrum, rates = self.spectrum, self.rates[0]
-        n, vectors = spectrum.n_sites, spectrum.vectors[0]
-        m_matrix = -1j * self.hamiltonian[0] - self.decay[0]
-        masked = np.where(spectrum.coupled[:, None], vectors, 0.0)
-        sites = np.arange(n)
-        blocks = []
-        chosen = _range(columns, n)
-        for b in range(chosen.start, chosen.stop):
-            # (Λ_b)_ac, and (Λ_a)_bc for all a, c.
-            own = (vectors * masked[b].conj()) @ (rates * masked[b]) @ vectors.conj().T
-            partner = ((masked.conj() * vectors[b]) @ rates * masked) @ vectors.conj().T
-            left = m_matrix + own
-            right = (m_matrix[b] + partner).conj()
-            # (c, b) and (a, c) meet at (a, b).
-            left[sites, sites] += right[:, b]
-            others = np.delete(sites, b)
-            index = np.concatenate(
-                [np.tile(b * n + sites, (n, 1)), others[None, :] * n + sites[:, None]], axis=1
-            )
-            values = np.concatenate([left, right[:, others]], axis=1)
-            order = np.argsort(index, axis=1)
-            blocks.append(
-                sp.csr_array(
-                    (
-                        np.take_along_axis(values, order, axis=1).ravel(),
-                        np.take_along_axis(index, order, axis=1).ravel(),
-                        (2 * n - 1) * np.arange(n + 1),
-                    ),
-                    shape=(n, n * n),
-                )
-            )
-        return sp.csr_array(sp.vstack(blocks, format="csr"))
 
 
 def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> RedfieldGenerator:

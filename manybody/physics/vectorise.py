@@ -8,7 +8,7 @@ matrix times a block is one real product on its float64 view, and the part of Xâ
 that another rank needs, X[rows, :], is one contiguous piece.  A block of all
 columns is rho itself, its flat index the row-major one.
 
-Rows that `generator.rows` assembles use index b N + a, the columns of rho one after
+Rows that `assemble_rows` makes use index b N + a, the columns of rho one after
 the other: a rank which owns whole columns owns a contiguous range of them.
 """
 
