@@ -42,9 +42,9 @@ _WIDTHS = 1.0 + np.geomspace(1e-3, 15.0, 64)
 # the growth it predicts exceeded the measured one tenfold to a thousandfold.
 _ACCEPTED_GROWTH = 5.0
 _OUTLINE_SLACK = float(np.log(50.0))
-# Vectors φ_k that are summed by one product, as long as they fit into 64 MB.
+# Vectors φ_k that are summed by one product, as long as they fit into 16 MB.
 # Part of the result's bits: their number depends on the size of a sample alone.
-_MOST_VECTORS, _FEWEST_VECTORS, _VECTOR_ELEMENTS = 16, 3, 1 << 22
+_MOST_VECTORS, _VECTOR_ELEMENTS = 16, 1 << 20
 
 
 class Chebyshev:
@@ -129,7 +129,8 @@ class Chebyshev:
         n_samples, size = len(state), state.shape[1] ** 2
         states = np.zeros((n_samples, len(times), *state.shape[1:]), dtype=np.complex128)
         sums = _Sums(states, series)
-        length = int(np.clip(_VECTOR_ELEMENTS // size, _FEWEST_VECTORS, _MOST_VECTORS))
+        # Long rings save passes over the states, and cost memory beside theirs.
+        length = max(3, min(_MOST_VECTORS, max(_VECTOR_ELEMENTS // size, len(times) // 10)))
         # A ring: the first two of a block are made from the last two of the one before.
         phi = aligned_empty((length, *state.shape), np.complex128)
         scaled = operator.scaled(2.0 / widths)
@@ -153,6 +154,8 @@ class Chebyshev:
                 sums.add(phi[:filled], first)
         largest_norms, last_norms = sums.norms(operator.columns)
         tails = np.array([own.tail for own in series])
+        # Memory for the copy of the last state.
+        del phi, scaled
         return Solution(
             states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),

@@ -52,25 +52,39 @@ class _Block:
 class DaviesGenerator:
     """Davies generator of one sample.
 
-    spectrum: stack of this one sample; rates: (N, N) transition rates
-    W_{l←k} = γ(E_k − E_l) O_lk including l = k; damping: (N, N) and phases: (N,)
-    make the growth rate damping_kk' + i (phases_k − phases_k') of each coherence |k⟩⟨k'|
-    in the closed form; redfield: the generator whose secular part this is.
+    spectrum: stack of this one sample; redfield: the generator whose secular part this is.
     block_rows, block_columns, block_frequencies, block_matrix: coherences with
     frequency >= 0 in small Bohr blocks and the dissipator between them;
     large_blocks: those not formed.
     """
 
     spectrum: Spectrum
-    rates: Real
-    damping: Real
-    phases: Real
     redfield: RedfieldGenerator
     block_rows: NDArray[np.intp]
     block_columns: NDArray[np.intp]
     block_frequencies: Real
     block_matrix: sp.csr_array
     large_blocks: tuple[_Block, ...]
+
+    @property
+    def rates(self) -> Real:
+        """(N, N) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k."""
+        return 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
+
+    @property
+    def damping(self) -> Real:
+        """(N, N) real part of the closed-form growth rate of each coherence |k⟩⟨k'|."""
+        losses = self.redfield.losses[0].real
+        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
+        damping = dephasing * self.spectrum.weights[0]
+        damping -= losses[:, None]
+        damping -= losses
+        return damping
+
+    @property
+    def phases(self) -> Real:
+        """(N,) of which the imaginary part of a coherence's growth rate is a difference."""
+        return -self.spectrum.energies[0] - self.redfield.losses[0].imag
 
     @property
     def populations_in_block(self) -> bool:
@@ -86,12 +100,14 @@ class DaviesGenerator:
         non-negative terms.  initial: (N,); times: (T,) ascending >= 0 -> (T, N).
         """
         # A jump from a level to itself changes no population.
-        jumps = self.rates - np.diag(np.diagonal(self.rates))
-        out_rates = jumps.sum(axis=0)
+        step = self.rates
+        np.fill_diagonal(step, 0.0)
+        out_rates = step.sum(axis=0)
         q = float(out_rates.max())
         if q == 0.0:
             return np.tile(initial, (len(times), 1))
-        step = jumps / q + np.diag(1.0 - out_rates / q)
+        step /= q
+        np.fill_diagonal(step, 1.0 - out_rates / q)
         return _uniformised(lambda p: step @ p, initial, q, times)
 
     def propagate(self, rho: NDArray[Any], times: Real) -> Complex:
@@ -139,10 +155,10 @@ class DaviesGenerator:
     def _coherences(self, initial: Complex, times: Real) -> Complex:
         """e^{exponent · t} ∘ ρ(0); the phase of |k⟩⟨k'| is that of k over that of k'."""
         states = np.empty((len(times), *initial.shape), dtype=np.complex128)
-        phases = np.exp(1j * times[:, None] * self.phases)
+        damping, phases = self.damping, np.exp(1j * times[:, None] * self.phases)
         for some in row_panels(slice(0, len(times)), initial.size):
             # Loss and dephasing in one real exponent, or the second could overflow alone.
-            sizes = self.damping * times[some, None, None]
+            sizes = damping * times[some, None, None]
             np.multiply(np.exp(sizes, out=sizes), initial, out=states[some])
             states[some] *= phases[some, :, None]
             states[some] *= phases[some, None, :].conj()
@@ -150,17 +166,18 @@ class DaviesGenerator:
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""
-        result = (self.damping + 1j * (self.phases[:, None] - self.phases)) * sigma
+        phases = self.phases
+        result = (self.damping + 1j * (phases[:, None] - phases)) * sigma
         levels = np.arange(len(sigma))
         if not self.populations_in_block:
-            p = np.diagonal(sigma)
-            result[levels, levels] = self.rates @ p - self.rates.sum(axis=0) * p
+            p, rates = np.diagonal(sigma), self.rates
+            result[levels, levels] = rates @ p - rates.sum(axis=0) * p
         if self.block_rows.size:
             rows, columns = self.block_rows, self.block_columns
-            phases = -1j * self.block_frequencies
+            turning = -1j * self.block_frequencies
             x, y = sigma[rows, columns], sigma[columns, rows].conj()
-            result[rows, columns] = phases * x + self.block_matrix @ x
-            result[columns, rows] = (phases * y + self.block_matrix @ y).conj()
+            result[rows, columns] = turning * x + self.block_matrix @ x
+            result[columns, rows] = (turning * y + self.block_matrix @ y).conj()
         for block in self.large_blocks:
             x, y = sigma[block.rows, block.columns], sigma[block.columns, block.rows].conj()
             phase = -1j * block.frequency
@@ -227,27 +244,12 @@ def build_davies(
         raise ValueError(f"the Davies generator takes one sample, got {spectrum.n_samples}")
     if redfield is None:
         redfield = build_redfield(spectrum, bath, lamb_shift)
-    rates = 2.0 * redfield.rates[0].real * spectrum.weights[0]
     small: list[list[_Block]] = []
     large: list[_Block] = []
     if merging_tolerance is not None:
         small, large = _bohr_blocks(spectrum, merging_tolerance)
-    rows, columns, frequencies, matrix = _assemble_blocks(spectrum, redfield, small)
-    exponents = redfield.secular_exponents[0]
-    # Relative to level 0: a column of exponents has every level's phase.
-    damping, phases = exponents.real.copy(), exponents[:, 0].imag.copy()
-    return DaviesGenerator(
-        spectrum, rates, damping, phases, redfield, rows, columns, frequencies, matrix,
-        tuple(large),
-    )  # fmt: skip
-
-
-def closed_form(
-    redfield: RedfieldGenerator, rates: Real, damping: Real, phases: Real
-) -> DaviesGenerator:
-    """Davies generator of one sample without Bohr blocks; see `DaviesGenerator`."""
-    blocks = _assemble_blocks(redfield.spectrum, redfield, [])
-    return DaviesGenerator(redfield.spectrum, rates, damping, phases, redfield, *blocks, ())
+    blocks = _assemble_blocks(spectrum, redfield, small)
+    return DaviesGenerator(spectrum, redfield, *blocks, tuple(large))
 
 
 def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block]], list[_Block]]:

@@ -76,8 +76,7 @@ def check_setting(
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
-    arguments.choice("operator", operator, OPERATORS)
-    check_drop_tolerance(drop_tolerance, operator)
+    check_operator(operator, drop_tolerance)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
 
@@ -90,17 +89,23 @@ def check_ranks(stepper: str, n_ranks: int) -> None:
         )
 
 
-def check_drop_tolerance(drop_tolerance: object, operator: str) -> float:
-    """A tolerance in [0, 1), 0 unless the operator is assembled.  Raises TypeError, ValueError."""
-    value = arguments.real("drop_tolerance", drop_tolerance, minimum=0.0)
-    if value >= 1.0:
-        raise ValueError(f"drop_tolerance = {value:g}: allowed are 0 <= drop_tolerance < 1")
-    if value > 0.0 and operator != "assembled":
+def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float]:
+    """One of OPERATORS and a tolerance in [0, 1), 0 unless the operator is assembled.
+
+    Raises TypeError, ValueError, or RuntimeError when PETSc is needed and missing.
+    """
+    name = arguments.choice("operator", operator, OPERATORS)
+    value = arguments.drop_tolerance(drop_tolerance)
+    if name == "assembled":
+        from manybody.numerics.petsc.runtime import petsc
+
+        petsc()
+    elif value > 0.0:
         raise ValueError(
-            f"drop_tolerance = {value:g}: operator {operator!r} has no entries to drop, "
+            f"drop_tolerance = {value:g}: operator {name!r} has no entries to drop, "
             "'assembled' has"
         )
-    return value
+    return name, value
 
 
 def certify(clustering: Clustering, **measured: Any) -> Certificate:

@@ -32,20 +32,19 @@ def together(comm: Any, action: Any) -> Any:
     return result
 
 
-def on_every_rank(comm: Any, action: Any) -> list[Any]:
-    """Run `action` on every rank; each returns all results, or raises the first failure."""
+def on_every_rank(comm: Any, action: Any) -> Any:
+    """Run `action` on every rank; each returns its own result, or raises the first failure."""
     if comm is None:
-        return [action()]
-    outcome: tuple[Any, Exception | None] = (None, None)
+        return action()
+    result, failure = None, None
     try:
-        outcome = (action(), None)
+        result = action()
     except Exception as error:  # raised below, on every rank
-        outcome = (None, _portable(error))
-    outcomes = comm.allgather(outcome)
-    for _, failure in outcomes:
-        if failure is not None:
-            raise failure
-    return [result for result, _ in outcomes]
+        failure = _portable(error)
+    for one in comm.allgather(failure):
+        if one is not None:
+            raise one
+    return result
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Array, Operator, Segment
 from manybody.physics import certificates, observables
-from manybody.physics.davies import DaviesGenerator, build_davies, closed_form
+from manybody.physics.assembly import assemble_rows, dropped_norm
+from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
@@ -119,30 +120,26 @@ def _share(
 
     def bound() -> dict[str, Any]:
         generator = RedfieldGenerator(first, rates)
-        figures = {
-            name: getattr(generator, name)
-            for name in ("spectral_box", "spectral_outline", "decay_bound")
-        }
-        davies = build_davies(first, bath, lamb_shift, None, generator)
-        built.update(jumps=davies.rates, damping=davies.damping)
+        names = ("spectral_box", "spectral_outline", "decay_bound", "losses")
+        figures = {name: getattr(generator, name) for name in names}
+        built["weights"] = first.weights
         if wants_decay:
             built["decay"] = generator.decay
         if setting.operator == "matrix-free":
             built["local"] = generator.local
-        return {**figures, "phases": davies.phases}
+        return figures
 
     facts = together(comm, bound)
-    phases = facts.pop("phases")
     # Fresh ones: what `first` has derived on the way is no longer needed.
     spectrum = Spectrum(energies, vectors, norms, coupled)
+    give_cached(spectrum, weights=shared("weights"))
     generator = RedfieldGenerator(spectrum, rates)
     if wants_decay:
         facts["decay"] = shared("decay")
     if setting.operator == "matrix-free":
         facts["local"] = shared("local")
     give_cached(generator, **facts)
-    jumps, damping = shared("jumps"), shared("damping")
-    davies = {"davies": closed_form(generator, jumps, damping, phases)}
+    davies = {"davies": build_davies(spectrum, bath, lamb_shift, None, generator)}
     if not is_simple:
         merging = clustering.merging_tolerance
         name = "davies merged" if clustering.verdict == AMBIGUOUS else "davies"
@@ -231,6 +228,29 @@ def _matrix_free(
     )
 
 
+def _assemble(
+    generator: RedfieldGenerator, setting: Setting, columns: Columns
+) -> tuple[Any, float, float]:
+    """The assembled operator, the share of entries kept and the norm of those dropped."""
+    from manybody.numerics.petsc.assembled import AssembledOperator, check_undropped
+
+    tolerance = setting.drop_tolerance
+    if tolerance == 0.0:
+        check_undropped(columns)
+    rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own, tolerance))
+    kept, possible, squares = columns.total(
+        np.array([rows.entries_kept, rows.entries_possible, rows.dropped_squares])
+    )
+    operator = AssembledOperator(
+        rows.matrix,
+        columns,
+        setting.stepper.linearity,
+        generator.spectral_box,
+        generator.spectral_outline,
+    )
+    return operator, float(kept / possible), dropped_norm(rows.dropped_local, float(squares))
+
+
 def _gibbs_residual(
     operator: Operator, generator: RedfieldGenerator, beta: float, columns: Columns
 ) -> float:
@@ -276,7 +296,9 @@ def _observe(
                 return None
             return _figures(sample, site, times[columns.rank], whole, kept)
 
-        found = [one for one in on_every_rank(columns.comm, reduce) if one is not None]
+        own = on_every_rank(columns.comm, reduce)
+        every = [own] if columns.comm is None else columns.comm.allgather(own)
+        found = [one for one in every if one is not None]
         for one, time in zip(found, segment.times[chunk]):
             if not np.isfinite(one.hermiticity_error):
                 raise RuntimeError(f"an equation diverged before t = {time:g}")

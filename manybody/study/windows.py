@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.buffers import ALIGNMENT, aligned_empty
+from manybody.buffers import ALIGNMENT, aligned, aligned_empty
 
 # Bytes of one message, well below what a 32-bit count of bytes can say.
 _MESSAGE_BYTES = 1 << 28
@@ -51,7 +51,7 @@ class NodeMemory:
         if self._comm is None or self._comm.Get_size() == 1:
             if array is None:
                 raise ValueError("rank 0 has no array to share")
-            return array
+            return aligned(array)
         shape, dtype = self._comm.bcast(None if array is None else (array.shape, array.dtype))
         result = self._allocate(shape, dtype) if self.shared else None
         if result is None:
@@ -96,6 +96,6 @@ class NodeMemory:
         self._windows.append(window)
         memory, _ = window.Shared_query(0)
         # Pages lie at the same offsets in every process, and so does the first aligned byte.
-        raw: NDArray[np.uint8] = np.frombuffer(memory, dtype=np.uint8)
+        raw: NDArray[Any] = np.asarray(memory).view(np.uint8)
         first = -raw.ctypes.data % ALIGNMENT
         return raw[first : first + size].view(dtype).reshape(shape)

@@ -5,6 +5,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody.numerics.columns import Columns
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.redfield import build_redfield
@@ -23,11 +24,6 @@ def comm():
     return MPI.COMM_WORLD
 
 
-def columns_of(comm, n):
-    """Even shares: of more ranks than columns some have none."""
-    return slice(n * comm.rank // comm.size, n * (comm.rank + 1) // comm.size)
-
-
 def case(n, bath, sites=None, real=False):
     """Generator and definition, the same on every rank."""
     matrix = oracles.random_hermitian(np.random.default_rng(n), n, real=real)
@@ -36,10 +32,10 @@ def case(n, bath, sites=None, real=False):
     return generator, reference.redfield_liouvillian(matrix, couplings, bath, True)
 
 
-def assembled(generator, comm, columns, drop_tolerance=0.0):
-    rows = assemble_rows(generator, columns, drop_tolerance)
+def assembled(generator, columns, drop_tolerance=0.0):
+    rows = assemble_rows(generator, columns.own, drop_tolerance)
     return rows, AssembledOperator(
-        rows.matrix, columns, comm, "complex", generator.spectral_box, generator.spectral_outline
+        rows.matrix, columns, "complex", generator.spectral_box, generator.spectral_outline
     )
 
 
@@ -53,13 +49,13 @@ def states(n, count=1):
 @pytest.mark.parametrize("real", [False, True], ids=["complex", "real"])
 def test_the_product_is_the_definition_on_any_data(comm, bath, n, sites, real):
     generator, expected = case(n, bath, sites, real)
-    columns = columns_of(comm, n)
-    _, operator = assembled(generator, comm, columns)
-    assert operator.shape == (1, n, columns.stop - columns.start)
-    assert operator.matrix.getOwnershipRange() == (n * columns.start, n * columns.stop)
+    columns = Columns(n, comm)
+    _, operator = assembled(generator, columns)
+    assert operator.shape == (1, n, columns.width)
+    assert operator.matrix.getOwnershipRange() == (n * columns.own.start, n * columns.own.stop)
     sigma, other = states(n, 2)
-    answer = (expected @ sigma.ravel()).reshape(1, n, n)[:, :, columns]
-    own, plus = (np.ascontiguousarray(x[None, :, columns]) for x in (sigma, other))
+    answer = (expected @ sigma.ravel()).reshape(1, n, n)[:, :, columns.own]
+    own, plus = (np.ascontiguousarray(x[None, :, columns.own]) for x in (sigma, other))
     kept = own.copy(), plus.copy()
     out = np.full_like(own, np.nan)
     operator.apply(own, out)
@@ -80,28 +76,28 @@ def test_the_product_is_the_definition_on_any_data(comm, bath, n, sites, real):
 def test_alone_without_a_communicator(bath, n):
     """Every rank for itself: no communication, the same answer."""
     generator, expected = case(n, bath)
-    _, operator = assembled(generator, None, slice(None))
+    _, operator = assembled(generator, Columns(n))
     sigma = states(n)
     out = np.empty_like(sigma)
     operator.apply(sigma, out)
     np.testing.assert_allclose(out[0].ravel(), expected @ sigma.ravel(), atol=1e-13)
     values = np.array([1.0, 2.0])
-    np.testing.assert_array_equal(operator.total(values), values)
+    np.testing.assert_array_equal(operator.columns.total(values), values)
     operator.destroy()
 
 
 def test_scaled_operators_share_the_matrix(comm, bath):
     generator, expected = case(5, bath)
-    columns = columns_of(comm, 5)
-    _, operator = assembled(generator, comm, columns)
+    columns = Columns(5, comm)
+    _, operator = assembled(generator, columns)
     faster = operator.scaled(np.array([2.0])).scaled(np.array([-1.5]))
     assert faster.matrix is operator.matrix
     np.testing.assert_array_equal(faster.spectral_box, -3.0 * operator.spectral_box)
     np.testing.assert_array_equal(faster.spectral_outline, -3.0 * operator.spectral_outline)
     sigma = states(5)
-    own = np.ascontiguousarray(sigma[:, :, columns])
+    own = np.ascontiguousarray(sigma[:, :, columns.own])
     out = own.copy()
-    answer = (expected @ sigma.ravel()).reshape(1, 5, 5)[:, :, columns]
+    answer = (expected @ sigma.ravel()).reshape(1, 5, 5)[:, :, columns.own]
     faster.apply(own, out, plus=out)
     np.testing.assert_allclose(out, own - 3.0 * answer, atol=1e-13)
     operator.apply(own, out)
@@ -115,12 +111,12 @@ def test_scaled_operators_share_the_matrix(comm, bath):
 
 def test_totals_are_the_same_on_every_rank(comm, bath):
     generator, _ = case(5, bath)
-    _, operator = assembled(generator, comm, columns_of(comm, 5))
+    _, operator = assembled(generator, Columns(5, comm))
     every = np.random.default_rng(4).normal(size=(comm.size, 3, 2))
-    total = operator.total(every[comm.rank])
+    total = operator.columns.total(every[comm.rank])
     np.testing.assert_allclose(total, every.sum(axis=0), rtol=1e-14)
     assert len(set(comm.allgather(total.tobytes()))) == 1
-    assert operator.total(np.array(0.5)) == 0.5 * comm.size
+    assert operator.columns.total(np.array(0.5)) == 0.5 * comm.size
     operator.destroy()
 
 
@@ -128,30 +124,28 @@ def test_dropping_does_not_depend_on_the_ranks(comm, bath):
     model = mb.anderson3d(2, 5.0, seed=3)
     generator = build_redfield(build_spectrum([model]), bath, False)
     alone = assemble_rows(generator, drop_tolerance=1e-2)
-    columns = columns_of(comm, 8)
-    rows, operator = assembled(generator, comm, columns, 1e-2)
-    kept, squares = operator.total(np.array([float(rows.entries_kept), rows.dropped_squares]))
+    columns = Columns(8, comm)
+    rows, operator = assembled(generator, columns, 1e-2)
+    kept, squares = operator.columns.total(
+        np.array([float(rows.entries_kept), rows.dropped_squares])
+    )
     assert kept == alone.entries_kept < alone.entries_possible
     bound = dropped_norm(rows.dropped_local, squares)
     assert bound == pytest.approx(dropped_norm(alone.dropped_local, alone.dropped_squares))
     sigma = states(8)
-    own = np.ascontiguousarray(sigma[:, :, columns])
+    own = np.ascontiguousarray(sigma[:, :, columns.own])
     out = np.empty_like(own)
     operator.apply(own, out)
-    answer = (alone.matrix @ sigma[0].T.ravel()).reshape(8, 8).T[None, :, columns]
+    answer = (alone.matrix @ sigma[0].T.ravel()).reshape(8, 8).T[None, :, columns.own]
     np.testing.assert_allclose(out, answer, atol=1e-13)
     operator.destroy()
 
 
-def test_what_does_not_fit_together_is_refused_on_every_rank(comm, bath):
+def test_rows_that_do_not_fit_are_refused_on_every_rank(comm, bath):
     generator, _ = case(5, bath)
-    rows = assemble_rows(generator, slice(1, 3)).matrix
-    with pytest.raises(ValueError, match="rank 0: 10 x 25 rows for columns 1 to 3"):
-        AssembledOperator(rows, slice(1, 3), comm, "complex", generator.spectral_box)
-    columns = slice(0, 2) if comm.rank == 0 else slice(2, 2)
-    rows = assemble_rows(generator, columns).matrix
-    with pytest.raises(ValueError, match="columns 0 to 2 of rho have rows, 5 are needed"):
-        AssembledOperator(rows, columns, comm, "complex", generator.spectral_box)
+    rows = assemble_rows(generator, slice(1, 2)).matrix[:3]
+    with pytest.raises(ValueError, match="rank 0: 3 x 25 rows for"):
+        AssembledOperator(rows, Columns(5, comm), "complex", generator.spectral_box)
 
 
 def test_an_overflow_on_one_rank_is_refused_on_every_rank(comm, bath):
@@ -162,11 +156,11 @@ def test_an_overflow_on_one_rank_is_refused_on_every_rank(comm, bath):
             self.shape, self.nnz = matrix.shape, entries
 
     generator, _ = case(5, bath)
-    columns = columns_of(comm, 5)
-    rows = assemble_rows(generator, columns).matrix
+    columns = Columns(5, comm)
+    rows = assemble_rows(generator, columns.own).matrix
     entries = 2**63 if comm.rank == comm.size - 1 else rows.nnz
     with pytest.raises(ValueError, match="5 sites: one rank would store 9223372036854775808"):
-        AssembledOperator(Claimed(rows, entries), columns, comm, "complex", generator.spectral_box)
+        AssembledOperator(Claimed(rows, entries), columns, "complex", generator.spectral_box)
 
 
 def test_indices_end_somewhere():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Array, Linearity, Real
 
@@ -13,13 +14,12 @@ class AssembledOperator:
     """L[x] by one sparse product, on blocks x = rho[:, columns] of shape (1, N, m).
 
     rows: CSR rows b N + a of this rank, b in `columns`, all a: (m N, N²); PETSc copies
-    them.  columns: the range of this rank, empty or not, ranges in the order of ranks.
-    comm: an mpi4py communicator, or None for one process; making and destroying an
-    operator, and `apply`, are collective over it.  linearity: declared, not used: the
-    matrix is the complex-linear map, right on any data and so on Hermitian data.
+    them.  columns: who owns what; making and destroying an operator, and `apply`, are
+    collective over its communicator.  linearity: declared, not used: the matrix is the
+    complex-linear map, right on any data and so on Hermitian data.
     spectral_box: (1, 3); spectral_outline: (1, P) or None.  `matrix`: the PETSc Mat.
     Raises ValueError on every rank, before PETSc is asked for anything, when an index
-    overflows or the ranges do not fit together.
+    overflows or rows and columns do not fit together.
     """
 
     basis = "site"
@@ -29,28 +29,31 @@ class AssembledOperator:
     def __init__(
         self,
         rows: Any,
-        columns: slice,
-        comm: Any,
+        columns: Columns,
         linearity: Linearity,
         spectral_box: Real,
         spectral_outline: Array | None = None,
     ) -> None:
         module = petsc()
-        dimension = round(np.sqrt(rows.shape[1]))
-        start, stop, _ = columns.indices(dimension)
-        own = (dimension, start, stop, *rows.shape, rows.nnz)
-        every = [own] if comm is None else comm.allgather(own)
+        dimension, comm = columns.dimension, columns.comm
+        own = (*rows.shape, rows.nnz)
         # By all ranks for all: one that raised alone would leave the others waiting.
-        _check_ranges(every)
-        for _, first, last, _, _, entries in every:
-            check_index_range(dimension, entries, np.iinfo(module.IntType).max, last - first)
-        self.comm = comm
+        every = [own] if comm is None else comm.allgather(own)
+        for rank, (n_rows, n_columns, entries) in enumerate(every):
+            width = columns.ranges[rank].stop - columns.ranges[rank].start
+            if (n_rows, n_columns) != (width * dimension, dimension**2):
+                raise ValueError(
+                    f"rank {rank}: {n_rows} x {n_columns} rows for {width} columns of rho, "
+                    f"{width * dimension} x {dimension**2} are needed"
+                )
+            check_index_range(dimension, entries, np.iinfo(module.IntType).max, width)
+        self.columns = columns
         self.linearity: Linearity = linearity
         self.spectral_box, self.spectral_outline = spectral_box, spectral_outline
-        self.shape = (1, dimension, stop - start)
+        self.shape = (1, dimension, columns.width)
         self._factor = 1.0
         handle = module.COMM_SELF if comm is None else comm
-        local = (stop - start) * dimension
+        local = columns.width * dimension
         self.matrix = module.Mat().create(comm=handle)
         self.matrix.setSizes(((local, dimension**2), (local, dimension**2)))
         self.matrix.setType(module.Mat.Type.AIJ)
@@ -88,22 +91,17 @@ class AssembledOperator:
             other.spectral_outline = self.spectral_outline * factors[:, None]
         return other
 
-    def total(self, values: Real) -> Real:
-        """Sum of an array over the ranks, the same bits on every one."""
-        if self.comm is None:
-            return values
-        own = np.ascontiguousarray(values, dtype=np.float64)
-        every = np.empty((self.comm.size, *own.shape))
-        self.comm.Gather(own, every if self.comm.rank == 0 else None, root=0)
-        # One rank adds: MPI may add in another order on each.
-        result = every.sum(axis=0) if self.comm.rank == 0 else np.empty_like(own)
-        self.comm.Bcast(result, root=0)
-        return result
-
     def destroy(self) -> None:
         """Free the matrix, also for operators that share it; collective, once is enough."""
         for item in (self.matrix, self._input, self._output):
             item.destroy()
+
+
+def check_undropped(columns: Columns) -> None:
+    """Raise ValueError, on every rank, when a matrix with nothing dropped has no room."""
+    n, widest = columns.dimension, columns.ranges[0].stop
+    entries = widest * n * (2 * n - 1)
+    check_index_range(n, entries, np.iinfo(petsc().IntType).max, widest)
 
 
 def check_index_range(
@@ -129,18 +127,3 @@ def check_index_range(
             "drop tolerance, the matrix-free operator, or PETSc configured with "
             "--with-64-bit-indices"
         )
-
-
-def _check_ranges(every: list[tuple[int, ...]]) -> None:
-    """Raise ValueError unless rows and ranges of all ranks make one square matrix."""
-    dimension, expected = every[0][0], 0
-    for rank, (own, start, stop, n_rows, n_columns, _) in enumerate(every):
-        fits = own == dimension and n_columns == dimension**2 and n_rows == (stop - start) * own
-        if not fits or start != expected:
-            raise ValueError(
-                f"rank {rank}: {n_rows} x {n_columns} rows for columns {start} to {stop} of rho, "
-                f"needed are columns from {expected} on, {dimension} rows each"
-            )
-        expected = stop
-    if expected != dimension:
-        raise ValueError(f"columns 0 to {expected} of rho have rows, {dimension} are needed")

@@ -1,4 +1,4 @@
-"""An Operator of ours as a PETSc shell matrix on this process."""
+"""An Operator of ours as a PETSc shell matrix on the ranks that share it."""
 
 from typing import Any
 
@@ -51,9 +51,21 @@ class ShellMatrix:
         return float(np.hypot(box[0], max(-box[1], box[2])))
 
 
-def shell_matrix(context: ShellMatrix, dimension: int) -> Any:
+def shell_matrix(context: ShellMatrix, operator: Operator) -> Any:
     """PETSc shell matrix over `context`; the caller destroys it."""
-    module = petsc()
-    matrix = module.Mat().createPython(dimension, context=context, comm=module.COMM_SELF)
+    sizes = layout(operator)
+    matrix = petsc().Mat().createPython((sizes, sizes), context=context, comm=handle(operator))
     matrix.setUp()
     return matrix
+
+
+def layout(operator: Operator) -> tuple[int, int]:
+    """(elements of a state on this rank, on all ranks)."""
+    _, dimension, width = operator.shape
+    return dimension * width, dimension * dimension
+
+
+def handle(operator: Operator) -> Any:
+    """The communicator of the ranks that share the operator, as PETSc wants it."""
+    comm = operator.columns.comm
+    return petsc().COMM_SELF if comm is None else comm

@@ -1,4 +1,4 @@
-"""PETSc TS and SLEPc MFN behind the Stepper interface, one sample on one process."""
+"""PETSc TS and SLEPc MFN behind the Stepper interface, one sample at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.numerics.dense import advance_one_by_one
-from manybody.numerics.petsc.operators import ShellMatrix, shell_matrix
+from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, petsc, slepc
 from manybody.numerics.protocols import (
     Array,
@@ -83,8 +83,7 @@ class _PetscStepper(ABC):
             raise ValueError(
                 f"{self.name} needs the {self.linearity} map, got {operator.linearity}"
             )
-        module = petsc()
-        vector = module.Vec().createSeq(state.size, comm=module.COMM_SELF)
+        vector = petsc().Vec().createMPI(layout(operator), comm=handle(operator))
         try:
             with self.options:
                 return self._solve(operator, state, segment, vector)
@@ -118,7 +117,7 @@ class TimeStepper(_PetscStepper):
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
         context = ShellMatrix(operator)
         module = petsc()
-        ts = module.TS().create(comm=module.COMM_SELF)
+        ts = module.TS().create(comm=handle(operator))
         owned: list[Any] = [ts]
         contexts = [context]
         try:
@@ -131,10 +130,10 @@ class TimeStepper(_PetscStepper):
                 owned.append(work)
                 ts.setRHSFunction(_explicit(context), work)
             else:
-                contexts.append(self._make_implicit(ts, context, operator, state.size, owned))
+                contexts.append(self._make_implicit(ts, context, operator, owned))
             ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
-            # TS weighs the root mean square; a Frobenius norm is √size times that.
-            ts.setTolerances(rtol=0.0, atol=self.tolerance / np.sqrt(state.size))
+            # TS weighs the root mean square; a Frobenius norm is N times that.
+            ts.setTolerances(rtol=0.0, atol=self.tolerance / operator.shape[1])
             box = operator.spectral_box[0]
             step = 0.1 / max(box[0], -box[1], 1e-3)
 
@@ -172,13 +171,13 @@ class TimeStepper(_PetscStepper):
                 item.destroy()
 
     def _make_implicit(
-        self, ts: Any, context: ShellMatrix, operator: Operator, size: int, owned: list[Any]
+        self, ts: Any, context: ShellMatrix, operator: Operator, owned: list[Any]
     ) -> ShellMatrix:
         """Set up an implicit scheme; returns the shell of its Jacobian."""
         module = petsc()
         # A shell of its own: its shift and scale belong to one Newton step.
         jacobian_context = ShellMatrix(operator)
-        jacobian = shell_matrix(jacobian_context, size)
+        jacobian = shell_matrix(jacobian_context, operator)
         owned.append(jacobian)
 
         def residual(_ts: Any, _time: float, u: Any, rate: Any, out: Any) -> None:
@@ -217,9 +216,9 @@ class MatrixFunction(_PetscStepper):
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
         context = ShellMatrix(operator)
         module = slepc()
-        matrix = shell_matrix(context, state.size)
+        matrix = shell_matrix(context, operator)
         result = vector.duplicate()
-        mfn = module.MFN().create(comm=petsc().COMM_SELF)
+        mfn = module.MFN().create(comm=handle(operator))
         try:
             mfn.setOptionsPrefix(self._prefix)
             mfn.setOperator(matrix)
@@ -232,7 +231,8 @@ class MatrixFunction(_PetscStepper):
             ) -> tuple[Array, int, float]:
                 before = context.applications
                 # The relative tolerance of SLEPc, for a state of this size.
-                size = float(np.linalg.norm(x))
+                square = operator.columns.total(np.array(np.vdot(x, x).real))
+                size = float(np.sqrt(square))
                 mfn.setTolerances(self.tolerance / max(size, 1e-300), 10_000)
                 mfn.setFromOptions()
                 function.setScale(stop - start, 1.0)
