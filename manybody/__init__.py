@@ -8,12 +8,12 @@
 (3,)
 """
 
-from manybody.numerics.steppers import STEPPERS
+from manybody.numerics.steppers import OPERATORS, STEPPERS
 from manybody.physics.baths import OhmicBath
 from manybody.physics.certificates import Certificate
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
-from manybody.study.comparison import OPERATORS, Comparison
+from manybody.study.comparison import Comparison
 from manybody.study.sample import compare, compare_ensemble
 
 __version__ = "0.1.0"

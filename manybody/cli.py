@@ -1,4 +1,4 @@
-"""python -m manybody: run | report | studies | doctor."""
+"""python -m manybody: plan | run | report | studies | doctor."""
 
 import argparse
 import os
@@ -11,7 +11,14 @@ from typing import Any
 from manybody import __version__
 from manybody.blas import blas_threads
 from manybody.buffers import keep_freed_memory
-from manybody.config import FORMATS, Study, builtin_studies, find_study, parse_study
+from manybody.config import (
+    FORMATS,
+    Study,
+    builtin_studies,
+    find_study,
+    parse_group_size,
+    parse_study,
+)
 from manybody.doctor import doctor_report
 from manybody.numerics.steppers import build_stepper
 
@@ -27,7 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comm = _communicator() if options.command == "run" else None
         if comm is not None:
             _abort_all_on_exception(comm)
-        command = {"run": _run, "report": _report, "studies": _studies, "doctor": _doctor}
+        command = {
+            "plan": _plan,
+            "run": _run,
+            "report": _report,
+            "studies": _studies,
+            "doctor": _doctor,
+        }
         return command[options.command](options, comm)
     except (ValueError, TypeError) as error:
         if comm is None or comm.Get_rank() == 0:
@@ -47,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"manybody {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    plan = commands.add_parser("plan", help="what a study will cost: memory, time, ranks")
+    plan.add_argument("study", help="a built-in study (see 'studies') or a TOML file")
+    plan.add_argument(
+        "--ranks", type=int, default=1, metavar="N", help="ranks of the run to plan (default 1)"
+    )
+    _add_group_size(plan)
+
     run = commands.add_parser("run", help="compute a study, or what is missing of it")
     run.add_argument("study", help="a built-in study (see 'studies') or a TOML file")
     run.add_argument("--out", required=True, metavar="DIR", help="the store; made if needed")
@@ -56,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--petsc-options", metavar="TEXT", help="as on PETSc's command line; replaces the study's"
     )
+    _add_group_size(run)
     run.add_argument("--quiet", action="store_true", help="no progress")
 
     report = commands.add_parser("report", help="figures and tables of a store")
@@ -65,6 +86,29 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("studies", help="list the built-in studies")
     commands.add_parser("doctor", help="what this machine offers and what is missing")
     return parser
+
+
+def _add_group_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group-size",
+        metavar="N",
+        help="ranks that share a sample, or auto; replaces the study's",
+    )
+
+
+def _plan(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.study.forecast import measure_rates, plan_lines
+    from manybody.study.plan import build_tasks, check_feasible, group_sizes
+
+    if options.ranks < 1:
+        raise ValueError(f"--ranks {options.ranks}: must be at least 1")
+    study = _requested_study(options)
+    with blas_threads(1):
+        rates = measure_rates()
+    sizes = group_sizes(study, build_tasks(study), options.ranks)
+    print("\n".join(plan_lines(study, rates, sizes)), flush=True)
+    check_feasible(study, options.ranks)
+    return 0
 
 
 def _run(options: argparse.Namespace, comm: Any) -> int:
@@ -96,9 +140,13 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
 
 def _requested_study(options: argparse.Namespace) -> Study:
     study = parse_study(*find_study(options.study))
-    if options.petsc_options is not None:
+    if getattr(options, "petsc_options", None) is not None:
         build_stepper(study.stepper, study.tolerance, options.petsc_options)
         study = replace(study, petsc_options=options.petsc_options)
+    if options.group_size is not None:
+        text = options.group_size
+        given = int(text) if text.lstrip("-").isdigit() else text
+        study = replace(study, group_size=parse_group_size(given, study.stepper))
     return study
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.numerics.steppers import STEPPERS, build_stepper
+from manybody.numerics.steppers import STEPPERS, build_stepper, check_operator, check_ranks
 from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
 from manybody.physics.models import FAMILIES, SingleParticleModel
@@ -85,11 +85,18 @@ class Study:
     stepper: str = "chebyshev"
     tolerance: float = 1e-10
     petsc_options: str = ""
+    operator: str = "matrix-free"
+    drop_tolerance: float = 0.0
+    # Ranks that share a sample; None lets the cost model decide, size by size.
+    group_size: int | None = None
     block_size: int = 5
     formats: tuple[str, ...] = FORMATS
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers of a sample: equal for all studies of one store."""
+        # Keys that came later are silent at their defaults: older stores stay what they are.
+        later = {"operator": self.operator, "drop_tolerance": self.drop_tolerance}
+        defaults = {"operator": Study.operator, "drop_tolerance": Study.drop_tolerance}
         return {
             "seed": self.seed,
             "times": list(self.times),
@@ -104,6 +111,7 @@ class Study:
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
+            **{key: value for key, value in later.items() if value != defaults[key]},
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -121,6 +129,7 @@ class Study:
             "name": self.name,
             "description": self.description,
             **self.identity(),
+            "group_size": self.group_size,
             "block_size": self.block_size,
             "formats": list(self.formats),
             "systems": systems,
@@ -160,7 +169,12 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
             merged[key] = replace(system, sizes=sizes, samples=samples)
         else:
             merged[key] = system
-    return replace(stored, formats=wanted.formats, systems=tuple(merged.values()))
+    return replace(
+        stored,
+        formats=wanted.formats,
+        group_size=wanted.group_size,
+        systems=tuple(merged.values()),
+    )
 
 
 def builtin_studies() -> dict[str, str]:
@@ -208,7 +222,8 @@ def parse_study(text: str, origin: str) -> Study:
 
 def _study(table: dict[str, Any]) -> Study:
     optional = {"description", "initial_site", "lamb_shift", "stepper", "tolerance"}
-    optional |= {"petsc_options", "block_size", "outputs"}
+    optional |= {"petsc_options", "operator", "drop_tolerance", "group_size"}
+    optional |= {"block_size", "outputs"}
     required = {"name", "seed", "samples", "times", "bath", "systems"}
     _check_keys("study", table, required, optional)
     samples = _samples("samples", table["samples"])
@@ -238,6 +253,11 @@ def _study(table: dict[str, Any]) -> Study:
         build_stepper(stepper, tolerance, petsc_options)
     except RuntimeError as error:
         raise ValueError(f"stepper = {stepper!r}: {error}") from error
+    operator, drop_tolerance = table.get("operator", "matrix-free"), table.get("drop_tolerance", 0)
+    try:
+        operator, drop_tolerance = check_operator(operator, drop_tolerance)
+    except RuntimeError as error:
+        raise ValueError(f"operator = {operator!r}: {error}") from error
     outputs = _table("outputs", table.get("outputs", {}))
     _check_keys("outputs", outputs, set(), {"formats"})
     formats = outputs.get("formats", list(FORMATS))
@@ -255,6 +275,9 @@ def _study(table: dict[str, Any]) -> Study:
         stepper=stepper,
         tolerance=tolerance,
         petsc_options=petsc_options,
+        operator=operator,
+        drop_tolerance=drop_tolerance,
+        group_size=parse_group_size(table.get("group_size", "auto"), stepper),
         block_size=arguments.integer("block_size", table.get("block_size", 5), 1),
         formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
     )
@@ -318,6 +341,20 @@ def _samples(where: str, value: object) -> int:
     if samples > MAX_SAMPLES:
         raise ValueError(f"{where} = {samples}: at most {MAX_SAMPLES}")
     return samples
+
+
+def parse_group_size(value: object, stepper: str) -> int | None:
+    """Ranks that share a sample: a positive integer, or None for "auto".
+
+    Raises TypeError or ValueError, also for a stepper that runs on one rank.
+    """
+    if value == "auto":
+        return None
+    if isinstance(value, str):
+        raise ValueError(f"group_size = {value!r}: must be a positive integer or 'auto'")
+    size = arguments.integer("group_size", value, 1)
+    check_ranks(stepper, size)
+    return size
 
 
 def _name(value: object) -> str:

@@ -126,11 +126,10 @@ class Chebyshev:
         series = [_truncate(*own, allowed) for own in zip(tables, growths)]
         terms = np.array([own.count for own in series], dtype=np.int64)
 
-        n_samples, size = len(state), state.shape[1] ** 2
+        n_samples = len(state)
         states = np.zeros((n_samples, len(times), *state.shape[1:]), dtype=np.complex128)
         sums = _Sums(states, series)
-        # Long rings save passes over the states, and cost memory beside theirs.
-        length = max(3, min(_MOST_VECTORS, max(_VECTOR_ELEMENTS // size, len(times) // 10)))
+        length = ring_length(state.shape[1], len(times))
         # A ring: the first two of a block are made from the last two of the one before.
         phi = aligned_empty((length, *state.shape), np.complex128)
         scaled = operator.scaled(2.0 / widths)
@@ -248,6 +247,14 @@ def _square(state: Array) -> float:
     return float(np.vdot(flat, flat).real)
 
 
+def ring_length(n_sites: int, n_times: int) -> int:
+    """Vectors φ_k of N x N elements that are kept and summed together.
+
+    Long rings save passes over the states of all times, and cost memory beside theirs.
+    """
+    return max(3, min(_MOST_VECTORS, max(_VECTOR_ELEMENTS // n_sites**2, n_times // 10)))
+
+
 def _rounding(applications: NDArray[np.int64], norms: Real) -> Real:
     """Rounding of a recursion whose vectors reach `norms`."""
     return EPSILON * norms * (11.0 + applications)
@@ -275,8 +282,8 @@ def _growth(points: Array, width: float | Real) -> Any:
     return np.abs(np.log(np.abs(w + np.sqrt(w * w + 1.0)))).max(axis=-1)
 
 
-def _terms(z: Real, tolerance: float) -> Real:
-    """About how many terms a series of argument z = δt has."""
+def series_terms(z: Real, tolerance: float) -> Real:
+    """About how many terms, and applications, a series of argument z = δt has."""
     return z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
 
 
@@ -296,7 +303,7 @@ def _candidates(points: Array, duration: float) -> tuple[Real, Real]:
 def _best_width(points: Array, duration: float, tolerance: float) -> float:
     """Width δ with the fewest terms whose growth leaves rounding below the tolerance."""
     widths, growth = _candidates(points, duration)
-    terms = _terms(widths * duration, tolerance)
+    terms = series_terms(widths * duration, tolerance)
     terms[growth * terms > _allowed_growth(points, tolerance)] = np.inf
     return float(widths[np.argmin(terms)])
 
@@ -308,7 +315,7 @@ def _fewest_segments(points: Array, last: float, tolerance: float) -> tuple[int,
     """
     widths, growth = _candidates(points, last)
     z = widths * (last / _COUNTS)[:, None]
-    terms = _terms(z, tolerance)
+    terms = series_terms(z, tolerance)
     forbidden = growth * terms > _allowed_growth(points, tolerance)
     terms[forbidden | (z > _MAX_ARGUMENT)] = np.inf
     total = _COUNTS * terms.min(axis=1)

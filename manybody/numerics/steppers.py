@@ -1,4 +1,4 @@
-"""Steppers by the names that studies use."""
+"""Steppers and operators by the names that studies use."""
 
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
@@ -8,6 +8,7 @@ PETSC_STEPPERS = ("ts-rk5dp", "ts-rk8vr", "ts-arkimex4", "mfn-krylov", "mfn-expo
 # SciPy's steps adapt to what one process sees.
 SERIAL_STEPPERS = ("dop853",)
 STEPPERS = ("chebyshev", "dop853", *PETSC_STEPPERS)
+OPERATORS = ("matrix-free", "assembled")
 
 
 def build_stepper(
@@ -30,3 +31,35 @@ def build_stepper(
     if petsc_options:
         raise ValueError(f"petsc_options = {petsc_options!r}: stepper {name!r} does not use PETSc")
     return RungeKutta(tolerance) if name == "dop853" else Chebyshev(tolerance)
+
+
+def check_ranks(stepper: str, n_ranks: int) -> None:
+    """Raise ValueError when several ranks would share a sample that one of them must advance."""
+    if stepper in SERIAL_STEPPERS and n_ranks > 1:
+        raise ValueError(
+            f"stepper = {stepper!r}: runs on one rank a sample, {n_ranks} ranks would share one"
+        )
+
+
+def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float]:
+    """One of OPERATORS, and the part of the largest rate below which it drops entries.
+
+    drop_tolerance: in [0, 1), 0 unless the operator is assembled.  Raises TypeError,
+    ValueError, or RuntimeError when PETSc is needed and missing.
+    """
+    if operator not in OPERATORS:
+        raise ValueError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
+    if isinstance(drop_tolerance, bool) or not isinstance(drop_tolerance, (int, float)):
+        raise TypeError(f"drop_tolerance = {drop_tolerance!r}: a real number is needed")
+    if not 0.0 <= drop_tolerance < 1.0:
+        raise ValueError(f"drop_tolerance = {drop_tolerance!r}: must be >= 0 and < 1")
+    if operator == "assembled":
+        from manybody.numerics.petsc.runtime import petsc
+
+        petsc()
+    elif drop_tolerance > 0.0:
+        raise ValueError(
+            f"drop_tolerance = {drop_tolerance:g}: operator {operator!r} has no entries to drop, "
+            "'assembled' has"
+        )
+    return str(operator), float(drop_tolerance)

@@ -139,6 +139,8 @@ def sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if _owner_is_dead(path.read_text("utf-8", errors="replace")):
                 path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def hand_out(

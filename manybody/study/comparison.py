@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.numerics.protocols import Array, Stepper
-from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper
+from manybody.numerics.steppers import build_stepper, check_operator
 from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
 from manybody.physics.certificates import Certificate
@@ -16,8 +16,6 @@ from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import Clustering
 
 Real = NDArray[np.float64]
-
-OPERATORS = ("matrix-free", "assembled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,33 +77,6 @@ def check_setting(
     check_operator(operator, drop_tolerance)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
-
-
-def check_ranks(stepper: str, n_ranks: int) -> None:
-    """Raise ValueError when several ranks would share a sample that one of them must advance."""
-    if stepper in SERIAL_STEPPERS and n_ranks > 1:
-        raise ValueError(
-            f"stepper = {stepper!r}: runs on one rank a sample, {n_ranks} ranks would share one"
-        )
-
-
-def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float]:
-    """One of OPERATORS and a tolerance in [0, 1), 0 unless the operator is assembled.
-
-    Raises TypeError, ValueError, or RuntimeError when PETSc is needed and missing.
-    """
-    name = arguments.choice("operator", operator, OPERATORS)
-    value = arguments.drop_tolerance(drop_tolerance)
-    if name == "assembled":
-        from manybody.numerics.petsc.runtime import petsc
-
-        petsc()
-    elif value > 0.0:
-        raise ValueError(
-            f"drop_tolerance = {value:g}: operator {name!r} has no entries to drop, "
-            "'assembled' has"
-        )
-    return name, value
 
 
 def certify(clustering: Clustering, **measured: Any) -> Certificate:

@@ -3,7 +3,9 @@
 import socket
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -12,9 +14,19 @@ from manybody.config import Point, Study
 from manybody.environment import describe
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.claims import Claims, hand_out, sweep
-from manybody.study.comparison import ambiguity_warning
-from manybody.study.groups import rank_of, size_of, together
-from manybody.study.plan import Task, application_flops, build_tasks, check_feasible
+from manybody.study.comparison import ambiguity_warning, check_setting
+from manybody.study.forecast import (
+    NOMINAL_RATES,
+    Measured,
+    application_flops,
+    measure_rates,
+    merge_measured,
+    peak_bytes,
+    predicted_and_measured,
+)
+from manybody.study.groups import first_ranks, group_of, rank_of, size_of, together
+from manybody.study.large import compare_large
+from manybody.study.plan import Task, build_tasks, check_feasible, group_sizes
 from manybody.study.progress import Progress, clock
 from manybody.study.sample import compare_ensemble
 from manybody.study.stacks import stack_size
@@ -46,7 +58,7 @@ def prepare(study: Study, store: Store, comm: Any = None) -> Study:
     """
 
     def action() -> Study:
-        check_feasible(study)
+        check_feasible(study, size_of(comm))
         store.check(study)
         extended = store.create(study)
         sweep(store.directory / "claims")
@@ -63,17 +75,20 @@ def run_study(
     """Compute every sample of a prepared `study` that `store` lacks.
 
     comm: an mpi4py communicator whose ranks all call this, or None; threads: BLAS
-    threads of each rank, for the record.  What a sample raises comes through on
-    its rank alone: with several ranks the caller must abort the others.
+    threads of each rank, for the record.  Sizes whose samples are shared by several
+    ranks come first, then those with a rank a sample.  What a sample raises comes
+    through on the ranks of its group alone: with several ranks the caller must abort
+    the others.
     """
     tasks = build_tasks(study)
     rank, start = rank_of(comm), time.monotonic()
     watch = _Watch(store, tasks, quiet) if rank == 0 else None
     cores = own_cores(socket.gethostname())
     crowded = crowding(threads, [cores] if comm is None else comm.allgather(cores))
+    rates = NOMINAL_RATES
     if watch is not None and not quiet:
         _print_header(study, tasks, size_of(comm), threads, crowded)
-    present = watch.finished_at_start if watch is not None else 0
+        rates = measure_rates()
     tell = watch.update if watch is not None else _say_nothing
     provenance = {
         **describe(),
@@ -82,58 +97,127 @@ def run_study(
         "stepper": study.stepper,
         "tolerance": study.tolerance,
         "petsc_options": study.petsc_options,
+        "operator": study.operator,
     }
-    computed, applications, flops = 0, 0, 0.0
-    warned: set[Point] = set()
-    with Claims(store.directory / "claims") as claims:
-        for task, missing in hand_out(store, claims, tasks, tell):
-            for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
-                samples = [sample for _, sample in run]
-                records: list[Record] = []
-                size = stack_size(task.point.n_sites)
-                for first in range(0, len(samples), size):
-                    records += _stack(study, task.point, samples[first : first + size], warned)
-                    tell(task.point.name)
-                computed += len(records)
-                used = sum(record.comparison.certificate.applications for record in records)
-                applications += used
-                flops += used * application_flops(study, task.point)
-                store.commit(study, task.point, records, provenance)
-    if comm is not None:
-        computed, applications, flops = comm.allreduce((computed, applications, flops), _add)
-    seconds = time.monotonic() - start
-    outcome = Outcome(computed, present, seconds, applications, flops)
+    sizes = together(
+        comm, lambda: group_sizes(study, [t for t in tasks if store.missing(t)], size_of(comm))
+    )
+    tally: dict[Point, Measured] = {}
+    for group_size in sorted(set(sizes.values()), reverse=True):
+        own_tasks = [task for task in tasks if sizes.get(task.point) == group_size]
+        facts = {**provenance, "ranks_per_sample": group_size}
+        with group_of(comm, group_size) as ranks:
+            _work(study, store, own_tasks, ranks, facts, tally, tell)
+    tallies = [tally] if comm is None else comm.allgather(tally)
+    measured = merge_measured(tallies)
+    memory = peak_bytes() if comm is None else max(comm.allgather(peak_bytes()))
+    outcome = Outcome(
+        sum(each.samples for each in measured.values()),
+        watch.finished_at_start if watch is not None else 0,
+        time.monotonic() - start,
+        sum(each.applications for each in measured.values()),
+        sum(m.applications * application_flops(study, point) for point, m in measured.items()),
+    )
     if watch is not None:
         watch.finish()
     if watch is not None and not quiet:
         _print_rates(outcome, size_of(comm) * threads)
+        if measured:
+            lines = predicted_and_measured(study, measured, sizes, rates, memory)
+            print("\n".join(lines), file=sys.stderr, flush=True)
     return outcome
 
 
-def _stack(study: Study, point: Point, samples: list[int], warned: set[Point]) -> list[Record]:
-    """Samples of one point, computed together; each is charged its part of the time."""
+def _work(
+    study: Study,
+    store: Store,
+    tasks: list[Task],
+    ranks: Any,
+    provenance: dict[str, Any],
+    tally: dict[Point, Measured],
+    tell: Callable[[str], None],
+) -> None:
+    """Blocks claimed by this group of ranks (None: a rank alone), until none are left."""
+    warned: set[Point] = set()
+    for task, missing in _assignments(store, tasks, ranks, tell):
+        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
+            samples = [sample for _, sample in run]
+            records: list[Record] = []
+            size = 1 if ranks is not None else stack_size(task.point.n_sites)
+            for first in range(0, len(samples), size):
+                some = samples[first : first + size]
+                records += _records(study, task.point, some, ranks, tell)
+                tell(task.point.name)
+            if rank_of(ranks) == 0:
+                _warn(task.point, records, warned)
+                tally.setdefault(task.point, Measured()).add(records)
+                store.commit(study, task.point, records, provenance)
+
+
+def _assignments(
+    store: Store, tasks: list[Task], ranks: Any, tell: Callable[[str], None]
+) -> Iterator[tuple[Task, list[int]]]:
+    """What `hand_out` gives to the first of the ranks, on all of them."""
+    if rank_of(ranks) == 0:
+        with Claims(store.directory / "claims") as claims:
+            for assignment in hand_out(store, claims, tasks, tell):
+                if ranks is not None:
+                    ranks.bcast(assignment)
+                yield assignment
+        if ranks is not None:
+            ranks.bcast(None)
+        return
+    while (assignment := ranks.bcast(None)) is not None:
+        yield assignment
+
+
+def _records(
+    study: Study, point: Point, samples: list[int], ranks: Any, tell: Callable[[str], None]
+) -> list[Record]:
+    """Samples of one point, computed together; each is charged its part of the time.
+
+    One sample if several ranks share it; the record is then on the first of them.
+    """
     start = time.perf_counter()
-    comparisons = compare_ensemble(
-        [point.build(study.seed, sample) for sample in samples],
-        study.bath,
-        study.times,
-        initial_site=study.initial_site,
-        lamb_shift=study.lamb_shift,
-        stepper=study.stepper,
-        tolerance=study.tolerance,
-        petsc_options=study.petsc_options,
-    )
+    settings: dict[str, Any] = {
+        "initial_site": study.initial_site,
+        "lamb_shift": study.lamb_shift,
+        "stepper": study.stepper,
+        "tolerance": study.tolerance,
+        "petsc_options": study.petsc_options,
+        "operator": study.operator,
+        "drop_tolerance": study.drop_tolerance,
+    }
+    if ranks is None:
+        models = [point.build(study.seed, sample) for sample in samples]
+        comparisons = compare_ensemble(models, study.bath, study.times, **settings)
+    else:
+        setting = check_setting([], study.bath, study.times, **settings)
+        model = point.build(study.seed, samples[0]) if rank_of(ranks) == 0 else None
+        with first_ranks(ranks, point.n_sites) as (part, active):
+            comparisons = []
+            if active:
+                said = partial(_tell_segment, tell, point.name)
+                comparisons = [compare_large(model, setting, part, tell=said)]
     seconds = (time.perf_counter() - start) / len(samples)
-    for sample, comparison in zip(samples, comparisons):
-        # The first of a point in full; the store knows of the others.
-        if comparison.certificate.clustering == AMBIGUOUS and point not in warned:
-            message = ambiguity_warning(comparison.certificate)
-            print(f"{point.name} sample {sample}: {message}", file=sys.stderr, flush=True)
-            warned.add(point)
     return [
         Record(sample, point.entropy(study.seed, sample), comparison, seconds)
         for sample, comparison in zip(samples, comparisons)
     ]
+
+
+def _tell_segment(tell: Callable[[str], None], name: str, where: str) -> None:
+    tell(f"{name}, {where}")
+
+
+def _warn(point: Point, records: list[Record], warned: set[Point]) -> None:
+    """Name the first sample of a point that leaves Davies undetermined; the store knows all."""
+    for record in records:
+        certificate = record.comparison.certificate
+        if certificate.clustering == AMBIGUOUS and point not in warned:
+            message = ambiguity_warning(certificate)
+            print(f"{point.name} sample {record.sample}: {message}", file=sys.stderr, flush=True)
+            warned.add(point)
 
 
 class _Watch:
@@ -147,7 +231,7 @@ class _Watch:
         self._cost_at_start = cost
         total = sum(task.n_samples for task in tasks)
         self._total = total - done
-        total_cost = sum(task.flops for task in tasks) - cost
+        total_cost = sum(task.cost for task in tasks) - cost
         self._progress = Progress(self._total, total_cost)
         if done and not quiet:
             print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
@@ -158,7 +242,7 @@ class _Watch:
         for task in self._tasks:
             here = sum(s in finished[task.point] for s in range(task.first, task.stop))
             done += here
-            cost += task.flops * here / task.n_samples
+            cost += task.cost * here / task.n_samples
         return done, cost
 
     def update(self, what: str) -> None:
@@ -179,10 +263,6 @@ class _Watch:
 
 def _say_nothing(_: str) -> None:
     """What ranks other than 0 print while they work."""
-
-
-def _add(left: tuple[int, int, float], right: tuple[int, int, float]) -> tuple[int, int, float]:
-    return left[0] + right[0], left[1] + right[1], left[2] + right[2]
 
 
 def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:

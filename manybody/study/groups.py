@@ -61,6 +61,24 @@ def first_ranks(comm: Any, most: int) -> Iterator[tuple[Any, bool]]:
         part.Free()
 
 
+@contextlib.contextmanager
+def group_of(comm: Any, group_size: int) -> Iterator[Any]:
+    """The communicator of this rank's group of about `group_size` ranks, None of one alone.
+
+    Ranks left over make some groups larger by one or more.
+    """
+    n_ranks = size_of(comm)
+    n_groups = max(1, n_ranks // group_size)
+    if n_groups == n_ranks:
+        yield None
+        return
+    part = comm.Split(rank_of(comm) * n_groups // n_ranks, rank_of(comm))
+    try:
+        yield part
+    finally:
+        part.Free()
+
+
 def _portable(error: Exception) -> Exception:
     """`error`, or its words where it cannot travel: a failed broadcast would hang the others."""
     try:

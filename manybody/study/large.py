@@ -160,9 +160,9 @@ def _compare(
     state = np.zeros((1, n, columns.width), dtype=np.complex128)
     if columns.own.start <= site < columns.own.stop:
         state[0, site, site - columns.own.start] = 1.0
-    observers = 1 if keep_states else together(comm, lambda: _observers(n, columns.size))
+    watching = 1 if keep_states else together(comm, lambda: observers(n, columns.size, _free()))
     seen: list[_Seen] = []
-    kept: list[dict[str, Array]] = []
+    kept: list[dict[str, Array]] | None = [] if keep_states else None
     applications, error_estimate, redfield_residual = 0, 0.0, 0.0
     entries_kept, dropped_norm = 1.0, 0.0
     with ExitStack() as stack:
@@ -181,7 +181,7 @@ def _compare(
             applications += int(solution.applications[0])
             error_estimate += float(solution.error_estimate[0])
             tell(f"t = {segment.stop:g} of {times[-1]:g}")
-            seen += _observe(sample, site, segment, solution.states[0], columns, observers, kept)
+            seen += _observe(sample, site, segment, solution.states[0], columns, watching, kept)
             del solution
     distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
     merged = distances.get("davies merged")
@@ -208,7 +208,7 @@ def _compare(
         drop_error=dropped_norm * float(times[-1]),
     )
     states: dict[str, Array | None] = {"redfield": None, "davies": None}
-    if keep_states and columns.rank == 0:
+    if kept is not None and columns.rank == 0:
         states = {name: np.stack([own[name] for own in kept]) for name in states}
     return Comparison(
         times, distances["davies"], smallest, certificate, merged,
@@ -280,13 +280,13 @@ def _observe(
     segment: Segment,
     states: Array,
     columns: Columns,
-    observers: int,
-    kept: list[dict[str, Array]],
+    watching: int,
+    kept: list[dict[str, Array]] | None,
 ) -> list[_Seen]:
-    """Reduce the states (T, N, m) of a segment; `kept` gets them whole if one rank observes."""
+    """Reduce the states (T, N, m) of a segment, `watching` at a time; `kept` gets them whole."""
     seen: list[_Seen] = []
-    for first in range(0, len(states), observers):
-        chunk = slice(first, min(first + observers, len(states)))
+    for first in range(0, len(states), watching):
+        chunk = slice(first, min(first + watching, len(states)))
         whole = columns.collect(list(states[chunk]))
 
         def reduce(
@@ -333,11 +333,15 @@ def _figures(
     return _Seen(distances, smallest, float(trace_error), float(hermiticity_error))
 
 
-def _observers(n_sites: int, n_ranks: int) -> int:
+def observers(n_sites: int, n_ranks: int, free_bytes: float) -> int:
     """How many ranks observe at the same time: as many as a quarter of the free memory holds."""
-    try:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError):
-        free = 0
-    room = int(0.25 * free / (OBSERVER_MATRICES * 16.0 * n_sites**2))
+    room = int(0.25 * free_bytes / (OBSERVER_MATRICES * 16.0 * n_sites**2))
     return min(n_ranks, max(_FEWEST_OBSERVERS, room))
+
+
+def _free() -> float:
+    """Memory that nobody uses on this machine, 0 where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    except (ValueError, OSError):
+        return 0.0

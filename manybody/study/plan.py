@@ -1,24 +1,32 @@
-"""Study -> ordered tasks with predicted cost; no MPI, no files."""
+"""Study -> ordered tasks and the ranks that share a sample; no MPI, no files."""
 
-import os
 from dataclasses import dataclass
 
 from manybody.config import Point, Study
-from manybody.numerics.chebyshev import MAX_APPLICATIONS
-from manybody.physics.models import FAMILIES
+from manybody.numerics.steppers import SERIAL_STEPPERS
+from manybody.study.forecast import (
+    FEWEST_COLUMNS,
+    check_possible,
+    group_bytes,
+    machine_bytes,
+    ranks_here,
+    sample_seconds,
+)
+from manybody.study.large import is_large
 
 
 @dataclass(frozen=True)
 class Task:
     """A block of samples of one point: the unit of work and of the store.
 
-    first, stop: sample indices [first, stop); flops: predicted cost.
+    first, stop: sample indices [first, stop); cost: predicted core-seconds on a nominal
+    machine.
     """
 
     point: Point
     first: int
     stop: int
-    flops: float
+    cost: float
 
     @property
     def n_samples(self) -> int:
@@ -34,64 +42,58 @@ def build_tasks(study: Study) -> list[Task]:
     tasks = []
     for system in study.systems:
         for point in system.points:
+            seconds = sample_seconds(study, point)
             for first in range(0, system.samples, study.block_size):
                 stop = min(first + study.block_size, system.samples)
-                cost = (stop - first) * sample_flops(study, point)
-                tasks.append(Task(point, first, stop, cost))
-    return sorted(tasks, key=lambda task: (-task.flops, task.point.name, task.first))
+                tasks.append(Task(point, first, stop, (stop - first) * seconds))
+    return sorted(tasks, key=lambda task: (-task.cost, task.point.name, task.first))
 
 
-def sample_flops(study: Study, point: Point) -> float:
-    """Rough floating-point operations of one sample, to order tasks and to forecast.
+def group_sizes(study: Study, tasks: list[Task], n_ranks: int) -> dict[Point, int]:
+    """Ranks that share a sample, point by point: what the study says, or the cost model.
 
-    Applications 1.4 Δ t at 28 N³ (16 N³ for real H without Lamb shift), and per
-    output time two eigenvalue problems and the two products of the Davies state.
+    As few as the memory of this machine needs; more for a large system with fewer blocks
+    left than there are ranks, as long as each has enough columns for good products.
     """
-    n = point.n_sites
-    applications = sample_applications(study, point)
-    # LAPACK reduces a matrix at about a fifth of the rate of products.
-    per_time = (5 * 2 * 16.0 / 3.0 + 16.0) * n**3
-    # What a sample costs however small it is, in the same currency.
-    fixed = 2e8 + 2e5 * len(study.times)
-    return applications * application_flops(study, point) + per_time * len(study.times) + fixed
+    blocks: dict[Point, int] = {}
+    for task in tasks:
+        blocks[task.point] = blocks.get(task.point, 0) + 1
+    return {point: _group_size(study, point, count, n_ranks) for point, count in blocks.items()}
 
 
-def sample_applications(study: Study, point: Point) -> float:
-    """About 1.4 Δ t applications of the generator (scripts/bench.py)."""
-    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
-    return 1.4 * bandwidth * study.times[-1] + 40.0
+def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
+    widest = min(n_ranks, point.n_sites)
+    if study.group_size is not None:
+        return min(study.group_size, widest)
+    if study.stepper in SERIAL_STEPPERS:
+        return 1
+    size = 1
+    while size < widest and _needed_here(study, point, size, n_ranks) > machine_bytes():
+        size += 1
+    if is_large(point.n_sites):
+        spare = n_ranks // n_blocks
+        size = max(size, min(spare, point.n_sites // FEWEST_COLUMNS, widest))
+    return size
 
 
-def application_flops(study: Study, point: Point) -> float:
-    """Flops of one application of the Redfield kernel: 16, 28 or 32 N³ (PHYSICS.md section 3)."""
-    if study.lamb_shift:
-        return 32.0 * point.n_sites**3
-    return (16.0 if FAMILIES[point.model].is_real else 28.0) * point.n_sites**3
+def _needed_here(study: Study, point: Point, group_size: int, n_ranks: int) -> float:
+    """Bytes of all groups that run on this machine."""
+    groups = -(-ranks_here(n_ranks) // group_size)
+    return groups * group_bytes(study, point, min(group_size, ranks_here(n_ranks)))
 
 
-def memory_bytes(study: Study, point: Point) -> int:
-    """Peak memory of one sample on one rank: states of all times and equations, workspaces.
-
-    scripts/bench.py measures 2.2 N² complex numbers an output time and about 55 beside.
-    """
-    n = point.n_sites
-    return 16 * n * n * (3 * len(study.times) + 70)
-
-
-def check_feasible(study: Study) -> None:
+def check_feasible(study: Study, n_ranks: int = 1) -> None:
     """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for system in study.systems:
-        for point in system.points:
-            needed = memory_bytes(study, point)
-            if needed > total:
-                raise ValueError(
-                    f"{point.name}: {point.n_sites} sites need about {needed / 2**30:.3g} GiB "
-                    f"on one rank, this machine has {total / 2**30:.3g} GiB"
-                )
-            applications = sample_applications(study, point)
-            if applications > MAX_APPLICATIONS:
-                raise ValueError(
-                    f"{point.name}: times up to {study.times[-1]:g} need about "
-                    f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"
-                )
+    sizes = group_sizes(study, build_tasks(study), n_ranks)
+    room = machine_bytes()
+    for point, size in sizes.items():
+        check_possible(study, point)
+        needed = _needed_here(study, point, size, n_ranks)
+        if needed > room:
+            here = ranks_here(n_ranks)
+            raise ValueError(
+                f"{point.name}: {point.n_sites} sites with {size} rank(s) a sample and {here} "
+                f"rank(s) on this machine need about {needed / 2**30:.3g} GiB, it has "
+                f"{room / 2**30:.3g} GiB: use fewer ranks a machine, more ranks a sample "
+                "(group_size), fewer output times or more machines"
+            )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from manybody.blas import blas_threads
+from manybody.numerics.steppers import check_ranks
 from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
 from manybody.physics.models import SingleParticleModel
@@ -19,7 +20,6 @@ from manybody.study.comparison import (
     Comparison,
     Setting,
     ambiguity_warning,
-    check_ranks,
     check_setting,
     without_states,
 )

@@ -127,3 +127,30 @@ def test_a_petsc_study_on_any_number_of_ranks(comm, folder, stepper):
     own = Store(folder / f"alone-{comm.rank}")
     run_study(prepare(wanted, own), own, quiet=True)
     assert_same_payload(payload(shared), payload(own))
+
+
+@pytest.mark.parametrize("operator", mb.OPERATORS)
+@pytest.mark.parametrize("group_size", [2, 3])
+def test_a_study_of_shared_samples(comm, folder, group_size, operator):
+    """Groups of two and three ranks, also of more ranks than a system has sites."""
+    if operator == "assembled":
+        pytest.importorskip("petsc4py", reason="petsc4py not installed")
+    text = {"seed = 3": f'seed = 3\ngroup_size = {group_size}\noperator = "{operator}"',
+            "[4, 6]": "[2, 6]"}  # fmt: skip
+    wanted = together(comm, lambda: study(text=text))
+    shared = Store(folder / "groups")
+    outcome = run_study(prepare(wanted, shared, comm), shared, comm, quiet=True)
+    assert outcome.computed == 20
+    own = Store(folder / f"alone-{comm.rank}")
+    run_study(prepare(wanted, own), own, quiet=True)
+    ours, theirs = payload(shared), payload(own)
+    assert ours.keys() == theirs.keys()
+    for key, values in ours.items():
+        for name, value in values.items():
+            np.testing.assert_allclose(
+                value, theirs[key][name], atol=1e-11, err_msg=f"{key} {name}"
+            )
+    comm.barrier()
+    assert not list(shared.directory.rglob("*.tmp")) and not (folder / "groups/claims").exists()
+    blocks, _ = shared.read(shared.study, shared.study.systems[0].points[1])
+    assert blocks[0].attributes["ranks_per_sample"] == min(group_size, comm.size)

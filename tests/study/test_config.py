@@ -188,3 +188,35 @@ def test_unknown_studies_and_unreadable_files(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="cannot be read"):
         find_study(str(path))
+
+
+def test_keys_that_came_later_change_no_older_store():
+    study = parse(GOOD)
+    assert "operator" not in study.identity()
+    older = {key: value for key, value in study.to_json().items() if key != "group_size"}
+    assert from_json(older) == study
+    pytest.importorskip("petsc4py", reason="petsc4py not installed")
+    later = parse(GOOD.replace("seed = 3", 'seed = 3\noperator = "assembled"\ngroup_size = 2\n'
+                               "drop_tolerance = 1e-3"))  # fmt: skip
+    assert later.hash() != study.hash()
+    assert (later.operator, later.drop_tolerance, later.group_size) == ("assembled", 1e-3, 2)
+    assert from_json(json.loads(json.dumps(later.to_json()))) == later
+    assert parse(GOOD.replace("seed = 3", 'seed = 3\ngroup_size = "auto"')) == study
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "words"),
+    [
+        ('operator = "dense"', ValueError, "operator = 'dense'"),
+        ("drop_tolerance = 0.1", ValueError, "no entries to drop"),
+        ("drop_tolerance = 1.0", ValueError, "drop_tolerance = 1.0"),
+        ('drop_tolerance = "small"', TypeError, "drop_tolerance = 'small'"),
+        ("group_size = 0", ValueError, "group_size = 0"),
+        ('group_size = "all"', ValueError, "group_size = 'all'"),
+        ("group_size = true", TypeError, "group_size = True"),
+        ('group_size = 2\nstepper = "dop853"', ValueError, "runs on one rank"),
+    ],
+)
+def test_bad_operators_and_groups_are_refused(keys, error, words):
+    with pytest.raises(error, match=words):
+        parse(GOOD.replace("seed = 3", "seed = 3\n" + keys))

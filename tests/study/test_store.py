@@ -2,11 +2,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -20,7 +22,7 @@ from manybody.study.claims import Claims, hand_out
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.plan import build_tasks
 from manybody.study.sample import compare
-from manybody.study.store import CorruptBlock, Store, read_block
+from manybody.study.store import CorruptBlock, Store, _same_payload, read_block
 
 
 @pytest.fixture(scope="module")
@@ -370,6 +372,39 @@ def test_tasks_do_not_know_ranks():
     tasks = build_tasks(tiny)
     assert sum(task.n_samples for task in tasks) == 20
     assert {(task.first, task.stop) for task in tasks} == {(0, 2), (2, 4), (4, 5)}
-    costs = [task.flops for task in tasks]
+    costs = [task.cost for task in tasks]
     assert costs == sorted(costs, reverse=True)
     assert Path(tasks[0].point.name).name == tasks[0].point.name
+
+
+def test_blocks_older_than_a_figure_are_read(finished, tmp_path):
+    """entries_kept and drop_error came later: older blocks mean their defaults."""
+    store = Store(shutil.copytree(finished.directory, tmp_path / "older"))
+    point = store.study.systems[0].points[0]
+    for path in store.block_paths(point):
+        with h5py.File(path, "r+") as file:
+            del file["entries_kept"], file["drop_error"]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        path.rename(path.with_stem("-".join([*path.stem.split("-")[:2], digest])))
+    blocks, problems = store.read(store.study, point)
+    assert problems == [] and store.set_aside_corrupt(store.study) == []
+    for block in blocks:
+        np.testing.assert_array_equal(block.arrays["entries_kept"], 1.0)
+        np.testing.assert_array_equal(block.arrays["drop_error"], 0.0)
+
+
+def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_path):
+    store = Store(shutil.copytree(finished.directory, tmp_path / "twice"))
+    point = store.study.systems[0].points[0]
+    original = read_block(store.block_paths(point)[0])
+    for ranks, shift, same in (
+        (1, 0.0, True),
+        (1, 1e-13, False),
+        (2, 1e-13, True),
+        (2, 1e-8, False),
+    ):
+        arrays = dict(original.arrays)
+        arrays["trace_distance"] = arrays["trace_distance"] + shift
+        other = replace(original, arrays=arrays,
+                        attributes={**original.attributes, "ranks_per_sample": ranks})  # fmt: skip
+        assert _same_payload(original, 0, other, 0) is same

@@ -1,0 +1,356 @@
+"""What a study will cost: applications, time, memory, and how many ranks a sample should have."""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manybody.config import Point, Study
+from manybody.numerics.chebyshev import MAX_APPLICATIONS, ring_length, series_terms
+from manybody.physics.models import FAMILIES
+from manybody.products import product
+from manybody.study.large import OBSERVER_MATRICES, is_large, observers
+from manybody.study.stacks import stack_size
+
+# An interpreter with the libraries and the buffers of BLAS.
+INTERPRETER_BYTES = 120 << 20
+# What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
+_FRACTION_OF_RATE = 0.85
+_GROUP_EFFICIENCY = 0.9
+# An entry of an assembled operator, bound by memory; what calls cost, however small a sample.
+_SECONDS_OF_AN_ENTRY = 2.5e-9
+_SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
+# Applications relative to Chebyshev's at 1e-10.
+_APPLICATIONS_OF = {
+    "dop853": 10.0, "ts-rk5dp": 30.0, "ts-rk8vr": 10.0, "ts-arkimex4": 100.0,
+    "mfn-krylov": 3.0, "mfn-expokit": 3.0,
+}  # fmt: skip
+# LAPACK reduces a matrix at about a fifth of the rate of products.
+_LAPACK_SLOWER = 5.0
+# Fewer columns a rank make thin products and many messages.
+FEWEST_COLUMNS = 64
+# A sample that takes longer is worth more ranks.
+_LONG_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Measured rates of matrix products on one core with one thread, flop/s."""
+
+    real: float
+    complex: float
+
+
+# To order tasks with.
+NOMINAL_RATES = Rates(6e10, 7e10)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predicted cost of one point of a study.
+
+    samples: how many; group_size: ranks a sample; applications, seconds: of one sample, on
+    its group; rank_bytes: peak memory of the fullest rank; core_hours: of all samples;
+    suggested: ranks a sample that this machine would want, None where it cannot hold it.
+    """
+
+    point: Point
+    samples: int
+    group_size: int
+    applications: float
+    seconds: float
+    rank_bytes: float
+    core_hours: float
+    suggested: int | None
+
+
+def measure_rates(seconds: float = 0.1) -> Rates:
+    """Rates of products of 216 x 216 matrices, the fastest of what `seconds` allow each."""
+    n = 216
+    found = []
+    for dtype, columns, flops in ((np.float64, 2 * n, 4.0), (np.complex128, n, 8.0)):
+        left = np.full((n, n), 0.5, dtype=dtype)
+        right, out = (np.full((n, columns), 0.5, dtype=dtype) for _ in range(2))
+        best, stop = np.inf, time.perf_counter() + seconds
+        while time.perf_counter() < stop:
+            start = time.perf_counter()
+            product(left, right, out)
+            best = min(best, time.perf_counter() - start)
+        found.append(flops * n**3 / best)
+    return Rates(*found)
+
+
+def forecast(study: Study, point: Point, samples: int, rates: Rates, group_size: int) -> Forecast:
+    """Cost of `samples` samples of a point with `group_size` ranks each."""
+    seconds = sample_seconds(study, point, rates, group_size)
+    return Forecast(
+        point,
+        samples,
+        group_size,
+        sample_applications(study, point),
+        seconds,
+        rank_bytes(study, point, group_size),
+        samples * seconds * group_size / 3600.0,
+        suggested_group(study, point, rates),
+    )
+
+
+def suggested_group(study: Study, point: Point, rates: Rates) -> int | None:
+    """Ranks a sample: as few as fit in memory and finish within ten minutes, a power of two."""
+    size, widest = 1, max(1, point.n_sites // FEWEST_COLUMNS)
+    per_core = machine_bytes() / max(1, os.cpu_count() or 1)
+    while size <= widest:
+        fits = rank_bytes(study, point, size) <= per_core
+        if fits and sample_seconds(study, point, rates, size) <= _LONG_SECONDS:
+            return size
+        size *= 2
+    fits = rank_bytes(study, point, widest) <= machine_bytes()
+    return widest if fits else None
+
+
+def sample_applications(study: Study, point: Point) -> float:
+    """Applications of the generator: those of one Chebyshev series, times what others need.
+
+    The factors of PETSc's and SciPy's steppers are rough (PHYSICS.md section 5).
+    """
+    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
+    needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
+    return needed * _APPLICATIONS_OF.get(study.stepper, 1.0)
+
+
+def application_flops(study: Study, point: Point) -> float:
+    """Flops of one application: 16 to 32 N³ (PHYSICS.md section 3), also of 2N³ entries."""
+    n, is_real = point.n_sites, FAMILIES[point.model].is_real
+    if study.operator == "assembled":
+        return 16.0 * n**3
+    if study.lamb_shift:
+        return (24.0 if is_real else 32.0) * n**3
+    return (16.0 if is_real else 28.0) * n**3
+
+
+def sample_seconds(
+    study: Study, point: Point, rates: Rates = NOMINAL_RATES, group_size: int = 1
+) -> float:
+    """Wall time of one sample on `group_size` ranks, one thread each."""
+    n, n_times = point.n_sites, len(study.times)
+    is_real = FAMILIES[point.model].is_real
+    rate = rates.real if is_real else rates.complex
+    if study.operator == "assembled":
+        each = 2.0 * n**3 * _SECONDS_OF_AN_ENTRY
+        once = 32.0 * n**4 / rate
+    else:
+        each = application_flops(study, point) / (_FRACTION_OF_RATE * rate)
+        # Eigenvectors, and the matrices that follow from them.
+        once = 60.0 * n**3 / rate * group_size
+    # Two eigenvalue problems and the two products of the Davies state.
+    products = 8.0 if is_real else 16.0
+    observing = (_LAPACK_SLOWER * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
+    watching = observers(n, group_size, machine_bytes())
+    efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
+    shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
+    stack = min(stack_size(n), study.block_size)
+    calls = _SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * n_times
+    calls += sample_applications(study, point) * _SECONDS_OF_A_CALL / stack
+    return shared / efficiency + calls
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Complex N x N arrays of one sample that several ranks share, or that is large.
+
+    shared: kept once a node; advancing, observing: over all ranks; observer: of a rank
+    that holds a whole state; preparing: of rank 0 before there is anything else.
+    """
+
+    shared: float
+    advancing: float
+    observing: float
+    observer: float
+    preparing: float
+
+
+def _squares(study: Study, point: Point, group_size: int) -> _Squares:
+    n, n_times = point.n_sites, len(study.times)
+    is_real = FAMILIES[point.model].is_real
+    split = is_real and not study.lamb_shift
+    # V, G, what multiplies ρ alone, and |⟨l|A_j|k⟩|².
+    shared = (0.5 if is_real else 1.0) + (1.0 if study.lamb_shift else 0.5)
+    shared += (0.5 if split else 1.0) + 0.5
+    # ρ, its diagonal factors, workspaces, the ring of vectors and the output states.
+    advancing = 1.0 + 1.0 + (3.0 if split else 2.0) + ring_length(n, n_times) + n_times
+    if study.operator == "assembled":
+        # Rows as they are built and as PETSc keeps them, 20 bytes an entry.
+        advancing += 2.0 * (2 * n - 1) * 20.0 / 16.0
+    watching = observers(n, group_size, machine_bytes())
+    observer = OBSERVER_MATRICES
+    return _Squares(shared, advancing, n_times + 1.0 + watching * observer, observer, 8.0)
+
+
+def rank_bytes(study: Study, point: Point, group_size: int) -> float:
+    """Peak memory of the fullest rank, with its interpreter and what its node shares.
+
+    All output times are taken to lie in one segment.
+    """
+    n = point.n_sites
+    square = 16.0 * n * n
+    if not _is_shared(study, point, group_size):
+        # scripts/bench.py: 2.2 N² an output time and about 55 beside, a stack at a time.
+        stack = min(stack_size(n), study.block_size)
+        return INTERPRETER_BYTES + square * stack * (3.0 * len(study.times) + 70.0)
+    parts = _squares(study, point, group_size)
+    observing = (len(study.times) + 1.0) / group_size + parts.observer
+    largest = max(parts.shared + max(parts.advancing / group_size, observing), parts.preparing)
+    return INTERPRETER_BYTES + square * largest
+
+
+def group_bytes(study: Study, point: Point, group_size: int) -> float:
+    """Peak memory of all ranks of a group on one node, what they share counted once."""
+    if not _is_shared(study, point, group_size):
+        return group_size * rank_bytes(study, point, group_size)
+    parts = _squares(study, point, group_size)
+    largest = max(parts.shared + max(parts.advancing, parts.observing), parts.preparing)
+    return group_size * INTERPRETER_BYTES + 16.0 * point.n_sites**2 * largest
+
+
+def _is_shared(study: Study, point: Point, group_size: int) -> bool:
+    """Whether a sample goes the way of large.py."""
+    return is_large(point.n_sites) or group_size > 1 or study.operator == "assembled"
+
+
+def machine_bytes(root: str = "/sys/fs/cgroup") -> float:
+    """Memory of this machine, or what its container grants."""
+    total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            with open(os.path.join(root, name)) as file:
+                total = min(total, float(file.read()))
+        except (OSError, ValueError):
+            # "max": no limit.
+            continue
+    return total
+
+
+def ranks_here(n_ranks: int, environment: Mapping[str, str] = os.environ) -> int:
+    """How many of `n_ranks` run on this machine, as its launcher says; all if it does not."""
+    for name in ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"):
+        value = environment.get(name, "").partition("(")[0].partition(",")[0]
+        if value.isdigit() and int(value) > 0:
+            return min(n_ranks, int(value))
+    return n_ranks
+
+
+def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[str]:
+    """A table of what a study will cost, size by size, for `plan`.
+
+    sizes: ranks a sample of each point, None of them missing.
+    """
+    found = [
+        forecast(study, point, system.samples, rates, sizes[point])
+        for system in study.systems
+        for point in system.points
+    ]
+    width = max(len(each.point.name) for each in found)
+    lines = [
+        f"{study.name}: {sum(each.samples for each in found)} samples, "
+        f"{sum(each.core_hours for each in found):.3g} core-hours at "
+        f"{rates.real / 1e9:.0f} (real) and {rates.complex / 1e9:.0f} (complex) GF/s a core, "
+        "one BLAS thread a rank",
+        f"  {'':<{width}} {'':>7} {'ranks a sample':>16} {'':>8} {'applica-':>8} "
+        f"{'seconds':>9} {'core-':>8} {'useful':>6}",
+        f"  {'':<{width}} {'samples':>7} {'planned':>7} {'advised':>8} {'GiB/rank':>8} "
+        f"{'tions':>8} {'a sample':>9} {'hours':>8} {'ranks':>6}",
+    ]
+    for each in found:
+        advised = "more" if each.suggested is None else str(each.suggested)
+        useful = "" if each.suggested is None else str(each.suggested * each.samples)
+        lines.append(
+            f"  {each.point.name:<{width}} {each.samples:>7} {each.group_size:>7} {advised:>8} "
+            f"{each.rank_bytes / 2**30:>8.2f} {each.applications:>8.0f} {each.seconds:>9.3g} "
+            f"{each.core_hours:>8.3g} {useful:>6}"
+        )
+    if any(each.suggested is None for each in found):
+        lines.append("  more: a sample exceeds the memory of this machine; spread it over several")
+    return lines
+
+
+@dataclass
+class Measured:
+    """What the samples of a point took: their number, wall seconds and applications."""
+
+    samples: int = 0
+    seconds: float = 0.0
+    applications: int = 0
+
+    def add(self, records: Iterable[Any]) -> None:
+        """Count finished samples."""
+        for record in records:
+            self.samples += 1
+            self.seconds += record.seconds
+            self.applications += record.comparison.certificate.applications
+
+
+def merge_measured(tallies: Iterable[Mapping[Point, Measured]]) -> dict[Point, Measured]:
+    """What all ranks have counted."""
+    merged: dict[Point, Measured] = {}
+    for tally in tallies:
+        for point, own in tally.items():
+            total = merged.setdefault(point, Measured())
+            total.samples += own.samples
+            total.seconds += own.seconds
+            total.applications += own.applications
+    return merged
+
+
+def predicted_and_measured(
+    study: Study,
+    measured: Mapping[Point, Measured],
+    group_sizes: Mapping[Point, int],
+    rates: Rates,
+    memory: float,
+) -> list[str]:
+    """A table of both, and the memory of the fullest rank, for the end of a run."""
+    width = max(len(point.name) for point in measured)
+    lines = [
+        "predicted and measured, a sample",
+        f"  {'':<{width}} {'ranks':>5} {'applications':>15} {'seconds':>19}",
+    ]
+    for point, found in sorted(measured.items(), key=lambda item: item[0].name):
+        size = group_sizes[point]
+        expected = sample_applications(study, point)
+        seconds = sample_seconds(study, point, rates, size)
+        lines.append(
+            f"  {point.name:<{width}} {size:>5} "
+            f"{expected:>7.0f} {_mean(found.applications, found):>7.0f} "
+            f"{seconds:>9.3g} {_mean(found.seconds, found):>9.3g}"
+        )
+    largest = max(rank_bytes(study, point, group_sizes[point]) for point in measured)
+    lines.append(
+        f"  memory of the fullest rank: {largest / 2**20:.0f} MiB {memory / 2**20:.0f} MiB"
+    )
+    return lines
+
+
+def _mean(total: float, measured: Measured) -> float:
+    return total / measured.samples
+
+
+def peak_bytes() -> float:
+    """Largest resident memory that this process has had."""
+    peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # Bytes on macOS, kilobytes elsewhere.
+    return peak if sys.platform == "darwin" else 1024.0 * peak
+
+
+def check_possible(study: Study, point: Point) -> None:
+    """Raise ValueError when a point would never end."""
+    applications = sample_applications(study, point)
+    if applications > MAX_APPLICATIONS:
+        raise ValueError(
+            f"{point.name}: times up to {study.times[-1]:g} need about "
+            f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"
+        )

@@ -1,0 +1,164 @@
+"""What `plan` predicts and how many ranks share a sample."""
+
+import numpy as np
+import pytest
+from test_config import GOOD
+from tiny import TINY
+
+import manybody as mb
+from manybody import cli
+from manybody.config import parse_study
+from manybody.study import forecast, plan
+from manybody.study.forecast import Rates, machine_bytes, rank_bytes, ranks_here
+from manybody.study.plan import build_tasks, check_feasible, group_sizes
+
+LARGE = """
+name = "large"
+seed = 3
+samples = 4
+block_size = 1
+times = { start = 0.0, stop = 20.0, count = 11 }
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5
+[[systems]]
+model = "anderson3d"
+length = [4, 7, 10]
+disorder = 5.0
+"""
+GIB = 2.0**30
+
+
+def parse(text, *changes):
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_study(text, "file.toml")
+
+
+def sizes(study, n_ranks, chosen=None):
+    tasks = [task for task in build_tasks(study) if chosen is None or chosen(task)]
+    return {point.size: size for point, size in group_sizes(study, tasks, n_ranks).items()}
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Give this machine some memory and some of the ranks."""
+
+    def give(gibibytes, here=None):
+        for module in (forecast, plan):
+            monkeypatch.setattr(module, "machine_bytes", lambda: gibibytes * GIB)
+        monkeypatch.setattr(plan, "ranks_here", lambda n: n if here is None else min(n, here))
+
+    return give
+
+
+@pytest.mark.parametrize("stop", [5.0, 40.0])
+@pytest.mark.parametrize(
+    "system",
+    ['model = "dirac_syk2"\nn_sites = 32', 'model = "anderson3d"\nlength = 3\ndisorder = 5.0'],
+)
+def test_applications_are_foreseen(system, stop):
+    head = LARGE[: LARGE.index("[[systems]]")].replace("stop = 20.0", f"stop = {stop}")
+    study = parse_study(head + "[[systems]]\n" + system, "file.toml")
+    point = study.systems[0].points[0]
+    run = mb.compare(point.build(study.seed, 0), study.bath, study.times)
+    ratio = forecast.sample_applications(study, point) / run.certificate.applications
+    assert 0.75 < ratio < 1.5
+
+
+def test_costs_follow_the_sizes(machine):
+    machine(64)
+    study, rates = parse(LARGE), Rates(5e10, 6e10)
+    points = study.systems[0].points
+    seconds = [forecast.sample_seconds(study, point, rates) for point in points]
+    # N³ times the same applications, within what is small and overheads.
+    assert (10 / 7) ** 9 * 0.8 < seconds[2] / seconds[1] < (10 / 7) ** 9 * 1.2
+    two = forecast.sample_seconds(study, points[2], rates, 2)
+    assert 1.7 < seconds[2] / two < 2.0
+    shifted = parse(LARGE, ("seed = 3", "seed = 3\nlamb_shift = true"))
+    assert forecast.sample_seconds(shifted, points[2], rates) > 1.3 * seconds[2]
+    assert rank_bytes(shifted, points[2], 2) > rank_bytes(study, points[2], 2)
+    assembled = parse(LARGE, ("seed = 3", 'seed = 3\noperator = "assembled"'))
+    assert rank_bytes(assembled, points[2], 1) > 2 * 20 * 2 * 1000.0**3
+    assert forecast.sample_seconds(assembled, points[2], rates) > seconds[2]
+    # 10 N² complex numbers, N² an output time, and the interpreters.
+    for ranks in (1, 2, 3):
+        bound = 16e6 * (10 + 11) + ranks * forecast.INTERPRETER_BYTES
+        assert forecast.group_bytes(study, points[2], ranks) <= bound
+        assert rank_bytes(study, points[2], ranks) <= forecast.group_bytes(study, points[2], ranks)
+
+
+def test_groups_as_the_study_says(machine):
+    machine(64)
+    study = parse(LARGE, ("seed = 3", "seed = 3\ngroup_size = 3"))
+    assert sizes(study, 8) == {4: 3, 7: 3, 10: 3}
+    assert sizes(study, 2) == {4: 2, 7: 2, 10: 2}
+    tiny = parse(TINY, ("seed = 3", "seed = 3\ngroup_size = 100"))
+    assert set(sizes(tiny, 64).values()) == {4, 6, 8}
+
+
+def test_groups_by_the_cost_model(machine):
+    study = parse(LARGE)
+    machine(64)
+    assert sizes(study, 4) == {4: 1, 7: 1, 10: 1}
+    # More ranks than blocks: the large ones share; 343 columns are enough for 5 ranks.
+    assert sizes(study, 8) == {4: 1, 7: 2, 10: 2}
+    assert sizes(study, 64) == {4: 1, 7: 5, 10: 15}
+    assert sizes(study, 8, lambda task: task.first == 0) == {4: 1, 7: 5, 10: 8}
+    # Memory: 1000 sites need 0.4 GiB, four ranks with a sample each more than there is.
+    machine(1.2)
+    assert sizes(study, 4)[10] == 2
+    machine(1.2, here=2)
+    assert sizes(study, 4)[10] == 1
+    serial = parse(LARGE, ("seed = 3", 'seed = 3\nstepper = "dop853"'))
+    assert set(sizes(serial, 64).values()) == {1}
+
+
+def test_what_cannot_fit_is_a_sentence(machine, tmp_path, capsys):
+    study = parse(LARGE)
+    machine(0.3)
+    with pytest.raises(ValueError, match="length=10: 1000 sites with 1 rank.* it has 0.3 GiB"):
+        check_feasible(study)
+    machine(64)
+    check_feasible(study)
+    path = tmp_path / "large.toml"
+    path.write_text(LARGE.replace("[4, 7, 10]", "[4, 60]"))
+    assert cli.main(["plan", str(path), "--ranks", "4"]) == 2
+    said = capsys.readouterr()
+    assert "more: a sample exceeds the memory of this machine" in said.out
+    assert "length=60: 216000 sites" in said.err
+    assert cli.main(["run", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_plan_prints_a_table(tmp_path, capsys):
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD)
+    assert cli.main(["plan", str(path), "--ranks", "3", "--group-size", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("good: 12 samples, ") and "core-hours" in lines[0]
+    rows = [line.split() for line in lines[3:]]
+    assert [row[1:3] for row in rows] == [["4", "2"], ["4", "2"], ["2", "2"], ["2", "2"]]
+    for wrong in (["--ranks", "0"], ["--group-size", "0"], ["--group-size", "two"]):
+        assert cli.main(["plan", str(path), *wrong]) == 2
+    assert "group_size = 'two'" in capsys.readouterr().err
+
+
+def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
+    plenty = machine_bytes(str(tmp_path))
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine_bytes(str(tmp_path)) == plenty
+    (tmp_path / "memory.max").write_text("1073741824\n")
+    assert machine_bytes(str(tmp_path)) == GIB
+    assert ranks_here(8, {}) == 8
+    assert ranks_here(8, {"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == 4
+    assert ranks_here(8, {"SLURM_STEP_TASKS_PER_NODE": "2(x4)"}) == 2
+    assert ranks_here(8, {"MPI_LOCALNRANKS": "many"}) == 8
+
+
+def test_rates_are_measured():
+    rates = forecast.measure_rates(0.02)
+    assert 1e8 < rates.real < 1e13 and 1e8 < rates.complex < 1e13
+    assert np.isfinite(forecast.peak_bytes()) and forecast.peak_bytes() > 1e7
