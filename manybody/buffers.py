@@ -55,6 +55,7 @@ def keep_freed_memory() -> bool:
     trim_threshold, mmap_threshold = -1, -3
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        # The largest threshold that mallopt takes is half a heap, 32 MiB.
-        return bool(mallopt(mmap_threshold, 1 << 25) and mallopt(trim_threshold, 1 << 29))
+        # Matrices of large samples, 4 MiB and more, go back all the same: they are few, and
+        # what they leave behind in a heap would be memory that the next one misses.
+        return bool(mallopt(mmap_threshold, 1 << 22) and mallopt(trim_threshold, 1 << 29))
     return False

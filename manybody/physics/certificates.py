@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.buffers import row_panels
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -67,12 +69,14 @@ def trace_error(states: NDArray[Any]) -> NDArray[np.float64]:
 def hermiticity_error(states: NDArray[Any]) -> NDArray[np.float64]:
     """Largest |ρ_ab − ρ_ba*| of each sample; (samples, T, N, N) -> (samples,)."""
     largest = np.zeros(len(states))
+    n = states.shape[-1]
     for instant in np.swapaxes(states, 0, 1):
-        difference = np.conjugate(np.swapaxes(instant, 1, 2), order="C")
-        np.subtract(instant, difference, out=difference)
-        squares = difference.view(np.float64)
-        squares *= squares
-        here = (squares[..., ::2] + squares[..., 1::2]).max(axis=(1, 2))
-        # maximum() keeps nan.
-        largest = np.maximum(largest, here)
+        for rows in row_panels(slice(0, n), n):
+            difference = np.conjugate(np.swapaxes(instant[:, :, rows], 1, 2), order="C")
+            np.subtract(instant[:, rows], difference, out=difference)
+            squares = difference.view(np.float64)
+            squares *= squares
+            here = (squares[..., ::2] + squares[..., 1::2]).max(axis=(1, 2))
+            # maximum() keeps nan.
+            largest = np.maximum(largest, here)
     return np.sqrt(largest)

@@ -117,15 +117,23 @@ class DaviesGenerator:
         ascending, >= 0.  Returns (T, N, N) in the site basis.
         """
         vectors = self.spectrum.vectors[0]
-        return self.propagate_coherences(vectors.conj().T @ rho @ vectors, times)
+        states = np.empty((len(times), *rho.shape), dtype=np.complex128)
+        states[...] = vectors.conj().T @ rho @ vectors
+        self.propagate_in_place(states, times)
+        return states
 
-    def propagate_coherences(self, initial: NDArray[Any], times: Real) -> Complex:
-        """`propagate` from V†ρV: (N, N) in the energy basis -> (T, N, N) in the site basis."""
+    def propagate_in_place(self, states: Complex, times: Real) -> None:
+        """`propagate` for (T, N, N) states that all hold V†ρ(0)V; they become ρ(t)."""
         vectors = self.spectrum.vectors[0]
-        states = self._coherences(initial, times)
-        levels = np.arange(len(initial))
+        levels = np.arange(len(vectors))
+        blocks = [(self.block_rows, self.block_columns)]
+        blocks += [(block.rows, block.columns) for block in self.large_blocks]
+        # What the coherences' own factors would spoil.
+        populations = states[0][levels, levels].real
+        starts = [states[0][rows, columns] for rows, columns in blocks]
+        self._decohere(states, times)
         if not self.populations_in_block:
-            states[:, levels, levels] = self.populations(initial[levels, levels].real, times)
+            states[:, levels, levels] = self.populations(populations, times)
         shifted = np.iscomplexobj(self.redfield.rates)
         stage = _MAX_POISSON_MEAN_SHIFTED if shifted else _MAX_POISSON_MEAN
         if self.block_rows.size:
@@ -136,33 +144,30 @@ class DaviesGenerator:
                 self.block_columns,
                 self.block_frequencies,
             )
-            x = _evolve(lambda x: matrix @ x, initial[rows, columns], bound, times, stage)
+            x = _evolve(lambda x: matrix @ x, starts[0], bound, times, stage)
             _fill(states, times, x, rows, columns, frequencies)
-        for block in self.large_blocks:
+        for block, start in zip(self.large_blocks, starts[1:]):
             bound = 4.0 * float(self.redfield.decay_bound[0])
             apply = partial(self._apply_large, block)
-            x = _evolve(apply, initial[block.rows, block.columns], bound, times, stage)
+            x = _evolve(apply, start, bound, times, stage)
             _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
         # V ρ V† = V (V ρ†)† one after the other: more arrays would leave every cache.
-        half = np.empty_like(initial, dtype=np.complex128)
+        half = np.empty_like(states[0])
         for state in states:
             product(vectors, state, half)
             np.conjugate(half.T, out=state)
             product(vectors, state, half)
             state[...] = half
-        return states
 
-    def _coherences(self, initial: Complex, times: Real) -> Complex:
-        """e^{exponent · t} ∘ ρ(0); the phase of |k⟩⟨k'| is that of k over that of k'."""
-        states = np.empty((len(times), *initial.shape), dtype=np.complex128)
+    def _decohere(self, states: Complex, times: Real) -> None:
+        """Multiply by e^{exponent · t}; the phase of |k⟩⟨k'| is that of k over that of k'."""
         damping, phases = self.damping, np.exp(1j * times[:, None] * self.phases)
-        for some in row_panels(slice(0, len(times)), initial.size):
+        for some in row_panels(slice(0, len(times)), damping.size):
             # Loss and dephasing in one real exponent, or the second could overflow alone.
             sizes = damping * times[some, None, None]
-            np.multiply(np.exp(sizes, out=sizes), initial, out=states[some])
+            states[some] *= np.exp(sizes, out=sizes)
             states[some] *= phases[some, :, None]
             states[some] *= phases[some, None, :].conj()
-        return states
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""

@@ -43,7 +43,7 @@ Real = NDArray[np.float64]
 # Above this one sample fills every cache, and memory counts.
 _LARGE_ABOVE = 256
 # Complex N x N arrays of a rank that observes a whole state beside its Davies state.
-OBSERVER_MATRICES = 3.5
+OBSERVER_MATRICES = 3.0
 # Two ranks observe in the room that an application needs; more only where memory abounds.
 _FEWEST_OBSERVERS = 2
 
@@ -314,10 +314,10 @@ def _figures(
     trace_error = certificates.trace_error(transposed[None, None])[0]
     hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
     row = sample.generator.spectrum.vectors[0, site]
-    initial = np.outer(row.conj(), row).astype(np.complex128)
     distances = {}
     for name, generator in sample.davies.items():
-        state = generator.propagate_coherences(initial, np.array([time]))
+        state = np.multiply.outer(row.conj(), row).astype(np.complex128, copy=False)[None]
+        generator.propagate_in_place(state, np.array([time]))
         trace_error = max(trace_error, certificates.trace_error(state[None])[0])
         hermiticity_error = np.maximum(
             hermiticity_error, certificates.hermiticity_error(state[None])[0]
