@@ -3,7 +3,10 @@
 import contextlib
 import pickle
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
+
+# Attribute of an exception that all ranks raise.
+_EVERYBODY = "raised_on_every_rank"
 
 
 def rank_of(comm: Any) -> int:
@@ -28,7 +31,7 @@ def together(comm: Any, action: Any) -> Any:
             outcome = (None, _portable(error))
     result, failure = comm.bcast(outcome)
     if failure is not None:
-        raise failure
+        _raise(failure)
     return result
 
 
@@ -43,7 +46,7 @@ def on_every_rank(comm: Any, action: Any) -> Any:
         failure = _portable(error)
     for one in comm.allgather(failure):
         if one is not None:
-            raise one
+            _raise(one)
     return result
 
 
@@ -55,10 +58,8 @@ def first_ranks(comm: Any, most: int) -> Iterator[tuple[Any, bool]]:
         return
     active = comm.Get_rank() < most
     part = comm.Split(0 if active else 1, comm.Get_rank())
-    try:
+    with _freed_together(part):
         yield part, active
-    finally:
-        part.Free()
 
 
 @contextlib.contextmanager
@@ -73,10 +74,31 @@ def group_of(comm: Any, group_size: int) -> Iterator[Any]:
         yield None
         return
     part = comm.Split(rank_of(comm) * n_groups // n_ranks, rank_of(comm))
-    try:
+    with _freed_together(part):
         yield part
-    finally:
-        part.Free()
+
+
+@contextlib.contextmanager
+def _freed_together(part: Any) -> Iterator[None]:
+    """Free a communicator at the end, but not on one rank alone: it would wait for ever."""
+    try:
+        yield
+    except BaseException as error:
+        if everybody_raises(error):
+            part.Free()
+        raise
+    part.Free()
+
+
+def everybody_raises(error: BaseException | None) -> bool:
+    """Whether `error` was raised on all ranks, so that they can still act together."""
+    return getattr(error, _EVERYBODY, False)
+
+
+def _raise(error: Exception) -> NoReturn:
+    """Raise on this rank what all ranks raise."""
+    setattr(error, _EVERYBODY, True)
+    raise error
 
 
 def _portable(error: Exception) -> Exception:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from manybody.physics.spectra import (
     give_cached,
 )
 from manybody.study.comparison import Comparison, Setting, certify
-from manybody.study.groups import on_every_rank, together
+from manybody.study.groups import everybody_raises, on_every_rank, together
 from manybody.study.windows import NodeMemory
 
 Real = NDArray[np.float64]
@@ -169,7 +170,7 @@ def _compare(
         assembled = None
         if setting.operator == "assembled":
             assembled, entries_kept, dropped_norm = _assemble(generator, setting, columns)
-            stack.callback(assembled.destroy)
+            stack.push(partial(_destroy, assembled))
         for segment in setting.stepper.segments(generator, times):
             # Made anew for every segment: its workspaces are room to observe in.
             operator = assembled or _matrix_free(generator, setting, columns)
@@ -249,6 +250,12 @@ def _assemble(
         generator.spectral_outline,
     )
     return operator, float(kept / possible), dropped_norm(rows.dropped_local, float(squares))
+
+
+def _destroy(operator: Any, _kind: object, error: BaseException | None, _trace: object) -> None:
+    """Free the matrix, unless this rank alone has failed and would wait for the others."""
+    if error is None or everybody_raises(error):
+        operator.destroy()
 
 
 def _gibbs_residual(

@@ -70,21 +70,27 @@ def compare(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
     check_ranks(stepper, size_of(comm))
-    kept: list[Comparison] = []
-    with first_ranks(comm, model.n_sites) as (ranks, active):
-
-        def action() -> None:
-            if active:
-                kept.append(_compare_one(model, setting, ranks, keep_states))
-
-        on_every_rank(comm, action)
-    if size_of(comm) > model.n_sites:
-        small = comm.bcast(without_states(kept[0]) if kept else None)
-        kept = kept or [small]
-    result = kept[0]
+    if size_of(comm) <= model.n_sites:
+        result = _compare_one(model, setting, comm, keep_states)
+    else:
+        result = _compare_on_some(model, setting, comm, keep_states)
     if rank_of(comm) == 0 and result.certificate.clustering == AMBIGUOUS:
         warnings.warn(ambiguity_warning(result.certificate), stacklevel=2)
     return result
+
+
+def _compare_on_some(
+    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+) -> Comparison:
+    """With more ranks than sites: the first have a column each, the others wait for the result."""
+    with first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> Comparison | None:
+            return _compare_one(model, setting, ranks, keep_states) if active else None
+
+        own = on_every_rank(comm, action)
+    small: Comparison = comm.bcast(without_states(own) if own is not None else None)
+    return own if own is not None else small
 
 
 def _compare_one(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.buffers import ALIGNMENT, aligned, aligned_empty
+from manybody.study.groups import everybody_raises
 
 # Bytes of one message, well below what a 32-bit count of bytes can say.
 _MESSAGE_BYTES = 1 << 28
@@ -36,7 +37,10 @@ class NodeMemory:
             self._leaders = self._comm.Split(0 if is_leader else MPI.UNDEFINED, key=rank)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None and not everybody_raises(error):
+            # To free is to meet the others, who may never come: better to leave it.
+            return
         for window in self._windows:
             window.Free()
         self._windows = []

@@ -84,3 +84,35 @@ def test_a_petsc_study_through_the_command_line(study_file, tmp_path):
     done = launch(2, "-m", "manybody", "run", str(study_file), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "figure:" in done.stdout
+
+
+FAILING_TOGETHER = """
+import os, sys
+from manybody import cli
+from manybody.numerics.dense import KernelOperator
+real = KernelOperator.apply
+calls = 0
+def fail(*arguments, **keywords):
+    global calls
+    calls += 1
+    if calls == 7 and os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK")) == "1":
+        raise MemoryError("no room on one rank")
+    return real(*arguments, **keywords)
+KernelOperator.apply = fail
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_an_exception_on_one_rank_of_a_shared_sample_ends_the_job_at_once(study_file, tmp_path):
+    """The others wait in an exchange that will never be complete."""
+    out = tmp_path / "out"
+    start = time.monotonic()
+    shared = ["run", str(study_file), "--out", str(out), "--group-size", "2"]
+    done = launch(2, "-c", FAILING_TOGETHER, *shared)
+    assert time.monotonic() - start < 60.0
+    assert done.returncode not in (0, 2)
+    assert "MemoryError: no room on one rank" in done.stderr
+    again = launch(2, "-m", "manybody", *shared)
+    assert again.returncode == 0, again.stderr
+    assert "predicted and measured" in again.stderr
+    assert not list(out.rglob("*.tmp"))
