@@ -67,6 +67,11 @@ class DaviesGenerator:
     large_blocks: tuple[_Block, ...]
 
     @property
+    def has_blocks(self) -> bool:
+        """Whether some coherences are propagated in Bohr blocks."""
+        return bool(self.block_rows.size or self.large_blocks)
+
+    @property
     def rates(self) -> Real:
         """(N, N) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k."""
         return 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
@@ -158,6 +163,28 @@ class DaviesGenerator:
             np.conjugate(half.T, out=state)
             product(vectors, state, half)
             state[...] = half
+
+    def energy_columns(
+        self, row: NDArray[Any], populations: Real, time: float, columns: slice
+    ) -> Complex:
+        """(N, m) columns of V†ρ(t)V in the closed form, for ρ(0) = |j⟩⟨j| with ⟨j|k⟩ = `row`.
+
+        populations: (N,) those at `time`.  Raises ValueError when there are Bohr blocks.
+        """
+        if self.has_blocks:
+            raise ValueError("coherences in Bohr blocks are known as a whole only")
+        losses = self.redfield.losses[0].real
+        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
+        sizes = dephasing * self.spectrum.weights[0][:, columns]
+        sizes -= losses[:, None]
+        sizes -= losses[columns]
+        sizes *= time
+        turned = np.exp(1j * time * self.phases) * row.conj()
+        states = np.exp(sizes, out=sizes) * turned[:, None]
+        states *= turned[columns].conj()
+        own = np.arange(columns.start, columns.stop)
+        states[own, own - columns.start] = populations[columns]
+        return states
 
     def _decohere(self, states: Complex, times: Real) -> None:
         """Multiply by e^{exponent · t}; the phase of |k⟩⟨k'| is that of k over that of k'."""

@@ -14,7 +14,8 @@ from manybody.config import Point, Study
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, ring_length, series_terms
 from manybody.physics.models import FAMILIES
 from manybody.products import product
-from manybody.study.large import OBSERVER_MATRICES, is_large, observers
+from manybody.study.large import is_large
+from manybody.study.observing import OBSERVER_MATRICES, observers
 from manybody.study.stacks import stack_size
 
 # An interpreter with the libraries and the buffers of BLAS.
@@ -150,7 +151,7 @@ def sample_seconds(
     # Two eigenvalue problems and the two products of the Davies state.
     products = 8.0 if is_real else 16.0
     observing = (_LAPACK_SLOWER * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
-    watching = observers(n, group_size, machine_bytes())
+    watching = max(1, observers(n, group_size, machine_bytes()))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
     shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
     stack = min(stack_size(n), study.block_size)

@@ -1,13 +1,10 @@
 """One large sample: ρ spread by whole columns over the ranks that share it.
 
 Rank 0 diagonalises; V, E and what follows from them are kept once a node.  Every rank
-advances its columns of ρ, products local, one exchange an application.  To observe,
-whole matrices meet on ranks of their own, one output time each, where the Davies state
-of that time is made as well: eigenvalues of N x N matrices are faster that way than
-spread out, up to sizes that no node could hold (scripts/bench_trace_norm.py).
+advances its columns of ρ, products local, one exchange an application; what is seen on
+the way (observing.py) is all that is kept.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,8 +16,7 @@ from numpy.typing import NDArray
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.protocols import Array, Operator, Segment
-from manybody.physics import certificates, observables
+from manybody.numerics.protocols import Array, Operator
 from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.models import SingleParticleModel
@@ -37,16 +33,13 @@ from manybody.physics.spectra import (
 )
 from manybody.study.comparison import Comparison, Setting, certify
 from manybody.study.groups import everybody_raises, on_every_rank, together
+from manybody.study.observing import Observer
 from manybody.study.windows import NodeMemory
 
 Real = NDArray[np.float64]
 
 # Above this one sample fills every cache, and memory counts.
 _LARGE_ABOVE = 256
-# Complex N x N arrays of a rank that observes a whole state beside its Davies state.
-OBSERVER_MATRICES = 3.0
-# Two ranks observe in the room that an application needs; more only where memory abounds.
-_FEWEST_OBSERVERS = 2
 
 
 def is_large(n_sites: int) -> bool:
@@ -161,9 +154,7 @@ def _compare(
     state = np.zeros((1, n, columns.width), dtype=np.complex128)
     if columns.own.start <= site < columns.own.stop:
         state[0, site, site - columns.own.start] = 1.0
-    watching = 1 if keep_states else together(comm, lambda: observers(n, columns.size, _free()))
-    seen: list[_Seen] = []
-    kept: list[dict[str, Array]] | None = [] if keep_states else None
+    observer = Observer(sample.davies, site, columns, keep_states)
     applications, error_estimate, redfield_residual = 0, 0.0, 0.0
     entries_kept, dropped_norm = 1.0, 0.0
     with ExitStack() as stack:
@@ -182,8 +173,9 @@ def _compare(
             applications += int(solution.applications[0])
             error_estimate += float(solution.error_estimate[0])
             tell(f"t = {segment.stop:g} of {times[-1]:g}")
-            seen += _observe(sample, site, segment, solution.states[0], columns, watching, kept)
+            observer.observe(segment.times, solution.states[0])
             del solution
+    seen = observer.seen
     distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
     merged = distances.get("davies merged")
     smallest = np.array([each.smallest_eigenvalue for each in seen])
@@ -209,7 +201,8 @@ def _compare(
         drop_error=dropped_norm * float(times[-1]),
     )
     states: dict[str, Array | None] = {"redfield": None, "davies": None}
-    if kept is not None and columns.rank == 0:
+    if observer.kept is not None and columns.rank == 0:
+        kept = observer.kept
         states = {name: np.stack([own[name] for own in kept]) for name in states}
     return Comparison(
         times, distances["davies"], smallest, certificate, merged,
@@ -269,86 +262,3 @@ def _gibbs_residual(
     out = np.empty_like(gibbs)
     operator.apply(gibbs, out)
     return float(columns.largest(np.abs(out).max()))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What is kept of one output time."""
-
-    distances: dict[str, float]
-    smallest_eigenvalue: float
-    trace_error: float
-    hermiticity_error: float
-
-
-def _observe(
-    sample: _Sample,
-    site: int,
-    segment: Segment,
-    states: Array,
-    columns: Columns,
-    watching: int,
-    kept: list[dict[str, Array]] | None,
-) -> list[_Seen]:
-    """Reduce the states (T, N, m) of a segment, `watching` at a time; `kept` gets them whole."""
-    seen: list[_Seen] = []
-    for first in range(0, len(states), watching):
-        chunk = slice(first, min(first + watching, len(states)))
-        whole = columns.collect(list(states[chunk]))
-
-        def reduce(
-            whole: Array | None = whole, times: tuple[float, ...] = segment.times[chunk]
-        ) -> _Seen | None:
-            if whole is None:
-                return None
-            return _figures(sample, site, times[columns.rank], whole, kept)
-
-        own = on_every_rank(columns.comm, reduce)
-        every = [own] if columns.comm is None else columns.comm.allgather(own)
-        found = [one for one in every if one is not None]
-        for one, time in zip(found, segment.times[chunk]):
-            if not np.isfinite(one.hermiticity_error):
-                raise RuntimeError(f"an equation diverged before t = {time:g}")
-        seen += found
-    return seen
-
-
-def _figures(
-    sample: _Sample, site: int, time: float, transposed: Array, kept: list[dict[str, Array]] | None
-) -> _Seen:
-    """Both equations at one time; `transposed`: ρ_Rᵀ, overwritten."""
-    own = {"redfield": transposed.T.copy()} if kept is not None else {}
-    trace_error = certificates.trace_error(transposed[None, None])[0]
-    hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
-    row = sample.generator.spectrum.vectors[0, site]
-    distances = {}
-    for name, generator in sample.davies.items():
-        state = np.multiply.outer(row.conj(), row).astype(np.complex128, copy=False)[None]
-        generator.propagate_in_place(state, np.array([time]))
-        trace_error = max(trace_error, certificates.trace_error(state[None])[0])
-        hermiticity_error = np.maximum(
-            hermiticity_error, certificates.hermiticity_error(state[None])[0]
-        )
-        if kept is not None:
-            own[name] = state[0].copy()
-        state[0] -= transposed.T
-        distances[name] = float(observables.trace_norm(state, overwrite=True)[0])
-        del state
-    smallest = float(observables.smallest_eigenvalue(transposed[None], overwrite=True)[0])
-    if kept is not None:
-        kept.append(own)
-    return _Seen(distances, smallest, float(trace_error), float(hermiticity_error))
-
-
-def observers(n_sites: int, n_ranks: int, free_bytes: float) -> int:
-    """How many ranks observe at the same time: as many as a quarter of the free memory holds."""
-    room = int(0.25 * free_bytes / (OBSERVER_MATRICES * 16.0 * n_sites**2))
-    return min(n_ranks, max(_FEWEST_OBSERVERS, room))
-
-
-def _free() -> float:
-    """Memory that nobody uses on this machine, 0 where it does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    except (ValueError, OSError):
-        return 0.0

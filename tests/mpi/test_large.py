@@ -13,6 +13,7 @@ from manybody.physics.spectra import build_spectrum
 from manybody.study.comparison import check_setting
 from manybody.study.groups import on_every_rank
 from manybody.study.large import compare_large
+from manybody.study.observing import observers
 from manybody.study.windows import NodeMemory
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
@@ -244,10 +245,38 @@ def test_a_failure_on_one_rank_is_raised_on_all(comm, bath, monkeypatch):
     def break_down(*_arguments, **_keywords):
         raise RuntimeError(f"no eigenvalues on rank {comm.rank}")
 
-    monkeypatch.setattr("manybody.study.large.observables.trace_norm", break_down)
+    monkeypatch.setattr("manybody.study.observing.observables.trace_norm", break_down)
     with pytest.raises(RuntimeError, match="no eigenvalues on rank 0"):
         compare_large(
             mb.dirac_syk2(6, seed=3),
             check_setting([], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0),
             comm,
         )
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+@pytest.mark.parametrize("kind", ["complex", "real", "partial", "bipartite"])
+def test_eigenvalues_spread_out_are_the_same(comm, bath, monkeypatch, kind, lamb_shift):
+    """Where no rank can hold a state; Bohr blocks are known as a whole only."""
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    model = draw(kind)
+    alone = mb.compare(model, bath, TIMES, initial_site=1, lamb_shift=lamb_shift)
+    monkeypatch.setattr("manybody.study.observing.observers", lambda *_: 0)
+    setting = check_setting(
+        [], bath, TIMES, 1, lamb_shift, "chebyshev", 1e-10, "", "matrix-free", 0.0
+    )  # fmt: skip
+    try:
+        assert_same(compare_large(model, setting, comm), alone, comm)
+    except RuntimeError as error:
+        if "ScaLAPACK" in str(error):
+            pytest.skip("this SLEPc has no ScaLAPACK")
+        raise
+
+
+def test_how_many_ranks_observe():
+    each = 3 * 16.0 * 1000**2
+    assert observers(1000, 8, 0.9 * each) == 0
+    assert observers(1000, 8, 2 * each) == 2
+    assert observers(1000, 8, 20 * each) == 5
+    assert observers(1000, 8, 1e12) == 8
+    assert observers(1000, 1, 2 * each) == 1
