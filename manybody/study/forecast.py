@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 
 from manybody.config import Point, Study
-from manybody.numerics.chebyshev import MAX_APPLICATIONS, ring_length, series_terms
+from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.physics.models import FAMILIES
 from manybody.products import product
-from manybody.study.large import is_large
-from manybody.study.observing import OBSERVER_MATRICES, observers
+from manybody.study.memory import Extent, machine_bytes
+from manybody.study.observing import observers
 from manybody.study.stacks import stack_size
 
-# An interpreter with the libraries and the buffers of BLAS.
-INTERPRETER_BYTES = 120 << 20
 # What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
 _FRACTION_OF_RATE = 0.85
 _GROUP_EFFICIENCY = 0.9
@@ -160,89 +158,20 @@ def sample_seconds(
     return shared / efficiency + calls
 
 
-@dataclass(frozen=True)
-class _Squares:
-    """Complex N x N arrays of one sample that several ranks share, or that is large.
-
-    shared: kept once a node; advancing, observing: over all ranks; observer: of a rank
-    that holds a whole state; preparing: of rank 0 before there is anything else.
-    """
-
-    shared: float
-    advancing: float
-    observing: float
-    observer: float
-    preparing: float
-
-
-def _squares(study: Study, point: Point, group_size: int) -> _Squares:
-    n, n_times = point.n_sites, len(study.times)
+def extent_of(study: Study, point: Point) -> Extent:
+    """What the memory of a point's samples depends on."""
     is_real = FAMILIES[point.model].is_real
-    split = is_real and not study.lamb_shift
-    # V, G, what multiplies ρ alone, and |⟨l|A_j|k⟩|².
-    shared = (0.5 if is_real else 1.0) + (1.0 if study.lamb_shift else 0.5)
-    shared += (0.5 if split else 1.0) + 0.5
-    # ρ, its diagonal factors, workspaces, the ring of vectors and the output states.
-    advancing = 1.0 + 1.0 + (3.0 if split else 2.0) + ring_length(n, n_times) + n_times
-    if study.operator == "assembled":
-        # Rows as they are built and as PETSc keeps them, 20 bytes an entry.
-        advancing += 2.0 * (2 * n - 1) * 20.0 / 16.0
-    watching = observers(n, group_size, machine_bytes())
-    observer = OBSERVER_MATRICES
-    return _Squares(shared, advancing, n_times + 1.0 + watching * observer, observer, 8.0)
+    return Extent(
+        point.n_sites, len(study.times), is_real, study.lamb_shift, study.stepper, study.operator
+    )
 
 
 def rank_bytes(study: Study, point: Point, group_size: int) -> float:
-    """Peak memory of the fullest rank, with its interpreter and what its node shares.
-
-    All output times are taken to lie in one segment.
-    """
-    n = point.n_sites
-    square = 16.0 * n * n
-    if not _is_shared(study, point, group_size):
-        # scripts/bench.py: 2.2 N² an output time and about 55 beside, a stack at a time.
-        stack = min(stack_size(n), study.block_size)
-        return INTERPRETER_BYTES + square * stack * (3.0 * len(study.times) + 70.0)
-    parts = _squares(study, point, group_size)
-    observing = (len(study.times) + 1.0) / group_size + parts.observer
-    largest = max(parts.shared + max(parts.advancing / group_size, observing), parts.preparing)
-    return INTERPRETER_BYTES + square * largest
-
-
-def group_bytes(study: Study, point: Point, group_size: int) -> float:
-    """Peak memory of all ranks of a group on one node, what they share counted once."""
-    if not _is_shared(study, point, group_size):
-        return group_size * rank_bytes(study, point, group_size)
-    parts = _squares(study, point, group_size)
-    largest = max(parts.shared + max(parts.advancing, parts.observing), parts.preparing)
-    return group_size * INTERPRETER_BYTES + 16.0 * point.n_sites**2 * largest
-
-
-def _is_shared(study: Study, point: Point, group_size: int) -> bool:
-    """Whether a sample goes the way of large.py."""
-    return is_large(point.n_sites) or group_size > 1 or study.operator == "assembled"
-
-
-def machine_bytes(root: str = "/sys/fs/cgroup") -> float:
-    """Memory of this machine, or what its container grants."""
-    total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            with open(os.path.join(root, name)) as file:
-                total = min(total, float(file.read()))
-        except (OSError, ValueError):
-            # "max": no limit.
-            continue
-    return total
-
-
-def ranks_here(n_ranks: int, environment: Mapping[str, str] = os.environ) -> int:
-    """How many of `n_ranks` run on this machine, as its launcher says; all if it does not."""
-    for name in ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"):
-        value = environment.get(name, "").partition("(")[0].partition(",")[0]
-        if value.isdigit() and int(value) > 0:
-            return min(n_ranks, int(value))
-    return n_ranks
+    """Peak memory of the fullest rank, its interpreter and what its node shares included."""
+    extent = extent_of(study, point)
+    if extent.is_shared(group_size):
+        return extent.rank_bytes(group_size)
+    return extent.stack_bytes(min(stack_size(point.n_sites), study.block_size))
 
 
 def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[str]:

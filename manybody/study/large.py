@@ -32,19 +32,12 @@ from manybody.physics.spectra import (
     give_cached,
 )
 from manybody.study.comparison import Comparison, Setting, certify
-from manybody.study.groups import everybody_raises, on_every_rank, together
+from manybody.study.groups import everybody_raises, on_every_rank, size_of, together
+from manybody.study.memory import Extent, check_room, ranks_here
 from manybody.study.observing import Observer
 from manybody.study.windows import NodeMemory
 
 Real = NDArray[np.float64]
-
-# Above this one sample fills every cache, and memory counts.
-_LARGE_ABOVE = 256
-
-
-def is_large(n_sites: int) -> bool:
-    """Whether a sample goes this way on one process too: a matter of its size alone."""
-    return n_sites > _LARGE_ABOVE
 
 
 def compare_large(
@@ -60,12 +53,24 @@ def compare_large(
     all call this, or None; keep_states: all states, on rank 0; tell: called with a word
     on the progress.  What fails on one rank is raised on all.
     """
+    together(comm, lambda: _check_room(model, setting, size_of(comm)))
     with NodeMemory(comm) as memory:
         sample = _share(model, setting, comm, memory)
         result = _compare(sample, setting, Columns(sample.n_sites, comm), keep_states, tell)
         # The arrays in it are gone with the memory.
         del sample
     return result
+
+
+def _check_room(model: SingleParticleModel | None, setting: Setting, n_ranks: int) -> None:
+    """Before any work: a sample that this machine cannot hold."""
+    if model is None:
+        raise ValueError("rank 0 needs the model")
+    extent = Extent(
+        model.n_sites, len(setting.times), model.is_real, setting.lamb_shift,
+        setting.stepper.name, setting.operator,
+    )  # fmt: skip
+    check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +98,7 @@ def _share(
         return memory.share(built.pop(name, None))
 
     def diagonalise() -> tuple[Real, NDArray[np.bool_]]:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
+        assert model is not None
         spectrum = build_spectrum([model])
         built.update(energies=spectrum.energies, vectors=spectrum.vectors)
         return spectrum.norms, spectrum.coupled

@@ -4,15 +4,9 @@ from dataclasses import dataclass
 
 from manybody.config import Point, Study
 from manybody.numerics.steppers import SERIAL_STEPPERS
-from manybody.study.forecast import (
-    FEWEST_COLUMNS,
-    check_possible,
-    group_bytes,
-    machine_bytes,
-    ranks_here,
-    sample_seconds,
-)
-from manybody.study.large import is_large
+from manybody.study.forecast import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
+from manybody.study.memory import check_room, machine_bytes, ranks_here
+from manybody.study.stacks import is_large
 
 
 @dataclass(frozen=True)
@@ -67,8 +61,12 @@ def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
         return min(study.group_size, widest)
     if study.stepper in SERIAL_STEPPERS:
         return 1
-    size = 1
-    while size < widest and _needed_here(study, point, size, n_ranks) > machine_bytes():
+    extent, room, size = extent_of(study, point), machine_bytes(), 1
+    while size < widest and extent.is_shared(size + 1):
+        groups, here = _on_this_machine(size, n_ranks)
+        needed = extent.node_bytes(size, here) if extent.is_shared(size) else extent.stack_bytes(1)
+        if groups * needed <= room:
+            break
         size += 1
     if is_large(point.n_sites):
         spare = n_ranks // n_blocks
@@ -76,24 +74,16 @@ def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
     return size
 
 
-def _needed_here(study: Study, point: Point, group_size: int, n_ranks: int) -> float:
-    """Bytes of all groups that run on this machine."""
-    groups = -(-ranks_here(n_ranks) // group_size)
-    return groups * group_bytes(study, point, min(group_size, ranks_here(n_ranks)))
+def _on_this_machine(group_size: int, n_ranks: int) -> tuple[int, int]:
+    """(groups with ranks here, ranks here of each)."""
+    here = ranks_here(n_ranks)
+    return -(-here // group_size), min(group_size, here)
 
 
 def check_feasible(study: Study, n_ranks: int = 1) -> None:
     """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
     sizes = group_sizes(study, build_tasks(study), n_ranks)
-    room = machine_bytes()
     for point, size in sizes.items():
         check_possible(study, point)
-        needed = _needed_here(study, point, size, n_ranks)
-        if needed > room:
-            here = ranks_here(n_ranks)
-            raise ValueError(
-                f"{point.name}: {point.n_sites} sites with {size} rank(s) a sample and {here} "
-                f"rank(s) on this machine need about {needed / 2**30:.3g} GiB, it has "
-                f"{room / 2**30:.3g} GiB: use fewer ranks a machine, more ranks a sample "
-                "(group_size), fewer output times or more machines"
-            )
+        groups, here = _on_this_machine(size, n_ranks)
+        check_room(point.name, extent_of(study, point), size, groups, here)

@@ -24,8 +24,8 @@ from manybody.study.comparison import (
     without_states,
 )
 from manybody.study.groups import first_ranks, on_every_rank, rank_of, size_of
-from manybody.study.large import compare_large, is_large
-from manybody.study.stacks import compare_stack, stacks_of_a_kind
+from manybody.study.large import compare_large
+from manybody.study.stacks import compare_stack, is_large, stacks_of_a_kind
 
 
 def compare(

@@ -32,6 +32,13 @@ Real = NDArray[np.float64]
 # Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
 # touched by an application, and together they should stay in a core's own cache.
 STACK_ELEMENTS = 8192
+# Above this one sample fills every cache, and memory counts.
+_LARGE_ABOVE = 256
+
+
+def is_large(n_sites: int) -> bool:
+    """Whether a sample goes the way of large.py, on one process too: by its size alone."""
+    return n_sites > _LARGE_ABOVE
 
 
 def stack_size(n_sites: int) -> int:

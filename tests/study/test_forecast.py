@@ -8,8 +8,9 @@ from tiny import TINY
 import manybody as mb
 from manybody import cli
 from manybody.config import parse_study
-from manybody.study import forecast, plan
-from manybody.study.forecast import Rates, machine_bytes, rank_bytes, ranks_here
+from manybody.study import forecast, memory, plan
+from manybody.study.forecast import Rates, rank_bytes
+from manybody.study.memory import machine_bytes, ranks_here
 from manybody.study.plan import build_tasks, check_feasible, group_sizes
 
 LARGE = """
@@ -47,7 +48,7 @@ def machine(monkeypatch):
     """Give this machine some memory and some of the ranks."""
 
     def give(gibibytes, here=None):
-        for module in (forecast, plan):
+        for module in (forecast, memory, plan):
             monkeypatch.setattr(module, "machine_bytes", lambda: gibibytes * GIB)
         monkeypatch.setattr(plan, "ranks_here", lambda n: n if here is None else min(n, here))
 
@@ -85,9 +86,12 @@ def test_costs_follow_the_sizes(machine):
     assert forecast.sample_seconds(assembled, points[2], rates) > seconds[2]
     # 10 N² complex numbers, N² an output time, and the interpreters.
     for ranks in (1, 2):
-        bound = 16e6 * (10 + 11) + ranks * forecast.INTERPRETER_BYTES
-        assert forecast.group_bytes(study, points[2], ranks) <= bound
-        assert rank_bytes(study, points[2], ranks) <= forecast.group_bytes(study, points[2], ranks)
+        bound = 16e6 * (10 + 11) + ranks * memory.INTERPRETER_BYTES
+        extent = forecast.extent_of(study, points[2])
+        assert extent.node_bytes(ranks, ranks) <= bound
+        assert rank_bytes(study, points[2], ranks) <= extent.node_bytes(ranks, ranks)
+    # On two machines each has half of what is spread.
+    assert extent.node_bytes(64, 32) < 0.7 * extent.node_bytes(64, 64)
 
 
 def test_groups_as_the_study_says(machine):
@@ -119,7 +123,9 @@ def test_groups_by_the_cost_model(machine):
 def test_what_cannot_fit_is_a_sentence(machine, tmp_path, capsys):
     study = parse(LARGE)
     machine(0.3)
-    with pytest.raises(ValueError, match="length=10: 1000 sites with 1 rank.* it has 0.3 GiB"):
+    with pytest.raises(
+        ValueError, match="length=10: 1000 sites and 11 .* 1 rank.* it has 0.3 GiB"
+    ):
         check_feasible(study)
     machine(64)
     check_feasible(study)
@@ -128,7 +134,7 @@ def test_what_cannot_fit_is_a_sentence(machine, tmp_path, capsys):
     assert cli.main(["plan", str(path), "--ranks", "4"]) == 2
     said = capsys.readouterr()
     assert "more: a sample exceeds the memory of this machine" in said.out
-    assert "length=60: 216000 sites" in said.err
+    assert "length=60: 216000 sites and 11 output times" in said.err
     assert cli.main(["run", str(path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
 
@@ -162,3 +168,10 @@ def test_rates_are_measured():
     rates = forecast.measure_rates(0.02)
     assert 1e8 < rates.real < 1e13 and 1e8 < rates.complex < 1e13
     assert np.isfinite(forecast.peak_bytes()) and forecast.peak_bytes() > 1e7
+
+
+def test_compare_refuses_what_cannot_fit(machine, bath):
+    model = mb.anderson3d(7, 5.0, seed=1)
+    machine(0.2)
+    with pytest.raises(ValueError, match="anderson3d: 343 sites and 100 output times"):
+        mb.compare(model, bath, range(100))
