@@ -15,6 +15,7 @@ from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfi
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
 from manybody.study.comparison import Comparison
 from manybody.study.sample import compare, compare_ensemble
+from manybody.study.steady import SteadyState, steady_state
 
 __version__ = "0.1.0"
 
@@ -26,10 +27,12 @@ __all__ = [
     "Liouvillian",
     "OhmicBath",
     "SingleParticleModel",
+    "SteadyState",
     "anderson3d",
     "compare",
     "compare_ensemble",
     "davies_liouvillian",
     "dirac_syk2",
     "redfield_liouvillian",
+    "steady_state",
 ]

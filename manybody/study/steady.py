@@ -1,0 +1,339 @@
+"""Where the two equations relax to: stationary states, dark levels, undamped modes."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
+
+from manybody.blas import blas_threads
+from manybody.numerics.columns import Columns
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.protocols import Array
+from manybody.physics import arguments, observables
+from manybody.physics.baths import OhmicBath
+from manybody.physics.davies import build_davies
+from manybody.physics.models import SingleParticleModel
+from manybody.physics.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    SIMPLE,
+    build_spectrum,
+    cluster_bohr_frequencies,
+)
+from manybody.physics.stationary import Decomposition, decompose, project
+from manybody.products import product
+from manybody.study.groups import first_ranks, on_every_rank, size_of, together
+
+Real = NDArray[np.float64]
+
+EQUATIONS = ("redfield", "davies")
+MAX_ITERATIONS = 1000
+# Below this a negative eigenvalue is no rounding.
+_UNPHYSICAL = -1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyState:
+    """What one equation leaves of ρ(0) = |initial_site⟩⟨initial_site| after a long time.
+
+    state: (N, N) in the site basis, the average over long times; on rank 0, else None;
+    components: (C, N, N) stationary states of trace one, one for each set of levels that
+    the baths connect; on rank 0, else None.  `state` is the only one where C = 1 and no
+    level is dark.
+    null_dimension: number of independent stationary matrices: C and one for each pair of
+    dark levels of equal energy; dark_levels: levels that no coupled site sees;
+    undamped_frequencies: (U,) in J, of coherences between dark levels that never decay.
+    residual: ‖L[ρ]‖_F in J of the worst component; iterations: of GMRES, all components.
+    smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
+    distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs.
+    """
+
+    equation: str
+    state: Array | None
+    components: Array | None
+    null_dimension: int
+    dark_levels: int
+    undamped_frequencies: Real
+    residual: float
+    iterations: int
+    smallest_eigenvalue: float
+    distance_from_gibbs: float
+
+
+def steady_state(
+    model: SingleParticleModel,
+    bath: OhmicBath,
+    equation: str = "redfield",
+    lamb_shift: bool = False,
+    initial_site: int = 0,
+    tolerance: float = 1e-10,
+    start: Any = None,
+    comm: Any = None,
+) -> SteadyState:
+    """Stationary state of the Redfield or the Davies equation.
+
+    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G by GMRES on the complex-linear map, preconditioned
+    with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix.
+    Davies: Gibbs on every component, by detailed balance, and checked.
+
+    model, bath, lamb_shift, initial_site: as in `compare`; equation: "redfield" or
+    "davies"; tolerance: of ‖L[ρ]‖_F in J; start: None, or a seed for a random start;
+    comm: an mpi4py communicator whose ranks share the work, or None.  Redfield needs PETSc.
+
+    Raises TypeError or ValueError for arguments out of range, also where it cannot be
+    decided which Bohr frequencies coincide and Davies depends on it; RuntimeError with the
+    residual reached when GMRES does not converge, or without PETSc.  Warns when the state
+    has a negative eigenvalue.
+    """
+    arguments.instance("model", model, SingleParticleModel)
+    arguments.instance("bath", bath, OhmicBath)
+    arguments.choice("equation", equation, EQUATIONS)
+    arguments.boolean("lamb_shift", lamb_shift)
+    site = arguments.integer("initial_site", initial_site, 0)
+    if site >= model.n_sites:
+        raise ValueError(f"initial_site = {site}: allowed are 0 to {model.n_sites - 1}")
+    aim = arguments.tolerance(tolerance)
+    rng = None if start is None else arguments.seed(start)
+    found: list[SteadyState] = []
+    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> None:
+            if active:
+                found.append(_solve(model, bath, equation, lamb_shift, site, aim, rng, ranks))
+
+        if size_of(comm) <= model.n_sites:
+            action()
+        else:
+            on_every_rank(comm, action)
+    if size_of(comm) > model.n_sites:
+        small = comm.bcast(replace(found[0], state=None, components=None) if found else None)
+        found = found or [small]
+    result = found[0]
+    if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
+        warnings.warn(
+            f"the {equation} steady state is no state: smallest eigenvalue "
+            f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
+            stacklevel=2,
+        )
+    return result
+
+
+def _solve(
+    model: SingleParticleModel,
+    bath: OhmicBath,
+    equation: str,
+    lamb_shift: bool,
+    site: int,
+    tolerance: float,
+    rng: np.random.Generator | None,
+    comm: Any,
+) -> SteadyState:
+    columns = Columns(model.n_sites, comm)
+    parts = together(columns.comm, lambda: decompose(build_spectrum([model])))
+    generator = build_redfield(parts.spectrum, bath, lamb_shift)
+    gibbs = [parts.gibbs(bath.beta, index) for index in range(parts.n_components)]
+    vectors = parts.spectrum.vectors[0]
+    states: list[Array | None] = []
+    residual, iterations = 0.0, 0
+    if equation == "davies":
+        residual = together(
+            columns.comm, lambda: _davies_residual(parts, generator, bath, lamb_shift, gibbs)
+        )
+    else:
+        operator = KernelOperator(
+            generator.kernel(columns.own), generator.spectral_box, columns, "complex"
+        )
+    for index, populations in enumerate(gibbs):
+        thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
+        if equation == "davies":
+            states.append(_gathered(thermal, columns))
+            continue
+        inverse = _DaviesInverse(generator, parts, index, populations, columns)
+        reference = thermal[None]
+        start = reference if rng is None else _random_start(parts, index, columns, rng)
+        block, used = _relax(operator, inverse, reference, columns, tolerance, start)
+        out = np.empty_like(block)
+        operator.apply(block, out)
+        residual = max(residual, _norm(out, columns))
+        iterations += used
+        states.append(_gathered(block[0], columns))
+    _, _, frequencies = parts.dark_pairs()
+    whole: list[Array] = []
+
+    def figures() -> tuple[float, float]:
+        state, smallest, distance = _figures(parts, states, gibbs, site)
+        whole.append(state)
+        return smallest, distance
+
+    smallest, distance = together(columns.comm, figures)
+    return SteadyState(
+        equation=equation,
+        state=whole[0] if whole else None,
+        components=np.array(states) if whole else None,
+        null_dimension=parts.n_components + int(np.count_nonzero(frequencies == 0.0)),
+        dark_levels=int(parts.dark.sum()),
+        undamped_frequencies=np.sort(frequencies[frequencies != 0.0]),
+        residual=residual,
+        iterations=iterations,
+        smallest_eigenvalue=smallest,
+        distance_from_gibbs=distance,
+    )
+
+
+def _random_start(
+    parts: Decomposition, component: int, columns: Columns, rng: np.random.Generator
+) -> Array:
+    """Own columns of a random matrix on the levels of one component; not Hermitian."""
+    n = columns.dimension
+    draw = rng.standard_normal((2, n, n))
+    own = parts.components == component
+    vectors = parts.spectrum.vectors[0][:, own]
+    inside = (draw[0] + 1j * draw[1])[np.ix_(own, own)] / n
+    return (vectors @ inside @ vectors[columns.own].conj().T)[None]
+
+
+class _DaviesInverse:
+    """(L_D − |ρ_G)(1|)⁻¹ on one component, L_D the closed form of Davies: the preconditioner.
+
+    Coherences are divided by their growth rates, populations solve the rate equation with
+    their stationary direction moved away from zero.
+    """
+
+    def __init__(
+        self,
+        generator: RedfieldGenerator,
+        parts: Decomposition,
+        component: int,
+        populations: Real,
+        columns: Columns,
+    ) -> None:
+        self._columns = columns
+        self._vectors = parts.spectrum.vectors[0]
+        self._adjoint_vectors = np.ascontiguousarray(self._vectors.conj().T)
+        self._own = parts.components == component
+        davies = build_davies(parts.spectrum, OhmicBath(0.0, 1.0, 1.0), False, None, generator)
+        phases = davies.phases
+        rates = davies.damping[:, columns.own] + 1j * (phases[:, None] - phases[columns.own])
+        inside = self._own[:, None] & self._own[columns.own]
+        levels = np.arange(columns.own.start, columns.own.stop)
+        rates[levels, levels - columns.own.start] = 1.0
+        # Outside the component nothing is left.
+        self._inverse_rates = np.where(inside, 1.0, 0.0) / np.where(inside, rates, 1.0)
+        jumps = davies.rates[np.ix_(self._own, self._own)]
+        jumps = jumps - np.diag(jumps.sum(axis=0))
+        self._populations = lu_factor(jumps - populations[self._own][:, None])
+
+    def __call__(self, x: Array) -> Array:
+        """Of a block (1, N, m) of any matrix; collective."""
+        columns = self._columns
+        in_energy = np.empty_like(x)
+        product(self._adjoint_vectors, x[0], in_energy[0])
+        turned = self._adjoint(in_energy)
+        # The adjoint of V†xV, by columns; it obeys the same equations.
+        product(self._adjoint_vectors, turned[0], in_energy[0])
+        own = np.arange(columns.own.start, columns.own.stop)
+        diagonal = np.zeros((2, columns.dimension))
+        values = in_energy[0][own, own - columns.own.start]
+        diagonal[:, own] = values.real, values.imag
+        real, imaginary = columns.total(diagonal)
+        solved = np.zeros(columns.dimension, dtype=np.complex128)
+        solved[self._own] = lu_solve(self._populations, (real + 1j * imaginary)[self._own])
+        in_energy[0] *= self._inverse_rates
+        in_energy[0][own, own - columns.own.start] = solved[own]
+        product(self._vectors, in_energy[0], turned[0])
+        in_energy = self._adjoint(turned)
+        product(self._vectors, in_energy[0], turned[0])
+        return turned
+
+    def _adjoint(self, block: Array) -> Array:
+        result = np.empty_like(block)
+        for rows, piece in self._columns.adjoint_pieces(block, np.empty_like(block)):
+            np.conjugate(np.swapaxes(piece, 1, 2), out=result[:, rows])
+        return result
+
+
+def _relax(
+    operator: KernelOperator,
+    inverse: _DaviesInverse,
+    reference: Array,
+    columns: Columns,
+    tolerance: float,
+    start: Array,
+) -> tuple[Array, int]:
+    """Own columns of the stationary state of one component, and the iterations.
+
+    L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.
+    """
+    from manybody.numerics.petsc.linear import solve
+
+    out = np.empty_like(reference)
+
+    def apply(x: Array) -> Array:
+        operator.apply(x, out)
+        return out - reference * _trace(x[0], columns)
+
+    # GMRES does not know tr ρ = 1, to which its residual is relative.
+    found, iterations, converged = solve(
+        apply, inverse, -reference, start, columns, 0.5 * tolerance, MAX_ITERATIONS
+    )
+    found = 0.5 * (found + inverse._adjoint(found))
+    found /= _trace(found[0], columns).real
+    operator.apply(found, out)
+    residual = _norm(out, columns)
+    if not converged or not residual <= tolerance:
+        raise RuntimeError(
+            f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
+            f"iterations ({MAX_ITERATIONS} are allowed): no steady state is returned"
+        )
+    return found, iterations
+
+
+def _trace(block: Array, columns: Columns) -> complex:
+    """Trace of a matrix held by columns, the same bits on every rank."""
+    own = block[columns.own].diagonal().sum()
+    real, imaginary = columns.total(np.array([own.real, own.imag]))
+    return complex(real, imaginary)
+
+
+def _norm(block: Array, columns: Columns) -> float:
+    """Frobenius norm of a matrix held by columns."""
+    return float(np.sqrt(columns.total(np.array(np.vdot(block, block).real))))
+
+
+def _gathered(block: Array, columns: Columns) -> Array | None:
+    """The whole matrix on rank 0, None elsewhere."""
+    whole = columns.collect([block])
+    return None if whole is None else np.ascontiguousarray(whole.T)
+
+
+def _davies_residual(
+    parts: Decomposition, generator: RedfieldGenerator, bath: OhmicBath, lamb_shift: bool,
+    gibbs: list[Real],
+) -> float:  # fmt: skip
+    """Largest ‖L_D[ρ_G]‖_F over the components."""
+    clustering = cluster_bohr_frequencies(parts.spectrum)[0]
+    if clustering.verdict == AMBIGUOUS:
+        raise ValueError(
+            f"{clustering.merged_neighbours} Bohr frequencies lie within "
+            f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
+            "the Davies generator is not determined"
+        )
+    merging = None if clustering.verdict == SIMPLE else clustering.merging_tolerance
+    davies = build_davies(parts.spectrum, bath, lamb_shift, merging, generator)
+    return max(float(np.linalg.norm(davies.apply(np.diag(own)))) for own in gibbs)
+
+
+def _figures(
+    parts: Decomposition, states: list[Any], gibbs: list[Real], site: int
+) -> tuple[Array, float, float]:
+    """(state, its smallest eigenvalue, its distance from Gibbs), on rank 0."""
+    vectors = parts.spectrum.vectors[0]
+    rho = np.zeros_like(vectors, dtype=np.complex128)
+    rho[site, site] = 1.0
+    state = project(parts, states, rho)
+    thermal = [(vectors * own) @ vectors.conj().T for own in gibbs]
+    distance = observables.trace_distance(state, project(parts, thermal, rho))
+    return state, float(observables.smallest_eigenvalue(state)), float(distance)

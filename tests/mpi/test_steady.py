@@ -1,0 +1,134 @@
+"""Steady states: run serially and under mpirun on 1, 2 and 3 ranks."""
+
+import numpy as np
+import oracles
+import pytest
+
+import manybody as mb
+
+MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
+pytest.importorskip("petsc4py", reason="petsc4py not installed")
+
+pytestmark = pytest.mark.filterwarnings("ignore:the redfield steady state is no state")
+
+
+@pytest.fixture
+def comm():
+    return MPI.COMM_WORLD
+
+
+def models():
+    rng = np.random.default_rng(3)
+    cube = mb.anderson3d(2, 0.0).dense_hamiltonian()
+    single = mb.SingleParticleModel
+    two_parts = np.zeros((5, 5), dtype=complex)
+    two_parts[:2, :2] = oracles.random_hermitian(rng, 2)
+    two_parts[2:, 2:] = oracles.random_hermitian(rng, 3)
+    return {
+        "complex": mb.dirac_syk2(6, seed=1),
+        "real": mb.anderson3d(2, 5.0, seed=1),
+        "partial": single(oracles.random_hermitian(rng, 7), [1, 4]),
+        "bipartite": single(oracles.bipartite_hamiltonian(rng, 6), [0, 3]),
+        "ring, one site": single(oracles.ring_hamiltonian(6), [0]),
+        "cube": single(cube),
+        "cube, one site": single(cube, [5]),
+        "no hopping": single(np.diag([1.0, 2.0, 3.5])),
+        "two parts": single(two_parts),
+        "one level": single(np.eye(4), [0, 2]),
+    }
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+@pytest.mark.parametrize("name", list(models()))
+def test_null_space_and_state_against_dense_algebra(comm, bath, name, lamb_shift):
+    """Dimension, undamped modes, residual, and the long-time average of the dynamics."""
+    model = models()[name]
+    n = model.n_sites
+    found = mb.steady_state(model, bath, lamb_shift=lamb_shift, initial_site=1, start=5, comm=comm)
+    matrix = mb.redfield_liouvillian(model, bath, lamb_shift).toarray()
+    values, vectors = np.linalg.eig(matrix)
+    still = np.abs(values) < 1e-9
+    assert found.null_dimension == np.count_nonzero(still)
+    turning = values[(np.abs(values.real) < 1e-9) & ~still].imag
+    # e^{λt} of |k⟩⟨k'| has λ = −i(E_k − E_k').
+    np.testing.assert_allclose(found.undamped_frequencies, np.sort(-turning), atol=1e-9)
+    assert found.residual <= 1e-10
+    if comm.rank:
+        assert found.state is None and found.components is None
+        return
+    start = np.zeros(n * n, dtype=complex)
+    start[n + 1] = 1.0
+    weights = np.linalg.solve(vectors, start)
+    average = (vectors[:, still] @ weights[still]).reshape(n, n)
+    np.testing.assert_allclose(found.state, average, atol=1e-6)
+    assert np.linalg.norm(matrix @ found.state.ravel()) < 2e-10
+    assert np.trace(found.state) == pytest.approx(1.0, abs=1e-12)
+    for component in found.components:
+        assert np.linalg.norm(matrix @ component.ravel()) < 2e-10
+        assert np.trace(component) == pytest.approx(1.0, abs=1e-12)
+    assert found.smallest_eigenvalue == pytest.approx(np.linalg.eigvalsh(average)[0], abs=1e-6)
+    if not lamb_shift:
+        assert found.distance_from_gibbs < 1e-6
+
+
+@pytest.mark.parametrize("name", ["complex", "bipartite", "ring, one site", "two parts"])
+def test_davies_relaxes_to_gibbs(comm, bath, name):
+    model = models()[name]
+    found = mb.steady_state(model, bath, "davies", lamb_shift=True, comm=comm)
+    assert found.iterations == 0 and found.residual < 1e-15
+    matrix = mb.davies_liouvillian(model, bath, True).toarray()
+    values = np.linalg.eigvals(matrix)
+    assert found.null_dimension == np.count_nonzero(np.abs(values) < 1e-9)
+    if comm.rank == 0:
+        assert np.linalg.norm(matrix @ found.state.ravel()) < 1e-13
+        assert found.distance_from_gibbs < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [(lambda: mb.dirac_syk2(64, seed=2), 30), (lambda: mb.anderson3d(4, 5.0, seed=2), 30)],
+    ids=["syk", "anderson"],
+)
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+def test_few_iterations_from_a_random_start(comm, bath, model, most, lamb_shift):
+    found = mb.steady_state(model(), bath, lamb_shift=lamb_shift, start=1, comm=comm)
+    assert found.iterations <= most and found.residual <= 1e-10
+    again = mb.steady_state(model(), bath, lamb_shift=lamb_shift, start=2, comm=comm)
+    assert again.distance_from_gibbs == pytest.approx(found.distance_from_gibbs, abs=1e-6)
+    if not lamb_shift:
+        # Gibbs itself is stationary: nothing is left to do.
+        assert mb.steady_state(model(), bath, comm=comm).iterations == 0
+
+
+def test_shared_and_alone(comm, bath):
+    for name in ("complex", "partial", "ring, one site", "no hopping"):
+        model = models()[name]
+        shared = mb.steady_state(model, bath, lamb_shift=True, comm=comm)
+        alone = mb.steady_state(model, bath, lamb_shift=True)
+        assert shared.smallest_eigenvalue == pytest.approx(alone.smallest_eigenvalue, abs=1e-7)
+        assert shared.distance_from_gibbs == pytest.approx(alone.distance_from_gibbs, abs=1e-7)
+        if comm.rank == 0:
+            np.testing.assert_allclose(shared.state, alone.state, atol=1e-7)
+
+
+def test_what_is_no_state_is_said(comm, bath, recwarn):
+    model = mb.anderson3d(3, 20.0, seed=1)
+    found = mb.steady_state(model, mb.OhmicBath(0.6, 10.0, 5.0), lamb_shift=True, comm=comm)
+    assert found.smallest_eigenvalue < -1e-3
+
+
+def test_no_convergence_is_a_sentence(comm, bath, monkeypatch):
+    monkeypatch.setattr("manybody.study.steady.MAX_ITERATIONS", 2)
+    with pytest.raises(RuntimeError, match=r"GMRES reached .* instead of 1e-10 J in 2 iterations"):
+        mb.steady_state(mb.dirac_syk2(8, seed=1), bath, lamb_shift=True, start=1, comm=comm)
+
+
+def test_bad_input_is_refused(comm, bath):
+    model = mb.dirac_syk2(4, seed=1)
+    for wrong, words in (
+        ({"equation": "local"}, "equation = 'local'"),
+        ({"initial_site": 4}, "initial_site = 4"),
+        ({"tolerance": 0.0}, "tolerance = 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            mb.steady_state(model, bath, comm=comm, **wrong)
