@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_factor, lu_solve
 
 from manybody.blas import blas_threads
 from manybody.numerics.columns import Columns
@@ -24,8 +23,8 @@ from manybody.physics.spectra import (
     cluster_bohr_frequencies,
 )
 from manybody.physics.stationary import Decomposition, decompose, project
-from manybody.products import product
 from manybody.study.groups import first_ranks, on_every_rank, size_of, together
+from manybody.study.preconditioner import DaviesInverse, norm, trace
 
 Real = NDArray[np.float64]
 
@@ -146,18 +145,19 @@ def _solve(
         operator = KernelOperator(
             generator.kernel(columns.own), generator.spectral_box, columns, "complex"
         )
+        davies = build_davies(parts.spectrum, bath, lamb_shift, None, generator)
     for index, populations in enumerate(gibbs):
         thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
         if equation == "davies":
             states.append(_gathered(thermal, columns))
             continue
-        inverse = _DaviesInverse(generator, parts, index, populations, columns)
+        inverse = DaviesInverse(davies, parts.components == index, columns, deflated=populations)
         reference = thermal[None]
         start = reference if rng is None else _random_start(parts, index, columns, rng)
         block, used = _relax(operator, inverse, reference, columns, tolerance, start)
         out = np.empty_like(block)
         operator.apply(block, out)
-        residual = max(residual, _norm(out, columns))
+        residual = max(residual, norm(out, columns))
         iterations += used
         states.append(_gathered(block[0], columns))
     _, _, frequencies = parts.dark_pairs()
@@ -195,69 +195,9 @@ def _random_start(
     return (vectors @ inside @ vectors[columns.own].conj().T)[None]
 
 
-class _DaviesInverse:
-    """(L_D − |ρ_G)(1|)⁻¹ on one component, L_D the closed form of Davies: the preconditioner.
-
-    Coherences are divided by their growth rates, populations solve the rate equation with
-    their stationary direction moved away from zero.
-    """
-
-    def __init__(
-        self,
-        generator: RedfieldGenerator,
-        parts: Decomposition,
-        component: int,
-        populations: Real,
-        columns: Columns,
-    ) -> None:
-        self._columns = columns
-        self._vectors = parts.spectrum.vectors[0]
-        self._adjoint_vectors = np.ascontiguousarray(self._vectors.conj().T)
-        self._own = parts.components == component
-        davies = build_davies(parts.spectrum, OhmicBath(0.0, 1.0, 1.0), False, None, generator)
-        phases = davies.phases
-        rates = davies.damping[:, columns.own] + 1j * (phases[:, None] - phases[columns.own])
-        inside = self._own[:, None] & self._own[columns.own]
-        levels = np.arange(columns.own.start, columns.own.stop)
-        rates[levels, levels - columns.own.start] = 1.0
-        # Outside the component nothing is left.
-        self._inverse_rates = np.where(inside, 1.0, 0.0) / np.where(inside, rates, 1.0)
-        jumps = davies.rates[np.ix_(self._own, self._own)]
-        jumps = jumps - np.diag(jumps.sum(axis=0))
-        self._populations = lu_factor(jumps - populations[self._own][:, None])
-
-    def __call__(self, x: Array) -> Array:
-        """Of a block (1, N, m) of any matrix; collective."""
-        columns = self._columns
-        in_energy = np.empty_like(x)
-        product(self._adjoint_vectors, x[0], in_energy[0])
-        turned = self._adjoint(in_energy)
-        # The adjoint of V†xV, by columns; it obeys the same equations.
-        product(self._adjoint_vectors, turned[0], in_energy[0])
-        own = np.arange(columns.own.start, columns.own.stop)
-        diagonal = np.zeros((2, columns.dimension))
-        values = in_energy[0][own, own - columns.own.start]
-        diagonal[:, own] = values.real, values.imag
-        real, imaginary = columns.total(diagonal)
-        solved = np.zeros(columns.dimension, dtype=np.complex128)
-        solved[self._own] = lu_solve(self._populations, (real + 1j * imaginary)[self._own])
-        in_energy[0] *= self._inverse_rates
-        in_energy[0][own, own - columns.own.start] = solved[own]
-        product(self._vectors, in_energy[0], turned[0])
-        in_energy = self._adjoint(turned)
-        product(self._vectors, in_energy[0], turned[0])
-        return turned
-
-    def _adjoint(self, block: Array) -> Array:
-        result = np.empty_like(block)
-        for rows, piece in self._columns.adjoint_pieces(block, np.empty_like(block)):
-            np.conjugate(np.swapaxes(piece, 1, 2), out=result[:, rows])
-        return result
-
-
 def _relax(
     operator: KernelOperator,
-    inverse: _DaviesInverse,
+    inverse: DaviesInverse,
     reference: Array,
     columns: Columns,
     tolerance: float,
@@ -273,34 +213,22 @@ def _relax(
 
     def apply(x: Array) -> Array:
         operator.apply(x, out)
-        return out - reference * _trace(x[0], columns)
+        return out - reference * trace(x[0], columns)
 
     # GMRES does not know tr ρ = 1, to which its residual is relative.
     found, iterations, converged = solve(
         apply, inverse, -reference, start, columns, 0.5 * tolerance, MAX_ITERATIONS
     )
-    found = 0.5 * (found + inverse._adjoint(found))
-    found /= _trace(found[0], columns).real
+    found = 0.5 * (found + inverse.adjoint(found))
+    found /= trace(found[0], columns).real
     operator.apply(found, out)
-    residual = _norm(out, columns)
+    residual = norm(out, columns)
     if not converged or not residual <= tolerance:
         raise RuntimeError(
             f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
             f"iterations ({MAX_ITERATIONS} are allowed): no steady state is returned"
         )
     return found, iterations
-
-
-def _trace(block: Array, columns: Columns) -> complex:
-    """Trace of a matrix held by columns, the same bits on every rank."""
-    own = block[columns.own].diagonal().sum()
-    real, imaginary = columns.total(np.array([own.real, own.imag]))
-    return complex(real, imaginary)
-
-
-def _norm(block: Array, columns: Columns) -> float:
-    """Frobenius norm of a matrix held by columns."""
-    return float(np.sqrt(columns.total(np.array(np.vdot(block, block).real))))
 
 
 def _gathered(block: Array, columns: Columns) -> Array | None:

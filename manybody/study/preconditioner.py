@@ -1,0 +1,86 @@
+"""Davies in closed form as a preconditioner for the complex-linear Redfield map."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
+
+from manybody.numerics.columns import Columns
+from manybody.numerics.protocols import Array
+from manybody.physics.davies import DaviesGenerator
+from manybody.products import product
+
+Real = NDArray[np.float64]
+
+
+class DaviesInverse:
+    """(L_D − shift − |p)(1|)⁻¹ on matrices between some levels, L_D the closed form of Davies.
+
+    davies: generator, on every rank; levels: (N,) True for those meant, what lies outside
+    is dropped; columns: who owns what; shift: complex, in J; deflated: (N,) populations p
+    whose weight is moved away from zero, or None.  Coherences are divided by their growth
+    rates, populations solve the rate equation.
+    """
+
+    def __init__(
+        self,
+        davies: DaviesGenerator,
+        levels: NDArray[np.bool_],
+        columns: Columns,
+        shift: complex = 0.0,
+        deflated: Real | None = None,
+    ) -> None:
+        self._columns, self._levels = columns, levels
+        self._vectors = davies.spectrum.vectors[0]
+        self._adjoint_vectors = np.ascontiguousarray(self._vectors.conj().T)
+        own = columns.own
+        phases = davies.phases
+        # Those of the adjoint, which is what is at hand in between.
+        rates = davies.damping[:, own] + 1j * (phases[:, None] - phases[own]) - np.conj(shift)
+        self._diagonal = np.arange(own.start, own.stop), np.arange(columns.width)
+        rates[self._diagonal] = 1.0
+        inside = levels[:, None] & levels[own]
+        self._inverse_rates = np.where(inside, 1.0, 0.0) / np.where(inside, rates, 1.0)
+        jumps = davies.rates[np.ix_(levels, levels)].astype(np.complex128)
+        jumps -= np.diag(jumps.sum(axis=0) + np.conj(shift))
+        if deflated is not None:
+            jumps -= deflated[levels][:, None]
+        self._populations = lu_factor(jumps)
+
+    def __call__(self, x: Array) -> Array:
+        """Of a block (1, N, m) of any matrix; collective."""
+        in_energy = np.empty_like(x)
+        product(self._adjoint_vectors, x[0], in_energy[0])
+        turned = self.adjoint(in_energy)
+        # Now (V†xV)†, by columns; it obeys the same equations.
+        product(self._adjoint_vectors, turned[0], in_energy[0])
+        diagonal = np.zeros((2, self._columns.dimension))
+        values = in_energy[0][self._diagonal]
+        diagonal[:, self._columns.own] = values.real, values.imag
+        real, imaginary = self._columns.total(diagonal)
+        solved = np.zeros(self._columns.dimension, dtype=np.complex128)
+        solved[self._levels] = lu_solve(self._populations, (real + 1j * imaginary)[self._levels])
+        in_energy[0] *= self._inverse_rates
+        in_energy[0][self._diagonal] = solved[self._columns.own]
+        product(self._vectors, in_energy[0], turned[0])
+        in_energy = self.adjoint(turned)
+        product(self._vectors, in_energy[0], turned[0])
+        return turned
+
+    def adjoint(self, block: Array) -> Array:
+        """Own columns of x†."""
+        result = np.empty_like(block)
+        for rows, piece in self._columns.adjoint_pieces(block, np.empty_like(block)):
+            np.conjugate(np.swapaxes(piece, 1, 2), out=result[:, rows])
+        return result
+
+
+def trace(block: Array, columns: Columns) -> complex:
+    """Trace of a matrix held by columns (N, m), the same bits on every rank."""
+    own = block[columns.own].diagonal().sum()
+    real, imaginary = columns.total(np.array([own.real, own.imag]))
+    return complex(real, imaginary)
+
+
+def norm(block: Array, columns: Columns) -> float:
+    """Frobenius norm of a matrix held by columns."""
+    return float(np.sqrt(columns.total(np.array(np.vdot(block, block).real))))
