@@ -14,6 +14,7 @@ from manybody.physics.certificates import Certificate
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
 from manybody.study.comparison import Comparison
+from manybody.study.modes import SlowModes, slow_modes
 from manybody.study.sample import compare, compare_ensemble
 from manybody.study.steady import SteadyState, steady_state
 
@@ -27,6 +28,7 @@ __all__ = [
     "Liouvillian",
     "OhmicBath",
     "SingleParticleModel",
+    "SlowModes",
     "SteadyState",
     "anderson3d",
     "compare",
@@ -34,5 +36,6 @@ __all__ = [
     "davies_liouvillian",
     "dirac_syk2",
     "redfield_liouvillian",
+    "slow_modes",
     "steady_state",
 ]

@@ -45,6 +45,21 @@ class DaviesInverse:
         if deflated is not None:
             jumps -= deflated[levels][:, None]
         self._populations = lu_factor(jumps)
+        self._inside = inside
+
+    def restrict(self, x: Array) -> Array:
+        """What of a block (1, N, m) lies between the levels meant; collective."""
+        if self._levels.all():
+            return x
+        in_energy = np.empty_like(x)
+        product(self._adjoint_vectors, x[0], in_energy[0])
+        turned = self.adjoint(in_energy)
+        product(self._adjoint_vectors, turned[0], in_energy[0])
+        in_energy[0] *= self._inside
+        product(self._vectors, in_energy[0], turned[0])
+        in_energy = self.adjoint(turned)
+        product(self._vectors, in_energy[0], turned[0])
+        return turned
 
     def __call__(self, x: Array) -> Array:
         """Of a block (1, N, m) of any matrix; collective."""

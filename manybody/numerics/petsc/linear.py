@@ -1,12 +1,13 @@
-"""GMRES of PETSc for linear equations in states that are spread by columns over ranks."""
+"""Linear equations and eigenvalues in states that are spread by columns over ranks."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from manybody.numerics.columns import Columns
-from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.protocols import Array
 
 Map = Callable[[Array], Array]
@@ -60,7 +61,59 @@ def solve(
         values = x.getArray(readonly=True).copy().reshape(right.shape)
         return values, int(solver.getIterationNumber()), solver.getConvergedReason() > 0
     finally:
-        for item in reversed(owned):
+        _destroy(owned)
+
+
+def nearest_modes(
+    invert: Map,
+    start: Array,
+    columns: Columns,
+    shift: complex,
+    n_modes: int,
+    tolerance: float,
+) -> list[tuple[complex, Array]]:
+    """Eigenvalues of L nearest to a shift with their modes, by Krylov-Schur on (L − shift)⁻¹.
+
+    invert: x -> (L − shift)⁻¹ x on blocks (1, N, m), collective; start: the first vector;
+    tolerance: of SLEPc's relative error estimate of an eigenvalue of the inverse.
+    Returns those that converged, nearest first; they may be fewer than `n_modes`.
+    """
+    module, slepc_module = petsc(), slepc()
+    comm = module.COMM_SELF if columns.comm is None else columns.comm
+    sizes = (start.size, columns.dimension**2)
+    owned: list[Any] = []
+    try:
+        shell = _Shell(invert, start.shape)
+        matrix = module.Mat().createPython((sizes, sizes), context=shell, comm=comm)
+        matrix.setUp()
+        owned.append(matrix)
+        first, real, imaginary = (module.Vec().createMPI(sizes, comm=comm) for _ in range(3))
+        owned += [first, real, imaginary]
+        first.getArray()[...] = start.ravel()
+        solver = slepc_module.EPS().create(comm=comm)
+        owned.append(solver)
+        solver.setOperators(matrix)
+        solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
+        solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
+        solver.setWhichEigenpairs(slepc_module.EPS.Which.LARGEST_MAGNITUDE)
+        solver.setDimensions(nev=min(n_modes, columns.dimension**2))
+        solver.setTolerances(tolerance, 100)
+        solver.setInitialSpace([first])
+        solver.solve()
+        found = []
+        for index in range(solver.getConverged()):
+            value = solver.getEigenpair(index, real, imaginary)
+            mode = real.getArray(readonly=True).copy().reshape(start.shape)
+            found.append((shift + 1.0 / value, mode))
+        return found
+    finally:
+        _destroy(owned)
+
+
+def _destroy(owned: list[Any]) -> None:
+    """Free PETSc objects; one that an exception has left at work stays, and hides nothing."""
+    for item in reversed(owned):
+        with contextlib.suppress(petsc().Error):
             item.destroy()
 
 

@@ -1,0 +1,261 @@
+"""How slowly the Redfield equation relaxes: its slowest modes, beside those of Davies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.blas import blas_threads
+from manybody.numerics.columns import Columns
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.protocols import Array
+from manybody.physics import arguments
+from manybody.physics.baths import OhmicBath
+from manybody.physics.davies import DaviesGenerator, build_davies
+from manybody.physics.models import SingleParticleModel
+from manybody.physics.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.spectra import build_spectrum
+from manybody.physics.stationary import Decomposition, decompose
+from manybody.study.groups import first_ranks, on_every_rank, size_of, together
+from manybody.study.preconditioner import DaviesInverse, norm
+
+Complex = NDArray[np.complex128]
+Real = NDArray[np.float64]
+
+MAX_ITERATIONS = 500
+# Modes sought around a frequency, and frequencies tried at most.
+_AROUND, _MOST_SHIFTS = 6, 200
+# A coherence of Davies that decays this much faster than the slowest modes found so far
+# is not expected to hide a slower one of Redfield.
+_MARGIN = 2.0
+# Relative residual of an inner solution.
+_INNER_TOLERANCE = 1e-11
+# Frequencies that are none, in J.
+_REAL = 1e-9
+# Modes decaying more slowly than this part of the largest rate do not decay.
+_STILL = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SlowModes:
+    """The slowest decaying modes of the Redfield generator.
+
+    eigenvalues: (n,) complex in J, −Re ascending, stationary and undamped modes left out;
+    of a conjugate pair both are listed.  residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1.
+    slowest_real: decay rate in J of the slowest mode that does not oscillate, nan if there
+    is none among all that were found.
+    davies_eigenvalues: (n,) those of Davies in closed form.
+    shifts: number of frequencies at which modes were sought.
+
+    Krylov methods cannot prove that no mode was missed.  Modes are sought at 0 and at the
+    frequencies of Davies' slowest coherences, until these decay twice as fast as what was
+    found; against dense algebra that finds all (tests/mpi/test_modes.py).
+    """
+
+    eigenvalues: Complex
+    residuals: Real
+    slowest_real: float
+    davies_eigenvalues: Complex
+    shifts: int
+
+    @property
+    def gap(self) -> float:
+        """Slowest decay rate, min −Re λ, in J."""
+        return float(-self.eigenvalues[0].real)
+
+    @property
+    def gap_frequency(self) -> float:
+        """|Im λ| of the slowest mode, in J."""
+        return float(abs(self.eigenvalues[0].imag))
+
+
+def slow_modes(
+    model: SingleParticleModel,
+    bath: OhmicBath,
+    n_modes: int = 6,
+    lamb_shift: bool = False,
+    tolerance: float = 1e-9,
+    seed: Any = 0,
+    comm: Any = None,
+) -> SlowModes:
+    """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
+
+    model, bath, lamb_shift: as in `compare`; n_modes: how many, at most N² less those that
+    do not decay; tolerance: of the residuals, in J; seed: of the first Krylov vectors;
+    comm: an mpi4py communicator whose ranks share the work, or None.
+
+    Raises TypeError or ValueError for arguments out of range; RuntimeError without SLEPc,
+    when an inner solution does not converge or fewer modes than asked for are found.
+    """
+    arguments.instance("model", model, SingleParticleModel)
+    arguments.instance("bath", bath, OhmicBath)
+    count = arguments.integer("n_modes", n_modes, 1)
+    arguments.boolean("lamb_shift", lamb_shift)
+    aim = arguments.tolerance(tolerance)
+    found: list[SlowModes] = []
+    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> None:
+            if active:
+                rng = arguments.seed(seed)
+                found.append(_solve(model, bath, count, lamb_shift, aim, rng, ranks))
+
+        if size_of(comm) <= model.n_sites:
+            action()
+        else:
+            on_every_rank(comm, action)
+    if size_of(comm) > model.n_sites:
+        found = [comm.bcast(found[0] if found else None)]
+    return found[0]
+
+
+def _solve(
+    model: SingleParticleModel,
+    bath: OhmicBath,
+    n_modes: int,
+    lamb_shift: bool,
+    tolerance: float,
+    rng: np.random.Generator,
+    comm: Any,
+) -> SlowModes:
+    columns = Columns(model.n_sites, comm)
+    parts = together(columns.comm, lambda: decompose(build_spectrum([model])))
+    generator = build_redfield(parts.spectrum, bath, lamb_shift)
+    davies = build_davies(parts.spectrum, bath, lamb_shift, None, generator)
+    still = _STILL * max(1e-300, float(np.abs(generator.rates).max()))
+    theirs = _davies_eigenvalues(davies, parts)
+    theirs = theirs[-theirs.real > still]
+    mixed = _dark_and_bright(generator, parts)
+    slowest = float(-theirs[0].real) if len(theirs) else float(np.abs(generator.rates).max())
+    search = _Search(generator, davies, parts, columns, tolerance, rng, slowest)
+    values, residuals = mixed, np.zeros(len(mixed))
+    shifts = 0
+    for target in [0.0j, *theirs[theirs.imag > 0.0]]:
+        rates = np.sort(-values.real[-values.real > still])
+        enough = len(rates) >= n_modes
+        if enough and -target.real > _MARGIN * rates[n_modes - 1]:
+            break
+        if search.covers(target):
+            continue
+        if shifts == _MOST_SHIFTS:
+            raise RuntimeError(f"{shifts} frequencies tried: {len(rates)} modes found")
+        shifts += 1
+        new, their_residuals = search.around(target)
+        apart = np.abs(values[:, None] - new).min(axis=0, initial=np.inf)
+        fresh = apart > 100.0 * tolerance
+        values = np.concatenate([values, new[fresh]])
+        residuals = np.concatenate([residuals, their_residuals[fresh]])
+    decaying = -values.real > still
+    values, residuals = values[decaying], residuals[decaying]
+    if len(values) < n_modes:
+        raise RuntimeError(f"{len(values)} decaying modes found, {n_modes} were asked for")
+    order = np.lexsort([values.imag, np.round(-values.real, 12)])[:n_modes]
+    own = theirs[np.lexsort([theirs.imag, np.round(-theirs.real, 12)])][:n_modes]
+    real = np.abs(values.imag) < _REAL
+    slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
+    return SlowModes(values[order], residuals[order], slowest_real, own, shifts)
+
+
+def _davies_eigenvalues(davies: DaviesGenerator, parts: Decomposition) -> Complex:
+    """All of the closed form, slowest first: rate equation and coherences; not for dark pairs."""
+    phases = davies.phases
+    exponents = davies.damping + 1j * (phases[:, None] - phases)
+    rates = davies.rates
+    np.fill_diagonal(rates, rates.diagonal() - rates.sum(axis=0))
+    populations = np.linalg.eigvals(rates)
+    off = ~np.eye(len(phases), dtype=bool)
+    values = np.concatenate([populations.astype(np.complex128), exponents[off]])
+    return values[np.argsort(-values.real, kind="stable")]
+
+
+def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> Complex:
+    """Eigenvalues of coherences between a dark level and the bright ones; both of each pair.
+
+    L[|b⟩⟨d|] = (M + iE_d)|b⟩⟨d| with M = −iH − K: no bath feeds a dark level.
+    """
+    if not parts.dark.any() or parts.dark.all():
+        return np.empty(0, dtype=np.complex128)
+    vectors = parts.spectrum.vectors[0][:, ~parts.dark]
+    energies = parts.spectrum.energies[0]
+    decay = vectors.conj().T @ generator.decay[0] @ vectors
+    own = np.linalg.eigvals(-1j * np.diag(energies[~parts.dark]) - decay)
+    values = (own[:, None] + 1j * energies[parts.dark]).ravel()
+    return np.concatenate([values, values.conj()])
+
+
+class _Search:
+    """Modes between bright levels, around one frequency after the other."""
+
+    def __init__(
+        self,
+        generator: RedfieldGenerator,
+        davies: DaviesGenerator,
+        parts: Decomposition,
+        columns: Columns,
+        tolerance: float,
+        rng: np.random.Generator,
+        slowest: float,
+    ) -> None:
+        self._slowest = slowest
+        self._davies, self._parts, self._columns = davies, parts, columns
+        self._tolerance, self._rng = tolerance, rng
+        self._operator = KernelOperator(
+            generator.kernel(columns.own), generator.spectral_box, columns, "complex"
+        )
+        # (where, as far as modes are known around it)
+        self._known: list[tuple[complex, float]] = []
+
+    def covers(self, target: complex) -> bool:
+        """Whether the modes around `target` are known from another frequency."""
+        return any(abs(target - centre) < 0.5 * radius for centre, radius in self._known)
+
+    def around(self, target: complex) -> tuple[Complex, Real]:
+        """Eigenvalues nearest to a decay rate and frequency, conjugates too, and residuals."""
+        from manybody.numerics.petsc.linear import nearest_modes, solve
+
+        columns, operator = self._columns, self._operator
+        # Beside the spectrum, which ends near Re λ = 0: the inverse exists.
+        shift = complex(0.5 * max(-target.real, self._slowest), target.imag)
+        inverse = DaviesInverse(self._davies, ~self._parts.dark, columns, shift)
+        out = np.empty(operator.shape, dtype=np.complex128)
+
+        def shifted(x: Array) -> Array:
+            operator.apply(x, out)
+            return out - shift * x
+
+        def invert(x: Array) -> Array:
+            # SLEPc goes on from a random vector where a Krylov space is exhausted.
+            x = inverse.restrict(x)
+            aim = _INNER_TOLERANCE * norm(x, columns)
+            found, iterations, converged = solve(
+                shifted, inverse, x, np.zeros_like(x), columns, aim, MAX_ITERATIONS
+            )
+            if not converged:
+                raise RuntimeError(
+                    f"an inner solution at {shift:.3g} J stopped after {iterations} iterations"
+                )
+            return found
+
+        start = self._start()
+        modes = nearest_modes(invert, start, columns, shift, _AROUND, 1e-3 * self._tolerance)
+        values, residuals = [], []
+        for value, mode in modes:
+            operator.apply(mode, out)
+            residual = norm(out - value * mode, columns) / norm(mode, columns)
+            # L keeps Hermiticity: eigenvalues come in conjugate pairs, of which one is kept.
+            if residual <= self._tolerance and value.imag > -_REAL:
+                pair = [value] if value.imag < _REAL else [value, value.conjugate()]
+                values += pair
+                residuals += [residual] * len(pair)
+        radius = max((abs(value - shift) for value, _ in modes), default=0.0)
+        self._known.append((target, radius))
+        return np.array(values, dtype=np.complex128), np.array(residuals)
+
+    def _start(self) -> Array:
+        """Own columns of a random matrix between bright levels."""
+        bright = ~self._parts.dark
+        vectors = self._parts.spectrum.vectors[0][:, bright]
+        draw = self._rng.standard_normal((2, bright.sum(), bright.sum()))
+        inside = vectors @ (draw[0] + 1j * draw[1])
+        return (inside @ vectors[self._columns.own].conj().T)[None]

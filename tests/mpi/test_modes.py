@@ -1,0 +1,92 @@
+"""Slow modes of Redfield: run serially and under mpirun on 1, 2 and 3 ranks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+
+import manybody as mb
+
+MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
+pytest.importorskip("slepc4py", reason="slepc4py not installed")
+
+CHECKS = Path(__file__).parents[1] / "checks" / "single_particle.json"
+
+
+@pytest.fixture
+def comm():
+    return MPI.COMM_WORLD
+
+
+def dense(model, bath, lamb_shift, count):
+    """The slowest decaying eigenvalues by dense algebra, multiplicities included."""
+    values = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, lamb_shift).toarray())
+    values = values[-values.real > 1e-9]
+    return values[np.lexsort([values.imag, np.round(-values.real, 10)])][:count], values
+
+
+def assert_found(model, bath, lamb_shift, count, seed, comm):
+    found = mb.slow_modes(model, bath, count, lamb_shift, seed=seed, comm=comm)
+    expected, every = dense(model, bath, lamb_shift, count)
+    assert len(found.eigenvalues) == count
+    np.testing.assert_allclose(found.eigenvalues.real, expected.real, atol=1e-8)
+    for value in found.eigenvalues:
+        assert np.abs(every - value).min() < 1e-8
+    assert found.residuals.max() <= 1e-9
+    assert found.gap == pytest.approx(expected[0].real * -1.0, abs=1e-9)
+    assert found.gap_frequency == pytest.approx(abs(expected[0].imag), abs=1e-6)
+    real = every[np.abs(every.imag) < 1e-8]
+    if len(real):
+        assert found.slowest_real == pytest.approx(-real.real.max(), abs=1e-8)
+    return found
+
+
+@pytest.mark.parametrize("case", json.loads(CHECKS.read_text()), ids=lambda case: case["name"])
+def test_check_values(comm, case):
+    matrix = np.array(case["hamiltonian_real"]) + 1j * np.array(case["hamiltonian_imag"])
+    model = mb.SingleParticleModel(matrix, case["coupled_sites"])
+    bath = mb.OhmicBath(**case["bath"])
+    found = assert_found(model, bath, case["lamb_shift"], 6, 0, comm)
+    assert found.gap == pytest.approx(case["redfield_liouvillian_gap"], abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+@pytest.mark.parametrize("n", [5, 9, 16])
+def test_random_complex_systems(comm, bath, n, lamb_shift, seed):
+    """From three starts, against dense algebra."""
+    assert_found(mb.dirac_syk2(n, seed=n), bath, lamb_shift, 6, seed, comm)
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+def test_degenerate_dark_and_decoupled_levels(comm, bath, lamb_shift):
+    rng = np.random.default_rng(3)
+    single = mb.SingleParticleModel
+    for model, count in (
+        (single(oracles.ring_hamiltonian(6)), 8),
+        (single(oracles.ring_hamiltonian(6), [0]), 4),
+        (single(oracles.bipartite_hamiltonian(rng, 6)), 6),
+        (single(oracles.random_hermitian(rng, 6), [1, 4]), 6),
+        (single(np.diag([1.0, 2.0, 3.5])), 6),
+        (mb.anderson3d(2, 0.0), 8),
+        (mb.anderson3d(2, 5.0, seed=3), 8),
+    ):
+        assert_found(model, bath, lamb_shift, count, 0, comm)
+
+
+def test_too_many_modes_and_bad_input(comm, bath):
+    model = mb.dirac_syk2(2, seed=1)
+    with pytest.raises(RuntimeError, match="3 decaying modes found, 4 were asked for"):
+        mb.slow_modes(model, bath, 4, comm=comm)
+    with pytest.raises(ValueError, match="n_modes = 0"):
+        mb.slow_modes(model, bath, 0, comm=comm)
+
+
+def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
+    monkeypatch.setattr("manybody.study.modes.MAX_ITERATIONS", 2)
+    with pytest.raises(Exception, match="inner solution|error code 101"):
+        mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm)
+    monkeypatch.undo()
+    assert mb.slow_modes(mb.dirac_syk2(4, seed=1), bath, 2, comm=comm).gap > 0.0
