@@ -145,7 +145,10 @@ def _requested_study(options: argparse.Namespace) -> Study:
         study = replace(study, petsc_options=options.petsc_options)
     if options.group_size is not None:
         text = options.group_size
-        given = int(text) if text.lstrip("-").isdigit() else text
+        try:
+            given: int | str = int(text)
+        except ValueError:
+            given = text
         study = replace(study, group_size=parse_group_size(given, study.stepper))
     return study
 

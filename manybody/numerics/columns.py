@@ -71,10 +71,11 @@ class Columns:
             for rows, start, count, length in zip(self.ranges, starts, counts, send)
         ]
 
-    def collect(self, blocks: list[Array]) -> Array | None:
-        """Whole matrices on ranks of their own: the transpose of matrix k on rank k.
+    def collect(self, blocks: list[Array], first_rank: int = 0) -> Array | None:
+        """Whole matrices on ranks of their own: the transpose of matrix k on rank first + k.
 
-        blocks: up to `size` blocks (N, m).  Returns (N, N), or None on ranks left over.
+        blocks: (N, m) each, no more than there are ranks from the first on.  Returns
+        (N, N), or None on ranks left over.
         """
         if self.comm is None:
             return np.ascontiguousarray(blocks[0].T)
@@ -82,9 +83,10 @@ class Columns:
         sent = np.empty((len(blocks), m, n), dtype=np.complex128)
         for one, block in zip(sent, blocks):
             one[...] = block.T
-        mine = self.rank < len(blocks)
+        receivers = range(first_rank, first_rank + len(blocks))
+        mine = self.rank in receivers
         result = np.empty((n, n) if mine else (0, n), dtype=np.complex128)
-        out = [m * n if rank < len(blocks) else 0 for rank in range(self.size)]
+        out = [m * n if rank in receivers else 0 for rank in range(self.size)]
         into = [n * (own.stop - own.start) if mine else 0 for own in self.ranges]
         self.comm.Alltoallv(
             [sent.reshape(-1), (out, _starts(out))], [result.reshape(-1), (into, _starts(into))]

@@ -117,6 +117,7 @@ class Stepper(Protocol):
     """
 
     name: str
+    tolerance: float
     linearity: Linearity
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:

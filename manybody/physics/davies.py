@@ -49,6 +49,24 @@ class _Block:
 
 
 @dataclass(frozen=True, eq=False)
+class Evolution:
+    """What of a state does not follow from its own past alone, at T times.
+
+    populations: (T, N), None where they are in a block; blocks: (T, ·) coherences of all
+    small Bohr blocks, then of each large one, without their phase.
+    """
+
+    populations: Real | None
+    blocks: list[Complex]
+
+    def at(self, index: int) -> "Evolution":
+        """The same at one of the times."""
+        one = slice(index, index + 1)
+        populations = None if self.populations is None else self.populations[one]
+        return Evolution(populations, [block[one] for block in self.blocks])
+
+
+@dataclass(frozen=True, eq=False)
 class DaviesGenerator:
     """Davies generator of one sample.
 
@@ -124,38 +142,44 @@ class DaviesGenerator:
         vectors = self.spectrum.vectors[0]
         states = np.empty((len(times), *rho.shape), dtype=np.complex128)
         states[...] = vectors.conj().T @ rho @ vectors
-        self.propagate_in_place(states, times)
+        self.propagate_in_place(states, times, self.evolve(states[0], times))
         return states
 
-    def propagate_in_place(self, states: Complex, times: Real) -> None:
-        """`propagate` for (T, N, N) states that all hold V†ρ(0)V; they become ρ(t)."""
-        vectors = self.spectrum.vectors[0]
-        levels = np.arange(len(vectors))
-        blocks = [(self.block_rows, self.block_columns)]
-        blocks += [(block.rows, block.columns) for block in self.large_blocks]
-        # What the coherences' own factors would spoil.
-        populations = states[0][levels, levels].real
-        starts = [states[0][rows, columns] for rows, columns in blocks]
-        self._decohere(states, times)
+    def evolve(self, initial: Complex, times: Real) -> "Evolution":
+        """Populations and Bohr blocks at all `times` from V†ρ(0)V, by one recursion each."""
+        levels = np.arange(len(initial))
+        populations = None
         if not self.populations_in_block:
-            states[:, levels, levels] = self.populations(populations, times)
+            populations = self.populations(initial[levels, levels].real, times)
         shifted = np.iscomplexobj(self.redfield.rates)
         stage = _MAX_POISSON_MEAN_SHIFTED if shifted else _MAX_POISSON_MEAN
+        blocks = []
         if self.block_rows.size:
             matrix = self.block_matrix
             bound = float(abs(matrix).sum(axis=0).max())
-            rows, columns, frequencies = (
-                self.block_rows,
-                self.block_columns,
-                self.block_frequencies,
-            )
-            x = _evolve(lambda x: matrix @ x, starts[0], bound, times, stage)
-            _fill(states, times, x, rows, columns, frequencies)
-        for block, start in zip(self.large_blocks, starts[1:]):
+            start = initial[self.block_rows, self.block_columns]
+            blocks.append(_evolve(lambda x: matrix @ x, start, bound, times, stage))
+        for block in self.large_blocks:
             bound = 4.0 * float(self.redfield.decay_bound[0])
             apply = partial(self._apply_large, block)
-            x = _evolve(apply, start, bound, times, stage)
-            _fill(states, times, x, block.rows, block.columns, np.array([block.frequency]))
+            start = initial[block.rows, block.columns]
+            blocks.append(_evolve(apply, start, bound, times, stage))
+        return Evolution(populations, blocks)
+
+    def propagate_in_place(self, states: Complex, times: Real, evolution: "Evolution") -> None:
+        """`propagate` for (T, N, N) states that all hold V†ρ(0)V; they become ρ(t)."""
+        vectors = self.spectrum.vectors[0]
+        levels = np.arange(len(vectors))
+        self._decohere(states, times)
+        if evolution.populations is not None:
+            states[:, levels, levels] = evolution.populations
+        values = iter(evolution.blocks)
+        if self.block_rows.size:
+            place = self.block_rows, self.block_columns, self.block_frequencies
+            _fill(states, times, next(values), *place)
+        for block in self.large_blocks:
+            frequency = np.array([block.frequency])
+            _fill(states, times, next(values), block.rows, block.columns, frequency)
         # V ρ V† = V (V ρ†)† one after the other: more arrays would leave every cache.
         half = np.empty_like(states[0])
         for state in states:

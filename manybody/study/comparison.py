@@ -1,10 +1,12 @@
 """What comparing the two equations takes and gives; how, is in sample.py and large.py."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.numerics.protocols import Array, Stepper
@@ -77,6 +79,24 @@ def check_setting(
     check_operator(operator, drop_tolerance)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
+
+
+def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool) -> dict[str, str]:
+    """What ranks that share a sample must agree on, by name and in few letters."""
+    matrix = model.hamiltonian
+    parts = (matrix.data, matrix.indices, matrix.indptr) if sp.issparse(matrix) else (matrix,)
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    given = {
+        "model": (digest.hexdigest(), model.n_sites, model.coupled.tobytes()),
+        "bath": setting.bath,
+        "times": setting.times.tobytes(),
+        "stepper": (setting.stepper.name, setting.stepper.tolerance),
+        "operator": (setting.operator, setting.drop_tolerance),
+        "other arguments": (setting.initial_site, setting.lamb_shift, keep_states),
+    }
+    return {name: hashlib.sha256(repr(v).encode()).hexdigest() for name, v in given.items()}
 
 
 def certify(clustering: Clustering, **measured: Any) -> Certificate:

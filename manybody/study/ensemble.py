@@ -105,9 +105,8 @@ def run_study(
     tally: dict[Point, Measured] = {}
     for group_size in sorted(set(sizes.values()), reverse=True):
         own_tasks = [task for task in tasks if sizes.get(task.point) == group_size]
-        facts = {**provenance, "ranks_per_sample": group_size}
         with group_of(comm, group_size) as ranks:
-            _work(study, store, own_tasks, ranks, facts, tally, tell)
+            _work(study, store, own_tasks, ranks, provenance, tally, tell)
     tallies = [tally] if comm is None else comm.allgather(tally)
     measured = merge_measured(tallies)
     memory = peak_bytes() if comm is None else max(comm.allgather(peak_bytes()))
@@ -151,7 +150,9 @@ def _work(
             if rank_of(ranks) == 0:
                 _warn(task.point, records, warned)
                 tally.setdefault(task.point, Measured()).add(records)
-                store.commit(study, task.point, records, provenance)
+                shared = min(size_of(ranks), task.point.n_sites)
+                facts = {**provenance, "ranks_per_sample": shared}
+                store.commit(study, task.point, records, facts)
 
 
 def _assignments(

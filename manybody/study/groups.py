@@ -31,7 +31,7 @@ def together(comm: Any, action: Any) -> Any:
             outcome = (None, _portable(error))
     result, failure = comm.bcast(outcome)
     if failure is not None:
-        _raise(failure)
+        _raise(failure, comm)
     return result
 
 
@@ -43,11 +43,22 @@ def on_every_rank(comm: Any, action: Any) -> Any:
     try:
         result = action()
     except Exception as error:  # raised below, on every rank
-        failure = _portable(error)
-    for one in comm.allgather(failure):
+        failure = error
+    for one in comm.allgather(None if failure is None else _portable(failure)):
         if one is not None:
-            _raise(one)
+            # Its own with its traceback where there is one.
+            _raise(failure or one, comm)
     return result
+
+
+def check_agreement(comm: Any, fingerprints: dict[str, str]) -> None:
+    """Raise ValueError on every rank, naming what differs, unless all were given the same."""
+    every = comm.allgather(fingerprints)
+    for name in fingerprints:
+        for rank, theirs in enumerate(every):
+            if theirs[name] != every[0][name]:
+                error = ValueError(f"{name}: rank {rank} was given another than rank 0")
+                _raise(error, comm)
 
 
 @contextlib.contextmanager
@@ -84,20 +95,33 @@ def _freed_together(part: Any) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if everybody_raises(error):
+        if everybody_raises(error, part):
             part.Free()
         raise
     part.Free()
 
 
-def everybody_raises(error: BaseException | None) -> bool:
-    """Whether `error` was raised on all ranks, so that they can still act together."""
-    return getattr(error, _EVERYBODY, False)
+def everybody_raises(error: BaseException | None, comm: Any) -> bool:
+    """Whether all ranks of `comm` raise this error, so that they can still act together."""
+    return bool(getattr(error, _EVERYBODY, 0) >= size_of(comm))
 
 
-def _raise(error: Exception) -> NoReturn:
-    """Raise on this rank what all ranks raise."""
-    setattr(error, _EVERYBODY, True)
+@contextlib.contextmanager
+def raised_alike(comm: Any) -> Iterator[None]:
+    """For what every rank computes from equal numbers: its ValueError or RuntimeError is
+    raised on all.  Others, PETSc's among them, may be of one rank.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        if type(error) in (ValueError, RuntimeError):
+            setattr(error, _EVERYBODY, size_of(comm))
+        raise
+
+
+def _raise(error: Exception, comm: Any) -> NoReturn:
+    """Raise on this rank what all ranks of `comm` raise."""
+    setattr(error, _EVERYBODY, size_of(comm))
     raise error
 
 

@@ -32,7 +32,13 @@ from manybody.physics.spectra import (
     give_cached,
 )
 from manybody.study.comparison import Comparison, Setting, certify
-from manybody.study.groups import everybody_raises, on_every_rank, size_of, together
+from manybody.study.groups import (
+    everybody_raises,
+    on_every_rank,
+    raised_alike,
+    size_of,
+    together,
+)
 from manybody.study.memory import Extent, check_room, ranks_here
 from manybody.study.observing import Observer
 from manybody.study.windows import NodeMemory
@@ -51,7 +57,8 @@ def compare_large(
 
     model: needed on rank 0 alone; comm: an mpi4py communicator of at most N ranks that
     all call this, or None; keep_states: all states, on rank 0; tell: called with a word
-    on the progress.  What fails on one rank is raised on all.
+    on the progress.  What fails on one rank is raised on all, unless the others wait for it
+    in an exchange: a launcher must then end the job (`run` does, and python -m mpi4py).
     """
     together(comm, lambda: _check_room(model, setting, size_of(comm)))
     with NodeMemory(comm) as memory:
@@ -137,11 +144,16 @@ def _share(
     if setting.operator == "matrix-free":
         facts["local"] = shared("local")
     give_cached(generator, **facts)
-    davies = {"davies": build_davies(spectrum, bath, lamb_shift, None, generator)}
-    if not is_simple:
-        merging = clustering.merging_tolerance
-        name = "davies merged" if clustering.verdict == AMBIGUOUS else "davies"
-        davies[name] = build_davies(spectrum, bath, lamb_shift, merging, generator)
+
+    def secular() -> dict[str, DaviesGenerator]:
+        davies = {"davies": build_davies(spectrum, bath, lamb_shift, None, generator)}
+        if not is_simple:
+            merging = clustering.merging_tolerance
+            name = "davies merged" if clustering.verdict == AMBIGUOUS else "davies"
+            davies[name] = build_davies(spectrum, bath, lamb_shift, merging, generator)
+        return davies
+
+    davies = on_every_rank(comm, secular)
     return _Sample(generator, davies, clustering, kms_residual)
 
 
@@ -158,7 +170,9 @@ def _compare(
     state = np.zeros((1, n, columns.width), dtype=np.complex128)
     if columns.own.start <= site < columns.own.stop:
         state[0, site, site - columns.own.start] = 1.0
-    observer = Observer(sample.davies, site, columns, keep_states)
+    # Before Davies is propagated: times that would never end are refused here.
+    segments = together(comm, lambda: setting.stepper.segments(generator, times))
+    observer = Observer(sample.davies, site, times, columns, keep_states)
     applications, error_estimate, redfield_residual = 0, 0.0, 0.0
     entries_kept, dropped_norm = 1.0, 0.0
     with ExitStack() as stack:
@@ -166,18 +180,21 @@ def _compare(
         if setting.operator == "assembled":
             assembled, entries_kept, dropped_norm = _assemble(generator, setting, columns)
             stack.push(partial(_destroy, assembled))
-        for segment in setting.stepper.segments(generator, times):
+        for segment in segments:
             # Made anew for every segment: its workspaces are room to observe in.
-            operator = assembled or _matrix_free(generator, setting, columns)
+            operator = assembled or on_every_rank(
+                comm, lambda: _matrix_free(generator, setting, columns)
+            )
             if segment.start == 0.0:
                 redfield_residual = _gibbs_residual(operator, generator, bath.beta, columns)
-            solution = setting.stepper.advance(operator, state, segment)
+            with raised_alike(comm):
+                solution = setting.stepper.advance(operator, state, segment)
             del operator
             state = solution.final
             applications += int(solution.applications[0])
             error_estimate += float(solution.error_estimate[0])
             tell(f"t = {segment.stop:g} of {times[-1]:g}")
-            observer.observe(segment.times, solution.states[0])
+            observer.observe(segment.first, solution.states[0])
             del solution
     seen = observer.seen
     distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
@@ -234,24 +251,26 @@ def _assemble(
 
     tolerance = setting.drop_tolerance
     if tolerance == 0.0:
-        check_undropped(columns)
+        with raised_alike(columns.comm):
+            check_undropped(columns)
     rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own, tolerance))
     kept, possible, squares = columns.total(
         np.array([rows.entries_kept, rows.entries_possible, rows.dropped_squares])
     )
-    operator = AssembledOperator(
-        rows.matrix,
-        columns,
-        setting.stepper.linearity,
-        generator.spectral_box,
-        generator.spectral_outline,
-    )
+    with raised_alike(columns.comm):
+        operator = AssembledOperator(
+            rows.matrix,
+            columns,
+            setting.stepper.linearity,
+            generator.spectral_box,
+            generator.spectral_outline,
+        )
     return operator, float(kept / possible), dropped_norm(rows.dropped_local, float(squares))
 
 
 def _destroy(operator: Any, _kind: object, error: BaseException | None, _trace: object) -> None:
     """Free the matrix, unless this rank alone has failed and would wait for the others."""
-    if error is None or everybody_raises(error):
+    if error is None or everybody_raises(error, operator.columns.comm):
         operator.destroy()
 
 

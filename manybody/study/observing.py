@@ -7,7 +7,6 @@ observe.  Only where no rank can hold a state are the eigenvalues computed sprea
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from manybody.numerics.columns import Columns
 from manybody.numerics.protocols import Array
 from manybody.physics import certificates, observables
-from manybody.physics.davies import DaviesGenerator
+from manybody.physics.davies import DaviesGenerator, Evolution
 from manybody.products import product
-from manybody.study.groups import on_every_rank, together
+from manybody.study.groups import on_every_rank, raised_alike, together
 
 Real = NDArray[np.float64]
 
@@ -41,63 +40,87 @@ class Seen:
 class Observer:
     """Distances, positivity and laws of both equations, output time by output time.
 
-    davies: generators by name, all of one sample; site: ρ(0) = |site⟩⟨site|; columns: who
-    owns what; keep_states: have all states on rank 0.  Collective.
+    davies: generators by name, all of one sample; site: ρ(0) = |site⟩⟨site|; times: (T,)
+    all output times; columns: who owns what; keep_states: have all states on rank 0.
+    Collective.  Raises ValueError when Davies cannot be propagated so far.
     """
 
     def __init__(
-        self, davies: dict[str, DaviesGenerator], site: int, columns: Columns, keep_states: bool
+        self,
+        davies: dict[str, DaviesGenerator],
+        site: int,
+        times: Real,
+        columns: Columns,
+        keep_states: bool,
     ) -> None:
-        self._davies, self._columns = davies, columns
+        self._davies, self._columns, self._times = davies, columns, times
         self._row = davies["davies"].spectrum.vectors[0, site]
         self._watching = 1
         if not keep_states:
             self._watching = together(
                 columns.comm, lambda: observers(columns.dimension, columns.size, free_bytes())
             )
+        is_closed = all(not generator.has_blocks for generator in davies.values())
+        self._spread = self._watching == 0 and is_closed
+        self._at_once = 1 if self._spread else max(1, self._watching)
+        # This rank sees every so manieth time: one recursion of Davies for all of them.
+        watches = columns.rank < self._at_once
+        self._own_times = times[columns.rank :: self._at_once] if watches else times[:0]
+        self._evolutions = on_every_rank(columns.comm, self._evolve)
         self.seen: list[Seen] = []
         self.kept: list[dict[str, Array]] | None = [] if keep_states else None
 
-    def observe(self, times: Sequence[float], states: Array) -> None:
-        """Reduce the states (T, N, m) at `times`; nothing else is kept of them.
+    def observe(self, first: int, states: Array) -> None:
+        """Reduce the states (T, N, m) at the output times from the `first` on.
 
         Raises RuntimeError, on every rank, when a state is not finite.
         """
-        is_closed = all(not generator.has_blocks for generator in self._davies.values())
-        spread = self._watching == 0 and is_closed
-        at_once = 1 if spread else max(1, self._watching)
-        for first in range(0, len(states), at_once):
-            some = slice(first, min(first + at_once, len(states)))
-            if spread:
-                found = [self._see_spread(times[first], states[first])]
-            else:
-                found = self._see_whole(times[some], states[some])
-            for one, time in zip(found, times[some]):
-                if not np.isfinite(one.hermiticity_error):
-                    raise RuntimeError(f"an equation diverged before t = {time:g}")
+        stop = first + len(states)
+        while first < stop:
+            # Chunks begin at multiples, wherever segments do.
+            end = min(stop, (first // self._at_once + 1) * self._at_once)
+            some = states[len(states) - (stop - first) :][: end - first]
+            found = [self._see_spread(first, some[0])] if self._spread else self._see(first, some)
+            with raised_alike(self._columns.comm):
+                for one, time in zip(found, self._times[first:end]):
+                    if not np.isfinite(one.hermiticity_error):
+                        raise RuntimeError(f"an equation diverged before t = {time:g}")
             self.seen += found
+            first = end
 
-    def _see_whole(self, times: Sequence[float], states: Array) -> list[Seen]:
-        """One time a rank, whole matrices."""
-        columns = self._columns
-        whole = columns.collect(list(states))
+    def _evolve(self) -> dict[str, Evolution]:
+        """What Davies needs at the times that this rank sees."""
+        if self._spread or len(self._own_times) == 0:
+            return {}
+        initial = np.multiply.outer(self._row.conj(), self._row).astype(np.complex128)
+        return {
+            name: generator.evolve(initial, self._own_times)
+            for name, generator in self._davies.items()
+        }
+
+    def _see(self, first: int, states: Array) -> list[Seen]:
+        """One time a rank, whole matrices: time i on rank i modulo those that watch."""
+        columns, offset = self._columns, first % self._at_once
+        whole = columns.collect(list(states), offset)
 
         def reduce() -> Seen | None:
-            return None if whole is None else self._figures(times[columns.rank], whole)
+            return None if whole is None else self._figures(first + columns.rank - offset, whole)
 
         own = on_every_rank(columns.comm, reduce)
         every = [own] if columns.comm is None else columns.comm.allgather(own)
         return [one for one in every if one is not None]
 
-    def _figures(self, time: float, transposed: Array) -> Seen:
-        """Both equations at one time; `transposed`: ρ_Rᵀ, overwritten."""
+    def _figures(self, index: int, transposed: Array) -> Seen:
+        """Both equations at one output time; `transposed`: ρ_Rᵀ, overwritten."""
+        time = self._times[index : index + 1]
         own = {"redfield": transposed.T.copy()} if self.kept is not None else {}
         trace_error = certificates.trace_error(transposed[None, None])[0]
         hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
         distances = {}
         for name, generator in self._davies.items():
             state = np.multiply.outer(self._row.conj(), self._row).astype(np.complex128)[None]
-            generator.propagate_in_place(state, np.array([time]))
+            evolution = self._evolutions[name].at(index // self._at_once)
+            generator.propagate_in_place(state, time, evolution)
             trace_error = max(trace_error, certificates.trace_error(state[None])[0])
             hermiticity_error = np.maximum(
                 hermiticity_error, certificates.hermiticity_error(state[None])[0]
@@ -112,7 +135,7 @@ class Observer:
             self.kept.append(own)
         return Seen(distances, smallest, float(trace_error), float(hermiticity_error))
 
-    def _see_spread(self, time: float, redfield: Array) -> Seen:
+    def _see_spread(self, index: int, redfield: Array) -> Seen:
         """No whole matrix anywhere: eigenvalues by ScaLAPACK."""
         from manybody.numerics.petsc.eigensolvers import hermitian_eigenvalues
 
@@ -121,7 +144,7 @@ class Observer:
         trace_error, hermiticity_error = self._laws(redfield)
         distances = {}
         for name, generator in self._davies.items():
-            state = self._davies_columns(generator, time)
+            state = self._davies_columns(generator, float(self._times[index]))
             laws = self._laws(state)
             trace_error = max(trace_error, laws[0])
             hermiticity_error = float(np.maximum(hermiticity_error, laws[1]))

@@ -77,7 +77,9 @@ def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
 def _on_this_machine(group_size: int, n_ranks: int) -> tuple[int, int]:
     """(groups with ranks here, ranks here of each)."""
     here = ranks_here(n_ranks)
-    return -(-here // group_size), min(group_size, here)
+    # As group_of does it: ranks left over make groups larger.
+    groups = max(1, here // group_size)
+    return groups, -(-here // groups)
 
 
 def check_feasible(study: Study, n_ranks: int = 1) -> None:

@@ -21,9 +21,10 @@ from manybody.study.comparison import (
     Setting,
     ambiguity_warning,
     check_setting,
+    fingerprint,
     without_states,
 )
-from manybody.study.groups import first_ranks, on_every_rank, rank_of, size_of
+from manybody.study.groups import check_agreement, first_ranks, on_every_rank, rank_of, size_of
 from manybody.study.large import compare_large
 from manybody.study.stacks import compare_stack, is_large, stacks_of_a_kind
 
@@ -58,18 +59,25 @@ def compare(
     and what they may have done.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or
     its like says otherwise.
 
-    Raises TypeError or ValueError for arguments out of range, before any work and
-    on every rank; RuntimeError when PETSc is needed and missing or a stepper does not
-    converge.
+    Raises TypeError or ValueError for arguments out of range or different on the ranks,
+    before any work and on every rank; RuntimeError when PETSc is needed and missing or a
+    stepper does not converge.  What fails on one rank while the others wait for it, memory
+    say, is raised there alone: under mpirun start with `python -m mpi4py`.
     """
-    setting = check_setting(
-        [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
-        operator, drop_tolerance,
-    )  # fmt: skip
-    arguments.boolean("keep_states", keep_states)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-    check_ranks(stepper, size_of(comm))
+
+    def checked() -> Setting:
+        arguments.boolean("keep_states", keep_states)
+        check_ranks(stepper, size_of(comm))
+        return check_setting(
+            [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
+            operator, drop_tolerance,
+        )  # fmt: skip
+
+    setting = on_every_rank(comm, checked)
+    if size_of(comm) > 1:
+        check_agreement(comm, fingerprint(model, setting, keep_states))
     if size_of(comm) <= model.n_sites:
         result = _compare_one(model, setting, comm, keep_states)
     else:

@@ -38,7 +38,7 @@ class NodeMemory:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and not everybody_raises(error):
+        if error is not None and not everybody_raises(error, self._comm):
             # To free is to meet the others, who may never come: better to leave it.
             return
         for window in self._windows:
@@ -86,6 +86,8 @@ class NodeMemory:
             window = MPI.Win.Allocate_shared(own, 1, comm=self._node)
         except MPI.Exception as error:
             why = str(error)
+        if window is not None:
+            self._windows.append(window)
         reasons = [reason for reason in self._comm.allgather(why) if reason]
         if window is None or reasons:
             self.shared = False
@@ -97,7 +99,6 @@ class NodeMemory:
                     flush=True,
                 )
             return None
-        self._windows.append(window)
         memory, _ = window.Shared_query(0)
         # Pages lie at the same offsets in every process, and so does the first aligned byte.
         raw: NDArray[Any] = np.asarray(memory).view(np.uint8)

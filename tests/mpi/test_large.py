@@ -246,7 +246,7 @@ def test_a_failure_on_one_rank_is_raised_on_all(comm, bath, monkeypatch):
         raise RuntimeError(f"no eigenvalues on rank {comm.rank}")
 
     monkeypatch.setattr("manybody.study.observing.observables.trace_norm", break_down)
-    with pytest.raises(RuntimeError, match="no eigenvalues on rank 0"):
+    with pytest.raises(RuntimeError, match="no eigenvalues on rank"):
         compare_large(
             mb.dirac_syk2(6, seed=3),
             check_setting([], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0),
@@ -280,3 +280,61 @@ def test_how_many_ranks_observe():
     assert observers(1000, 8, 20 * each) == 5
     assert observers(1000, 8, 1e12) == 8
     assert observers(1000, 1, 2 * each) == 1
+
+
+def test_ranks_must_be_given_the_same(comm, bath):
+    if comm.size == 1:
+        pytest.skip("one rank agrees with itself")
+    for what, model, times in (
+        ("model", mb.dirac_syk2(6, seed=comm.rank), TIMES),
+        ("times", mb.dirac_syk2(6, seed=1), [1.0 + comm.rank]),
+    ):
+        with pytest.raises(ValueError, match=f"{what}: rank 1 was given another"):
+            mb.compare(model, bath, times, comm=comm)
+    wrong = [0.0, -1.0] if comm.rank == 1 else TIMES
+    with pytest.raises(ValueError, match="times"):
+        mb.compare(mb.dirac_syk2(6, seed=1), bath, wrong, comm=comm)
+
+
+def test_what_all_ranks_refuse_leaves_nothing_behind(comm, bath, monkeypatch):
+    """Windows and communicators are freed when an error is everybody's, and only then."""
+    model, freed = mb.dirac_syk2(6, seed=3), []
+    leave = NodeMemory.__exit__
+
+    def watched(self, *reason):
+        before = len(self._windows)
+        leave(self, *reason)
+        freed.append(before > 0 and not self._windows)
+
+    monkeypatch.setattr(NodeMemory, "__exit__", watched)
+    with pytest.raises(ValueError, match="allowed are 1e"):
+        mb.compare(model, bath, [0.0, 1e12], comm=comm)
+    assert freed in ([], [comm.size > 1])
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    with pytest.raises(RuntimeError, match="reason"):
+        mb.compare(
+            mb.dirac_syk2(16, seed=5), bath, [40.0], stepper="mfn-krylov",
+            petsc_options="-redfield_mfn_max_it 1", comm=comm,
+        )  # fmt: skip
+    assert all(freed) == (comm.size > 1) or not freed
+    assert_same(mb.compare(model, bath, TIMES, comm=comm), mb.compare(model, bath, TIMES), comm)
+
+
+@pytest.mark.parametrize("times", [[0.0, 1.0], np.linspace(0.0, 40.0, 23)])
+def test_bohr_blocks_take_one_recursion(comm, bath, monkeypatch, times):
+    """However many output times and segments there are."""
+    from manybody.physics import davies
+
+    calls = []
+    real = davies._evolve
+    monkeypatch.setattr(davies, "_evolve", lambda *a: calls.append(1) or real(*a))
+    model = mb.SingleParticleModel(oracles.ring_hamiltonian(7))
+    setting = check_setting(
+        [], mb.OhmicBath(1.0, 10.0, 1.0), times, 0, True, "chebyshev", 1e-10, "", "matrix-free",
+        0.0,
+    )  # fmt: skip
+    shared = compare_large(model, setting, comm)
+    assert len(calls) <= 1
+    monkeypatch.undo()
+    alone = mb.compare(model, setting.bath, times, lamb_shift=True)
+    np.testing.assert_allclose(shared.trace_distance, alone.trace_distance, atol=1e-11)

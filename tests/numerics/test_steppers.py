@@ -145,3 +145,19 @@ def test_unknown_names_and_stray_options_are_refused():
         build_stepper("euler", 1e-8)
     with pytest.raises(ValueError, match="does not use PETSc"):
         build_stepper("chebyshev", 1e-8, "-ts_type rk")
+
+
+@needs_petsc
+@pytest.mark.parametrize("name", ["mfn-krylov", "mfn-expokit"])
+def test_an_exhausted_krylov_space(name):
+    """Its next vector is rounding and not Hermitian: X + X† would be the wrong map."""
+    for seed in range(6):
+        for n in (3, 5):
+            rng = np.random.default_rng(seed)
+            matrix = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
+            model = mb.SingleParticleModel(60.0 * (matrix + matrix.conj().T))
+            weak = mb.OhmicBath(1e-4, 10.0, 5.0)
+            run = mb.compare(model, weak, [1.0], stepper=name)
+            exact = mb.compare(model, weak, [1.0])
+            assert run.certificate.trace_error < 1e-9
+            np.testing.assert_allclose(run.trace_distance, exact.trace_distance, atol=1e-8)

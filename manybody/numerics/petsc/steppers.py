@@ -213,6 +213,9 @@ class MatrixFunction(_PetscStepper):
     estimates it; the estimates add up, nan with options of the user's.
     """
 
+    # Once a Krylov space is exhausted its next vector is rounding, and not Hermitian.
+    linearity: Linearity = "complex"
+
     def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
         context = ShellMatrix(operator)
         module = slepc()
