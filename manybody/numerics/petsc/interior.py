@@ -54,7 +54,8 @@ def interior_eigenpairs(
     matrix_csr: (N, N) SciPy CSR array, Hermitian, the whole of it on every rank; each
     gives PETSc its own rows.  target: in the units of the matrix, no level itself.
     n_levels: 1 to N // 2 (for more diagonalise densely).  comm: an mpi4py communicator,
-    or None for one process.  Energies agree on any number of ranks to rounding.
+    or None for one process.  Energies agree to rounding on any number of ranks, and from
+    call to call on more than one: MUMPS adds in the order in which messages arrive.
 
     Krylov-Schur on (H − target)⁻¹ finds n_levels and some more.  Completeness is proved,
     not inferred from residuals: with a = target − d, b = target + d, where d lies in the
@@ -150,9 +151,14 @@ def _check(matrix: Any, target: float, n_levels: int, comm: Any) -> int:
     return int(matrix.shape[0])
 
 
+def has_mumps() -> bool:
+    """Whether PETSc is built with MUMPS, without which one process works alone."""
+    return bool(petsc().Sys.hasExternalPackage("mumps"))
+
+
 def _factorisation(is_complex: bool, n: int, ranks: int) -> tuple[str, str]:
     """(kind, package) of the factorisation that solves, by what PETSc is built with."""
-    if petsc().Sys.hasExternalPackage("mumps"):
+    if has_mumps():
         # MUMPS has no Hermitian factorisation; its symmetric one takes 2/3 of LU's memory.
         return ("lu" if is_complex else "cholesky"), "mumps"
     if ranks > 1 or n > _LARGEST_OWN:
@@ -202,6 +208,7 @@ def _krylov_schur(
     solver = module.EPS().create(comm=matrix.getComm())
     vector, image = matrix.createVecs()
     try:
+        solver.setOptionsPrefix("levels_")
         solver.setOperators(matrix)
         solver.setProblemType(module.EPS.ProblemType.HEP)
         solver.setType(module.EPS.Type.KRYLOVSCHUR)
