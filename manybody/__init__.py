@@ -11,9 +11,11 @@
 from manybody.numerics.steppers import OPERATORS, STEPPERS
 from manybody.physics.baths import OhmicBath
 from manybody.physics.certificates import Certificate
+from manybody.physics.levels import LevelStatistics
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
 from manybody.study.comparison import Comparison
+from manybody.study.levels import level_statistics
 from manybody.study.modes import SlowModes, slow_modes
 from manybody.study.sample import compare, compare_ensemble
 from manybody.study.steady import SteadyState, steady_state
@@ -25,6 +27,7 @@ __all__ = [
     "STEPPERS",
     "Certificate",
     "Comparison",
+    "LevelStatistics",
     "Liouvillian",
     "OhmicBath",
     "SingleParticleModel",
@@ -35,6 +38,7 @@ __all__ = [
     "compare_ensemble",
     "davies_liouvillian",
     "dirac_syk2",
+    "level_statistics",
     "redfield_liouvillian",
     "slow_modes",
     "steady_state",
