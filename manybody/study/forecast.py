@@ -19,7 +19,7 @@ from manybody.study.observing import observers
 from manybody.study.stacks import stack_size
 
 # What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
-_FRACTION_OF_RATE = 0.85
+_FRACTION_OF_RATE, _FRACTION_OF_SMALL = 0.85, 0.6
 _GROUP_EFFICIENCY = 0.9
 # An entry of an assembled operator, bound by memory; what calls cost, however small a sample.
 _SECONDS_OF_AN_ENTRY = 2.5e-9
@@ -30,7 +30,9 @@ _APPLICATIONS_OF = {
     "mfn-krylov": 3.0, "mfn-expokit": 3.0,
 }  # fmt: skip
 # LAPACK reduces a matrix at about a fifth of the rate of products.
-_LAPACK_SLOWER = 5.0
+_LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
+# Sites up to which calls and caches cost that much.
+_SMALL = 100
 # Fewer columns a rank make thin products and many messages.
 FEWEST_COLUMNS = 64
 # A sample that takes longer is worth more ranks.
@@ -143,12 +145,14 @@ def sample_seconds(
         each = 2.0 * n**3 * _SECONDS_OF_AN_ENTRY
         once = 32.0 * n**4 / rate
     else:
-        each = application_flops(study, point) / (_FRACTION_OF_RATE * rate)
+        fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
+        each = application_flops(study, point) / (fraction * rate)
         # Eigenvectors, and the matrices that follow from them.
         once = 60.0 * n**3 / rate * group_size
     # Two eigenvalue problems and the two products of the Davies state.
     products = 8.0 if is_real else 16.0
-    observing = (_LAPACK_SLOWER * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
+    slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
+    observing = (slower * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
     watching = max(1, observers(n, group_size, machine_bytes()))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
     shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
