@@ -12,6 +12,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Array
 from manybody.physics import arguments, observables
+from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths import OhmicBath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
@@ -29,6 +30,10 @@ from manybody.study.preconditioner import DaviesInverse, norm, trace
 Real = NDArray[np.float64]
 
 EQUATIONS = ("redfield", "davies")
+METHODS = ("gmres", "assembled")
+_MOST_ASSEMBLED = 100
+# Shift of the resolvent, relative to the largest rate, and how often it may be applied.
+_SHIFT, _MOST_STEPS = 1e-5, 30
 MAX_ITERATIONS = 1000
 # Below this a negative eigenvalue is no rounding.
 _UNPHYSICAL = -1e-8
@@ -71,6 +76,7 @@ def steady_state(
     tolerance: float = 1e-10,
     start: Any = None,
     comm: Any = None,
+    method: str = "gmres",
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
 
@@ -80,7 +86,9 @@ def steady_state(
 
     model, bath, lamb_shift, initial_site: as in `compare`; equation: "redfield" or
     "davies"; tolerance: of ‖L[ρ]‖_F in J; start: None, or a seed for a random start;
-    comm: an mpi4py communicator whose ranks share the work, or None.  Redfield needs PETSc.
+    comm: an mpi4py communicator whose ranks share the work, or None; method: "gmres", or
+    "assembled" for −σ(L − σ)⁻¹ on every component by sparse LU (MUMPS), up to 100 sites.
+    Redfield needs PETSc.
 
     Raises TypeError or ValueError for arguments out of range, also where it cannot be
     decided which Bohr frequencies coincide and Davies depends on it; RuntimeError with the
@@ -94,6 +102,12 @@ def steady_state(
     site = arguments.integer("initial_site", initial_site, 0)
     if site >= model.n_sites:
         raise ValueError(f"initial_site = {site}: allowed are 0 to {model.n_sites - 1}")
+    arguments.choice("method", method, METHODS)
+    if method == "assembled" and model.n_sites > _MOST_ASSEMBLED:
+        raise ValueError(
+            f"method = 'assembled': the factors of {model.n_sites} sites take "
+            f"{16.0 * model.n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
+        )
     aim = arguments.tolerance(tolerance)
     rng = None if start is None else arguments.seed(start)
     found: list[SteadyState] = []
@@ -101,7 +115,9 @@ def steady_state(
 
         def action() -> None:
             if active:
-                found.append(_solve(model, bath, equation, lamb_shift, site, aim, rng, ranks))
+                found.append(
+                    _solve(model, bath, equation, lamb_shift, site, aim, rng, ranks, method)
+                )
 
         if size_of(comm) <= model.n_sites:
             action()
@@ -129,6 +145,7 @@ def _solve(
     tolerance: float,
     rng: np.random.Generator | None,
     comm: Any,
+    method: str,
 ) -> SteadyState:
     columns = Columns(model.n_sites, comm)
     parts = together(columns.comm, lambda: decompose(build_spectrum([model])))
@@ -154,7 +171,10 @@ def _solve(
         inverse = DaviesInverse(davies, parts.components == index, columns, deflated=populations)
         reference = thermal[None]
         start = reference if rng is None else _random_start(parts, index, columns, rng)
-        block, used = _relax(operator, inverse, reference, columns, tolerance, start)
+        if method == "assembled":
+            block, used = _relax_assembled(generator, start, operator, columns, tolerance)
+        else:
+            block, used = _relax(operator, inverse, reference, columns, tolerance, start)
         out = np.empty_like(block)
         operator.apply(block, out)
         residual = max(residual, norm(out, columns))
@@ -229,6 +249,42 @@ def _relax(
             f"iterations ({MAX_ITERATIONS} are allowed): no steady state is returned"
         )
     return found, iterations
+
+
+def _relax_assembled(
+    generator: RedfieldGenerator,
+    start: Array,
+    operator: KernelOperator,
+    columns: Columns,
+    tolerance: float,
+) -> tuple[Array, int]:
+    """Own columns of the stationary state of one component, and the steps taken.
+
+    x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
+    """
+    from manybody.numerics.petsc.assembled import AssembledOperator
+    from manybody.numerics.petsc.linear import Resolvent
+
+    shift = _SHIFT * float(np.abs(generator.rates).max())
+    rows = assemble_rows(generator, columns.own).matrix
+    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
+    resolvent = Resolvent(assembled, shift)
+    x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
+    try:
+        for step in range(1, _MOST_STEPS + 1):
+            x = resolvent(x)
+            x /= trace(x[0], columns)
+            operator.apply(x, out)
+            residual = norm(out, columns)
+            if residual <= 0.5 * tolerance:
+                return x, step
+    finally:
+        resolvent.destroy()
+        assembled.destroy()
+    raise RuntimeError(
+        f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
+        f"{tolerance:g} J: no steady state is returned"
+    )
 
 
 def _gathered(block: Array, columns: Columns) -> Array | None:

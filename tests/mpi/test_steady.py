@@ -132,3 +132,19 @@ def test_bad_input_is_refused(comm, bath):
     ):
         with pytest.raises(ValueError, match=words):
             mb.steady_state(model, bath, comm=comm, **wrong)
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+def test_the_assembled_route_agrees(comm, bath, lamb_shift):
+    for name in ("complex", "partial", "ring, one site", "two parts"):
+        model = models()[name]
+        arguments = {"lamb_shift": lamb_shift, "initial_site": 1, "start": 3, "comm": comm}
+        direct = mb.steady_state(model, bath, method="assembled", **arguments)
+        krylov = mb.steady_state(model, bath, **arguments)
+        assert direct.residual <= 1e-10
+        assert direct.null_dimension == krylov.null_dimension
+        assert direct.smallest_eigenvalue == pytest.approx(krylov.smallest_eigenvalue, abs=1e-6)
+        if comm.rank == 0:
+            np.testing.assert_allclose(direct.state, krylov.state, atol=1e-6)
+    with pytest.raises(ValueError, match="101 sites take"):
+        mb.steady_state(mb.dirac_syk2(101), bath, method="assembled", comm=comm)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.numerics.columns import Columns
+from manybody.numerics.petsc.assembled import AssembledOperator
 from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.protocols import Array
 
@@ -108,6 +109,52 @@ def nearest_modes(
         return found
     finally:
         _destroy(owned)
+
+
+class Resolvent:
+    """x -> (L − shift)⁻¹ x by a sparse LU factorisation of an assembled L; collective.
+
+    operator: of numerics.petsc.assembled; shift: no eigenvalue of L.  By MUMPS where PETSc
+    has it, else by PETSc's own LU on one process.  A Liouvillian fills in almost completely:
+    16 N⁴ bytes.  Raises RuntimeError when the factorisation fails or nothing can do it.
+    """
+
+    def __init__(self, operator: AssembledOperator, shift: complex) -> None:
+        module = petsc()
+        self._width = operator.shape
+        matrix = operator.matrix.copy()
+        self._owned: list[Any] = [matrix]
+        matrix.shift(-shift)
+        self._solver = module.KSP().create(comm=matrix.getComm())
+        self._owned.append(self._solver)
+        self._solver.setOperators(matrix)
+        self._solver.setType(module.KSP.Type.PREONLY)
+        factor = self._solver.getPC()
+        factor.setType(module.PC.Type.LU)
+        try:
+            factor.setFactorSolverType("mumps")
+            factor.setFactorSetUpSolverType()
+        except module.Error as error:
+            if operator.columns.comm is not None:
+                _destroy(self._owned)
+                raise RuntimeError("a factorisation on several ranks needs MUMPS") from error
+            factor.setFactorSolverType("petsc")
+        self._solver.setUp()
+        self._right, self._left = matrix.createVecs()
+        self._owned += [self._right, self._left]
+
+    def __call__(self, x: Array) -> Array:
+        """Of a block (1, N, m)."""
+        _, n, m = self._width
+        self._left.getArray().reshape(m, n)[...] = x[0].T
+        self._solver.solve(self._left, self._right)
+        if self._solver.getConvergedReason() < 0:
+            raise RuntimeError(f"LU failed: PETSc reason {self._solver.getConvergedReason()}")
+        return self._right.getArray(readonly=True).reshape(m, n).T.copy()[None]
+
+    def destroy(self) -> None:
+        """Free the factors; collective."""
+        _destroy(self._owned)
 
 
 def _destroy(owned: list[Any]) -> None:
