@@ -19,6 +19,7 @@ from manybody.physics.spectra import build_spectrum
 from manybody.physics.stationary import Decomposition, decompose
 from manybody.study.groups import first_ranks, on_every_rank, size_of, together
 from manybody.study.preconditioner import DaviesInverse, norm
+from manybody.study.steady import check_method, factorised
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -78,12 +79,14 @@ def slow_modes(
     tolerance: float = 1e-9,
     seed: Any = 0,
     comm: Any = None,
+    method: str = "gmres",
 ) -> SlowModes:
     """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
 
     model, bath, lamb_shift: as in `compare`; n_modes: how many, at most N² less those that
     do not decay; tolerance: of the residuals, in J; seed: of the first Krylov vectors;
-    comm: an mpi4py communicator whose ranks share the work, or None.
+    comm: an mpi4py communicator whose ranks share the work, or None; method: of the inner
+    solutions, "gmres" or "assembled" for sparse LU (MUMPS), up to 100 sites.
 
     Raises TypeError or ValueError for arguments out of range; RuntimeError without SLEPc,
     when an inner solution does not converge or fewer modes than asked for are found.
@@ -92,6 +95,7 @@ def slow_modes(
     arguments.instance("bath", bath, OhmicBath)
     count = arguments.integer("n_modes", n_modes, 1)
     arguments.boolean("lamb_shift", lamb_shift)
+    check_method(method, model.n_sites)
     aim = arguments.tolerance(tolerance)
     found: list[SlowModes] = []
     with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
@@ -99,7 +103,7 @@ def slow_modes(
         def action() -> None:
             if active:
                 rng = arguments.seed(seed)
-                found.append(_solve(model, bath, count, lamb_shift, aim, rng, ranks))
+                found.append(_solve(model, bath, count, lamb_shift, aim, rng, ranks, method))
 
         if size_of(comm) <= model.n_sites:
             action()
@@ -118,6 +122,7 @@ def _solve(
     tolerance: float,
     rng: np.random.Generator,
     comm: Any,
+    method: str,
 ) -> SlowModes:
     columns = Columns(model.n_sites, comm)
     parts = together(columns.comm, lambda: decompose(build_spectrum([model])))
@@ -128,7 +133,7 @@ def _solve(
     theirs = theirs[-theirs.real > still]
     mixed = _dark_and_bright(generator, parts)
     slowest = float(-theirs[0].real) if len(theirs) else float(np.abs(generator.rates).max())
-    search = _Search(generator, davies, parts, columns, tolerance, rng, slowest)
+    search = _Search(generator, davies, parts, columns, tolerance, rng, slowest, method)
     values, residuals = mixed, np.zeros(len(mixed))
     shifts = 0
     for target in [0.0j, *theirs[theirs.imag > 0.0]]:
@@ -196,7 +201,9 @@ class _Search:
         tolerance: float,
         rng: np.random.Generator,
         slowest: float,
+        method: str,
     ) -> None:
+        self._generator, self._method = generator, method
         self._slowest = slowest
         self._davies, self._parts, self._columns = davies, parts, columns
         self._tolerance, self._rng = tolerance, rng
@@ -237,8 +244,12 @@ class _Search:
                 )
             return found
 
-        start = self._start()
-        modes = nearest_modes(invert, start, columns, shift, _AROUND, 1e-3 * self._tolerance)
+        arguments = self._start(), columns, shift, _AROUND, 1e-3 * self._tolerance
+        if self._method == "assembled":
+            with factorised(self._generator, columns, shift) as resolvent:
+                modes = nearest_modes(lambda x: resolvent(inverse.restrict(x)), *arguments)
+        else:
+            modes = nearest_modes(invert, *arguments)
         values, residuals = [], []
         for value, mode in modes:
             operator.apply(mode, out)

@@ -1,6 +1,8 @@
 """Where the two equations relax to: stationary states, dark levels, undamped modes."""
 
+import contextlib
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,12 +104,7 @@ def steady_state(
     site = arguments.integer("initial_site", initial_site, 0)
     if site >= model.n_sites:
         raise ValueError(f"initial_site = {site}: allowed are 0 to {model.n_sites - 1}")
-    arguments.choice("method", method, METHODS)
-    if method == "assembled" and model.n_sites > _MOST_ASSEMBLED:
-        raise ValueError(
-            f"method = 'assembled': the factors of {model.n_sites} sites take "
-            f"{16.0 * model.n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
-        )
+    check_method(method, model.n_sites)
     aim = arguments.tolerance(tolerance)
     rng = None if start is None else arguments.seed(start)
     found: list[SteadyState] = []
@@ -134,6 +131,36 @@ def steady_state(
             stacklevel=2,
         )
     return result
+
+
+def check_method(method: str, n_sites: int) -> None:
+    """Raise ValueError for an unknown method, or one that needs too much memory."""
+    arguments.choice("method", method, METHODS)
+    if method == "assembled" and n_sites > _MOST_ASSEMBLED:
+        raise ValueError(
+            f"method = 'assembled': the factors of {n_sites} sites take "
+            f"{16.0 * n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
+        )
+
+
+@contextlib.contextmanager
+def factorised(
+    generator: RedfieldGenerator, columns: Columns, shift: complex
+) -> Iterator[Callable[[Array], Array]]:
+    """(L − shift)⁻¹ of an assembled Redfield generator, freed at the end.  Collective."""
+    from manybody.numerics.petsc.assembled import AssembledOperator
+    from manybody.numerics.petsc.linear import Resolvent
+
+    rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own).matrix)
+    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
+    try:
+        resolvent = Resolvent(assembled, shift)
+        try:
+            yield resolvent
+        finally:
+            resolvent.destroy()
+    finally:
+        assembled.destroy()
 
 
 def _solve(
@@ -262,15 +289,9 @@ def _relax_assembled(
 
     x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
     """
-    from manybody.numerics.petsc.assembled import AssembledOperator
-    from manybody.numerics.petsc.linear import Resolvent
-
     shift = _SHIFT * float(np.abs(generator.rates).max())
-    rows = assemble_rows(generator, columns.own).matrix
-    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
-    resolvent = Resolvent(assembled, shift)
     x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
-    try:
+    with factorised(generator, columns, shift) as resolvent:
         for step in range(1, _MOST_STEPS + 1):
             x = resolvent(x)
             x /= trace(x[0], columns)
@@ -278,9 +299,6 @@ def _relax_assembled(
             residual = norm(out, columns)
             if residual <= 0.5 * tolerance:
                 return x, step
-    finally:
-        resolvent.destroy()
-        assembled.destroy()
     raise RuntimeError(
         f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
         f"{tolerance:g} J: no steady state is returned"

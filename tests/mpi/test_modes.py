@@ -90,3 +90,13 @@ def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
         mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm)
     monkeypatch.undo()
     assert mb.slow_modes(mb.dirac_syk2(4, seed=1), bath, 2, comm=comm).gap > 0.0
+
+
+def test_both_routes_agree(comm, bath):
+    for model in (mb.dirac_syk2(8, seed=2), mb.anderson3d(2, 5.0, seed=2)):
+        krylov = mb.slow_modes(model, bath, 4, True, comm=comm)
+        direct = mb.slow_modes(model, bath, 4, True, comm=comm, method="assembled")
+        np.testing.assert_allclose(direct.eigenvalues.real, krylov.eigenvalues.real, atol=1e-9)
+        assert direct.gap == pytest.approx(krylov.gap, abs=1e-10)
+    with pytest.raises(ValueError, match="method = 'dense'"):
+        mb.slow_modes(model, bath, method="dense", comm=comm)
