@@ -226,15 +226,15 @@ def blas_threads(count: int | None = None) -> Iterator[None]:
         count = 1
     token = _chosen.set(True)
     try:
-        with _controller().limit(limits=count, user_api="blas"):
+        with _controller("petsc4py.PETSc" in sys.modules).limit(limits=count, user_api="blas"):
             yield
     finally:
         _chosen.reset(token)
 
 
-@functools.lru_cache(maxsize=1)
-def _controller() -> Any:
-    """Finding the libraries costs milliseconds: once."""
+@functools.lru_cache(maxsize=2)
+def _controller(_with_petsc: bool) -> Any:
+    """Finding the libraries costs milliseconds: once, and again when PETSc brings its own."""
     # SciPy's own copy of a BLAS is loaded by this.
     import scipy.linalg.lapack  # noqa: F401
     from threadpoolctl import ThreadpoolController

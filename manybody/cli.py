@@ -11,16 +11,10 @@ from typing import Any
 from manybody import __version__
 from manybody.blas import blas_threads
 from manybody.buffers import keep_freed_memory
-from manybody.config import (
-    FORMATS,
-    Study,
-    builtin_studies,
-    find_study,
-    parse_group_size,
-    parse_study,
-)
+from manybody.config import FORMATS, Study
 from manybody.doctor import doctor_report
 from manybody.numerics.steppers import build_stepper
+from manybody.parsing import builtin_studies, find_study, parse_group_size, parse_study
 
 # Set by the launchers of Open MPI, MPICH and its kin, and Slurm.
 _SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")

@@ -416,7 +416,7 @@ RANK = """
 import sys
 from mpi4py import MPI
 from manybody.blas import blas_threads
-from manybody.config import parse_study
+from manybody.parsing import parse_study
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.store import Store
 comm, store = MPI.COMM_WORLD, Store(sys.argv[2])

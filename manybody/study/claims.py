@@ -18,8 +18,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from manybody.study.files import process_is_alive
 from manybody.study.plan import Task
-from manybody.study.store import Store, process_is_alive
+from manybody.study.store import Store
 
 HEARTBEAT_SECONDS = 5.0
 STALE_AFTER_SECONDS = 60.0

@@ -3,18 +3,19 @@
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 from manybody.blas import better_core_type, blas_summary, cpu_flags, crowding, own_cores
-from manybody.config import Point, Study
+from manybody.config import TRACE_DISTANCE, Point, Study
 from manybody.environment import describe
 from manybody.physics.spectra import AMBIGUOUS
+from manybody.study.blocks import Record
 from manybody.study.claims import Claims, hand_out, sweep
-from manybody.study.comparison import ambiguity_warning, check_setting
+from manybody.study.comparison import Comparison, ambiguity_warning, check_setting
 from manybody.study.forecast import (
     NOMINAL_RATES,
     Measured,
@@ -29,8 +30,9 @@ from manybody.study.large import compare_large
 from manybody.study.plan import Task, build_tasks, check_feasible, group_sizes
 from manybody.study.progress import Progress, clock
 from manybody.study.sample import compare_ensemble
+from manybody.study.spectral import measure
 from manybody.study.stacks import stack_size
-from manybody.study.store import Record, Store
+from manybody.study.store import Store
 
 
 @dataclass(frozen=True)
@@ -180,30 +182,38 @@ def _records(
     One sample if several ranks share it; the record is then on the first of them.
     """
     start = time.perf_counter()
+    own = study.at(point)
     settings: dict[str, Any] = {
-        "initial_site": study.initial_site,
-        "lamb_shift": study.lamb_shift,
+        "initial_site": own.initial_site,
+        "lamb_shift": own.lamb_shift,
         "stepper": study.stepper,
         "tolerance": study.tolerance,
         "petsc_options": study.petsc_options,
         "operator": study.operator,
         "drop_tolerance": study.drop_tolerance,
     }
+    comparisons: Sequence[Comparison | None] = [None] * len(samples)
+    figures: list[dict[str, float]] = []
     if ranks is None:
         models = [point.build(study.seed, sample) for sample in samples]
-        comparisons = compare_ensemble(models, study.bath, study.times, **settings)
+        if study.evolves:
+            comparisons = compare_ensemble(models, own.bath, study.times, **settings)
+        for model in models:
+            figures.append(measure(model, own))
+            tell(point.name)
     else:
-        setting = check_setting([], study.bath, study.times, **settings)
-        model = point.build(study.seed, samples[0]) if rank_of(ranks) == 0 else None
         with first_ranks(ranks, point.n_sites) as (part, active):
-            comparisons = []
-            if active:
+            if active and study.evolves:
+                setting = check_setting([], own.bath, study.times, **settings)
+                first = point.build(study.seed, samples[0]) if rank_of(part) == 0 else None
                 said = partial(_tell_segment, tell, point.name)
-                comparisons = [compare_large(model, setting, part, tell=said)]
+                comparisons = [compare_large(first, setting, part, tell=said)]
+            if active and study.observables != (TRACE_DISTANCE,):
+                figures = [measure(point.build(study.seed, samples[0]), own, part)]
     seconds = (time.perf_counter() - start) / len(samples)
     return [
-        Record(sample, point.entropy(study.seed, sample), comparison, seconds)
-        for sample, comparison in zip(samples, comparisons)
+        Record(sample, point.entropy(study.seed, sample), seconds, comparison, own_figures)
+        for sample, comparison, own_figures in zip(samples, comparisons, figures or [{}])
     ]
 
 
@@ -214,6 +224,8 @@ def _tell_segment(tell: Callable[[str], None], name: str, where: str) -> None:
 def _warn(point: Point, records: list[Record], warned: set[Point]) -> None:
     """Name the first sample of a point that leaves Davies undetermined; the store knows all."""
     for record in records:
+        if record.comparison is None:
+            continue
         certificate = record.comparison.certificate
         if certificate.clustering == AMBIGUOUS and point not in warned:
             message = ambiguity_warning(certificate)

@@ -31,6 +31,8 @@ _APPLICATIONS_OF = {
 }  # fmt: skip
 # LAPACK reduces a matrix at about a fifth of the rate of products.
 _LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
+# Of the generator for the modes around one frequency, and what one costs beside products.
+_APPLICATIONS_OF_A_SHIFT, _SECONDS_OF_A_STEP = 450.0, 1.5e-4
 # Sites up to which calls and caches cost that much.
 _SMALL = 100
 # Fewer columns a rank make thin products and many messages.
@@ -119,6 +121,8 @@ def sample_applications(study: Study, point: Point) -> float:
 
     The factors of PETSc's and SciPy's steppers are rough (PHYSICS.md section 5).
     """
+    if not study.evolves:
+        return 0.0
     bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
     needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
     return needed * _APPLICATIONS_OF.get(study.stepper, 1.0)
@@ -129,7 +133,7 @@ def application_flops(study: Study, point: Point) -> float:
     n, is_real = point.n_sites, FAMILIES[point.model].is_real
     if study.operator == "assembled":
         return 16.0 * n**3
-    if study.lamb_shift:
+    if study.at(point).lamb_shift:
         return (24.0 if is_real else 32.0) * n**3
     return (16.0 if is_real else 28.0) * n**3
 
@@ -140,6 +144,9 @@ def sample_seconds(
     """Wall time of one sample on `group_size` ranks, one thread each."""
     n, n_times = point.n_sites, len(study.times)
     is_real = FAMILIES[point.model].is_real
+    spectral = _spectral_seconds(study, point, rates, group_size)
+    if not study.evolves:
+        return spectral
     rate = rates.real if is_real else rates.complex
     if study.operator == "assembled":
         each = 2.0 * n**3 * _SECONDS_OF_AN_ENTRY
@@ -159,14 +166,39 @@ def sample_seconds(
     stack = min(stack_size(n), study.block_size)
     calls = _SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * n_times
     calls += sample_applications(study, point) * _SECONDS_OF_A_CALL / stack
-    return shared / efficiency + calls
+    return shared / efficiency + calls + spectral
+
+
+def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
+    """Wall time of the observables that need no evolution; rough, within a factor of three."""
+    n, seconds = point.n_sites, 0.0
+    applications = 0.0
+    if "steady_state" in study.observables:
+        applications += 15.0
+    if "gap" in study.observables:
+        applications += _APPLICATIONS_OF_A_SHIFT * (3.0 + n / 12.0)
+    # The complex-linear map and its preconditioner.
+    flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
+    if applications:
+        efficiency = group_size * (1.0 if group_size == 1 else _GROUP_EFFICIENCY)
+        seconds += applications * flops / (_FRACTION_OF_SMALL * rates.complex) / efficiency
+        seconds += applications * _SECONDS_OF_A_STEP
+    if {"level_statistics", "gap", "steady_state"} & set(study.observables):
+        seconds += _SECONDS_OF_A_SAMPLE + 100.0 * n**3 / rates.complex
+    return seconds
 
 
 def extent_of(study: Study, point: Point) -> Extent:
     """What the memory of a point's samples depends on."""
     is_real = FAMILIES[point.model].is_real
     return Extent(
-        point.n_sites, len(study.times), is_real, study.lamb_shift, study.stepper, study.operator
+        point.n_sites,
+        len(study.times),
+        is_real,
+        study.at(point).lamb_shift,
+        study.stepper,
+        study.operator,
+        krylov=bool({"gap", "steady_state"} & set(study.observables)),
     )
 
 
@@ -225,7 +257,8 @@ class Measured:
         for record in records:
             self.samples += 1
             self.seconds += record.seconds
-            self.applications += record.comparison.certificate.applications
+            if record.comparison is not None:
+                self.applications += record.comparison.certificate.applications
 
 
 def merge_measured(tallies: Iterable[Mapping[Point, Measured]]) -> dict[Point, Measured]:
@@ -283,7 +316,7 @@ def peak_bytes() -> float:
 def check_possible(study: Study, point: Point) -> None:
     """Raise ValueError when a point would never end."""
     applications = sample_applications(study, point)
-    if applications > MAX_APPLICATIONS:
+    if study.evolves and applications > MAX_APPLICATIONS:
         raise ValueError(
             f"{point.name}: times up to {study.times[-1]:g} need about "
             f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"

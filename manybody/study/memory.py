@@ -15,6 +15,9 @@ _VECTORS_OF = {
     "dop853": 20, "ts-rk5dp": 12, "ts-rk8vr": 18, "ts-arkimex4": 45,
     "mfn-krylov": 35, "mfn-expokit": 35,
 }  # fmt: skip
+# Steady states and slow modes: vectors of GMRES within those of Krylov-Schur, spread, and
+# what every rank keeps for itself of H, V and the preconditioner.
+_KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0
 # Rank 0 before there is anything else: eigenvectors and what follows from them.
 _PREPARING = 8.0
 
@@ -23,7 +26,8 @@ _PREPARING = 8.0
 class Extent:
     """What the memory of one sample depends on, all output times in one segment.
 
-    n_sites, n_times: N and T; is_real: whether H is; the rest as in `compare`.
+    n_sites, n_times: N and T; is_real: whether H is; krylov: whether steady states or slow
+    modes are sought too; the rest as in `compare`.
     """
 
     n_sites: int
@@ -32,6 +36,7 @@ class Extent:
     lamb_shift: bool
     stepper: str
     operator: str
+    krylov: bool = False
 
     def is_shared(self, n_ranks: int) -> bool:
         """Whether the sample goes the way of large.py."""
@@ -71,12 +76,15 @@ class Extent:
         watching = min(here, observers(self.n_sites, n_ranks, machine_bytes()))
         observing = (self.n_times + 1.0) * here / n_ranks + watching * OBSERVER_MATRICES
         largest = self._once + max(self._spread * here / n_ranks, observing)
-        return interpreters + self._square * max(largest, _PREPARING)
+        krylov = here * (_REPLICATED + _KRYLOV_VECTORS / n_ranks) if self.krylov else 0.0
+        return interpreters + self._square * max(largest, _PREPARING, krylov)
 
     def stack_bytes(self, samples: int) -> float:
         """Peak of a rank that advances a stack of small samples, a rank a sample."""
         # scripts/bench.py: 2.2 N² an output time and about 55 beside.
-        return INTERPRETER_BYTES + self._square * samples * (3.0 * self.n_times + 70.0)
+        largest = samples * (3.0 * self.n_times + 70.0)
+        krylov = _REPLICATED + _KRYLOV_VECTORS if self.krylov else 0.0
+        return INTERPRETER_BYTES + self._square * max(largest, krylov)
 
 
 def machine_bytes(root: str = "/sys/fs/cgroup") -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from manybody.blas import blas_threads
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.petsc.runtime import slepc
 from manybody.numerics.protocols import Array
 from manybody.physics import arguments
 from manybody.physics.baths import OhmicBath
@@ -32,20 +33,26 @@ _AROUND, _MOST_SHIFTS = 6, 200
 _MARGIN = 2.0
 # Relative residual of an inner solution.
 _INNER_TOLERANCE = 1e-11
+# What products leave wrong of L[x], relative to ‖L‖‖x‖.
+_ROUNDING = 32.0 * float(np.finfo(np.float64).eps)
+# Where an inner solution fails the shift grows by this, up to a part of the largest rate.
+_FURTHER, _FURTHEST = 10.0, 1e-2
 # Frequencies that are none, in J.
 _REAL = 1e-9
-# Modes decaying more slowly than this part of the largest rate do not decay.
+# Modes decaying or growing more slowly than this part of the largest rate do neither.
 _STILL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class SlowModes:
-    """The slowest decaying modes of the Redfield generator.
+    """The slowest modes of the Redfield generator.
 
     eigenvalues: (n,) complex in J, −Re ascending, stationary and undamped modes left out;
-    of a conjugate pair both are listed.  residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1.
-    slowest_real: decay rate in J of the slowest mode that does not oscillate, nan if there
-    is none among all that were found.
+    of a conjugate pair both are listed.  Redfield does not keep positivity, and with Lamb
+    shift a localised system may have modes that grow: they come first, with Re > 0, and
+    then no state is approached at long times.  residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1.
+    slowest_real: decay rate in J of the slowest mode that does not oscillate, negative if it
+    grows, nan if there is none among all that were found.
     davies_eigenvalues: (n,) those of Davies in closed form.
     shifts: number of frequencies at which modes were sought.
 
@@ -62,7 +69,7 @@ class SlowModes:
 
     @property
     def gap(self) -> float:
-        """Slowest decay rate, min −Re λ, in J."""
+        """Slowest decay rate, min −Re λ, in J; negative where a mode grows."""
         return float(-self.eigenvalues[0].real)
 
     @property
@@ -97,6 +104,8 @@ def slow_modes(
     arguments.boolean("lamb_shift", lamb_shift)
     check_method(method, model.n_sites)
     aim = arguments.tolerance(tolerance)
+    # Before the threads of BLAS are set: it brings its own.
+    slepc()
     found: list[SlowModes] = []
     with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
@@ -137,9 +146,9 @@ def _solve(
     values, residuals = mixed, np.zeros(len(mixed))
     shifts = 0
     for target in [0.0j, *theirs[theirs.imag > 0.0]]:
-        rates = np.sort(-values.real[-values.real > still])
+        rates = np.sort(-values.real[np.abs(values.real) > still])
         enough = len(rates) >= n_modes
-        if enough and -target.real > _MARGIN * rates[n_modes - 1]:
+        if enough and -target.real > _MARGIN * max(rates[n_modes - 1], slowest):
             break
         if search.covers(target):
             continue
@@ -151,8 +160,8 @@ def _solve(
         fresh = apart > 100.0 * tolerance
         values = np.concatenate([values, new[fresh]])
         residuals = np.concatenate([residuals, their_residuals[fresh]])
-    decaying = -values.real > still
-    values, residuals = values[decaying], residuals[decaying]
+    moving = np.abs(values.real) > still
+    values, residuals = values[moving], residuals[moving]
     if len(values) < n_modes:
         raise RuntimeError(f"{len(values)} decaying modes found, {n_modes} were asked for")
     order = np.lexsort([values.imag, np.round(-values.real, 12)])[:n_modes]
@@ -210,6 +219,9 @@ class _Search:
         self._operator = KernelOperator(
             generator.kernel(columns.own), generator.spectral_box, columns, "complex"
         )
+        width, below, above = generator.spectral_box[0]
+        self._rounding = _ROUNDING * float(width + above - below)
+        self._furthest = _FURTHEST * float(np.abs(generator.rates).max())
         # (where, as far as modes are known around it)
         self._known: list[tuple[complex, float]] = []
 
@@ -219,37 +231,17 @@ class _Search:
 
     def around(self, target: complex) -> tuple[Complex, Real]:
         """Eigenvalues nearest to a decay rate and frequency, conjugates too, and residuals."""
-        from manybody.numerics.petsc.linear import nearest_modes, solve
-
-        columns, operator = self._columns, self._operator
         # Beside the spectrum, which ends near Re λ = 0: the inverse exists.
         shift = complex(0.5 * max(-target.real, self._slowest), target.imag)
-        inverse = DaviesInverse(self._davies, ~self._parts.dark, columns, shift)
+        modes, failure = self._nearest(shift)
+        # Far from normal, L may have no inverse there in double precision; it has further off.
+        while failure and shift.real < self._furthest:
+            shift = complex(_FURTHER * shift.real, shift.imag)
+            modes, failure = self._nearest(shift)
+        if failure:
+            raise RuntimeError(failure)
+        operator, columns = self._operator, self._columns
         out = np.empty(operator.shape, dtype=np.complex128)
-
-        def shifted(x: Array) -> Array:
-            operator.apply(x, out)
-            return out - shift * x
-
-        def invert(x: Array) -> Array:
-            # SLEPc goes on from a random vector where a Krylov space is exhausted.
-            x = inverse.restrict(x)
-            aim = _INNER_TOLERANCE * norm(x, columns)
-            found, iterations, converged = solve(
-                shifted, inverse, x, np.zeros_like(x), columns, aim, MAX_ITERATIONS
-            )
-            if not converged:
-                raise RuntimeError(
-                    f"an inner solution at {shift:.3g} J stopped after {iterations} iterations"
-                )
-            return found
-
-        arguments = self._start(), columns, shift, _AROUND, 1e-3 * self._tolerance
-        if self._method == "assembled":
-            with factorised(self._generator, columns, shift) as resolvent:
-                modes = nearest_modes(lambda x: resolvent(inverse.restrict(x)), *arguments)
-        else:
-            modes = nearest_modes(invert, *arguments)
         values, residuals = [], []
         for value, mode in modes:
             operator.apply(mode, out)
@@ -262,6 +254,49 @@ class _Search:
         radius = max((abs(value - shift) for value, _ in modes), default=0.0)
         self._known.append((target, radius))
         return np.array(values, dtype=np.complex128), np.array(residuals)
+
+    def _nearest(self, shift: complex) -> tuple[list[tuple[complex, Array]], str]:
+        """Eigenvalues nearest to `shift` with their modes, and why not if not."""
+        from manybody.numerics.petsc.linear import nearest_modes, solve
+
+        columns, operator = self._columns, self._operator
+        inverse = DaviesInverse(self._davies, ~self._parts.dark, columns, shift)
+        out = np.empty(operator.shape, dtype=np.complex128)
+        failures: list[str] = []
+
+        def shifted(x: Array) -> Array:
+            operator.apply(x, out)
+            return out - shift * x
+
+        def invert(x: Array) -> Array:
+            if failures:
+                # SLEPc cannot be stopped by an exception in all versions: to an early end.
+                return x
+            # SLEPc goes on from a random vector where a Krylov space is exhausted.
+            x = inverse.restrict(x)
+            aim = max(
+                _INNER_TOLERANCE * norm(x, columns), self._rounding * norm(inverse(x), columns)
+            )
+            found, iterations, converged = solve(
+                shifted, inverse, x, np.zeros_like(x), columns, aim, MAX_ITERATIONS
+            )
+            if not converged:
+                residual = norm(shifted(found) - x, columns)
+                # A solution much larger than x cannot be had any better.
+                if not residual <= self._rounding * norm(found, columns):
+                    failures.append(
+                        f"an inner solution at {shift:.3g} J stopped after {iterations} "
+                        f"iterations with the relative residual {residual / norm(x, columns):.1e}"
+                    )
+            return found
+
+        arguments = self._start(), columns, shift, _AROUND, 1e-3 * self._tolerance
+        if self._method == "assembled":
+            with factorised(self._generator, columns, shift) as resolvent:
+                modes = nearest_modes(lambda x: resolvent(inverse.restrict(x)), *arguments)
+        else:
+            modes = nearest_modes(invert, *arguments)
+        return modes, failures[0] if failures else ""
 
     def _start(self) -> Array:
         """Own columns of a random matrix between bright levels."""

@@ -111,3 +111,42 @@ def bootstrap_maximum(distance: Real, seed: int) -> Real:
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=N_RESAMPLES)
     return ((counts / n) @ distance).max(axis=1)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over samples: mean ± error, standard deviation and quantiles.
+
+    count: samples with a finite value, over which all is taken; others: how many have
+    none.  error: standard error of the mean, nan for one sample; low, median, high: the
+    quantiles at 16 %, 50 % and 84 %.  All nan when count is 0.
+    """
+
+    count: int
+    others: int
+    mean: float
+    error: float
+    deviation: float
+    low: float
+    median: float
+    high: float
+
+
+def spread_of(values: Real) -> Spread:
+    """Spread of (n,) values."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    others = len(values) - len(finite)
+    if not len(finite):
+        return Spread(0, others, *[float("nan")] * 6)
+    moments = Moments.of(finite)
+    low, median, high = np.quantile(finite, [_QUANTILES[0], 0.5, _QUANTILES[1]])
+    return Spread(
+        len(finite),
+        others,
+        float(moments.mean),
+        float(moments.standard_error),
+        float(moments.standard_deviation),
+        float(low),
+        float(median),
+        float(high),
+    )

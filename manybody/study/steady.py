@@ -4,6 +4,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from manybody.blas import blas_threads
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Array
 from manybody.physics import arguments, observables
 from manybody.physics.assembly import assemble_rows
@@ -37,6 +39,12 @@ _MOST_ASSEMBLED = 100
 # Shift of the resolvent, relative to the largest rate, and how often it may be applied.
 _SHIFT, _MOST_STEPS = 1e-5, 30
 MAX_ITERATIONS = 1000
+# Shift of the preconditioner, relative to the largest rate: where Davies has modes much slower
+# than this its inverse is too large for double precision, and L_D⁻¹L too far from normal.
+_ASIDE = 1e-4
+# Error of a state, in trace norm, that is worth more iterations; what products leave wrong of
+# L[x], relative to ‖L‖‖x‖.
+_GOOD_ENOUGH, _ROUNDING = 1e-9, 4.0 * float(np.finfo(np.float64).eps)
 # Below this a negative eigenvalue is no rounding.
 _UNPHYSICAL = -1e-8
 
@@ -52,7 +60,9 @@ class SteadyState:
     null_dimension: number of independent stationary matrices: C and one for each pair of
     dark levels of equal energy; dark_levels: levels that no coupled site sees;
     undamped_frequencies: (U,) in J, of coherences between dark levels that never decay.
-    residual: ‖L[ρ]‖_F in J of the worst component; iterations: of GMRES, all components.
+    residual: ‖L[ρ]‖_F in J of the worst component; state_error: estimate of what it leaves
+    wrong in that component, in trace norm: √N ‖L_D⁻¹[L[ρ]]‖_F; 0 for the closed form of
+    Davies.  iterations: of GMRES, all components.
     smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
     distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs.
     """
@@ -64,6 +74,7 @@ class SteadyState:
     dark_levels: int
     undamped_frequencies: Real
     residual: float
+    state_error: float
     iterations: int
     smallest_eigenvalue: float
     distance_from_gibbs: float
@@ -84,7 +95,9 @@ def steady_state(
 
     Redfield: L[ρ] − ρ_G tr ρ = −ρ_G by GMRES on the complex-linear map, preconditioned
     with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix.
-    Davies: Gibbs on every component, by detailed balance, and checked.
+    Davies: Gibbs on every component, by detailed balance, and checked.  Redfield with Lamb
+    shift may have modes that grow (`slow_modes` finds them): its stationary state is then not
+    what a long evolution approaches.
 
     model, bath, lamb_shift, initial_site: as in `compare`; equation: "redfield" or
     "davies"; tolerance: of ‖L[ρ]‖_F in J; start: None, or a seed for a random start;
@@ -107,6 +120,9 @@ def steady_state(
     check_method(method, model.n_sites)
     aim = arguments.tolerance(tolerance)
     rng = None if start is None else arguments.seed(start)
+    if equation == "redfield":
+        # Before the threads of BLAS are set: it brings its own.
+        petsc()
     found: list[SteadyState] = []
     with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
@@ -180,7 +196,7 @@ def _solve(
     gibbs = [parts.gibbs(bath.beta, index) for index in range(parts.n_components)]
     vectors = parts.spectrum.vectors[0]
     states: list[Array | None] = []
-    residual, iterations = 0.0, 0
+    residual, state_error, iterations = 0.0, 0.0, 0
     if equation == "davies":
         residual = together(
             columns.comm, lambda: _davies_residual(parts, generator, bath, lamb_shift, gibbs)
@@ -195,16 +211,21 @@ def _solve(
         if equation == "davies":
             states.append(_gathered(thermal, columns))
             continue
-        inverse = DaviesInverse(davies, parts.components == index, columns, deflated=populations)
+        levels = parts.components == index
+        inverse = DaviesInverse(davies, levels, columns, deflated=populations)
+        error_of = partial(_state_error, inverse, columns)
         reference = thermal[None]
         start = reference if rng is None else _random_start(parts, index, columns, rng)
         if method == "assembled":
             block, used = _relax_assembled(generator, start, operator, columns, tolerance)
         else:
-            block, used = _relax(operator, inverse, reference, columns, tolerance, start)
+            aside = _ASIDE * float(np.abs(generator.rates).max())
+            nearly = DaviesInverse(davies, levels, columns, aside, populations)
+            block, used = _relax(operator, nearly, error_of, reference, columns, tolerance, start)
         out = np.empty_like(block)
         operator.apply(block, out)
         residual = max(residual, norm(out, columns))
+        state_error = max(state_error, error_of(out))
         iterations += used
         states.append(_gathered(block[0], columns))
     _, _, frequencies = parts.dark_pairs()
@@ -224,10 +245,16 @@ def _solve(
         dark_levels=int(parts.dark.sum()),
         undamped_frequencies=np.sort(frequencies[frequencies != 0.0]),
         residual=residual,
+        state_error=state_error,
         iterations=iterations,
         smallest_eigenvalue=smallest,
         distance_from_gibbs=distance,
     )
+
+
+def _state_error(inverse: DaviesInverse, columns: Columns, residual: Array) -> float:
+    """√N ‖L_D⁻¹[residual]‖_F, about what it leaves wrong of ρ in trace norm."""
+    return float(np.sqrt(columns.dimension)) * norm(inverse(residual), columns)
 
 
 def _random_start(
@@ -245,6 +272,7 @@ def _random_start(
 def _relax(
     operator: KernelOperator,
     inverse: DaviesInverse,
+    error_of: Callable[[Array], float],
     reference: Array,
     columns: Columns,
     tolerance: float,
@@ -252,7 +280,9 @@ def _relax(
 ) -> tuple[Array, int]:
     """Own columns of the stationary state of one component, and the iterations.
 
-    L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.
+    L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.  inverse: the
+    preconditioner; error_of: estimate of what a residual leaves wrong in ρ.  Where that is
+    more than _GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
     """
     from manybody.numerics.petsc.linear import solve
 
@@ -262,19 +292,30 @@ def _relax(
         operator.apply(x, out)
         return out - reference * trace(x[0], columns)
 
-    # GMRES does not know tr ρ = 1, to which its residual is relative.
-    found, iterations, converged = solve(
-        apply, inverse, -reference, start, columns, 0.5 * tolerance, MAX_ITERATIONS
-    )
-    found = 0.5 * (found + inverse.adjoint(found))
-    found /= trace(found[0], columns).real
-    operator.apply(found, out)
-    residual = norm(out, columns)
+    def solved(x: Array, aim: float) -> tuple[Array, float, int, bool]:
+        # GMRES does not know tr ρ = 1, to which its residual is relative.
+        x, iterations, converged = solve(
+            apply, inverse, -reference, x, columns, aim, MAX_ITERATIONS
+        )
+        x = 0.5 * (x + inverse.adjoint(x))
+        x /= trace(x[0], columns).real
+        operator.apply(x, out)
+        return x, norm(out, columns), iterations, converged
+
+    found, residual, iterations, converged = solved(start, 0.5 * tolerance)
     if not converged or not residual <= tolerance:
         raise RuntimeError(
             f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
             f"iterations ({MAX_ITERATIONS} are allowed): no steady state is returned"
         )
+    error = error_of(out)
+    width, below, above = operator.spectral_box[0]
+    floor = _ROUNDING * float(width + above - below) * norm(found, columns)
+    if error > _GOOD_ENOUGH and residual > floor:
+        aim = max(floor, 0.5 * residual * _GOOD_ENOUGH / error)
+        better, _, more, _ = solved(found, aim)
+        if error_of(out) < error:
+            return better, iterations + more
     return found, iterations
 
 

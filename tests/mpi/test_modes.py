@@ -1,6 +1,7 @@
 """Slow modes of Redfield: run serially and under mpirun on 1, 2 and 3 ranks."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody.parsing import find_study, parse_study
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
@@ -100,3 +102,56 @@ def test_both_routes_agree(comm, bath):
         assert direct.gap == pytest.approx(krylov.gap, abs=1e-10)
     with pytest.raises(ValueError, match="method = 'dense'"):
         mb.slow_modes(model, bath, method="dense", comm=comm)
+
+
+def far_from_normal():
+    """A localised sample whose slowest rate with Lamb shift is a quarter of that of Davies."""
+    study = parse_study(*find_study("relaxation"))
+    points = [system.points[0] for system in study.systems]
+    point = next(p for p in points if {("disorder", 20.0)} < {*p.parameters} and p.size == 2)
+    return point.build(study.seed, 6)
+
+
+def test_a_slow_mode_far_from_normal(comm, bath):
+    """(L_D - shift)⁻¹L has singular values from 1e-5 to 1e5: GMRES needs a larger shift."""
+    model = far_from_normal()
+    dense = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
+    expected = np.sort(-dense.real)[1]
+    assert expected == pytest.approx(1.3e-7, rel=0.02)
+    found = mb.slow_modes(model, bath, 1, True, comm=comm)
+    assert found.gap == pytest.approx(expected, rel=1e-6)
+    assert found.gap < 0.3 * -found.davies_eigenvalues[0].real
+
+
+def test_a_steady_state_far_from_normal(comm, bath):
+    model = far_from_normal()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = mb.steady_state(model, bath, lamb_shift=True, comm=comm)
+    matrix = mb.redfield_liouvillian(model, bath, True).toarray()
+    null = np.linalg.svd(matrix)[2][-1].conj().reshape(8, 8)
+    null /= np.trace(null)
+    gibbs = mb.steady_state(model, bath, "davies", comm=comm).state
+    if comm.rank == 0:
+        true = np.abs(np.linalg.eigvalsh(found.state - null)).sum()
+        assert true < 1e-6 and true < 10.0 * found.state_error
+        distance = np.abs(np.linalg.eigvalsh(null - gibbs)).sum()
+        assert found.distance_from_gibbs == pytest.approx(distance, abs=1e-6)
+    assert found.smallest_eigenvalue < -0.1
+
+
+@pytest.mark.parametrize(
+    ("coupling", "disorder", "growth"), [(0.2, 40.0, 1.4e-7), (1.0, 10.0, 2.5e-3)]
+)
+def test_growing_modes_come_first(comm, coupling, disorder, growth):
+    """Redfield with Lamb shift can be unstable in localised systems."""
+    bath = mb.OhmicBath(coupling, 10.0, 5.0)
+    model = mb.anderson3d(2, disorder, seed=41)
+    values = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
+    assert values.real.max() == pytest.approx(growth, rel=0.05)
+    found = mb.slow_modes(model, bath, 2, True, comm=comm)
+    assert found.gap == pytest.approx(-values.real.max(), rel=1e-6)
+    assert found.gap < 0.0 < -found.davies_eigenvalues[0].real
+    assert found.slowest_real == found.gap
+    assert -found.eigenvalues[1].real > 0.0
+    assert mb.slow_modes(model, bath, 1, False, comm=comm).gap > 0.0

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,34 @@ def test_a_study_has_the_same_bits_on_any_number_of_ranks(comm, folder):
     assert_same_payload(payload(shared), payload(own))
     comm.barrier()
     assert not list(shared.directory.rglob("*.tmp"))
+
+
+def test_figures_of_observables_on_any_number_of_ranks(comm, folder):
+    """A rank a sample: equal bits; one sample on all ranks: to rounding."""
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    observables = 'observables = ["steady_state", "gap", "level_statistics"]\n[bath]'
+    wanted = study(
+        text={
+            "times = [0.0, 1.5, 4.0, 11.0]\n": "",
+            "[bath]": observables,
+            "samples = 5": "samples = 2",
+            "disorder = [0.0, 5.0]": "disorder = 5.0\nlamb_shift = true",
+        }
+    )
+    found = {}
+    for name, size in (("alone", 1), ("together", comm.size)):
+        store = Store(folder / name)
+        asked = replace(wanted, group_size=size)
+        run_study(prepare(asked, store, comm), store, comm, quiet=True)
+        comm.barrier()
+        found[name] = payload(store)
+    own = Store(folder / f"own-{comm.rank}")
+    run_study(prepare(wanted, own), own, quiet=True)
+    assert_same_payload(found["alone"], payload(own))
+    for key, figures in payload(own).items():
+        for name in set(figures) - {"seed", "steady_error", "gap_residual"}:
+            there = found["together"][key][name]
+            np.testing.assert_allclose(there, figures[name], rtol=1e-7, atol=1e-9, err_msg=name)
 
 
 def test_compare_returns_the_same_on_every_rank(comm, bath):

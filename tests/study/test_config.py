@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 
 from manybody import seeding
-from manybody.config import (
-    builtin_studies,
-    find_study,
-    from_json,
-    merge_systems,
-    parse_study,
-)
+from manybody.config import from_json, merge_systems
+from manybody.parsing import builtin_studies, find_study, parse_study
 
 GOOD = """
 name = "good"

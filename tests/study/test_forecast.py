@@ -7,7 +7,7 @@ from tiny import TINY
 
 import manybody as mb
 from manybody import cli
-from manybody.config import parse_study
+from manybody.parsing import parse_study
 from manybody.study import forecast, memory, plan
 from manybody.study.forecast import Rates, rank_bytes
 from manybody.study.memory import machine_bytes, ranks_here

@@ -18,11 +18,12 @@ import xarray
 from tiny import assert_same_payload, payload, study
 
 from manybody.study import claims as claims_module
+from manybody.study.blocks import CorruptBlock, read_block, same_payload
 from manybody.study.claims import Claims, hand_out
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.plan import build_tasks
 from manybody.study.sample import compare
-from manybody.study.store import CorruptBlock, Store, _same_payload, read_block
+from manybody.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -407,4 +408,4 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
         arrays["trace_distance"] = arrays["trace_distance"] + shift
         other = replace(original, arrays=arrays,
                         attributes={**original.attributes, "ranks_per_sample": ranks})  # fmt: skip
-        assert _same_payload(original, 0, other, 0) is same
+        assert same_payload(original, 0, other, 0) is same

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manybody.config import parse_study
+from manybody.parsing import parse_study
 
 TINY = """
 name = "tiny"

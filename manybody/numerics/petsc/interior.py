@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as linalg
 from numpy.typing import NDArray
 
-from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
 from manybody.numerics.protocols import Real
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
@@ -224,9 +224,10 @@ def _krylov_schur(
         solver.setTolerances(_TOLERANCE, 1000)
         _set_start(vector, rows)
         solver.setInitialSpace([vector])
-        transform = solver.getST()
-        transform.setType(module.ST.Type.SINVERT)
-        _set_factorisation(transform.getKSP(), solving)
+        with part_of_solver(solver.getST()) as transform:
+            transform.setType(module.ST.Type.SINVERT)
+            with part_of_solver(transform.getKSP()) as inner:
+                _set_factorisation(inner, solving)
         try:
             solver.solve()
         except petsc().Error as error:
@@ -328,9 +329,9 @@ def _count_below(matrix: Any, energy: float, margin: float) -> int:
 def _set_factorisation(solver: Any, kind: tuple[str, str]) -> None:
     """A KSP that does nothing but one direct solve."""
     solver.setType(petsc().KSP.Type.PREONLY)
-    conditioner = solver.getPC()
-    conditioner.setType(kind[0])
-    conditioner.setFactorSolverType(kind[1])
+    with part_of_solver(solver.getPC()) as conditioner:
+        conditioner.setType(kind[0])
+        conditioner.setFactorSolverType(kind[1])
 
 
 def _set_start(vector: Any, rows: slice) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
-from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
 from manybody.numerics.protocols import Array
 
 Map = Callable[[Array], Array]
@@ -55,9 +55,9 @@ def solve(
         solver.setPCSide(module.PC.Side.RIGHT)
         solver.setInitialGuessNonzero(True)
         solver.setTolerances(rtol=1e-30, atol=tolerance, divtol=1e30, max_it=max_iterations)
-        preconditioner = solver.getPC()
-        preconditioner.setType(module.PC.Type.PYTHON)
-        preconditioner.setPythonContext(_Shell(precondition, right.shape))
+        with part_of_solver(solver.getPC()) as preconditioner:
+            preconditioner.setType(module.PC.Type.PYTHON)
+            preconditioner.setPythonContext(_Shell(precondition, right.shape))
         solver.solve(b, x)
         values = x.getArray(readonly=True).copy().reshape(right.shape)
         return values, int(solver.getIterationNumber()), solver.getConvergedReason() > 0
@@ -129,16 +129,16 @@ class Resolvent:
         self._owned.append(self._solver)
         self._solver.setOperators(matrix)
         self._solver.setType(module.KSP.Type.PREONLY)
-        factor = self._solver.getPC()
-        factor.setType(module.PC.Type.LU)
-        try:
-            factor.setFactorSolverType("mumps")
-            factor.setFactorSetUpSolverType()
-        except module.Error as error:
-            if operator.columns.comm is not None:
-                _destroy(self._owned)
-                raise RuntimeError("a factorisation on several ranks needs MUMPS") from error
-            factor.setFactorSolverType("petsc")
+        with part_of_solver(self._solver.getPC()) as factor:
+            factor.setType(module.PC.Type.LU)
+            try:
+                factor.setFactorSolverType("mumps")
+                factor.setFactorSetUpSolverType()
+            except module.Error as error:
+                if operator.columns.comm is not None:
+                    _destroy(self._owned)
+                    raise RuntimeError("a factorisation on several ranks needs MUMPS") from error
+                factor.setFactorSolverType("petsc")
         self._solver.setUp()
         self._right, self._left = matrix.createVecs()
         self._owned += [self._right, self._left]

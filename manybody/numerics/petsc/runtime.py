@@ -1,7 +1,9 @@
 """One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +54,18 @@ def slepc() -> ModuleType:
             f"SLEPc is needed but slepc4py does not import ({error}): {_INSTALL}"
         ) from error
     return SLEPc
+
+
+@contextlib.contextmanager
+def part_of_solver(part: Any) -> Iterator[Any]:
+    """The inner solver or preconditioner of another, given back at the end.
+
+    A handle that is only dropped keeps kilobytes of its solver for ever, or all of it.
+    """
+    try:
+        yield part
+    finally:
+        part.destroy()
 
 
 class Options:

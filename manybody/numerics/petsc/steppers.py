@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
-from manybody.numerics.petsc.runtime import Options, petsc, slepc
+from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
 from manybody.numerics.protocols import (
     Array,
     Bounds,
@@ -196,13 +196,13 @@ class TimeStepper(_PetscStepper):
         ts.setARKIMEXFullyImplicit(True)
         ts.setIFunction(residual, None)
         ts.setIJacobian(linearise, jacobian)
-        snes = ts.getSNES()
-        snes.setType(module.SNES.Type.KSPONLY)
-        ksp = snes.getKSP()
-        ksp.setType(module.KSP.Type.GMRES)
-        ksp.getPC().setType(module.PC.Type.NONE)
-        # The linear solves must not be what limits a local error of `tolerance`.
-        ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
+        with part_of_solver(ts.getSNES()) as snes, part_of_solver(snes.getKSP()) as ksp:
+            snes.setType(module.SNES.Type.KSPONLY)
+            ksp.setType(module.KSP.Type.GMRES)
+            with part_of_solver(ksp.getPC()) as preconditioner:
+                preconditioner.setType(module.PC.Type.NONE)
+            # The linear solves must not be what limits a local error of `tolerance`.
+            ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
         return jacobian_context
 
 
@@ -222,6 +222,7 @@ class MatrixFunction(_PetscStepper):
         matrix = shell_matrix(context, operator)
         result = vector.duplicate()
         mfn = module.MFN().create(comm=handle(operator))
+        function = None
         try:
             mfn.setOptionsPrefix(self._prefix)
             mfn.setOperator(matrix)
@@ -252,8 +253,9 @@ class MatrixFunction(_PetscStepper):
 
             return advance_one_by_one(operator, state, segment, integrate)
         finally:
-            for item in (mfn, matrix, result):
-                item.destroy()
+            for item in (function, mfn, matrix, result):
+                if item is not None:
+                    item.destroy()
 
 
 def _explicit(context: ShellMatrix) -> Callable[[Any, float, Any, Any], None]:

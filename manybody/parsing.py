@@ -1,0 +1,310 @@
+"""TOML -> Study.  An unknown key is an error, and so is a wrong type."""
+
+import itertools
+import re
+import tomllib
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manybody.config import (
+    BATH_KEYS,
+    FORMATS,
+    OBSERVABLES,
+    TRACE_DISTANCE,
+    Study,
+    System,
+    Value,
+)
+from manybody.numerics.petsc.runtime import slepc
+from manybody.numerics.steppers import STEPPERS, build_stepper, check_operator, check_ranks
+from manybody.physics import arguments
+from manybody.physics.baths import OhmicBath
+from manybody.physics.models import FAMILIES
+
+MAX_TIMES = 100_000
+MAX_SAMPLES = 1_000_000
+
+
+def builtin_studies() -> dict[str, str]:
+    """Name -> TOML text of the studies that ship with the package."""
+    folder = resources.files("manybody") / "studies"
+    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
+    return {name.removesuffix(".toml"): (folder / name).read_text("utf-8") for name in files}
+
+
+def find_study(name: str) -> tuple[str, str]:
+    """(TOML text, origin) of a built-in study or a file.  Raises ValueError."""
+    path = Path(name)
+    builtin = builtin_studies()
+    if name in builtin:
+        return builtin[name], f"study {name}"
+    if path.is_dir():
+        raise ValueError(f"study {name!r} is a folder: a TOML file is needed")
+    if not path.is_file():
+        raise ValueError(
+            f"study {name!r} is neither a file nor one of the built-in studies "
+            f"{', '.join(builtin)}"
+        )
+    try:
+        # utf-8-sig: editors on some systems begin a file with a byte order mark.
+        return path.read_text("utf-8-sig"), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"study file {name!r} cannot be read: {error}") from error
+
+
+def parse_study(text: str, origin: str) -> Study:
+    """Check a TOML text completely and build the study.
+
+    Raises ValueError or TypeError: one sentence that names `origin`, the key, the
+    value and what is allowed.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{origin}: not valid TOML: {error}") from error
+    try:
+        return _study(table)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{origin}: {error}") from error
+
+
+def _study(table: dict[str, Any]) -> Study:
+    optional = {"description", "initial_site", "lamb_shift", "stepper", "tolerance"}
+    optional |= {"petsc_options", "operator", "drop_tolerance", "group_size"}
+    optional |= {"block_size", "outputs", "observables"}
+    required = {"name", "seed", "samples", "bath", "systems"}
+    observables = _observables(table.get("observables", [TRACE_DISTANCE]))
+    if TRACE_DISTANCE in observables:
+        required.add("times")
+    _check_keys("study", table, required, optional)
+    samples = _samples("samples", table["samples"])
+    systems, bath = table["systems"], _bath("bath", table["bath"])
+    if not isinstance(systems, list) or not systems:
+        raise TypeError("systems: at least one [[systems]] table is needed")
+    expanded = tuple(
+        itertools.chain.from_iterable(
+            _systems(f"systems[{index}]", system, samples, bath)
+            for index, system in enumerate(systems)
+        )
+    )
+    keys = [system.key for system in expanded]
+    for system in expanded:
+        if keys.count(system.key) > 1:
+            said = dict((*system.parameters, *system.changes))
+            raise ValueError(f"systems: {system.model} with {said} appears more than once")
+    initial_site = arguments.integer("initial_site", table.get("initial_site", 0), 0)
+    for system in expanded:
+        _check_sizes(system, initial_site, observables)
+    stepper = arguments.choice("stepper", table.get("stepper", "chebyshev"), STEPPERS)
+    tolerance = arguments.tolerance(table.get("tolerance", 1e-10))
+    petsc_options = _text("petsc_options", table.get("petsc_options", ""))
+    try:
+        build_stepper(stepper, tolerance, petsc_options)
+    except RuntimeError as error:
+        raise ValueError(f"stepper = {stepper!r}: {error}") from error
+    operator, drop_tolerance = table.get("operator", "matrix-free"), table.get("drop_tolerance", 0)
+    try:
+        operator, drop_tolerance = check_operator(operator, drop_tolerance)
+    except RuntimeError as error:
+        raise ValueError(f"operator = {operator!r}: {error}") from error
+    outputs = _table("outputs", table.get("outputs", {}))
+    _check_keys("outputs", outputs, set(), {"formats"})
+    formats = outputs.get("formats", list(FORMATS))
+    if not isinstance(formats, list) or not formats:
+        raise TypeError(f"outputs.formats = {formats!r}: a list of {', '.join(FORMATS)} is needed")
+    return Study(
+        name=_name(table["name"]),
+        description=_text("description", table.get("description", "")),
+        seed=arguments.integer("seed", table["seed"], 0),
+        times=_times(table["times"]) if TRACE_DISTANCE in observables else (),
+        bath=bath,
+        systems=expanded,
+        initial_site=initial_site,
+        lamb_shift=_boolean("lamb_shift", table.get("lamb_shift", False)),
+        stepper=stepper,
+        tolerance=tolerance,
+        petsc_options=petsc_options,
+        operator=operator,
+        drop_tolerance=drop_tolerance,
+        observables=observables,
+        group_size=parse_group_size(table.get("group_size", "auto"), stepper),
+        block_size=arguments.integer("block_size", table.get("block_size", 5), 1),
+        formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
+    )
+
+
+def _observables(value: object) -> tuple[str, ...]:
+    """In the order of OBSERVABLES, whatever the order in the file."""
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"observables = {value!r}: a list of {', '.join(OBSERVABLES)} is needed")
+    for item in value:
+        arguments.choice("observables", item, OBSERVABLES)
+    if "gap" in value or "steady_state" in value:
+        try:
+            slepc()
+        except RuntimeError as error:
+            raise ValueError(f"observables = {value!r}: {error}") from error
+    return tuple(name for name in OBSERVABLES if name in value)
+
+
+def _check_sizes(system: System, initial_site: int, observables: tuple[str, ...]) -> None:
+    """Raise ValueError for a system too small for what is asked of it."""
+    smallest = min(point.n_sites for point in system.points)
+    site = dict(system.changes).get("initial_site", initial_site)
+    if int(site) >= smallest:
+        raise ValueError(
+            f"initial_site = {site}: the smallest system has {smallest} sites, "
+            f"allowed are 0 to {smallest - 1}"
+        )
+    fewest = {"gap": 2, "level_statistics": 3}
+    for name in observables:
+        if smallest < fewest.get(name, 1):
+            raise ValueError(
+                f"observables: {name!r} needs {fewest[name]} sites, the smallest {system.model} "
+                f"has {smallest}"
+            )
+
+
+def _systems(where: str, table: object, samples: int, bath: OhmicBath) -> list[System]:
+    table = _table(where, table)
+    if "model" not in table:
+        raise ValueError(f"{where}: key 'model' is missing")
+    model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
+    family = FAMILIES[model]
+    needed = {key for key, default in family.reals.items() if default is None}
+    allowed = {*family.reals, *family.words, "samples", "initial_site", "lamb_shift", "bath"}
+    _check_keys(where, table, {"model", family.size, *needed}, allowed)
+    sizes = _listed(table[family.size])
+    sizes = [arguments.integer(f"{where}.{family.size}", size, 1) for size in sizes]
+    if not sizes:
+        raise ValueError(f"{where}.{family.size} = []: at least one size is needed")
+    if len(set(sizes)) != len(sizes):
+        raise ValueError(f"{where}.{family.size} = {sizes}: distinct sizes are needed")
+    choices: list[list[tuple[str, float | str]]] = []
+    for key, default in family.reals.items():
+        values = _listed(table.get(key, default))
+        choices.append([(key, arguments.real(f"{where}.{key}", value)) for value in values])
+    for key, (word, words) in family.words.items():
+        values = _listed(table.get(key, word))
+        choices.append([(key, arguments.choice(f"{where}.{key}", v, words)) for v in values])
+    own_samples = _samples(f"{where}.samples", table.get("samples", samples))
+    changes = _changes(where, table, bath)
+    systems = []
+    for combination in itertools.product(*choices):
+        # The model itself knows its bounds (W >= 0, J > 0): ask it for the smallest one.
+        family.build(**{family.size: 1}, **dict(combination), seed=0)
+        parameters = tuple(sorted(combination))
+        for change in itertools.product(*changes):
+            own = tuple(sorted(change))
+            systems.append(System(model, parameters, tuple(sorted(sizes)), own_samples, own))
+    if not systems:
+        raise ValueError(f"{where}: an empty list leaves no system")
+    return systems
+
+
+def _changes(where: str, table: dict[str, Any], bath: OhmicBath) -> list[list[tuple[str, Value]]]:
+    """Where a system departs from the study, key by key; a list stands for several systems."""
+    found: list[list[tuple[str, Value]]] = []
+    if "lamb_shift" in table:
+        shifts = [_boolean(f"{where}.lamb_shift", entry) for entry in _listed(table["lamb_shift"])]
+        found.append([("lamb_shift", shift) for shift in shifts])
+    if "initial_site" in table:
+        name = f"{where}.initial_site"
+        starts = [arguments.integer(name, entry, 0) for entry in _listed(table["initial_site"])]
+        found.append([("initial_site", site) for site in starts])
+    own = _table(f"{where}.bath", table.get("bath", {}))
+    _check_keys(f"{where}.bath", own, set(), set(BATH_KEYS))
+    for key, given in own.items():
+        entries = [arguments.real(f"{where}.bath.{key}", entry) for entry in _listed(given)]
+        for entry in entries:
+            # The bath itself knows its bounds.
+            replace(bath, **{key: entry})
+        found.append([(f"bath_{key}", entry) for entry in entries])
+    return found
+
+
+def _bath(where: str, value: object) -> OhmicBath:
+    table = _table(where, value)
+    _check_keys(where, table, set(BATH_KEYS), {"type", "chemical_potential"})
+    arguments.choice(f"{where}.type", table.get("type", "ohmic"), ("ohmic",))
+    return OhmicBath(**{key: entry for key, entry in table.items() if key != "type"})
+
+
+def _times(value: object) -> tuple[float, ...]:
+    if isinstance(value, dict):
+        _check_keys("times", value, {"start", "stop", "count"}, set())
+        start = arguments.real("times.start", value["start"], minimum=0.0)
+        stop = arguments.real("times.stop", value["stop"], above=start)
+        count = arguments.integer("times.count", value["count"], 2)
+        if count > MAX_TIMES:
+            raise ValueError(f"times.count = {count}: at most {MAX_TIMES}")
+        value = np.linspace(start, stop, count)
+    return tuple(arguments.ascending_times("times", value).tolist())
+
+
+def _samples(where: str, value: object) -> int:
+    samples = arguments.integer(where, value, 1)
+    if samples > MAX_SAMPLES:
+        raise ValueError(f"{where} = {samples}: at most {MAX_SAMPLES}")
+    return samples
+
+
+def parse_group_size(value: object, stepper: str) -> int | None:
+    """Ranks that share a sample: a positive integer, or None for "auto".
+
+    Raises TypeError or ValueError, also for a stepper that runs on one rank.
+    """
+    if value == "auto":
+        return None
+    if isinstance(value, str):
+        raise ValueError(f"group_size = {value!r}: must be a positive integer or 'auto'")
+    size = arguments.integer("group_size", value, 1)
+    check_ranks(stepper, size)
+    return size
+
+
+def _name(value: object) -> str:
+    """A study's name is the name of its figure."""
+    name = _text("name", value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ValueError(
+            f"name = {name!r}: up to 80 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def _check_keys(where: str, table: dict[str, Any], required: set[str], optional: set[str]) -> None:
+    for key in table:
+        if key not in required | optional:
+            allowed = ", ".join(sorted(required | optional))
+            raise ValueError(f"{where}: unknown key {key!r}, allowed are {allowed}")
+    for key in sorted(required):
+        if key not in table:
+            raise ValueError(f"{where}: key {key!r} is missing")
+
+
+def _table(where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{where} = {value!r}: a table is needed")
+    return value
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{where} = {value!r}: a string is needed")
+    return value
+
+
+def _boolean(where: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{where} = {value!r}: true or false is needed")
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

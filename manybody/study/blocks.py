@@ -1,0 +1,284 @@
+"""A block of samples of one point as bytes: an HDF5 image, and what makes one trustworthy."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.config import BATH_KEYS, TRACE_DISTANCE, Point, Study
+from manybody.physics.certificates import Certificate
+from manybody.physics.spectra import VERDICTS
+from manybody.study.comparison import Comparison
+from manybody.study.spectral import figures_of
+
+FORMAT = 1
+_HASH_LETTERS = 16
+# To which a sample agrees with itself whatever the number of ranks that share it.
+_SHARED_TOLERANCE = 1e-10
+CONVENTIONS = (
+    "hbar = k_B = 1; energies in the unit J of the model's parameters, times in 1/J; trace norm "
+    "is the sum of |eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; "
+    "rho(0) = |j><j| at initial_site; A_j = |j><j| on every site"
+)
+_UNITS = {
+    "redfield_gibbs_residual": "J",
+    "davies_gibbs_residual": "J",
+    "smallest_separation": "J",
+    "cluster_width": "J",
+    "seconds": "s",
+}
+_MEANING = {
+    "trace_distance": "trace norm of rho_Davies(t) - rho_Redfield(t)",
+    "trace_distance_merged": "the same with near-coincident Bohr frequencies merged; nan where "
+    "the clustering is not ambiguous",
+    "smallest_eigenvalue_in_time": "smallest eigenvalue of rho_Redfield(t)",
+    "seed": "256-bit entropy of the disorder draw, four words",
+    "seconds": "wall time of the sample",
+    "trace_error": "largest |tr rho - 1| over times and equations",
+    "hermiticity_error": "largest |rho_ab - conj(rho_ba)| over times and equations",
+    "redfield_gibbs_residual": "largest |element| of L_Redfield[rho_Gibbs], site basis",
+    "davies_gibbs_residual": "largest |element| of L_Davies[rho_Gibbs], site basis",
+    "kms_residual": "largest relative violation of KMS over the Bohr frequencies",
+    "smallest_eigenvalue": "smallest eigenvalue of rho_Redfield over all times",
+    "clustering": "verdict on coinciding Bohr frequencies",
+    "merged_neighbours": "number of Bohr frequencies found equal to a neighbour",
+    "expected_by_chance": "how many chance alone would make equal",
+    "smallest_separation": "smallest distance of two Bohr frequencies kept apart",
+    "cluster_width": "extent of the widest cluster of equal Bohr frequencies",
+    "secular_ambiguity": "largest change of the distance when near-coincidences are merged",
+    "level_conditioning": "eps |H| / smallest level spacing: how well Davies can be known",
+    "stepper_error": "estimated error of rho_Redfield in trace norm",
+    "applications": "generator applications spent on the Redfield equation",
+    "entries_kept": "share of the entries of an assembled Liouvillian that were kept",
+    "drop_error": "estimated change of rho_Redfield in trace norm by dropped entries",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One finished sample: what was measured in time, and figures of other observables."""
+
+    sample: int
+    entropy: tuple[int, ...]
+    seconds: float
+    comparison: Comparison | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What one block file holds.
+
+    samples: (n,) indices; arrays: everything measured, sample axis first;
+    attributes: provenance and conventions.
+    """
+
+    path: Path
+    samples: NDArray[np.int64]
+    times: NDArray[np.float64]
+    arrays: dict[str, NDArray[Any]]
+    attributes: dict[str, Any]
+
+
+class CorruptBlock(ValueError):
+    """A file whose bytes do not belong to its name, or whose content does not parse."""
+
+
+def read_block(path: Path) -> Block:
+    """Read one block file.  Raises CorruptBlock naming the file."""
+    try:
+        with h5py.File(io.BytesIO(_verified_bytes(path)), "r") as file:
+            arrays = {
+                name: dataset[()]
+                for name, dataset in file.items()
+                if name not in ("sample", "time", "word")
+            }
+            samples = file["sample"][()]
+            for entry in fields(Certificate) if TRACE_DISTANCE in arrays else ():
+                # A figure that this block is too old to have.
+                if entry.default is not MISSING and entry.name not in arrays:
+                    arrays[entry.name] = np.full(len(samples), entry.default)
+            return Block(path, samples, file["time"][()], arrays, dict(file.attrs.items()))
+    except (OSError, KeyError) as error:
+        raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+
+
+def check_belongs(block: Block, study: Study, point: Point) -> None:
+    """Raise CorruptBlock unless the block holds what its name and folder promise."""
+    first, stop = range_of(block.path)
+    facts = block.attributes
+    parameters = {
+        key.removeprefix("parameter_"): value
+        for key, value in facts.items()
+        if key.startswith("parameter_")
+    }
+    changes = {
+        key.removeprefix("change_"): value.item() if isinstance(value, np.generic) else value
+        for key, value in facts.items()
+        if key.startswith("change_")
+    }
+    expected = set(figures_of(study))
+    if study.evolves:
+        # Figures with a default came later; older blocks do not have them.
+        expected |= {e.name for e in fields(Certificate) if e.default is MISSING} | {
+            TRACE_DISTANCE
+        }
+    agreements = {
+        "store format": facts.get("store_format") == FORMAT,
+        "study": facts.get("study_hash") == study.hash(),
+        "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
+        "parameters": parameters == dict(point.parameters),
+        "samples": np.array_equal(block.samples, np.arange(first, stop)),
+        "times": np.array_equal(block.times, np.array(study.times)),
+        "changes": changes == dict(point.changes),
+        "figures": expected <= block.arrays.keys(),
+        "seeds": np.array_equal(
+            block.arrays.get("seed", np.empty(0)),
+            np.array([point.entropy(study.seed, int(s)) for s in block.samples], dtype=np.uint64),
+        ),
+    }
+    wrong = [name for name, agrees in agreements.items() if not agrees]
+    if wrong:
+        raise CorruptBlock(f"{block.path} is foreign: it has other {', '.join(wrong)}")
+
+
+def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
+    """Equal bits; to 1e-10 where one of the samples was shared by several ranks."""
+    shared = any(block.attributes.get("ranks_per_sample", 1) != 1 for block in (left, right))
+    tolerance = _SHARED_TOLERANCE if shared else 0.0
+    return all(
+        np.allclose(
+            left.arrays[name][row], right.arrays[name][other_row],
+            rtol=tolerance, atol=tolerance, equal_nan=True,
+        )
+        for name in left.arrays
+        if name != "seconds"
+    )  # fmt: skip
+
+
+def rows_of(block: Block, rows: list[int]) -> Block:
+    """Some of the samples of a block."""
+    arrays = {name: array[rows] for name, array in block.arrays.items()}
+    return Block(block.path, block.samples[rows], block.times, arrays, block.attributes)
+
+
+def _verified_bytes(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CorruptBlock(f"{path} cannot be read: {error}") from error
+    if not path.stem.endswith(digest_of(content)):
+        raise CorruptBlock(f"{path} is torn or altered: its content does not match its name")
+    return content
+
+
+def digest_of(image: bytes) -> str:
+    """What the name of a block ends in."""
+    return hashlib.sha256(image).hexdigest()[:_HASH_LETTERS]
+
+
+def range_of(path: Path) -> tuple[int, int]:
+    """[first, stop) as the name of a block says."""
+    first, stop, _ = path.stem.split("-")
+    return int(first), int(stop)
+
+
+def block_image(
+    study: Study, point: Point, records: list[Record], provenance: dict[str, Any]
+) -> bytes:
+    """The bytes of a block file."""
+    buffer, own = io.BytesIO(), study.at(point)
+    with h5py.File(buffer, "w", track_order=False) as file:
+        file.attrs["title"] = f"{study.name}: {point.name}"
+        file.attrs["store_format"] = FORMAT
+        file.attrs["conventions_of_physics"] = CONVENTIONS
+        file.attrs["study"] = json.dumps(study.identity(), sort_keys=True)
+        file.attrs["study_hash"] = study.hash()
+        file.attrs["model"] = point.model
+        file.attrs["size"] = point.size
+        file.attrs["n_sites"] = point.n_sites
+        for key, parameter in point.parameters:
+            file.attrs[f"parameter_{key}"] = parameter
+        for key, change in point.changes:
+            file.attrs[f"change_{key}"] = change
+        file.attrs["initial_site"] = own.initial_site
+        file.attrs["lamb_shift"] = int(own.lamb_shift)
+        for key in BATH_KEYS:
+            file.attrs[f"bath_{key}"] = getattr(own.bath, key)
+        for key, fact in provenance.items():
+            file.attrs[key] = fact
+
+        samples = np.array([record.sample for record in records], dtype=np.int64)
+        axes = {
+            "sample": _dimension(file, "sample", samples, "index of the disorder sample"),
+            "time": _dimension(file, "time", np.array(study.times), "time", "1/J"),
+            "word": _dimension(file, "word", np.arange(4), "word of the seed, low to high index"),
+        }
+        entropy = np.array([record.entropy for record in records], dtype=np.uint64)
+        _dataset(file, "seed", entropy, (axes["sample"], axes["word"]))
+        seconds = np.array([record.seconds for record in records])
+        _dataset(file, "seconds", seconds, (axes["sample"],))
+        for name, figure in figures_of(study).items():
+            values = np.array([record.figures[name] for record in records])
+            _dataset(file, name, values, (axes["sample"],), figure.meaning, figure.unit)
+        runs = [record.comparison for record in records if record.comparison is not None]
+        if runs:
+            _write_runs(file, runs, axes)
+    return buffer.getvalue()
+
+
+def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, h5py.Dataset]) -> None:
+    """What was measured in time, and the certificates."""
+    nothing = np.full(len(runs[0].times), np.nan)
+    merged = [
+        nothing if run.trace_distance_merged is None else run.trace_distance_merged for run in runs
+    ]
+    in_time = {
+        "trace_distance": [run.trace_distance for run in runs],
+        "trace_distance_merged": merged,
+        "smallest_eigenvalue_in_time": [run.smallest_eigenvalue for run in runs],
+    }
+    for name, rows in in_time.items():
+        _dataset(file, name, np.stack(rows), (axes["sample"], axes["time"]))
+    for entry in fields(Certificate):
+        figures = [getattr(run.certificate, entry.name) for run in runs]
+        if entry.name == "clustering":
+            codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)
+            dataset = _dataset(file, entry.name, codes, (axes["sample"],))
+            dataset.attrs["flag_values"] = np.arange(len(VERDICTS), dtype=np.int8)
+            dataset.attrs["flag_meanings"] = " ".join(VERDICTS)
+        else:
+            _dataset(file, entry.name, np.array(figures), (axes["sample"],))
+
+
+def _dimension(
+    file: h5py.File, name: str, values: NDArray[Any], meaning: str, unit: str = "1"
+) -> h5py.Dataset:
+    dataset = file.create_dataset(name, data=values, track_times=False)
+    dataset.make_scale(name)
+    dataset.attrs["long_name"] = meaning
+    dataset.attrs["units"] = unit
+    return dataset
+
+
+def _dataset(
+    file: h5py.File,
+    name: str,
+    values: NDArray[Any],
+    axes: tuple[h5py.Dataset, ...],
+    meaning: str = "",
+    unit: str = "1",
+) -> h5py.Dataset:
+    dataset = file.create_dataset(name, data=values, track_times=False)
+    for index, axis in enumerate(axes):
+        dataset.dims[index].attach_scale(axis)
+    dataset.attrs["long_name"] = meaning or _MEANING[name]
+    dataset.attrs["units"] = _UNITS.get(name, unit)
+    return dataset

@@ -1,0 +1,65 @@
+"""Files that are whole or absent, whatever dies; the parts of a store that know no physics."""
+
+import contextlib
+import fcntl
+import os
+import re
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+TEMPORARY = re.compile(r"\.(.+)\.(\d+)\.[0-9a-f]{32}\.tmp")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Temporary file, sync, rename, sync of the folders: the name appears last."""
+    owner = f"{socket.gethostname()}.{os.getpid()}"
+    temporary = path.with_name(f".{owner}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    for parent in (path.parent, path.parent.parent):
+        folder = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the folder against other processes, where the file system knows locks."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        # Some network file systems refuse; the lock only guards simultaneous extensions.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_orphans(directory: Path) -> None:
+    """Delete temporary files of processes of this machine that are gone."""
+    for path in directory.rglob(".*.tmp"):
+        match = TEMPORARY.fullmatch(path.name)
+        if match and match[1] == socket.gethostname() and not process_is_alive(int(match[2])):
+            path.unlink(missing_ok=True)
+
+
+def process_is_alive(pid: int) -> bool:
+    """Whether a process of this machine exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,145 @@
+"""Store -> averages over samples: what figures and tables show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.config import Point, Study, System
+from manybody.physics.models import FAMILIES
+from manybody.study.blocks import Block
+from manybody.study.spectral import figures_of
+from manybody.study.statistics import Spread, Summary, spread_of, summarise
+from manybody.study.store import Store
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PointResult:
+    """Everything a report says of one point.
+
+    n_samples: how many are there; summary: of the trace distance, None where it was not
+    measured; second: the same with near-coincident Bohr frequencies merged where that is
+    ambiguous, None where no sample is; spreads: of the figures of other observables, by
+    name; arrays: everything measured, sample axis first, by sample index; missing: number
+    of samples the study asks for and the store lacks; problems: what was left out.
+    """
+
+    point: Point
+    n_samples: int
+    summary: Summary | None
+    second: Summary | None
+    spreads: Mapping[str, Spread]
+    arrays: Mapping[str, NDArray[Any]]
+    missing: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """All points of a study, by system; origins: code and BLAS that computed blocks."""
+
+    study: Study
+    systems: tuple[tuple[System, tuple[PointResult, ...]], ...]
+    problems: tuple[str, ...]
+    origins: tuple[str, ...]
+
+    @property
+    def points(self) -> list[PointResult]:
+        """All points with samples."""
+        return [point for _, points in self.systems for point in points]
+
+    @property
+    def missing(self) -> int:
+        """Samples the study asks for and the store lacks."""
+        wanted = sum(len(system.sizes) * system.samples for system in self.study.systems)
+        return max(0, wanted - sum(point.n_samples for point in self.points))
+
+
+def load_results(store: Store) -> StudyResult:
+    """Average what a store holds; points without a sample are left out."""
+    study = store.study
+    systems, all_problems = [], []
+    origins: set[str] = set()
+    for system in study.systems:
+        results = []
+        for point in system.points:
+            blocks, problems = store.read(study, point)
+            all_problems += problems
+            origins |= {_origin(block) for block in blocks}
+            if blocks:
+                results.append(_point_result(study, system, point, blocks, problems))
+        systems.append((system, tuple(results)))
+    return StudyResult(study, tuple(systems), tuple(all_problems), tuple(sorted(origins)))
+
+
+def _origin(block: Block) -> str:
+    facts = block.attributes
+    return (
+        f"manybody {facts.get('manybody')} at {facts.get('git_revision')}, NumPy "
+        f"{facts.get('numpy')}, {facts.get('blas')} {facts.get('blas_version')} "
+        f"{facts.get('blas_core')} with {facts.get('blas_threads_per_rank')} thread(s)"
+    )
+
+
+def _point_result(
+    study: Study, system: System, point: Point, blocks: list[Block], problems: list[str]
+) -> PointResult:
+    samples = np.concatenate([block.samples for block in blocks])
+    # By sample index, so that the order of blocks leaves no trace in the last bit.
+    order = np.argsort(samples)
+    arrays = {
+        name: np.concatenate([block.arrays[name] for block in blocks])[order]
+        for name in blocks[0].arrays
+    }
+    summary, second = None, None
+    if study.evolves:
+        distance, merged = arrays["trace_distance"], arrays["trace_distance_merged"]
+        summary = summarise(distance, np.array(study.times), study.seed)
+        ambiguous = ~np.isnan(merged).any(axis=1)
+        if ambiguous.any():
+            other = np.where(ambiguous[:, None], merged, distance)
+            second = summarise(other, np.array(study.times), study.seed)
+    return PointResult(
+        point,
+        len(samples),
+        summary,
+        second,
+        {name: spread_of(arrays[name]) for name in figures_of(study)},
+        arrays,
+        max(0, system.samples - len(samples)),
+        tuple(problems),
+    )
+
+
+def system_title(system: System, plain: bool = False) -> str:
+    """Model, disorder, boundary and changes in words; `plain` without mathematics markup."""
+    parameters = dict(system.parameters)
+    title = FAMILIES[system.model].title
+    if "disorder" in parameters:
+        hopping = float(parameters.get("hopping", 1.0))
+        name, value = "W", float(parameters["disorder"])
+        if hopping not in (0.0, 1.0):
+            name, value = "W/J", value / hopping
+        elif hopping == 1.0:
+            name = "W/J"
+        title += f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
+    if plain and "boundary" in parameters:
+        title += f", {parameters['boundary']}"
+    for key, change in system.changes:
+        if key == "lamb_shift":
+            title += ", Lamb shift" if change else ", no Lamb shift"
+        else:
+            title += f", {_WORDS[key]} {change:g}"
+    return title
+
+
+_WORDS = {
+    "initial_site": "start on site",
+    "bath_coupling": "bath coupling",
+    "bath_cutoff": "bath cutoff",
+    "bath_beta": "bath beta",
+}
