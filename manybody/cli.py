@@ -1,4 +1,4 @@
-"""python -m manybody: plan | run | report | studies | doctor."""
+"""python -m manybody: plan | run | sample | status | merge | report | studies | doctor."""
 
 import argparse
 import os
@@ -17,20 +17,28 @@ from manybody.numerics.steppers import build_stepper
 from manybody.parsing import builtin_studies, find_study, parse_group_size, parse_study
 
 # Set by the launchers of Open MPI, MPICH and its kin, and Slurm.
+_FAILED = 3
 _SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (0 done, 2 bad input, 1 anything else)."""
+    """Run one command; returns the exit code.
+
+    0 done; 2 bad input; 3 done but for samples that failed; 75 stopped by a signal, the same
+    command goes on; 1 anything else.
+    """
     options = _parser().parse_args(arguments)
     comm = None
     try:
-        comm = _communicator() if options.command == "run" else None
+        comm = _communicator() if options.command in ("run", "sample") else None
         if comm is not None:
             _abort_all_on_exception(comm)
         command = {
             "plan": _plan,
             "run": _run,
+            "sample": _sample,
+            "status": _status,
+            "merge": _merge,
             "report": _report,
             "studies": _studies,
             "doctor": _doctor,
@@ -71,7 +79,29 @@ def _parser() -> argparse.ArgumentParser:
         "--petsc-options", metavar="TEXT", help="as on PETSc's command line; replaces the study's"
     )
     _add_group_size(run)
+    run.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only the blocks whose index is I modulo N, I from 0: for the tasks of a job array",
+    )
     run.add_argument("--quiet", action="store_true", help="no progress")
+
+    sample = commands.add_parser("sample", help="compute one sample of a store again")
+    sample.add_argument("directory", metavar="DIR")
+    sample.add_argument("--size", type=int, required=True, help="as in the study")
+    sample.add_argument("--index", type=int, required=True, help="of the sample, from 0")
+    sample.add_argument("--model", help="where several have this size")
+    sample.add_argument(
+        "--where", action="append", default=[], metavar="KEY=VALUE",
+        help="a parameter or change of the system, where several have this size; may be repeated",
+    )  # fmt: skip
+
+    status = commands.add_parser("status", help="what a store holds and what is missing")
+    status.add_argument("directory", metavar="DIR")
+
+    merge = commands.add_parser("merge", help="several stores of one study into one")
+    merge.add_argument("directories", metavar="DIR", nargs="+")
+    merge.add_argument("--out", required=True, metavar="DIR", help="made if needed; may be a DIR")
 
     report = commands.add_parser("report", help="figures and tables of a store")
     report.add_argument("directory", metavar="DIR")
@@ -96,7 +126,7 @@ def _plan(options: argparse.Namespace, _comm: Any) -> int:
 
     if options.ranks < 1:
         raise ValueError(f"--ranks {options.ranks}: must be at least 1")
-    study = _requested_study(options)
+    study, _ = _requested_study(options)
     with blas_threads(1):
         rates = measure_rates()
     sizes = group_sizes(study, build_tasks(study), options.ranks)
@@ -108,43 +138,119 @@ def _plan(options: argparse.Namespace, _comm: Any) -> int:
 def _run(options: argparse.Namespace, comm: Any) -> int:
     from manybody.study.ensemble import prepare, run_study
     from manybody.study.groups import rank_of, together
+    from manybody.study.signals import STOPPED, StopRequest
     from manybody.study.store import Store
 
     keep_freed_memory()
     if options.threads < 1:
         raise ValueError(f"--threads {options.threads}: must be at least 1")
-    study = together(comm, lambda: _requested_study(options))
+    shard = _shard(options.shard)
+    study, text = together(comm, lambda: _requested_study(options))
     store = Store(options.out)
-    study = prepare(study, store, comm)
-    try:
-        # Not from the environment alone: bits depend on the number of BLAS threads.
-        with blas_threads(options.threads):
-            run_study(study, store, comm, options.threads, options.quiet)
-        if rank_of(comm) == 0:
-            _write_report(store, None)
-    except BaseException:
-        # Past the checks nothing is bad input, and the other ranks know nothing of it.
-        traceback.print_exc()
-        print("manybody: the run stopped; finished blocks are safe", file=sys.stderr, flush=True)
-        if comm is not None:
-            comm.Abort(1)
-        return 1
+    with StopRequest() as stop:
+        study = prepare(study, store, comm, text)
+        try:
+            # Not from the environment alone: bits depend on the number of BLAS threads.
+            with blas_threads(options.threads):
+                outcome = run_study(
+                    study, store, comm, options.threads, options.quiet, shard, stop, text
+                )
+            # A shard leaves the report to whoever completes the store.
+            if rank_of(comm) == 0 and not outcome.stopped and options.shard is None:
+                _write_report(store, None)
+        except BaseException:
+            # Past the checks nothing is bad input, and the other ranks know nothing of it.
+            traceback.print_exc()
+            print("manybody: the run stopped; finished blocks are safe", file=sys.stderr)
+            sys.stderr.flush()
+            if comm is not None:
+                comm.Abort(1)
+            return 1
+    said = rank_of(comm) == 0
+    if outcome.stopped and outcome.missing:
+        if said:
+            print(
+                f"manybody: stopped by {outcome.stopped}, {outcome.missing} samples are left: the "
+                "same command goes on",
+                file=sys.stderr,
+                flush=True,
+            )
+        return STOPPED
+    if outcome.failed:
+        if said:
+            print(
+                f"manybody: {outcome.failed} samples have failed, see "
+                f"{store.directory / 'failures'}; the next run tries them again",
+                file=sys.stderr,
+                flush=True,
+            )
+        return _FAILED
     return 0
 
 
-def _requested_study(options: argparse.Namespace) -> Study:
-    study = parse_study(*find_study(options.study))
+def _shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 1
+    words = text.split("/")
+    if len(words) != 2 or not all(word.isdigit() for word in words):
+        raise ValueError(f"--shard {text}: I/N is needed, as in 0/8")
+    index, count = map(int, words)
+    if not index < count:
+        raise ValueError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
+    return index, count
+
+
+def _sample(options: argparse.Namespace, comm: Any) -> int:
+    from manybody.study.groups import rank_of
+    from manybody.study.repeat import find_point, repeat_sample
+    from manybody.study.store import Store
+
+    store = Store(options.directory)
+    point = find_point(store.study, options.size, options.model, options.where)
+    with blas_threads():
+        lines, agrees = repeat_sample(store, point, options.index, comm)
+    if rank_of(comm) == 0:
+        print("\n".join(lines), flush=True)
+    return 0 if agrees else 1
+
+
+def _status(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.study.status import status_lines
+    from manybody.study.store import Store
+
+    print("\n".join(status_lines(Store(options.directory))), flush=True)
+    return 0
+
+
+def _merge(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.study.merging import merge
+    from manybody.study.status import status_lines
+    from manybody.study.store import Store
+
+    target = Store(options.out)
+    merged = merge([Store(directory) for directory in options.directories], target)
+    print(f"{merged.copied} blocks copied, {merged.duplicates} duplicate samples agree")
+    for problem in merged.problems:
+        print(f"LEFT OUT: {problem}")
+    print("\n".join(status_lines(target)), flush=True)
+    return 1 if merged.problems else 0
+
+
+def _requested_study(options: argparse.Namespace) -> tuple[Study, str]:
+    """The study with what the command line changes, and its text."""
+    text, origin = find_study(options.study)
+    study = parse_study(text, origin)
     if getattr(options, "petsc_options", None) is not None:
         build_stepper(study.stepper, study.tolerance, options.petsc_options)
         study = replace(study, petsc_options=options.petsc_options)
     if options.group_size is not None:
-        text = options.group_size
+        wish = options.group_size
         try:
-            given: int | str = int(text)
+            given: int | str = int(wish)
         except ValueError:
-            given = text
+            given = wish
         study = replace(study, group_size=parse_group_size(given, study.stepper))
-    return study
+    return study, text
 
 
 def _report(options: argparse.Namespace, _comm: Any) -> int:

@@ -68,19 +68,20 @@ class Chebyshev:
         order = np.argsort(-bounds.spectral_box[:, 0], kind="stable")
         return [order[counts[order] == count] for count in np.unique(counts)]
 
-    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
+    def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
         """As many equal segments as the most demanding sample wants.
 
-        Raises ValueError when that takes more than MAX_APPLICATIONS.
+        most: applications of one segment, where shorter ones exist.  Raises ValueError when
+        all of them take more than MAX_APPLICATIONS.
         """
-        return cut(times, float(times[-1]) / int(self._counts(bounds, times).max()))
+        return cut(times, float(times[-1]) / int(self._counts(bounds, times, most).max()))
 
-    def _counts(self, bounds: Bounds, times: Real) -> NDArray[np.int64]:
+    def _counts(self, bounds: Bounds, times: Real, most: float = np.inf) -> NDArray[np.int64]:
         """(samples,) number of segments with the fewest applications for each sample."""
         last = float(times[-1])
         if last == 0.0:
             return np.ones(len(bounds.spectral_box), dtype=np.int64)
-        chosen = [_fewest_segments(own, last, self.tolerance) for own in _points(bounds)]
+        chosen = [_fewest_segments(own, last, self.tolerance, most) for own in _points(bounds)]
         applications = max(needed for _, needed in chosen)
         if not applications <= MAX_APPLICATIONS:
             raise ValueError(
@@ -308,17 +309,23 @@ def _best_width(points: Array, duration: float, tolerance: float) -> float:
     return float(widths[np.argmin(terms)])
 
 
-def _fewest_segments(points: Array, last: float, tolerance: float) -> tuple[int, float]:
+def _fewest_segments(
+    points: Array, last: float, tolerance: float, most: float = np.inf
+) -> tuple[int, float]:
     """Number of equal segments with the fewest terms over all, and their number.
 
-    Infinitely many terms when even the shortest segments would not do.
+    most: terms of one segment, ignored where no segment is as short.  Infinitely many
+    terms when even the shortest segments would not do.
     """
     widths, growth = _candidates(points, last)
     z = widths * (last / _COUNTS)[:, None]
     terms = series_terms(z, tolerance)
     forbidden = growth * terms > _allowed_growth(points, tolerance)
     terms[forbidden | (z > _MAX_ARGUMENT)] = np.inf
-    total = _COUNTS * terms.min(axis=1)
+    fewest = terms.min(axis=1)
+    if (fewest <= most).any():
+        fewest[fewest > most] = np.inf
+    total = _COUNTS * fewest
     best = int(np.argmin(total))
     return int(_COUNTS[best]), float(total[best])
 

@@ -123,8 +123,11 @@ class Stepper(Protocol):
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples that have the same segments and may be advanced together."""
 
-    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
-        """Cut [0, times[-1]] so that every output time lies in one segment."""
+    def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
+        """Cut [0, times[-1]] so that every output time lies in one segment.
+
+        most: applications that a segment may take, where the stepper can tell.
+        """
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
         """From `state` at segment.start to every output time and to segment.stop.

@@ -15,11 +15,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from manybody.study.files import process_is_alive
 from manybody.study.plan import Task
+from manybody.study.signals import never
 from manybody.study.store import Store
 
 HEARTBEAT_SECONDS = 5.0
@@ -144,24 +145,42 @@ def sweep(folder: Path) -> None:
         folder.rmdir()
 
 
+def claimed_samples(folder: Path) -> dict[str, set[int]]:
+    """Point -> samples in blocks that somebody claims, unless known to be dead here."""
+    found: dict[str, set[int]] = {}
+    for path in folder.glob("*.*-*"):
+        name, _, numbers = path.name.rpartition(".")
+        first, _, stop = numbers.partition("-")
+        if not (first.isdigit() and stop.isdigit()):
+            continue
+        with contextlib.suppress(OSError):
+            if not _owner_is_dead(path.read_text("utf-8", errors="replace")):
+                found.setdefault(name, set()).update(range(int(first), int(stop)))
+    return found
+
+
 def hand_out(
     store: Store,
     claims: Claims,
     tasks: list[Task],
     tell: Callable[[str], None] = lambda _: None,
-) -> Iterator[tuple[Task, list[int]]]:
+    stop: Callable[[], str] = never,
+) -> Generator[tuple[Task, list[int]], None, None]:
     """Yield (task, missing samples) claimed by this process until none are left to do.
 
     A task claimed elsewhere is passed by and looked at again at the end: it may
     have been finished, or its owner may have died.  Waits for owners that are
-    alive; tell: called with a sentence at every look while waiting.
+    alive; tell: called with a sentence at every look while waiting; stop: ends it all when
+    it says something.
     """
     waiting, pause = list(tasks), _FIRST_PAUSE_SECONDS
     while waiting:
         passed_by = []
         # One listing a point and look; a claim is followed by a fresh one.
-        finished = {point: store.finished(point) for point in {task.point for task in waiting}}
+        finished = {point: store.settled(point) for point in {task.point for task in waiting}}
         for task in waiting:
+            if stop():
+                return
             name = _name_of(task)
             if finished[task.point].issuperset(range(task.first, task.stop)):
                 continue
@@ -182,7 +201,14 @@ def hand_out(
             name = _name_of(waiting[0])
             holder = " ".join(claims.owner_of(name).split()[:2])
             tell(f"waiting for {len(waiting)} block(s) held elsewhere: {name} by {holder}")
-            time.sleep(pause)
+            _sleep(pause, stop)
+
+
+def _sleep(seconds: float, stop: Callable[[], str]) -> None:
+    """Wait, but not for a run that shall end: time.sleep goes on after a signal."""
+    end = time.monotonic() + seconds
+    while not stop() and (left := end - time.monotonic()) > 0.0:
+        time.sleep(min(left, 0.2))
 
 
 def _name_of(task: Task) -> str:

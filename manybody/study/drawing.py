@@ -114,10 +114,13 @@ def _draw_panels(results: StudyResult, panels: list[_Panel]) -> Any:
         axis.tick_params(labelsize=11)
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
+    # A system may have nothing to show in some panels.
+    known = [axis.get_legend_handles_labels() for axis in axes]
+    legend = {label: handle for handles, labels in known for handle, label in zip(handles, labels)}
     counts = _counts([point for _, points in drawn for point in points])
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=2, fontsize=10, frameon=False,
+        list(legend.values()), list(legend), loc="outside lower center", ncols=2, fontsize=10,
+        frameon=False,
         title=f"mean and standard error over {counts} samples a size", title_fontsize=10,
     )  # fmt: skip
     return figure

@@ -3,13 +3,14 @@
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-from manybody.blas import better_core_type, blas_summary, cpu_flags, crowding, own_cores
+from manybody.blas import crowding, own_cores
 from manybody.config import TRACE_DISTANCE, Point, Study
 from manybody.environment import describe
 from manybody.physics.spectra import AMBIGUOUS
@@ -25,71 +26,121 @@ from manybody.study.forecast import (
     peak_bytes,
     predicted_and_measured,
 )
-from manybody.study.groups import first_ranks, group_of, rank_of, size_of, together
+from manybody.study.groups import (
+    everybody_raises,
+    first_ranks,
+    group_of,
+    raised_alike,
+    rank_of,
+    size_of,
+    together,
+)
 from manybody.study.large import compare_large
 from manybody.study.plan import Task, build_tasks, check_feasible, group_sizes
-from manybody.study.progress import Progress, clock
+from manybody.study.progress import Watch, print_header, print_rates
 from manybody.study.sample import compare_ensemble
+from manybody.study.signals import Stopped, never
 from manybody.study.spectral import measure
-from manybody.study.stacks import stack_size
+from manybody.study.stacks import is_large, stack_size
 from manybody.study.store import Store
+
+# What the numbers of one sample may raise.  Anything else is a mistake of this program or an
+# illness of the machine, and ends the run.
+_SAMPLE_ERRORS = (RuntimeError, ArithmeticError, ValueError)
+_LONGEST_TEXT = 16_000
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one call of `run_study` did, over all ranks.
 
-    computed, present: samples computed now and found finished; seconds: wall
-    time; flops, applications: work done on the generator.
+    computed, present: samples computed now and found finished; failed, missing: samples
+    that have raised and that are still to do, among those asked for; stopped: the signal
+    that ended the run early, empty otherwise; seconds: wall time; flops, applications:
+    work done on the generator.
     """
 
     computed: int
     present: int
+    failed: int
+    missing: int
+    stopped: str
     seconds: float
     applications: int
     flops: float
 
 
-def prepare(study: Study, store: Store, comm: Any = None) -> Study:
+@dataclass(frozen=True)
+class _Job:
+    """What the blocks of one run have in common; ranks: those that share a sample, or None."""
+
+    study: Study
+    store: Store
+    ranks: Any
+    provenance: dict[str, Any]
+    tell: Callable[[str], None]
+    stop: Callable[[], str]
+    tally: dict[Point, Measured]
+    warned: set[Point] = field(default_factory=set)
+
+    def is_large(self, point: Point) -> bool:
+        """Whether samples of a point are computed one by one, with checkpoints."""
+        assembled = self.study.evolves and self.study.operator == "assembled"
+        return self.ranks is not None or assembled or is_large(point.n_sites)
+
+
+def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Study:
     """Check that `study` can run in `store`, write its description and return what to run.
 
     A used store keeps its block size and learns of new systems, sizes and samples;
-    what runs is what `study` asks for.  Raises ValueError on every rank, before
-    anything is written, when the store belongs to another study or cannot be
-    written, or a size cannot fit into memory.
+    what runs is what `study` asks for.  text: the study as a user wrote it, kept beside.
+    Raises ValueError on every rank, before anything is written, when the store belongs to
+    another study or cannot be written, or a size cannot fit into memory.
     """
 
     def action() -> Study:
         check_feasible(study, size_of(comm))
         store.check(study)
-        extended = store.create(study)
+        extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
             print(f"set aside: {problem}", file=sys.stderr, flush=True)
+        store.sweep_checkpoints(extended)
         return replace(study, block_size=extended.block_size)
 
     return together(comm, action)
 
 
 def run_study(
-    study: Study, store: Store, comm: Any = None, threads: int = 1, quiet: bool = False
+    study: Study,
+    store: Store,
+    comm: Any = None,
+    threads: int = 1,
+    quiet: bool = False,
+    shard: tuple[int, int] = (0, 1),
+    stop: Callable[[], str] = never,
+    text: str = "",
 ) -> Outcome:
     """Compute every sample of a prepared `study` that `store` lacks.
 
     comm: an mpi4py communicator whose ranks all call this, or None; threads: BLAS
-    threads of each rank, for the record.  Sizes whose samples are shared by several
-    ranks come first, then those with a rank a sample.  What a sample raises comes
-    through on the ranks of its group alone: with several ranks the caller must abort
-    the others.
+    threads of each rank, for the record; shard: (i, n) for the blocks whose index is i
+    modulo n; stop: asked between blocks and segments, on every rank, ends the run when it
+    says something; text: the study as a user wrote it, for the record.  Sizes whose samples
+    are shared by several ranks come first, then those with a rank a sample.
+
+    A sample that raises a RuntimeError, ValueError or ArithmeticError is recorded with its
+    seed and the rest goes on; the next run tries it again.  What one rank raises alone while others share its sample
+    comes through there: the caller must then abort the others.
     """
-    tasks = build_tasks(study)
+    tasks = build_tasks(study, shard)
     rank, start = rank_of(comm), time.monotonic()
-    watch = _Watch(store, tasks, quiet) if rank == 0 else None
+    watch = Watch(store, tasks, quiet) if rank == 0 else None
     cores = own_cores(socket.gethostname())
     crowded = crowding(threads, [cores] if comm is None else comm.allgather(cores))
     rates = NOMINAL_RATES
     if watch is not None and not quiet:
-        _print_header(study, tasks, size_of(comm), threads, crowded)
+        print_header(study, tasks, size_of(comm), threads, crowded)
         rates = measure_rates()
     tell = watch.update if watch is not None else _say_nothing
     provenance = {
@@ -100,21 +151,31 @@ def run_study(
         "tolerance": study.tolerance,
         "petsc_options": study.petsc_options,
         "operator": study.operator,
+        # An attribute of HDF5 holds 64 kB; study.toml has it all.
+        "study_text": text[:_LONGEST_TEXT],
     }
-    sizes = together(
-        comm, lambda: group_sizes(study, [t for t in tasks if store.missing(t)], size_of(comm))
-    )
+
+    def begin() -> dict[Point, int]:
+        store.forget_failures(tasks)
+        return group_sizes(study, [t for t in tasks if store.missing(t)], size_of(comm))
+
+    sizes = together(comm, begin)
     tally: dict[Point, Measured] = {}
     for group_size in sorted(set(sizes.values()), reverse=True):
         own_tasks = [task for task in tasks if sizes.get(task.point) == group_size]
         with group_of(comm, group_size) as ranks:
-            _work(study, store, own_tasks, ranks, provenance, tally, tell)
+            _work(_Job(study, store, ranks, provenance, tell, stop, tally), own_tasks)
     tallies = [tally] if comm is None else comm.allgather(tally)
     measured = merge_measured(tallies)
     memory = peak_bytes() if comm is None else max(comm.allgather(peak_bytes()))
+    asked = [stop()] if comm is None else comm.allgather(stop())
+    failed, missing = together(comm, lambda: _left(store, tasks))
     outcome = Outcome(
         sum(each.samples for each in measured.values()),
         watch.finished_at_start if watch is not None else 0,
+        failed,
+        missing,
+        next((signal for signal in asked if signal), ""),
         time.monotonic() - start,
         sum(each.applications for each in measured.values()),
         sum(m.applications * application_flops(study, point) for point, m in measured.items()),
@@ -122,193 +183,192 @@ def run_study(
     if watch is not None:
         watch.finish()
     if watch is not None and not quiet:
-        _print_rates(outcome, size_of(comm) * threads)
+        if outcome.computed or not (outcome.failed or outcome.missing):
+            print_rates(
+                outcome.computed,
+                outcome.seconds,
+                outcome.applications,
+                outcome.flops,
+                size_of(comm) * threads,
+            )
         if measured:
             lines = predicted_and_measured(study, measured, sizes, rates, memory)
             print("\n".join(lines), file=sys.stderr, flush=True)
     return outcome
 
 
-def _work(
-    study: Study,
-    store: Store,
-    tasks: list[Task],
-    ranks: Any,
-    provenance: dict[str, Any],
-    tally: dict[Point, Measured],
-    tell: Callable[[str], None],
-) -> None:
-    """Blocks claimed by this group of ranks (None: a rank alone), until none are left."""
-    warned: set[Point] = set()
-    for task, missing in _assignments(store, tasks, ranks, tell):
-        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
-            samples = [sample for _, sample in run]
-            records: list[Record] = []
-            size = 1 if ranks is not None else stack_size(task.point.n_sites)
-            for first in range(0, len(samples), size):
-                some = samples[first : first + size]
-                records += _records(study, task.point, some, ranks, tell)
-                tell(task.point.name)
-            if rank_of(ranks) == 0:
-                _warn(task.point, records, warned)
-                tally.setdefault(task.point, Measured()).add(records)
-                shared = min(size_of(ranks), task.point.n_sites)
-                facts = {**provenance, "ranks_per_sample": shared}
-                store.commit(study, task.point, records, facts)
+def _left(store: Store, tasks: list[Task]) -> tuple[int, int]:
+    """Samples of the tasks that have failed, and those still to do."""
+    failed, missing = 0, 0
+    for point in dict.fromkeys(task.point for task in tasks):
+        wrong, done = set(store.failures(point)), store.finished(point)
+        for task in tasks:
+            if task.point == point:
+                left = set(range(task.first, task.stop)) - done
+                failed += len(left & wrong)
+                missing += len(left - wrong)
+    return failed, missing
 
 
-def _assignments(
-    store: Store, tasks: list[Task], ranks: Any, tell: Callable[[str], None]
-) -> Iterator[tuple[Task, list[int]]]:
+def _work(job: _Job, tasks: list[Task]) -> None:
+    """Blocks claimed by this group of ranks until none are left or the run shall stop."""
+    try:
+        with closing(_assignments(job, tasks)) as assignments:
+            for task, missing in assignments:
+                _compute_block(job, task.point, missing)
+    except Stopped as stopped:
+        if rank_of(job.ranks) == 0:
+            print(f"checkpoint after {stopped}", file=sys.stderr, flush=True)
+
+
+def _assignments(job: _Job, tasks: list[Task]) -> Generator[tuple[Task, list[int]], None, None]:
     """What `hand_out` gives to the first of the ranks, on all of them."""
+    ranks = job.ranks
     if rank_of(ranks) == 0:
-        with Claims(store.directory / "claims") as claims:
-            for assignment in hand_out(store, claims, tasks, tell):
+        with (
+            Claims(job.store.directory / "claims") as claims,
+            closing(hand_out(job.store, claims, tasks, job.tell, job.stop)) as handed_out,
+        ):
+            for assignment in handed_out:
                 if ranks is not None:
                     ranks.bcast(assignment)
+                    if any(ranks.allgather(job.stop())):
+                        return
                 yield assignment
         if ranks is not None:
             ranks.bcast(None)
         return
     while (assignment := ranks.bcast(None)) is not None:
+        if any(ranks.allgather(job.stop())):
+            return
         yield assignment
 
 
-def _records(
-    study: Study, point: Point, samples: list[int], ranks: Any, tell: Callable[[str], None]
-) -> list[Record]:
-    """Samples of one point, computed together; each is charged its part of the time.
+def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
+    """Compute samples and commit them: neighbours in one block, large ones each in its own."""
+    for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
+        samples = [sample for _, sample in run]
+        size = 1 if job.is_large(point) else stack_size(point.n_sites)
+        records: list[Record] = []
+        for first in range(0, len(samples), size):
+            some = samples[first : first + size]
+            found = _attempt(job, point, some)
+            if job.is_large(point) or len(found) < len(some):
+                # A block holds consecutive samples.
+                _commit(job, point, records)
+                for record in found:
+                    _commit(job, point, [record])
+                records = []
+            else:
+                records += found
+            job.tell(point.name)
+        _commit(job, point, records)
 
-    One sample if several ranks share it; the record is then on the first of them.
-    """
-    start = time.perf_counter()
-    own = study.at(point)
-    settings: dict[str, Any] = {
-        "initial_site": own.initial_site,
-        "lamb_shift": own.lamb_shift,
-        "stepper": study.stepper,
-        "tolerance": study.tolerance,
-        "petsc_options": study.petsc_options,
-        "operator": study.operator,
-        "drop_tolerance": study.drop_tolerance,
-    }
+
+def _commit(job: _Job, point: Point, records: list[Record]) -> None:
+    if not records or rank_of(job.ranks) != 0:
+        return
+    for record in records:
+        comparison = record.comparison
+        ambiguous = comparison is not None and comparison.certificate.clustering == AMBIGUOUS
+        # The first of a point that leaves Davies undetermined is named; the store knows all.
+        if comparison is not None and ambiguous and point not in job.warned:
+            message = ambiguity_warning(comparison.certificate)
+            print(f"{point.name} sample {record.sample}: {message}", file=sys.stderr, flush=True)
+            job.warned.add(point)
+    job.tally.setdefault(point, Measured()).add(records)
+    shared = min(size_of(job.ranks), point.n_sites)
+    facts = {**job.provenance, "ranks_per_sample": shared}
+    job.store.commit(job.study, point, records, facts)
+    if job.is_large(point):
+        for record in records:
+            job.store.keeper(job.study, point, record.sample).remove()
+
+
+def _attempt(job: _Job, point: Point, samples: list[int]) -> list[Record]:
+    """Records of samples; what raises is recorded as failed and left out."""
+    try:
+        if job.is_large(point):
+            return _large_record(job, point, samples[0])
+        return _stack_records(job, point, samples)
+    except _SAMPLE_ERRORS as error:
+        if job.ranks is not None and not everybody_raises(error, job.ranks):
+            raise
+        if len(samples) > 1:
+            # One of a stack: which of them, and the others alone.
+            return [record for sample in samples for record in _attempt(job, point, [sample])]
+        if rank_of(job.ranks) == 0:
+            path = job.store.record_failure(
+                job.study, point, samples[0], error, dict(job.provenance)
+            )
+            print(
+                f"FAILED: {point.name} sample {samples[0]}: {error}; see {path}",
+                file=sys.stderr,
+                flush=True,
+            )
+        return []
+
+
+def _stack_records(job: _Job, point: Point, samples: list[int]) -> list[Record]:
+    """Small samples, computed together; each is charged its part of the time."""
+    start, study, own = time.perf_counter(), job.study, job.study.at(point)
+    models = [point.build(study.seed, sample) for sample in samples]
     comparisons: Sequence[Comparison | None] = [None] * len(samples)
-    figures: list[dict[str, float]] = []
-    if ranks is None:
-        models = [point.build(study.seed, sample) for sample in samples]
-        if study.evolves:
-            comparisons = compare_ensemble(models, own.bath, study.times, **settings)
-        for model in models:
-            figures.append(measure(model, own))
-            tell(point.name)
-    else:
-        with first_ranks(ranks, point.n_sites) as (part, active):
-            if active and study.evolves:
-                setting = check_setting([], own.bath, study.times, **settings)
-                first = point.build(study.seed, samples[0]) if rank_of(part) == 0 else None
-                said = partial(_tell_segment, tell, point.name)
-                comparisons = [compare_large(first, setting, part, tell=said)]
-            if active and study.observables != (TRACE_DISTANCE,):
-                figures = [measure(point.build(study.seed, samples[0]), own, part)]
+    if study.evolves:
+        comparisons = compare_ensemble(models, own.bath, study.times, **_settings(own))
+    figures = []
+    for model in models:
+        figures.append(measure(model, own))
+        job.tell(point.name)
     seconds = (time.perf_counter() - start) / len(samples)
     return [
         Record(sample, point.entropy(study.seed, sample), seconds, comparison, own_figures)
-        for sample, comparison, own_figures in zip(samples, comparisons, figures or [{}])
+        for sample, comparison, own_figures in zip(samples, comparisons, figures)
     ]
+
+
+def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
+    """One sample on the ranks that share it; the record is on the first of them."""
+    start, study, own = time.perf_counter(), job.study, job.study.at(point)
+    keeper = job.store.keeper(study, point, sample, job.stop)
+    comparison, figures = None, {}
+    # (type of what ended it, in words)
+    ended: tuple[type[Exception], str] | None = None
+    with first_ranks(job.ranks, point.n_sites) as (part, active):
+        try:
+            if active and study.evolves:
+                setting = check_setting([], own.bath, study.times, **_settings(own))
+                model = point.build(study.seed, sample) if rank_of(part) == 0 else None
+                said = partial(_tell_segment, job.tell, point.name)
+                comparison = compare_large(model, setting, part, tell=said, keeper=keeper)
+            if active and study.observables != (TRACE_DISTANCE,):
+                with raised_alike(part):
+                    figures = measure(point.build(study.seed, sample), own, part)
+        except Stopped as stopped:
+            ended = Stopped, str(stopped)
+        except _SAMPLE_ERRORS as error:
+            if size_of(part) > 1 and not everybody_raises(error, part):
+                raise
+            ended = RuntimeError, f"{type(error).__name__}: {error}"
+    # Where there are more ranks than sites, those without a column know nothing of it.
+    ended = ended if job.ranks is None else job.ranks.bcast(ended)
+    if ended is not None:
+        with raised_alike(job.ranks):
+            raise ended[0](ended[1])
+    if rank_of(job.ranks) != 0:
+        return []
+    seconds = time.perf_counter() - start + keeper.seconds_before
+    return [Record(sample, point.entropy(study.seed, sample), seconds, comparison, figures)]
+
+
+def _settings(own: Study) -> dict[str, Any]:
+    names = ("initial_site", "lamb_shift", "stepper", "tolerance", "petsc_options")
+    return {name: getattr(own, name) for name in (*names, "operator", "drop_tolerance")}
 
 
 def _tell_segment(tell: Callable[[str], None], name: str, where: str) -> None:
     tell(f"{name}, {where}")
 
 
-def _warn(point: Point, records: list[Record], warned: set[Point]) -> None:
-    """Name the first sample of a point that leaves Davies undetermined; the store knows all."""
-    for record in records:
-        if record.comparison is None:
-            continue
-        certificate = record.comparison.certificate
-        if certificate.clustering == AMBIGUOUS and point not in warned:
-            message = ambiguity_warning(certificate)
-            print(f"{point.name} sample {record.sample}: {message}", file=sys.stderr, flush=True)
-            warned.add(point)
-
-
-class _Watch:
-    """Progress of all ranks, read from the store by rank 0."""
-
-    def __init__(self, store: Store, tasks: list[Task], quiet: bool) -> None:
-        self._store, self._tasks, self._quiet = store, tasks, quiet
-        self._points = list(dict.fromkeys(task.point for task in tasks))
-        done, cost = self._count()
-        self.finished_at_start = done
-        self._cost_at_start = cost
-        total = sum(task.n_samples for task in tasks)
-        self._total = total - done
-        total_cost = sum(task.cost for task in tasks) - cost
-        self._progress = Progress(self._total, total_cost)
-        if done and not quiet:
-            print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
-
-    def _count(self) -> tuple[int, float]:
-        finished = {point: self._store.finished(point) for point in self._points}
-        done, cost = 0, 0.0
-        for task in self._tasks:
-            here = sum(s in finished[task.point] for s in range(task.first, task.stop))
-            done += here
-            cost += task.cost * here / task.n_samples
-        return done, cost
-
-    def update(self, what: str) -> None:
-        """Print progress if it is time to."""
-        if not self._quiet and self._progress.due():
-            self._print(what, final=False)
-
-    def finish(self) -> None:
-        """Print the last line."""
-        if not self._quiet and self._total:
-            self._print("", final=True)
-
-    def _print(self, what: str, final: bool) -> None:
-        done, cost = self._count()
-        computed = done - self.finished_at_start
-        self._progress.update(computed, cost - self._cost_at_start, what, final)
-
-
 def _say_nothing(_: str) -> None:
     """What ranks other than 0 print while they work."""
-
-
-def _print_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
-    samples = sum(task.n_samples for task in tasks)
-    blas, numpys = blas_summary("scipy"), blas_summary("numpy")
-    print(
-        f"{study.name}: {samples} samples in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
-        f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels",
-        file=sys.stderr,
-    )
-    better, _ = better_core_type(numpys, cpu_flags())
-    if better:
-        print(
-            f"NumPy's BLAS chose {numpys['core']} kernels; OPENBLAS_CORETYPE={better}, exported "
-            "before the start, makes systems below 24 sites and eigenvectors several times "
-            "faster (it changes the last bits of results)",
-            file=sys.stderr,
-        )
-    if crowded:
-        print(crowded, file=sys.stderr)
-    sys.stderr.flush()
-
-
-def _print_rates(outcome: Outcome, cores: int) -> None:
-    if not outcome.computed:
-        print("nothing to compute: every sample is there", file=sys.stderr, flush=True)
-        return
-    core_seconds = max(outcome.seconds * cores, 1e-9)
-    print(
-        f"{outcome.computed} samples in {clock(outcome.seconds)}: "
-        f"{outcome.applications} applications, {outcome.applications / core_seconds:.4g} "
-        f"per core-second, {outcome.flops / core_seconds / 1e9:.3g} GF/s per core "
-        "(products of the generator over the whole wall time)",
-        file=sys.stderr,
-        flush=True,
-    )

@@ -25,12 +25,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    for parent in (path.parent, path.parent.parent):
-        folder = os.open(parent, os.O_RDONLY)
+    sync_folders(path.parent)
+
+
+def sync_folders(folder: Path) -> None:
+    """Make new names in a folder, and its own, survive a crash of the machine."""
+    for parent in (folder, folder.parent):
+        descriptor = os.open(parent, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

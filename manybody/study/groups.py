@@ -5,6 +5,8 @@ import pickle
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from manybody.study.signals import Stopped
+
 # Attribute of an exception that all ranks raise.
 _EVERYBODY = "raised_on_every_rank"
 
@@ -108,13 +110,13 @@ def everybody_raises(error: BaseException | None, comm: Any) -> bool:
 
 @contextlib.contextmanager
 def raised_alike(comm: Any) -> Iterator[None]:
-    """For what every rank computes from equal numbers: its ValueError or RuntimeError is
-    raised on all.  Others, PETSc's among them, may be of one rank.
+    """For what every rank computes from equal numbers: its ValueError, RuntimeError or
+    Stopped is raised on all.  Others, PETSc's among them, may be of one rank.
     """
     try:
         yield
-    except (ValueError, RuntimeError) as error:
-        if type(error) in (ValueError, RuntimeError):
+    except (ValueError, RuntimeError, Stopped) as error:
+        if type(error) in (ValueError, RuntimeError, Stopped):
             setattr(error, _EVERYBODY, size_of(comm))
         raise
 

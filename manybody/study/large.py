@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.protocols import Array, Operator
+from manybody.numerics.protocols import Array, Operator, Segment
 from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.models import SingleParticleModel
@@ -31,6 +32,7 @@ from manybody.physics.spectra import (
     cluster_bohr_frequencies,
     give_cached,
 )
+from manybody.study.checkpoints import Keeper, Snapshot, read_columns
 from manybody.study.comparison import Comparison, Setting, certify
 from manybody.study.groups import (
     everybody_raises,
@@ -41,9 +43,15 @@ from manybody.study.groups import (
 )
 from manybody.study.memory import Extent, check_room, ranks_here
 from manybody.study.observing import Observer
+from manybody.study.signals import Stopped
+from manybody.study.stacks import is_large
 from manybody.study.windows import NodeMemory
 
 Real = NDArray[np.float64]
+
+# Of one segment, at whose end a sample may stop and its output states are reduced: some
+# hundred keep what a new series costs (30) below a tenth.
+_MOST_APPLICATIONS = 400.0
 
 
 def compare_large(
@@ -52,18 +60,23 @@ def compare_large(
     comm: Any = None,
     keep_states: bool = False,
     tell: Callable[[str], None] = lambda _: None,
+    keeper: Keeper | None = None,
 ) -> Comparison:
     """Both equations on one sample, the same small arrays on every rank of `comm`.
 
     model: needed on rank 0 alone; comm: an mpi4py communicator of at most N ranks that
     all call this, or None; keep_states: all states, on rank 0; tell: called with a word
-    on the progress.  What fails on one rank is raised on all, unless the others wait for it
-    in an exchange: a launcher must then end the job (`run` does, and python -m mpi4py).
+    on the progress; keeper: of checkpoints, the same on every rank, not with kept states.
+    Raises Stopped, on every rank, at the end of a segment when the keeper of one of them
+    says so and there is a checkpoint.  What fails on one rank is raised on all, unless the
+    others wait for it in an exchange: a launcher must then end the job (`run` does, and
+    python -m mpi4py).
     """
     together(comm, lambda: _check_room(model, setting, size_of(comm)))
     with NodeMemory(comm) as memory:
         sample = _share(model, setting, comm, memory)
-        result = _compare(sample, setting, Columns(sample.n_sites, comm), keep_states, tell)
+        columns = Columns(sample.n_sites, comm)
+        result = _compare(sample, setting, columns, keep_states, tell, keeper or Keeper())
         # The arrays in it are gone with the memory.
         del sample
     return result
@@ -163,29 +176,32 @@ def _compare(
     columns: Columns,
     keep_states: bool,
     tell: Callable[[str], None],
+    keeper: Keeper,
 ) -> Comparison:
     """Advance, observe, and put together what every rank returns."""
     generator, bath, times = sample.generator, setting.bath, setting.times
     n, comm, site = sample.n_sites, columns.comm, setting.initial_site
-    state = np.zeros((1, n, columns.width), dtype=np.complex128)
-    if columns.own.start <= site < columns.own.stop:
-        state[0, site, site - columns.own.start] = 1.0
     # Before Davies is propagated: times that would never end are refused here.
-    segments = together(comm, lambda: setting.stepper.segments(generator, times))
+    most = _MOST_APPLICATIONS if is_large(n) else np.inf
+    segments = together(comm, lambda: setting.stepper.segments(generator, times, most))
     observer = Observer(sample.davies, site, times, columns, keep_states)
-    applications, error_estimate, redfield_residual = 0, 0.0, 0.0
+    state, done = _begin(segments, site, columns, keeper)
+    observer.seen += done.seen
+    applications, error_estimate = done.applications, done.error_estimate
+    redfield_residual = done.gibbs_residual
     entries_kept, dropped_norm = 1.0, 0.0
     with ExitStack() as stack:
         assembled = None
         if setting.operator == "assembled":
             assembled, entries_kept, dropped_norm = _assemble(generator, setting, columns)
             stack.push(partial(_destroy, assembled))
-        for segment in segments:
+        for index in range(done.segments_done, len(segments)):
+            segment = segments[index]
             # Made anew for every segment: its workspaces are room to observe in.
             operator = assembled or on_every_rank(
                 comm, lambda: _matrix_free(generator, setting, columns)
             )
-            if segment.start == 0.0:
+            if index == 0:
                 redfield_residual = _gibbs_residual(operator, generator, bath.beta, columns)
             with raised_alike(comm):
                 solution = setting.stepper.advance(operator, state, segment)
@@ -196,6 +212,12 @@ def _compare(
             tell(f"t = {segment.stop:g} of {times[-1]:g}")
             observer.observe(segment.first, solution.states[0])
             del solution
+            if index + 1 < len(segments):
+                done = Snapshot(
+                    index + 1, done.borders, applications, error_estimate,
+                    redfield_residual, tuple(observer.seen),
+                )  # fmt: skip
+                _checkpoint(done, state, columns, keeper)
     seen = observer.seen
     distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
     merged = distances.get("davies merged")
@@ -229,6 +251,45 @@ def _compare(
         times, distances["davies"], smallest, certificate, merged,
         states["redfield"], states["davies"],
     )  # fmt: skip
+
+
+def _begin(
+    segments: list[Segment], site: int, columns: Columns, keeper: Keeper
+) -> tuple[Array, Snapshot]:
+    """Own columns of ρ where the sample goes on, and what was done before; collective."""
+    borders = (0.0, *(segment.stop for segment in segments))
+
+    def find() -> tuple[Snapshot, Path] | None:
+        found = keeper.find()
+        return found if found is not None and found[0].borders == borders else None
+
+    n, found = columns.dimension, together(columns.comm, find)
+    if found is not None:
+        snapshot, path = found
+        return on_every_rank(columns.comm, lambda: read_columns(path, columns.own, n)), snapshot
+    state = np.zeros((1, n, columns.width), dtype=np.complex128)
+    if columns.own.start <= site < columns.own.stop:
+        state[0, site, site - columns.own.start] = 1.0
+    return state, Snapshot(0, borders, 0, 0.0, 0.0, ())
+
+
+def _checkpoint(done: Snapshot, state: Array, columns: Columns, keeper: Keeper) -> None:
+    """Write one if it is time to or the run shall stop; one collective decides."""
+    wishes = (keeper.stop(), keeper.due())
+    every = [wishes] if columns.comm is None else columns.comm.allgather(wishes)
+    asked = next((stop for stop, _ in every if stop), "")
+    if not keeper.keeps or not (asked or every[0][1]):
+        return
+    whole = columns.collect([state[0]])
+
+    def write() -> None:
+        assert whole is not None
+        keeper.write(done, whole)
+
+    together(columns.comm, write)
+    if asked:
+        with raised_alike(columns.comm):
+            raise Stopped(f"{asked} at t = {done.borders[done.segments_done]:g}")
 
 
 def _matrix_free(

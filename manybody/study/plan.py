@@ -14,13 +14,14 @@ class Task:
     """A block of samples of one point: the unit of work and of the store.
 
     first, stop: sample indices [first, stop); cost: predicted core-seconds on a nominal
-    machine.
+    machine; index: its number among the blocks of the study, by which shards are dealt.
     """
 
     point: Point
     first: int
     stop: int
     cost: float
+    index: int = 0
 
     @property
     def n_samples(self) -> int:
@@ -28,18 +29,21 @@ class Task:
         return self.stop - self.first
 
 
-def build_tasks(study: Study) -> list[Task]:
-    """All blocks of a study, the most expensive first so that ranks finish together.
+def build_tasks(study: Study, shard: tuple[int, int] = (0, 1)) -> list[Task]:
+    """The blocks of a study, the most expensive first so that ranks finish together.
 
     Block borders are multiples of `study.block_size`, whatever the number of ranks.
+    shard: (i, n) for those whose index is i modulo n.
     """
-    tasks = []
+    tasks: list[Task] = []
     for system in study.systems:
         for point in system.points:
             seconds = sample_seconds(study, point)
             for first in range(0, system.samples, study.block_size):
                 stop = min(first + study.block_size, system.samples)
-                tasks.append(Task(point, first, stop, (stop - first) * seconds))
+                cost = (stop - first) * seconds
+                tasks.append(Task(point, first, stop, cost, len(tasks)))
+    tasks = tasks[shard[0] :: shard[1]]
     return sorted(tasks, key=lambda task: (-task.cost, task.point.name, task.first))
 
 

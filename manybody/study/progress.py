@@ -1,8 +1,13 @@
-"""Progress with rate and time left: one moving line on a terminal, plain lines in a file."""
+"""What a run says: progress with rate and time left, a moving line on a terminal or a log's."""
 
 import sys
 import time
 from typing import TextIO
+
+from manybody.blas import better_core_type, blas_summary, cpu_flags
+from manybody.config import Study
+from manybody.study.plan import Task
+from manybody.study.store import Store
 
 
 class Progress:
@@ -63,3 +68,84 @@ def clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Watch:
+    """Progress of all ranks, read from the store by rank 0."""
+
+    def __init__(self, store: Store, tasks: list[Task], quiet: bool) -> None:
+        self._store, self._tasks, self._quiet = store, tasks, quiet
+        self._points = list(dict.fromkeys(task.point for task in tasks))
+        done, cost = self._count()
+        self.finished_at_start = done
+        self._cost_at_start = cost
+        total = sum(task.n_samples for task in tasks)
+        self._total = total - done
+        total_cost = sum(task.cost for task in tasks) - cost
+        self._progress = Progress(self._total, total_cost)
+        if done and not quiet:
+            print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
+
+    def _count(self) -> tuple[int, float]:
+        finished = {point: self._store.finished(point) for point in self._points}
+        done, cost = 0, 0.0
+        for task in self._tasks:
+            here = sum(s in finished[task.point] for s in range(task.first, task.stop))
+            done += here
+            cost += task.cost * here / task.n_samples
+        return done, cost
+
+    def update(self, what: str) -> None:
+        """Print progress if it is time to."""
+        if not self._quiet and self._progress.due():
+            self._print(what, final=False)
+
+    def finish(self) -> None:
+        """Print the last line."""
+        if not self._quiet and self._total:
+            self._print("", final=True)
+
+    def _print(self, what: str, final: bool) -> None:
+        done, cost = self._count()
+        computed = done - self.finished_at_start
+        self._progress.update(computed, cost - self._cost_at_start, what, final)
+
+
+def print_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
+    """What is about to run, and with which BLAS."""
+    samples = sum(task.n_samples for task in tasks)
+    blas, numpys = blas_summary("scipy"), blas_summary("numpy")
+    print(
+        f"{study.name}: {samples} samples in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
+        f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels",
+        file=sys.stderr,
+    )
+    better, _ = better_core_type(numpys, cpu_flags())
+    if better:
+        print(
+            f"NumPy's BLAS chose {numpys['core']} kernels; OPENBLAS_CORETYPE={better}, exported "
+            "before the start, makes systems below 24 sites and eigenvectors several times "
+            "faster (it changes the last bits of results)",
+            file=sys.stderr,
+        )
+    if crowded:
+        print(crowded, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def print_rates(
+    computed: int, seconds: float, applications: int, flops: float, cores: int
+) -> None:
+    """What a run did with its time."""
+    if not computed:
+        print("nothing to compute: every sample is there", file=sys.stderr, flush=True)
+        return
+    core_seconds = max(seconds * cores, 1e-9)
+    print(
+        f"{computed} samples in {clock(seconds)}: "
+        f"{applications} applications, {applications / core_seconds:.4g} "
+        f"per core-second, {flops / core_seconds / 1e9:.3g} GF/s per core "
+        "(products of the generator over the whole wall time)",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -2,6 +2,8 @@
 
     DIR/study.json                                    what this store holds
     DIR/blocks/<point>/<first>-<stop>-<hash>.h5       samples [first, stop) of a point
+    DIR/failures/<point>/<sample>.json                samples that raised, and what
+    DIR/checkpoints/                                  where long samples go on, checkpoints.py
     DIR/claims/                                       who is working on what, advisory
 
 A block is built in memory, written to a temporary file, synced and renamed; its
@@ -10,6 +12,8 @@ name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 
 import json
 import os
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +31,10 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
+from manybody.study.checkpoints import Keeper
 from manybody.study.files import TEMPORARY, locked, remove_orphans, write_atomically
 from manybody.study.plan import Task
+from manybody.study.signals import never
 
 
 class Store:
@@ -88,19 +94,22 @@ class Store:
             )
         return merge_systems(stored, study)
 
-    def create(self, study: Study) -> Study:
+    def create(self, study: Study, text: str = "") -> Study:
         """Write study.json, atomically, and return what it now says.
 
-        Two jobs that extend one store at the same time wait for each other.
+        text: the study as a user wrote it, kept in study.toml unless empty.  Two jobs that
+        extend one store at the same time wait for each other.
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with locked(self.directory):
                 extended = self.check(study)
-                text = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
+                content = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
                 remove_orphans(self.directory)
-                write_atomically(self.directory / "study.json", text.encode())
+                write_atomically(self.directory / "study.json", content.encode())
+                if text:
+                    write_atomically(self.directory / "study.toml", text.encode())
                 return extended
         except OSError as error:
             raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
@@ -122,9 +131,67 @@ class Store:
         return done
 
     def missing(self, task: Task) -> list[int]:
-        """Samples of a task that no block holds."""
-        done = self.finished(task.point)
+        """Samples of a task that no block holds and that have not failed."""
+        done = self.settled(task.point)
         return [sample for sample in range(task.first, task.stop) if sample not in done]
+
+    def settled(self, point: Point) -> set[int]:
+        """Samples with which a run has nothing more to do: committed or failed."""
+        return self.finished(point) | set(self.failures(point))
+
+    def failures(self, point: Point) -> dict[int, Path]:
+        """Records of samples of a point that raised an error."""
+        found = {}
+        for path in (self.directory / "failures" / point.name).glob("[0-9]*.json"):
+            if path.stem.isdigit():
+                found[int(path.stem)] = path
+        return found
+
+    def record_failure(
+        self, study: Study, point: Point, sample: int, error: Exception, provenance: dict[str, Any]
+    ) -> Path:
+        """Say that a sample raised `error`, with its seed and where it was computed."""
+        content = {
+            "model": point.model,
+            "parameters": dict(point.parameters),
+            "changes": dict(point.changes),
+            "size": point.size,
+            "sample": sample,
+            "seed": point.entropy(study.seed, sample),
+            "error": f"{type(error).__name__}: {error}",
+            "traceback": traceback.format_exception(error),
+            "study_hash": study.hash(),
+            "provenance": provenance,
+        }
+        folder = self.directory / "failures" / point.name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{sample:06d}.json"
+        write_atomically(path, json.dumps(content, indent=1, default=str).encode())
+        return path
+
+    def keeper(
+        self, study: Study, point: Point, sample: int, stop: Callable[[], str] = never
+    ) -> Keeper:
+        """Checkpoints of one sample."""
+        identity = f"{study.hash()} {point.name} {sample}"
+        return Keeper(self.directory / "checkpoints" / point.name, sample, identity, stop)
+
+    def sweep_checkpoints(self, study: Study) -> None:
+        """Delete checkpoints of samples that were committed just before a death."""
+        for system in study.systems:
+            for point in system.points:
+                done = self.finished(point)
+                for path in (self.directory / "checkpoints" / point.name).glob("*.state"):
+                    if int(path.name.partition("-")[0]) in done:
+                        path.unlink(missing_ok=True)
+
+    def forget_failures(self, tasks: list[Task]) -> None:
+        """Let failed samples be tried again."""
+        failures = {point: self.failures(point) for point in {task.point for task in tasks}}
+        for task in tasks:
+            for sample, path in failures[task.point].items():
+                if task.first <= sample < task.stop:
+                    path.unlink(missing_ok=True)
 
     def commit(
         self, study: Study, point: Point, records: list[Record], provenance: dict[str, Any]
@@ -138,6 +205,9 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest_of(image)}.h5"
         write_atomically(path, image)
+        for sample, failure in self.failures(point).items():
+            if sample in samples:
+                failure.unlink(missing_ok=True)
         return path
 
     def set_aside_corrupt(self, study: Study) -> list[str]:

@@ -61,7 +61,7 @@ def test_bad_input_is_said_once_and_nothing_written(study_file, tmp_path):
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [('raise ValueError("broken sample")', "ValueError: broken sample"),
+    [('raise TypeError("broken program")', "TypeError: broken program"),
      ("sys.exit(3)", "SystemExit: 3")],
 )  # fmt: skip
 def test_an_exception_on_one_rank_ends_the_job_at_once(study_file, tmp_path, what, words):

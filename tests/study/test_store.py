@@ -275,7 +275,7 @@ def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
     assert [path.name for path in files(store)] == ["study.json"]
 
 
-def test_a_failing_sample_loses_no_finished_block(finished, tmp_path, monkeypatch):
+def test_a_broken_program_loses_no_finished_block(finished, tmp_path, monkeypatch):
     from manybody.study import ensemble
 
     real, calls = ensemble.compare_ensemble, []
@@ -283,13 +283,13 @@ def test_a_failing_sample_loses_no_finished_block(finished, tmp_path, monkeypatc
     def fail_later(*arguments, **keywords):
         calls.append(1)
         if len(calls) == 5:
-            raise RuntimeError("a sample failed")
+            raise TypeError("a broken program")
         return real(*arguments, **keywords)
 
     store = Store(tmp_path / "store")
     prepared = prepare(study(), store)
     monkeypatch.setattr(ensemble, "compare_ensemble", fail_later)
-    with pytest.raises(RuntimeError, match="a sample failed"):
+    with pytest.raises(TypeError, match="a broken program"):
         run_study(prepared, store, quiet=True)
     monkeypatch.undo()
     assert 0 < len(payload(store)) < 20

@@ -71,8 +71,8 @@ class _PetscStepper(ABC):
         """Every sample on its own: the steps adapt to one."""
         return one_by_one(bounds)
 
-    def segments(self, bounds: Bounds, times: Real) -> list[Segment]:
-        """Segments of 10, or what fits."""
+    def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
+        """Segments of 10, or what fits; adaptive steps cannot promise `most`."""
         return cut(times, _SEGMENT)
 
     def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:

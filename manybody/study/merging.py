@@ -1,0 +1,104 @@
+"""Several stores of one study into one."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from manybody.config import Study, merge_systems
+from manybody.study.blocks import CorruptBlock, check_belongs, range_of, read_block
+from manybody.study.files import write_atomically
+from manybody.study.store import Store
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did.
+
+    copied: blocks that were new; duplicates: samples that were there already or came more
+    than once and agree; problems: what was left out, and samples that differ.
+    """
+
+    copied: int
+    duplicates: int
+    problems: tuple[str, ...]
+
+
+def merge(sources: Sequence[Store], target: Store) -> Merged:
+    """Copy the blocks of `sources` into `target`, which may exist, and compare duplicates.
+
+    The result depends on the set of stores alone: blocks are files that are copied whole
+    and keep their names, so a merge can be repeated, interrupted and done in any order.
+    A sample of which two blocks differ stays in both, and reports leave it out.  Records of
+    failed samples come along, checkpoints do not.
+
+    Raises ValueError, before anything is written, when a folder is no store or the stores
+    belong to different studies.
+    """
+    everything = [*sources, target] if (target.directory / "study.json").exists() else [*sources]
+    study = _common(everything)
+    target.check(study)
+    problems: list[str] = []
+    extended = target.create(study, _text(everything))
+    copied = 0
+    for source in sources:
+        if source.directory.resolve() == target.directory.resolve():
+            continue
+        for point in itertools.chain.from_iterable(s.points for s in source.study.systems):
+            there = {path.name for path in target.block_paths(point)}
+            for path in source.block_paths(point):
+                if path.name in there:
+                    continue
+                try:
+                    check_belongs(read_block(path), extended, point)
+                    content = path.read_bytes()
+                except (CorruptBlock, OSError) as error:
+                    problems.append(str(error))
+                    continue
+                folder = target.folder(point)
+                folder.mkdir(parents=True, exist_ok=True)
+                write_atomically(folder / path.name, content)
+                copied += 1
+            for sample, path in source.failures(point).items():
+                folder = target.directory / "failures" / point.name
+                if sample not in target.finished(point) and not (folder / path.name).exists():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    write_atomically(folder / path.name, path.read_bytes())
+    duplicates = 0
+    for point in itertools.chain.from_iterable(s.points for s in extended.systems):
+        blocks, wrong = target.read(extended, point)
+        problems += wrong
+        held = sum(last - first for first, last in map(range_of, target.block_paths(point)))
+        duplicates += held - sum(len(block.samples) for block in blocks)
+        for sample, path in target.failures(point).items():
+            if sample in target.finished(point):
+                path.unlink(missing_ok=True)
+    return Merged(copied, duplicates, tuple(problems))
+
+
+def _common(stores: Sequence[Store]) -> Study:
+    """The study of all, whatever their order.  Raises ValueError where they differ."""
+    studies = [store.study for store in stores]
+    first = studies[0]
+    for store, study in zip(stores, studies):
+        there, here = first.identity(), study.identity()
+        changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
+        if changed:
+            raise ValueError(
+                f"{str(store.directory)!r} holds another study than "
+                f"{str(stores[0].directory)!r}: {', '.join(changed)} differ"
+            )
+    ordered = sorted(studies, key=lambda study: json.dumps(study.to_json(), sort_keys=True))
+    merged = reduce(merge_systems, ordered)
+    return replace(merged, block_size=min(study.block_size for study in studies))
+
+
+def _text(stores: Sequence[Store]) -> str:
+    """The longest study.toml, as the one that asks for most."""
+    found = [""]
+    for store in stores:
+        path = store.directory / "study.toml"
+        if path.is_file():
+            found.append(path.read_text("utf-8"))
+    return max(found, key=lambda text: (len(text), text))
