@@ -130,8 +130,8 @@ def run_study(
     are shared by several ranks come first, then those with a rank a sample.
 
     A sample that raises a RuntimeError, ValueError or ArithmeticError is recorded with its
-    seed and the rest goes on; the next run tries it again.  What one rank raises alone while others share its sample
-    comes through there: the caller must then abort the others.
+    seed and the rest goes on; the next run tries it again.  What one rank raises alone while
+    others share its sample comes through there: the caller must then abort the others.
     """
     tasks = build_tasks(study, shard)
     rank, start = rank_of(comm), time.monotonic()
