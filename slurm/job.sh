@@ -42,6 +42,8 @@ fi
 # rank; TERM they take for themselves, and ranks under mpirun live two seconds longer.
 run() {
   local code
+  printf '%s: on %s, %s rank(s) x %s thread(s), restart %s\n' "$SLURM_JOB_NAME" \
+    "$SLURM_JOB_NODELIST" "$ranks" "$threads" "${SLURM_RESTART_COUNT:-0}" >&2
   cancelled=""
   trap 'interrupted=yes; kill -s USR1 "$child" || true' USR1
   # At a scancel or the time limit Slurm itself sends TERM to everything in the job.  The shell
@@ -67,8 +69,7 @@ finish() {
   [ -z "${SLURM_ARRAY_JOB_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
   if [ "$code" = 75 ] && [ -z "$cancelled" ]; then
     if scontrol requeue "$job"; then
-      printf '%s: stopped at a checkpoint, job %s is queued again (restart %s)\n' \
-        "$SLURM_JOB_NAME" "$job" "$((${SLURM_RESTART_COUNT:-0} + 1))" >&2
+      printf '%s: stopped at a checkpoint, job %s is queued again\n' "$SLURM_JOB_NAME" "$job" >&2
     else
       printf '%s: stopped at a checkpoint, and Slurm does not requeue job %s: submit it again\n' \
         "$SLURM_JOB_NAME" "$job" >&2

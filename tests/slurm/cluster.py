@@ -1,4 +1,4 @@
-"""A Slurm of its own: munged, slurmctld and two slurmd, in a temporary directory.
+"""A Slurm of its own: munged, slurmctld and a few slurmd, in a temporary directory.
 
 It needs root and Debian's packages slurm-wlm and munge, and touches neither their configuration
 nor their services.  Everything runs below a guard, which ends the jobs and the daemons and
@@ -20,28 +20,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "squeue", "srun")
-NODES = ("left", "right")
+# The first has the name of the machine, as a node has: on it, mpirun starts ranks by itself.  To
+# the others it goes by way of srun, as to any node but its own.
+NODES = (socket.gethostname(), "node2", "node3")
 CORES = 4  # of each node, whatever the machine has: jobs may overlap
 READY = "ready"
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
-# Nodes are two daemons on this machine.  cred_expire is also what a requeued job has to wait,
-# two minutes if not given.
+# Every node is a daemon on this machine.  A requeued job waits two minutes, so that a test can
+# look at it and then release it.
 _CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
+SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={directory}/munge.socket,cred_expire=3
+AuthInfo=socket={directory}/munge.socket
 StateSaveLocation={directory}/state
 SlurmctldPidFile={directory}/slurmctld.pid
-SlurmctldLogFile={directory}/slurmctld.log
 SlurmdSpoolDir={directory}/spool-%n
 SlurmdPidFile={directory}/slurmd-%n.pid
-SlurmdLogFile={directory}/slurmd-%n.log
 PlugStackConfig={directory}/plugstack.conf
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
@@ -55,8 +55,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 MinJobAge=3600
 ReturnToService=2
-NodeName=left NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cores}
-NodeName=right NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cores}
+{nodes}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE OverSubscribe=NO State=UP
 """
 
@@ -92,6 +91,17 @@ class Cluster:
         """What `scontrol show job` says of one job or array task."""
         text = self.call("scontrol", "show", "job", "-o", job_id).strip()
         return dict(word.split("=", 1) for word in text.split() if "=" in word)
+
+    def processes(self, **variables: str) -> list[int]:
+        """Process ids of the cluster, daemons included, that have these in their environment."""
+        variables["SLURM_CONF"] = f"{self.directory}/slurm.conf"
+        marks = {f"{name}={text}".encode() for name, text in variables.items()}
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if marks <= set((path / "environ").read_bytes().split(b"\0")):
+                    found.append(int(path.name))
+        return found
 
     def logs(self) -> str:
         """The last words of the daemons, for a failure."""
@@ -160,23 +170,31 @@ def _start(directory: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
     key.touch(0o400)
     key.write_bytes(os.urandom(128))
     (directory / "plugstack.conf").touch()
-    (directory / "slurm.conf").write_text(
-        _CONFIGURATION.format(
-            directory=directory, host=socket.gethostname(), ports=_free_ports(3), cores=CORES
-        )
+    port, *ports = _free_ports(1 + len(NODES))
+    host = NODES[0]
+    nodes = "\n".join(
+        f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={each} CPUs={CORES}"
+        for node, each in zip(NODES, ports)
     )
-    munge = [f"--{name}-file={directory}/munge.{name}" for name in ("key", "pid", "seed", "log")]
+    (directory / "slurm.conf").write_text(
+        _CONFIGURATION.format(directory=directory, host=host, port=port, nodes=nodes)
+    )
+    munge = [f"--{name}-file={directory}/munge.{name}" for name in ("key", "pid", "seed")]
     commands = [
         ["munged", "--foreground", "--force", f"--socket={directory}/munge.socket", *munge],
         ["slurmctld", "-D"],
         *(["slurmd", "-D", "-N", node] for node in NODES),
     ]
     for command in commands:
-        with open(directory / f"start-{len(daemons)}-{command[0]}.log", "wb") as log:
+        with open(directory / f"{command[0]}-{len(daemons)}.log", "wb") as log:
             daemons.append(
                 subprocess.Popen(
-                    command, env=environment(directory), cwd=directory,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    command,
+                    env=environment(directory),
+                    cwd=directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
                 )  # fmt: skip
             )
         if command[0] == "munged":
@@ -220,22 +238,11 @@ def _stop(directory: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
             daemon.kill()
             daemon.wait()
     # What slurmd started outlives it, and each may start another before it ends.
-    while processes := _processes(directory):
+    while processes := Cluster(directory).processes():
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
-
-
-def _processes(directory: Path) -> list[int]:
-    """Processes of this cluster: they carry the path of its configuration."""
-    mark = f"SLURM_CONF={directory}/slurm.conf".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in (path / "environ").read_bytes().split(b"\0"):
-                found.append(int(path.name))
-    return [process for process in found if process != os.getpid()]
 
 
 def _by_hand() -> None:

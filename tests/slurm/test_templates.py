@@ -1,0 +1,401 @@
+"""The templates of slurm/ on a real slurmctld: signals, requeues, and the bits of what comes out.
+
+The cluster is this machine (cluster.py).  A requeued job waits two minutes in it, and runs on
+when a test releases it; what a test submits is small, and still running when its signal comes,
+because the signal waits for the first of many blocks.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cluster import NODES, Cluster
+from tiny import assert_same_payload, payload
+
+from manybody.study.store import Store
+
+ROOT = Path(__file__).parents[2]
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
+needs_mpi = pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun on PATH")
+
+# Blocks of a few tenths of a second, many.
+ENSEMBLE = """
+name = "ensemble"
+seed = 11
+samples = {samples}
+block_size = 4
+times = {{ start = 0.0, stop = 50.0, count = 20 }}
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+[[systems]]
+model = "dirac_syk2"
+n_sites = [{sites}]
+"""
+# A few samples of seconds, each shared by all ranks.
+LARGE = """
+name = "large"
+seed = 12
+samples = 3
+block_size = 1
+times = { start = 0.0, stop = 60.0, count = 13 }
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+[[systems]]
+model = "anderson3d"
+length = 5
+disorder = 5.0
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job or an array task; log: what it printed, over all its restarts."""
+
+    cluster: Cluster
+    name: str
+    log: Path
+
+    @property
+    def facts(self):
+        return self.cluster.job(self.name)
+
+    def wait_for(self, state, restarts=0, seconds=150.0):
+        """Return when the job is in a state after so many restarts; fail when it cannot be."""
+        end = time.monotonic() + seconds
+        wanted = (state, str(restarts))
+        while (now := self._now()) != wanted:
+            if now[0] in ENDED or time.monotonic() > end:
+                pytest.fail(
+                    f"job {self.name} is {now}, not {wanted}; it said\n{self.said}"
+                    f"\n{self.facts}\n{self.cluster.logs()}"
+                )
+            time.sleep(0.2)
+
+    def _now(self):
+        facts = self.facts
+        return facts["JobState"], facts["Restarts"]
+
+    @property
+    def said(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+    @property
+    def exit_code(self):
+        code, killed_by = self.facts["ExitCode"].split(":")
+        assert killed_by == "0", f"killed by signal {killed_by}: {self.said}"
+        return int(code)
+
+    def stop(self):
+        """The signal that Slurm sends before the time limit, to the same process: the shell."""
+        self.cluster.call("scancel", "--batch", "--signal=USR1", self.name)
+
+    def release(self):
+        """Do not wait for the two minutes after a requeue.
+
+        Not at once either: slurmd knows the second in which it ended a job, and takes the job
+        for ended when it comes back within that.
+        """
+        self.cluster.call("scontrol", "update", f"JobId={self.name}", "StartTime=now+3")
+
+
+def submit(cluster, template, *arguments, options=(), log, **variables):
+    """sbatch, as from the checkout; the id of the job."""
+    variables = {
+        "MANYBODY_ROOT": str(ROOT),
+        "MANYBODY_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        # More ranks than cores: those that wait leave them to the others.
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        **variables,
+    }
+    said = cluster.call(
+        "sbatch", "--parsable", f"--output={log}", *options,
+        str(ROOT / "slurm" / template), *map(str, arguments), **variables,
+    )  # fmt: skip
+    return said.strip()
+
+
+def array(cluster, folder, *arguments, tasks, options=(), **variables):
+    """The tasks of a submitted ensemble."""
+    name = submit(
+        cluster, "ensemble.sbatch", *arguments,
+        options=[f"--array=0-{tasks - 1}", *options], log=folder / "array-%a.log", **variables,
+    )  # fmt: skip
+    return [Job(cluster, f"{name}_{i}", folder / f"array-{i}.log") for i in range(tasks)]
+
+
+def single(cluster, folder, template, *arguments, **keywords):
+    """A submitted job that is no array."""
+    log = folder / f"{template}.log"
+    return Job(cluster, submit(cluster, template, *arguments, log=log, **keywords), log)
+
+
+def manybody(*arguments, launcher=()):
+    """A command of manybody outside Slurm, with the environment of the templates."""
+    dropped = ("SLURM", "OMPI_", "PMI")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    }
+    done = subprocess.run(
+        [*launcher, sys.executable, "-m", "manybody", *map(str, arguments)],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def blocks(directory):
+    return sorted(directory.rglob("*.h5"))
+
+
+def wait_for_block(job, directory, number=1, seconds=60.0):
+    end = time.monotonic() + seconds
+    while len(blocks(directory)) < number:
+        assert time.monotonic() < end, f"no block in {directory}; {job.name} said\n{job.said}"
+        time.sleep(0.05)
+
+
+def assert_complete(directory, unbroken):
+    """The stores hold the same samples and bits, all that their study asks for."""
+    found = payload(Store(directory))
+    n_samples = sum(
+        system.samples * len(system.points) for system in Store(unbroken).study.systems
+    )
+    assert len(found) == n_samples
+    assert_same_payload(found, payload(Store(unbroken)))
+
+
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory):
+    """(study file, store of an unbroken run of one process)."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    study = folder / "ensemble.toml"
+    study.write_text(ENSEMBLE.format(samples=120, sites=64))
+    manybody("run", study, "--out", folder / "unbroken", "--quiet")
+    return study, folder / "unbroken"
+
+
+@pytest.fixture(scope="module")
+def limited(cluster, tmp_path_factory):
+    """(job, folder) of an ensemble far too long for its minute, submitted before other tests."""
+    folder = tmp_path_factory.mktemp("limited")
+    study = folder / "limited.toml"
+    study.write_text(ENSEMBLE.format(samples=100_000, sites=96))
+    options = ["--ntasks=1", "--time=1", "--signal=B:USR1@20"]
+    (job,) = array(cluster, folder, study, folder / "store", "--quiet", tasks=1, options=options)
+    return job, folder
+
+
+@needs_mpi
+@pytest.mark.usefixtures("limited")
+def test_a_signalled_task_is_requeued_and_the_merged_shards_are_an_unbroken_run(
+    cluster, ensemble, tmp_path
+):
+    study, unbroken = ensemble
+    steady, stopped = array(
+        cluster,
+        tmp_path,
+        study,
+        tmp_path / "shard-%a",
+        tasks=2,
+        options=["--ntasks=2", f"--nodelist={NODES[0]}"],
+    )
+    wait_for_block(stopped, tmp_path / "shard-1")
+    stopped.stop()
+    stopped.wait_for("PENDING", restarts=1)
+    done_before = blocks(tmp_path / "shard-1")
+    assert 0 < len(done_before) < 15, "of its 15 blocks some are done"
+    stopped.release()
+    stopped.wait_for("COMPLETED", restarts=1)
+    steady.wait_for("COMPLETED", restarts=0)
+    assert set(done_before) < set(blocks(tmp_path / "shard-1")), "it went on, not from the start"
+    # The second run did not erase what the first said.
+    first, last = (stopped.said.index(f"thread(s), restart {i}") for i in range(2))
+    assert first < stopped.said.index("is queued again") < last
+
+    shards = [tmp_path / f"shard-{i}" for i in range(2)]
+    manybody("merge", *shards, "--out", tmp_path / "merged")
+    assert_complete(tmp_path / "merged", unbroken)
+
+
+def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, tmp_path):
+    study, unbroken = ensemble
+    store = tmp_path / "store"
+    dying, stopped, steady = tasks = array(
+        cluster, tmp_path, study, store, tasks=3, options=["--ntasks=1"]
+    )
+    array_id = dying.name.split("_")[0]
+    resume = single(
+        cluster, tmp_path, "resume.sbatch", study, store,
+        options=[f"--dependency=afterany:{array_id}", "--ntasks=1"],
+    )  # fmt: skip
+    for task in tasks:
+        task.wait_for("RUNNING")
+    wait_for_block(steady, store, number=3)
+    stopped.stop()
+    (process,) = [
+        number
+        for number in cluster.processes(SLURM_ARRAY_JOB_ID=array_id, SLURM_ARRAY_TASK_ID="0")
+        if b"--shard" in Path(f"/proc/{number}/cmdline").read_bytes()
+    ]
+    os.kill(process, signal.SIGKILL)
+    dying.wait_for("FAILED", restarts=0)
+    assert dying.exit_code == 128 + signal.SIGKILL
+    stopped.wait_for("PENDING", restarts=1)
+    steady.wait_for("COMPLETED")
+    # A task that is queued again has not ended.
+    assert resume.facts["JobState"] == "PENDING"
+    assert "afterany" in resume.facts["Dependency"]
+    assert len(blocks(store)) < 30
+    stopped.release()
+    stopped.wait_for("COMPLETED", restarts=1)
+    assert len(blocks(store)) < 30
+    resume.wait_for("COMPLETED")
+    assert resume.exit_code == 0
+    assert_complete(store, unbroken)
+    assert list((store / "report").glob("*.png"))
+    assert "figure: " in resume.said
+
+
+# Ranks of what Slurm takes for two nodes must not meet in shared memory as if they were on two.
+@needs_mpi
+@pytest.mark.parametrize(
+    ("nodes", "variables"),
+    [(2, {"OMPI_MCA_btl": "tcp,self"}), (1, {"MANYBODY_LAUNCHER": "srun --mpi=pmix"})],
+    ids=["mpirun, two nodes", "srun"],
+)
+def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, variables):
+    study, unbroken = large
+    store = tmp_path / "store"
+    job = single(
+        cluster, tmp_path, "large-sample.sbatch", study, store,
+        options=[f"--nodes={nodes}", f"--ntasks-per-node={2 // nodes}"], **variables,
+    )  # fmt: skip
+    wait_for_block(job, store)
+    job.stop()
+    job.wait_for("PENDING", restarts=1)
+    assert len(blocks(store)) < 3
+    job.release()
+    job.wait_for("COMPLETED", restarts=1)
+    assert job.exit_code == 0
+    assert_complete(store, unbroken)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """(study file, store of an unbroken run of two ranks a sample)."""
+    folder = tmp_path_factory.mktemp("large")
+    study = folder / "large.toml"
+    study.write_text(LARGE)
+    manybody(
+        "run", study, "--out", folder / "unbroken", "--group-size", 2, "--quiet",
+        launcher=["mpirun", "-n", "2"],
+    )  # fmt: skip
+    return study, folder / "unbroken"
+
+
+def test_what_cannot_run_is_said_and_not_queued_again(cluster, ensemble, tmp_path):
+    study, _ = ensemble
+    store = tmp_path / "store"
+    one = ["--ntasks=1"]
+    cases = {
+        "usage: sbatch slurm/ensemble.sbatch STUDY STORE": ("ensemble.sbatch", [study], {}),
+        "usage: sbatch slurm/large-sample.sbatch": ("large-sample.sbatch", [], {}),
+        "usage: sbatch slurm/resume.sbatch": ("resume.sbatch", [study], {}),
+        "join them first (manybody merge)": ("resume.sbatch", [study, tmp_path / "s-%a"], {}),
+        "no Python at /nowhere/python": (
+            "resume.sbatch", [study, store], {"MANYBODY_PYTHON": "/nowhere/python"},
+        ),
+        "/nowhere is not the checkout": (
+            "resume.sbatch", [study, store], {"MANYBODY_ROOT": "/nowhere"},
+        ),
+        "no-such-study": ("resume.sbatch", ["no-such-study", store], {}),
+        "--array must be 0-(N-1)": ("ensemble.sbatch", [study, store], {"array": "3"}),
+    }  # fmt: skip
+    jobs = {}
+    for number, (words, (template, arguments, variables)) in enumerate(cases.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        options = list(one)
+        if template == "large-sample.sbatch":
+            options = ["--nodes=1", "--ntasks-per-node=1", "--time=5"]
+        if template == "ensemble.sbatch":
+            options.append(f"--array={variables.pop('array', '0')}")
+        jobs[words] = single(
+            cluster, folder, template, *arguments, options=options, **variables
+        )  # fmt: skip
+    for words, job in jobs.items():
+        job.wait_for("FAILED", restarts=0)
+        assert job.exit_code == 2, job.said
+        assert words in job.said
+    assert not store.exists()
+
+
+def test_a_job_that_may_not_be_requeued_says_so_and_a_cancelled_one_is_not(
+    cluster, ensemble, tmp_path
+):
+    study, unbroken = ensemble
+    (tmp_path / "cancelled").mkdir()
+    stopped, cancelled = jobs = [
+        single(
+            cluster, folder, "resume.sbatch", study, folder / "store",
+            options=["--ntasks=1", *options],
+        )
+        for folder, options in ((tmp_path, ["--no-requeue"]), (tmp_path / "cancelled", []))
+    ]  # fmt: skip
+    for job in jobs:
+        wait_for_block(job, job.log.parent / "store")
+    stopped.stop()
+    cluster.call("scancel", cancelled.name)
+    stopped.wait_for("FAILED")
+    assert stopped.exit_code == 75
+    assert f"does not requeue job {stopped.name}" in stopped.said
+    cancelled.wait_for("CANCELLED")
+    assert "queued again" not in cancelled.said
+    # Told to end, it was given the time to: no block is lost, and none is torn.
+    assert cancelled.exit_code == 75
+    again = single(
+        cluster, tmp_path, "resume.sbatch", study, tmp_path / "cancelled/store",
+        options=["--ntasks=1"],
+    )  # fmt: skip
+    again.wait_for("COMPLETED")
+    assert_complete(tmp_path / "cancelled/store", unbroken)
+
+
+def test_a_time_limit_stops_a_job_in_good_order(limited):
+    """Slurm's own signal, before a real limit of one minute.
+
+    The study is far too long for the limit on any machine; before the restart it is cut down to
+    a little more than what is done.
+    """
+    job, folder = limited
+    job.wait_for("PENDING", restarts=1)
+    done = blocks(folder / "store")
+    assert done
+    assert "TIME LIMIT" not in job.said
+    n_samples = 4 * len(done) + 12
+    study = folder / "limited.toml"
+    study.write_text(ENSEMBLE.format(samples=n_samples, sites=96))
+    job.release()
+    job.wait_for("COMPLETED", restarts=1)
+    assert set(done) < set(blocks(folder / "store"))
+    manybody("run", study, "--out", folder / "unbroken", "--quiet")
+    assert_complete(folder / "store", folder / "unbroken")
