@@ -3,6 +3,9 @@
 # tests/mpi again on 1, 2 and 3 ranks. All of them run whatever fails; the exit status is 0
 # only when all passed, and the last line counts the tests and checks.
 #
+# The templates of slurm/ are tested on a Slurm that the tests start themselves; as root on a
+# Debian without one, its packages (slurm-wlm, munge) are installed, else those tests are skipped.
+#
 # Cost:    the set-up of scripts/setup.sh on the first call, then a few minutes on two cores.
 # Launch:  bash scripts/test.sh
 set -euo pipefail
@@ -13,6 +16,12 @@ cd "$root"
 
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg PYTHONFAULTHANDLER=1
 choose_blas_kernels
+# A machine with a part of Slurm belongs to a cluster: nothing is added to that. And slurmd starts
+# jobs as root alone, so for anybody else its package would be of no use. The package of munge may
+# start its service, which the tests leave alone; those of Slurm start nothing unconfigured.
+if ! command -v sbatch >/dev/null && [ "$(id -u)" = 0 ] && can_apt; then
+  apt_install slurm-wlm munge || say "apt-get could not install Slurm (above): not tested"
+fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 

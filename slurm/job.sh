@@ -44,13 +44,12 @@ run() {
   local code
   printf '%s: on %s, %s rank(s) x %s thread(s), restart %s\n' "$SLURM_JOB_NAME" \
     "$SLURM_JOB_NODELIST" "$ranks" "$threads" "${SLURM_RESTART_COUNT:-0}" >&2
-  cancelled=""
+  "${launch[@]}" "$python" -m manybody run "$@" --threads "$threads" &
+  child=$! cancelled=""
   trap 'interrupted=yes; kill -s USR1 "$child" || true' USR1
   # At a scancel or the time limit Slurm itself sends TERM to everything in the job.  The shell
   # only has to outlive the ranks: when it ends, Slurm kills what is left.
   trap 'interrupted=yes; cancelled=yes' TERM
-  "${launch[@]}" "$python" -m manybody run "$@" --threads "$threads" &
-  child=$!
   # A trapped signal ends `wait`, not what it waits for.
   interrupted=yes
   while [ -n "$interrupted" ]; do

@@ -50,7 +50,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SwitchType=switch/none
 MpiDefault=none
-SchedulerParameters=batch_sched_delay=0
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 MinJobAge=3600
@@ -78,13 +78,13 @@ class Cluster:
         self.environment = environment(directory)
 
     def call(self, *command: str, **variables: str) -> str:
-        """Output of a client command; `variables` are added to its environment."""
+        """What a client command says; `variables` are added to its environment."""
         done = subprocess.run(
-            command, env={**self.environment, **variables},
-            capture_output=True, text=True, timeout=60,
+            command, env={**self.environment, **variables}, text=True, timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+            raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
         return done.stdout
 
     def job(self, job_id: str) -> dict[str, str]:

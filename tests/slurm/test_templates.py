@@ -5,7 +5,9 @@ when a test releases it; what a test submits is small, and still running when it
 because the signal waits for the first of many blocks.
 """
 
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +24,10 @@ from manybody.study.store import Store
 
 ROOT = Path(__file__).parents[2]
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
-needs_mpi = pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun on PATH")
+needs_mpi = pytest.mark.skipif(
+    shutil.which("mpirun") is None or importlib.util.find_spec("mpi4py") is None,
+    reason="no mpirun on PATH, or mpi4py not installed",
+)
 
 # Blocks of a few tenths of a second, many.
 ENSEMBLE = """
@@ -45,14 +50,14 @@ name = "large"
 seed = 12
 samples = 3
 block_size = 1
-times = { start = 0.0, stop = 60.0, count = 13 }
+times = { start = 0.0, stop = 40.0, count = 21 }
 [bath]
 coupling = 0.2
 cutoff = 10.0
 beta = 5.0
 [[systems]]
 model = "anderson3d"
-length = 5
+length = 6
 disorder = 5.0
 """
 
@@ -116,8 +121,10 @@ def submit(cluster, template, *arguments, options=(), log, **variables):
         "PYTHONPATH": str(ROOT),
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        # More ranks than cores: those that wait leave them to the others.
+        # More ranks than cores: those that wait leave them to the others, and two jobs do not
+        # bind to the same.
         "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_hwloc_base_binding_policy": "none",
         **variables,
     }
     said = cluster.call(
@@ -199,7 +206,10 @@ def limited(cluster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("limited")
     study = folder / "limited.toml"
     study.write_text(ENSEMBLE.format(samples=100_000, sites=96))
-    options = ["--ntasks=1", "--time=1", "--signal=B:USR1@20"]
+    # As in the template, but for the seconds.
+    text = (ROOT / "slurm/ensemble.sbatch").read_text()
+    signal_option = re.search(r"^#SBATCH (--signal=.*)@", text, re.MULTILINE)[1]
+    options = ["--ntasks=1", "--time=1", f"{signal_option}@20"]
     (job,) = array(cluster, folder, study, folder / "store", "--quiet", tasks=1, options=options)
     return job, folder
 
@@ -283,6 +293,8 @@ def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, tm
     ids=["mpirun, two nodes", "srun"],
 )
 def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, variables):
+    if "MANYBODY_LAUNCHER" in variables and "pmix" not in cluster.call("srun", "--mpi=list"):
+        pytest.skip("this Slurm has no PMIx")
     study, unbroken = large
     store = tmp_path / "store"
     job = single(
