@@ -79,7 +79,7 @@ class Job:
         end = time.monotonic() + seconds
         wanted = (state, str(restarts))
         while (now := self._now()) != wanted:
-            if now[0] in ENDED or time.monotonic() > end:
+            if now[0] in ENDED or int(now[1]) > restarts or time.monotonic() > end:
                 pytest.fail(
                     f"job {self.name} is {now}, not {wanted}; it said\n{self.said}"
                     f"\n{self.facts}\n{self.cluster.logs()}"
