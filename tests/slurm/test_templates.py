@@ -44,11 +44,11 @@ beta = 5.0
 model = "dirac_syk2"
 n_sites = [{sites}]
 """
-# A few samples of seconds, each shared by all ranks.
+# Two samples of seconds, each shared by all ranks and long enough for more than two segments.
 LARGE = """
 name = "large"
 seed = 12
-samples = 3
+samples = 2
 block_size = 1
 times = { start = 0.0, stop = 40.0, count = 21 }
 [bath]
@@ -57,7 +57,7 @@ cutoff = 10.0
 beta = 5.0
 [[systems]]
 model = "anderson3d"
-length = 6
+length = 7
 disorder = 5.0
 """
 
@@ -304,10 +304,12 @@ def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, varia
     wait_for_block(job, store)
     job.stop()
     job.wait_for("PENDING", restarts=1)
-    assert len(blocks(store)) < 3
+    assert len(blocks(store)) == 1
+    assert list(store.glob("checkpoints/*/*.state")), "the second sample stopped half-way"
     job.release()
     job.wait_for("COMPLETED", restarts=1)
     assert job.exit_code == 0
+    assert not list(store.glob("checkpoints/*/*.state"))
     assert_complete(store, unbroken)
 
 
