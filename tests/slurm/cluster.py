@@ -27,8 +27,8 @@ CORES = 4  # of each node, whatever the machine has: jobs may overlap
 READY = "ready"
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
-# Every node is a daemon on this machine.  A requeued job waits two minutes, so that a test can
-# look at it and then release it.
+# Every node is a daemon on this machine.  A requeued job waits for cred_expire, in seconds: until
+# a test has looked at it and releases it.
 _CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -37,7 +37,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={directory}/munge.socket
+AuthInfo=socket={directory}/munge.socket,cred_expire=1000
 StateSaveLocation={directory}/state
 SlurmctldPidFile={directory}/slurmctld.pid
 SlurmdSpoolDir={directory}/spool-%n
