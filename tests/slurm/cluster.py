@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "squeue", "srun")
@@ -210,7 +210,9 @@ def _idle(directory: Path) -> bool:
     return done.returncode == 0 and done.stdout.split() == ["idle"] * len(NODES)
 
 
-def _wait_for(condition, daemons, what) -> None:  # type: ignore[no-untyped-def]
+def _wait_for(
+    condition: Callable[[], bool], daemons: list[subprocess.Popen[bytes]], what: str
+) -> None:
     end = time.monotonic() + 60.0
     while not condition():
         ended = [daemon.args for daemon in daemons if daemon.poll() is not None]

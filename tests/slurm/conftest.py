@@ -13,7 +13,7 @@ from cluster import running_cluster, why_not  # noqa: E402
 
 @pytest.fixture(scope="session")
 def cluster():
-    """Two or three nodes on this machine; skips with the reason where none can be had."""
+    """Three nodes on this machine; skips with the reason where none can be had."""
     if reason := why_not():
         pytest.skip(f"no Slurm: {reason}")
     with running_cluster() as cluster:
