@@ -1,4 +1,4 @@
-"""python -m manybody: plan | run | sample | status | merge | report | studies | doctor."""
+"""python -m manybody: plan | run | sample | status | merge | compare-stores | report | ..."""
 
 import argparse
 import os
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "sample": _sample,
             "status": _status,
             "merge": _merge,
+            "compare-stores": _compare_stores,
             "report": _report,
             "studies": _studies,
             "doctor": _doctor,
@@ -102,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     merge = commands.add_parser("merge", help="several stores of one study into one")
     merge.add_argument("directories", metavar="DIR", nargs="+")
     merge.add_argument("--out", required=True, metavar="DIR", help="made if needed; may be a DIR")
+
+    compare = commands.add_parser(
+        "compare-stores", help="two stores against each other, sample by sample"
+    )
+    compare.add_argument("left", metavar="A")
+    compare.add_argument("right", metavar="B")
 
     report = commands.add_parser("report", help="figures and tables of a store")
     report.add_argument("directory", metavar="DIR")
@@ -219,6 +226,15 @@ def _status(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.store import Store
 
     print("\n".join(status_lines(Store(options.directory))), flush=True)
+    return 0
+
+
+def _compare_stores(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.study.comparing import comparison_lines
+    from manybody.study.store import Store
+
+    lines = comparison_lines(Store(options.left), Store(options.right))
+    print("\n".join(lines), flush=True)
     return 0
 
 

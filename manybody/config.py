@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from manybody.physics.baths import OhmicBath
 from manybody.physics.models import FAMILIES, SingleParticleModel
 from manybody.seeding import generator, sample_entropy
 
-FORMATS = ("png", "pdf", "csv")
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # What may be measured of a sample.
 TRACE_DISTANCE = "trace_distance"
 OBSERVABLES = (TRACE_DISTANCE, "steady_state", "gap", "level_statistics")
@@ -79,6 +80,25 @@ class System:
 
 
 @dataclass(frozen=True)
+class Convergence:
+    """Which samples a study computes again, and how, to know its numerical errors.
+
+    samples: the first so many of every size; max_sites: of systems no larger, None for all;
+    tolerance, stepper, drop_tolerance: other values to compute them with, one at a time;
+    operator: other operators; time_refinement: times as many output times, the study's among
+    them.
+    """
+
+    samples: int
+    max_sites: int | None = None
+    tolerance: tuple[float, ...] = ()
+    stepper: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
+    drop_tolerance: tuple[float, ...] = ()
+    time_refinement: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
@@ -102,7 +122,8 @@ class Study:
     # Ranks that share a sample; None lets the cost model decide, size by size.
     group_size: int | None = None
     block_size: int = 5
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    convergence: Convergence | None = None
 
     @property
     def evolves(self) -> bool:
@@ -162,12 +183,52 @@ class Study:
             "block_size": self.block_size,
             "formats": list(self.formats),
             "systems": systems,
+            **({"convergence": asdict(self.convergence)} if self.convergence else {}),
         }
+
+    def variants(self) -> dict[str, "Study"]:
+        """Name -> the study that computes some samples otherwise, see `Convergence`."""
+        wish = self.convergence
+        if wish is None:
+            return {}
+        systems = []
+        for system in self.systems:
+            sizes = [p.size for p in system.points if p.n_sites <= (wish.max_sites or p.n_sites)]
+            if sizes:
+                samples = min(wish.samples, system.samples)
+                systems.append(replace(system, sizes=tuple(sizes), samples=samples))
+        base = replace(self, systems=tuple(systems), convergence=None)
+        found = {
+            f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
+        }
+        for value in wish.stepper:
+            # Options are of the stepper that they were written for.
+            found[f"stepper={value}"] = replace(base, stepper=value, petsc_options="")
+        for value in wish.operator:
+            kept = self.drop_tolerance if value == "assembled" else 0.0
+            found[f"operator={value}"] = replace(base, operator=value, drop_tolerance=kept)
+        for drop in wish.drop_tolerance:
+            found[f"drop_tolerance={drop:g}"] = replace(
+                base, operator="assembled", drop_tolerance=drop
+            )
+        for factor in wish.time_refinement:
+            found[f"time_refinement={factor}"] = replace(base, times=refined(self.times, factor))
+        return found if systems else {}
 
     def hash(self) -> str:
         """SHA-256 of the identity in canonical JSON."""
         text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
+    """`factor` times as many output times, those given among them with the same bits."""
+    found = []
+    for start, stop in zip((0.0, *times), times):
+        step = (stop - start) / factor
+        found += [start + index * step for index in range(1, factor)] if step > 0.0 else []
+        found.append(stop)
+    return tuple(found)
 
 
 def from_json(values: Mapping[str, Any]) -> Study:
@@ -185,6 +246,12 @@ def from_json(values: Mapping[str, Any]) -> Study:
     )
     rest = {key: values[key] for key in values if key not in ("bath", "systems")}
     rest.update({key: tuple(rest[key]) for key in _LISTS if key in rest})
+    if "convergence" in rest:
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in rest["convergence"].items()
+        }
+        rest["convergence"] = Convergence(**given)
     return Study(bath=OhmicBath(**bath), systems=systems, **rest)
 
 
@@ -200,6 +267,7 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     return replace(
         stored,
         formats=wanted.formats,
+        convergence=wanted.convergence or stored.convergence,
         group_size=wanted.group_size,
         systems=tuple(merged.values()),
     )

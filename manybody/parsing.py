@@ -3,7 +3,7 @@
 import itertools
 import re
 import tomllib
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 
 from manybody.config import (
     BATH_KEYS,
+    DEFAULT_FORMATS,
     FORMATS,
     OBSERVABLES,
     TRACE_DISTANCE,
+    Convergence,
     Study,
     System,
     Value,
@@ -75,7 +77,7 @@ def parse_study(text: str, origin: str) -> Study:
 def _study(table: dict[str, Any]) -> Study:
     optional = {"description", "initial_site", "lamb_shift", "stepper", "tolerance"}
     optional |= {"petsc_options", "operator", "drop_tolerance", "group_size"}
-    optional |= {"block_size", "outputs", "observables"}
+    optional |= {"block_size", "outputs", "observables", "convergence"}
     required = {"name", "seed", "samples", "bath", "systems"}
     observables = _observables(table.get("observables", [TRACE_DISTANCE]))
     if TRACE_DISTANCE in observables:
@@ -113,10 +115,16 @@ def _study(table: dict[str, Any]) -> Study:
         raise ValueError(f"operator = {operator!r}: {error}") from error
     outputs = _table("outputs", table.get("outputs", {}))
     _check_keys("outputs", outputs, set(), {"formats"})
-    formats = outputs.get("formats", list(FORMATS))
+    formats = outputs.get("formats", list(DEFAULT_FORMATS))
     if not isinstance(formats, list) or not formats:
         raise TypeError(f"outputs.formats = {formats!r}: a list of {', '.join(FORMATS)} is needed")
+    convergence = None
+    if "convergence" in table:
+        if TRACE_DISTANCE not in observables:
+            raise ValueError("convergence: needs 'trace_distance' among the observables")
+        convergence = _convergence(table["convergence"])
     return Study(
+        convergence=convergence,
         name=_name(table["name"]),
         description=_text("description", table.get("description", "")),
         seed=arguments.integer("seed", table["seed"], 0),
@@ -134,6 +142,42 @@ def _study(table: dict[str, Any]) -> Study:
         group_size=parse_group_size(table.get("group_size", "auto"), stepper),
         block_size=arguments.integer("block_size", table.get("block_size", 5), 1),
         formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
+    )
+
+
+def _convergence(value: object) -> Convergence:
+    table = _table("convergence", value)
+    names = {field.name for field in fields(Convergence)}
+    _check_keys("convergence", table, {"samples"}, names - {"samples"})
+    most = table.get("max_sites")
+    steppers = _listed(table.get("stepper", []))
+    for name in steppers:
+        arguments.choice("convergence.stepper", name, STEPPERS)
+        try:
+            build_stepper(name, 1e-10)
+        except RuntimeError as error:
+            raise ValueError(f"convergence.stepper = {name!r}: {error}") from error
+    tolerances = _listed(table.get("tolerance", []))
+    operators = _listed(table.get("operator", []))
+    drops = _listed(table.get("drop_tolerance", []))
+    try:
+        for name in operators:
+            check_operator(name, 0.0)
+        for drop in drops:
+            check_operator("assembled", drop)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"convergence: {error}") from error
+    finer = _listed(table.get("time_refinement", []))
+    return Convergence(
+        samples=_samples("convergence.samples", table["samples"]),
+        max_sites=None if most is None else arguments.integer("convergence.max_sites", most, 1),
+        tolerance=tuple(arguments.tolerance(entry) for entry in tolerances),
+        stepper=tuple(steppers),
+        operator=tuple(operators),
+        drop_tolerance=tuple(float(drop) for drop in drops),
+        time_refinement=tuple(
+            arguments.integer("convergence.time_refinement", factor, 2) for factor in finer
+        ),
     )
 
 

@@ -45,8 +45,8 @@ run() {
   printf '%s: on %s, %s rank(s) x %s thread(s), restart %s\n' "$SLURM_JOB_NAME" \
     "$SLURM_JOB_NODELIST" "$ranks" "$threads" "${SLURM_RESTART_COUNT:-0}" >&2
   "${launch[@]}" "$python" -m manybody run "$@" --threads "$threads" &
-  child=$! cancelled=""
-  trap 'interrupted=yes; kill -s USR1 "$child" || true' USR1
+  child=$! cancelled="" asked=""
+  trap 'interrupted=yes; asked=yes; kill -s USR1 "$child" || true' USR1
   # At a scancel or the time limit Slurm itself sends TERM to everything in the job.  The shell
   # only has to outlive the ranks: when it ends, Slurm kills what is left.
   trap 'interrupted=yes; cancelled=yes' TERM
@@ -57,6 +57,8 @@ run() {
     code=0
     wait "$child" || code=$?
   done
+  # 138: killed by our USR1 in the second before Python listens; nothing was begun.
+  if [ "$code" = 138 ] && [ -n "$asked" ]; then code=75; fi
   return "$code"
 }
 
