@@ -154,16 +154,25 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     shard = _shard(options.shard)
     study, text = together(comm, lambda: _requested_study(options))
     store = Store(options.out)
+    failed, missing, stopped = 0, 0, ""
     with StopRequest() as stop:
-        study = prepare(study, store, comm, text)
+        places = {"": (study, store)}
+        places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
+        prepared = {
+            name: (prepare(each, place, comm, "" if name else text), place)
+            for name, (each, place) in places.items()
+        }
         try:
-            # Not from the environment alone: bits depend on the number of BLAS threads.
-            with blas_threads(options.threads):
-                outcome = run_study(
-                    study, store, comm, options.threads, options.quiet, shard, stop, text
-                )
+            for each, place in prepared.values():
+                # Not from the environment alone: bits depend on the number of BLAS threads.
+                with blas_threads(options.threads):
+                    outcome = run_study(
+                        each, place, comm, options.threads, options.quiet, shard, stop, text
+                    )
+                failed, missing = failed + outcome.failed, missing + outcome.missing
+                stopped = stopped or outcome.stopped
             # A shard leaves the report to whoever completes the store.
-            if rank_of(comm) == 0 and not outcome.stopped and options.shard is None:
+            if rank_of(comm) == 0 and not stopped and options.shard is None:
                 _write_report(store, None)
         except BaseException:
             # Past the checks nothing is bad input, and the other ranks know nothing of it.
@@ -174,19 +183,19 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
                 comm.Abort(1)
             return 1
     said = rank_of(comm) == 0
-    if outcome.stopped and outcome.missing:
+    if stopped and missing:
         if said:
             print(
-                f"manybody: stopped by {outcome.stopped}, {outcome.missing} samples are left: the "
-                "same command goes on",
+                f"manybody: stopped by {stopped}, {missing} samples are left: the same command "
+                "goes on",
                 file=sys.stderr,
                 flush=True,
             )
         return STOPPED
-    if outcome.failed:
+    if failed:
         if said:
             print(
-                f"manybody: {outcome.failed} samples have failed, see "
+                f"manybody: {failed} samples have failed, see "
                 f"{store.directory / 'failures'}; the next run tries them again",
                 file=sys.stderr,
                 flush=True,
@@ -282,7 +291,9 @@ def _write_report(store: Any, formats: Sequence[str] | None) -> None:
     summary, paths = write_report(store, formats)
     print(summary)
     for path in paths:
-        kind = "figure" if path.suffix in (".png", ".pdf") else "table"
+        kind = {".html": "report", ".md": "report", ".csv": "table", ".parquet": "table"}.get(
+            path.suffix, "figure"
+        )
         print(f"{kind}: {path}")
     print(f"data: {store.directory / 'blocks'}", flush=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 from manybody.config import Study, System
 from manybody.physics.levels import GOE, GUE, POISSON
 from manybody.physics.models import FAMILIES
+from manybody.study.numerics import error_against_count
 from manybody.study.results import PointResult, StudyResult, system_title
 from manybody.study.spectral import figures_of
 
@@ -21,6 +22,9 @@ def draw_figures(results: StudyResult) -> dict[str, Any]:
     found = {}
     if results.study.evolves:
         found[results.study.name] = draw_distances(results)
+        found["spread"] = _draw_samples(results)
+        if any(point.n_samples > 2 for point in results.points):
+            found["precision"] = _draw_precision(results)
     panels = [panel for panel in _PANELS if panel.figures[0] in figures_of(results.study)]
     if panels:
         found[f"{results.study.name}-figures"] = _draw_panels(results, panels)
@@ -51,6 +55,57 @@ def draw_distances(results: StudyResult) -> Any:
         unused.set_visible(False)
     if columns * rows - n_panels >= 1:
         _describe(figure, axes[n_panels], results.study)
+    return figure
+
+
+def _draw_samples(results: StudyResult) -> Any:
+    """Every sample's own maximum against size, one panel a system."""
+    from matplotlib.figure import Figure
+
+    drawn = [(system, points) for system, points in results.systems if points]
+    columns = min(3, len(drawn))
+    rows = -(-len(drawn) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.3 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
+        colour = _COLOURS[index % len(_COLOURS)]
+        for place, point in enumerate(points):
+            own = np.sort(point.arrays["trace_distance"].max(axis=1))
+            # Side by side in order of size, which shows the distribution without overlap.
+            beside = place + 0.7 * (np.arange(len(own)) + 0.5) / len(own) - 0.35
+            axis.plot(beside, own, ".", ms=5, color=colour, alpha=0.75, mew=0)
+            axis.hlines(np.median(own), place - 0.4, place + 0.4, color="0.35", lw=1.4)
+        axis.set_xticks(range(len(points)), [str(point.point.n_sites) for point in points])
+        axis.set_ylim(bottom=0.0)
+        axis.set_title(system_title(system).replace("3D ", ""), fontsize=12)
+        axis.set_xlabel(r"number of sites $N$", fontsize=11)
+    axes[0].set_ylabel(r"$\max_t \|\rho_D - \rho_R\|_1$ of a sample", fontsize=11)
+    for unused in axes[len(drawn) :]:
+        unused.set_visible(False)
+    return figure
+
+
+def _draw_precision(results: StudyResult) -> Any:
+    """Standard error of the mean against the number of samples, all systems."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axis = figure.subplots()
+    drawn = [(system, points) for system, points in results.systems if points]
+    for index, (system, points) in enumerate(drawn):
+        for place, point in enumerate(points):
+            counts, errors = error_against_count(point, results.study.seed)
+            if len(counts) < 2 or not (errors > 0.0).all():
+                continue
+            axis.plot(
+                counts, errors, color=_COLOURS[index % len(_COLOURS)], lw=0.7 + 0.35 * place,
+                alpha=0.8, label=system_title(system).replace("3D ", "") if not place else None,
+            )  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("number of samples", fontsize=11)
+    axis.set_ylabel("standard error of the maximum of the mean", fontsize=11)
+    axis.legend(fontsize=9, frameon=False, title="thicker: larger systems", title_fontsize=9)
     return figure
 
 

@@ -1,7 +1,8 @@
 """Store -> averages over samples: what figures and tables show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from manybody.config import Point, Study, System
 from manybody.physics.models import FAMILIES
 from manybody.study.blocks import Block
+from manybody.study.comparing import PointDifference, compare_stores
 from manybody.study.spectral import figures_of
 from manybody.study.statistics import Spread, Summary, spread_of, summarise
+from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
 
 Real = NDArray[np.float64]
@@ -21,7 +24,7 @@ Real = NDArray[np.float64]
 class PointResult:
     """Everything a report says of one point.
 
-    n_samples: how many are there; summary: of the trace distance, None where it was not
+    samples: (n,) their indices, ascending; summary: of the trace distance, None where it was not
     measured; second: the same with near-coincident Bohr frequencies merged where that is
     ambiguous, None where no sample is; spreads: of the figures of other observables, by
     name; arrays: everything measured, sample axis first, by sample index; missing: number
@@ -29,7 +32,7 @@ class PointResult:
     """
 
     point: Point
-    n_samples: int
+    samples: NDArray[np.int64]
     summary: Summary | None
     second: Summary | None
     spreads: Mapping[str, Spread]
@@ -37,15 +40,28 @@ class PointResult:
     missing: int
     problems: tuple[str, ...]
 
+    @property
+    def n_samples(self) -> int:
+        """How many are there."""
+        return len(self.samples)
+
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """All points of a study, by system; origins: code and BLAS that computed blocks."""
+    """All points of a study, by system.
 
+    statuses: of every point, those without a sample too; origins: code and BLAS that computed
+    blocks; variants: name -> how the samples computed otherwise differ, see
+    `config.Convergence`.
+    """
+
+    directory: Path
     study: Study
     systems: tuple[tuple[System, tuple[PointResult, ...]], ...]
     problems: tuple[str, ...]
+    statuses: tuple[PointStatus, ...]
     origins: tuple[str, ...]
+    variants: Mapping[str, Sequence[PointDifference]]
 
     @property
     def points(self) -> list[PointResult]:
@@ -73,7 +89,19 @@ def load_results(store: Store) -> StudyResult:
             if blocks:
                 results.append(_point_result(study, system, point, blocks, problems))
         systems.append((system, tuple(results)))
-    return StudyResult(study, tuple(systems), tuple(all_problems), tuple(sorted(origins)))
+    return StudyResult(
+        store.directory,
+        study,
+        tuple(systems),
+        tuple(all_problems),
+        tuple(point_statuses(store)),
+        tuple(sorted(origins)),
+        {
+            name: compare_stores(store, variant)
+            for name in study.variants()
+            if (variant := store.variant(name)).exists
+        },
+    )
 
 
 def _origin(block: Block) -> str:
@@ -105,7 +133,7 @@ def _point_result(
             second = summarise(other, np.array(study.times), study.seed)
     return PointResult(
         point,
-        len(samples),
+        samples[order],
         summary,
         second,
         {name: spread_of(arrays[name]) for name in figures_of(study)},
@@ -113,6 +141,11 @@ def _point_result(
         max(0, system.samples - len(samples)),
         tuple(problems),
     )
+
+
+def point_title(point: Point) -> str:
+    """The system of a point in plain words."""
+    return system_title(System(point.model, point.parameters, (), 0, point.changes), plain=True)
 
 
 def system_title(system: System, plain: bool = False) -> str:

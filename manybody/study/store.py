@@ -3,6 +3,7 @@
     DIR/study.json                                    what this store holds
     DIR/blocks/<point>/<first>-<stop>-<hash>.h5       samples [first, stop) of a point
     DIR/failures/<point>/<sample>.json                samples that raised, and what
+    DIR/convergence/<variant>/                        stores of samples computed otherwise
     DIR/checkpoints/                                  where long samples go on, checkpoints.py
     DIR/claims/                                       who is working on what, advisory
 
@@ -42,6 +43,15 @@ class Store:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a description of a study."""
+        return (self.directory / "study.json").exists()
+
+    def variant(self, name: str) -> "Store":
+        """Where samples lie that were computed otherwise, see `config.Convergence`."""
+        return Store(self.directory / "convergence" / name)
 
     @property
     def study(self) -> Study:

@@ -1,190 +1,256 @@
-"""Averages -> text and CSV."""
+"""Averages -> tables: every number of a report, raw, one file each."""
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from manybody.config import Study, System
-from manybody.physics.models import FAMILIES
-from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
-from manybody.study.results import PointResult, StudyResult, system_title
-from manybody.study.spectral import SHOWN_FIGURES, figures_of
+from manybody.config import Point
+from manybody.physics.spectra import VERDICTS
+from manybody.study.document import Column, Table
+from manybody.study.results import PointResult, StudyResult, point_title
+from manybody.study.spectral import figures_of
+from manybody.study.statistics import spread_of
+from manybody.study.summary import WORST, WORST_OF_ALL
 
-# Worst figures of a certificate that a table shows, with the reduction that is "worst".
-_WORST: Mapping[str, Callable[[Any], Any]] = {
-    "trace_error": np.max,
-    "hermiticity_error": np.max,
-    "redfield_gibbs_residual": np.max,
-    "davies_gibbs_residual": np.max,
-    "kms_residual": np.max,
-    "smallest_eigenvalue": np.min,
-    "smallest_separation": np.min,
-    "secular_ambiguity": np.max,
-    "level_conditioning": np.max,
-    "stepper_error": np.max,
-}
+_POINT = (
+    Column("model"),
+    Column("parameters"),
+    Column("system", "system"),
+    Column("size"),
+    Column("n_sites", "N"),
+)
 
 
-# The figures worst in a report.
-_WORST_FIGURES: Mapping[str, Callable[[Any], Any]] = {
-    "steady_error": np.max,
-    "steady_smallest_eigenvalue": np.min,
-    "gap_residual": np.max,
-}
-
-
-def text_summary(results: StudyResult) -> str:
-    """Maxima with their errors, other figures, the worst of trust and what is missing."""
-    lines = []
-    for system, points in results.systems:
-        lines.append(system_title(system, plain=True))
-        if results.study.evolves:
-            lines += _maxima_lines(system, points)
-        lines += _spread_lines(results.study, system, points)
-    gaps = [point.arrays["gap"] for point in results.points if "gap" in point.arrays]
-    if gaps:
-        every = np.concatenate(gaps)
-        lines.append(
-            f"samples in which Redfield has a growing mode: {np.count_nonzero(every < 0.0)} of "
-            f"{len(every)}"
-        )
-    lines.append("worst figures over all samples")
-    for name, value in _worst(results.points).items():
-        lines.append(f"  {name:<26} {value:.2e}")
-    if results.study.evolves:
-        verdicts = np.concatenate([point.arrays["clustering"] for point in results.points])
-        for word in (STRUCTURAL, AMBIGUOUS):
-            count = int(np.count_nonzero(verdicts == VERDICTS.index(word)))
-            lines.append(f"  samples with {word} Bohr clusters: {count} of {len(verdicts)}")
-    if results.missing:
-        lines.append(f"MISSING: {results.missing} samples of the study are not in the store")
-    lines += [f"LEFT OUT: {problem}" for problem in results.problems]
-    if len(results.origins) > 1:
-        lines.append("MIXED: blocks were computed by different code, libraries or machines")
-        lines += [f"  {origin}" for origin in results.origins]
-    return "\n".join(lines)
-
-
-def _maxima_lines(system: System, points: Sequence[PointResult]) -> list[str]:
-    lines = [
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {'samples':>7}  "
-        f"{'max of mean':>11}  {'68% interval':>17}  {'t_max':>6}  mean of max"
-    ]
-    for result in points:
-        s = result.summary
-        assert s is not None
-        lines.append(
-            f"  {result.point.size:>8} {result.point.n_sites:>5} {s.moments.count:>7}  "
-            f"{s.maximum:>11.5f}  [{s.maximum_low:.5f}, {s.maximum_high:.5f}]  "
-            f"{s.time_of_maximum:>6.1f}  {s.mean_maximum:.5f} ± {s.mean_maximum_error:.5f}"
-        )
-        if result.second is not None:
-            count = np.count_nonzero(result.arrays["clustering"] == VERDICTS.index(AMBIGUOUS))
-            lines.append(
-                f"  {'':>8} AMBIGUOUS in {count} samples; {result.second.maximum:.5f} with "
-                "near-coincident Bohr frequencies merged"
-            )
-    return lines
-
-
-def _spread_lines(study: Study, system: System, points: Sequence[PointResult]) -> list[str]:
-    names = [name for name in SHOWN_FIGURES if name in figures_of(study)]
-    if not names:
-        return []
-    lines = [
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {'samples':>7}  {'':<16} "
-        f"{'mean ± standard error':>25}  median [16 %, 84 %]"
-    ]
-    for result in points:
-        point, head = result.point, f"{result.point.size:>8} {result.point.n_sites:>5}"
-        for name in names:
-            s = result.spreads[name]
-            label = f"{head} {s.count:>7}"
-            mean = f"{s.mean:.4e} ± {s.error:.1e}"
-            quantiles = f"{s.median:.4e} [{s.low:.2e}, {s.high:.2e}]"
-            lines.append(f"  {label}  {name:<16} {mean:>25}  {quantiles}")
-            head = " " * len(f"{point.size:>8} {point.n_sites:>5}")
-    return lines
-
-
-def _worst(points: Sequence[PointResult]) -> dict[str, float]:
-    found = {}
-    for name, reduce in {**_WORST, **_WORST_FIGURES}.items():
-        values = [reduce(point.arrays[name]) for point in points if name in point.arrays]
-        if values:
-            found[name] = float(reduce(values))
-    return found
-
-
-def tables(results: StudyResult) -> dict[str, str]:
-    """CSV texts by name: `curves` against time; `maxima` and `figures`, one row a point."""
-    found = {}
-    if results.study.evolves:
-        found["curves"], found["maxima"] = _curves(results), _maxima(results)
-    if figures_of(results.study):
-        found["figures"] = _figures(results)
-    return found
-
-
-_HEAD = ["model", "parameters", "size", "n_sites", "n_samples"]
-
-
-def _head(result: PointResult) -> list[Any]:
-    point = result.point
+def _point_cells(point: Point) -> tuple[Any, ...]:
     words = " ".join(f"{key}={value}" for key, value in (*point.parameters, *point.changes))
-    return [point.model, words, point.size, point.n_sites, result.n_samples]
+    return point.model, words, point_title(point), point.size, point.n_sites
 
 
-def _curves(results: StudyResult) -> str:
-    rows: list[list[Any]] = [[*_HEAD, "time", "mean", "standard_deviation", "standard_error"]]
+def digits(count: int) -> Callable[[Any], str]:
+    """How a report shows a real number: `count` significant digits."""
+
+    def write(value: Any) -> str:
+        return "" if value is None else f"{float(value):.{count}g}"
+
+    return write
+
+
+def scientific(value: Any) -> str:
+    """Powers of ten and two digits, for errors."""
+    return "" if value is None else f"{float(value):.1e}"
+
+
+def build_tables(results: StudyResult) -> list[Table]:
+    """All of them; those with nothing to say are left out."""
+    found = [_samples(results)]
+    if results.study.evolves:
+        found += [_curves(results), _maxima(results), _spread(results)]
+    if figures_of(results.study):
+        found.append(_figures(results))
+    found += [_certificates(results), _missing(results)]
+    return [table for table in found if table.rows]
+
+
+def _curves(results: StudyResult) -> Table:
+    columns = ("time", "mean", "standard_deviation", "standard_error")
+    return Table(
+        "curves",
+        "Trace distance against time",
+        (*_POINT, Column("n_samples"), *(Column(name) for name in columns)),
+        tuple(_curve_rows(results)),
+    )
+
+
+def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
     for result in results.points:
         assert result.summary is not None
         moments = result.summary.moments
-        columns = moments.mean, moments.standard_deviation, moments.standard_error
-        for time, *numbers in zip(results.study.times, *columns):
-            rows.append([*_head(result), time, *(repr(float(number)) for number in numbers)])
-    return _csv(rows)
+        arrays = moments.mean, moments.standard_deviation, moments.standard_error
+        for time, *numbers in zip(results.study.times, *arrays):
+            yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
 
 
-def _maxima(results: StudyResult) -> str:
-    rows: list[list[Any]] = [
-        [*_HEAD, "maximum_of_mean", "time_of_maximum", "interval_low", "interval_high",
-         "standard_error_there", "standard_deviation_there", "mean_of_maximum",
-         "mean_of_maximum_error", "maximum_of_mean_if_merged", "missing_samples",
-         *(f"worst_{name}" for name in _WORST)]
-    ]  # fmt: skip
+def _maxima(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("n_samples", "samples"),
+        Column("maximum_of_mean", "max of mean", digits(5)),
+        Column("interval_low", "68 % from", digits(5)),
+        Column("interval_high", "to", digits(5)),
+        Column("standard_error_there", "std. error", scientific),
+        Column("time_of_maximum", "at t [1/J]", digits(4)),
+        Column("standard_deviation_there"),
+        Column("mean_of_maximum", "mean of max", digits(5)),
+        Column("mean_of_maximum_error", "std. error", scientific),
+        Column("maximum_of_mean_if_merged"),
+        Column("missing_samples"),
+        *(Column(f"worst_{name}") for name in WORST),
+    )
+    rows = []
     for result in results.points:
         s = result.summary
         assert s is not None
-        worst = [repr(float(reduce(result.arrays[name]))) for name, reduce in _WORST.items()]
-        numbers = (s.maximum, s.time_of_maximum, s.maximum_low, s.maximum_high,
-                   s.maximum_error, s.maximum_deviation, s.mean_maximum,
-                   s.mean_maximum_error)  # fmt: skip
-        second = "" if result.second is None else repr(result.second.maximum)
-        rows.append([*_head(result), *map(repr, numbers), second, result.missing, *worst])
-    return _csv(rows)
+        worst = [float(reduce(result.arrays[name])) for name, reduce in WORST.items()]
+        merged = None if result.second is None else result.second.maximum
+        rows.append(
+            (*_point_cells(result.point), result.n_samples, s.maximum, s.maximum_low,
+             s.maximum_high, s.maximum_error, s.time_of_maximum, s.maximum_deviation,
+             s.mean_maximum, s.mean_maximum_error, merged, result.missing, *worst)
+        )  # fmt: skip
+    return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
 
 
-def _figures(results: StudyResult) -> str:
-    statistics = ("mean", "error", "deviation", "low", "median", "high")
-    rows: list[list[Any]] = [
-        [*_HEAD, "figure", "unit", "n_finite", "mean", "standard_error", "standard_deviation",
-         "quantile_16", "median", "quantile_84", "smallest", "largest"]
-    ]  # fmt: skip
+def _spread(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("mean", "mean", digits(4)),
+        Column("standard_deviation", "std. dev.", digits(3)),
+        Column("ratio", "std. dev. / mean", digits(2)),
+        Column("smallest", "smallest", digits(3)),
+        Column("quantile_16", "16 %", digits(3)),
+        Column("median", "median", digits(3)),
+        Column("quantile_84", "84 %", digits(3)),
+        Column("largest", "largest", digits(3)),
+    )
+    rows = []
+    for result in results.points:
+        own = result.arrays["trace_distance"].max(axis=1)
+        s = spread_of(own)
+        rows.append(
+            (*_point_cells(result.point), s.mean, s.deviation, s.deviation / s.mean,
+             float(own.min()), s.low, s.median, s.high, float(own.max()))
+        )  # fmt: skip
+    return Table("spread", "Each sample's own maximum over time", columns, tuple(rows))
+
+
+def _samples(results: StudyResult) -> Table:
+    """One row a sample: what it measured, its seed and its certificate."""
+    names = list(
+        dict.fromkeys(
+            name
+            for result in results.points
+            for name, array in result.arrays.items()
+            if array.ndim == 1
+        )
+    )
+    evolves = results.study.evolves
+    own = [Column("maximum"), Column("time_of_maximum")] if evolves else []
+    rows: list[tuple[Any, ...]] = []
+    times = np.array(results.study.times)
+    for result in results.points:
+        cells = _point_cells(result.point)
+        for row, sample in enumerate(result.samples):
+            maximum: tuple[float, ...] = ()
+            if evolves:
+                curve = result.arrays["trace_distance"][row]
+                maximum = float(curve.max()), float(times[int(np.argmax(curve))])
+            seed = " ".join(f"{word:016x}" for word in result.arrays["seed"][row])
+            values = [result.arrays[name][row].item() for name in names]
+            rows.append((*cells, int(sample), seed, *maximum, *values))
+    return Table(
+        "samples",
+        "Every sample",
+        (*_POINT, Column("sample"), Column("seed"), *own, *(Column(name) for name in names)),
+        tuple(rows),
+    )
+
+
+def _figures(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("figure", "figure"),
+        Column("unit", "unit"),
+        Column("n_finite", "samples"),
+        Column("mean", "mean", digits(5)),
+        Column("standard_error", "std. error", scientific),
+        Column("standard_deviation"),
+        Column("quantile_16", "16 %", digits(3)),
+        Column("median", "median", digits(3)),
+        Column("quantile_84", "84 %", digits(3)),
+        Column("smallest", "smallest", digits(3)),
+        Column("largest", "largest", digits(3)),
+    )
+    rows = []
     for result in results.points:
         for name, figure in figures_of(results.study).items():
-            spread, values = result.spreads[name], result.arrays[name]
-            numbers = [getattr(spread, key) for key in statistics]
-            ends = [float(values.min()), float(values.max())]
-            row = [*_head(result), name, figure.unit, spread.count]
-            rows.append([*row, *map(repr, [*numbers, *ends])])
-    return _csv(rows)
+            s, values = result.spreads[name], result.arrays[name]
+            rows.append(
+                (*_point_cells(result.point), name, figure.unit, s.count, s.mean, s.error,
+                 s.deviation, s.low, s.median, s.high, float(values.min()), float(values.max()))
+            )  # fmt: skip
+    return Table("figures", "Other observables over samples", columns, tuple(rows))
 
 
-def _csv(rows: list[list[Any]]) -> str:
+def _certificates(results: StudyResult) -> Table:
+    columns = (
+        Column("figure", "figure"),
+        Column("worst", "worst", digits(3)),
+        Column("system", "in"),
+        Column("n_sites", "N"),
+        Column("sample", "sample"),
+    )
+    rows = []
+    for name, reduce in WORST_OF_ALL.items():
+        found = [
+            (float(reduce(result.arrays[name])), result)
+            for result in results.points
+            if name in result.arrays
+        ]
+        if found:
+            value = float(reduce([worst for worst, _ in found]))
+            result = next(result for worst, result in found if worst == value or value != value)
+            row = int(np.argmax(result.arrays[name] == value))
+            rows.append(
+                (name, value, point_title(result.point), result.point.n_sites,
+                 int(result.samples[row]))
+            )  # fmt: skip
+    return Table("certificates", "Worst figures over all samples", columns, tuple(rows))
+
+
+def _missing(results: StudyResult) -> Table:
+    columns = (*_POINT, Column("missing", "missing"), Column("failed", "of which failed"))
+    rows = []
+    for status in results.statuses:
+        left = status.wanted - status.done
+        if left:
+            rows.append((*_point_cells(status.point), left, status.failed))
+    return Table("missing", "Samples that are not in the store", columns, tuple(rows))
+
+
+def to_csv(table: Table) -> str:
+    """With every digit; empty cells for what does not exist."""
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow([column.name for column in table.columns])
+    for row in table.rows:
+        writer.writerow(["" if cell is None else _exact(cell) for cell in row])
     return text.getvalue()
+
+
+def to_parquet(table: Table) -> bytes:
+    """The same columns with their types.  Raises RuntimeError without pyarrow."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise RuntimeError(f"parquet needs pyarrow: {error}") from error
+    arrays = {
+        column.name: [row[index] for row in table.rows]
+        for index, column in enumerate(table.columns)
+    }
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(arrays), buffer)
+    return buffer.getvalue()
+
+
+def _exact(cell: Any) -> str:
+    return repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def clustering_counts(points: Sequence[PointResult]) -> dict[str, int]:
+    """How many samples have each verdict on coinciding Bohr frequencies."""
+    codes = np.concatenate([point.arrays["clustering"] for point in points])
+    return {word: int(np.count_nonzero(codes == code)) for code, word in enumerate(VERDICTS)}

@@ -1,0 +1,280 @@
+"""Averages -> the text of a report: what was found, how far to trust it, how to repeat it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from manybody.config import Point, Study
+from manybody.physics.models import FAMILIES
+from manybody.study.document import Column, Document, Picture, Section, Table, Text
+from manybody.study.numerics import numerical_errors, samples_for
+from manybody.study.results import StudyResult, point_title, system_title
+from manybody.study.spectral import figures_of
+from manybody.study.tables import clustering_counts, digits, scientific
+
+Parts = list[Text | Table | Picture]
+
+_TARGETS = (0.05, 0.01)
+
+
+def build_document(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Document:
+    """A report.
+
+    tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
+    missing is left out.
+    """
+    study = results.study
+    sections = [_answer(results)]
+    if study.evolves:
+        sections += [
+            _distances(results, tables, pictures),
+            _spread(tables, pictures),
+        ]
+    if figures_of(study):
+        sections.append(_observables(results, tables, pictures))
+    sections += [_numerics(results, tables, pictures), _trust(results, tables), _repeat(results)]
+    return Document(
+        study.name,
+        study.description or "A study of Redfield against Davies master equations",
+        tuple(section for section in sections if section.parts),
+    )
+
+
+def _answer(results: StudyResult) -> Section:
+    lines = findings(results)
+    notes = []
+    if results.missing:
+        notes.append(
+            f"Incomplete: {results.missing} samples of the study are not in the store, see below."
+        )
+    if results.problems:
+        notes.append(f"{len(results.problems)} blocks or samples were left out, see below.")
+    return Section("What was found", (Text(tuple(lines), "answer"), Text(tuple(notes), "note")))
+
+
+def findings(results: StudyResult) -> list[str]:
+    """A sentence a system."""
+    found = []
+    for system, points in results.systems:
+        name = system_title(system, plain=True)
+        if not points:
+            found.append(f"{name}: no sample yet.")
+            continue
+        if results.study.evolves:
+            last = points[-1].summary
+            assert last is not None
+            found.append(
+                f"{name}: at the largest size, N = {points[-1].point.n_sites}, the mean distance "
+                f"reaches {last.maximum:.4f} ± {last.maximum_error:.4f} at t = "
+                f"{last.time_of_maximum:g}."
+            )
+        if "gap" in points[0].arrays:
+            growing = sum(int((point.arrays["gap"] < 0.0).sum()) for point in points)
+            if growing:
+                count = sum(point.n_samples for point in points)
+                found.append(
+                    f"{name}: in {growing} of {count} samples a mode of Redfield grows, and no "
+                    "steady state is approached."
+                )
+    return found
+
+
+def _distances(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    study = results.study
+    bath = study.bath
+    shift = "kept" if study.lamb_shift else "neglected"
+    caption = (
+        "Trace norm of the difference of both states against time (mean and standard deviation "
+        "over samples), and the maximum of the mean against size with its 68 % bootstrap "
+        f"interval. J_int = {bath.coupling:g}, cutoff {bath.cutoff:g}, beta = {bath.beta:g}, "
+        f"start on site {study.initial_site}, Lamb shift {shift}, unless a title says otherwise."
+    )
+    parts: Parts = [*_pictures(pictures, {study.name: caption}), *_present(tables, "maxima")]
+    return Section("Distance of the two equations", tuple(parts))
+
+
+def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
+    caption = "Each sample's own maximum over time: points are samples, lines their medians."
+    parts: Parts = [*_pictures(pictures, {"spread": caption}), *_present(tables, "spread")]
+    return Section("Spread over samples", tuple(parts))
+
+
+def _observables(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    meanings = tuple(
+        f"{name}: {figure.meaning}." for name, figure in figures_of(results.study).items()
+    )
+    caption = "Mean and standard error over samples against size."
+    parts: Parts = [
+        *_pictures(pictures, {f"{results.study.name}-figures": caption}),
+        *_present(tables, "figures"),
+        Text(meanings, "note"),
+    ]
+    return Section("Other observables", tuple(parts))
+
+
+def numerics_table(results: StudyResult) -> Table:
+    """Numerical beside statistical errors, a row a variant and size."""
+    columns = (
+        Column("variant", "computed with"),
+        Column("system", "system"),
+        Column("n_sites", "N"),
+        Column("samples", "samples"),
+        Column("identical", "equal bits"),
+        Column("largest_change", "largest change", scientific),
+        Column("change_of_mean", "of the mean", scientific),
+        Column("statistical_error", "statistical error", scientific),
+        Column("dominates", "larger"),
+    )
+    rows = tuple(
+        (each.variant, point_title(each.difference.point), each.difference.point.n_sites,
+         each.difference.samples, each.difference.identical, each.difference.largest,
+         each.difference.of_mean, each.statistical, each.dominates)
+        for each in numerical_errors(results)
+    )  # fmt: skip
+    return Table("numerics", "The same samples computed otherwise", columns, rows)
+
+
+def precision_table(results: StudyResult) -> Table:
+    """How many samples a relative standard error of the maximum takes."""
+    names = [f"samples_for_{target:g}" for target in _TARGETS]
+    labels = [f"samples for {100 * target:g} %" for target in _TARGETS]
+    columns = (
+        Column("system", "system"),
+        Column("n_sites", "N"),
+        Column("samples", "samples"),
+        Column("relative_error", "relative error", digits(2)),
+        *(Column(name, label, digits(6)) for name, label in zip(names, labels)),
+    )
+    rows: list[tuple[Any, ...]] = []
+    for point in results.points:
+        s = point.summary
+        assert s is not None
+        relative = s.maximum_error / s.maximum if s.maximum else float("nan")
+        needed = [
+            samples_for(point, target) if point.n_samples > 1 else float("nan")
+            for target in _TARGETS
+        ]
+        rows.append(
+            (point_title(point.point), point.point.n_sites, point.n_samples, relative, *needed)
+        )
+    return Table("precision", "Statistical error of the maximum", columns, tuple(rows))
+
+
+def _numerics(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    parts: Parts = []
+    errors = numerical_errors(results)
+    if errors:
+        worse = [each for each in errors if each.dominates == "numerical"]
+        parts.append(
+            Text(
+                (
+                    "The numerical error exceeds the statistical one in "
+                    f"{len(worse)} of {len(errors)} comparisons."
+                    if worse
+                    else "Everywhere the statistical error is the larger one, by a factor of "
+                    f"{_smallest_factor(results):.2g} at least.",
+                )
+            )
+        )
+    elif results.study.evolves:
+        parts.append(
+            Text(
+                (
+                    "The study has no [convergence] table: numerical errors are those that the "
+                    "stepper estimates, see below.",
+                ),
+                "note",
+            )
+        )
+    parts += _present(tables, "numerics")
+    caption = "Standard error of the mean at its maximum against the number of samples."
+    parts += [*_pictures(pictures, {"precision": caption}), *_present(tables, "precision")]
+    return Section("Numerical and statistical errors", tuple(parts))
+
+
+def _smallest_factor(results: StudyResult) -> float:
+    factors = [
+        each.statistical / each.difference.of_mean
+        for each in numerical_errors(results)
+        if each.difference.of_mean > 0.0
+    ]
+    return min(factors, default=float("inf"))
+
+
+def _trust(results: StudyResult, tables: Mapping[str, Table]) -> Section:
+    parts: Parts = [*_present(tables, "certificates")]
+    if results.study.evolves:
+        counts = clustering_counts(results.points)
+        words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        parts.append(Text((f"Coinciding Bohr frequencies, samples by verdict: {words}.",)))
+    parts += _present(tables, "missing")
+    left_out = tuple(f"Left out: {problem}" for problem in results.problems)
+    parts.append(Text(left_out, "note"))
+    mixed = "Computed by: " if len(results.origins) < 2 else "Mixed origins: "
+    parts.append(Text(tuple(mixed + origin for origin in results.origins), "note"))
+    return Section("How far to trust it", tuple(parts))
+
+
+def _repeat(results: StudyResult) -> Section:
+    study, folder = results.study, "DIR"
+    commands = [
+        "# the whole study; what is there is not computed again",
+        f"mpirun -n 2 python -m manybody run {folder}/study.toml --out {folder}",
+        "# figures and tables",
+        f"python -m manybody report {folder}",
+    ]
+    if study.evolves and results.points:
+        point, sample = _worst_sample(results)
+        commands += [
+            "# the sample with the largest estimated error",
+            f"python -m manybody sample {folder} {sample_options(study, point, sample)}",
+        ]
+    note = f"DIR is the folder of the store, {results.directory.name!r} when this was written."
+    return Section("How to repeat it", (Text(tuple(commands), "command"), Text((note,), "note")))
+
+
+def _worst_sample(results: StudyResult) -> tuple[Point, int]:
+    worst = max(results.points, key=lambda point: float(point.arrays["stepper_error"].max()))
+    return worst.point, int(worst.samples[int(worst.arrays["stepper_error"].argmax())])
+
+
+def sample_options(study: Study, point: Point, sample: int) -> str:
+    """What names one sample to the command `sample`."""
+    words = [f"--size {point.size} --index {sample}"]
+    others = [
+        other
+        for system in study.systems
+        for other in system.points
+        if other.size == point.size and other != point
+    ]
+    if any(other.model != point.model for other in others):
+        words.append(f"--model {point.model}")
+    others = [other for other in others if other.model == point.model]
+    for key, value in (*point.parameters, *point.changes):
+        if any(dict((*other.parameters, *other.changes)).get(key) != value for other in others):
+            words.append(f"--where {key}={value}")
+    return " ".join(words)
+
+
+def _present(tables: Mapping[str, Table], name: str) -> list[Table]:
+    return [tables[name]] if name in tables else []
+
+
+def _pictures(pictures: Mapping[str, str], captions: Mapping[str, str]) -> list[Picture]:
+    return [
+        Picture(name, caption, pictures[name])
+        for name, caption in captions.items()
+        if name in pictures
+    ]
+
+
+def size_word(model: str) -> str:
+    """What a size is called, for tables of one model."""
+    return FAMILIES[model].size
