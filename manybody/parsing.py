@@ -82,6 +82,8 @@ def _study(table: dict[str, Any]) -> Study:
     observables = _observables(table.get("observables", [TRACE_DISTANCE]))
     if TRACE_DISTANCE in observables:
         required.add("times")
+    elif "times" in table:
+        raise ValueError("times: have a meaning only with 'trace_distance' among the observables")
     _check_keys("study", table, required, optional)
     samples = _samples("samples", table["samples"])
     systems, bath = table["systems"], _bath("bath", table["bath"])
@@ -101,6 +103,11 @@ def _study(table: dict[str, Any]) -> Study:
     initial_site = arguments.integer("initial_site", table.get("initial_site", 0), 0)
     for system in expanded:
         _check_sizes(system, initial_site, observables)
+        coupling = dict(system.changes).get("bath_coupling", bath.coupling)
+        if coupling == 0.0 and {"gap", "steady_state"} & set(observables):
+            raise ValueError(
+                "bath.coupling = 0: without a bath there is no steady state and no gap"
+            )
     stepper = arguments.choice("stepper", table.get("stepper", "chebyshev"), STEPPERS)
     tolerance = arguments.tolerance(table.get("tolerance", 1e-10))
     petsc_options = _text("petsc_options", table.get("petsc_options", ""))
@@ -192,6 +199,8 @@ def _observables(value: object) -> tuple[str, ...]:
             slepc()
         except RuntimeError as error:
             raise ValueError(f"observables = {value!r}: {error}") from error
+    if len(set(value)) != len(value):
+        raise ValueError(f"observables = {value!r}: each may appear once")
     return tuple(name for name in OBSERVABLES if name in value)
 
 

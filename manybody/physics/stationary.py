@@ -59,35 +59,87 @@ class Decomposition:
 def decompose(spectrum: Spectrum) -> Decomposition:
     """Dark levels and bright components of a stack of one sample.
 
+    A_j = |j⟩⟨j| acts on a degenerate level E by Π_E|j⟩ alone.  Two coupled sites are of one
+    component when ⟨j|Π_E|j'⟩ ≠ 0 for some E, directly or by way of others; the Π_E|j⟩ of
+    different components are orthogonal, and what they leave of a level is dark.  Vectors of
+    single levels would not do: LAPACK mixes equal levels of parts that never meet.
+
     Raises ValueError for a stack of several.
     """
     if spectrum.n_samples != 1:
         raise ValueError(f"one sample is decomposed at a time, the stack has {spectrum.n_samples}")
     energies, vectors = spectrum.energies[0], spectrum.vectors[0].copy()
-    dark = np.zeros(len(energies), dtype=bool)
     labels = linked(energies, degeneracy_tolerance(spectrum))
+    clusters = [np.flatnonzero(labels == label) for label in range(labels[-1] + 1)]
+    seen = vectors[spectrum.coupled]
+    sites = _site_components(seen, energies, clusters, float(spectrum.norms[0]))
+    components = np.full(len(energies), -1, dtype=np.intp)
     # An amplitude is known to rounding of the eigenvectors.
     invisible = 100.0 * np.sqrt(len(energies)) * EPSILON
-    for label in range(labels[-1] + 1):
-        members = np.flatnonzero(labels == label)
-        seen = vectors[np.ix_(spectrum.coupled, members)]
-        _, sizes, turn = np.linalg.svd(seen, full_matrices=True)
+    for members in clusters:
+        turn, owners = _bright_basis(seen[:, members], sites, invisible)
         if len(members) > 1:
-            vectors[:, members] = vectors[:, members] @ turn.conj().T
-        sizes = np.pad(sizes, (0, len(members) - len(sizes)))
-        dark[members] = sizes <= invisible
+            vectors[:, members] = vectors[:, members] @ turn
+        components[members] = owners
+    # Numbered as they come in energy.
+    order = list(dict.fromkeys(components[components >= 0].tolist()))
+    renumbered = np.full(len(sites) + 1, -1, dtype=np.intp)
+    renumbered[order] = np.arange(len(order))
+    components = renumbered[components]
     turned = Spectrum(spectrum.energies, vectors[None], spectrum.norms, spectrum.coupled)
-    return Decomposition(turned, dark, _components(turned, dark))
+    return Decomposition(turned, components < 0, components)
 
 
-def _components(spectrum: Spectrum, dark: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Bright levels that some A_j connects, directly or by way of others."""
-    connected = spectrum.weights[0] > len(dark) * (8.0 * EPSILON) ** 2
-    bright = np.flatnonzero(~dark)
-    _, found = connected_components(csr_array(connected[np.ix_(bright, bright)]), directed=False)
-    components = np.full(len(dark), -1, dtype=np.intp)
-    components[bright] = found
-    return components
+def _site_components(
+    seen: NDArray[Any], energies: Real, clusters: list[NDArray[np.intp]], norm: float
+) -> NDArray[np.intp]:
+    """(n,) component of every coupled site; seen: (n, N) their amplitudes on all levels."""
+    n = len(seen)
+    connected = np.eye(n, dtype=bool)
+    for count, members in enumerate(clusters):
+        # Most often the first few levels connect all: looked at now and then.
+        if count & (count - 1) == 0 and count and connected_components(connected)[0] == 1:
+            break
+        first, last = members[0], members[-1]
+        below = energies[first] - energies[first - 1] if first > 0 else np.inf
+        above = energies[last + 1] - energies[last] if last + 1 < len(energies) else np.inf
+        # Rounding of H turns a level towards its neighbours by ε‖H‖ / distance.
+        rounding = 8.0 * EPSILON * (1.0 + norm / min(below, above))
+        own = seen[:, members]
+        connected |= np.abs(own @ own.conj().T) > rounding
+    _, found = connected_components(csr_array(connected), directed=False)
+    return np.asarray(found, dtype=np.intp)
+
+
+def _bright_basis(
+    seen: NDArray[Any], sites: NDArray[np.intp], invisible: float
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """(m, m) unitary to turn a degenerate level with, and the component of each new vector.
+
+    seen: (n, m) amplitudes of the coupled sites on the level; −1 stands for a dark vector.
+    """
+    m = seen.shape[1]
+    if m == 1:
+        brightest = int(np.argmax(np.abs(seen[:, 0])))
+        is_bright = float(np.linalg.norm(seen)) > invisible
+        owner = sites[brightest] if is_bright else -1
+        return np.ones((1, 1), dtype=seen.dtype), np.array([owner], dtype=np.intp)
+    basis, owners = np.empty((m, 0), dtype=seen.dtype), []
+    for component in np.unique(sites):
+        _, sizes, right = np.linalg.svd(seen[sites == component], full_matrices=False)
+        bright = right[sizes > invisible].conj().T
+        # Orthogonal to the others but for rounding.
+        bright = bright - basis @ (basis.conj().T @ bright)
+        left, sizes, _ = np.linalg.svd(bright, full_matrices=False)
+        bright = left[:, sizes > 0.5][:, : m - basis.shape[1]]
+        basis = np.concatenate([basis, bright], axis=1)
+        owners += [component] * bright.shape[1]
+        if basis.shape[1] == m:
+            break
+    # The left vectors that belong to no column of the basis complete it.
+    complete = np.linalg.svd(basis, full_matrices=True)[0]
+    basis = np.concatenate([basis, complete[:, len(owners) :]], axis=1)
+    return basis, np.array(owners + [-1] * (m - len(owners)), dtype=np.intp)
 
 
 def project(

@@ -81,22 +81,26 @@ def check_setting(
     return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
 
 
-def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool) -> dict[str, str]:
-    """What ranks that share a sample must agree on, by name and in few letters."""
+def model_digest(model: SingleParticleModel) -> str:
+    """In few letters what makes two models the same."""
     matrix = model.hamiltonian
     parts = (matrix.data, matrix.indices, matrix.indptr) if sp.issparse(matrix) else (matrix,)
     digest = hashlib.sha256()
-    for part in parts:
+    for part in (*parts, model.coupled):
         digest.update(np.ascontiguousarray(part).tobytes())
-    given = {
-        "model": (digest.hexdigest(), model.n_sites, model.coupled.tobytes()),
+    return f"{model.n_sites} {digest.hexdigest()}"
+
+
+def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool) -> dict[str, Any]:
+    """What ranks that share a sample must agree on, by name."""
+    return {
+        "model": model_digest(model),
         "bath": setting.bath,
         "times": setting.times.tobytes(),
         "stepper": (setting.stepper.name, setting.stepper.tolerance),
         "operator": (setting.operator, setting.drop_tolerance),
         "other arguments": (setting.initial_site, setting.lamb_shift, keep_states),
     }
-    return {name: hashlib.sha256(repr(v).encode()).hexdigest() for name, v in given.items()}
 
 
 def certify(clustering: Clustering, **measured: Any) -> Certificate:

@@ -47,7 +47,8 @@ def draw_distances(results: StudyResult) -> Any:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for index, (system, points) in enumerate(drawn):
         _draw_curves(axes[index], results.study, system, points)
-        axes[index].set_title(f"({chr(97 + index)}) {system_title(system)}", fontsize=14)
+        title, size = _wrapped(f"({chr(97 + index)}) {system_title(system)}")
+        axes[index].set_title(title, fontsize=size)
     last = axes[len(drawn)]
     _draw_maxima(last, drawn)
     last.set_title(f"({chr(97 + len(drawn))}) maximum against size", fontsize=14)
@@ -77,7 +78,8 @@ def _draw_samples(results: StudyResult) -> Any:
             axis.hlines(np.median(own), place - 0.4, place + 0.4, color="0.35", lw=1.4)
         axis.set_xticks(range(len(points)), [str(point.point.n_sites) for point in points])
         axis.set_ylim(bottom=0.0)
-        axis.set_title(system_title(system).replace("3D ", ""), fontsize=12)
+        title, size = _wrapped(system_title(system).replace("3D ", ""))
+        axis.set_title(title, fontsize=min(12, size))
         axis.set_xlabel(r"number of sites $N$", fontsize=11)
     axes[0].set_ylabel(r"$\max_t \|\rho_D - \rho_R\|_1$ of a sample", fontsize=11)
     for unused in axes[len(drawn) :]:
@@ -211,6 +213,17 @@ def _draw_spread(
     )
 
 
+def _wrapped(title: str, width: int = 36) -> tuple[str, int]:
+    """A title broken at commas, and the size of its letters."""
+    lines = [""]
+    for part in title.split(", "):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append(part)
+        else:
+            lines[-1] += (", " if lines[-1] else "") + part
+    return ",\n".join(lines), 14 if len(lines) == 1 else 11
+
+
 def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointResult, ...]) -> None:
     import matplotlib
 
@@ -281,7 +294,16 @@ def _draw_maxima(axis: Any, drawn: list[tuple[System, tuple[PointResult, ...]]])
 def _describe(figure: Any, axis: Any, study: Study) -> None:
     """What a reader must know, in the empty corner."""
     bath = study.bath
-    shift = "kept" if study.lamb_shift else "neglected"
+    changed = {key for system in study.systems for key, _ in system.changes}
+
+    def told(key: str, words: str) -> str:
+        return "see titles" if key in changed else words
+
+    shift = told("lamb_shift", "kept" if study.lamb_shift else "neglected")
+    site = told("initial_site", str(study.initial_site))
+    strength = told("bath_coupling", f"{bath.coupling:g}")
+    cutoff = told("bath_cutoff", f"{bath.cutoff:g}")
+    beta = told("bath_beta", f"{bath.beta:g}")
     boundaries = {dict(system.parameters).get("boundary") for system in study.systems} - {None}
     small_cube = any(2 in s.sizes and s.model == "anderson3d" for s in study.systems)
     lattice = ""
@@ -293,9 +315,9 @@ def _describe(figure: Any, axis: Any, study: Study) -> None:
     text = (
         "Redfield against Davies, one particle,\n"
         r"$A_j = |j\rangle\langle j|$ on every site" + "\n\n"
-        f"$J_\\mathrm{{int}} = {bath.coupling:g}$,  $\\omega_c = {bath.cutoff:g}$,  "
-        f"$\\beta = {bath.beta:g}$,  $\\mu = 0$\n"
-        f"start on site {study.initial_site}, Lamb shift {shift}\n"
+        f"$J_\\mathrm{{int}}$: {strength},  $\\omega_c$: {cutoff},  $\\beta$: {beta},  "
+        "$\\mu = 0$\n"
+        f"start on site: {site}, Lamb shift: {shift}\n"
         f"{lattice}\n"
         "lines: mean over disorder samples\n"
         "bands: standard deviation over samples\n"

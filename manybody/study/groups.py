@@ -1,6 +1,7 @@
 """Communicators as arguments: what a study asks of its ranks."""
 
 import contextlib
+import hashlib
 import pickle
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -53,8 +54,13 @@ def on_every_rank(comm: Any, action: Any) -> Any:
     return result
 
 
-def check_agreement(comm: Any, fingerprints: dict[str, str]) -> None:
+def agree(comm: Any, **given: Any) -> None:
     """Raise ValueError on every rank, naming what differs, unless all were given the same."""
+    if size_of(comm) == 1:
+        return
+    fingerprints = {
+        name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in given.items()
+    }
     every = comm.allgather(fingerprints)
     for name in fingerprints:
         for rank, theirs in enumerate(every):

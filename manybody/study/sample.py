@@ -24,7 +24,7 @@ from manybody.study.comparison import (
     fingerprint,
     without_states,
 )
-from manybody.study.groups import check_agreement, first_ranks, on_every_rank, rank_of, size_of
+from manybody.study.groups import agree, first_ranks, on_every_rank, rank_of, size_of
 from manybody.study.large import compare_large
 from manybody.study.stacks import compare_stack, is_large, stacks_of_a_kind
 
@@ -76,8 +76,7 @@ def compare(
         )  # fmt: skip
 
     setting = on_every_rank(comm, checked)
-    if size_of(comm) > 1:
-        check_agreement(comm, fingerprint(model, setting, keep_states))
+    agree(comm, **fingerprint(model, setting, keep_states))
     if size_of(comm) <= model.n_sites:
         result = _compare_one(model, setting, comm, keep_states)
     else:

@@ -28,7 +28,8 @@ from manybody.physics.spectra import (
     cluster_bohr_frequencies,
 )
 from manybody.physics.stationary import Decomposition, decompose, project
-from manybody.study.groups import first_ranks, on_every_rank, size_of, together
+from manybody.study.comparison import model_digest
+from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
 from manybody.study.preconditioner import DaviesInverse, norm, trace
 
 Real = NDArray[np.float64]
@@ -45,6 +46,8 @@ _ASIDE = 1e-4
 # Error of a state, in trace norm, that is worth more iterations; what products leave wrong of
 # L[x], relative to ‖L‖‖x‖.
 _GOOD_ENOUGH, _ROUNDING = 1e-9, 4.0 * float(np.finfo(np.float64).eps)
+# Above this estimated error a state is not to be trusted without a word.
+_UNCERTAIN = 1e-6
 # Below this a negative eigenvalue is no rounding.
 _UNPHYSICAL = -1e-8
 
@@ -99,30 +102,41 @@ def steady_state(
     shift may have modes that grow (`slow_modes` finds them): its stationary state is then not
     what a long evolution approaches.
 
-    model, bath, lamb_shift, initial_site: as in `compare`; equation: "redfield" or
-    "davies"; tolerance: of ‖L[ρ]‖_F in J; start: None, or a seed for a random start;
+    model, bath, lamb_shift, initial_site: as in `compare`, the bath coupled; equation: "redfield"
+    or "davies"; tolerance: of ‖L[ρ]‖_F in J; start: None, or a seed for a random start;
     comm: an mpi4py communicator whose ranks share the work, or None; method: "gmres", or
     "assembled" for −σ(L − σ)⁻¹ on every component by sparse LU (MUMPS), up to 100 sites.
     Redfield needs PETSc.
 
-    Raises TypeError or ValueError for arguments out of range, also where it cannot be
-    decided which Bohr frequencies coincide and Davies depends on it; RuntimeError with the
-    residual reached when GMRES does not converge, or without PETSc.  Warns when the state
-    has a negative eigenvalue.
+    Raises TypeError or ValueError for arguments out of range or different on the ranks, on
+    every rank, also where it cannot be decided which Bohr frequencies coincide and Davies
+    depends on it; RuntimeError with the residual reached when GMRES does not converge, or
+    without PETSc.  Warns when the state has a negative eigenvalue, or where it is known to
+    less than 1e-6 since parts of the system are almost decoupled.
     """
-    arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
-    arguments.choice("equation", equation, EQUATIONS)
-    arguments.boolean("lamb_shift", lamb_shift)
-    site = arguments.integer("initial_site", initial_site, 0)
-    if site >= model.n_sites:
-        raise ValueError(f"initial_site = {site}: allowed are 0 to {model.n_sites - 1}")
-    check_method(method, model.n_sites)
-    aim = arguments.tolerance(tolerance)
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
+    def checked() -> tuple[int, float]:
+        arguments.instance("model", model, SingleParticleModel)
+        check_relaxes(bath)
+        arguments.choice("equation", equation, EQUATIONS)
+        arguments.boolean("lamb_shift", lamb_shift)
+        own_site = arguments.integer("initial_site", initial_site, 0)
+        if own_site >= model.n_sites:
+            raise ValueError(f"initial_site = {own_site}: allowed are 0 to {model.n_sites - 1}")
+        arguments.choice("method", method, METHODS)
+        if method == "assembled":
+            check_assembled(model.n_sites)
+        if equation == "redfield":
+            # Before the threads of BLAS are set: it brings its own.
+            petsc()
+        return own_site, arguments.tolerance(tolerance)
+
+    site, aim = on_every_rank(comm, checked)
+    asked = (equation, lamb_shift, site, aim, method, start is None)
+    agree(comm, model=model_digest(model), bath=bath, arguments=asked)
     rng = None if start is None else arguments.seed(start)
-    if equation == "redfield":
-        # Before the threads of BLAS are set: it brings its own.
-        petsc()
     found: list[SteadyState] = []
     with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
@@ -146,13 +160,28 @@ def steady_state(
             f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
             stacklevel=2,
         )
+    if result.state_error > _UNCERTAIN and result.state is not None:
+        warnings.warn(
+            f"the steady state is known to {result.state_error:.1g} in trace norm only: something "
+            "relaxes so slowly that rounding decides where it ends",
+            stacklevel=2,
+        )
     return result
 
 
-def check_method(method: str, n_sites: int) -> None:
-    """Raise ValueError for an unknown method, or one that needs too much memory."""
-    arguments.choice("method", method, METHODS)
-    if method == "assembled" and n_sites > _MOST_ASSEMBLED:
+def check_relaxes(bath: object) -> None:
+    """Raise TypeError or ValueError for a bath with which nothing decays."""
+    arguments.instance("bath", bath, OhmicBath)
+    assert isinstance(bath, OhmicBath)
+    if bath.coupling == 0.0:
+        raise ValueError(
+            "bath coupling = 0: without a bath no state is approached, no mode decays"
+        )
+
+
+def check_assembled(n_sites: int) -> None:
+    """Raise ValueError where sparse factors need too much memory."""
+    if n_sites > _MOST_ASSEMBLED:
         raise ValueError(
             f"method = 'assembled': the factors of {n_sites} sites take "
             f"{16.0 * n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
@@ -217,7 +246,7 @@ def _solve(
         reference = thermal[None]
         start = reference if rng is None else _random_start(parts, index, columns, rng)
         if method == "assembled":
-            block, used = _relax_assembled(generator, start, operator, columns, tolerance)
+            block, used = _relax_assembled(generator, start, operator, inverse, columns, tolerance)
         else:
             aside = _ASIDE * float(np.abs(generator.rates).max())
             nearly = DaviesInverse(davies, levels, columns, aside, populations)
@@ -302,15 +331,19 @@ def _relax(
         operator.apply(x, out)
         return x, norm(out, columns), iterations, converged
 
-    found, residual, iterations, converged = solved(start, 0.5 * tolerance)
-    if not converged or not residual <= tolerance:
+    width, below, above = operator.spectral_box[0]
+    rounding = _ROUNDING * float(width + above - below)
+    # Where energies are large, no state meets a tolerance below rounding.
+    aim = max(0.5 * tolerance, rounding)
+    found, residual, iterations, converged = solved(start, aim)
+    floor = rounding * norm(found, columns)
+    if not residual <= max(tolerance, 4.0 * floor):
         raise RuntimeError(
             f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
-            f"iterations ({MAX_ITERATIONS} are allowed): no steady state is returned"
+            f"iterations ({'ended' if converged else 'stagnated'}, {MAX_ITERATIONS} are allowed): "
+            "no steady state is returned"
         )
     error = error_of(out)
-    width, below, above = operator.spectral_box[0]
-    floor = _ROUNDING * float(width + above - below) * norm(found, columns)
     if error > _GOOD_ENOUGH and residual > floor:
         aim = max(floor, 0.5 * residual * _GOOD_ENOUGH / error)
         better, _, more, _ = solved(found, aim)
@@ -323,6 +356,7 @@ def _relax_assembled(
     generator: RedfieldGenerator,
     start: Array,
     operator: KernelOperator,
+    inverse: DaviesInverse,
     columns: Columns,
     tolerance: float,
 ) -> tuple[Array, int]:
@@ -334,7 +368,8 @@ def _relax_assembled(
     x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
     with factorised(generator, columns, shift) as resolvent:
         for step in range(1, _MOST_STEPS + 1):
-            x = resolvent(x)
+            # Rounding that leaks between other levels would stay: no residual sees it.
+            x = inverse.restrict(resolvent(x))
             x /= trace(x[0], columns)
             operator.apply(x, out)
             residual = norm(out, columns)

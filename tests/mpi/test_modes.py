@@ -29,8 +29,8 @@ def dense(model, bath, lamb_shift, count):
     return values[np.lexsort([values.imag, np.round(-values.real, 10)])][:count], values
 
 
-def assert_found(model, bath, lamb_shift, count, seed, comm):
-    found = mb.slow_modes(model, bath, count, lamb_shift, seed=seed, comm=comm)
+def assert_found(model, bath, lamb_shift, count, seed, comm, method="gmres"):
+    found = mb.slow_modes(model, bath, count, lamb_shift, seed=seed, comm=comm, method=method)
     expected, every = dense(model, bath, lamb_shift, count)
     assert len(found.eigenvalues) == count
     np.testing.assert_allclose(found.eigenvalues.real, expected.real, atol=1e-8)
@@ -50,7 +50,8 @@ def test_check_values(comm, case):
     matrix = np.array(case["hamiltonian_real"]) + 1j * np.array(case["hamiltonian_imag"])
     model = mb.SingleParticleModel(matrix, case["coupled_sites"])
     bath = mb.OhmicBath(**case["bath"])
-    found = assert_found(model, bath, case["lamb_shift"], 6, 0, comm)
+    for method in ("gmres", "auto"):
+        found = assert_found(model, bath, case["lamb_shift"], 6, 0, comm, method)
     assert found.gap == pytest.approx(case["redfield_liouvillian_gap"], abs=1e-9)
 
 
@@ -80,28 +81,36 @@ def test_degenerate_dark_and_decoupled_levels(comm, bath, lamb_shift):
 
 def test_too_many_modes_and_bad_input(comm, bath):
     model = mb.dirac_syk2(2, seed=1)
-    with pytest.raises(RuntimeError, match="3 decaying modes found, 4 were asked for"):
-        mb.slow_modes(model, bath, 4, comm=comm)
+    for method in ("auto", "gmres"):
+        with pytest.raises(ValueError, match="n_modes = 4: 3 modes decay or grow"):
+            mb.slow_modes(model, bath, 4, comm=comm, method=method)
+    with pytest.raises(ValueError, match="bath coupling = 0"):
+        mb.slow_modes(model, mb.OhmicBath(0.0, 10.0, 5.0), comm=comm)
+    with pytest.raises(ValueError, match="'dense': 64 sites, allowed are 45"):
+        mb.slow_modes(mb.anderson3d(4, 5.0, seed=1), bath, comm=comm, method="dense")
     with pytest.raises(ValueError, match="n_modes = 0"):
         mb.slow_modes(model, bath, 0, comm=comm)
 
 
 def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
-    monkeypatch.setattr("manybody.study.modes.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("manybody.study.search.MAX_ITERATIONS", 2)
     with pytest.raises(Exception, match="inner solution|error code 101"):
-        mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm)
+        mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm, method="gmres")
     monkeypatch.undo()
     assert mb.slow_modes(mb.dirac_syk2(4, seed=1), bath, 2, comm=comm).gap > 0.0
 
 
 def test_both_routes_agree(comm, bath):
     for model in (mb.dirac_syk2(8, seed=2), mb.anderson3d(2, 5.0, seed=2)):
-        krylov = mb.slow_modes(model, bath, 4, True, comm=comm)
+        krylov = mb.slow_modes(model, bath, 4, True, comm=comm, method="gmres")
         direct = mb.slow_modes(model, bath, 4, True, comm=comm, method="assembled")
         np.testing.assert_allclose(direct.eigenvalues.real, krylov.eigenvalues.real, atol=1e-9)
         assert direct.gap == pytest.approx(krylov.gap, abs=1e-10)
-    with pytest.raises(ValueError, match="method = 'dense'"):
-        mb.slow_modes(model, bath, method="dense", comm=comm)
+        complete = mb.slow_modes(model, bath, 4, True, comm=comm)
+        assert complete.shifts == 0 < krylov.shifts
+        np.testing.assert_allclose(complete.eigenvalues.real, krylov.eigenvalues.real, atol=1e-9)
+    with pytest.raises(ValueError, match="method = 'lanczos'"):
+        mb.slow_modes(model, bath, method="lanczos", comm=comm)
 
 
 def far_from_normal():
@@ -118,7 +127,7 @@ def test_a_slow_mode_far_from_normal(comm, bath):
     dense = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
     expected = np.sort(-dense.real)[1]
     assert expected == pytest.approx(1.3e-7, rel=0.02)
-    found = mb.slow_modes(model, bath, 1, True, comm=comm)
+    found = mb.slow_modes(model, bath, 1, True, comm=comm, method="gmres")
     assert found.gap == pytest.approx(expected, rel=1e-6)
     assert found.gap < 0.3 * -found.davies_eigenvalues[0].real
 
@@ -149,9 +158,59 @@ def test_growing_modes_come_first(comm, coupling, disorder, growth):
     model = mb.anderson3d(2, disorder, seed=41)
     values = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
     assert values.real.max() == pytest.approx(growth, rel=0.05)
-    found = mb.slow_modes(model, bath, 2, True, comm=comm)
+    found = mb.slow_modes(model, bath, 2, True, comm=comm, method="gmres")
     assert found.gap == pytest.approx(-values.real.max(), rel=1e-6)
     assert found.gap < 0.0 < -found.davies_eigenvalues[0].real
     assert found.slowest_real == found.gap
     assert -found.eigenvalues[1].real > 0.0
     assert mb.slow_modes(model, bath, 1, False, comm=comm).gap > 0.0
+
+
+def test_strong_growth_is_followed(comm):
+    """Far to the right of the first shift, with slower modes in between."""
+    bath, model = mb.OhmicBath(2.0, 10.0, 5.0), mb.dirac_syk2(12, seed=0)
+    values = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
+    found = mb.slow_modes(model, bath, 1, True, comm=comm, method="gmres")
+    assert found.gap == pytest.approx(-values.real.max(), rel=1e-9)
+    assert found.gap < -0.4
+
+
+def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
+    rng = np.random.default_rng(4)
+    trimer = oracles.random_hermitian(rng, 3)
+    order = rng.permutation(9)
+    three = np.kron(np.eye(3), trimer)[np.ix_(order, order)]
+    single = mb.SingleParticleModel
+    for matrix, count in ((three, 20), (oracles.ring_hamiltonian(6), 20), (np.ones((6, 6)), 12)):
+        assert_found(single(matrix), bath, False, count, 0, comm)
+
+
+def test_nearly_all_modes(comm, bath):
+    """Real and complex ones, as far in as one likes."""
+    assert_found(mb.dirac_syk2(7, seed=3), bath, True, 46, 0, comm)
+    assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 40, 0, comm)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_energy_does_not_matter(comm, bath, unit):
+    matrix = oracles.random_hermitian(np.random.default_rng(8), 8)
+    other = mb.OhmicBath(bath.coupling, bath.cutoff * unit, bath.beta / unit)
+    for method in ("auto", "gmres"):
+        here = mb.slow_modes(mb.SingleParticleModel(matrix), bath, 12, True, method=method)
+        there = mb.slow_modes(
+            mb.SingleParticleModel(unit * matrix), other, 12, True, comm=comm, method=method
+        )
+        np.testing.assert_allclose(there.eigenvalues.real, unit * here.eigenvalues.real, rtol=1e-8)
+
+
+def test_ranks_that_disagree_are_told(comm, bath):
+    model = mb.dirac_syk2(6, seed=2)
+    if comm.size == 1:
+        pytest.skip("one rank agrees with itself")
+    for solve in (mb.slow_modes, mb.steady_state):
+        with pytest.raises(ValueError, match="model: rank 1"):
+            solve(mb.dirac_syk2(6, seed=comm.rank), bath, comm=comm)
+        with pytest.raises(ValueError, match="tolerance = -1"):
+            solve(model, bath, tolerance=-1.0 if comm.rank == 0 else 1e-9, comm=comm)
+    with pytest.raises(ValueError, match="arguments: rank 1"):
+        mb.slow_modes(model, bath, 6 + comm.rank, comm=comm)

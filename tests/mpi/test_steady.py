@@ -3,6 +3,7 @@
 import numpy as np
 import oracles
 import pytest
+import scipy.linalg
 
 import manybody as mb
 
@@ -148,3 +149,47 @@ def test_the_assembled_route_agrees(comm, bath, lamb_shift):
             np.testing.assert_allclose(direct.state, krylov.state, atol=1e-6)
     with pytest.raises(ValueError, match="101 sites take"):
         mb.steady_state(mb.dirac_syk2(101), bath, method="assembled", comm=comm)
+
+
+def test_equal_parts_that_never_meet(comm, bath):
+    """LAPACK mixes equal levels of decoupled parts; each part has its own steady state."""
+    rng = np.random.default_rng(1)
+    trimer, ring = oracles.random_hermitian(rng, 3), oracles.ring_hamiltonian(4)
+    for block, copies, sites in ((trimer, 2, None), (trimer, 4, None), (ring, 3, None),
+                                 (ring, 3, [0, 1, 5, 9])):  # fmt: skip
+        n = len(block) * copies
+        order = rng.permutation(n)
+        matrix = np.kron(np.eye(copies), block)[np.ix_(order, order)]
+        model = mb.SingleParticleModel(matrix, sites)
+        dense = mb.redfield_liouvillian(model, bath).toarray()
+        expected = int((np.linalg.svd(dense, compute_uv=False) < 1e-11).sum())
+        for equation in ("redfield", "davies"):
+            found = mb.steady_state(model, bath, equation, comm=comm)
+            assert found.null_dimension == expected
+            if found.state is None:
+                continue
+            # The average over long times by the projector on what is stationary.
+            values, left, right = scipy.linalg.eig(dense, left=True)
+            still = np.abs(values) < 1e-9
+            rho = np.zeros((n, n), dtype=complex)
+            rho[0, 0] = 1.0
+            dual = np.linalg.inv(left[:, still].conj().T @ right[:, still])
+            exact = right[:, still] @ dual @ (left[:, still].conj().T @ rho.ravel())
+            np.testing.assert_allclose(found.state, exact.reshape(n, n), atol=1e-8)
+
+
+def test_large_energies_and_no_bath(comm, bath):
+    matrix = 1e6 * oracles.random_hermitian(np.random.default_rng(2), 6)
+    found = mb.steady_state(
+        mb.SingleParticleModel(matrix), mb.OhmicBath(0.2, 1e7, 5e-6), lamb_shift=True, comm=comm
+    )
+    assert found.state_error < 1e-8
+    with pytest.raises(ValueError, match="bath coupling = 0"):
+        mb.steady_state(mb.dirac_syk2(4), mb.OhmicBath(0.0, 10.0, 5.0), comm=comm)
+
+
+def test_dark_levels_in_the_assembled_route(comm, bath):
+    """Rounding of the factors must not leak into dark levels, where no residual sees it."""
+    model = mb.SingleParticleModel(oracles.ring_hamiltonian(6), [0])
+    found = mb.steady_state(model, bath, start=3, comm=comm, method="assembled")
+    assert found.distance_from_gibbs < 1e-9

@@ -106,7 +106,46 @@ def nearest_modes(
             value = solver.getEigenpair(index, real, imaginary)
             mode = real.getArray(readonly=True).copy().reshape(start.shape)
             found.append((shift + 1.0 / value, mode))
+        if columns.comm is not None:
+            # Every rank solves the small problem for itself: to rounding.
+            values = columns.comm.bcast([value for value, _ in found])
+            found = [(value, mode) for value, (_, mode) in zip(values, found)]
         return found
+    finally:
+        _destroy(owned)
+
+
+def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int) -> list[complex]:
+    """Rough eigenvalues of a map with the largest real parts, from a Krylov space of its own.
+
+    apply: complex-linear map of blocks (1, N, m), collective; n_vectors: of the space, which
+    is restarted ten times.  Returns those that converged to a hundredth, or the best there is.
+    """
+    module, slepc_module = petsc(), slepc()
+    comm = module.COMM_SELF if columns.comm is None else columns.comm
+    sizes = (start.size, columns.dimension**2)
+    owned: list[Any] = []
+    try:
+        shell = _Shell(apply, start.shape)
+        matrix = module.Mat().createPython((sizes, sizes), context=shell, comm=comm)
+        matrix.setUp()
+        owned.append(matrix)
+        first = module.Vec().createMPI(sizes, comm=comm)
+        owned.append(first)
+        first.getArray()[...] = start.ravel()
+        solver = slepc_module.EPS().create(comm=comm)
+        owned.append(solver)
+        solver.setOperators(matrix)
+        solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
+        solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
+        solver.setWhichEigenpairs(slepc_module.EPS.Which.LARGEST_REAL)
+        size = min(n_vectors, columns.dimension**2)
+        solver.setDimensions(nev=min(2, size), ncv=size)
+        solver.setTolerances(1e-2, 10)
+        solver.setInitialSpace([first])
+        solver.solve()
+        values = [complex(solver.getEigenvalue(k)) for k in range(solver.getConverged())]
+        return values if columns.comm is None else list(columns.comm.bcast(values))
     finally:
         _destroy(owned)
 
