@@ -60,11 +60,15 @@ def remove_orphans(directory: Path) -> None:
 
 
 def process_is_alive(pid: int) -> bool:
-    """Whether a process of this machine exists."""
+    """Whether a process of this machine exists and may still do something."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    # A killed process exists until its parent asks for it, in some containers for ever.
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+        return stat.rpartition(")")[2].split()[:1] not in (["Z"], ["X"])
     return True
