@@ -87,14 +87,18 @@ class Keeper:
         """Whether there is a place to write to."""
         return self._folder is not None
 
-    def find(self) -> tuple[Snapshot, Path] | None:
-        """The furthest intact checkpoint; others are removed, torn ones named on stderr."""
+    def find(self, borders: tuple[float, ...]) -> tuple[Snapshot, Path] | None:
+        """The furthest intact checkpoint of a sample with these borders of segments.
+
+        All others are removed; torn and foreign ones are named on stderr.
+        """
         best: tuple[Snapshot, Path] | None = None
-        for path in self._paths():
-            snapshot = self._intact(path)
+        # Names sort by segments done.
+        for path in reversed(self._paths()):
+            snapshot = self._intact(path, borders) if best is None else None
             if snapshot is None:
                 path.unlink(missing_ok=True)
-            elif best is None or snapshot.segments_done > best[0].segments_done:
+            else:
                 best = snapshot, path
                 self.seconds_before = snapshot.seconds
         return best
@@ -152,7 +156,7 @@ class Keeper:
             return []
         return sorted(self._folder.glob(f"{self._sample:06d}-*.state"))
 
-    def _intact(self, path: Path) -> Snapshot | None:
+    def _intact(self, path: Path, borders: tuple[float, ...]) -> Snapshot | None:
         """What a file says, None when it is torn or of something else."""
         try:
             with open(path, "rb") as file:
@@ -165,7 +169,10 @@ class Keeper:
             facts = json.loads(header)
             if facts["byteorder"] != sys.byteorder or facts["identity"] != self._identity:
                 raise ValueError("it belongs to another study, point or kind of machine")
-            return _snapshot(facts)
+            snapshot = _snapshot(facts)
+            if snapshot.borders != borders:
+                raise ValueError("the times are cut into other segments now")
+            return snapshot
         except (OSError, ValueError, KeyError, TypeError) as error:
             print(f"checkpoint {path} is not used: {error}", file=sys.stderr, flush=True)
             return None

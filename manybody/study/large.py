@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -258,12 +257,7 @@ def _begin(
 ) -> tuple[Array, Snapshot]:
     """Own columns of ρ where the sample goes on, and what was done before; collective."""
     borders = (0.0, *(segment.stop for segment in segments))
-
-    def find() -> tuple[Snapshot, Path] | None:
-        found = keeper.find()
-        return found if found is not None and found[0].borders == borders else None
-
-    n, found = columns.dimension, together(columns.comm, find)
+    n, found = columns.dimension, together(columns.comm, lambda: keeper.find(borders))
     if found is not None:
         snapshot, path = found
         return on_every_rank(columns.comm, lambda: read_columns(path, columns.own, n)), snapshot
