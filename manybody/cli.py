@@ -155,8 +155,11 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
                 outcome = run_study(
                     study, store, comm, options.threads, options.quiet, shard, stop, text
                 )
-            # A shard leaves the report to whoever completes the store.
-            if rank_of(comm) == 0 and not outcome.stopped and options.shard is None:
+            # A shard leaves the report to whoever completes the store; where every sample
+            # has failed there is nothing to report.
+            stopped = outcome.stopped and outcome.missing
+            is_last = options.shard is None and not stopped
+            if rank_of(comm) == 0 and is_last and outcome.computed + outcome.present:
                 _write_report(store, None)
         except BaseException:
             # Past the checks nothing is bad input, and the other ranks know nothing of it.
@@ -167,7 +170,7 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
                 comm.Abort(1)
             return 1
     said = rank_of(comm) == 0
-    if outcome.stopped and outcome.missing:
+    if stopped:
         if said:
             print(
                 f"manybody: stopped by {outcome.stopped}, {outcome.missing} samples are left: the "
