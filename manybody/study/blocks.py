@@ -91,6 +91,10 @@ class CorruptBlock(ValueError):
     """A file whose bytes do not belong to its name, or whose content does not parse."""
 
 
+class UnreadableBlock(CorruptBlock):
+    """A file that the system does not give out: it may be whole, and readable tomorrow."""
+
+
 def read_block(path: Path) -> Block:
     """Read one block file.  Raises CorruptBlock naming the file."""
     try:
@@ -173,7 +177,7 @@ def _verified_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CorruptBlock(f"{path} cannot be read: {error}") from error
+        raise UnreadableBlock(f"{path} cannot be read: {error}") from error
     if not path.stem.endswith(digest_of(content)):
         raise CorruptBlock(f"{path} is torn or altered: its content does not match its name")
     return content

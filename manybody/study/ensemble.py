@@ -104,7 +104,7 @@ def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Stu
         extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
-            print(f"set aside: {problem}", file=sys.stderr, flush=True)
+            print(problem, file=sys.stderr, flush=True)
         store.sweep_checkpoints(extended)
         return replace(study, block_size=extended.block_size)
 

@@ -10,6 +10,7 @@ A block is built in memory, written to a temporary file, synced and renamed; its
 name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 """
 
+import contextlib
 import json
 import os
 import traceback
@@ -23,6 +24,7 @@ from manybody.study.blocks import (
     Block,
     CorruptBlock,
     Record,
+    UnreadableBlock,
     block_image,
     check_belongs,
     digest_of,
@@ -211,16 +213,25 @@ class Store:
         return path
 
     def set_aside_corrupt(self, study: Study) -> list[str]:
-        """Rename every block that is torn, altered or foreign; returns what was wrong."""
+        """Rename every block that is torn, altered or foreign; returns what was wrong.
+
+        One that cannot be read stays: a file system that fails for a while, or too many open
+        files, must not cost a finished sample.
+        """
         problems = []
         for system in study.systems:
             for point in system.points:
                 for path in self.block_paths(point):
                     try:
                         check_belongs(read_block(path), study, point)
+                    except UnreadableBlock as error:
+                        # Gone: another run that starts now was faster.
+                        if path.exists():
+                            problems.append(f"left out: {error}")
                     except CorruptBlock as error:
-                        os.replace(path, path.with_suffix(".corrupt"))
-                        problems.append(f"{error}; renamed to {path.stem}.corrupt")
+                        with contextlib.suppress(FileNotFoundError):
+                            os.replace(path, path.with_suffix(".corrupt"))
+                            problems.append(f"set aside: {error}; renamed to {path.stem}.corrupt")
         return problems
 
     def read(self, study: Study, point: Point) -> tuple[list[Block], list[str]]:
