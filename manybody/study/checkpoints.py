@@ -10,11 +10,8 @@ bytes; every rank reads its own columns from it.  It is gone when the sample is 
 import contextlib
 import hashlib
 import json
-import os
-import socket
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.files import sync_folders
+from manybody.study.files import write_pieces
 from manybody.study.observing import Seen
 from manybody.study.signals import never
 
@@ -107,7 +104,6 @@ class Keeper:
         """Replace the checkpoint of this sample; `columns`: (N, N), row i is column i of ρ_R."""
         assert self._folder is not None
         start = time.monotonic()
-        self._folder.mkdir(parents=True, exist_ok=True)
         older = self._paths()
         header = json.dumps(
             {
@@ -118,25 +114,14 @@ class Keeper:
                 "seconds": self.seconds_before + time.perf_counter() - self._started,
             }
         )
-        owner = f"{socket.gethostname()}.{os.getpid()}"
-        temporary = self._folder / f".{owner}.{uuid.uuid4().hex}.tmp"
-        digest = hashlib.sha256()
-        try:
-            with open(temporary, "xb") as file:
-                for piece in (header.encode() + b"\n", columns.view(np.uint8).data):
-                    digest.update(piece)
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            letters = digest.hexdigest()[:_HASH_LETTERS]
-            name = f"{self._sample:06d}-{snapshot.segments_done:06d}-{letters}.state"
-            os.replace(temporary, self._folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folders(self._folder)
+        stem = f"{self._sample:06d}-{snapshot.segments_done:06d}"
+        written = write_pieces(
+            self._folder,
+            [header.encode() + b"\n", columns.view(np.uint8).data],
+            lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
+        )
         for path in older:
-            if path.name != name:
+            if path != written:
                 path.unlink(missing_ok=True)
         self._wrote = time.monotonic()
         self._took = self._wrote - start

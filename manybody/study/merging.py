@@ -56,14 +56,11 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
                 except (CorruptBlock, OSError) as error:
                     problems.append(str(error))
                     continue
-                folder = target.folder(point)
-                folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / path.name, content)
+                write_atomically(target.folder(point) / path.name, content)
                 copied += 1
             for sample, path in source.failures(point).items():
                 folder = target.directory / "failures" / point.name
                 if sample not in target.finished(point) and not (folder / path.name).exists():
-                    folder.mkdir(parents=True, exist_ok=True)
                     write_atomically(folder / path.name, path.read_bytes())
     duplicates = 0
     for point in itertools.chain.from_iterable(s.points for s in extended.systems):

@@ -34,7 +34,7 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.checkpoints import Keeper
-from manybody.study.files import TEMPORARY, locked, remove_orphans, write_atomically
+from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
 from manybody.study.plan import Task
 from manybody.study.signals import never
 
@@ -104,7 +104,7 @@ class Store:
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_folder(self.directory)
             with locked(self.directory):
                 extended = self.check(study)
                 content = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
@@ -165,9 +165,7 @@ class Store:
             "study_hash": study.hash(),
             "provenance": provenance,
         }
-        folder = self.directory / "failures" / point.name
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{sample:06d}.json"
+        path = self.directory / "failures" / point.name / f"{sample:06d}.json"
         write_atomically(path, json.dumps(content, indent=1, default=str).encode())
         return path
 
@@ -203,9 +201,7 @@ class Store:
         if samples != list(range(samples[0], samples[-1] + 1)):
             raise ValueError(f"samples {samples} of one block must be consecutive")
         image = block_image(study, point, records, provenance)
-        folder = self.folder(point)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest_of(image)}.h5"
+        path = self.folder(point) / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest_of(image)}.h5"
         write_atomically(path, image)
         for sample, failure in self.failures(point).items():
             if sample in samples:
