@@ -115,16 +115,18 @@ class Keeper:
             }
         )
         stem = f"{self._sample:06d}-{snapshot.segments_done:06d}"
-        written = write_pieces(
-            self._folder,
-            [header.encode() + b"\n", columns.view(np.uint8).data],
-            lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
-        )
+        try:
+            written = write_pieces(
+                self._folder,
+                [header.encode() + b"\n", columns.view(np.uint8).data],
+                lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
+            )
+        finally:
+            self._wrote = time.monotonic()
+            self._took = self._wrote - start
         for path in older:
             if path != written:
                 path.unlink(missing_ok=True)
-        self._wrote = time.monotonic()
-        self._took = self._wrote - start
 
     def remove(self) -> None:
         """Delete the checkpoints of this sample, and folders that are empty then."""

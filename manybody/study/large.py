@@ -5,6 +5,7 @@ advances its columns of ρ, products local, one exchange an application; what is
 the way (observing.py) is all that is kept.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -280,7 +281,14 @@ def _checkpoint(done: Snapshot, state: Array, columns: Columns, keeper: Keeper) 
         assert whole is not None
         keeper.write(done, whole)
 
-    together(columns.comm, write)
+    try:
+        together(columns.comm, write)
+    except OSError as error:
+        # It only saves work: a full disk must not end a run that still computes.
+        if asked:
+            raise
+        if columns.rank == 0:
+            print(f"no checkpoint: {error}", file=sys.stderr, flush=True)
     if asked:
         with raised_alike(columns.comm):
             raise Stopped(f"{asked} at t = {done.borders[done.segments_done]:g}")
