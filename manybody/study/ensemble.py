@@ -334,6 +334,7 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
     comparison, figures = None, {}
     # (type of what ended it, in words)
     ended: tuple[type[Exception], str] | None = None
+    cause: Exception | None = None
     with first_ranks(job.ranks, point.n_sites) as (part, active):
         try:
             if active and study.evolves:
@@ -349,12 +350,12 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
         except _SAMPLE_ERRORS as error:
             if size_of(part) > 1 and not everybody_raises(error, part):
                 raise
-            ended = RuntimeError, f"{type(error).__name__}: {error}"
+            ended, cause = (RuntimeError, f"{type(error).__name__}: {error}"), error
     # Where there are more ranks than sites, those without a column know nothing of it.
     ended = ended if job.ranks is None else job.ranks.bcast(ended)
     if ended is not None:
         with raised_alike(job.ranks):
-            raise ended[0](ended[1])
+            raise ended[0](ended[1]) from cause
     if rank_of(job.ranks) != 0:
         return []
     seconds = time.perf_counter() - start + keeper.seconds_before
