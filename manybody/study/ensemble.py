@@ -169,7 +169,12 @@ def run_study(
     measured = merge_measured(tallies)
     memory = peak_bytes() if comm is None else max(comm.allgather(peak_bytes()))
     asked = [stop()] if comm is None else comm.allgather(stop())
-    failed, missing = together(comm, lambda: _left(store, tasks))
+
+    def end() -> tuple[int, int]:
+        store.sweep_checkpoints(study)
+        return _left(store, tasks)
+
+    failed, missing = together(comm, end)
     outcome = Outcome(
         sum(each.samples for each in measured.values()),
         watch.finished_at_start if watch is not None else 0,

@@ -177,13 +177,26 @@ class Store:
         return Keeper(self.directory / "checkpoints" / point.name, sample, identity, stop)
 
     def sweep_checkpoints(self, study: Study) -> None:
-        """Delete checkpoints of samples that were committed just before a death."""
+        """Delete checkpoints of samples that are committed, and folders that are empty then.
+
+        A death just after a commit leaves one, and so does a run that computed a sample the
+        short way which another had begun on several ranks.
+        """
+        folder = self.directory / "checkpoints"
+        if not folder.is_dir():
+            return
         for system in study.systems:
             for point in system.points:
-                done = self.finished(point)
-                for path in (self.directory / "checkpoints" / point.name).glob("*.state"):
+                own = folder / point.name
+                states = list(own.glob("[0-9]*-*.state"))
+                done = self.finished(point) if states else set()
+                for path in states:
                     if int(path.name.partition("-")[0]) in done:
                         path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    own.rmdir()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
     def forget_failures(self, tasks: list[Task]) -> None:
         """Let failed samples be tried again."""
