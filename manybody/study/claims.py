@@ -63,7 +63,7 @@ class Claims:
             return True
         content = self.owner_of(name)
         if self._is_stale(name, content):
-            # Several may see it stale: it goes as it was seen, not what a faster one has put there.
+            # Several may see it stale: it goes as it was seen, not what a faster one put there.
             with locked(self._folder.parent):
                 if self.owner_of(name) == content:
                     path.unlink(missing_ok=True)
