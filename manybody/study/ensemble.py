@@ -237,14 +237,14 @@ def _assignments(job: _Job, tasks: list[Task]) -> Generator[tuple[Task, list[int
             for assignment in handed_out:
                 if ranks is not None:
                     ranks.bcast(assignment)
-                    if any(ranks.allgather(job.stop())):
+                    if _shall_stop(job):
                         return
                 yield assignment
         if ranks is not None:
             ranks.bcast(None)
         return
     while (assignment := ranks.bcast(None)) is not None:
-        if any(ranks.allgather(job.stop())):
+        if _shall_stop(job):
             return
         yield assignment
 
@@ -256,6 +256,9 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
         size = 1 if job.is_large(point) else stack_size(point.n_sites)
         records: list[Record] = []
         for first in range(0, len(samples), size):
+            if first and job.is_large(point) and _shall_stop(job):
+                # Whoever gives out the next block says so to all.
+                return
             some = samples[first : first + size]
             found = _attempt(job, point, some)
             if job.is_large(point) or len(found) < len(some):
@@ -268,6 +271,11 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
                 records += found
             job.tell(point.name)
         _commit(job, point, records)
+
+
+def _shall_stop(job: _Job) -> bool:
+    """Whether one of the ranks that share samples was asked to stop; collective."""
+    return any([job.stop()] if job.ranks is None else job.ranks.allgather(job.stop()))
 
 
 def _commit(job: _Job, point: Point, records: list[Record]) -> None:
