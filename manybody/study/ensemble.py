@@ -17,6 +17,7 @@ from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.blocks import Record
 from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.comparison import Comparison, ambiguity_warning, check_setting
+from manybody.study.files import remove_orphans
 from manybody.study.forecast import (
     NOMINAL_RATES,
     Measured,
@@ -171,6 +172,9 @@ def run_study(
     asked = [stop()] if comm is None else comm.allgather(stop())
 
     def end() -> tuple[int, int]:
+        # Of other runs that died while this one was at work.
+        sweep(store.directory / "claims")
+        remove_orphans(store.directory)
         store.sweep_checkpoints(study)
         return _left(store, tasks)
 
