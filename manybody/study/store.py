@@ -27,6 +27,7 @@ from manybody.study.blocks import (
     UnreadableBlock,
     block_image,
     check_belongs,
+    check_block,
     digest_of,
     range_of,
     read_block,
@@ -232,7 +233,7 @@ class Store:
             for point in system.points:
                 for path in self.block_paths(point):
                     try:
-                        check_belongs(read_block(path), study, point)
+                        check_block(path, study, point)
                     except UnreadableBlock as error:
                         # Gone: another run that starts now was faster.
                         if path.exists():
