@@ -13,6 +13,7 @@ name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 import contextlib
 import json
 import os
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,6 @@ from manybody.study.blocks import (
     check_belongs,
     check_block,
     digest_of,
-    range_of,
     read_block,
     rows_of,
     same_payload,
@@ -38,6 +38,8 @@ from manybody.study.checkpoints import Keeper
 from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
 from manybody.study.plan import Task
 from manybody.study.signals import never
+
+_BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
 
 
 class Store:
@@ -123,14 +125,15 @@ class Store:
 
     def block_paths(self, point: Point) -> list[Path]:
         """Committed blocks of a point, by name."""
-        return sorted(self.folder(point).glob("[0-9]*-[0-9]*-*.h5"))
+        folder = self.folder(point)
+        return [folder / name for name in sorted(_block_names(folder))]
 
     def finished(self, point: Point) -> set[int]:
         """Indices of committed samples, from the names of the blocks alone."""
         done: set[int] = set()
-        for path in self.block_paths(point):
-            first, stop = range_of(path)
-            done.update(range(first, stop))
+        for name in _block_names(self.folder(point)):
+            first, stop, _ = name.split("-")
+            done.update(range(int(first), int(stop)))
         return done
 
     def missing(self, task: Task) -> list[int]:
@@ -282,6 +285,17 @@ class Store:
             ]
             blocks = [rows_of(block, rows) for block, rows in kept if rows]
         return blocks, problems
+
+
+def _block_names(folder: Path) -> list[str]:
+    """Names of blocks in a folder, which need not exist.
+
+    Any other trouble is raised: a folder that cannot be listed for a while is not empty.
+    """
+    try:
+        return [name for name in os.listdir(folder) if _BLOCK.fullmatch(name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _short(value: object) -> str:
