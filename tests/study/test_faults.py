@@ -122,7 +122,7 @@ def finished(tmp_path_factory):
 def test_thirty_kills_at_random_moments():
     """By one process, by mpirun and by two processes that share a store, in turn."""
     done = subprocess.run(
-        [sys.executable, str(SOAK), "--kills", "30", "--seconds-between", "2.5"],
+        [sys.executable, str(SOAK), "--kills", "30", "--seconds-between", "2.0"],
         env=environment(), capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     print(done.stdout)

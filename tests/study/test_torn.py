@@ -35,6 +35,10 @@ def blocks(out):
     return list(Path(out).rglob("blocks/*/*.h5"))
 
 
+def finished_paths(store, finished, point):
+    return [store.folder(point) / path.name for path in finished.block_paths(point)]
+
+
 def assert_whole(out, expected):
     """Every sample, once, to the bit, and nothing else in the folder."""
     store = Store(out)
@@ -128,6 +132,27 @@ def test_a_block_cut_at_every_length(finished, tmp_path):
         # Of other seconds, so of another name.
         (new,) = store.block_paths(point)
         new.unlink()
+
+
+def test_names_that_are_no_blocks(finished, tmp_path):
+    store = Store(shutil.copytree(finished.directory, tmp_path / "store"))
+    point = store.study.systems[0].points[0]
+    for name in ("0-1-2-3.h5", "1-x-0.h5", "000000-000009-abc.h5.part", "7-8-abc.corrupt", "7"):
+        (store.folder(point) / name).write_text("of somebody")
+    assert store.finished(point) == set(range(5))
+    assert store.block_paths(point) == finished_paths(store, finished, point)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(finished, monkeypatch):
+    """Else a run would do all of it again."""
+
+    def ill(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    point = finished.study.systems[0].points[0]
+    monkeypatch.setattr(os, "listdir", ill)
+    with pytest.raises(OSError, match="Input/output"):
+        finished.finished(point)
 
 
 def test_what_is_no_block_under_a_name_that_is_right(finished, tmp_path):
