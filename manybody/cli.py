@@ -154,7 +154,7 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     shard = _shard(options.shard)
     study, text = together(comm, lambda: _requested_study(options))
     store = Store(options.out)
-    failed, missing, stopped = 0, 0, ""
+    failed, missing, there, asked, stopped = 0, 0, 0, "", ""
     with StopRequest() as stop:
         places = {"": (study, store)}
         places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
@@ -170,9 +170,13 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
                         each, place, comm, options.threads, options.quiet, shard, stop, text
                     )
                 failed, missing = failed + outcome.failed, missing + outcome.missing
-                stopped = stopped or outcome.stopped
-            # A shard leaves the report to whoever completes the store.
-            if rank_of(comm) == 0 and not stopped and options.shard is None:
+                there += outcome.computed + outcome.present
+                asked = asked or outcome.stopped
+            # A shard leaves the report to whoever completes the store; where every sample
+            # has failed there is nothing to report.
+            stopped = asked if missing else ""
+            is_last = options.shard is None and not stopped
+            if rank_of(comm) == 0 and is_last and there:
                 _write_report(store, None)
         except BaseException:
             # Past the checks nothing is bad input, and the other ranks know nothing of it.
@@ -183,7 +187,7 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
                 comm.Abort(1)
             return 1
     said = rank_of(comm) == 0
-    if stopped and missing:
+    if stopped:
         if said:
             print(
                 f"manybody: stopped by {stopped}, {missing} samples are left: the same command "

@@ -10,11 +10,8 @@ bytes; every rank reads its own columns from it.  It is gone when the sample is 
 import contextlib
 import hashlib
 import json
-import os
-import socket
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.files import sync_folders
+from manybody.study.files import write_pieces
 from manybody.study.observing import Seen
 from manybody.study.signals import never
 
@@ -87,14 +84,18 @@ class Keeper:
         """Whether there is a place to write to."""
         return self._folder is not None
 
-    def find(self) -> tuple[Snapshot, Path] | None:
-        """The furthest intact checkpoint; others are removed, torn ones named on stderr."""
+    def find(self, borders: tuple[float, ...]) -> tuple[Snapshot, Path] | None:
+        """The furthest intact checkpoint of a sample with these borders of segments.
+
+        All others are removed; torn and foreign ones are named on stderr.
+        """
         best: tuple[Snapshot, Path] | None = None
-        for path in self._paths():
-            snapshot = self._intact(path)
+        # Names sort by segments done.
+        for path in reversed(self._paths()):
+            snapshot = self._intact(path, borders) if best is None else None
             if snapshot is None:
                 path.unlink(missing_ok=True)
-            elif best is None or snapshot.segments_done > best[0].segments_done:
+            else:
                 best = snapshot, path
                 self.seconds_before = snapshot.seconds
         return best
@@ -103,7 +104,6 @@ class Keeper:
         """Replace the checkpoint of this sample; `columns`: (N, N), row i is column i of ρ_R."""
         assert self._folder is not None
         start = time.monotonic()
-        self._folder.mkdir(parents=True, exist_ok=True)
         older = self._paths()
         header = json.dumps(
             {
@@ -114,28 +114,19 @@ class Keeper:
                 "seconds": self.seconds_before + time.perf_counter() - self._started,
             }
         )
-        owner = f"{socket.gethostname()}.{os.getpid()}"
-        temporary = self._folder / f".{owner}.{uuid.uuid4().hex}.tmp"
-        digest = hashlib.sha256()
+        stem = f"{self._sample:06d}-{snapshot.segments_done:06d}"
         try:
-            with open(temporary, "xb") as file:
-                for piece in (header.encode() + b"\n", columns.view(np.uint8).data):
-                    digest.update(piece)
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            letters = digest.hexdigest()[:_HASH_LETTERS]
-            name = f"{self._sample:06d}-{snapshot.segments_done:06d}-{letters}.state"
-            os.replace(temporary, self._folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folders(self._folder)
+            written = write_pieces(
+                self._folder,
+                [header.encode() + b"\n", columns.view(np.uint8).data],
+                lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
+            )
+        finally:
+            self._wrote = time.monotonic()
+            self._took = self._wrote - start
         for path in older:
-            if path.name != name:
+            if path != written:
                 path.unlink(missing_ok=True)
-        self._wrote = time.monotonic()
-        self._took = self._wrote - start
 
     def remove(self) -> None:
         """Delete the checkpoints of this sample, and folders that are empty then."""
@@ -152,7 +143,7 @@ class Keeper:
             return []
         return sorted(self._folder.glob(f"{self._sample:06d}-*.state"))
 
-    def _intact(self, path: Path) -> Snapshot | None:
+    def _intact(self, path: Path, borders: tuple[float, ...]) -> Snapshot | None:
         """What a file says, None when it is torn or of something else."""
         try:
             with open(path, "rb") as file:
@@ -165,7 +156,10 @@ class Keeper:
             facts = json.loads(header)
             if facts["byteorder"] != sys.byteorder or facts["identity"] != self._identity:
                 raise ValueError("it belongs to another study, point or kind of machine")
-            return _snapshot(facts)
+            snapshot = _snapshot(facts)
+            if snapshot.borders != borders:
+                raise ValueError("the times are cut into other segments now")
+            return snapshot
         except (OSError, ValueError, KeyError, TypeError) as error:
             print(f"checkpoint {path} is not used: {error}", file=sys.stderr, flush=True)
             return None

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from manybody.study.files import process_is_alive
+from manybody.study.files import locked, process_is_alive
 from manybody.study.plan import Task
 from manybody.study.signals import never
 from manybody.study.store import Store
@@ -61,8 +61,12 @@ class Claims:
         if self._create(path):
             self._held.add(name)
             return True
-        if self._is_stale(name):
-            path.unlink(missing_ok=True)
+        content = self.owner_of(name)
+        if self._is_stale(name, content):
+            # Several may see it stale: it goes as it was seen, not what a faster one put there.
+            with locked(self._folder.parent):
+                if self.owner_of(name) == content:
+                    path.unlink(missing_ok=True)
             if self._create(path):
                 self._held.add(name)
                 return True
@@ -93,9 +97,8 @@ class Claims:
             file.write(f"{self._owner} {self._counter}")
         return True
 
-    def _is_stale(self, name: str) -> bool:
+    def _is_stale(self, name: str, content: str) -> bool:
         # Empty if its owner died, or is, between creating and writing it.
-        content = self.owner_of(name)
         if _owner_is_dead(content):
             return True
         before = self._seen.get(name)
@@ -110,6 +113,9 @@ class Claims:
             self._counter += 1
             for name in list(self._held):
                 try:
+                    # A process that stood still for long may have lost it to another.
+                    if not self.owner_of(name).startswith(self._owner):
+                        continue
                     # In place and only if it is still there: a torn read looks alive.
                     with open(self._folder / name, "r+") as file:
                         file.write(f"{self._owner} {self._counter}")
@@ -137,10 +143,13 @@ def _owner_is_dead(content: str) -> bool:
 
 def sweep(folder: Path) -> None:
     """Delete the claims that killed processes of this machine left behind."""
-    for path in folder.glob("*"):
-        with contextlib.suppress(OSError):
-            if _owner_is_dead(path.read_text("utf-8", errors="replace")):
-                path.unlink(missing_ok=True)
+    if not folder.is_dir():
+        return
+    with locked(folder.parent):
+        for path in folder.glob("*"):
+            with contextlib.suppress(OSError):
+                if _owner_is_dead(path.read_text("utf-8", errors="replace")):
+                    path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
 

@@ -17,6 +17,7 @@ from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.blocks import Record
 from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.comparison import Comparison, ambiguity_warning, check_setting
+from manybody.study.files import remove_orphans
 from manybody.study.forecast import (
     NOMINAL_RATES,
     Measured,
@@ -104,7 +105,7 @@ def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Stu
         extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
-            print(f"set aside: {problem}", file=sys.stderr, flush=True)
+            print(problem, file=sys.stderr, flush=True)
         store.sweep_checkpoints(extended)
         return replace(study, block_size=extended.block_size)
 
@@ -169,7 +170,15 @@ def run_study(
     measured = merge_measured(tallies)
     memory = peak_bytes() if comm is None else max(comm.allgather(peak_bytes()))
     asked = [stop()] if comm is None else comm.allgather(stop())
-    failed, missing = together(comm, lambda: _left(store, tasks))
+
+    def end() -> tuple[int, int]:
+        # Of other runs that died while this one was at work.
+        sweep(store.directory / "claims")
+        remove_orphans(store.directory)
+        store.sweep_checkpoints(study)
+        return _left(store, tasks)
+
+    failed, missing = together(comm, end)
     outcome = Outcome(
         sum(each.samples for each in measured.values()),
         watch.finished_at_start if watch is not None else 0,
@@ -232,14 +241,14 @@ def _assignments(job: _Job, tasks: list[Task]) -> Generator[tuple[Task, list[int
             for assignment in handed_out:
                 if ranks is not None:
                     ranks.bcast(assignment)
-                    if any(ranks.allgather(job.stop())):
+                    if _shall_stop(job):
                         return
                 yield assignment
         if ranks is not None:
             ranks.bcast(None)
         return
     while (assignment := ranks.bcast(None)) is not None:
-        if any(ranks.allgather(job.stop())):
+        if _shall_stop(job):
             return
         yield assignment
 
@@ -251,6 +260,9 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
         size = 1 if job.is_large(point) else stack_size(point.n_sites)
         records: list[Record] = []
         for first in range(0, len(samples), size):
+            if first and job.is_large(point) and _shall_stop(job):
+                # Whoever gives out the next block says so to all.
+                return
             some = samples[first : first + size]
             found = _attempt(job, point, some)
             if job.is_large(point) or len(found) < len(some):
@@ -263,6 +275,11 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
                 records += found
             job.tell(point.name)
         _commit(job, point, records)
+
+
+def _shall_stop(job: _Job) -> bool:
+    """Whether one of the ranks that share samples was asked to stop; collective."""
+    return any([job.stop()] if job.ranks is None else job.ranks.allgather(job.stop()))
 
 
 def _commit(job: _Job, point: Point, records: list[Record]) -> None:
@@ -334,6 +351,7 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
     comparison, figures = None, {}
     # (type of what ended it, in words)
     ended: tuple[type[Exception], str] | None = None
+    cause: Exception | None = None
     with first_ranks(job.ranks, point.n_sites) as (part, active):
         try:
             if active and study.evolves:
@@ -349,12 +367,12 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
         except _SAMPLE_ERRORS as error:
             if size_of(part) > 1 and not everybody_raises(error, part):
                 raise
-            ended = RuntimeError, f"{type(error).__name__}: {error}"
+            ended, cause = (RuntimeError, f"{type(error).__name__}: {error}"), error
     # Where there are more ranks than sites, those without a column know nothing of it.
     ended = ended if job.ranks is None else job.ranks.bcast(ended)
     if ended is not None:
         with raised_alike(job.ranks):
-            raise ended[0](ended[1])
+            raise ended[0](ended[1]) from cause
     if rank_of(job.ranks) != 0:
         return []
     seconds = time.perf_counter() - start + keeper.seconds_before

@@ -2,40 +2,73 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = re.compile(r"\.(.+)\.(\d+)\.[0-9a-f]{32}\.tmp")
 
 
+# Others may remove a folder that they find empty, and what they take for an orphan.
+_ATTEMPTS = 20
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file, sync, rename, sync of the folders: the name appears last."""
+    """Temporary file, sync, rename, sync of the folder: the name appears last."""
+    write_pieces(path.parent, [content], lambda _: path.name)
+
+
+def write_pieces(
+    folder: Path, pieces: Sequence[Any], name_of: Callable[[str], str], attempts: int = _ATTEMPTS
+) -> Path:
+    """Bytes, piece by piece, as one file of a folder that is made if needed; its path.
+
+    name_of: the name of the file, from the hexadecimal SHA-256 of its bytes.
+    """
     owner = f"{socket.gethostname()}.{os.getpid()}"
-    temporary = path.with_name(f".{owner}.{uuid.uuid4().hex}.tmp")
+    temporary = folder / f".{owner}.{uuid.uuid4().hex}.tmp"
+    digest = hashlib.sha256()
     try:
+        make_folder(folder)
         with open(temporary, "xb") as file:
-            file.write(content)
+            for piece in pieces:
+                digest.update(piece)
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        path = folder / name_of(digest.hexdigest())
         os.replace(temporary, path)
+    except FileNotFoundError:
+        if attempts == 1:
+            raise
+        return write_pieces(folder, pieces, name_of, attempts - 1)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folders(path.parent)
+    sync_folder(folder)
+    return path
 
 
-def sync_folders(folder: Path) -> None:
-    """Make new names in a folder, and its own, survive a crash of the machine."""
-    for parent in (folder, folder.parent):
-        descriptor = os.open(parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def make_folder(folder: Path) -> None:
+    """A folder and those above it, with names that survive a crash of the machine."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -60,11 +93,15 @@ def remove_orphans(directory: Path) -> None:
 
 
 def process_is_alive(pid: int) -> bool:
-    """Whether a process of this machine exists."""
+    """Whether a process of this machine exists and may still do something."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    # A killed process exists until its parent asks for it, in some containers for ever.
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+        return stat.rpartition(")")[2].split()[:1] not in (["Z"], ["X"])
     return True

@@ -5,11 +5,11 @@ advances its columns of ρ, products local, one exchange an application; what is
 the way (observing.py) is all that is kept.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -258,12 +258,7 @@ def _begin(
 ) -> tuple[Array, Snapshot]:
     """Own columns of ρ where the sample goes on, and what was done before; collective."""
     borders = (0.0, *(segment.stop for segment in segments))
-
-    def find() -> tuple[Snapshot, Path] | None:
-        found = keeper.find()
-        return found if found is not None and found[0].borders == borders else None
-
-    n, found = columns.dimension, together(columns.comm, find)
+    n, found = columns.dimension, together(columns.comm, lambda: keeper.find(borders))
     if found is not None:
         snapshot, path = found
         return on_every_rank(columns.comm, lambda: read_columns(path, columns.own, n)), snapshot
@@ -286,7 +281,14 @@ def _checkpoint(done: Snapshot, state: Array, columns: Columns, keeper: Keeper) 
         assert whole is not None
         keeper.write(done, whole)
 
-    together(columns.comm, write)
+    try:
+        together(columns.comm, write)
+    except OSError as error:
+        # It only saves work: a full disk must not end a run that still computes.
+        if asked:
+            raise
+        if columns.rank == 0:
+            print(f"no checkpoint: {error}", file=sys.stderr, flush=True)
     if asked:
         with raised_alike(columns.comm):
             raise Stopped(f"{asked} at t = {done.borders[done.segments_done]:g}")

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 
 from manybody.config import Study, merge_systems
-from manybody.study.blocks import CorruptBlock, check_belongs, range_of, read_block
+from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
 from manybody.study.files import write_atomically
 from manybody.study.store import Store
 
@@ -46,9 +48,10 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
         if source.directory.resolve() == target.directory.resolve():
             continue
         for point in itertools.chain.from_iterable(s.points for s in source.study.systems):
-            there = {path.name for path in target.block_paths(point)}
             for path in source.block_paths(point):
-                if path.name in there:
+                copy = target.folder(point) / path.name
+                # The name says what must be in it: a damaged copy is written again.
+                if _is_intact(copy):
                     continue
                 try:
                     check_belongs(read_block(path), extended, point)
@@ -56,25 +59,36 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
                 except (CorruptBlock, OSError) as error:
                     problems.append(str(error))
                     continue
-                folder = target.folder(point)
-                folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / path.name, content)
+                write_atomically(copy, content)
                 copied += 1
+            done = target.finished(point)
             for sample, path in source.failures(point).items():
-                folder = target.directory / "failures" / point.name
-                if sample not in target.finished(point) and not (folder / path.name).exists():
-                    folder.mkdir(parents=True, exist_ok=True)
-                    write_atomically(folder / path.name, path.read_bytes())
+                copy = target.directory / "failures" / point.name / path.name
+                content = path.read_bytes()
+                # Of two records of one sample the same stays whatever the order of the stores.
+                if sample not in done and not (copy.exists() and copy.read_bytes() <= content):
+                    write_atomically(copy, content)
     duplicates = 0
     for point in itertools.chain.from_iterable(s.points for s in extended.systems):
         blocks, wrong = target.read(extended, point)
         problems += wrong
-        held = sum(last - first for first, last in map(range_of, target.block_paths(point)))
-        duplicates += held - sum(len(block.samples) for block in blocks)
+        intact = [path for path in target.block_paths(point) if _is_intact(path)]
+        copies = Counter(sample for path in intact for sample in range(*range_of(path)))
+        # Those that differ are in no block that was read.
+        duplicates += sum(copies[int(s)] - 1 for block in blocks for s in block.samples)
+        done = target.finished(point)
         for sample, path in target.failures(point).items():
-            if sample in target.finished(point):
+            if sample in done:
                 path.unlink(missing_ok=True)
     return Merged(copied, duplicates, tuple(problems))
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether there is a block whose content matches its name."""
+    try:
+        return path.stem.endswith(digest_of(path.read_bytes()))
+    except OSError:
+        return False
 
 
 def _common(stores: Sequence[Store]) -> Study:

@@ -88,14 +88,20 @@ def repeat_sample(
     block, row = stored
     names = [name for name in ("trace_distance", *figures_of(study)) if name in result]
     differences = {
-        name: float(np.abs(np.asarray(result[name]) - block.arrays[name][row]).max())
-        for name in names
+        name: _difference(np.asarray(result[name]), block.arrays[name][row]) for name in names
     }
     worst = max(differences, key=lambda name: np.nan_to_num(differences[name], nan=np.inf))
     if not any(differences.values()):
         return [*lines, f"the same bits as in {block.path.name}"], True
     lines.append(f"differs from {block.path.name}: {worst} by up to {differences[worst]:.1e}")
     return lines, differences[worst] <= _AGREEMENT
+
+
+def _difference(here: Any, stored: Any) -> float:
+    """The largest; 0 between equal values that are no numbers."""
+    if np.array_equal(here, stored, equal_nan=True):
+        return 0.0
+    return float(np.abs(here - stored).max())
 
 
 def _curve_lines(run: Comparison) -> list[str]:

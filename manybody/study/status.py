@@ -103,7 +103,10 @@ def status_lines(store: Store) -> list[str]:
         )
     lines.append(_eta(statuses))
     for status in statuses:
-        for sample, path in sorted(store.failures(status.point).items()):
+        failures = store.failures(status.point)
+        # A death just after a commit leaves the record of an earlier failure.
+        done = store.finished(status.point) if failures else set()
+        for sample, path in sorted((s, path) for s, path in failures.items() if s not in done):
             lines.append(f"FAILED: {status.point.name} sample {sample}, see {path}")
     return lines
 

@@ -11,8 +11,10 @@ A block is built in memory, written to a temporary file, synced and renamed; its
 name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 """
 
+import contextlib
 import json
 import os
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -24,18 +26,21 @@ from manybody.study.blocks import (
     Block,
     CorruptBlock,
     Record,
+    UnreadableBlock,
     block_image,
     check_belongs,
+    check_block,
     digest_of,
-    range_of,
     read_block,
     rows_of,
     same_payload,
 )
 from manybody.study.checkpoints import Keeper
-from manybody.study.files import TEMPORARY, locked, remove_orphans, write_atomically
+from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
 from manybody.study.plan import Task
 from manybody.study.signals import never
+
+_BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
 
 
 class Store:
@@ -112,7 +117,7 @@ class Store:
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_folder(self.directory)
             with locked(self.directory):
                 extended = self.check(study)
                 content = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
@@ -130,14 +135,15 @@ class Store:
 
     def block_paths(self, point: Point) -> list[Path]:
         """Committed blocks of a point, by name."""
-        return sorted(self.folder(point).glob("[0-9]*-[0-9]*-*.h5"))
+        folder = self.folder(point)
+        return [folder / name for name in sorted(_block_names(folder))]
 
     def finished(self, point: Point) -> set[int]:
         """Indices of committed samples, from the names of the blocks alone."""
         done: set[int] = set()
-        for path in self.block_paths(point):
-            first, stop = range_of(path)
-            done.update(range(first, stop))
+        for name in _block_names(self.folder(point)):
+            first, stop, _ = name.split("-")
+            done.update(range(int(first), int(stop)))
         return done
 
     def missing(self, task: Task) -> list[int]:
@@ -173,9 +179,7 @@ class Store:
             "study_hash": study.hash(),
             "provenance": provenance,
         }
-        folder = self.directory / "failures" / point.name
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{sample:06d}.json"
+        path = self.directory / "failures" / point.name / f"{sample:06d}.json"
         write_atomically(path, json.dumps(content, indent=1, default=str).encode())
         return path
 
@@ -187,13 +191,26 @@ class Store:
         return Keeper(self.directory / "checkpoints" / point.name, sample, identity, stop)
 
     def sweep_checkpoints(self, study: Study) -> None:
-        """Delete checkpoints of samples that were committed just before a death."""
+        """Delete checkpoints of samples that are committed, and folders that are empty then.
+
+        A death just after a commit leaves one, and so does a run that computed a sample the
+        short way which another had begun on several ranks.
+        """
+        folder = self.directory / "checkpoints"
+        if not folder.is_dir():
+            return
         for system in study.systems:
             for point in system.points:
-                done = self.finished(point)
-                for path in (self.directory / "checkpoints" / point.name).glob("*.state"):
+                own = folder / point.name
+                states = list(own.glob("[0-9]*-*.state"))
+                done = self.finished(point) if states else set()
+                for path in states:
                     if int(path.name.partition("-")[0]) in done:
                         path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    own.rmdir()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
     def forget_failures(self, tasks: list[Task]) -> None:
         """Let failed samples be tried again."""
@@ -211,9 +228,7 @@ class Store:
         if samples != list(range(samples[0], samples[-1] + 1)):
             raise ValueError(f"samples {samples} of one block must be consecutive")
         image = block_image(study, point, records, provenance)
-        folder = self.folder(point)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest_of(image)}.h5"
+        path = self.folder(point) / f"{samples[0]:06d}-{samples[-1] + 1:06d}-{digest_of(image)}.h5"
         write_atomically(path, image)
         for sample, failure in self.failures(point).items():
             if sample in samples:
@@ -221,16 +236,25 @@ class Store:
         return path
 
     def set_aside_corrupt(self, study: Study) -> list[str]:
-        """Rename every block that is torn, altered or foreign; returns what was wrong."""
+        """Rename every block that is torn, altered or foreign; returns what was wrong.
+
+        One that cannot be read stays: a file system that fails for a while, or too many open
+        files, must not cost a finished sample.
+        """
         problems = []
         for system in study.systems:
             for point in system.points:
                 for path in self.block_paths(point):
                     try:
-                        check_belongs(read_block(path), study, point)
+                        check_block(path, study, point)
+                    except UnreadableBlock as error:
+                        # Gone: another run that starts now was faster.
+                        if path.exists():
+                            problems.append(f"left out: {error}")
                     except CorruptBlock as error:
-                        os.replace(path, path.with_suffix(".corrupt"))
-                        problems.append(f"{error}; renamed to {path.stem}.corrupt")
+                        with contextlib.suppress(FileNotFoundError):
+                            os.replace(path, path.with_suffix(".corrupt"))
+                            problems.append(f"set aside: {error}; renamed to {path.stem}.corrupt")
         return problems
 
     def read(self, study: Study, point: Point) -> tuple[list[Block], list[str]]:
@@ -271,6 +295,17 @@ class Store:
             ]
             blocks = [rows_of(block, rows) for block, rows in kept if rows]
         return blocks, problems
+
+
+def _block_names(folder: Path) -> list[str]:
+    """Names of blocks in a folder, which need not exist.
+
+    Any other trouble is raised: a folder that cannot be listed for a while is not empty.
+    """
+    try:
+        return [name for name in os.listdir(folder) if _BLOCK.fullmatch(name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _short(value: object) -> str:

@@ -1,0 +1,344 @@
+"""Kill runs of a study at random moments, over and over, and count what is lost.
+
+A study of a few seconds, with samples in stacks and long ones with checkpoints, is computed
+once without any harm. Then it is computed again and again, by one process, by mpirun and by
+two processes that share a store, in turn; every run gets a signal at a random moment, most of
+them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it stopped. Under
+mpirun the signal meets one rank, the launcher, or all at once. When a store is complete, every
+bit in it is compared with the undisturbed one and its folder is searched for what should not
+be there. The exit status is 0 only when nothing was lost, double, different, left over, or hung.
+
+Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank.
+Launch:  .venv/bin/python scripts/soak.py --kills 1000 --ranks 2 --seed 1
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from manybody.config import Point
+from manybody.study.files import process_is_alive
+from manybody.study.progress import clock
+from manybody.study.store import Store
+
+STUDY = """
+name = "soak"
+seed = 11
+samples = 9
+times = { start = 0.0, stop = 30.0, count = 16 }
+block_size = 3
+group_size = 1
+
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+
+[[systems]]
+model = "dirac_syk2"
+n_sites = [8, 16, 48]
+
+[[systems]]
+model = "anderson3d"
+length = [2, 3]
+disorder = 5.0
+
+[outputs]
+formats = ["csv"]
+"""
+# The program itself, but for what it takes for a long sample: 27 sites and more, many
+# segments, a checkpoint at the end of each.
+PROGRAM = """
+import sys
+from manybody import cli
+from manybody.study import checkpoints, large, stacks
+stacks._LARGE_ABOVE, large._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
+sys.exit(cli.main(sys.argv[1:]))
+"""
+KINDS = ("one process", "mpirun", "two processes")
+SIGNALS = {signal.SIGKILL: 7, signal.SIGUSR1: 2, signal.SIGTERM: 1}
+# After a signal nothing takes longer than a block or a segment.
+LONGEST = 180.0
+
+
+def main():
+    """Soak, print what was counted, return the exit status."""
+    options = parse()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    folder = Path(tempfile.mkdtemp(prefix="soak-", dir=options.scratch))
+    soak = Soak(folder, options.ranks, options.seconds_between, random.Random(seed))
+    print(
+        f"seed {seed}, {options.kills} kills, kinds of runs: {', '.join(soak.kinds)}", flush=True
+    )
+    try:
+        soak.run(options.kills)
+    finally:
+        soak.end_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(soak.summary(), flush=True)
+    return 1 if soak.is_harmed else 0
+
+
+def parse():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100, metavar="N", help="default 100")
+    parser.add_argument(
+        "--ranks", type=int, default=2, metavar="R", help="of the runs under mpirun (default 2)"
+    )
+    parser.add_argument(
+        "--seconds-between", type=float, default=3.0, metavar="S",
+        help="a run is killed between 0 and S seconds after its start (default 3)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, help="of the moments and signals (default: random)")
+    parser.add_argument("--scratch", metavar="DIR", help="where the stores lie, for a while")
+    options = parser.parse_args()
+    if options.kills < 1 or options.ranks < 1 or options.seconds_between <= 0.0:
+        parser.error("--kills, --ranks and --seconds-between must be positive")
+    return options
+
+
+class Soak:
+    """Runs, kills and counts.  Everything happens below `folder`."""
+
+    def __init__(self, folder, ranks, seconds_between, rng):
+        self.folder, self.ranks, self.seconds, self.rng = folder, ranks, seconds_between, rng
+        self.study = folder / "soak.toml"
+        self.study.write_text(STUDY)
+        self.kinds = [kind for kind in KINDS if kind != "mpirun" or can_launch()]
+        self.kills, self.runs = Counter(), Counter()
+        self.completed = self.lost = self.double = self.differing = self.hung = 0
+        self.leftover, self.strange = [], []
+        # Runs, and the processes last seen below each: they may outlive it for a moment.
+        self.started = {}
+        self.seconds_taken = 0.0
+
+    @property
+    def is_harmed(self):
+        """Whether anything at all went wrong."""
+        counts = self.lost, self.double, self.differing, self.hung
+        return any(counts) or bool(self.leftover) or bool(self.strange)
+
+    def run(self, wanted):
+        """Until so many kills were delivered and the last study is complete."""
+        out = self.folder / "unbroken"
+        code = self.wait(self.start("one process", out), LONGEST)
+        if code != 0:
+            raise RuntimeError(f"the undisturbed run ended with {code}: {self.words(out)}")
+        expected = contents(Store(out))[0]
+        start = said = time.monotonic()
+        turn, study = 0, 0
+        while sum(self.kills.values()) < wanted:
+            out = self.folder / f"study-{study}"
+            complete = False
+            while not complete:
+                complete = self.disturb(self.kinds[turn % len(self.kinds)], out)
+                turn += 1
+                now, done = time.monotonic(), sum(self.kills.values())
+                if now - said > 10.0:
+                    said, rate = now, max(done, 1) / (now - start)
+                    print(
+                        f"{done}/{wanted} kills  {rate:.2f} kills/s  {self.completed} studies  "
+                        f"ETA {clock(max(0, wanted - done) / rate)}",
+                        flush=True,
+                    )
+            self.judge(out, expected)
+            shutil.rmtree(out)
+            study += 1
+        self.seconds_taken = time.monotonic() - start
+
+    def disturb(self, kind, out):
+        """One run of some kind with one signal; True when the store is complete."""
+        self.runs[kind] += 1
+        number = self.rng.choices(list(SIGNALS), list(SIGNALS.values()))[0]
+        moment = self.rng.uniform(0.0, self.seconds)
+        runs = [self.start(kind, out) for _ in range(2 if kind == "two processes" else 1)]
+        victim = self.rng.choice(runs)
+        codes = []
+        try:
+            victim.wait(moment)
+        except subprocess.TimeoutExpired:
+            self.strike(kind, victim, number)
+        for run in runs:
+            code = self.wait(run, LONGEST)
+            codes.append(code)
+            allowed = {0, 75} if kind != "mpirun" else {0, 75, 1, 137, 138, 143, 9, 10, 15}
+            if run is victim:
+                allowed |= {-number}
+            if kind == "mpirun":
+                # A launcher that gets a signal while it ends may fall over itself.
+                allowed |= {-signal.SIGSEGV, -signal.SIGABRT}
+            if code not in allowed:
+                self.strange.append(f"{kind}, {number.name}: exit code {code}, {self.words(out)}")
+        # What the last to die leaves goes with the next run.
+        return set(codes) == {0}
+
+    def strike(self, kind, victim, number):
+        """Send a signal to a run, or to some or all of its ranks."""
+        below = self.look(victim)
+        targets = [victim.pid]
+        if kind == "mpirun" and below and number == signal.SIGKILL:
+            targets = self.rng.choice([[victim.pid], [self.rng.choice(below)], below + targets])
+        for pid in targets:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        self.kills[number.name] += 1
+
+    def start(self, kind, out):
+        """A run of the study, not waited for; what it says goes to a file."""
+        command = [sys.executable, "-c", PROGRAM, "run", str(self.study), "--out", str(out)]
+        if kind == "mpirun":
+            command = [shutil.which("mpirun"), "-n", str(self.ranks), *command]
+        with open(f"{out}.log", "ab") as log:
+            run = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
+            )
+        self.started[run] = []
+        return run
+
+    def look(self, run):
+        """The processes below a run."""
+        self.started[run] = descendants(run.pid) or self.started[run]
+        return self.started[run]
+
+    def wait(self, run, longest):
+        """The exit code of a run, when its ranks are gone too; kills what hangs."""
+        end = time.monotonic() + longest
+        while time.monotonic() < end:
+            code = run.poll()
+            below = self.look(run)
+            if code is not None and not any(process_is_alive(pid) for pid in below):
+                del self.started[run]
+                return code
+            time.sleep(0.01)
+        self.hung += 1
+        self.end(run)
+        return run.returncode
+
+    def end_all(self):
+        """Leave no process behind when this program is interrupted."""
+        for run in list(self.started):
+            self.end(run)
+
+    def end(self, run):
+        """Kill a run and what is below it."""
+        for pid in [*self.look(run), run.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        run.wait()
+        del self.started[run]
+
+    def words(self, out):
+        """The last that the runs of a store have said."""
+        log = Path(f"{out}.log")
+        return log.read_text("utf-8", errors="replace")[-400:] if log.exists() else ""
+
+    def judge(self, out, expected):
+        """Compare a complete store with the undisturbed one."""
+        found, double, problems = contents(Store(out))
+        self.lost += len(expected.keys() - found.keys())
+        self.double += double
+        self.differing += len(problems)
+        for key, values in found.items():
+            same = key in expected and values.keys() == expected[key].keys() and all(
+                np.array_equal(value, expected[key][name], equal_nan=True)
+                for name, value in values.items()
+            )  # fmt: skip
+            self.differing += not same
+        self.leftover += leftovers(out)
+        self.completed += 1
+
+    def summary(self):
+        """What was counted, for people."""
+        total, took = sum(self.kills.values()), clock(self.seconds_taken)
+        kills = ", ".join(f"{count} {name}" for name, count in sorted(self.kills.items()))
+        runs = ", ".join(f"{count} by {kind}" for kind, count in sorted(self.runs.items()))
+        lines = [
+            f"{total} kills ({kills}) in {took}, runs: {runs}",
+            f"{self.completed} studies completed: {self.lost} samples lost, {self.double} double, "
+            f"{self.differing} with differing bits, {len(self.leftover)} leftover files, "
+            f"{self.hung} runs hung, {len(self.strange)} strange exit codes",
+        ]
+        return "\n".join([*lines, *self.leftover[:10], *self.strange[:10]])
+
+
+def contents(store):
+    """({(point, sample): {name: value}}, samples in more than one file, problems)."""
+    found, problems, held = {}, [], 0
+    study = store.study
+    points: list[Point] = [point for system in study.systems for point in system.points]
+    for point in points:
+        blocks, wrong = store.read(study, point)
+        problems += wrong
+        for path in store.block_paths(point):
+            first, stop = path.stem.split("-")[:2]
+            held += int(stop) - int(first)
+        for block in blocks:
+            for row, sample in enumerate(block.samples):
+                found[point.name, int(sample)] = {
+                    name: array[row] for name, array in block.arrays.items() if name != "seconds"
+                }
+    return found, held - len(found), problems
+
+
+def leftovers(out):
+    """Files and folders that a complete store does not have."""
+    wanted = {"blocks", "report", "study.json", "study.toml"}
+    kinds = {".h5", ".json", ".toml", ".csv"}
+    return [
+        str(path.relative_to(out))
+        for path in out.rglob("*")
+        if path.relative_to(out).parts[0] not in wanted
+        or (path.is_file() and (path.suffix not in kinds or path.name.startswith(".")))
+    ]
+
+
+def descendants(pid):
+    """Processes below one, children first."""
+    found, level = [], [pid]
+    while level:
+        below = []
+        for one in level:
+            # Any of them may be gone by now.
+            with contextlib.suppress(OSError):
+                for task in os.listdir(f"/proc/{one}/task"):
+                    children = Path(f"/proc/{one}/task/{task}/children").read_text()
+                    below += map(int, children.split())
+        found += below
+        level = below
+    return found
+
+
+def can_launch():
+    """Whether there is a launcher and a library for several ranks."""
+    import importlib.util
+
+    return shutil.which("mpirun") is not None and importlib.util.find_spec("mpi4py") is not None
+
+
+def environment():
+    """That of the runs: one BLAS thread, and a launcher that is content with this machine."""
+    return {
+        **os.environ,
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
