@@ -181,7 +181,7 @@ def _weigh(data: Data) -> Evidence:
     limits = [float((middle - width)[fits <= ceiling].min(initial=math.inf))]
     limits += [float((middle + width)[fits <= ceiling].max(initial=-math.inf))]
     if (lines.chi2[_EXPONENTS > -SLOWEST] <= ceiling).any():
-        limits[rising >= 0] = math.inf if rising >= 0 else -math.inf
+        limits = [limits[0], math.inf] if rising >= 0 else [-math.inf, limits[1]]
     if not (fits <= ceiling).any():
         limits = [math.nan, math.nan]
     freedom = len(data.sites) - 3
