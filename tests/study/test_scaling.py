@@ -1,6 +1,24 @@
 """Fits, and how often the verdict is wrong where the truth is known.
 
-`PYTHONPATH=. python tests/study/test_scaling.py [trials]` prints the table of verdicts.
+`PYTHONPATH=. python tests/study/test_scaling.py [trials]` prints the table of verdicts.  In
+short, with 150 trials in each of 460 cells (23 laws, 4 sets of sizes, 5 errors), in percent:
+
+    truth                         error   bounded   grows   no law   undecided
+    limited, within reach         0.5 %        94       0        1           5
+                                    2 %        75       0        1          25
+                                    5 %        40     0.3        1          59
+                                   10 %        23     0.1        1          76
+    growing                       0.5 %       0.1      69        4          28
+                                    2 %       0.3      34        1          65
+                                    5 %       0.4      10        1          89
+                                   10 %       0.8       1        1          97
+    limited, beyond reach         0.5 %         0      15       12          73
+                                    5 %       1.1       2        1          96
+    parity of 30 %                  2 %         0       0      100           0
+                                   10 %       0.8       3       38          59
+
+Within reach: less than 0.4 of the change so far is to come, or it falls.  The worst cell is
+4 % "grows" for 1 - 0.9 exp(-N/60), 5 % "bounded" for ln ln N, both at errors of 5 to 10 %.
 """
 
 import sys
@@ -79,7 +97,7 @@ def share(counts, bounded):
 @pytest.mark.parametrize("kind", ["4 powers of 2", "5 powers of 2", "5 cubes"])
 def test_rates(kind):
     """Wrong definite verdicts stay below 5 %, and clear cases are decided."""
-    sizes, trials = SIZES[kind], 40
+    sizes, trials = SIZES[kind], 30
     wrong, total, decided = Counter(), Counter(), {}
     for error in (0.005, 0.02, 0.05):
         for name, law in LIMITED.items():
