@@ -30,6 +30,8 @@ Real = NDArray[np.float64]
 # Elements of a matrix t or of a row of R held at a time are N²; sums of squares that cancel
 # are known to this times N relative to what they are the difference of.
 _ROUNDING = 16.0 * EPSILON
+# Energies of a jump at which levels are counted.
+_JUMPS = 128
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def cancellation_measures(
             f"frequencies within {clustering.tolerance:.3g} ({clustering.verdict}): the measures "
             "are defined here for distinct ones"
         )
-    parts = _Parts(build_redfield(spectrum, bath, lamb_shift=False))
+    parts = _Parts(build_redfield(spectrum, bath, lamb_shift=False), bath)
 
     redfield, redfield_error = parts.squared_norm(n_vectors, rng)
     davies = parts.secular_squared_norm()
@@ -128,7 +130,8 @@ def cancellation_measures(
 class _Parts:
     """Sums over the elements of R and D of one sample, in the energy basis."""
 
-    def __init__(self, generator: RedfieldGenerator) -> None:
+    def __init__(self, generator: RedfieldGenerator, bath: OhmicBath) -> None:
+        self._bath = bath
         spectrum = generator.spectrum
         self.energies = spectrum.energies[0]
         # Rows of coupled sites: ⟨l|A_j|k⟩ = V*_jl V_jk.
@@ -223,42 +226,83 @@ class _Parts:
     # ---- weighted by detuning
 
     def weighted_squared_norm(self, n_rows: int, rng: np.random.Generator) -> tuple[float, float]:
-        """Σ |R − D|² / (1 + (δ/ν)²) and its standard error, from rows (l, n) of R.
+        """Σ |R − D|² / (1 + (δ/ν)²) and its standard error.
 
-        Rows (l, n) and (n, l) have the same sum.
+        What K contributes is summed in full, the square of the sandwich terms by rows (l, n)
+        of R.  Rows (l, n) and (n, l) have the same sum.
         """
         left, right = np.triu_indices(self.n_sites)
         multiplicity = np.where(left == right, 1.0, 2.0)
-        sizes = multiplicity * self.overlaps[left, right]
+        sizes = multiplicity * self._row_sizes()[left, right]
         row = self._row_sums()
-        return _sum_by_size(
+        rows, error = _sum_by_size(
             lambda index: multiplicity[index] * row(left[index], right[index]),
             sizes,
             n_rows,
             rng,
         )
+        return rows + self._weighted_decay(), error
+
+    def _weights(self, detuning: Real) -> Real:
+        """1 / (1 + (δ/ν)²)."""
+        return 1.0 / (1.0 + (detuning / self.out_rate) ** 2)
+
+    def _weighted_decay(self) -> float:
+        """What elements with m = n or l = k, k ≠ l or m ≠ n, have beyond the square of S."""
+        presence = self.vectors.conj().T @ self.vectors
+        added = self.n_sites * np.abs(self.decay) ** 2
+        added -= 2.0 * (self.rates + self.at_zero) * (self.decay.conj() * presence).real
+        np.fill_diagonal(added, 0.0)
+        added *= self._weights(self.energies - self.energies[:, None])
+        return 2.0 * float(added.sum())
+
+    def _row_sizes(self) -> Real:
+        """(N, N) what rows should sum to if phases were random, roughly.
+
+        In a localised system a row may owe nearly all to one level that happens to be close
+        to l or n: these pairs are looked at one by one.  All others count by the density of
+        levels, and by a share that holds where it says too little.
+        """
+        p = self.probabilities
+        near = self._weights(self.energies - self.energies[:, None])
+        np.fill_diagonal(near, 0.0)
+        near *= (self.rates + self.at_zero) ** 2
+        close = p.T @ (p * (p @ near.T))
+        crowd = self._crowd()
+        return close + close.T + self.overlaps * (crowd + 0.2 * crowd.mean())
+
+    def _crowd(self) -> Real:
+        """(N, N) mean over all (k, m) of (g_lk + g_nm)² / (1 + (δ/ν)²), by the density of levels.
+
+        With δ = 0 all but enforced both jumps spend the same energy x: a sum over x.
+        """
+        n, energies = self.n_sites, self.energies
+        width = float(energies[-1] - energies[0])
+        step = 2.0 * width / _JUMPS
+        jumps = step * (np.arange(_JUMPS) - 0.5 * (_JUMPS - 1))
+        ends = energies + jumps[:, None]
+        above, below = (np.searchsorted(energies, ends + sign * step) for sign in (1.0, -1.0))
+        density = (above - below) / (2.0 * step * n)
+        rates = self._bath.gamma(jumps)[:, None]
+        return np.pi * self.out_rate * step * (density * rates**2).T @ density
 
     def _row_sums(self) -> Callable[[int, int], float]:
-        n, energies, width = self.n_sites, self.energies, self.out_rate
-        levels = np.arange(n)
-        frequencies = energies[:, None] - energies
+        levels = np.arange(self.n_sites)
+        frequencies = self.energies[:, None] - self.energies
         to_levels = self.vectors.conj()
 
         def row(left: int, right: int) -> float:
-            """Σ over (k, m) of the weighted squares of the row (left, right)."""
+            """Σ over (k, m) of the weighted squares of the sandwich in row (left, right)."""
             meeting = to_levels[:, left] * self.vectors[:, right]
             elements: Any = (self.vectors.T * meeting) @ to_levels
-            elements *= self.rates[left][:, None] + self.rates[right]
-            elements[:, right] -= self.decay[left]
-            elements[left] -= self.decay[right].conj()
             squares = elements.real**2
             if np.iscomplexobj(elements):
                 squares += elements.imag**2
+            squares *= (self.rates[left][:, None] + self.rates[right]) ** 2
             if left == right:
                 squares[levels, levels] = 0.0
             squares[left, right] = 0.0
-            detuning = (frequencies - frequencies[left, right]) / width
-            return float(np.sum(squares / (1.0 + detuning**2)))
+            return float(np.sum(squares * self._weights(frequencies - frequencies[left, right])))
 
         return row
 
