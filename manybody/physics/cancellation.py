@@ -1,4 +1,4 @@
-"""How far the coherences that single baths make cancel, and how local a bath acts.
+"""How far the coherences that single baths make cancel each other.
 
 SNM, End Matter, made precise by PHYSICS.md section 6; A_j = |j⟩⟨j| and no Lamb shift
 throughout.  In the energy basis an element of the dissipator R = Σ_j R_j of Redfield is
@@ -14,6 +14,7 @@ the matrix t_ij = ⟨i|Λ_j|i⟩, whose norm random vectors tell.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,7 @@ from manybody.physics.spectra import EPSILON, SIMPLE, build_spectrum, cluster_bo
 
 Real = NDArray[np.float64]
 
-# Elements of a matrix t or of a row of R held at a time are N²; sums of squares that cancel
-# are known to this times N relative to what they are the difference of.
+# Times N: what a difference of two sums of squares is known to, relative to the larger.
 _ROUNDING = 16.0 * EPSILON
 # Energies of a jump at which levels are counted.
 _JUMPS = 128
@@ -36,17 +36,21 @@ _JUMPS = 128
 
 @dataclass(frozen=True)
 class Cancellation:
-    """How far Redfield and Davies differ as generators, and why.  Every figure is a pure number.
+    """How far Redfield and Davies differ as generators, and why.  Ratios are pure numbers.
 
     generator_ratio: c_F = ‖R − D‖ / ‖D‖, R and D the dissipators of Redfield and Davies.
     weighted_ratio: κ, the same with every |element|² of R − D times 1/(1 + (δ/ν)²), δ its
-        detuning: what a detuned element can do while the state lives is δ/ν times less.
+        detuning: what a detuned element does while the state lives averages out.
     nonsecular_ratio: a_ns = ‖Σ_j X_j‖² / Σ_j ‖X_j‖² of the non-secular parts X_j = R_j − D_j:
         1 when baths add up like independent random numbers, less when they cancel; nan
         where no bath has such a part.
     secular_ratio: a_sec, the same for D_j; N when all baths do the same.
-    out_rate: ν, mean over levels k of Σ_l≠k γ(E_k − E_l) Σ_j |⟨l|A_j|k⟩|², in J.
-    *_error: Monte-Carlo standard error of each; 0 where the sum was done in full.
+    out_rate: ν, mean over levels k of Σ_l≠k γ(E_k − E_l) Σ_j |⟨l|A_j|k⟩|², in J; with l = k it
+        would depend on c in A_j + c.
+    *_error: Monte-Carlo standard error of each; 0 where the sum was done in full, as that of
+        a_sec always is.  In localised systems accidental coincidences of four levels make
+        κ² a sum of few large terms: its error is then itself uncertain by a factor of some.
+    n_sites: N.
     """
 
     generator_ratio: float
@@ -66,21 +70,21 @@ def cancellation_measures(
     bath: OhmicBath,
     n_vectors: int = 8,
     seed: Seed = 0,
-    n_rows: int = 256,
+    n_rows: int = 512,
 ) -> Cancellation:
     """c_F, a_ns, a_sec and κ of one sample (PHYSICS.md section 6; SNM, End Matter), η = 0.
 
-    n_vectors: >= 1, random vectors for the one part of ‖R‖² that is not summed in full;
-        summed too when n_vectors >= number of coupled sites.
+    n_vectors: >= 2, random vectors for the one part of ‖R‖² that is not summed in full;
+        it is, too, when n_vectors >= number of coupled sites.
     n_rows: >= 2, about how many rows of R are drawn for κ; all when there are no more,
         N(N + 1)/2 of them.
     seed: of both draws, int >= 0, sequence of ints or Generator.
 
-    All is invariant under A_j → A_j + c and under a unitary change of the levels' phases.
+    All is invariant under A_j → A_j + c_j and under phases and order of sites and levels.
     Where both generators vanish or agree, as with one site, no hopping or a bath of coupling
     0, c_F = κ = 0, and a ratio of nothing to nothing is nan.  Dark levels, which no coupled
-    site sees, count in the mean ν with 0 and are otherwise nothing special.  c_F below about
-    1e-7 √N is rounding and given as 0.
+    site sees, count in the mean ν with 0 and are otherwise nothing special; ν = 0, where no
+    level is ever left, makes κ = 0.  c_F below about 1e-7 √N is rounding and given as 0.
 
     O(N³) time a vector or row, about 10 N² numbers of memory.  Raises TypeError or ValueError;
     the latter also when Bohr frequencies coincide or nearly so, where the Davies equation has
@@ -88,7 +92,7 @@ def cancellation_measures(
     """
     arguments.instance("model", model, SingleParticleModel)
     arguments.instance("bath", bath, OhmicBath)
-    n_vectors = arguments.integer("n_vectors", n_vectors, 1)
+    n_vectors = arguments.integer("n_vectors", n_vectors, 2)
     n_rows = arguments.integer("n_rows", n_rows, 2)
     rng = arguments.seed(seed)
     spectrum = build_spectrum([model])
@@ -107,11 +111,10 @@ def cancellation_measures(
     resolution = _ROUNDING * parts.n_sites
     nonsecular = _difference(redfield, davies, resolution)
     single_nonsecular = _difference(single, single_davies, resolution)
-    if nonsecular == 0.0 and redfield_error == 0.0:
-        weighted, weighted_error = 0.0, 0.0
-    else:
+    weighted, weighted_error = 0.0, 0.0
+    # Where no level is ever left ν = 0, and so is the weight of anything detuned.
+    if parts.out_rate > 0.0:
         weighted, weighted_error = parts.weighted_squared_norm(n_rows, rng)
-        weighted = max(0.0, weighted)
     c_f, kappa = _root_ratio(nonsecular, davies), _root_ratio(weighted, davies)
     return Cancellation(
         generator_ratio=c_f,
@@ -146,7 +149,7 @@ class _Parts:
         # (j, k) h_jk = Σ_m P_jm g_mk, so that ⟨l|A_jΛ_j|k⟩ = V*_jl V_jk h_jk.
         self._gains = self.probabilities @ self.rates
 
-    @property
+    @cached_property
     def out_rate(self) -> float:
         """ν, without jumps from a level to itself: A_j → A_j + c would change those."""
         rates = 2.0 * self.rates * self.overlaps
@@ -245,7 +248,8 @@ class _Parts:
 
     def _weights(self, detuning: Real) -> Real:
         """1 / (1 + (δ/ν)²)."""
-        return 1.0 / (1.0 + (detuning / self.out_rate) ** 2)
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + (detuning / self.out_rate) ** 2)
 
     def _weighted_decay(self) -> float:
         """What elements with m = n or l = k, k ≠ l or m ≠ n, have beyond the square of S."""
@@ -341,9 +345,7 @@ def _squares(values: NDArray[Any]) -> float:
 
 
 def _standard_error(values: Real) -> float:
-    """Of the mean of independent values; nan for one."""
-    if len(values) < 2:
-        return math.nan
+    """Of the mean of two or more independent values."""
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
