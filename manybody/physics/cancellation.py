@@ -153,7 +153,8 @@ class _Parts:
     def out_rate(self) -> float:
         """ν, without jumps from a level to itself: A_j → A_j + c would change those."""
         rates = 2.0 * self.rates * self.overlaps
-        return float(rates.sum() - np.trace(rates)) / self.n_sites
+        np.fill_diagonal(rates, 0.0)
+        return float(rates.sum()) / self.n_sites
 
     # ---- sums over all elements
 
