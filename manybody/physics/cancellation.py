@@ -86,7 +86,7 @@ def cancellation_measures(
     site sees, count in the mean ν with 0 and are otherwise nothing special; ν = 0, where no
     level is ever left, makes κ = 0.  c_F below about 1e-7 √N is rounding and given as 0.
 
-    O(N³) time a vector or row, about 22 N² real numbers of memory.  Raises TypeError or ValueError;
+    O(N³) time a vector or row, about 22 N² reals of memory.  Raises TypeError or ValueError;
     the latter also when Bohr frequencies coincide or nearly so, where the Davies equation has
     more secular elements than are counted here.
     """

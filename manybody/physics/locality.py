@@ -74,7 +74,7 @@ def locality_profile(
     lamb_shift: with the imaginary part η(ω) − η(0) of Γ; η(0) only multiplies A_j.
     thresholds: shares in (0, 1) for row_counts.
 
-    Two products of N x N matrices per centre; about 15 N² real numbers of memory.  Raises TypeError
+    Two products of N x N matrices per centre; about 15 N² reals of memory.  Raises TypeError
     or ValueError, also when the lattice is not known, its size is not that of the model, or
     bath coupling = 0, where all Λ_j vanish.
     """
