@@ -27,3 +27,19 @@ def cubic_bonds(length: int, boundary: str) -> NDArray[np.intp]:
         here, there = sites[tuple(keep)].ravel(), neighbours[tuple(keep)].ravel()
         pairs.append(np.stack([np.minimum(here, there), np.maximum(here, there)], axis=1))
     return np.concatenate(pairs)
+
+
+def cubic_distances(length: int, boundary: str) -> NDArray[np.intp]:
+    """(N, N) least number of bonds between sites of an L x L x L cube, numbered as above.
+
+    length: L >= 1; boundary: "periodic" (the shorter way round) or "open".
+    """
+    steps = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
+    if boundary == "periodic":
+        steps = np.minimum(steps, length - steps)
+    total = (
+        steps[:, None, None, :, None, None]
+        + steps[None, :, None, None, :, None]
+        + steps[None, None, :, None, None, :]
+    )
+    return total.reshape(length**3, length**3)
