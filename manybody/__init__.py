@@ -17,6 +17,7 @@ from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
 from manybody.study.comparison import Comparison
 from manybody.study.levels import level_statistics
 from manybody.study.modes import SlowModes, slow_modes
+from manybody.study.report import report_figures
 from manybody.study.sample import compare, compare_ensemble
 from manybody.study.steady import SteadyState, steady_state
 
@@ -40,6 +41,7 @@ __all__ = [
     "dirac_syk2",
     "level_statistics",
     "redfield_liouvillian",
+    "report_figures",
     "slow_modes",
     "steady_state",
 ]

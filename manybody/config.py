@@ -14,7 +14,9 @@ FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # What may be measured of a sample.
 TRACE_DISTANCE = "trace_distance"
-OBSERVABLES = (TRACE_DISTANCE, "steady_state", "gap", "level_statistics")
+OBSERVABLES = (
+    TRACE_DISTANCE, "steady_state", "gap", "level_statistics", "cancellation", "locality",
+)  # fmt: skip
 BATH_KEYS = ("coupling", "cutoff", "beta")
 _LISTS = ("times", "formats", "observables")
 
@@ -197,7 +199,10 @@ class Study:
             if sizes:
                 samples = min(wish.samples, system.samples)
                 systems.append(replace(system, sizes=tuple(sizes), samples=samples))
-        base = replace(self, systems=tuple(systems), convergence=None)
+        # Other observables have tolerances of their own.
+        base = replace(
+            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+        )
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
         }

@@ -32,12 +32,12 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td.word, th.word { text-align: left; }
 tbody tr:nth-child(even) { background: var(--shade); }
 figure { margin: 1rem 0; }
-figure img { width: 100%; height: auto; }
+figure img { max-width: 100%; height: auto; }
 figcaption, .note { color: var(--faint); font-size: .88rem; }
 pre { background: var(--shade); padding: .6rem .8rem; overflow-x: auto; font-size: .82rem; }
 @media (max-width: 40rem) {
   figure { overflow-x: auto; }
-  figure img { width: auto; min-width: 40rem; }
+  figure img { max-width: none; min-width: 34rem; }
 }
 @media print {
   :root { --ink: #000; --paper: #fff; --faint: #444; --line: #bbb; --shade: #f4f4f4; }

@@ -9,22 +9,42 @@ import numpy as np
 from manybody.config import Study, System
 from manybody.physics.levels import GOE, GUE, POISSON
 from manybody.physics.models import FAMILIES
-from manybody.study.numerics import error_against_count
+from manybody.study.precision import precision
 from manybody.study.results import PointResult, StudyResult, system_title
+from manybody.study.scaling import Law
 from manybody.study.spectral import figures_of
+from manybody.study.verdicts import SystemVerdict
 
+_LAWS = {
+    Law.CONSTANT: "$a$",
+    Law.SATURATING: "$a - b N^{-c}$",
+    Law.EXPONENTIAL: r"$a - b\,e^{-N/c}$",
+    Law.POWER: "$a N^c$",
+    Law.LOGARITHM: r"$a + b \ln N$",
+}
+# Akaike weight below which a law is not drawn.
+_SHOWN_WEIGHT = 0.02
+# Samples whose error is also shown for half as many.
+_FEWEST_TO_HALVE = 16
 _MARKERS = "osD^vP*X"
 _COLOURS = ("#20639b", "#3caea3", "#e08e0b", "#c0392b", "#7d3c98")
 
 
-def draw_figures(results: StudyResult) -> dict[str, Any]:
-    """Name -> matplotlib Figure: the study's own, and `<name>-figures` of other observables."""
+def draw_figures(results: StudyResult, verdicts: Sequence[SystemVerdict] = ()) -> dict[str, Any]:
+    """Name -> matplotlib Figure: the study's own, and `<name>-figures` of other observables.
+
+    verdicts: of the systems, whose laws are drawn against size where there are any.
+    """
     found = {}
     if results.study.evolves:
         found[results.study.name] = draw_distances(results)
+        if any(each.verdict is not None for each in verdicts):
+            found["laws"] = _draw_laws(verdicts)
         found["spread"] = _draw_samples(results)
-        if any(point.n_samples > 2 for point in results.points):
+        if any(point.n_samples >= _FEWEST_TO_HALVE for point in results.points):
             found["precision"] = _draw_precision(results)
+    if "locality_1" in figures_of(results.study):
+        found["locality"] = _draw_locality(results)
     panels = [panel for panel in _PANELS if panel.figures[0] in figures_of(results.study)]
     if panels:
         found[f"{results.study.name}-figures"] = _draw_panels(results, panels)
@@ -56,6 +76,70 @@ def draw_distances(results: StudyResult) -> Any:
         unused.set_visible(False)
     if columns * rows - n_panels >= 1:
         _describe(figure, axes[n_panels], results.study)
+    return figure
+
+
+def _draw_laws(verdicts: Sequence[SystemVerdict]) -> Any:
+    """Maxima without bias against size, with the laws that have a part of the weight."""
+    from matplotlib.figure import Figure
+
+    judged = [each for each in verdicts if each.verdict is not None]
+    columns = min(3, len(judged))
+    rows = -(-len(judged) // columns)
+    figure = Figure(figsize=(4.4 * columns, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for index, (axis, each) in enumerate(zip(axes, judged)):
+        sizes = np.array([estimate.n_sites for estimate in each.estimates], dtype=float)
+        values = np.array([estimate.maximum for estimate in each.estimates])
+        errors = np.array([estimate.widened_error for estimate in each.estimates])
+        axis.errorbar(
+            sizes, values, errors, fmt="o", ms=5, capsize=3, color=_COLOURS[index % len(_COLOURS)]
+        )
+        grid = np.geomspace(sizes.min(), 4.0 * sizes.max(), 200)
+        assert each.verdict is not None
+        for fit in each.verdict.fits:
+            if fit.weight > _SHOWN_WEIGHT:
+                axis.plot(grid, fit(grid), lw=1.1, label=f"{_LAWS[fit.law]}, {fit.weight:.0%}")
+        axis.axvspan(sizes.max(), grid[-1], color="0.5", alpha=0.08, lw=0)
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_ylim(bottom=0.0)
+        axis.set_xlabel(r"number of sites $N$", fontsize=11)
+        axis.legend(fontsize=8, frameon=False)
+        title, size = _wrapped(system_title(each.system).replace("3D ", ""))
+        axis.set_title(title, fontsize=min(12, size))
+    axes[0].set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=11)
+    for unused in axes[len(judged) :]:
+        unused.set_visible(False)
+    return figure
+
+
+def _draw_locality(results: StudyResult) -> Any:
+    """Decay of the elements of Λ_j with distance: largest size of every system on a lattice."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for index, (system, points) in enumerate(results.systems):
+        if not points or not points[-1].spreads["locality_0"].count:
+            continue
+        spreads = points[-1].spreads
+        names = [name for name in spreads if name.startswith("locality_") and name[9:].isdigit()]
+        shown = [name for name in names if spreads[name].count]
+        axis.errorbar(
+            [int(name[9:]) for name in shown],
+            [spreads[name].mean for name in shown],
+            np.nan_to_num([spreads[name].error for name in shown]),
+            marker=_MARKERS[index % len(_MARKERS)],
+            color=_COLOURS[index % len(_COLOURS)],
+            ms=5,
+            capsize=3,
+            label=f"{system_title(system).replace('3D ', '')}, $N = {points[-1].point.n_sites}$",
+        )
+    axis.set_yscale("log")
+    axis.set_xlabel("bonds from $j$", fontsize=11)
+    axis.set_ylabel(r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest", fontsize=11)
+    axis.legend(fontsize=9, frameon=False)
     return figure
 
 
@@ -96,7 +180,10 @@ def _draw_precision(results: StudyResult) -> Any:
     drawn = [(system, points) for system, points in results.systems if points]
     for index, (system, points) in enumerate(drawn):
         for place, point in enumerate(points):
-            counts, errors = error_against_count(point, results.study.seed)
+            if point.n_samples < _FEWEST_TO_HALVE:
+                continue
+            found = precision(point.arrays["trace_distance"], results.study.seed)
+            counts, errors = found.counts, found.mean_error
             if len(counts) < 2 or not (errors > 0.0).all():
                 continue
             axis.plot(
@@ -122,7 +209,7 @@ class _Panel:
     marks: tuple[tuple[str, float], ...] = ()
 
 
-_PANELS = (
+_PANELS: tuple[_Panel, ...] = (
     _Panel(
         ("steady_distance",), "steady states", r"$\|\rho_D(\infty) - \rho_R(\infty)\|_1$", True
     ),
@@ -135,6 +222,20 @@ _PANELS = (
         (("Poisson", POISSON), ("GOE", GOE), ("GUE", GUE)),
     ),
     _Panel(("participation",), "eigenvectors", r"$\sum_a |V_{ak}|^4$", True),
+)
+_PANELS += (
+    _Panel(
+        ("generator_ratio", "weighted_ratio"),
+        "cancellation",
+        r"$c_F$ (filled), $\kappa$ (open)",
+        True,
+    ),
+    _Panel(
+        ("secular_ratio", "nonsecular_ratio"),
+        "how baths add up",
+        r"$a_{sec}$ (filled), $a_{ns}$ (open)",
+        True,
+    ),
 )
 # Means below this are rounding and have no place on a logarithmic axis.
 _ROUNDING = 1e-13

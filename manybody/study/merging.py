@@ -80,7 +80,23 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
         for sample, path in target.failures(point).items():
             if sample in done:
                 path.unlink(missing_ok=True)
-    return Merged(copied, duplicates, tuple(problems))
+    parts = [_merge_variant(sources, target, name) for name in _variants(sources)]
+    return Merged(
+        copied + sum(part.copied for part in parts),
+        duplicates + sum(part.duplicates for part in parts),
+        tuple(problems + [problem for part in parts for problem in part.problems]),
+    )
+
+
+def _variants(stores: Sequence[Store]) -> list[str]:
+    """Names of what some of the stores have computed otherwise."""
+    folders = [store.directory / "convergence" for store in stores]
+    return sorted({path.name for folder in folders for path in folder.glob("*")})
+
+
+def _merge_variant(sources: Sequence[Store], target: Store, name: str) -> Merged:
+    variants = [store.variant(name) for store in sources if store.variant(name).exists]
+    return merge(variants, target.variant(name)) if variants else Merged(0, 0, ())
 
 
 def _is_intact(path: Path) -> bool:

@@ -11,11 +11,12 @@ from manybody.physics import arguments
 from manybody.study.document import Table, to_html, to_markdown
 from manybody.study.drawing import draw_figures
 from manybody.study.files import write_atomically
-from manybody.study.results import load_results
-from manybody.study.sections import build_document, numerics_table, precision_table
+from manybody.study.results import load_results, system_title
+from manybody.study.sections import build_document, laws_table, numerics_table, precision_table
 from manybody.study.store import Store
 from manybody.study.summary import text_summary
 from manybody.study.tables import build_tables, to_csv, to_parquet
+from manybody.study.verdicts import judge_systems
 
 
 def report_figures(directory: str | Path) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def report_figures(directory: str | Path) -> dict[str, Any]:
     results = load_results(Store(directory))
     if not results.points:
         raise ValueError(f"{str(directory)!r} holds no finished sample yet")
-    return draw_figures(results)
+    return draw_figures(results, judge_systems(results) if results.study.evolves else ())
 
 
 def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
@@ -52,11 +53,11 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
         write_atomically(folder / name, content)
         paths.append(folder / name)
 
-    tables = build_tables(results)
+    tables, verdicts = build_tables(results), []
     if results.study.evolves:
-        tables += [
-            table for table in (numerics_table(results), precision_table(results)) if table.rows
-        ]
+        verdicts = judge_systems(results)
+        more = numerics_table(results), precision_table(results), laws_table(verdicts)
+        tables += [table for table in more if table.rows]
     # Tables first: they need no matplotlib.
     for table in tables:
         if "csv" in wanted:
@@ -70,7 +71,7 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     if (pictures or written) and importlib.util.find_spec("matplotlib") is None:
         note = "\nNO FIGURE: matplotlib is not installed"
     elif pictures or written:
-        figures = draw_figures(results)
+        figures = draw_figures(results, verdicts)
     for name, figure in figures.items():
         for kind in pictures:
             write(f"{name}.{kind}", _saved(figure, kind))
@@ -78,7 +79,7 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     vectors = {
         name: _saved(figure, "svg").decode() if written else "" for name, figure in figures.items()
     }
-    document = build_document(results, by_name, vectors)
+    document = build_document(results, by_name, vectors, verdicts)
     if "html" in written:
         write("index.html", to_html(document).encode())
     if "markdown" in written:
@@ -87,7 +88,10 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
             for name, vector in vectors.items():
                 write(f"{name}.svg", vector.encode())
         write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
-    return text_summary(results) + note, paths
+    verdict_lines = [
+        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}" for each in verdicts
+    ]
+    return "\n".join([text_summary(results), *verdict_lines]) + note, paths
 
 
 def _saved(figure: Any, kind: str) -> bytes:

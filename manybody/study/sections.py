@@ -1,15 +1,18 @@
 """Averages -> the text of a report: what was found, how far to trust it, how to repeat it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manybody.config import Point, Study
 from manybody.physics.models import FAMILIES
 from manybody.study.document import Column, Document, Picture, Section, Table, Text
-from manybody.study.numerics import numerical_errors, samples_for
+from manybody.study.numerics import numerical_errors
+from manybody.study.precision import samples_needed
 from manybody.study.results import StudyResult, point_title, system_title
+from manybody.study.scaling import Law
 from manybody.study.spectral import figures_of
 from manybody.study.tables import clustering_counts, digits, scientific
+from manybody.study.verdicts import SystemVerdict
 
 Parts = list[Text | Table | Picture]
 
@@ -17,18 +20,22 @@ _TARGETS = (0.05, 0.01)
 
 
 def build_document(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+    results: StudyResult,
+    tables: Mapping[str, Table],
+    pictures: Mapping[str, str],
+    verdicts: Sequence[SystemVerdict] = (),
 ) -> Document:
     """A report.
 
-    tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
-    missing is left out.
+    tables: by name; verdicts: of the systems; pictures: name -> SVG text.  A section whose
+    tables and pictures are missing is left out.
     """
     study = results.study
-    sections = [_answer(results)]
+    sections = [_answer(results, verdicts)]
     if study.evolves:
         sections += [
             _distances(results, tables, pictures),
+            _laws(tables, pictures, verdicts),
             _spread(tables, pictures),
         ]
     if figures_of(study):
@@ -41,8 +48,8 @@ def build_document(
     )
 
 
-def _answer(results: StudyResult) -> Section:
-    lines = findings(results)
+def _answer(results: StudyResult, verdicts: Sequence[SystemVerdict]) -> Section:
+    lines = findings(results, verdicts)
     notes = []
     if results.missing:
         notes.append(
@@ -53,9 +60,10 @@ def _answer(results: StudyResult) -> Section:
     return Section("What was found", (Text(tuple(lines), "answer"), Text(tuple(notes), "note")))
 
 
-def findings(results: StudyResult) -> list[str]:
-    """A sentence a system."""
+def findings(results: StudyResult, verdicts: Sequence[SystemVerdict] = ()) -> list[str]:
+    """Sentences on every system: its verdict, its largest size, growing modes."""
     found = []
+    sentences = {each.system.key: each.sentence for each in verdicts}
     for system, points in results.systems:
         name = system_title(system, plain=True)
         if not points:
@@ -64,9 +72,10 @@ def findings(results: StudyResult) -> list[str]:
         if results.study.evolves:
             last = points[-1].summary
             assert last is not None
+            verdict = f"{sentences[system.key]}. " if system.key in sentences else ""
             found.append(
-                f"{name}: at the largest size, N = {points[-1].point.n_sites}, the mean distance "
-                f"reaches {last.maximum:.4f} ± {last.maximum_error:.4f} at t = "
+                f"{name}: {verdict}At the largest size, N = {points[-1].point.n_sites}, the mean "
+                f"distance reaches {last.maximum:.4f} ± {last.maximum_error:.4f} at t = "
                 f"{last.time_of_maximum:g}."
             )
         if "gap" in points[0].arrays:
@@ -96,6 +105,56 @@ def _distances(
     return Section("Distance of the two equations", tuple(parts))
 
 
+def _laws(
+    tables: Mapping[str, Table],
+    pictures: Mapping[str, str],
+    verdicts: Sequence[SystemVerdict],
+) -> Section:
+    caption = (
+        "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
+        "that describe it and their Akaike weights; shaded: beyond the sizes computed."
+    )
+    left_out = tuple(
+        f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
+        for each in verdicts
+        for size, why in each.left_out
+    )
+    parts: Parts = [
+        *_pictures(pictures, {"laws": caption}),
+        *_present(tables, "laws"),
+        Text(left_out, "note"),
+    ]
+    return Section("Does it stay bounded?", tuple(parts) if verdicts else ())
+
+
+def laws_table(verdicts: Sequence[SystemVerdict]) -> Table:
+    """Every law that was fitted, a row a system and law."""
+    columns = (
+        Column("system", "system"),
+        Column("law", "law"),
+        Column("parameters", "parameters"),
+        Column("chi2", "chi²", digits(3)),
+        Column("freedom", "freedom"),
+        Column("p_value", "p", digits(2)),
+        Column("aic", "AIC", digits(4)),
+        Column("weight", "weight", digits(2)),
+        Column("verdict"),
+    )
+    rows: list[tuple[Any, ...]] = []
+    for each in verdicts:
+        for fit in each.verdict.fits if each.verdict is not None else ():
+            names = "ac" if fit.law is Law.POWER else "abc"
+            words = ", ".join(
+                f"{name} = {value:.4g} ± {error:.1g}"
+                for name, value, error in zip(names, fit.parameters, fit.errors)
+            )
+            rows.append(
+                (system_title(each.system, plain=True), fit.law.value, words, fit.chi2,
+                 fit.freedom, fit.p_value, fit.aic, fit.weight, each.sentence)
+            )  # fmt: skip
+    return Table("laws", "Laws of size dependence", columns, tuple(rows))
+
+
 def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
     caption = "Each sample's own maximum over time: points are samples, lines their medians."
     parts: Parts = [*_pictures(pictures, {"spread": caption}), *_present(tables, "spread")]
@@ -109,8 +168,12 @@ def _observables(
         f"{name}: {figure.meaning}." for name, figure in figures_of(results.study).items()
     )
     caption = "Mean and standard error over samples against size."
+    decay = (
+        "Root mean square of the elements of the bath operators Lambda_j against their distance "
+        "from site j, over the largest; the largest size of every lattice."
+    )
     parts: Parts = [
-        *_pictures(pictures, {f"{results.study.name}-figures": caption}),
+        *_pictures(pictures, {f"{results.study.name}-figures": caption, "locality": decay}),
         *_present(tables, "figures"),
         Text(meanings, "note"),
     ]
@@ -155,10 +218,12 @@ def precision_table(results: StudyResult) -> Table:
         s = point.summary
         assert s is not None
         relative = s.maximum_error / s.maximum if s.maximum else float("nan")
-        needed = [
-            samples_for(point, target) if point.n_samples > 1 else float("nan")
-            for target in _TARGETS
-        ]
+        needed: list[int | None] = [None] * len(_TARGETS)
+        if point.n_samples > 1 and s.maximum_deviation > 0.0:
+            needed = [
+                samples_needed(target * s.maximum, s.maximum_deviation, point.n_samples).needed
+                for target in _TARGETS
+            ]
         rows.append(
             (point_title(point.point), point.point.n_sites, point.n_samples, relative, *needed)
         )

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from manybody.config import Study
+from manybody.physics.cancellation import cancellation_measures
+from manybody.physics.locality import locality_profile
 from manybody.physics.models import SingleParticleModel
+from manybody.physics.spectra import SIMPLE, build_spectrum, cluster_bohr_frequencies
+from manybody.study.groups import together
 from manybody.study.levels import level_statistics
 from manybody.study.modes import slow_modes
 from manybody.study.steady import steady_state
@@ -19,6 +23,9 @@ class Figure:
     meaning: str
     unit: str = "1"
 
+
+# Bonds up to which locality is recorded.
+_FURTHEST = 8
 
 FIGURES: Mapping[str, Mapping[str, Figure]] = {
     "steady_state": {
@@ -42,11 +49,31 @@ FIGURES: Mapping[str, Mapping[str, Figure]] = {
         "eth_ratio": Figure("variance of diagonal over mean square of off-diagonal n_j"),
         "degenerate_levels": Figure("neighbouring levels closer than rounding tells"),
     },
+    "cancellation": {
+        "generator_ratio": Figure("c_F: norm of R - D over norm of D, dissipators, no Lamb shift"),
+        "weighted_ratio": Figure("kappa: the same with detuned elements weighed down"),
+        "weighted_ratio_error": Figure("Monte-Carlo standard error of kappa"),
+        "nonsecular_ratio": Figure("a_ns: how the non-secular parts of all baths add up"),
+        "secular_ratio": Figure("a_sec: how the secular parts add up"),
+    },
+    "locality": {
+        **{
+            f"locality_{distance}": Figure(
+                f"rms element of Lambda_j at {distance} bonds from j over the largest; nan where "
+                "no site is as far"
+            )
+            for distance in range(_FURTHEST + 1)
+        },
+        "locality_row": Figure("entries of row <j|Lambda_j above a hundredth of the largest"),
+    },
 }
 
 
 # What a report shows of them; tables have all.
-SHOWN_FIGURES = ("steady_distance", "gap", "gap_davies", "spacing_ratio", "participation")
+SHOWN_FIGURES = (
+    "steady_distance", "gap", "gap_davies", "spacing_ratio", "participation", "generator_ratio",
+    "weighted_ratio", "nonsecular_ratio", "secular_ratio", "locality_1", "locality_2",
+)  # fmt: skip
 
 
 def figures_of(study: Study) -> dict[str, Figure]:
@@ -108,8 +135,42 @@ def _level_statistics(model: SingleParticleModel, _study: Study, comm: Any) -> d
     }
 
 
+def _cancellation(model: SingleParticleModel, study: Study, comm: Any) -> dict[str, float]:
+    """nan where Bohr frequencies coincide: the measures are not defined there."""
+
+    def measured() -> dict[str, float]:
+        clustering = cluster_bohr_frequencies(build_spectrum([model]))[0]
+        if clustering.verdict != SIMPLE:
+            return dict.fromkeys(FIGURES["cancellation"], float("nan"))
+        found = cancellation_measures(model, study.bath)
+        return {name: float(getattr(found, name)) for name in FIGURES["cancellation"]}
+
+    result: dict[str, float] = together(comm, measured)
+    return result
+
+
+def _locality(model: SingleParticleModel, study: Study, comm: Any) -> dict[str, float]:
+    """nan for models without a lattice."""
+
+    def measured() -> dict[str, float]:
+        found = dict.fromkeys(FIGURES["locality"], float("nan"))
+        if "length" not in model.parameters:
+            return found
+        profile = locality_profile(model, study.bath, lamb_shift=study.lamb_shift)
+        for distance, rms in zip(profile.distances, profile.rms):
+            if distance <= _FURTHEST:
+                found[f"locality_{int(distance)}"] = float(rms)
+        found["locality_row"] = float(profile.row_counts[0])
+        return found
+
+    result: dict[str, float] = together(comm, measured)
+    return result
+
+
 _MEASURES: Mapping[str, Callable[[SingleParticleModel, Study, Any], dict[str, float]]] = {
     "steady_state": _steady_state,
     "gap": _gap,
     "level_statistics": _level_statistics,
+    "cancellation": _cancellation,
+    "locality": _locality,
 }

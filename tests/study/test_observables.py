@@ -10,6 +10,8 @@ from tiny import TINY, payload
 import manybody as mb
 from manybody.config import OBSERVABLES, from_json, merge_systems
 from manybody.parsing import parse_study
+from manybody.physics.cancellation import cancellation_measures
+from manybody.physics.locality import locality_profile
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.report import write_report
@@ -41,7 +43,7 @@ def test_figures_are_those_of_the_functions(tmp_path):
     text = text.replace('model = "dirac_syk2"', 'model = "dirac_syk2"\nlamb_shift = true')
     store = computed(text, tmp_path / "store")
     study = store.study
-    assert study.observables == OBSERVABLES
+    assert study.observables == OBSERVABLES[:4]
     found = payload(store)
     for system in study.systems:
         point = system.points[-1]
@@ -100,6 +102,35 @@ def test_both_kinds_of_tables_and_figures(tmp_path):
         path.name for path in paths
     }
     assert "max of mean" in summary and "spacing_ratio" in summary
+
+
+def test_cancellation_and_locality(tmp_path):
+    text = TINY.replace("[bath]", 'observables = ["cancellation", "locality"]\n[bath]')
+    text = text.replace("times = [0.0, 1.5, 4.0, 11.0]\n", "").replace(
+        "samples = 5", "samples = 2"
+    )
+    store = computed(text, tmp_path / "store")
+    study, found = store.study, payload(store)
+    for system in study.systems:
+        point = system.points[-1]
+        model, figures = point.build(study.seed, 1), found[(point.name, 1)]
+        if dict(point.parameters).get("disorder") == 0.0:
+            # A clean cube: Bohr frequencies coincide.
+            assert np.isnan(figures["generator_ratio"])
+        else:
+            expected = cancellation_measures(model, study.bath)
+            assert figures["generator_ratio"] == expected.generator_ratio
+            assert figures["weighted_ratio"] == expected.weighted_ratio
+        if point.model == "dirac_syk2":
+            assert np.isnan(figures["locality_1"])
+        else:
+            profile = locality_profile(model, study.bath)
+            np.testing.assert_array_equal(
+                [figures[f"locality_{d}"] for d in range(4)], profile.rms
+            )
+            assert np.isnan(figures["locality_4"])
+    _, paths = write_report(store, ["png", "csv"])
+    assert {"locality.png", "tiny-figures.png"} <= {path.name for path in paths}
 
 
 def test_systems_that_depart_share_their_disorder(tmp_path):

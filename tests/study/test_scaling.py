@@ -28,7 +28,7 @@ import numpy as np
 import pytest
 
 from manybody.study.boundedness import Word, classify, judge
-from manybody.study.convergence import convergence, samples_needed
+from manybody.study.precision import precision, samples_needed
 from manybody.study.scaling import Law, SizeEstimate, fit_laws
 
 SIZES = {
@@ -259,13 +259,13 @@ def test_samples_needed():
 def test_convergence():
     rng = np.random.default_rng(6)
     distance = 1.0 + rng.normal(size=(160, 1)) * 0.2 + 0.1 * rng.normal(size=(160, 8))
-    result = convergence(distance, 0, n_subsets=6)
+    result = precision(distance, 0, n_subsets=6)
     assert result.counts.tolist() == [10, 20, 40, 80, 160]
     assert result.maximum[-1] == distance.mean(axis=0).max()
     assert result.error_spread[-1] == pytest.approx(0.0, abs=1e-3)
     assert result.mean_error[0] / result.mean_error[-1] == pytest.approx(4.0, rel=0.2)
     np.testing.assert_allclose(result.scaled_error, 0.21, rtol=0.2)
-    np.testing.assert_array_equal(result.error, convergence(distance, 0, n_subsets=6).error)
+    np.testing.assert_array_equal(result.error, precision(distance, 0, n_subsets=6).error)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_convergence():
         (lambda: judge(estimates(SYK2), 1), "n_replicates must be at least 2, got 1"),
         (lambda: samples_needed(0.0, 1.0, 9), "target_error must be positive"),
         (lambda: samples_needed(1.0, 1.0, 1), "at least 2 samples, got 1"),
-        (lambda: convergence(np.zeros((9, 2)), 0, [4, 10]), "between 2 and 9"),
+        (lambda: precision(np.zeros((9, 2)), 0, [4, 10]), "between 2 and 9"),
     ],
 )
 def test_bad_input(call, text):

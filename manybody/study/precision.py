@@ -50,7 +50,7 @@ def samples_needed(
 
 
 @dataclass(frozen=True, eq=False)
-class Convergence:
+class Precision:
     """Maximum over time of the mean, and its error, for growing numbers of samples.
 
     counts (K,); maximum, error (K,): over the first samples in order; mean_maximum,
@@ -72,9 +72,9 @@ class Convergence:
         return self.mean_error * np.sqrt(self.counts)
 
 
-def convergence(
+def precision(
     distance: Real, seed: int, counts: Sequence[int] | None = None, n_subsets: int = 10
-) -> Convergence:
+) -> Precision:
     """Errors over subsets of (samples, T) curves, repeatable by the seed.
 
     counts: increasing numbers of samples from 2 on, by default the number of all samples
@@ -103,7 +103,7 @@ def convergence(
         chosen = [rng.permutation(total)[:n] for _ in range(n_subsets)]
         several = np.array([_maximum_and_error(distance[one], seed) for one in chosen])
         rows.append((*first, *several.mean(axis=0), several[:, 1].std()))
-    return Convergence(sizes, *np.array(rows).T)
+    return Precision(sizes, *np.array(rows).T)
 
 
 def _maximum_and_error(distance: Real, seed: int) -> tuple[float, float]:

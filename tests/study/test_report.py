@@ -1,0 +1,257 @@
+"""Reports: one HTML file, tables behind every number, variants of a study, verdicts."""
+
+import csv
+import html.parser
+import re
+
+import numpy as np
+import pytest
+from tiny import TINY, payload
+
+import manybody as mb
+from manybody import cli
+from manybody.config import from_json, refined
+from manybody.parsing import parse_study
+from manybody.study.comparing import compare_stores
+from manybody.study.document import Column, Document, Section, Table, Text, to_html, to_markdown
+from manybody.study.ensemble import prepare, run_study
+from manybody.study.numerics import numerical_errors
+from manybody.study.report import report_figures, write_report
+from manybody.study.results import load_results
+from manybody.study.sections import sample_options
+from manybody.study.store import Store
+from manybody.study.verdicts import judge_systems
+
+CONVERGENCE = """
+[convergence]
+samples = 2
+max_sites = 6
+tolerance = [1e-12]
+stepper = ["dop853"]
+time_refinement = 3
+[bath]"""
+FULL = TINY.replace("[bath]", CONVERGENCE).replace("[4, 6]", "[4, 6, 8]")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """A complete store with variants, by the command line."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "full.toml").write_text(FULL)
+    assert (
+        cli.main(["run", str(folder / "full.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    )
+    return folder / "out"
+
+
+class Reader(html.parser.HTMLParser):
+    """Cells of tables, references, and whether what is opened is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.references, self.rows, self.captions = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.references += [value for name, value in attributes if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1].append(data)
+        if self.open and self.open[-1] == "caption":
+            self.captions.append(data)
+
+
+def test_the_html_is_whole_and_alone(out):
+    reader = Reader()
+    text = (out / "report" / "index.html").read_text()
+    reader.feed(text)
+    assert reader.open == [] and reader.rows
+    assert reader.references
+    assert all(value.startswith("data:image/svg+xml;base64,") for value in reader.references)
+    assert "<script" not in text and "@import" not in text
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
+    assert 'name="viewport"' in text
+
+
+def test_every_number_is_in_a_table(out):
+    """What the report shows of a table are digits of its CSV."""
+    reader = Reader()
+    reader.feed((out / "report" / "index.html").read_text())
+    known = set()
+    for caption in reader.captions:
+        name = re.search(r"\((\w+\.csv)\)$", caption).group(1)
+        with open(out / "report" / name) as file:
+            for row in csv.reader(file):
+                known |= set(row)
+    numbers = []
+    for cell in known:
+        try:
+            numbers.append(float(cell))
+        except ValueError:
+            continue
+    numbers = np.array(numbers)
+    cells = [cell for row in reader.rows for cell in row]
+    shown = [cell for cell in cells if re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", cell)]
+    assert len(shown) > 50
+    for cell in shown:
+        value, digits = float(cell), re.sub(r"e.*|[-.]", "", cell).lstrip("0")
+        near = np.abs(numbers - value) <= 0.51 * 10.0 ** (1 - len(digits or "1")) * max(
+            abs(value), 1e-300
+        )
+        assert near.any(), cell
+
+
+def test_the_samples_table_holds_the_store(out):
+    rows = list(csv.DictReader((out / "report" / "samples.csv").read_text().splitlines()))
+    data = payload(Store(out))
+    assert len(rows) == len(data) == 25
+    point = "dirac_syk2-coupling=1.0-n_sites=6"
+    row = next(r for r in rows if r["model"] == "dirac_syk2" and r["size"] == "6" and
+               r["sample"] == "3")  # fmt: skip
+    own = data[(point, 3)]
+    assert float(row["maximum"]) == own["trace_distance"].max()
+    assert float(row["stepper_error"]) == own["stepper_error"]
+    assert row["seed"] == " ".join(f"{word:016x}" for word in own["seed"])
+
+
+def test_variants_are_the_same_samples_computed_otherwise(out):
+    store = Store(out)
+    study = store.study
+    names = ["tolerance=1e-12", "stepper=dop853", "time_refinement=3"]
+    assert list(study.variants()) == names
+    assert from_json(study.to_json()) == study
+    results = load_results(store)
+    assert list(results.variants) == names
+    errors = numerical_errors(results)
+    # Sizes 4 and 6: the cubes have 8 sites.
+    assert len(errors) == 3 * 2
+    for each in errors:
+        assert each.difference.samples == 2
+        assert each.difference.largest < 1e-8
+        assert each.dominates == "statistical"
+    finer = store.variant("time_refinement=3").study.times
+    assert set(study.times) < set(finer) and len(finer) == 3 * 3 + 1
+    # A variant says nothing of what the main store holds.
+    assert study.identity() == parse_study(TINY, "tiny").identity() | {"seed": study.seed}
+
+
+def test_refined_times():
+    assert refined((0.0, 1.0, 3.0), 2) == (0.0, 0.5, 1.0, 2.0, 3.0)
+    assert refined((2.0,), 4) == (0.5, 1.0, 1.5, 2.0)
+
+
+def test_stores_are_compared_sample_by_sample(out, tmp_path, capsys):
+    shifted = TINY.replace("seed = 3", "seed = 3\nlamb_shift = true").replace("5\n", "3\n", 1)
+    (tmp_path / "shifted.toml").write_text(shifted)
+    other = tmp_path / "other"
+    assert cli.main(["run", str(tmp_path / "shifted.toml"), "--out", str(other), "--quiet"]) == 0
+    capsys.readouterr()
+    assert cli.main(["compare-stores", str(out), str(other)]) == 0
+    printed = capsys.readouterr().out
+    assert "the studies differ in: lamb_shift" in printed
+    difference = compare_stores(Store(out), Store(other))[0]
+    left, right = payload(Store(out)), payload(Store(other))
+    name = difference.point.name
+    samples = sorted(s for p, s in right if p == name)
+    changes = [
+        np.abs(left[(name, s)]["trace_distance"] - right[(name, s)]["trace_distance"]).max()
+        for s in samples
+    ]
+    assert difference.samples == len(samples) and difference.identical == 0
+    assert difference.largest == max(changes)
+    assert difference.worst_sample == samples[int(np.argmax(changes))]
+    assert cli.main(["compare-stores", str(out), str(out)]) == 0
+    assert "the studies are the same" in capsys.readouterr().out
+    (tmp_path / "seed.toml").write_text(TINY.replace("seed = 3", "seed = 4"))
+    third = tmp_path / "third"
+    assert cli.main(["run", str(tmp_path / "seed.toml"), "--out", str(third), "--quiet"]) == 0
+    assert cli.main(["compare-stores", str(out), str(third)]) == 2
+    assert "seed is 3" in capsys.readouterr().err
+
+
+def test_verdicts_reach_the_report(out):
+    verdicts = judge_systems(load_results(Store(out)))
+    assert [each.verdict is not None for each in verdicts] == [True, False, False]
+    # The clean cube has no disorder: all samples agree.
+    assert [size for size, _ in verdicts[1].left_out] == [2]
+    text = (out / "report" / "index.html").read_text()
+    assert "Does it stay bounded?" in text
+    summary, _ = write_report(Store(out), ["csv"])
+    assert f"VERDICT Dirac-SYK2: {verdicts[0].sentence}" in summary
+
+
+def test_figures_for_notebooks(out):
+    figures = report_figures(out)
+    assert {"tiny", "laws", "spread"} <= set(figures)
+    assert all(figure.axes for figure in figures.values())
+    assert mb.report_figures is report_figures
+    with pytest.raises(ValueError, match="is not a store"):
+        report_figures(out / "nowhere")
+
+
+def test_markdown_names_files_that_are_there(out):
+    _, paths = write_report(Store(out), ["markdown", "png"])
+    text = (out / "report" / "report.md").read_text()
+    for name in re.findall(r"\]\(([^)]+)\)", text):
+        assert (out / "report" / name) in paths
+    assert "| system |" in text
+
+
+def test_the_command_of_a_sample_names_one(out, capsys):
+    study = Store(out).study
+    for system in study.systems:
+        for point in system.points:
+            words = sample_options(study, point, 1).split()
+            assert cli.main(["sample", str(out), *words]) == 0
+            printed = capsys.readouterr().out
+            assert printed.startswith(f"{point.name} sample 1")
+            assert "the same bits" in printed
+
+
+def test_words_cannot_break_the_page():
+    table = Table("t", "a & b", (Column("x", "<i>"),), (("<script>alert(1)</script>|",),))
+    document = Document("<b>", '"', (Section("s", (Text(("<&>",)), table)),))
+    text = to_html(document)
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    assert "\\|" in to_markdown(document, str)
+
+
+def test_merging_brings_the_variants(out, tmp_path):
+    text = parse_study(FULL, "full")
+    parts = []
+    for index in range(2):
+        part = Store(tmp_path / f"part{index}")
+        for name, study in {"": text, **text.variants()}.items():
+            place = part.variant(name) if name else part
+            run_study(prepare(study, place), place, quiet=True, shard=(index, 2))
+        parts.append(str(part.directory))
+    target = tmp_path / "merged"
+    assert cli.main(["merge", *parts, "--out", str(target)]) == 0
+    assert load_results(Store(target)).variants.keys() == text.variants().keys()
+    for difference in compare_stores(Store(target), Store(out)):
+        assert difference.identical == difference.samples
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "words"),
+    [
+        ("samples = 2\nmax", "max", ValueError, "'samples' is missing"),
+        ("[1e-12]", "[1e-30]", ValueError, "tolerance = 1e-30"),
+        ('["dop853"]', '["euler"]', ValueError, "convergence.stepper = 'euler'"),
+        ("= 3\n[bath]", "= 1\n[bath]", ValueError, "time_refinement = 1"),
+        ("max_sites = 6", "colour = 6", ValueError, "unknown key 'colour'"),
+        ("max_sites = 6", 'operator = "dense"', ValueError, "operator = 'dense'"),
+        ("max_sites = 6", "drop_tolerance = 2.0", ValueError, "drop_tolerance = 2"),
+    ],
+)
+def test_bad_convergence_tables(old, new, error, words):
+    assert old in FULL
+    with pytest.raises(error, match=words):
+        parse_study(FULL.replace(old, new), "full.toml")
