@@ -17,10 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster import NODES, Cluster
-from tiny import assert_same_payload, payload
 
 from manybody.study.store import Store
+
+HERE = Path(__file__).parent
+# No conftest.py here: another of that name is imported by tests elsewhere.
+sys.path[:0] = [str(HERE), str(HERE.parent / "study")]
+from cluster import NODES, Cluster, running_cluster, why_not  # noqa: E402
+from tiny import assert_same_payload, payload  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
@@ -36,6 +40,16 @@ OPEN_MPI = {
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none",
 }
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Three nodes on this machine; skips with the reason where none can be had."""
+    if reason := why_not():
+        pytest.skip(f"no Slurm: {reason}")
+    with running_cluster() as cluster:
+        yield cluster
+
 
 # Blocks of a few tenths of a second, many.
 ENSEMBLE = """

@@ -16,7 +16,7 @@ from manybody.study.blocks import CorruptBlock, check_belongs, read_block
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.report import write_report
 from manybody.study.results import load_results
-from manybody.study.spectral import FIGURES, figures_of
+from manybody.study.spectral import figures_of
 from manybody.study.statistics import spread_of
 from manybody.study.store import Store
 
@@ -82,7 +82,7 @@ def test_a_study_without_evolution(tmp_path):
     assert "gap_davies" in summary and "steady_error" in summary and "max of mean" not in summary
     table = store.directory / "report" / "figures.csv"
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 4 * sum(len(own) for own in FIGURES.values())
+    assert len(rows) == 4 * len(figures_of(study))
     gaps = load_results(store).points[1].arrays["gap"]
     row = next(row for row in rows if row["size"] == "6" and row["figure"] == "gap")
     assert row["unit"] == "J" and row["n_finite"] == "5"
