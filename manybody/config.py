@@ -27,9 +27,9 @@ Value = float | str | bool
 class Point:
     """One model at one size: the unit over which disorder is averaged.
 
-    changes: where this point departs from the study: keys initial_site, lamb_shift and
-    bath_coupling, bath_cutoff, bath_beta.  The disorder does not depend on them, so that
-    points which differ in them alone can be compared sample by sample.
+    changes: where this point departs from the study: keys initial_site, initial_beta,
+    lamb_shift and bath_coupling, bath_cutoff, bath_beta.  The disorder does not depend on
+    them, so that points which differ in them alone can be compared sample by sample.
     """
 
     model: str
@@ -121,6 +121,8 @@ class Study:
     operator: str = "matrix-free"
     drop_tolerance: float = 0.0
     observables: tuple[str, ...] = (TRACE_DISTANCE,)
+    # Inverse temperature of a thermal start; None starts on a site.
+    initial_beta: float | None = None
     # Ranks that share a sample; None lets the cost model decide, size by size.
     group_size: int | None = None
     block_size: int = 5
@@ -143,7 +145,7 @@ class Study:
         # Keys that came later are silent at their defaults: older stores stay what they are.
         later = {
             key: getattr(self, key)
-            for key in ("operator", "drop_tolerance", "observables")
+            for key in ("operator", "drop_tolerance", "observables", "initial_beta")
             if getattr(self, key) != getattr(Study, key)
         }
         if "observables" in later:

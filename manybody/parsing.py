@@ -28,6 +28,8 @@ from manybody.physics.baths import OhmicBath
 from manybody.physics.models import FAMILIES
 
 MAX_TIMES = 100_000
+# Keys by which a system may depart from its study.
+_CHANGES = ("initial_site", "initial_beta", "lamb_shift", "bath")
 MAX_SAMPLES = 1_000_000
 
 
@@ -77,7 +79,7 @@ def parse_study(text: str, origin: str) -> Study:
 def _study(table: dict[str, Any]) -> Study:
     optional = {"description", "initial_site", "lamb_shift", "stepper", "tolerance"}
     optional |= {"petsc_options", "operator", "drop_tolerance", "group_size"}
-    optional |= {"block_size", "outputs", "observables", "convergence"}
+    optional |= {"block_size", "outputs", "observables", "convergence", "initial_beta"}
     required = {"name", "seed", "samples", "bath", "systems"}
     observables = _observables(table.get("observables", [TRACE_DISTANCE]))
     if TRACE_DISTANCE in observables:
@@ -91,7 +93,7 @@ def _study(table: dict[str, Any]) -> Study:
         raise TypeError("systems: at least one [[systems]] table is needed")
     expanded = tuple(
         itertools.chain.from_iterable(
-            _systems(f"systems[{index}]", system, samples, bath)
+            _systems(f"systems[{index}]", system, samples, bath, observables)
             for index, system in enumerate(systems)
         )
     )
@@ -139,6 +141,7 @@ def _study(table: dict[str, Any]) -> Study:
         bath=bath,
         systems=expanded,
         initial_site=initial_site,
+        initial_beta=_thermal("initial_beta", table.get("initial_beta"), observables),
         lamb_shift=_boolean("lamb_shift", table.get("lamb_shift", False)),
         stepper=stepper,
         tolerance=tolerance,
@@ -222,14 +225,25 @@ def _check_sizes(system: System, initial_site: int, observables: tuple[str, ...]
             )
 
 
-def _systems(where: str, table: object, samples: int, bath: OhmicBath) -> list[System]:
+def _thermal(where: str, value: object, observables: tuple[str, ...]) -> float | None:
+    """Inverse temperature of a thermal start, None without one."""
+    if value is None:
+        return None
+    if "steady_state" in observables:
+        raise ValueError(f"{where} = {value!r}: 'steady_state' is of a start on a site")
+    return arguments.real(where, value, minimum=0.0)
+
+
+def _systems(
+    where: str, table: object, samples: int, bath: OhmicBath, observables: tuple[str, ...]
+) -> list[System]:
     table = _table(where, table)
     if "model" not in table:
         raise ValueError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     needed = {key for key, default in family.reals.items() if default is None}
-    allowed = {*family.reals, *family.words, "samples", "initial_site", "lamb_shift", "bath"}
+    allowed = {*family.reals, *family.words, "samples", *_CHANGES}
     _check_keys(where, table, {"model", family.size, *needed}, allowed)
     sizes = _listed(table[family.size])
     sizes = [arguments.integer(f"{where}.{family.size}", size, 1) for size in sizes]
@@ -246,6 +260,10 @@ def _systems(where: str, table: object, samples: int, bath: OhmicBath) -> list[S
         choices.append([(key, arguments.choice(f"{where}.{key}", v, words)) for v in values])
     own_samples = _samples(f"{where}.samples", table.get("samples", samples))
     changes = _changes(where, table, bath)
+    if "initial_beta" in table:
+        name = f"{where}.initial_beta"
+        betas = [_thermal(name, entry, observables) for entry in _listed(table["initial_beta"])]
+        changes.append([("initial_beta", beta) for beta in betas if beta is not None])
     systems = []
     for combination in itertools.product(*choices):
         # The model itself knows its bounds (W >= 0, J > 0): ask it for the smallest one.

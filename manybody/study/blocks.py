@@ -26,7 +26,8 @@ _SHARED_TOLERANCE = 1e-10
 CONVENTIONS = (
     "hbar = k_B = 1; energies in the unit J of the model's parameters, times in 1/J; trace norm "
     "is the sum of |eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; "
-    "rho(0) = |j><j| at initial_site; A_j = |j><j| on every site"
+    "rho(0) = |j><j| at initial_site, or Gibbs at initial_beta where that is given; A_j = |j><j| "
+    "on every site"
 )
 _UNITS = {
     "redfield_gibbs_residual": "J",
@@ -246,6 +247,8 @@ def block_image(
         for key, change in point.changes:
             file.attrs[f"change_{key}"] = change
         file.attrs["initial_site"] = own.initial_site
+        if own.initial_beta is not None:
+            file.attrs["initial_beta"] = own.initial_beta
         file.attrs["lamb_shift"] = int(own.lamb_shift)
         for key in BATH_KEYS:
             file.attrs[f"bath_{key}"] = getattr(own.bath, key)

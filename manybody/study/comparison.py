@@ -16,6 +16,7 @@ from manybody.physics.baths import OhmicBath
 from manybody.physics.certificates import Certificate
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import Clustering
+from manybody.physics.starts import Start
 
 Real = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Setting:
 
     bath: OhmicBath
     times: Real
-    initial_site: int
+    start: Start
     lamb_shift: bool
     stepper: Stepper
     operator: str
@@ -64,6 +65,7 @@ def check_setting(
     petsc_options: str,
     operator: str,
     drop_tolerance: float,
+    initial_beta: float | None = None,
 ) -> Setting:
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
@@ -78,7 +80,10 @@ def check_setting(
     grid = arguments.ascending_times("times", times)
     check_operator(operator, drop_tolerance)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
-    return Setting(bath, grid, initial_site, lamb_shift, scheme, operator, drop_tolerance)
+    if initial_beta is not None:
+        initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)
+    start = Start(initial_site, initial_beta)
+    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance)
 
 
 def model_digest(model: SingleParticleModel) -> str:
@@ -99,7 +104,7 @@ def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool)
         "times": setting.times.tobytes(),
         "stepper": (setting.stepper.name, setting.stepper.tolerance),
         "operator": (setting.operator, setting.drop_tolerance),
-        "other arguments": (setting.initial_site, setting.lamb_shift, keep_states),
+        "other arguments": (setting.start, setting.lamb_shift, keep_states),
     }
 
 

@@ -402,6 +402,9 @@ def _describe(figure: Any, axis: Any, study: Study) -> None:
 
     shift = told("lamb_shift", "kept" if study.lamb_shift else "neglected")
     site = told("initial_site", str(study.initial_site))
+    if study.initial_beta is not None or "initial_beta" in changed:
+        beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
+        site = f"{site}; thermal starts: {beta_0}"
     strength = told("bath_coupling", f"{bath.coupling:g}")
     cutoff = told("bath_cutoff", f"{bath.cutoff:g}")
     beta = told("bath_beta", f"{bath.beta:g}")

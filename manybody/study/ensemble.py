@@ -381,7 +381,8 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
 
 def _settings(own: Study) -> dict[str, Any]:
     names = ("initial_site", "lamb_shift", "stepper", "tolerance", "petsc_options")
-    return {name: getattr(own, name) for name in (*names, "operator", "drop_tolerance")}
+    more = ("operator", "drop_tolerance", "initial_beta")
+    return {name: getattr(own, name) for name in (*names, *more)}
 
 
 def _tell_segment(tell: Callable[[str], None], name: str, where: str) -> None:

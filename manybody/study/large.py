@@ -32,6 +32,7 @@ from manybody.physics.spectra import (
     cluster_bohr_frequencies,
     give_cached,
 )
+from manybody.physics.starts import Start
 from manybody.study.checkpoints import Keeper, Snapshot, read_columns
 from manybody.study.comparison import Comparison, Setting, certify
 from manybody.study.groups import (
@@ -180,12 +181,12 @@ def _compare(
 ) -> Comparison:
     """Advance, observe, and put together what every rank returns."""
     generator, bath, times = sample.generator, setting.bath, setting.times
-    n, comm, site = sample.n_sites, columns.comm, setting.initial_site
+    n, comm, spectrum = sample.n_sites, columns.comm, generator.spectrum
     # Before Davies is propagated: times that would never end are refused here.
     most = _MOST_APPLICATIONS if is_large(n) else np.inf
     segments = together(comm, lambda: setting.stepper.segments(generator, times, most))
-    observer = Observer(sample.davies, site, times, columns, keep_states)
-    state, done = _begin(segments, site, columns, keeper)
+    observer = Observer(sample.davies, setting.start, times, columns, keep_states)
+    state, done = _begin(segments, setting.start, spectrum, columns, keeper)
     observer.seen += done.seen
     applications, error_estimate = done.applications, done.error_estimate
     redfield_residual = done.gibbs_residual
@@ -254,7 +255,11 @@ def _compare(
 
 
 def _begin(
-    segments: list[Segment], site: int, columns: Columns, keeper: Keeper
+    segments: list[Segment],
+    start: Start,
+    spectrum: Spectrum,
+    columns: Columns,
+    keeper: Keeper,
 ) -> tuple[Array, Snapshot]:
     """Own columns of ρ where the sample goes on, and what was done before; collective."""
     borders = (0.0, *(segment.stop for segment in segments))
@@ -262,10 +267,7 @@ def _begin(
     if found is not None:
         snapshot, path = found
         return on_every_rank(columns.comm, lambda: read_columns(path, columns.own, n)), snapshot
-    state = np.zeros((1, n, columns.width), dtype=np.complex128)
-    if columns.own.start <= site < columns.own.stop:
-        state[0, site, site - columns.own.start] = 1.0
-    return state, Snapshot(0, borders, 0, 0.0, 0.0, ())
+    return start.columns(spectrum, columns.own)[None], Snapshot(0, borders, 0, 0.0, 0.0, ())
 
 
 def _checkpoint(done: Snapshot, state: Array, columns: Columns, keeper: Keeper) -> None:

@@ -16,6 +16,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.protocols import Array
 from manybody.physics import certificates, observables
 from manybody.physics.davies import DaviesGenerator, Evolution
+from manybody.physics.starts import Start
 from manybody.products import product
 from manybody.study.groups import on_every_rank, raised_alike, together
 
@@ -40,7 +41,7 @@ class Seen:
 class Observer:
     """Distances, positivity and laws of both equations, output time by output time.
 
-    davies: generators by name, all of one sample; site: ρ(0) = |site⟩⟨site|; times: (T,)
+    davies: generators by name, all of one sample; start: ρ(0); times: (T,)
     all output times; columns: who owns what; keep_states: have all states on rank 0.
     Collective.  Raises ValueError when Davies cannot be propagated so far.
     """
@@ -48,13 +49,13 @@ class Observer:
     def __init__(
         self,
         davies: dict[str, DaviesGenerator],
-        site: int,
+        start: Start,
         times: Real,
         columns: Columns,
         keep_states: bool,
     ) -> None:
         self._davies, self._columns, self._times = davies, columns, times
-        self._row = davies["davies"].spectrum.vectors[0, site]
+        self._start, self._spectrum = start, davies["davies"].spectrum
         self._watching = 1
         if not keep_states:
             self._watching = together(
@@ -92,7 +93,7 @@ class Observer:
         """What Davies needs at the times that this rank sees."""
         if self._spread or len(self._own_times) == 0:
             return {}
-        initial = np.multiply.outer(self._row.conj(), self._row).astype(np.complex128)
+        initial = self._start.in_energy(self._spectrum)
         return {
             name: generator.evolve(initial, self._own_times)
             for name, generator in self._davies.items()
@@ -118,7 +119,7 @@ class Observer:
         hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
         distances = {}
         for name, generator in self._davies.items():
-            state = np.multiply.outer(self._row.conj(), self._row).astype(np.complex128)[None]
+            state = self._start.in_energy(self._spectrum)[None]
             evolution = self._evolutions[name].at(index // self._at_once)
             generator.propagate_in_place(state, time, evolution)
             trace_error = max(trace_error, certificates.trace_error(state[None])[0])
@@ -162,10 +163,14 @@ class Observer:
         columns = self._columns
         populations = together(
             columns.comm,
-            lambda: generator.populations(np.abs(self._row) ** 2, np.array([time]))[0],
+            lambda: generator.populations(
+                self._start.populations(self._spectrum), np.array([time])
+            )[0],
         )
         vectors = generator.spectrum.vectors[0]
-        own = generator.energy_columns(self._row, populations, time, columns.own)
+        own = generator.energy_columns(
+            self._start.amplitudes(self._spectrum), populations, time, columns.own
+        )
         half = np.empty((1, *own.shape), dtype=np.complex128)
         product(vectors, own, half[0])
         pieces = columns.adjoint_pieces(half, np.empty_like(half))

@@ -73,6 +73,7 @@ def repeat_sample(
             model, own.bath, study.times, own.initial_site, own.lamb_shift, study.stepper,
             study.tolerance, comm=comm, petsc_options=study.petsc_options,
             operator=study.operator, drop_tolerance=study.drop_tolerance,
+            initial_beta=own.initial_beta,
         )  # fmt: skip
         lines += _curve_lines(run)
         result["trace_distance"] = run.trace_distance

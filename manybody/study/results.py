@@ -172,6 +172,7 @@ def system_title(system: System, plain: bool = False) -> str:
 
 _WORDS = {
     "initial_site": "start on site",
+    "initial_beta": "thermal start at beta",
     "bath_coupling": "bath coupling",
     "bath_cutoff": "bath cutoff",
     "bath_beta": "bath beta",

@@ -42,10 +42,12 @@ def compare(
     petsc_options: str = "",
     operator: str = "matrix-free",
     drop_tolerance: float = 0.0,
+    initial_beta: float | None = None,
 ) -> Comparison:
     """Trace distance between the Redfield and Davies evolutions of one particle.
 
-    Starts from ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1).
+    Starts from ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), or from e^{−βH}/Z at β =
+    `initial_beta` where that is given, >= 0 in 1/J.
 
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
     1/J; lamb_shift: keep η(ω) in both equations; stepper: one of
@@ -72,7 +74,7 @@ def compare(
         check_ranks(stepper, size_of(comm))
         return check_setting(
             [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
-            operator, drop_tolerance,
+            operator, drop_tolerance, initial_beta,
         )  # fmt: skip
 
     setting = on_every_rank(comm, checked)
@@ -120,6 +122,7 @@ def compare_ensemble(
     petsc_options: str = "",
     operator: str = "matrix-free",
     drop_tolerance: float = 0.0,
+    initial_beta: float | None = None,
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -130,7 +133,7 @@ def compare_ensemble(
     models = list(models)
     setting = check_setting(
         models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
-        operator, drop_tolerance,
+        operator, drop_tolerance, initial_beta,
     )  # fmt: skip
     results: dict[int, Comparison] = {}
     with blas_threads():

@@ -95,11 +95,14 @@ def _distances(
     study = results.study
     bath = study.bath
     shift = "kept" if study.lamb_shift else "neglected"
+    start = f"on site {study.initial_site}"
+    if study.initial_beta is not None:
+        start = f"in a thermal state of beta = {study.initial_beta:g}"
     caption = (
         "Trace norm of the difference of both states against time (mean and standard deviation "
         "over samples), and the maximum of the mean against size with its 68 % bootstrap "
         f"interval. J_int = {bath.coupling:g}, cutoff {bath.cutoff:g}, beta = {bath.beta:g}, "
-        f"start on site {study.initial_site}, Lamb shift {shift}, unless a title says otherwise."
+        f"start {start}, Lamb shift {shift}, unless a title says otherwise."
     )
     parts: Parts = [*_pictures(pictures, {study.name: caption}), *_present(tables, "maxima")]
     return Section("Distance of the two equations", tuple(parts))

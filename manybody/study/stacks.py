@@ -153,7 +153,10 @@ def _compare_alike(
 
     n_samples, n = spectrum.n_samples, spectrum.n_sites
     initial = np.zeros((n_samples, n, n), dtype=np.complex128)
-    initial[:, setting.initial_site, setting.initial_site] = 1.0
+    if setting.start.beta is None:
+        initial[:, setting.start.site, setting.start.site] = 1.0
+    for index in range(n_samples) if setting.start.beta is not None else ():
+        initial[index] = setting.start.columns(spectrum.sample(index), slice(0, n))
     states = dict.fromkeys(equations, initial)
     seen = _Observations(list(equations), n_samples, len(times), keep_states)
     for segment in setting.stepper.segments(generator, times):

@@ -3,6 +3,7 @@
 import numpy as np
 import oracles
 import pytest
+from scipy.linalg import expm
 
 import manybody as mb
 from manybody.numerics.columns import Columns, split_evenly
@@ -338,3 +339,38 @@ def test_bohr_blocks_take_one_recursion(comm, bath, monkeypatch, times):
     monkeypatch.undo()
     alone = mb.compare(model, setting.bath, times, lamb_shift=True)
     np.testing.assert_allclose(shared.trace_distance, alone.trace_distance, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["complex", "bipartite"])
+@pytest.mark.parametrize("operator", ["matrix-free", "assembled"])
+def test_thermal_starts(comm, bath, kind, operator):
+    """From a Gibbs state of another temperature, on all ranks and in a stack, by definition."""
+    if operator == "assembled":
+        pytest.importorskip("petsc4py", reason="petsc4py not installed")
+    draw = {"complex": oracles.random_hermitian, "bipartite": oracles.bipartite_hamiltonian}
+    matrix = draw[kind](np.random.default_rng(6), 6)
+    couplings = reference.site_couplings(6, None)
+    slow = [
+        reference.redfield_liouvillian(matrix, couplings, bath, True),
+        reference.davies_liouvillian(matrix, couplings, bath, True, 1e-9),
+    ]
+    gibbs = expm(-0.7 * matrix)
+    start = (gibbs / np.trace(gibbs)).ravel()
+    model, times = mb.SingleParticleModel(matrix), [0.0, 3.0, 15.0]
+    run = mb.compare(
+        model, bath, times, lamb_shift=True, operator=operator, comm=comm, initial_beta=0.7
+    )
+    alone = mb.compare_ensemble([model], bath, times, lamb_shift=True, initial_beta=0.7)[0]
+    for index, time in enumerate(times):
+        redfield, davies = ((expm(one * time) @ start).reshape(6, 6) for one in slow)
+        expected = np.abs(np.linalg.eigvalsh(davies - redfield)).sum()
+        assert run.trace_distance[index] == pytest.approx(expected, abs=1e-11)
+        assert alone.trace_distance[index] == pytest.approx(expected, abs=1e-11)
+    mixed = mb.compare(model, bath, [2.0], initial_beta=0.0, keep_states=True, comm=comm)
+    if comm.rank == 0:
+        flat = np.eye(6).ravel() / 6.0
+        slow[0] = reference.redfield_liouvillian(matrix, couplings, bath, False)
+        exact = (expm(slow[0] * 2.0) @ flat).reshape(6, 6)
+        np.testing.assert_allclose(mixed.redfield_states[0], exact, atol=1e-11)
+    with pytest.raises(ValueError, match="initial_beta = -1"):
+        mb.compare(model, bath, times, initial_beta=-1.0, comm=comm)

@@ -211,3 +211,20 @@ def test_spread_of_values_without_a_number():
     assert (spread.count, spread.others, spread.mean, spread.median) == (2, 2, 2.0, 2.0)
     assert spread.error == pytest.approx(1.0)
     assert np.isnan(spread_of(np.array([np.nan])).mean)
+
+
+def test_thermal_starts_of_systems(tmp_path):
+    text = TINY.replace("[4, 6]", "6\ninitial_beta = [0.0, 2.0]").replace(
+        "samples = 5", "samples = 1"
+    )
+    store = computed(text, tmp_path / "store")
+    study, found = store.study, payload(store)
+    for system, beta in zip(study.systems, (0.0, 2.0)):
+        point = system.points[0]
+        assert study.at(point).initial_beta == beta
+        model = point.build(study.seed, 0)
+        run = mb.compare(model, study.bath, study.times, initial_beta=beta)
+        np.testing.assert_array_equal(found[(point.name, 0)]["trace_distance"], run.trace_distance)
+    assert study.systems[0].points[0].name != study.systems[1].points[0].name
+    with pytest.raises(ValueError, match="'steady_state' is of a start on a site"):
+        parse(SPECTRAL.replace("[4, 6]", "6\ninitial_beta = 1.0"))
