@@ -123,18 +123,6 @@ def test_no_cycles():
         visit(node)
 
 
-BELOW_STUDY = {
-    "config",
-    "parsing",
-    "seeding",
-    "environment",
-    "blas",
-    "buffers",
-    "doctor",
-    "products",
-}
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_have_one_subject(path):
     assert len(path.read_text("utf-8").splitlines()) <= 500

@@ -53,11 +53,11 @@ class DaviesInverse:
             return x
         in_energy = np.empty_like(x)
         product(self._adjoint_vectors, x[0], in_energy[0])
-        turned = self.adjoint(in_energy)
+        turned = adjoint(in_energy, self._columns)
         product(self._adjoint_vectors, turned[0], in_energy[0])
         in_energy[0] *= self._inside
         product(self._vectors, in_energy[0], turned[0])
-        in_energy = self.adjoint(turned)
+        in_energy = adjoint(turned, self._columns)
         product(self._vectors, in_energy[0], turned[0])
         return turned
 
@@ -65,7 +65,7 @@ class DaviesInverse:
         """Of a block (1, N, m) of any matrix; collective."""
         in_energy = np.empty_like(x)
         product(self._adjoint_vectors, x[0], in_energy[0])
-        turned = self.adjoint(in_energy)
+        turned = adjoint(in_energy, self._columns)
         # Now (V†xV)†, by columns; it obeys the same equations.
         product(self._adjoint_vectors, turned[0], in_energy[0])
         diagonal = np.zeros((2, self._columns.dimension))
@@ -77,16 +77,17 @@ class DaviesInverse:
         in_energy[0] *= self._inverse_rates
         in_energy[0][self._diagonal] = solved[self._columns.own]
         product(self._vectors, in_energy[0], turned[0])
-        in_energy = self.adjoint(turned)
+        in_energy = adjoint(turned, self._columns)
         product(self._vectors, in_energy[0], turned[0])
         return turned
 
-    def adjoint(self, block: Array) -> Array:
-        """Own columns of x†."""
-        result = np.empty_like(block)
-        for rows, piece in self._columns.adjoint_pieces(block, np.empty_like(block)):
-            np.conjugate(np.swapaxes(piece, 1, 2), out=result[:, rows])
-        return result
+
+def adjoint(block: Array, columns: Columns) -> Array:
+    """Own columns of x† for a block (1, N, m) of x; collective."""
+    result = np.empty_like(block)
+    for rows, piece in columns.adjoint_pieces(block, np.empty_like(block)):
+        np.conjugate(np.swapaxes(piece, 1, 2), out=result[:, rows])
+    return result
 
 
 def trace(block: Array, columns: Columns) -> complex:

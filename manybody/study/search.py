@@ -11,7 +11,7 @@ from manybody.numerics.protocols import Array
 from manybody.physics.davies import DaviesGenerator
 from manybody.physics.redfield import RedfieldGenerator
 from manybody.physics.stationary import Decomposition
-from manybody.study.preconditioner import DaviesInverse, norm
+from manybody.study.preconditioner import DaviesInverse, adjoint, norm
 from manybody.study.steady import factorised
 
 Complex = NDArray[np.complex128]
@@ -153,7 +153,7 @@ class Search:
                 # Where neighbours are near, a mode carries some of them, and its adjoint
                 # would pass for another: real eigenvalues have no partner to look for.
                 if abs(value.imag) > _REAL * self._width:
-                    news += self._add(value.conjugate(), self._adjoint(mode), residual)
+                    news += self._add(value.conjugate(), adjoint(mode, self._columns), residual)
             complete = len(modes) >= self._count
             reach = np.inf if complete else max(distances, default=0.0)
             radius = min(radius, reach, furthest)
@@ -183,12 +183,6 @@ class Search:
         self._residuals.append(residual)
         self._sketches.append(sketch / np.linalg.norm(sketch))
         return True
-
-    def _adjoint(self, mode: Array) -> Array:
-        adjoint = np.empty_like(mode)
-        for rows, piece in self._columns.adjoint_pieces(mode, np.empty_like(mode)):
-            np.conjugate(np.swapaxes(piece, 1, 2), out=adjoint[:, rows])
-        return adjoint
 
     def _sketch(self, block: Array) -> Complex:
         """A random projection that keeps linear independence of a few hundred modes."""

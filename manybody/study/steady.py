@@ -30,7 +30,7 @@ from manybody.physics.spectra import (
 from manybody.physics.stationary import Decomposition, decompose, project
 from manybody.study.comparison import model_digest
 from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
-from manybody.study.preconditioner import DaviesInverse, norm, trace
+from manybody.study.preconditioner import DaviesInverse, adjoint, norm, trace
 
 Real = NDArray[np.float64]
 
@@ -326,7 +326,7 @@ def _relax(
         x, iterations, converged = solve(
             apply, inverse, -reference, x, columns, aim, MAX_ITERATIONS
         )
-        x = 0.5 * (x + inverse.adjoint(x))
+        x = 0.5 * (x + adjoint(x, columns))
         x /= trace(x[0], columns).real
         operator.apply(x, out)
         return x, norm(out, columns), iterations, converged
