@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.files import write_pieces
+from manybody.study.files import listed, write_pieces
 from manybody.study.observing import Seen
 from manybody.study.signals import never
 
@@ -141,7 +141,7 @@ class Keeper:
     def _paths(self) -> list[Path]:
         if self._folder is None:
             return []
-        return sorted(self._folder.glob(f"{self._sample:06d}-*.state"))
+        return listed(self._folder, f"{self._sample:06d}-*.state")
 
     def _intact(self, path: Path, borders: tuple[float, ...]) -> Snapshot | None:
         """What a file says, None when it is torn or of something else."""

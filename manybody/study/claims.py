@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from manybody.study.files import locked, process_is_alive
+from manybody.study.files import listed, locked, process_is_alive
 from manybody.study.plan import Task
 from manybody.study.signals import never
 from manybody.study.store import Store
@@ -146,7 +146,7 @@ def sweep(folder: Path) -> None:
     if not folder.is_dir():
         return
     with locked(folder.parent):
-        for path in folder.glob("*"):
+        for path in listed(folder, "*"):
             with contextlib.suppress(OSError):
                 if _owner_is_dead(path.read_text("utf-8", errors="replace")):
                     path.unlink(missing_ok=True)
@@ -157,7 +157,7 @@ def sweep(folder: Path) -> None:
 def claimed_samples(folder: Path) -> dict[str, set[int]]:
     """Point -> samples in blocks that somebody claims, unless known to be dead here."""
     found: dict[str, set[int]] = {}
-    for path in folder.glob("*.*-*"):
+    for path in listed(folder, "*.*-*"):
         name, _, numbers = path.name.rpartition(".")
         first, _, stop = numbers.partition("-")
         if not (first.isdigit() and stop.isdigit()):

@@ -84,9 +84,19 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder by name, none where it is gone: others remove folders that are empty."""
+    try:
+        return sorted(folder.glob(pattern))
+    except FileNotFoundError:
+        return []
+
+
 def remove_orphans(directory: Path) -> None:
     """Delete temporary files of processes of this machine that are gone."""
-    for path in directory.rglob(".*.tmp"):
+    # A walk goes on where a folder vanishes.
+    folders = [Path(folder) for folder, _, _ in os.walk(directory)]
+    for path in (path for folder in folders for path in listed(folder, ".*.tmp")):
         match = TEMPORARY.fullmatch(path.name)
         if match and match[1] == socket.gethostname() and not process_is_alive(int(match[2])):
             path.unlink(missing_ok=True)

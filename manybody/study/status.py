@@ -8,6 +8,7 @@ import numpy as np
 from manybody.config import Point
 from manybody.study.blocks import CorruptBlock, read_block
 from manybody.study.claims import claimed_samples
+from manybody.study.files import listed
 from manybody.study.progress import clock
 from manybody.study.store import Store
 
@@ -52,7 +53,7 @@ def point_statuses(store: Store) -> list[PointStatus]:
             done = store.finished(point) & wanted
             failed = (set(store.failures(point)) & wanted) - done
             running = (claimed.get(point.name, set()) & wanted) - done - failed
-            states = (store.directory / "checkpoints" / point.name).glob("*.state")
+            states = listed(store.directory / "checkpoints" / point.name, "*.state")
             found.append(
                 PointStatus(
                     point,

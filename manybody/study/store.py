@@ -36,7 +36,14 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.checkpoints import Keeper
-from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
+from manybody.study.files import (
+    TEMPORARY,
+    listed,
+    locked,
+    make_folder,
+    remove_orphans,
+    write_atomically,
+)
 from manybody.study.plan import Task
 from manybody.study.signals import never
 
@@ -158,7 +165,7 @@ class Store:
     def failures(self, point: Point) -> dict[int, Path]:
         """Records of samples of a point that raised an error."""
         found = {}
-        for path in (self.directory / "failures" / point.name).glob("[0-9]*.json"):
+        for path in listed(self.directory / "failures" / point.name, "[0-9]*.json"):
             if path.stem.isdigit():
                 found[int(path.stem)] = path
         return found
@@ -202,7 +209,7 @@ class Store:
         for system in study.systems:
             for point in system.points:
                 own = folder / point.name
-                states = list(own.glob("[0-9]*-*.state"))
+                states = listed(own, "[0-9]*-*.state")
                 done = self.finished(point) if states else set()
                 for path in states:
                     if int(path.name.partition("-")[0]) in done:
