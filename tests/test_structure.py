@@ -65,16 +65,7 @@ def test_imports_point_one_way(path):
         target = floor(name)
         if own in ALLOWED and target is not None:
             assert target in ALLOWED[own], f"{own} imports {name}"
-        if own in (
-            "config",
-            "parsing",
-            "seeding",
-            "environment",
-            "blas",
-            "buffers",
-            "doctor",
-            "products",
-        ):
+        if own in BELOW_STUDY:
             assert target != "study", f"{own} imports {name}"
         top = name.split(".")[0]
         if top in ("petsc4py", "slepc4py"):

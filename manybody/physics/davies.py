@@ -40,7 +40,7 @@ _POWERS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class BohrBlock:
     """Coherences |k⟩⟨m| that share one Bohr frequency, applied without being formed."""
 
     rows: NDArray[np.intp]
@@ -82,7 +82,7 @@ class DaviesGenerator:
     block_columns: NDArray[np.intp]
     block_frequencies: Real
     block_matrix: sp.csr_array
-    large_blocks: tuple[_Block, ...]
+    large_blocks: tuple[BohrBlock, ...]
 
     @property
     def has_blocks(self) -> bool:
@@ -161,7 +161,7 @@ class DaviesGenerator:
             blocks.append(_evolve(lambda x: matrix @ x, start, bound, times, stage))
         for block in self.large_blocks:
             bound = 4.0 * float(self.redfield.decay_bound[0])
-            apply = partial(self._apply_large, block)
+            apply = partial(self.apply_block, block)
             start = initial[block.rows, block.columns]
             blocks.append(_evolve(apply, start, bound, times, stage))
         return Evolution(populations, blocks)
@@ -237,8 +237,8 @@ class DaviesGenerator:
         for block in self.large_blocks:
             x, y = sigma[block.rows, block.columns], sigma[block.columns, block.rows].conj()
             phase = -1j * block.frequency
-            result[block.rows, block.columns] = phase * x + self._apply_large(block, x)
-            result[block.columns, block.rows] = (phase * y + self._apply_large(block, y)).conj()
+            result[block.rows, block.columns] = phase * x + self.apply_block(block, x)
+            result[block.columns, block.rows] = (phase * y + self.apply_block(block, y)).conj()
         return result
 
     def gibbs_residual(self, beta: float) -> float:
@@ -260,8 +260,8 @@ class DaviesGenerator:
                 matrix[:, a * n + b] = (vectors @ self.apply(unit) @ adjoint).ravel()
         return matrix
 
-    def _apply_large(self, block: _Block, x: Complex) -> Complex:
-        """Dissipator and Lamb shift of Redfield, projected on one Bohr block."""
+    def apply_block(self, block: BohrBlock, x: Complex) -> Complex:
+        """Dissipator and Lamb shift of Redfield, projected on one large block; x: (size,)."""
         n = self.spectrum.n_sites
         sigma = np.zeros((n, n), dtype=np.complex128)
         sigma[block.rows, block.columns] = x
@@ -300,15 +300,17 @@ def build_davies(
         raise ValueError(f"the Davies generator takes one sample, got {spectrum.n_samples}")
     if redfield is None:
         redfield = build_redfield(spectrum, bath, lamb_shift)
-    small: list[list[_Block]] = []
-    large: list[_Block] = []
+    small: list[list[BohrBlock]] = []
+    large: list[BohrBlock] = []
     if merging_tolerance is not None:
         small, large = _bohr_blocks(spectrum, merging_tolerance)
     blocks = _assemble_blocks(spectrum, redfield, small)
     return DaviesGenerator(spectrum, redfield, *blocks, tuple(large))
 
 
-def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block]], list[_Block]]:
+def _bohr_blocks(
+    spectrum: Spectrum, tolerance: float
+) -> tuple[list[list[BohrBlock]], list[BohrBlock]]:
     """Sets of coherences with equal frequency >= 0: small ones grouped by size, large ones."""
     n = spectrum.n_sites
     omega = spectrum.bohr_frequencies[0].T.ravel()
@@ -317,7 +319,7 @@ def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block
     zero = labels[np.searchsorted(omega[order], 0.0)]
     starts = np.flatnonzero(np.diff(labels, prepend=-1))
     sizes = np.diff(np.append(starts, omega.size))
-    by_size: dict[int, list[_Block]] = {}
+    by_size: dict[int, list[BohrBlock]] = {}
     for label in range(zero, labels[-1] + 1):
         size = int(sizes[label])
         # The zero block of a spectrum without degenerate levels is the rate equation.
@@ -326,7 +328,7 @@ def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block
         members = order[starts[label] : starts[label] + size]
         rows, columns = np.divmod(members, n)
         frequency = 0.0 if label == zero else float(np.mean(omega[members]))
-        by_size.setdefault(size, []).append(_Block(rows, columns, frequency))
+        by_size.setdefault(size, []).append(BohrBlock(rows, columns, frequency))
     small, large, budget = [], [], MAX_BLOCK_ENTRIES
     for size in sorted(by_size):
         budget -= size * size * len(by_size[size])
@@ -338,7 +340,7 @@ def _bohr_blocks(spectrum: Spectrum, tolerance: float) -> tuple[list[list[_Block
 
 
 def _assemble_blocks(
-    spectrum: Spectrum, redfield: RedfieldGenerator, groups: list[list[_Block]]
+    spectrum: Spectrum, redfield: RedfieldGenerator, groups: list[list[BohrBlock]]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Real, sp.csr_array]:
     """Dissipator between the coherences of all small blocks as one sparse matrix.
 

@@ -14,9 +14,15 @@ from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths import OhmicBath
 from manybody.physics.davies import DaviesGenerator, build_davies
+from manybody.physics.davies_modes import davies_eigenvalues
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
-from manybody.physics.spectra import build_spectrum
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    STRUCTURAL,
+    build_spectrum,
+    cluster_bohr_frequencies,
+)
 from manybody.physics.stationary import Decomposition, decompose
 from manybody.study.comparison import model_digest
 from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
@@ -33,8 +39,9 @@ _DENSE, _MOST_DENSE = 27, 45
 # not expected to hide a slower one of Redfield.
 _MARGIN = 2.0
 _MOST_SHIFTS = 300
-# Modes whose frequency is below this part of ‖L‖ do not oscillate.
-_REAL = 1e-10
+# Modes whose frequency is below this part of ‖L‖ do not oscillate; rates that differ by less
+# than this part of it are one.
+_REAL, _SAME_RATE = 1e-10, 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +54,8 @@ class SlowModes:
     grow: they come first, with Re > 0, and then no state is approached at long times.
     residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1, in J.  slowest_real: decay rate in J of the
     slowest mode that does not oscillate, negative if it grows, nan if there is none among
-    all that were found.  davies_eigenvalues: (n,) those of Davies in closed form.
+    all that were found.  davies_eigenvalues: (n,) those of Davies, nan where it cannot be
+    decided which Bohr frequencies coincide.
     shifts: number of frequencies at which modes were sought, 0 for dense algebra.
 
     Dense algebra is complete.  Krylov methods cannot prove that no mode was missed: modes are
@@ -155,20 +163,37 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     if task.n_modes > moving:
         raise ValueError(f"n_modes = {task.n_modes}: {moving} modes decay or grow here")
     generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
-    davies = build_davies(parts.spectrum, task.bath, task.lamb_shift, None, generator)
+    davies, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
     if task.method == "dense":
         values, residuals = together(columns.comm, lambda: _dense(generator, moving))
         shifts = 0
     else:
         values, residuals, shifts = _search(task, generator, davies, parts, columns, rng)
-    order = np.lexsort([values.imag, np.round(-values.real, 12)])[: task.n_modes]
-    theirs = _davies_eigenvalues(davies, np.ones_like(parts.dark))
-    theirs = theirs[np.argsort(np.abs(theirs.real), kind="stable")][-moving:]
-    own = theirs[np.lexsort([theirs.imag, np.round(-theirs.real, 12)])][: task.n_modes]
     width = float(generator.spectral_box[0, 0])
+    order = _slowest_first(values, width)[: task.n_modes]
     real = np.abs(values.imag) <= _REAL * width
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
+    own = np.full(task.n_modes, complex(np.nan, np.nan))
+    if is_determined:
+        theirs = together(columns.comm, lambda: davies_eigenvalues(davies))
+        theirs = theirs[np.argsort(np.abs(theirs.real), kind="stable")][-moving:]
+        own = theirs[_slowest_first(theirs, width)[: task.n_modes]]
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts)
+
+
+def _davies(
+    task: _Task, parts: Decomposition, generator: RedfieldGenerator
+) -> tuple[DaviesGenerator, bool]:
+    """The Davies generator, and whether it is known which Bohr frequencies coincide."""
+    clustering = cluster_bohr_frequencies(parts.spectrum)[0]
+    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
+    davies = build_davies(parts.spectrum, task.bath, task.lamb_shift, merging, generator)
+    return davies, clustering.verdict != AMBIGUOUS
+
+
+def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
+    """Order by −Re, and by Im where rounding of ‖L‖ alone makes −Re differ."""
+    return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
 
 
 def _dense(generator: RedfieldGenerator, moving: int) -> tuple[Complex, Real]:
@@ -191,15 +216,15 @@ def _search(
 ) -> tuple[Complex, Real, int]:
     """(eigenvalues, residuals, shifts) of modes up to where those asked for are known."""
 
-    def aims() -> tuple[Complex, Complex]:
-        found = _davies_eigenvalues(davies, ~parts.dark)
+    def aims() -> tuple[tuple[Complex, Real], Complex]:
+        found = davies_eigenvalues(davies, ~parts.dark)
         # Conjugates are found with their partners.
         found = found[found.imag >= 0.0]
         still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
         return _dark_and_bright(generator, parts), np.delete(found, still)
 
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
-    mixed, targets = together(columns.comm, aims)
+    (mixed, mixed_residuals), targets = together(columns.comm, aims)
     slowest = float(-targets[0].real) if len(targets) else float(np.abs(generator.rates).max())
     search = Search(generator, davies, parts, columns, task.tolerance, rng, task.method, slowest)
     search.around(0.0j)
@@ -219,31 +244,24 @@ def _search(
     if len(rates) < task.n_modes:
         raise RuntimeError(f"{len(rates)} modes found, {task.n_modes} were asked for")
     values = np.concatenate([bright, mixed])
-    return values, np.concatenate([residuals, np.zeros(len(mixed))]), search.shifts
+    return values, np.concatenate([residuals, mixed_residuals]), search.shifts
 
 
-def _davies_eigenvalues(davies: DaviesGenerator, levels: NDArray[np.bool_]) -> Complex:
-    """All of the closed form between some levels, slowest first."""
-    phases, rates = davies.phases[levels], davies.rates[np.ix_(levels, levels)]
-    damping = davies.damping[np.ix_(levels, levels)]
-    exponents = damping + 1j * (phases[:, None] - phases)
-    np.fill_diagonal(rates, rates.diagonal() - rates.sum(axis=0))
-    populations = np.linalg.eigvals(rates)
-    off = ~np.eye(len(phases), dtype=bool)
-    values = np.concatenate([populations.astype(np.complex128), exponents[off]])
-    return values[np.argsort(-values.real, kind="stable")]
+def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> tuple[Complex, Real]:
+    """Eigenvalues of coherences between a dark level and the bright ones, both of each pair.
 
-
-def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> Complex:
-    """Eigenvalues of coherences between a dark level and the bright ones; both of each pair.
-
-    L[|b⟩⟨d|] = (M + iE_d)|b⟩⟨d| with M = −iH − K: no bath feeds a dark level.
+    L[|b⟩⟨d|] = (M + iE_d)|b⟩⟨d| with M = −iH − K: no bath feeds a dark level.  With residuals.
     """
     if not parts.dark.any() or parts.dark.all():
-        return np.empty(0, dtype=np.complex128)
-    vectors = parts.spectrum.vectors[0][:, ~parts.dark]
-    energies = parts.spectrum.energies[0]
-    decay = vectors.conj().T @ generator.decay[0] @ vectors
-    own = np.linalg.eigvals(-1j * np.diag(energies[~parts.dark]) - decay)
+        return np.empty(0, dtype=np.complex128), np.empty(0)
+    vectors, energies = parts.spectrum.vectors[0], parts.spectrum.energies[0]
+    bright, decay = vectors[:, ~parts.dark], generator.decay[0]
+    inside = bright.conj().T @ decay @ bright
+    own, turns = np.linalg.eig(-1j * np.diag(energies[~parts.dark]) - inside)
+    # With all levels: the residual sees what the restriction to bright ones leaves out.
+    modes = bright @ turns
+    images = -1j * (vectors * energies) @ (vectors.conj().T @ modes) - decay @ modes
+    residuals = np.linalg.norm(images - modes * own, axis=0)
     values = (own[:, None] + 1j * energies[parts.dark]).ravel()
-    return np.concatenate([values, values.conj()])
+    residuals = np.repeat(residuals, int(parts.dark.sum()))
+    return np.concatenate([values, values.conj()]), np.concatenate([residuals, residuals])

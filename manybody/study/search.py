@@ -30,10 +30,9 @@ _INNER_TOLERANCE, _OUTER_TOLERANCE = 1e-11, 1e-12
 _ROUNDING = 32.0 * float(np.finfo(np.float64).eps)
 # Where an inner solution fails the shift grows by this, up to a part of the largest rate.
 _FURTHER, _FURTHEST = 10.0, 1e-2
-# Random vectors from which one disc is searched at most: copies of a multiple eigenvalue.
-_MOST_STARTS = 16
-# Numbers that stand for a mode, and what of it must lie outside the span of others to be new.
-_SKETCH, _NEW = 1024, 1e-3
+# Numbers that stand for a mode, what of it must lie outside the span of others to be new, and
+# how many of one eigenvalue they can tell apart.
+_SKETCH, _NEW, _MOST_ALIKE = 1024, 1e-3, 512
 # Eigenvalues nearer than this part of the largest rate may belong to the same mode.
 _SAME = 1e-5
 # Growth seen by a Krylov space of L itself that is followed, as a part of the largest rate.
@@ -60,7 +59,7 @@ class Search:
     ) -> None:
         self._generator, self._method = generator, method
         self._davies, self._parts, self._columns = davies, parts, columns
-        self._rng, self._slowest = rng, slowest
+        self._rng = rng
         self._operator = KernelOperator(
             generator.kernel(columns.own), generator.spectral_box, columns, "complex"
         )
@@ -69,6 +68,7 @@ class Search:
         self._unit = float(np.abs(generator.rates).max())
         self._rounding = _ROUNDING * float(width + above - below)
         self._largest_residual = max(tolerance * self._unit, self._rounding)
+        self._slowest = max(slowest, self._rounding)
         self._count = int((~parts.dark).sum()) ** 2
         self._values: list[complex] = []
         self._residuals: list[float] = []
@@ -133,10 +133,16 @@ class Search:
             wanted = min(self._count, 2 * wanted)
 
     def _disc(self, shift: complex, wanted: int) -> tuple[complex, float]:
-        """Search from random vectors until one brings nothing new; the disc that is known."""
-        radius = np.inf
-        for start in range(_MOST_STARTS):
-            modes, shift = self._modes_at(shift, wanted)
+        """Search from random vectors until one brings nothing new; the disc that is known.
+
+        One start finds one copy of a multiple eigenvalue.
+        """
+        radius, is_first = np.inf, True
+        while True:
+            modes, reached = self._modes_at(shift, wanted)
+            if reached != shift:
+                # Distances from where it was before say nothing.
+                shift, radius, is_first = reached, np.inf, True
             distances, news = [], 0
             furthest, good = np.inf, []
             for value, mode in modes:
@@ -157,9 +163,9 @@ class Search:
             complete = len(modes) >= self._count
             reach = np.inf if complete else max(distances, default=0.0)
             radius = min(radius, reach, furthest)
-            if start > 0 and not news:
-                break
-        return shift, radius
+            if not is_first and not news:
+                return shift, radius
+            is_first = False
 
     def _add(self, value: complex, mode: Array, residual: float) -> bool:
         """Keep a mode unless those with its eigenvalue hold it; whether it is new."""
@@ -169,6 +175,11 @@ class Search:
             for other, known in zip(self._values, self._sketches)
             if abs(other - value) <= _SAME * self._unit
         ]
+        if len(near) >= _MOST_ALIKE:
+            raise RuntimeError(
+                f"more than {_MOST_ALIKE} modes within {_SAME * self._unit:.1e} J of "
+                f"{value:.6g} J: Krylov spaces cannot tell them apart, dense algebra can"
+            )
         left = sketch
         if near:
             basis = np.linalg.qr(np.array(near).T)[0]
@@ -261,8 +272,8 @@ class Search:
         from manybody.numerics.petsc.linear import rightmost_values
 
         operator, out = self._operator, np.empty(self._operator.shape, dtype=np.complex128)
-        nothing = ~self._parts.dark
-        inverse = DaviesInverse(self._davies, nothing, self._columns, self._unit)
+        bright = ~self._parts.dark
+        inverse = DaviesInverse(self._davies, bright, self._columns, self._unit)
 
         def apply(x: Array) -> Array:
             operator.apply(inverse.restrict(x), out)

@@ -89,7 +89,7 @@ def measure(model: SingleParticleModel, study: Study, comm: Any = None) -> dict[
     """The figures of one sample; collective over `comm`, the same on every rank.
 
     study: with the changes of the sample's point.  Raises RuntimeError when a solver does
-    not converge: a figure is right or missing.
+    not converge; nan stands for a figure that is not defined or not determined.
     """
     return {
         name: value

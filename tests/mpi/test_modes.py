@@ -185,8 +185,43 @@ def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
     order = rng.permutation(9)
     three = np.kron(np.eye(3), trimer)[np.ix_(order, order)]
     single = mb.SingleParticleModel
-    for matrix, count in ((three, 20), (oracles.ring_hamiltonian(6), 20), (np.ones((6, 6)), 12)):
+    for matrix, count in (
+        (three, 20),
+        (oracles.ring_hamiltonian(6), 20),
+        (np.ones((6, 6)), 12),
+        # Thirty equal rates: one start finds few of them.
+        (np.eye(6), 30),
+    ):
         assert_found(single(matrix), bath, False, count, 0, comm)
+
+
+def test_more_copies_than_can_be_told_apart(comm, bath, monkeypatch):
+    monkeypatch.setattr("manybody.study.search._MOST_ALIKE", 10)
+    with pytest.raises(RuntimeError, match="more than 10 modes within"):
+        mb.slow_modes(mb.SingleParticleModel(np.eye(6)), bath, 20, comm=comm, method="gmres")
+
+
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+def test_davies_where_frequencies_coincide(comm, bath, lamb_shift):
+    """The closed form would be wrong by per cents for these."""
+    rng = np.random.default_rng(3)
+    for model in (
+        mb.SingleParticleModel(oracles.ring_hamiltonian(6)),
+        mb.SingleParticleModel(oracles.bipartite_hamiltonian(rng, 6)),
+        mb.anderson3d(2, 0.0),
+    ):
+        every = np.linalg.eigvals(mb.davies_liouvillian(model, bath, lamb_shift).toarray())
+        expected = np.sort(-every.real)
+        expected = expected[expected > 1e-9][:8]
+        found = mb.slow_modes(model, bath, 8, lamb_shift, comm=comm)
+        np.testing.assert_allclose(-found.davies_eigenvalues.real, expected, atol=1e-10)
+
+
+def test_davies_is_missing_where_it_is_not_determined(comm, bath):
+    model = mb.anderson3d(2, 1e-12, seed=1)
+    found = mb.slow_modes(model, bath, 2, comm=comm)
+    assert np.isnan(found.davies_eigenvalues).all()
+    assert np.isfinite(found.eigenvalues).all()
 
 
 def test_nearly_all_modes(comm, bath):
