@@ -136,8 +136,11 @@ def _plan(options: argparse.Namespace, _comm: Any) -> int:
     study, _ = _requested_study(options)
     with blas_threads(1):
         rates = measure_rates()
-    sizes = group_sizes(study, build_tasks(study), options.ranks)
-    print("\n".join(plan_lines(study, rates, sizes)), flush=True)
+    for name, each in {"": study, **study.variants()}.items():
+        sizes = group_sizes(each, build_tasks(each), options.ranks)
+        if name:
+            print(f"and, for its numerical errors, with {name}:")
+        print("\n".join(plan_lines(each, rates, sizes)), flush=True)
     check_feasible(study, options.ranks)
     return 0
 

@@ -18,6 +18,12 @@ OBSERVABLES = (
     TRACE_DISTANCE, "steady_state", "gap", "level_statistics", "cancellation", "locality",
 )  # fmt: skip
 BATH_KEYS = ("coupling", "cutoff", "beta")
+# Samples that a block may have where a study leaves it open, and what they may cost together,
+# about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
+# which learns: all versions must cut a study into the same blocks.
+_BLOCK_SIZES = (1, 2, 5, 10, 20, 50, 100)
+_BLOCK_COST = 5e9
+_COST_OF_A_TIME, _COST_OF_A_STEADY_STATE, _COST_OF_A_GAP = 20.0, 3e3, 1e5
 _LISTS = ("times", "formats", "observables")
 
 Value = float | str | bool
@@ -125,7 +131,8 @@ class Study:
     initial_beta: float | None = None
     # Ranks that share a sample; None lets the cost model decide, size by size.
     group_size: int | None = None
-    block_size: int = 5
+    # Samples of a block, of every size; None for as many as take about a second.
+    block_size: int | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     convergence: Convergence | None = None
 
@@ -139,6 +146,23 @@ class Study:
         changes = dict(point.changes)
         bath = {key: changes.pop(f"bath_{key}", getattr(self.bath, key)) for key in BATH_KEYS}
         return replace(self, bath=OhmicBath(**bath), **changes)  # type: ignore[arg-type]
+
+    def samples_in_block(self, point: Point) -> int:
+        """How many samples of a point are computed and committed together."""
+        return self.block_size or self.comfortable_block(point)
+
+    def comfortable_block(self, point: Point) -> int:
+        """Samples that take about a second: a stop, or a death, costs no more."""
+        each = 0.0
+        if self.evolves:
+            bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
+            each += bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
+        if "steady_state" in self.observables:
+            each += _COST_OF_A_STEADY_STATE
+        if "gap" in self.observables:
+            each += _COST_OF_A_GAP
+        cost = each * point.n_sites**3
+        return max(size for size in _BLOCK_SIZES if size == 1 or size * cost <= _BLOCK_COST)
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers of a sample: equal for all studies of one store."""
@@ -209,8 +233,11 @@ class Study:
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
         }
         for value in wish.stepper:
-            # Options are of the stepper that they were written for.
-            found[f"stepper={value}"] = replace(base, stepper=value, petsc_options="")
+            # Options are of the stepper that they were written for, and not every one can
+            # share a sample between ranks.
+            found[f"stepper={value}"] = replace(
+                base, stepper=value, petsc_options="", group_size=None
+            )
         for value in wish.operator:
             kept = self.drop_tolerance if value == "assembled" else 0.0
             found[f"operator={value}"] = replace(base, operator=value, drop_tolerance=kept)

@@ -150,9 +150,13 @@ def _study(table: dict[str, Any]) -> Study:
         drop_tolerance=drop_tolerance,
         observables=observables,
         group_size=parse_group_size(table.get("group_size", "auto"), stepper),
-        block_size=arguments.integer("block_size", table.get("block_size", 5), 1),
+        block_size=_block_size(table.get("block_size")),
         formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
     )
+
+
+def _block_size(value: object) -> int | None:
+    return None if value is None else arguments.integer("block_size", value, 1)
 
 
 def _convergence(value: object) -> Convergence:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from manybody.physics.spectra import VERDICTS
 from manybody.study.comparison import Comparison
 from manybody.study.spectral import figures_of
 
+# HDF5's handle of anything.
+Identifier = Any
+
 FORMAT = 1
 _HASH_LETTERS = 16
+_TEXT = h5py.string_dtype()
 # Attributes that say where a block belongs, beside those of its parameters.
 _FACTS = ("store_format", "study_hash", "model", "size")
 # To which a sample agrees with itself whatever the number of ranks that share it.
@@ -234,29 +239,27 @@ def block_image(
     own = study.at(point)
     # In memory: HDF5's own, which is faster than a file object of Python.
     with h5py.File("block", "w", driver="core", backing_store=False, track_order=False) as file:
-        file.attrs["title"] = f"{study.name}: {point.name}"
-        file.attrs["store_format"] = FORMAT
-        file.attrs["conventions_of_physics"] = CONVENTIONS
-        file.attrs["study"] = json.dumps(study.identity(), sort_keys=True)
-        file.attrs["study_hash"] = study.hash()
-        file.attrs["model"] = point.model
-        file.attrs["size"] = point.size
-        file.attrs["n_sites"] = point.n_sites
+        root = file["/"].id
+        _note(root, "title", f"{study.name}: {point.name}")
+        _note(root, "store_format", FORMAT)
+        _note(root, "conventions_of_physics", CONVENTIONS)
+        _note(root, "study", json.dumps(study.identity(), sort_keys=True))
+        _note(root, "study_hash", study.hash())
+        _note(root, "model", point.model)
+        _note(root, "size", point.size)
+        _note(root, "n_sites", point.n_sites)
         for key, parameter in point.parameters:
-            file.attrs[f"parameter_{key}"] = parameter
+            _note(root, f"parameter_{key}", parameter)
         for key, change in point.changes:
-            file.attrs[f"change_{key}"] = change
-        file.attrs["initial_site"] = own.initial_site
+            _note(root, f"change_{key}", change)
+        _note(root, "initial_site", own.initial_site)
         if own.initial_beta is not None:
-            file.attrs["initial_beta"] = own.initial_beta
-        file.attrs["lamb_shift"] = int(own.lamb_shift)
+            _note(root, "initial_beta", own.initial_beta)
+        _note(root, "lamb_shift", int(own.lamb_shift))
         for key in BATH_KEYS:
-            file.attrs[f"bath_{key}"] = getattr(own.bath, key)
+            _note(root, f"bath_{key}", getattr(own.bath, key))
         for key, fact in provenance.items():
-            if isinstance(fact, str):
-                _say(file, key, fact)
-            else:
-                file.attrs[key] = fact
+            _note(root, key, fact)
 
         samples = np.array([record.sample for record in records], dtype=np.int64)
         axes = {
@@ -279,7 +282,7 @@ def block_image(
     return image
 
 
-def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, h5py.Dataset]) -> None:
+def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, Identifier]) -> None:
     """What was measured in time, and the certificates."""
     nothing = np.full(len(runs[0].times), np.nan)
     merged = [
@@ -297,19 +300,23 @@ def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, h5py
         if entry.name == "clustering":
             codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)
             dataset = _dataset(file, entry.name, codes, (axes["sample"],))
-            dataset.attrs["flag_values"] = np.arange(len(VERDICTS), dtype=np.int8)
-            dataset.attrs["flag_meanings"] = " ".join(VERDICTS)
+            _note(dataset, "flag_values", np.arange(len(VERDICTS), dtype=np.int8))
+            _note(dataset, "flag_meanings", " ".join(VERDICTS))
         else:
             _dataset(file, entry.name, np.array(figures), (axes["sample"],))
 
 
+# A block has a hundred small things in it.  What h5py does for each of them beside creating it
+# takes longer than a stack of tiny samples: all that follows calls HDF5 alone.
+
+
 def _dimension(
     file: h5py.File, name: str, values: NDArray[Any], meaning: str, unit: str = "1"
-) -> h5py.Dataset:
+) -> Identifier:
     dataset = _create(file, name, values)
-    h5py.h5ds.set_scale(dataset.id, name.encode())
-    _say(dataset, "long_name", meaning)
-    _say(dataset, "units", unit)
+    h5py.h5ds.set_scale(dataset, name.encode())
+    _note(dataset, "long_name", meaning)
+    _note(dataset, "units", unit)
     return dataset
 
 
@@ -317,36 +324,56 @@ def _dataset(
     file: h5py.File,
     name: str,
     values: NDArray[Any],
-    axes: tuple[h5py.Dataset, ...],
+    axes: tuple[Identifier, ...],
     meaning: str = "",
     unit: str = "1",
-) -> h5py.Dataset:
+) -> Identifier:
     dataset = _create(file, name, values)
     for index, axis in enumerate(axes):
-        h5py.h5ds.attach_scale(dataset.id, axis.id, index)
-    _say(dataset, "long_name", meaning or _MEANING[name])
-    _say(dataset, "units", _UNITS.get(name, unit))
+        h5py.h5ds.attach_scale(dataset, axis, index)
+    _note(dataset, "long_name", meaning or _MEANING[name])
+    _note(dataset, "units", _UNITS.get(name, unit))
     return dataset
 
 
-# A block has a hundred small things in it.  What h5py does for each of them beside creating it
-# takes longer than a stack of tiny samples: the two that follow call HDF5 alone.
-
-
-def _create(file: h5py.File, name: str, values: NDArray[Any]) -> h5py.Dataset:
+def _create(file: h5py.File, name: str, values: NDArray[Any]) -> Identifier:
     """A contiguous dataset without a time stamp, so that equal content has equal bytes."""
+    space = h5py.h5s.create_simple(values.shape)
+    identifier = h5py.h5d.create(file.id, name.encode(), _kind(values.dtype), space, _timeless())
+    identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
+    return identifier
+
+
+def _note(place: Identifier, name: str, value: Any) -> None:
+    """A new attribute: a text, a number or an array of numbers."""
+    if isinstance(value, str):
+        h5py.h5a.create(place, name.encode(), _kind(_TEXT), _scalar()).write(
+            np.array(value, dtype=_TEXT), mtype=_text_in_memory()
+        )
+        return
+    content = np.asarray(value)
+    space = h5py.h5s.create_simple(content.shape) if content.shape else _scalar()
+    kind = _kind(content.dtype)
+    h5py.h5a.create(place, name.encode(), kind, space).write(content, mtype=kind)
+
+
+@cache
+def _kind(dtype: np.dtype[Any]) -> Identifier:
+    return h5py.h5t.py_create(dtype, logical=True)
+
+
+@cache
+def _text_in_memory() -> Identifier:
+    return h5py.h5t.py_create(_TEXT)
+
+
+@cache
+def _scalar() -> Identifier:
+    return h5py.h5s.create(h5py.h5s.SCALAR)
+
+
+@cache
+def _timeless() -> Identifier:
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_obj_track_times(False)
-    kind = h5py.h5t.py_create(values.dtype, logical=True)
-    space = h5py.h5s.create_simple(values.shape)
-    identifier = h5py.h5d.create(file.id, name.encode(), kind, space, properties)
-    identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
-    return h5py.Dataset(identifier)
-
-
-def _say(place: h5py.File | h5py.Dataset, name: str, words: str) -> None:
-    """A new attribute that is a text."""
-    kind = h5py.h5t.py_create(h5py.string_dtype(), logical=True)
-    space = h5py.h5s.create(h5py.h5s.SCALAR)
-    attribute = h5py.h5a.create(place.id, name.encode(), kind, space)
-    attribute.write(np.array(words, dtype=object), mtype=kind)
+    return properties

@@ -257,11 +257,14 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
     """Compute samples and commit them: neighbours in one block, large ones each in its own."""
     for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
         samples = [sample for _, sample in run]
-        size = 1 if job.is_large(point) else stack_size(point.n_sites)
+        size = min(stack_size(point.n_sites), job.study.comfortable_block(point))
+        if job.is_large(point):
+            size = 1
         records: list[Record] = []
         for first in range(0, len(samples), size):
-            if first and job.is_large(point) and _shall_stop(job):
+            if first and _shall_stop(job):
                 # Whoever gives out the next block says so to all.
+                _commit(job, point, records)
                 return
             some = samples[first : first + size]
             found = _attempt(job, point, some)

@@ -15,6 +15,7 @@ from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.physics.models import FAMILIES
 from manybody.products import product
 from manybody.study.memory import Extent, machine_bytes
+from manybody.study.modes import DENSE_SITES
 from manybody.study.observing import observers
 from manybody.study.stacks import stack_size
 
@@ -31,8 +32,11 @@ _APPLICATIONS_OF = {
 }  # fmt: skip
 # LAPACK reduces a matrix at about a fifth of the rate of products.
 _LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
-# Of the generator for the modes around one frequency, and what one costs beside products.
-_APPLICATIONS_OF_A_SHIFT, _SECONDS_OF_A_STEP = 450.0, 1.5e-4
+# Of the generator for the modes around one frequency, each from two starts, and what one costs
+# beside products.
+_APPLICATIONS_OF_A_SHIFT, _SECONDS_OF_A_STEP = 1000.0, 1.5e-4
+# All modes of N sites by dense algebra take this times N⁶ products' flops.
+_DENSE_MODES = 180.0
 # Sites up to which calls and caches cost that much.
 _SMALL = 100
 # Fewer columns a rank make thin products and many messages.
@@ -163,7 +167,7 @@ def sample_seconds(
     watching = max(1, observers(n, group_size, machine_bytes()))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
     shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
-    stack = min(stack_size(n), study.block_size)
+    stack = min(stack_size(n), study.samples_in_block(point))
     calls = _SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * n_times
     calls += sample_applications(study, point) * _SECONDS_OF_A_CALL / stack
     return shared / efficiency + calls + spectral
@@ -175,7 +179,9 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
     applications = 0.0
     if "steady_state" in study.observables:
         applications += 15.0
-    if "gap" in study.observables:
+    if "gap" in study.observables and n <= DENSE_SITES:
+        seconds += _DENSE_MODES * float(n) ** 6 / rates.complex
+    elif "gap" in study.observables:
         applications += _APPLICATIONS_OF_A_SHIFT * (3.0 + n / 12.0)
     # The complex-linear map and its preconditioner.
     flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
@@ -207,7 +213,7 @@ def rank_bytes(study: Study, point: Point, group_size: int) -> float:
     extent = extent_of(study, point)
     if extent.is_shared(group_size):
         return extent.rank_bytes(group_size)
-    return extent.stack_bytes(min(stack_size(point.n_sites), study.block_size))
+    return extent.stack_bytes(min(stack_size(point.n_sites), study.samples_in_block(point)))
 
 
 def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[str]:

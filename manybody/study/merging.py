@@ -121,7 +121,8 @@ def _common(stores: Sequence[Store]) -> Study:
             )
     ordered = sorted(studies, key=lambda study: json.dumps(study.to_json(), sort_keys=True))
     merged = reduce(merge_systems, ordered)
-    return replace(merged, block_size=min(study.block_size for study in studies))
+    sizes = [study.block_size for study in studies if study.block_size is not None]
+    return replace(merged, block_size=min(sizes, default=None))
 
 
 def _text(stores: Sequence[Store]) -> str:

@@ -34,7 +34,7 @@ Real = NDArray[np.float64]
 
 METHODS = ("auto", "dense", "gmres", "assembled")
 # Sites up to which "auto" is "dense", and up to which "dense" is allowed.
-_DENSE, _MOST_DENSE = 27, 45
+DENSE_SITES, _MOST_DENSE = 27, 45
 # Coherences of Davies that decay this much faster than the slowest modes found so far are
 # not expected to hide a slower one of Redfield.
 _MARGIN = 2.0
@@ -114,7 +114,7 @@ def slow_modes(
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":
-            chosen = "dense" if model.n_sites <= _DENSE else "gmres"
+            chosen = "dense" if model.n_sites <= DENSE_SITES else "gmres"
         if chosen == "dense" and model.n_sites > _MOST_DENSE:
             raise ValueError(f"method = 'dense': {model.n_sites} sites, allowed are {_MOST_DENSE}")
         if chosen == "assembled":

@@ -32,15 +32,15 @@ class Task:
 def build_tasks(study: Study, shard: tuple[int, int] = (0, 1)) -> list[Task]:
     """The blocks of a study, the most expensive first so that ranks finish together.
 
-    Block borders are multiples of `study.block_size`, whatever the number of ranks.
+    Block borders are multiples of `study.samples_in_block`, whatever the number of ranks.
     shard: (i, n) for those whose index is i modulo n.
     """
     tasks: list[Task] = []
     for system in study.systems:
         for point in system.points:
-            seconds = sample_seconds(study, point)
-            for first in range(0, system.samples, study.block_size):
-                stop = min(first + study.block_size, system.samples)
+            seconds, size = sample_seconds(study, point), study.samples_in_block(point)
+            for first in range(0, system.samples, size):
+                stop = min(first + size, system.samples)
                 cost = (stop - first) * seconds
                 tasks.append(Task(point, first, stop, cost, len(tasks)))
     tasks = tasks[shard[0] :: shard[1]]

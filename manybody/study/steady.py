@@ -103,10 +103,10 @@ def steady_state(
     what a long evolution approaches.
 
     model, bath, lamb_shift, initial_site: as in `compare`, the bath coupled; equation: "redfield"
-    or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more; start: None, or a seed for a random start;
-    comm: an mpi4py communicator whose ranks share the work, or None; method: "gmres", or
-    "assembled" for −σ(L − σ)⁻¹ on every component by sparse LU (MUMPS), up to 100 sites.
-    Redfield needs PETSc.
+    or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more;
+    start: None, or a seed for a random start; comm: an mpi4py communicator whose ranks share
+    the work, or None; method: "gmres", or "assembled" for −σ(L − σ)⁻¹ on every component by
+    sparse LU (MUMPS), up to 100 sites.  Redfield needs PETSc.
 
     Raises TypeError or ValueError for arguments out of range or different on the ranks, on
     every rank, also where it cannot be decided which Bohr frequencies coincide and Davies

@@ -89,6 +89,33 @@ def test_merging_only_adds():
     assert merged.block_size == study.block_size
 
 
+def test_blocks_take_about_a_second_unless_told_otherwise():
+    study = parse(GOOD)
+    assert study.block_size is None
+    for text, sizes in (
+        (GOOD, {4: 100, 40: 100, 400: 1}),
+        (GOOD.replace("4.0]", "4000.0]"), {4: 100, 40: 2, 400: 1}),
+        (GOOD.replace("seed = 3", 'seed = 3\nobservables = ["gap", "trace_distance"]'),
+         {4: 100, 8: 50, 27: 2, 40: 1}),
+        (GOOD.replace("seed = 3", "seed = 3\nblock_size = 7"), {4: 7, 400: 7}),
+    ):  # fmt: skip
+        study = parse(text)
+        point = study.systems[0].points[0]
+        found = {size: study.samples_in_block(replace(point, size=size)) for size in sizes}
+        assert found == sizes
+    merged = merge_systems(
+        parse(GOOD), parse(GOOD.replace("seed = 3", "seed = 3\nblock_size = 7"))
+    )
+    assert merged.block_size is None
+
+
+def test_variants_let_the_cost_model_choose_ranks_for_another_stepper():
+    more = '[convergence]\nsamples = 2\nstepper = ["dop853"]\ntolerance = [1e-6]\n[bath]'
+    study = parse(GOOD.replace("seed = 3", "seed = 3\ngroup_size = 2").replace("[bath]", more))
+    sizes = {name: each.group_size for name, each in study.variants().items()}
+    assert sizes == {"stepper=dop853": None, "tolerance=1e-06": 2}
+
+
 def test_disorder_is_a_function_of_the_task_alone():
     point = parse(GOOD).systems[2].points[0]
     first = point.build(3, 17).dense_hamiltonian()

@@ -18,6 +18,7 @@ import xarray
 from tiny import assert_same_payload, payload, study
 
 from manybody.study import claims as claims_module
+from manybody.study import ensemble
 from manybody.study.blocks import CorruptBlock, read_block, same_payload
 from manybody.study.claims import Claims, hand_out
 from manybody.study.ensemble import prepare, run_study
@@ -409,3 +410,27 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
         other = replace(original, arrays=arrays,
                         attributes={**original.attributes, "ranks_per_sample": ranks})  # fmt: skip
         assert same_payload(original, 0, other, 0) is same
+
+
+def test_a_stop_between_stacks_of_small_samples(tmp_path, monkeypatch):
+    """What is done of a block is committed; the next run goes on with the same bits."""
+    monkeypatch.setattr(ensemble, "stack_size", lambda n_sites: 2)
+    asked = study(text={"block_size = 2": "block_size = 5"})
+    whole, store, computed = Store(tmp_path / "whole"), Store(tmp_path / "store"), []
+    run_study(prepare(asked, whole), whole, quiet=True)
+    real = ensemble.compare_ensemble
+
+    def count(models, *arguments, **settings):
+        computed.append(len(models))
+        return real(models, *arguments, **settings)
+
+    monkeypatch.setattr(ensemble, "compare_ensemble", count)
+    prepared = prepare(asked, store)
+    stopped = run_study(prepared, store, quiet=True, stop=lambda: "asked" if computed else "")
+    assert computed == [2]
+    assert (stopped.computed, stopped.missing, stopped.stopped) == (2, 18, "asked")
+    names = [path.name[:13] for path in sorted((store.directory / "blocks").rglob("*.h5"))]
+    assert names == ["000000-000002"]
+    finished = run_study(prepared, store, quiet=True)
+    assert (finished.computed, finished.missing) == (18, 0)
+    assert_same_payload(payload(store), payload(whole))
