@@ -14,10 +14,10 @@ from manybody.physics.certificates import Certificate
 from manybody.physics.levels import LevelStatistics
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.report.writing import report_figures
 from manybody.study.comparison import Comparison
 from manybody.study.levels import level_statistics
 from manybody.study.modes import SlowModes, slow_modes
-from manybody.study.report import report_figures
 from manybody.study.sample import compare, compare_ensemble
 from manybody.study.steady import SteadyState, steady_state
 

@@ -293,7 +293,7 @@ def _report(options: argparse.Namespace, _comm: Any) -> int:
 
 
 def _write_report(store: Any, formats: Sequence[str] | None) -> None:
-    from manybody.study.report import write_report
+    from manybody.report.writing import write_report
 
     summary, paths = write_report(store, formats)
     print(summary)

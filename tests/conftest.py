@@ -22,6 +22,18 @@ def rng():
     return np.random.default_rng(20250710)
 
 
+@pytest.fixture
+def comm():
+    """Every rank of the run, one or several."""
+    return pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed").COMM_WORLD
+
+
+@pytest.fixture
+def folder(comm, tmp_path):
+    """The same empty folder on every rank."""
+    return Path(comm.bcast(str(tmp_path)))
+
+
 def single_particle_checks():
     """The cases of checks/single_particle.json."""
     return json.loads((CHECKS / "single_particle.json").read_text())

@@ -1,1 +1,1 @@
-"""Samples, ensembles, the store and the report: where physics and numerics meet."""
+"""Samples, ensembles and the store: where physics and numerics meet."""

@@ -11,17 +11,11 @@ from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("petsc4py", reason="petsc4py not installed")
 
 from manybody.numerics.petsc.assembled import AssembledOperator, check_index_range  # noqa: E402
 
 SIZES = pytest.mark.parametrize("n", [2, 5, 7, 12])
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
 
 
 def case(n, bath, sites=None, real=False):

@@ -4,7 +4,6 @@ import numpy as np
 import oracles
 import pytest
 
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
 from manybody.numerics.petsc import eigensolvers  # noqa: E402
@@ -22,11 +21,6 @@ def reason_to_skip():
 
 REASON = reason_to_skip()
 needs_scalapack = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
 
 
 def even(n, comm):

@@ -25,11 +25,6 @@ def reason_to_skip():
 pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip()))
 
 
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
-
-
 def with_flux(model, seed):
     """The same lattice with a random phase on every bond: complex Hermitian."""
     matrix = sp.csr_array(model.hamiltonian)

@@ -22,11 +22,6 @@ MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 TIMES = [0.0, 0.7, 3.0, 11.0]
 
 
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
-
-
 def needs_petsc(name):
     if name != "matrix-free" and not name.startswith("cheb"):
         pytest.importorskip("slepc4py", reason="slepc4py not installed")

@@ -11,15 +11,9 @@ import pytest
 import manybody as mb
 from manybody.parsing import find_study, parse_study
 
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
 CHECKS = Path(__file__).parents[1] / "checks" / "single_particle.json"
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
 
 
 def dense(model, bath, lamb_shift, count):

@@ -1,36 +1,19 @@
 """Run serially and under mpirun on 1, 2 and 3 ranks: nothing may depend on the number."""
 
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import oracles
 import pytest
 from scipy.linalg import expm
+from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
 from manybody.physics import reference
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.groups import together
 from manybody.study.store import Store
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
-from tiny import assert_same_payload, payload, study  # noqa: E402
-
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
-
-
-@pytest.fixture
-def folder(comm, tmp_path):
-    """The same empty folder on every rank."""
-    return Path(comm.bcast(str(tmp_path)))
 
 
 def test_a_study_has_the_same_bits_on_any_number_of_ranks(comm, folder):

@@ -1,11 +1,10 @@
 """Shared samples that stop and fail; serially and under mpirun on 1, 2 and 3 ranks."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
 from manybody.study import checkpoints, large, stacks
@@ -16,22 +15,6 @@ from manybody.study.groups import raised_alike, together
 from manybody.study.large import compare_large
 from manybody.study.signals import Stopped
 from manybody.study.store import Store
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
-from tiny import assert_same_payload, payload, study  # noqa: E402
-
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
-
-
-@pytest.fixture
-def folder(comm, tmp_path):
-    """The same empty folder on every rank."""
-    return Path(comm.bcast(str(tmp_path)))
 
 
 @pytest.fixture(autouse=True)

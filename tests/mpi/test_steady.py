@@ -7,15 +7,9 @@ import scipy.linalg
 
 import manybody as mb
 
-MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("petsc4py", reason="petsc4py not installed")
 
 pytestmark = pytest.mark.filterwarnings("ignore:the redfield steady state is no state")
-
-
-@pytest.fixture
-def comm():
-    return MPI.COMM_WORLD
 
 
 def models():

@@ -22,7 +22,7 @@ from manybody.study.store import Store
 
 HERE = Path(__file__).parent
 # No conftest.py here: another of that name is imported by tests elsewhere.
-sys.path[:0] = [str(HERE), str(HERE.parent / "study")]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 from cluster import NODES, Cluster, running_cluster, why_not  # noqa: E402
 from tiny import assert_same_payload, payload  # noqa: E402
 

@@ -12,12 +12,12 @@ from manybody.config import OBSERVABLES, from_json, merge_systems
 from manybody.parsing import parse_study
 from manybody.physics.cancellation import cancellation_measures
 from manybody.physics.locality import locality_profile
+from manybody.report.results import load_results
+from manybody.report.statistics import spread_of
+from manybody.report.writing import write_report
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
 from manybody.study.ensemble import prepare, run_study
-from manybody.study.report import write_report
-from manybody.study.results import load_results
 from manybody.study.spectral import figures_of
-from manybody.study.statistics import spread_of
 from manybody.study.store import Store
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")

@@ -9,11 +9,11 @@ import numpy as np
 
 from manybody.config import Point
 from manybody.physics.spectra import VERDICTS
-from manybody.study.document import Column, Table
-from manybody.study.results import PointResult, StudyResult, point_title
+from manybody.report.document import Column, Table
+from manybody.report.results import PointResult, StudyResult, point_title
+from manybody.report.statistics import spread_of
+from manybody.report.summary import WORST, WORST_OF_ALL
 from manybody.study.spectral import figures_of
-from manybody.study.statistics import spread_of
-from manybody.study.summary import WORST, WORST_OF_ALL
 
 _POINT = (
     Column("model"),

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from manybody.study.statistics import bootstrap_maximum
+from manybody.report.statistics import bootstrap_maximum
 
 Real = NDArray[np.float64]
 
@@ -315,7 +315,7 @@ def fit_laws(
         k = len(parameters)
         errors = np.full(k, np.nan)
         if drawn is not None:
-            low, high = np.quantile(solve(law, data, drawn)[0], stats.norm.cdf([-1, 1]), axis=0)
+            low, high = np.quantile(solve(law, data, drawn)[0], special.ndtr([-1.0, 1.0]), axis=0)
             errors = 0.5 * (high - low)
         room = n - k - 1
         fits.append(
@@ -325,7 +325,7 @@ def fit_laws(
                 tuple(float(value) for value in errors),
                 float(chi2),
                 n - k,
-                float(stats.chi2.sf(float(chi2), n - k)) if n > k else math.nan,
+                float(special.chdtrc(n - k, float(chi2))) if n > k else math.nan,
                 aic,
                 aic + 2.0 * k * (k + 1) / room if room > 0 else math.nan,
                 float(weight),

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from manybody.study.scaling import (
+from manybody.report.scaling import (
     FASTEST,
     LONGEST,
     N_REPLICATES,
@@ -48,9 +48,9 @@ from manybody.study.scaling import (
 )
 
 # Two-sided 95 % of one parameter; trend of two parameters; a limit of zero excluded.
-_ONE = float(stats.chi2.ppf(0.95, 1))
-_TREND = float(stats.chi2.ppf(0.975, 2))
-_LIMIT = float(stats.chi2.ppf(0.99, 1))
+_ONE = float(special.chdtri(1, 0.05))
+_TREND = float(special.chdtri(2, 0.025))
+_LIMIT = float(special.chdtri(1, 0.01))
 _MISFIT = 0.01
 _CONSTANT_WITHIN = 0.10
 # Growth still to come over growth so far: saturated below the first, growing above the second.
@@ -187,7 +187,7 @@ def _weigh(data: Data) -> Evidence:
     freedom = len(data.sites) - 3
     return Evidence(
         chi2=chi2,
-        p_value=float(stats.chi2.sf(chi2, freedom)) if freedom else math.nan,
+        p_value=float(special.chdtrc(freedom, chi2)) if freedom else math.nan,
         trend=float((data.values - lines.mean) ** 2 @ data.weights) - chi2,
         rising=rising,
         exponent=float(_EXPONENTS[best]),
@@ -195,7 +195,7 @@ def _weigh(data: Data) -> Evidence:
         exponent_high=float(_EXPONENTS[inside[-1]]),
         change=float(lines.slope[zero]) * rise / start,
         change_error=abs(math.sqrt(_ONE / lines.spread[zero]) * rise / start),
-        exponential_p=float(stats.chi2.sf(least, freedom)) if freedom else math.nan,
+        exponential_p=float(special.chdtrc(freedom, least)) if freedom else math.nan,
         exponential_left_most=float(left[curves.chi2 <= least + _ONE].max()),
         exponential_left_least=float(left[curves.chi2 <= chi2 + _ONE].min(initial=math.inf)),
         limit_low=limits[0],

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manybody.report.results import StudyResult
 from manybody.study.comparing import PointDifference
-from manybody.study.results import StudyResult
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 from manybody.config import FORMATS
 from manybody.physics import arguments
-from manybody.study.document import Table, to_html, to_markdown
-from manybody.study.drawing import draw_figures
+from manybody.report.document import Table, to_html, to_markdown
+from manybody.report.drawing import draw_figures
+from manybody.report.results import load_results, system_title
+from manybody.report.sections import build_document, laws_table, numerics_table, precision_table
+from manybody.report.summary import text_summary
+from manybody.report.tables import build_tables, to_csv, to_parquet
+from manybody.report.verdicts import judge_systems
 from manybody.study.files import write_atomically
-from manybody.study.results import load_results, system_title
-from manybody.study.sections import build_document, laws_table, numerics_table, precision_table
 from manybody.study.store import Store
-from manybody.study.summary import text_summary
-from manybody.study.tables import build_tables, to_csv, to_parquet
-from manybody.study.verdicts import judge_systems
 
 
 def report_figures(directory: str | Path) -> dict[str, Any]:

@@ -12,15 +12,15 @@ import manybody as mb
 from manybody import cli
 from manybody.config import from_json, refined
 from manybody.parsing import parse_study
+from manybody.report.document import Column, Document, Section, Table, Text, to_html, to_markdown
+from manybody.report.numerical import numerical_errors
+from manybody.report.results import load_results
+from manybody.report.sections import sample_options
+from manybody.report.verdicts import judge_systems
+from manybody.report.writing import report_figures, write_report
 from manybody.study.comparing import compare_stores
-from manybody.study.document import Column, Document, Section, Table, Text, to_html, to_markdown
 from manybody.study.ensemble import prepare, run_study
-from manybody.study.numerics import numerical_errors
-from manybody.study.report import report_figures, write_report
-from manybody.study.results import load_results
-from manybody.study.sections import sample_options
 from manybody.study.store import Store
-from manybody.study.verdicts import judge_systems
 
 CONVERGENCE = """
 [convergence]

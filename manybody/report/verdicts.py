@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from manybody.config import System
-from manybody.study.boundedness import Verdict, Word, judge
-from manybody.study.results import PointResult, StudyResult
-from manybody.study.scaling import SizeEstimate
+from manybody.report.boundedness import Verdict, Word, judge
+from manybody.report.results import PointResult, StudyResult
+from manybody.report.scaling import SizeEstimate
 
 # Fewer samples have no error worth a fit, fewer sizes no law.
 _FEWEST_SAMPLES, _FEWEST_SIZES = 4, 3

@@ -5,14 +5,14 @@ from typing import Any
 
 from manybody.config import Point, Study
 from manybody.physics.models import FAMILIES
-from manybody.study.document import Column, Document, Picture, Section, Table, Text
-from manybody.study.numerics import numerical_errors
-from manybody.study.precision import samples_needed
-from manybody.study.results import StudyResult, point_title, system_title
-from manybody.study.scaling import Law
+from manybody.report.document import Column, Document, Picture, Section, Table, Text
+from manybody.report.numerical import numerical_errors
+from manybody.report.precision import samples_needed
+from manybody.report.results import StudyResult, point_title, system_title
+from manybody.report.scaling import Law
+from manybody.report.tables import clustering_counts, digits, scientific
+from manybody.report.verdicts import SystemVerdict
 from manybody.study.spectral import figures_of
-from manybody.study.tables import clustering_counts, digits, scientific
-from manybody.study.verdicts import SystemVerdict
 
 Parts = list[Text | Table | Picture]
 

@@ -1,6 +1,6 @@
 """Fits, and how often the verdict is wrong where the truth is known.
 
-`PYTHONPATH=. python tests/study/test_scaling.py [trials]` prints the table of verdicts.  In
+`PYTHONPATH=. python tests/report/test_scaling.py [trials]` prints the table of verdicts.  In
 short, with 150 trials in each of 460 cells (23 laws, 4 sets of sizes, 5 errors), in percent:
 
     truth                         error   bounded   grows   no law   undecided
@@ -27,9 +27,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manybody.study.boundedness import Word, classify, judge
-from manybody.study.precision import precision, samples_needed
-from manybody.study.scaling import Law, SizeEstimate, fit_laws
+from manybody.report.boundedness import Word, classify, judge
+from manybody.report.precision import precision, samples_needed
+from manybody.report.scaling import Law, SizeEstimate, fit_laws
 
 SIZES = {
     "4 powers of 2": np.array([8.0, 16, 32, 64]),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from manybody.study.statistics import bootstrap_maximum
+from manybody.report.statistics import bootstrap_maximum
 
 Real = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def samples_needed(
         raise ValueError(f"excess_kurtosis must exceed -2, got {excess_kurtosis}")
     freedom = 2.0 / (2.0 / (n_samples - 1) + excess_kurtosis / n_samples)
     needed = (deviation / target_error) ** 2
-    high, low = freedom / stats.chi2.ppf(stats.norm.cdf([-1.0, 1.0]), freedom)
+    high, low = freedom / special.chdtri(freedom, special.ndtr([1.0, -1.0]))
     counts = [max(2, math.ceil(needed * factor - 1e-9)) for factor in (1.0, low, high)]
     return SamplesNeeded(target_error, *counts)
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from manybody.config import Point, Study, System
 from manybody.physics.models import FAMILIES
+from manybody.report.statistics import Spread, Summary, spread_of, summarise
 from manybody.study.blocks import Block
 from manybody.study.comparing import PointDifference, compare_stores
 from manybody.study.spectral import figures_of
-from manybody.study.statistics import Spread, Summary, spread_of, summarise
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
 

@@ -9,11 +9,11 @@ import numpy as np
 from manybody.config import Study, System
 from manybody.physics.levels import GOE, GUE, POISSON
 from manybody.physics.models import FAMILIES
-from manybody.study.precision import precision
-from manybody.study.results import PointResult, StudyResult, system_title
-from manybody.study.scaling import Law
+from manybody.report.precision import precision
+from manybody.report.results import PointResult, StudyResult, system_title
+from manybody.report.scaling import Law
+from manybody.report.verdicts import SystemVerdict
 from manybody.study.spectral import figures_of
-from manybody.study.verdicts import SystemVerdict
 
 _LAWS = {
     Law.CONSTANT: "$a$",

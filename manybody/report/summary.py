@@ -8,7 +8,7 @@ import numpy as np
 from manybody.config import Study, System
 from manybody.physics.models import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
-from manybody.study.results import PointResult, StudyResult, system_title
+from manybody.report.results import PointResult, StudyResult, system_title
 from manybody.study.spectral import SHOWN_FIGURES, figures_of
 
 # Worst figures of a certificate that a table shows, with the reduction that is "worst".

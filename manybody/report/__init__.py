@@ -1,0 +1,1 @@
+"""Store -> the answer: averages, laws of size, figures, tables, one document."""
