@@ -113,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="figures and tables of a store")
     report.add_argument("directory", metavar="DIR")
     report.add_argument("--format", action="append", choices=FORMATS, help="may be repeated")
+    report.add_argument(
+        "--figure", metavar="NAME", help="this figure alone, as the report names it (png, pdf)"
+    )
 
     commands.add_parser("studies", help="list the built-in studies")
     commands.add_parser("doctor", help="what this machine offers and what is missing")
@@ -288,7 +291,13 @@ def _requested_study(options: argparse.Namespace) -> tuple[Study, str]:
 def _report(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.store import Store
 
-    _write_report(Store(options.directory), options.format)
+    if options.figure is None:
+        _write_report(Store(options.directory), options.format)
+        return 0
+    from manybody.report.writing import write_figure
+
+    for path in write_figure(Store(options.directory), options.figure, options.format):
+        print(f"figure: {path}", flush=True)
     return 0
 
 

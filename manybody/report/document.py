@@ -82,11 +82,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as SVG text, its caption and the file it also lies in."""
+    """A figure as SVG text, its caption, and the command that draws it again."""
 
     name: str
     caption: str
     svg: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _html_part(part: Text | Table | Picture) -> str:
         words = _escape(part.caption)
         return (
             f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{words}">'
-            f"<figcaption>{words}</figcaption></figure>"
+            f"<figcaption>{words}{_html_command(part)}</figcaption></figure>"
         )
     if isinstance(part, Text):
         lines = [_escape(line) for line in part.lines]
@@ -163,6 +164,10 @@ def _html_part(part: Text | Table | Picture) -> str:
     )
 
 
+def _html_command(picture: Picture) -> str:
+    return f" <code>{_escape(picture.command)}</code>" if picture.command else ""
+
+
 def to_markdown(document: Document, picture: Callable[[str], str]) -> str:
     """The same for a repository or a notebook; `picture`: name -> path of an image."""
     found = [f"# {document.title}", document.subtitle]
@@ -170,7 +175,9 @@ def to_markdown(document: Document, picture: Callable[[str], str]) -> str:
         found.append(f"## {section.title}")
         for part in section.parts:
             if isinstance(part, Picture):
-                found.append(f"![{part.caption}]({picture(part.name)})\n\n{part.caption}")
+                command = f" `{part.command}`" if part.command else ""
+                image = f"![{part.caption}]({picture(part.name)})"
+                found.append(f"{image}\n\n{part.caption}{command}")
             elif isinstance(part, Table):
                 head, rows = _cells(part)
                 lines = [

@@ -64,6 +64,11 @@ class StudyResult:
     variants: Mapping[str, Sequence[PointDifference]]
 
     @property
+    def drawn(self) -> list[tuple[System, tuple[PointResult, ...]]]:
+        """Systems with samples."""
+        return [(system, points) for system, points in self.systems if points]
+
+    @property
     def points(self) -> list[PointResult]:
         """All points with samples."""
         return [point for _, points in self.systems for point in points]

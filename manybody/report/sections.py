@@ -1,46 +1,40 @@
-"""Averages -> the text of a report: what was found, how far to trust it, how to repeat it."""
+"""Conclusions -> the text of a report: what was found, how far to trust it, how to repeat it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from manybody.config import Point, Study
-from manybody.physics.models import FAMILIES
-from manybody.report.document import Column, Document, Picture, Section, Table, Text
-from manybody.report.numerical import numerical_errors
-from manybody.report.precision import samples_needed
-from manybody.report.results import StudyResult, point_title, system_title
-from manybody.report.scaling import Law
-from manybody.report.tables import clustering_counts, digits, scientific
-from manybody.report.verdicts import SystemVerdict
+from manybody.report.analysis import Analysis
+from manybody.report.document import Document, Picture, Section, Table, Text
+from manybody.report.results import StudyResult, system_title
+from manybody.report.tables import clustering_counts
 from manybody.study.spectral import figures_of
 
 Parts = list[Text | Table | Picture]
 
-_TARGETS = (0.05, 0.01)
-
 
 def build_document(
-    results: StudyResult,
-    tables: Mapping[str, Table],
-    pictures: Mapping[str, str],
-    verdicts: Sequence[SystemVerdict] = (),
+    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Document:
     """A report.
 
-    tables: by name; verdicts: of the systems; pictures: name -> SVG text.  A section whose
-    tables and pictures are missing is left out.
+    tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
+    missing is left out.
     """
-    study = results.study
-    sections = [_answer(results, verdicts)]
+    study = analysis.results.study
+    sections = [_answer(analysis)]
     if study.evolves:
         sections += [
-            _distances(results, tables, pictures),
-            _laws(tables, pictures, verdicts),
+            _distances(analysis.results, tables, pictures),
+            _laws(analysis, tables, pictures),
             _spread(tables, pictures),
         ]
     if figures_of(study):
-        sections.append(_observables(results, tables, pictures))
-    sections += [_numerics(results, tables, pictures), _trust(results, tables), _repeat(results)]
+        sections.append(_observables(analysis.results, tables, pictures))
+    sections += [
+        _numerics(analysis, tables, pictures),
+        _trust(analysis.results, tables, pictures),
+        _repeat(analysis.results),
+    ]
     return Document(
         study.name,
         study.description or "A study of Redfield against Davies master equations",
@@ -48,8 +42,8 @@ def build_document(
     )
 
 
-def _answer(results: StudyResult, verdicts: Sequence[SystemVerdict]) -> Section:
-    lines = findings(results, verdicts)
+def _answer(analysis: Analysis) -> Section:
+    lines, results = findings(analysis), analysis.results
     notes = []
     if results.missing:
         notes.append(
@@ -60,10 +54,10 @@ def _answer(results: StudyResult, verdicts: Sequence[SystemVerdict]) -> Section:
     return Section("What was found", (Text(tuple(lines), "answer"), Text(tuple(notes), "note")))
 
 
-def findings(results: StudyResult, verdicts: Sequence[SystemVerdict] = ()) -> list[str]:
+def findings(analysis: Analysis) -> list[str]:
     """Sentences on every system: its verdict, its largest size, growing modes."""
-    found = []
-    sentences = {each.system.key: each.sentence for each in verdicts}
+    found, results = [], analysis.results
+    sentences = {each.system.key: each.sentence for each in analysis.verdicts}
     for system, points in results.systems:
         name = system_title(system, plain=True)
         if not points:
@@ -104,58 +98,34 @@ def _distances(
         f"interval. J_int = {bath.coupling:g}, cutoff {bath.cutoff:g}, beta = {bath.beta:g}, "
         f"start {start}, Lamb shift {shift}, unless a title says otherwise."
     )
-    parts: Parts = [*_pictures(pictures, {study.name: caption}), *_present(tables, "maxima")]
+    both = (
+        "Maximum of the mean (filled) and mean of every sample's own maximum (open) against "
+        "size with 68 % bootstrap intervals, and the time at which the mean is largest."
+    )
+    parts: Parts = [
+        *_pictures(pictures, {study.name: caption, "maxima": both}),
+        *_present(tables, "maxima"),
+    ]
     return Section("Distance of the two equations", tuple(parts))
 
 
-def _laws(
-    tables: Mapping[str, Table],
-    pictures: Mapping[str, str],
-    verdicts: Sequence[SystemVerdict],
-) -> Section:
+def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
     caption = (
         "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
         "that describe it and their Akaike weights; shaded: beyond the sizes computed."
     )
     left_out = tuple(
         f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
-        for each in verdicts
+        for each in analysis.verdicts
         for size, why in each.left_out
     )
     parts: Parts = [
         *_pictures(pictures, {"laws": caption}),
+        *_present(tables, "estimates"),
         *_present(tables, "laws"),
         Text(left_out, "note"),
     ]
-    return Section("Does it stay bounded?", tuple(parts) if verdicts else ())
-
-
-def laws_table(verdicts: Sequence[SystemVerdict]) -> Table:
-    """Every law that was fitted, a row a system and law."""
-    columns = (
-        Column("system", "system"),
-        Column("law", "law"),
-        Column("parameters", "parameters"),
-        Column("chi2", "chi²", digits(3)),
-        Column("freedom", "freedom"),
-        Column("p_value", "p", digits(2)),
-        Column("aic", "AIC", digits(4)),
-        Column("weight", "weight", digits(2)),
-        Column("verdict"),
-    )
-    rows: list[tuple[Any, ...]] = []
-    for each in verdicts:
-        for fit in each.verdict.fits if each.verdict is not None else ():
-            names = "ac" if fit.law is Law.POWER else "abc"
-            words = ", ".join(
-                f"{name} = {value:.4g} ± {error:.1g}"
-                for name, value, error in zip(names, fit.parameters, fit.errors)
-            )
-            rows.append(
-                (system_title(each.system, plain=True), fit.law.value, words, fit.chi2,
-                 fit.freedom, fit.p_value, fit.aic, fit.weight, each.sentence)
-            )  # fmt: skip
-    return Table("laws", "Laws of size dependence", columns, tuple(rows))
+    return Section("Does it stay bounded?", tuple(parts) if analysis.verdicts else ())
 
 
 def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
@@ -183,61 +153,11 @@ def _observables(
     return Section("Other observables", tuple(parts))
 
 
-def numerics_table(results: StudyResult) -> Table:
-    """Numerical beside statistical errors, a row a variant and size."""
-    columns = (
-        Column("variant", "computed with"),
-        Column("system", "system"),
-        Column("n_sites", "N"),
-        Column("samples", "samples"),
-        Column("identical", "equal bits"),
-        Column("largest_change", "largest change", scientific),
-        Column("change_of_mean", "of the mean", scientific),
-        Column("statistical_error", "statistical error", scientific),
-        Column("dominates", "larger"),
-    )
-    rows = tuple(
-        (each.variant, point_title(each.difference.point), each.difference.point.n_sites,
-         each.difference.samples, each.difference.identical, each.difference.largest,
-         each.difference.of_mean, each.statistical, each.dominates)
-        for each in numerical_errors(results)
-    )  # fmt: skip
-    return Table("numerics", "The same samples computed otherwise", columns, rows)
-
-
-def precision_table(results: StudyResult) -> Table:
-    """How many samples a relative standard error of the maximum takes."""
-    names = [f"samples_for_{target:g}" for target in _TARGETS]
-    labels = [f"samples for {100 * target:g} %" for target in _TARGETS]
-    columns = (
-        Column("system", "system"),
-        Column("n_sites", "N"),
-        Column("samples", "samples"),
-        Column("relative_error", "relative error", digits(2)),
-        *(Column(name, label, digits(6)) for name, label in zip(names, labels)),
-    )
-    rows: list[tuple[Any, ...]] = []
-    for point in results.points:
-        s = point.summary
-        assert s is not None
-        relative = s.maximum_error / s.maximum if s.maximum else float("nan")
-        needed: list[int | None] = [None] * len(_TARGETS)
-        if point.n_samples > 1 and s.maximum_deviation > 0.0:
-            needed = [
-                samples_needed(target * s.maximum, s.maximum_deviation, point.n_samples).needed
-                for target in _TARGETS
-            ]
-        rows.append(
-            (point_title(point.point), point.point.n_sites, point.n_samples, relative, *needed)
-        )
-    return Table("precision", "Statistical error of the maximum", columns, tuple(rows))
-
-
 def _numerics(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Section:
     parts: Parts = []
-    errors = numerical_errors(results)
+    errors = analysis.errors
     if errors:
         worse = [each for each in errors if each.dominates == "numerical"]
         parts.append(
@@ -247,11 +167,11 @@ def _numerics(
                     f"{len(worse)} of {len(errors)} comparisons."
                     if worse
                     else "Everywhere the statistical error is the larger one, by a factor of "
-                    f"{_smallest_factor(results):.2g} at least.",
+                    f"{_smallest_factor(analysis):.2g} at least.",
                 )
             )
         )
-    elif results.study.evolves:
+    elif analysis.results.study.evolves:
         parts.append(
             Text(
                 (
@@ -262,22 +182,34 @@ def _numerics(
             )
         )
     parts += _present(tables, "numerics")
-    caption = "Standard error of the mean at its maximum against the number of samples."
+    caption = (
+        "Error of the maximum of the mean against the number of samples: its bootstrap error, "
+        "averaged over random parts of the samples."
+    )
     parts += [*_pictures(pictures, {"precision": caption}), *_present(tables, "precision")]
     return Section("Numerical and statistical errors", tuple(parts))
 
 
-def _smallest_factor(results: StudyResult) -> float:
+def _smallest_factor(analysis: Analysis) -> float:
     factors = [
         each.statistical / each.difference.of_mean
-        for each in numerical_errors(results)
+        for each in analysis.errors
         if each.difference.of_mean > 0.0
     ]
     return min(factors, default=float("inf"))
 
 
-def _trust(results: StudyResult, tables: Mapping[str, Table]) -> Section:
-    parts: Parts = [*_present(tables, "certificates")]
+def _trust(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    caption = (
+        "Redfield does not keep positivity: smallest eigenvalue of its state against time, the "
+        "largest size of every system."
+    )
+    parts: Parts = [
+        *_present(tables, "certificates"),
+        *_pictures(pictures, {"positivity": caption}),
+    ]
     if results.study.evolves:
         counts = clustering_counts(results.points)
         words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
@@ -337,12 +269,7 @@ def _present(tables: Mapping[str, Table], name: str) -> list[Table]:
 
 def _pictures(pictures: Mapping[str, str], captions: Mapping[str, str]) -> list[Picture]:
     return [
-        Picture(name, caption, pictures[name])
+        Picture(name, caption, pictures[name], f"python -m manybody report DIR --figure {name}")
         for name, caption in captions.items()
         if name in pictures
     ]
-
-
-def size_word(model: str) -> str:
-    """What a size is called, for tables of one model."""
-    return FAMILIES[model].size

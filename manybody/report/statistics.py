@@ -55,7 +55,8 @@ class Summary:
     time_of_maximum, with its bootstrap interval [maximum_low, maximum_high] (68 %)
     and maximum_error, the standard error of the mean at that time; mean_maximum ±
     mean_maximum_error: mean over samples of each sample's own maximum, another and
-    larger quantity.  Errors and intervals of a single sample are nan.
+    larger quantity, with its bootstrap interval [mean_maximum_low, mean_maximum_high].
+    Errors and intervals of a single sample are nan.
     """
 
     moments: Moments
@@ -67,6 +68,8 @@ class Summary:
     maximum_deviation: float
     mean_maximum: float
     mean_maximum_error: float
+    mean_maximum_low: float
+    mean_maximum_high: float
 
 
 def summarise(distance: Real, times: Real, seed: int) -> Summary:
@@ -74,7 +77,10 @@ def summarise(distance: Real, times: Real, seed: int) -> Summary:
     moments = Moments.of(distance)
     index = int(np.argmax(moments.mean))
     low, high = maximum_interval(distance, seed)
-    own = Moments.of(distance.max(axis=1))
+    each = distance.max(axis=1)
+    own = Moments.of(each)
+    # One column: its maximum over "time" is itself, and the interval that of a mean.
+    own_low, own_high = maximum_interval(each[:, None], seed)
     return Summary(
         moments,
         float(moments.mean[index]),
@@ -85,6 +91,8 @@ def summarise(distance: Real, times: Real, seed: int) -> Summary:
         float(moments.standard_deviation[index]),
         float(own.mean),
         float(own.standard_error),
+        own_low,
+        own_high,
     )
 
 

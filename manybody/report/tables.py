@@ -55,10 +55,13 @@ def build_tables(results: StudyResult) -> list[Table]:
 
 
 def _curves(results: StudyResult) -> Table:
-    columns = ("time", "mean", "standard_deviation", "standard_error")
+    columns = (
+        "time", "mean", "standard_deviation", "standard_error",
+        "smallest_eigenvalue_mean", "smallest_eigenvalue_worst",
+    )  # fmt: skip
     return Table(
         "curves",
-        "Trace distance against time",
+        "Trace distance and positivity against time",
         (*_POINT, Column("n_samples"), *(Column(name) for name in columns)),
         tuple(_curve_rows(results)),
     )
@@ -68,7 +71,11 @@ def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
     for result in results.points:
         assert result.summary is not None
         moments = result.summary.moments
-        arrays = moments.mean, moments.standard_deviation, moments.standard_error
+        smallest = result.arrays["smallest_eigenvalue_in_time"]
+        arrays = (
+            moments.mean, moments.standard_deviation, moments.standard_error,
+            smallest.mean(axis=0), smallest.min(axis=0),
+        )  # fmt: skip
         for time, *numbers in zip(results.study.times, *arrays):
             yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
 
@@ -84,6 +91,8 @@ def _maxima(results: StudyResult) -> Table:
         Column("time_of_maximum", "at t [1/J]", digits(4)),
         Column("standard_deviation_there"),
         Column("mean_of_maximum", "mean of max", digits(5)),
+        Column("mean_of_maximum_low", "68 % from", digits(5)),
+        Column("mean_of_maximum_high", "to", digits(5)),
         Column("mean_of_maximum_error", "std. error", scientific),
         Column("maximum_of_mean_if_merged"),
         Column("missing_samples"),
@@ -98,7 +107,8 @@ def _maxima(results: StudyResult) -> Table:
         rows.append(
             (*_point_cells(result.point), result.n_samples, s.maximum, s.maximum_low,
              s.maximum_high, s.maximum_error, s.time_of_maximum, s.maximum_deviation,
-             s.mean_maximum, s.mean_maximum_error, merged, result.missing, *worst)
+             s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high, s.mean_maximum_error,
+             merged, result.missing, *worst)
         )  # fmt: skip
     return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
 

@@ -8,15 +8,18 @@ from typing import Any
 
 from manybody.config import FORMATS
 from manybody.physics import arguments
-from manybody.report.document import Table, to_html, to_markdown
-from manybody.report.drawing import draw_figures
+from manybody.report.analysis import Analysis, analyse
+from manybody.report.analysis_tables import build_analysis_tables
+from manybody.report.document import to_html, to_markdown
+from manybody.report.drawing import figure_makers
 from manybody.report.results import load_results, system_title
-from manybody.report.sections import build_document, laws_table, numerics_table, precision_table
+from manybody.report.sections import build_document
 from manybody.report.summary import text_summary
 from manybody.report.tables import build_tables, to_csv, to_parquet
-from manybody.report.verdicts import judge_systems
 from manybody.study.files import write_atomically
 from manybody.study.store import Store
+
+_PICTURES = ("png", "pdf")
 
 
 def report_figures(directory: str | Path) -> dict[str, Any]:
@@ -25,12 +28,31 @@ def report_figures(directory: str | Path) -> dict[str, Any]:
     directory: of a store.  Raises ValueError when it holds no sample, RuntimeError without
     matplotlib.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise RuntimeError("figures need matplotlib: pip install matplotlib")
-    results = load_results(Store(directory))
-    if not results.points:
-        raise ValueError(f"{str(directory)!r} holds no finished sample yet")
-    return draw_figures(results, judge_systems(results) if results.study.evolves else ())
+    _check_matplotlib()
+    makers = figure_makers(_analysis(Store(directory)))
+    return {name: make() for name, make in makers.items()}
+
+
+def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) -> list[Path]:
+    """Write one figure of a report into DIR/report; returns the paths.
+
+    name: as `report_figures` has them; formats: of "png" and "pdf"; None takes the study's,
+    or else png.  Raises ValueError for a name or format that does not exist and when the store
+    holds no sample, RuntimeError without matplotlib.
+    """
+    _check_matplotlib()
+    for kind in formats or ():
+        arguments.choice("format of a figure", kind, _PICTURES)
+    analysis = _analysis(store)
+    makers = figure_makers(analysis)
+    arguments.choice("figure", name, tuple(makers))
+    own = [kind for kind in _PICTURES if kind in analysis.results.study.formats]
+    figure, folder = makers[name](), _folder(store)
+    paths = []
+    for kind in formats or own or ["png"]:
+        write_atomically(folder / f"{name}.{kind}", _saved(figure, kind))
+        paths.append(folder / f"{name}.{kind}")
+    return paths
 
 
 def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
@@ -39,47 +61,36 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     formats: of "html", "markdown", "png", "pdf", "csv", "parquet"; None takes the study's.
     Raises ValueError when the store holds no sample, RuntimeError for parquet without pyarrow.
     """
-    results = load_results(store)
-    if not results.points:
-        raise ValueError(f"{str(store.directory)!r} holds no finished sample yet")
+    analysis = _analysis(store)
+    results = analysis.results
     wanted = tuple(formats) if formats is not None else results.study.formats
     for name in wanted:
         arguments.choice("format", name, FORMATS)
-    folder = store.directory / "report"
-    folder.mkdir(exist_ok=True)
-    paths = []
+    folder, paths = _folder(store), []
 
     def write(name: str, content: bytes) -> None:
         write_atomically(folder / name, content)
         paths.append(folder / name)
 
-    tables, verdicts = build_tables(results), []
-    if results.study.evolves:
-        verdicts = judge_systems(results)
-        more = numerics_table(results), precision_table(results), laws_table(verdicts)
-        tables += [table for table in more if table.rows]
     # Tables first: they need no matplotlib.
+    tables = build_tables(results) + build_analysis_tables(analysis)
     for table in tables:
         if "csv" in wanted:
             write(f"{table.name}.csv", to_csv(table).encode())
         if "parquet" in wanted:
             write(f"{table.name}.parquet", to_parquet(table))
-    pictures = [kind for kind in ("png", "pdf") if kind in wanted]
+    pictures = [kind for kind in _PICTURES if kind in wanted]
     written = [kind for kind in ("html", "markdown") if kind in wanted]
-    note = ""
-    figures: dict[str, Any] = {}
+    note, vectors = "", {}
     if (pictures or written) and importlib.util.find_spec("matplotlib") is None:
         note = "\nNO FIGURE: matplotlib is not installed"
     elif pictures or written:
-        figures = draw_figures(results, verdicts)
-    for name, figure in figures.items():
-        for kind in pictures:
-            write(f"{name}.{kind}", _saved(figure, kind))
-    by_name: dict[str, Table] = {table.name: table for table in tables}
-    vectors = {
-        name: _saved(figure, "svg").decode() if written else "" for name, figure in figures.items()
-    }
-    document = build_document(results, by_name, vectors, verdicts)
+        for name, make in figure_makers(analysis).items():
+            figure = make()
+            for kind in pictures:
+                write(f"{name}.{kind}", _saved(figure, kind))
+            vectors[name] = _saved(figure, "svg").decode() if written else ""
+    document = build_document(analysis, {table.name: table for table in tables}, vectors)
     if "html" in written:
         write("index.html", to_html(document).encode())
     if "markdown" in written:
@@ -89,9 +100,28 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
                 write(f"{name}.svg", vector.encode())
         write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
     verdict_lines = [
-        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}" for each in verdicts
+        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}"
+        for each in analysis.verdicts
     ]
     return "\n".join([text_summary(results), *verdict_lines]) + note, paths
+
+
+def _analysis(store: Store) -> Analysis:
+    results = load_results(store)
+    if not results.points:
+        raise ValueError(f"{str(store.directory)!r} holds no finished sample yet")
+    return analyse(results)
+
+
+def _folder(store: Store) -> Path:
+    folder = store.directory / "report"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _check_matplotlib() -> None:
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RuntimeError("figures need matplotlib: pip install matplotlib")
 
 
 def _saved(figure: Any, kind: str) -> bytes:

@@ -17,7 +17,7 @@ from manybody.report.numerical import numerical_errors
 from manybody.report.results import load_results
 from manybody.report.sections import sample_options
 from manybody.report.verdicts import judge_systems
-from manybody.report.writing import report_figures, write_report
+from manybody.report.writing import report_figures, write_figure, write_report
 from manybody.study.comparing import compare_stores
 from manybody.study.ensemble import prepare, run_study
 from manybody.study.store import Store
@@ -189,11 +189,27 @@ def test_verdicts_reach_the_report(out):
 
 def test_figures_for_notebooks(out):
     figures = report_figures(out)
-    assert {"tiny", "laws", "spread"} <= set(figures)
+    assert set(figures) == {"tiny", "maxima", "laws", "spread", "positivity"}
     assert all(figure.axes for figure in figures.values())
     assert mb.report_figures is report_figures
     with pytest.raises(ValueError, match="is not a store"):
         report_figures(out / "nowhere")
+
+
+def test_one_figure_by_the_command_that_the_report_names(out, capsys):
+    text = (out / "report" / "index.html").read_text()
+    commands = re.findall(r"<code>python -m manybody ([^<]+)</code>", text)
+    assert [words.split()[-1] for words in commands] == list(report_figures(out))
+    target = out / "report" / "maxima.pdf"
+    target.unlink(missing_ok=True)
+    words = commands[1].replace("DIR", str(out)).split()
+    assert cli.main([*words, "--format", "pdf"]) == 0
+    assert capsys.readouterr().out == f"figure: {target}\n"
+    assert target.read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match="figure = 'mona lisa'"):
+        write_figure(Store(out), "mona lisa")
+    with pytest.raises(ValueError, match="format of a figure = 'csv'"):
+        write_figure(Store(out), "maxima", ["csv"])
 
 
 def test_markdown_names_files_that_are_there(out):

@@ -31,6 +31,10 @@ def test_summary_finds_the_maximum_of_the_mean():
     half_width = 0.5 * (summary.maximum_high - summary.maximum_low)
     assert half_width == pytest.approx(summary.maximum_error, rel=0.1)
     assert summary.mean_maximum == pytest.approx(distance.max(axis=1).mean())
+    own = distance.max(axis=1)
+    assert summary.mean_maximum_low < own.mean() < summary.mean_maximum_high
+    half = 0.5 * (summary.mean_maximum_high - summary.mean_maximum_low)
+    assert half == pytest.approx(own.std(ddof=1) / np.sqrt(len(own)), rel=0.1)
     again = summarise(distance, times, seed=7)
     assert again.maximum_low == summary.maximum_low
 
