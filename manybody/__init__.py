@@ -9,11 +9,22 @@
 """
 
 from manybody.numerics.steppers import OPERATORS, STEPPERS
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, OhmicBath
+from manybody.physics.callables import CallableBath, CallableDensity
 from manybody.physics.certificates import Certificate
+from manybody.physics.densities import (
+    DrudeLorentzDensity,
+    FlatDensity,
+    OhmicDensity,
+    PhononDensity,
+    SemiEllipticDensity,
+    SpectralDensity,
+)
 from manybody.physics.levels import LevelStatistics
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.reservoirs import Reservoir
+from manybody.physics.thermal_baths import ThermalBath
 from manybody.report.writing import report_figures
 from manybody.study.comparison import Comparison
 from manybody.study.levels import level_statistics
@@ -26,14 +37,25 @@ __version__ = "0.1.0"
 __all__ = [
     "OPERATORS",
     "STEPPERS",
+    "Bath",
+    "CallableBath",
+    "CallableDensity",
     "Certificate",
     "Comparison",
+    "DrudeLorentzDensity",
+    "FlatDensity",
     "LevelStatistics",
     "Liouvillian",
     "OhmicBath",
+    "OhmicDensity",
+    "PhononDensity",
+    "Reservoir",
+    "SemiEllipticDensity",
     "SingleParticleModel",
     "SlowModes",
+    "SpectralDensity",
     "SteadyState",
+    "ThermalBath",
     "anderson3d",
     "compare",
     "compare_ensemble",

@@ -99,6 +99,44 @@ def eta_quadrature(omega: float, coupling: float, cutoff: float, beta: float) ->
     )
 
 
+def principal_value(
+    function: Scalar, omega: float, points: Sequence[float], smallest: float, end: float
+) -> float:
+    """Return P int dx function(x) / (2 pi (omega - x)) by quadrature.
+
+    With x = omega -+ u this is the integral over u > 0 of [f(omega - u) - f(omega + u)] /
+    (2 pi u).  `points`: where f is not smooth, none of them a step at omega; there panels grow
+    from the length `smallest`.  `end`: f vanishes at |x| >= end.
+    """
+
+    def integrand(u: float) -> float:
+        return (function(omega - u) - function(omega + u)) / (2.0 * math.pi * u)
+
+    kinks = sorted({abs(omega - point) for point in points} | {0.0, abs(omega) + end})
+    panels = []
+    for left, right in zip(kinks[:-1], kinks[1:]):
+        middle = 0.5 * (left + right)
+        panels += _panels(left, middle, min(smallest, 0.25 * (middle - left)))
+        panels += _panels(right, middle, min(smallest, 0.25 * (right - middle)))
+    return math.fsum(
+        scipy.integrate.quad(integrand, low, high, epsabs=1e-15, epsrel=1e-13, limit=200)[0]
+        for low, high in panels
+    )
+
+
+def ohmic_shift(omega: float, coupling: float, cutoff: float, exponent: float) -> float:
+    """Return P int dx D(x) / (2 pi (omega - x)), D = J^2 wc (x/wc)^s exp(-x/wc) for x > 0.
+
+    int_0^inf x^s e^-x / (x + z) dx = Gamma(s + 1) z^s e^z Gamma(-s, z) (DLMF 8.6.4), continued
+    to z = -omega / wc, whose real part is the principal value.
+    """
+    with mpmath.workdps(40):
+        s = mpmath.mpf(exponent)
+        z = mpmath.mpc(-mpmath.mpf(omega) / mpmath.mpf(cutoff))
+        stieltjes = mpmath.gamma(s + 1) * z**s * mpmath.exp(z) * mpmath.gammainc(-s, z)
+        return float(-(coupling**2) * cutoff / (2 * mpmath.pi) * stieltjes.real)
+
+
 def correlation_quadrature(t: float, coupling: float, cutoff: float, beta: float) -> complex:
     """Return C(t) = int d omega / (2 pi) gamma(omega) exp(-i omega t) by quadrature.
 

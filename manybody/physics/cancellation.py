@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, check_bath
 from manybody.physics.models import Seed, SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import EPSILON, SIMPLE, build_spectrum, cluster_bohr_frequencies
@@ -67,7 +67,7 @@ class Cancellation:
 
 def cancellation_measures(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     n_vectors: int = 8,
     seed: Seed = 0,
     n_rows: int = 512,
@@ -91,7 +91,7 @@ def cancellation_measures(
     more secular elements than are counted here.
     """
     arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
+    check_bath(bath)
     n_vectors = arguments.integer("n_vectors", n_vectors, 2)
     n_rows = arguments.integer("n_rows", n_rows, 2)
     rng = arguments.seed(seed)
@@ -133,7 +133,7 @@ def cancellation_measures(
 class _Parts:
     """Sums over the elements of R and D of one sample, in the energy basis."""
 
-    def __init__(self, generator: RedfieldGenerator, bath: OhmicBath) -> None:
+    def __init__(self, generator: RedfieldGenerator, bath: Bath) -> None:
         self._bath = bath
         spectrum = generator.spectrum
         self.energies = spectrum.energies[0]

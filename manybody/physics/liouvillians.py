@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, check_bath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import build_redfield
@@ -42,7 +42,7 @@ class Liouvillian:
 
 
 def redfield_liouvillian(
-    model: SingleParticleModel, bath: OhmicBath, lamb_shift: bool = False
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False
 ) -> Liouvillian:
     """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
 
@@ -56,7 +56,7 @@ def redfield_liouvillian(
 
 
 def davies_liouvillian(
-    model: SingleParticleModel, bath: OhmicBath, lamb_shift: bool = False
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
@@ -82,5 +82,5 @@ def davies_liouvillian(
 
 def _check(model: object, bath: object, lamb_shift: object) -> None:
     arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
+    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)

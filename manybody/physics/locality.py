@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, check_bath
 from manybody.physics.lattices import BOUNDARIES, cubic_distances
 from manybody.physics.models import Seed, SingleParticleModel
 from manybody.physics.spectra import build_spectrum
@@ -52,7 +52,7 @@ class LocalityProfile:
 
 def locality_profile(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     distances: Any = None,
     *,
     length: int | None = None,
@@ -79,10 +79,10 @@ def locality_profile(
     bath coupling = 0, where all Λ_j vanish.
     """
     arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
+    check_bath(bath, lamb_shift)
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
     shares = np.array([_share(value) for value in thresholds])
-    if bath.coupling == 0.0:
+    if bath.vanishes:
         raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
     apart = _checked_distances(model, distances, length, boundary)
     centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)

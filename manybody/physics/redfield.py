@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.buffers import aligned, aligned_empty, row_panels
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath
 from manybody.physics.spectra import Spectrum, carry_cached
 from manybody.products import GEMM
 
@@ -150,7 +150,7 @@ class RedfieldGenerator:
         return _Kernel(self, columns, xp)
 
 
-def build_redfield(spectrum: Spectrum, bath: OhmicBath, lamb_shift: bool) -> RedfieldGenerator:
+def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
     """The generator of a stack of samples."""
     rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
     if lamb_shift and spectrum.coupled.all():

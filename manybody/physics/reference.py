@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath
 
 Matrix = NDArray[np.complex128]
 
@@ -27,7 +27,7 @@ def site_couplings(n_sites: int, coupled_sites: Sequence[int] | None = None) -> 
 
 
 def redfield_liouvillian(
-    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: OhmicBath, lamb_shift: bool
+    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: Bath, lamb_shift: bool
 ) -> Matrix:
     """−i[H, ρ] + Σ_j (Λ_j ρ A_j − A_j Λ_j ρ + h.c.), Λ_j = Σ Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|.
 
@@ -49,7 +49,7 @@ def redfield_liouvillian(
 def davies_liouvillian(
     hamiltonian: NDArray[Any],
     couplings: Sequence[Matrix],
-    bath: OhmicBath,
+    bath: Bath,
     lamb_shift: bool,
     frequency_tolerance: float,
 ) -> Matrix:

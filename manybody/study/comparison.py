@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from manybody.numerics.protocols import Array, Stepper
 from manybody.numerics.steppers import build_stepper, check_operator
 from manybody.physics import arguments
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, check_bath
 from manybody.physics.certificates import Certificate
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import Clustering
@@ -45,7 +45,7 @@ class Comparison:
 class Setting:
     """What all samples of one call have in common; see `compare`."""
 
-    bath: OhmicBath
+    bath: Bath
     times: Real
     start: Start
     lamb_shift: bool
@@ -56,7 +56,7 @@ class Setting:
 
 def check_setting(
     models: Sequence[SingleParticleModel],
-    bath: OhmicBath,
+    bath: Bath,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
@@ -70,7 +70,7 @@ def check_setting(
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
         arguments.instance("model", model, SingleParticleModel)
-    arguments.instance("bath", bath, OhmicBath)
+    check_bath(bath, lamb_shift)
     arguments.integer("initial_site", initial_site, 0)
     fewest = min((model.n_sites for model in models), default=initial_site + 1)
     if initial_site >= fewest:

@@ -12,7 +12,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath
 from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.davies_modes import davies_eigenvalues
 from manybody.physics.models import SingleParticleModel
@@ -83,7 +83,7 @@ class SlowModes:
 
 def slow_modes(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     n_modes: int = 6,
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
@@ -109,7 +109,7 @@ def slow_modes(
 
     def checked() -> tuple[int, float, str]:
         arguments.instance("model", model, SingleParticleModel)
-        check_relaxes(bath)
+        check_relaxes(bath, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
@@ -148,7 +148,7 @@ class _Task:
     """What `slow_modes` was asked for, checked."""
 
     model: SingleParticleModel
-    bath: OhmicBath
+    bath: Bath
     n_modes: int
     lamb_shift: bool
     tolerance: float

@@ -13,7 +13,7 @@ from typing import Any
 from manybody.blas import blas_threads
 from manybody.numerics.steppers import check_ranks
 from manybody.physics import arguments
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.comparison import (
@@ -31,7 +31,7 @@ from manybody.study.stacks import compare_stack, is_large, stacks_of_a_kind
 
 def compare(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -113,7 +113,7 @@ def _compare_one(
 
 def compare_ensemble(
     models: Iterable[SingleParticleModel],
-    bath: OhmicBath,
+    bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,

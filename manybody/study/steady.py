@@ -17,7 +17,7 @@ from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Array
 from manybody.physics import arguments, observables
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import OhmicBath
+from manybody.physics.baths import Bath, check_bath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
@@ -85,7 +85,7 @@ class SteadyState:
 
 def steady_state(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     equation: str = "redfield",
     lamb_shift: bool = False,
     initial_site: int = 0,
@@ -119,7 +119,7 @@ def steady_state(
 
     def checked() -> tuple[int, float]:
         arguments.instance("model", model, SingleParticleModel)
-        check_relaxes(bath)
+        check_relaxes(bath, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
         own_site = arguments.integer("initial_site", initial_site, 0)
@@ -169,11 +169,9 @@ def steady_state(
     return result
 
 
-def check_relaxes(bath: object) -> None:
+def check_relaxes(bath: object, lamb_shift: object) -> None:
     """Raise TypeError or ValueError for a bath with which nothing decays."""
-    arguments.instance("bath", bath, OhmicBath)
-    assert isinstance(bath, OhmicBath)
-    if bath.coupling == 0.0:
+    if check_bath(bath, lamb_shift).vanishes:
         raise ValueError(
             "bath coupling = 0: without a bath no state is approached, no mode decays"
         )
@@ -210,7 +208,7 @@ def factorised(
 
 def _solve(
     model: SingleParticleModel,
-    bath: OhmicBath,
+    bath: Bath,
     equation: str,
     lamb_shift: bool,
     site: int,
@@ -388,7 +386,7 @@ def _gathered(block: Array, columns: Columns) -> Array | None:
 
 
 def _davies_residual(
-    parts: Decomposition, generator: RedfieldGenerator, bath: OhmicBath, lamb_shift: bool,
+    parts: Decomposition, generator: RedfieldGenerator, bath: Bath, lamb_shift: bool,
     gibbs: list[Real],
 ) -> float:  # fmt: skip
     """Largest ‖L_D[ρ_G]‖_F over the components."""

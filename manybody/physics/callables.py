@@ -1,0 +1,235 @@
+"""A spectral density and a bath given by a user's functions, checked at construction."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from manybody.physics import arguments
+from manybody.physics.densities import SpectralDensity
+from manybody.physics.thermal_baths import QuadratureBath, kms_violation
+
+Real = NDArray[np.float64]
+
+# Values of a user's function are held to be right to this share of the largest.
+_PRECISION = 1e-13
+_ROUNDING = float(np.finfo(np.float64).eps)
+# Where KMS is checked: β|ω| at 40 places.
+_REDUCED = np.geomspace(1e-6, 40.0, 40)
+
+
+@dataclass(frozen=True, repr=False)
+class CallableDensity(SpectralDensity):
+    """A user's D(ω).
+
+    function: of an array of frequencies in J inside the support, real, >= 0, finite, same
+        shape; it is not called outside.  support: its ends, ±inf allowed where D decays.
+    breakpoints: every point where D is not smooth, and one or two that tell the width and
+        the place of what is narrow: a feature that no breakpoint announces can be missed.
+    slope_at_zero: lim D(ω)/ω, needed for γ(0) and bosons at μ = 0 where the support starts
+        at 0.  precision: share of the largest D to which values are right.
+
+    Δ by quadrature.  At a branch point that is not at omega = 0, such as a band edge, positions
+    have too few digits for more than 1e-6 of D within 1e-12 of it; `shift_error` tells.
+    Raises TypeError or ValueError.
+    """
+
+    function: Callable[[Real], ArrayLike]
+    support: tuple[float, float] = (0.0, math.inf)
+    breakpoints: tuple[float, ...] = ()
+    slope_at_zero: float | None = None
+    precision: float = _PRECISION
+    position_noise: float = field(default=_ROUNDING, init=False)
+
+    def __post_init__(self) -> None:
+        check_function("density function", self.function)
+        _set(self, "support", interval("density support", self.support))
+        _set(self, "breakpoints", finite_points("density breakpoints", self.breakpoints))
+        lower, upper = self.support
+        outside = [point for point in self.breakpoints if not lower <= point <= upper]
+        if outside:
+            raise ValueError(
+                f"density breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
+            )
+        if self.slope_at_zero is not None:
+            slope = arguments.real("density slope_at_zero", self.slope_at_zero, minimum=0.0)
+            _set(self, "slope_at_zero", slope)
+        _set(self, "precision", arguments.tolerance(self.precision))
+        self(self._samples())
+
+    def __call__(self, omega: ArrayLike) -> Real:
+        """D(ω), same shape as `omega`."""
+        omega = np.asarray(omega, dtype=np.float64)
+        inside = (omega >= self.support[0]) & (omega <= self.support[1])
+        result = np.where(np.isnan(omega), omega, 0.0)
+        if inside.any():
+            result[inside] = checked_values("density function", self.function, omega[inside])
+        return result[()]
+
+    def __repr__(self) -> str:
+        """Function by its values at some frequencies: ranks of a communicator compare it."""
+        settings = (self.support, self.breakpoints, self.slope_at_zero, self.precision)
+        return f"CallableDensity({value_digest(self(self._samples()))}, {settings})"
+
+    def _limit(self) -> float:
+        if self.slope_at_zero is None and self.support[0] <= 0.0:
+            raise ValueError("density slope_at_zero = None: lim D(ω)/ω at omega = 0 is needed")
+        return self.slope_at_zero or 0.0
+
+    def _samples(self) -> Real:
+        """Frequencies inside the support, at all scales from its ends and the breakpoints."""
+        lower, upper = self.support
+        ends = [end for end in (lower, upper, *self.breakpoints) if math.isfinite(end)]
+        distances = np.concatenate([-np.geomspace(1e-3, 1e2, 11), np.geomspace(1e-3, 1e2, 11)])
+        omega = (np.array(ends or [0.0])[:, None] + distances).ravel()
+        if math.isfinite(upper - lower):
+            omega = np.append(omega, np.linspace(lower, upper, 33)[1:-1])
+        return np.unique(omega[(omega > lower) & (omega < upper)])
+
+
+@dataclass(frozen=True, repr=False)
+class CallableBath(QuadratureBath):
+    """Identical baths with a user's power spectrum γ(ω), coupled to Hermitian operators.
+
+    function: γ of an array of frequencies in J, any sign, real, >= 0, same shape, ω > 0 being
+        energy given to the bath.  beta: inverse temperature > 0.
+    support: outside it γ = 0 and is not called, symmetric about 0; breakpoints, precision: as
+        for `CallableDensity`, 0 being a breakpoint anyway, and β too tells a scale.
+    kms_tolerance: of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 β|ω| from 1e-6 to 40 in
+        geometric progression and where `kms_frequencies` says.
+
+    η by quadrature, its error by `eta_error`.  Raises TypeError or ValueError, the latter also
+    where detailed balance (KMS) is violated.
+    """
+
+    function: Callable[[Real], ArrayLike]
+    beta: float
+    support: tuple[float, float] = (-math.inf, math.inf)
+    breakpoints: tuple[float, ...] = ()
+    precision: float = _PRECISION
+    kms_tolerance: float = 1e-10
+    kms_frequencies: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_function("bath function", self.function)
+        _set(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
+        _set(self, "support", interval("bath support", self.support))
+        if self.support[0] != -self.support[1]:
+            raise ValueError(f"bath support = {self.support!r}: must be symmetric about 0")
+        for name in ("breakpoints", "kms_frequencies"):
+            _set(self, name, finite_points(f"bath {name}", getattr(self, name)))
+        outside = [point for point in self.breakpoints if abs(point) > self.support[1]]
+        if outside:
+            raise ValueError(
+                f"bath breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
+            )
+        _set(self, "precision", arguments.tolerance(self.precision))
+        _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance))
+        omega = self._samples()
+        violation = kms_violation(self, omega)
+        worst = int(violation.argmax())
+        if violation[worst] > self.kms_tolerance:
+            raise ValueError(
+                f"bath function violates detailed balance: |γ(ω) e^{{−βω}} − γ(−ω)| / γ(ω) = "
+                f"{violation[worst]:.3g} at omega = {omega[worst]:g} with beta = {self.beta:g}, "
+                f"allowed is kms_tolerance = {self.kms_tolerance:g}"
+            )
+
+    def gamma(self, omega: ArrayLike) -> Real:
+        """γ(ω), same shape as `omega`.  Raises ValueError where it is infinite."""
+        omega = np.asarray(omega, dtype=np.float64)
+        inside = np.abs(omega) <= self.support[1]
+        result = np.where(np.isnan(omega), omega, 0.0)
+        if inside.any():
+            values = checked_values("bath function", self.function, omega[inside])
+            if np.isinf(values).any():
+                place = omega[inside][np.isinf(values)][0]
+                raise ValueError(f"bath function is infinite at omega = {place:g}")
+            result[inside] = values
+        return result[()]
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether γ = 0 wherever it was looked at."""
+        return not self.gamma(self._samples()).any()
+
+    def __repr__(self) -> str:
+        """Function by its values at some frequencies: ranks of a communicator compare it."""
+        settings = (self.beta, self.support, self.breakpoints, self.precision)
+        omega = self._samples()
+        values = value_digest(self.gamma(np.concatenate([-omega, omega])))
+        return f"CallableBath({values}, {settings})"
+
+    def _samples(self) -> Real:
+        """Frequencies > 0 at which KMS is checked."""
+        given = np.abs(np.array(self.kms_frequencies, dtype=np.float64))
+        omega = np.concatenate([_REDUCED / self.beta, given[given > 0.0]])
+        return np.unique(omega[omega <= self.support[1]])
+
+    def _scales(self) -> tuple[float, ...]:
+        own = [abs(point) for point in self.breakpoints]
+        return (self.support[1], *own)
+
+    def _at(self, anchor: Real, offset: Real) -> Real:
+        return self.gamma(anchor + offset)
+
+    def _noise(self) -> tuple[float, float]:
+        return _ROUNDING, self.precision
+
+
+# ---- arguments of functions given by the user
+
+
+def check_function(name: str, function: object) -> None:
+    """TypeError unless `function` can be called."""
+    if not callable(function):
+        raise TypeError(f"{name} = {function!r}: a function of an array of frequencies is needed")
+
+
+def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> Real:
+    """function(omega), real, >= 0 and of the shape of `omega`; ValueError otherwise."""
+    values = np.asarray(function(omega))
+    if values.shape != omega.shape or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} gave {values.dtype} of shape {values.shape} for frequencies of shape "
+            f"{omega.shape}: real numbers of the same shape are needed"
+        )
+    values = values.astype(np.float64)
+    wrong = ~(values >= 0.0)
+    if wrong.any():
+        raise ValueError(
+            f"{name} is {values[wrong][0]} at omega = {omega[wrong][0]:g}: must be >= 0"
+        )
+    return values
+
+
+def interval(name: str, value: object) -> tuple[float, float]:
+    """Return `value` as (lower, upper), lower < upper, ±inf allowed."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(f"{name} = {value!r}: a pair (lower, upper) is needed")
+    lower, upper = (
+        end if end in (-math.inf, math.inf) else arguments.real(f"{name} end", end)
+        for end in value
+    )
+    if not lower < upper:
+        raise ValueError(f"{name} = {value!r}: must ascend")
+    return lower, upper
+
+
+def finite_points(name: str, values: object) -> tuple[float, ...]:
+    """Return `values` as a sorted tuple of finite numbers."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} = {values!r}: a sequence of frequencies is needed")
+    return tuple(sorted(arguments.real(f"{name} entry", value) for value in values))
+
+
+def value_digest(values: Real) -> str:
+    """In few letters what makes two arrays the same."""
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
+def _set(instance: object, name: str, value: object) -> None:
+    object.__setattr__(instance, name, value)

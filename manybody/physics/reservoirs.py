@@ -1,0 +1,164 @@
+"""Reservoirs of particles for linear coupling a†d + h.c.: fillings and level shifts."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from manybody.physics import arguments
+from manybody.physics.densities import FlatDensity, SpectralDensity
+from manybody.physics.panels import Panels
+from manybody.physics.thermal_baths import THERMAL_SCALES
+
+Real = NDArray[np.float64]
+
+STATISTICS = ("fermion", "boson")
+# From this β times the distance of μ from the band edges, e^-45 of the band is not as if full
+# or empty there: nothing in double precision.
+_DEEP = 45.0
+
+
+@dataclass(frozen=True)
+class Reservoir:
+    """Free fermions or bosons in equilibrium that exchange particles, PHYSICS.md section 6.
+
+    density: D(ω) = 2π Σ_k g_k² δ(ω − ω_k); beta: inverse temperature > 0 in 1/J;
+    chemical_potential: μ in J; statistics: "fermion" or "boson".
+
+    Bosons need μ below the support of D, or μ = 0 where it starts there and D(ω)/ω has a known
+    limit, as of `OhmicDensity`: an integrable f D.  Everything takes arrays of any shape.  Δ^f
+    is closed for a flat band with μ inside it by 45 temperatures, else by quadrature on panels
+    as in `SpectralDensity`.  Raises TypeError or ValueError.
+    """
+
+    density: SpectralDensity
+    beta: float
+    chemical_potential: float = 0.0
+    statistics: str = "fermion"
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        arguments.instance("reservoir density", self.density, SpectralDensity)
+        set_field(self, "beta", arguments.real("reservoir beta", self.beta, above=0.0))
+        mu = arguments.real("reservoir chemical_potential", self.chemical_potential)
+        set_field(self, "chemical_potential", mu)
+        arguments.choice("reservoir statistics", self.statistics, STATISTICS)
+        lower = self.density.support[0]
+        if self.statistics == "boson" and not mu < lower and not self._starts_at_mu:
+            raise ValueError(
+                f"reservoir chemical_potential = {mu!r}: bosons need it below the lowest "
+                f"frequency of the reservoir, {lower!r}, or they condense; equal to it is "
+                "allowed at 0 for a density that vanishes there"
+            )
+        if self._starts_at_mu:
+            self.density.slope(0.0)
+
+    def spectrum(self, omega: ArrayLike) -> Real:
+        """D(ω), same shape as `omega`."""
+        return self.density(omega)
+
+    def occupation(self, omega: ArrayLike) -> Real:
+        """f(ω) = 1/(e^{β(ω−μ)} ± 1), + for fermions; same shape as `omega`, inf at a pole."""
+        omega = np.asarray(omega, dtype=np.float64)
+        return self._occupation(self.beta * (omega - self.chemical_potential))
+
+    def filled(self, omega: ArrayLike) -> Real:
+        """f(ω) D(ω), same shape as `omega`; zero where D is.
+
+        The limit at ω = μ = 0 for bosons: J_int²/β for an Ohmic D, inf for a sub-Ohmic one.
+        """
+        omega = np.asarray(omega, dtype=np.float64)
+        return self._filled(np.zeros_like(omega), omega)[()]
+
+    def shift(self, omega: ArrayLike) -> Real:
+        """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω', same shape as `omega`; ±inf at a step of D."""
+        return self.density.shift(omega)
+
+    def shift_error(self, omega: ArrayLike) -> Real:
+        """Estimated absolute error of `shift`, same shape as `omega`."""
+        return self.density.shift_error(omega)
+
+    def filled_shift(self, omega: ArrayLike) -> Real:
+        """Δ^f(ω) = P∫ f(ω') D(ω') / (2π (ω − ω')) dω', same shape as `omega`.
+
+        ±inf at a step of f D.  Raises ValueError where it does not exist: a wide band, or
+        phonons, without a cutoff.
+        """
+        if self._deep_band is not None:
+            return self._deep_filled_shift(self._deep_band, omega)
+        return self._panels.principal_value(omega) / (2.0 * np.pi)
+
+    def filled_shift_error(self, omega: ArrayLike) -> Real:
+        """Estimated absolute error of `filled_shift`, same shape as `omega`."""
+        if self._deep_band is not None:
+            return 4.0 * self.density.shift_error(omega)
+        return self._panels.principal_value_error(omega) / (2.0 * np.pi)
+
+    @property
+    def _starts_at_mu(self) -> bool:
+        """Whether bosons have μ = 0 at the lower end of the support."""
+        bosons = self.statistics == "boson"
+        return bosons and self.chemical_potential == 0.0 == self.density.support[0]
+
+    def _occupation(self, x: Real) -> Real:
+        """f as a function of x = β(ω − μ)."""
+        if self.statistics == "fermion":
+            return special.expit(-x)
+        with np.errstate(divide="ignore", under="ignore"):
+            negative = np.minimum(x, 0.0)
+            absorbed = np.exp(-np.maximum(x, 0.0))
+            return np.where(x < 0.0, 1.0, absorbed) / np.where(
+                x < 0.0, np.expm1(negative), -np.expm1(-np.maximum(x, 0.0))
+            )
+
+    def _filled(self, anchor: Real, offset: Real) -> Real:
+        """f D at anchor + offset, with all digits next to an edge or to μ."""
+        x = self.beta * ((anchor - self.chemical_potential) + offset)
+        if self._starts_at_mu:
+            with np.errstate(invalid="ignore", under="ignore"):
+                size = np.maximum(x, 0.0)
+                thermal = np.where(size > 0.0, size * np.exp(-size) / -np.expm1(-size), 1.0)
+                filled = self.density.slope(anchor + offset) * thermal / self.beta
+            return np.where(x < 0.0, 0.0, filled)
+        spectrum = self.density.at(anchor, offset)
+        occupied = spectrum > 0.0
+        # A nan stays one.
+        return np.where(spectrum == 0.0, 0.0, spectrum) * np.where(
+            occupied, self._occupation(x), 1.0
+        )
+
+    @cached_property
+    def _panels(self) -> Panels:
+        density, mu = self.density, self.chemical_potential
+        density.check_transform()
+        lower, upper = density.support
+        step = min(max(mu, lower), upper)
+        scales = [scale / self.beta for scale in THERMAL_SCALES]
+        thermal = [step, *(step + scale for scale in scales), *(step - scale for scale in scales)]
+        points = [lower, upper, *density.breakpoints]
+        points += [point for point in thermal if lower < point < upper]
+        return Panels(
+            f"f D of {self!r}", self._filled, points, density.position_noise, density.precision
+        )
+
+    @property
+    def _deep_band(self) -> FlatDensity | None:
+        """The flat band of fermions, where its closed form holds to rounding."""
+        band = self.density
+        if self.statistics == "boson" or not isinstance(band, FlatDensity):
+            return None
+        depth = self.beta * (band.half_width - abs(self.chemical_potential - band.centre))
+        return band if _DEEP <= depth < math.inf else None
+
+    def _deep_filled_shift(self, band: FlatDensity, omega: ArrayLike) -> Real:
+        """(D/2π) [ln(β|ω − lower edge|/2π) − Re ψ(½ + iβ(ω − μ)/2π)], PHYSICS.md section 6."""
+        omega = np.asarray(omega, dtype=np.float64)
+        lower = band.support[0]
+        reduced = self.beta / (2.0 * np.pi)
+        digamma = special.psi(0.5 + 1j * reduced * (omega - self.chemical_potential)).real
+        with np.errstate(divide="ignore"):
+            logarithm = np.log(reduced * np.abs(omega - lower))
+        return band.height / (2.0 * np.pi) * (logarithm - digamma)
