@@ -169,9 +169,8 @@ class CallableBath(QuadratureBath):
         omega = np.concatenate([_REDUCED / self.beta, given[given > 0.0]])
         return np.unique(omega[omega <= self.support[1]])
 
-    def _scales(self) -> tuple[float, ...]:
-        own = [abs(point) for point in self.breakpoints]
-        return (self.support[1], *own)
+    def _sizes(self) -> tuple[float, ...]:
+        return self.support[1], 0.0, *(abs(point) for point in self.breakpoints)
 
     def _at(self, anchor: Real, offset: Real) -> Real:
         return self.gamma(anchor + offset)

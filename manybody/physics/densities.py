@@ -354,14 +354,14 @@ class FlatDensity(SpectralDensity):
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
-        lower, upper = self.support
-        return np.where((omega >= lower) & (omega <= upper), self.height, 0.0)[()]
+        return self.at(omega, np.zeros_like(omega))[()]
 
     def at(self, anchor: Real, offset: Real) -> Real:
-        """D(anchor + offset)."""
+        """D(anchor + offset) from the distances to both edges."""
         lower, upper = self.support
         inside = ((anchor - lower) + offset >= 0.0) & ((upper - anchor) - offset >= 0.0)
-        return np.where(inside, self.height, 0.0)
+        omega = anchor + offset
+        return np.where(np.isnan(omega), omega, np.where(inside, self.height, 0.0))
 
     def check_transform(self) -> None:
         """Raise ValueError without band edges."""

@@ -40,6 +40,7 @@ _SMALLEST = 1e-290
 _AT_ONCE = 4096
 # A mismatch of neighbouring polynomials beyond this share is a step of the function.
 _STEP = 1e-6
+_ROUNDING = float(np.finfo(np.float64).eps)
 
 _T, _G = leggauss(_NODES)
 _TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
@@ -48,21 +49,27 @@ _TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * 
 class Panels:
     """A function w on the real line, as a Legendre series on each of many panels.
 
-    function: w(anchor, offset), arrays of equal shape, finite inside the panels; points:
-    ascending by size or not, all places where w is not smooth or changes its scale, support
-    ends among them; ±inf where the support has no end and w decays; noise: of the sum
-    anchor + offset, relative, if the function needs it.  Raises ValueError where w is not
-    finite, does not decay or is not resolved by 20 000 panels.
+    function: w(anchor, offset), arrays of equal shape, finite inside the panels.  points: all
+    places where w is not smooth, support ends among them, ±inf where it has no end and w
+    decays.  noise: relative error of the sum anchor + offset that w feels; precision: that of
+    w itself.  scales: further places, ignored outside, where w changes its scale.  Raises
+    ValueError where w is not finite, does not decay or is not resolved by 20 000 panels.
     """
 
     def __init__(
         self, name: str, function: Function, points: Iterable[float], noise: float = 0.0,
         precision: float = 0.0,
+        scales: Iterable[float] = (),
     ) -> None:  # fmt: skip
         self._name, self._function = name, function
         self._noise, self._resolved = noise, max(_RESOLVED, precision)
         self.scale = 0.0
         ends = np.unique(np.array(list(points), dtype=np.float64))
+        sizes = np.unique(np.array(list(scales), dtype=np.float64))
+        # Rounding apart from a point it would only add a ladder of panels down to that gap.
+        apart = np.abs(sizes[:, None] - ends) > 16.0 * _ROUNDING * np.abs(sizes[:, None])
+        between = (sizes > ends[0]) & (sizes < ends[-1])
+        ends = np.unique(np.concatenate([ends, sizes[between & apart.all(axis=1)]]))
         self._open = (ends[0] == -np.inf, ends[-1] == np.inf)
         self._resolve(*self._first(ends))
 

@@ -19,6 +19,7 @@ STATISTICS = ("fermion", "boson")
 # From this β times the distance of μ from the band edges, e^-45 of the band is not as if full
 # or empty there: nothing in double precision.
 _DEEP = 45.0
+_ROUNDING = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,16 @@ class Reservoir:
         density.check_transform()
         lower, upper = density.support
         step = min(max(mu, lower), upper)
-        scales = [scale / self.beta for scale in THERMAL_SCALES]
-        thermal = [step, *(step + scale for scale in scales), *(step - scale for scale in scales)]
-        points = [lower, upper, *density.breakpoints]
-        points += [point for point in thermal if lower < point < upper]
+        thermal = [scale / self.beta for scale in THERMAL_SCALES]
+        # f has the rounding of its exponent where the whole support lies far above μ.
+        far = 4.0 * _ROUNDING * self.beta * (step - mu)
         return Panels(
-            f"f D of {self!r}", self._filled, points, density.position_noise, density.precision
+            f"f D of {self!r}",
+            self._filled,
+            [lower, upper, step, *density.breakpoints],
+            density.position_noise,
+            max(density.precision, far),
+            scales=[*(step + size for size in thermal), *(step - size for size in thermal)],
         )
 
     @property

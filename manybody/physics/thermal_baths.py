@@ -40,8 +40,8 @@ class QuadratureBath(ABC):
         """γ(ω), same shape as `omega`."""
 
     @abstractmethod
-    def _scales(self) -> tuple[float, ...]:
-        """Sizes of frequency where γ changes its behaviour; inf where it has no end."""
+    def _sizes(self) -> tuple[float, ...]:
+        """|ω| up to and from which γ is not 0, inf where it has no end, and its breakpoints."""
 
     @abstractmethod
     def _at(self, anchor: Real, offset: Real) -> Real:
@@ -93,11 +93,17 @@ class QuadratureBath(ABC):
     @cached_property
     def _panels(self) -> Panels:
         self._check_transform()
-        scales = [*self._scales(), *(scale / self.beta for scale in THERMAL_SCALES)]
-        end = self._scales()[0]
-        inside = [scale for scale in scales if 0.0 < scale <= end]
-        points = [0.0, *inside, *(-scale for scale in inside)]
-        return Panels(f"gamma of {self!r}", self._at, points, *self._noise())
+        sizes = self._sizes()
+        thermal = [
+            start + scale / self.beta for start in (0.0, *sizes[1:2]) for scale in THERMAL_SCALES
+        ]
+        return Panels(
+            f"gamma of {self!r}",
+            self._at,
+            [0.0, *sizes, *(-size for size in sizes)],
+            *self._noise(),
+            scales=[*thermal, *(-size for size in thermal)],
+        )
 
 
 @dataclass(frozen=True)
@@ -169,10 +175,9 @@ class ThermalBath(QuadratureBath):
         anchored = self.density.at(sign * anchor, sign * offset) / np.abs(omega)
         return np.where(anchor == 0.0, direct, anchored) * self._thermal(omega)
 
-    def _scales(self) -> tuple[float, ...]:
+    def _sizes(self) -> tuple[float, ...]:
         lower, upper = self.density.support
-        gap = [lower + scale / self.beta for scale in THERMAL_SCALES] if lower > 0.0 else []
-        return (upper, lower, *self.density.breakpoints, *gap)
+        return upper, lower, *self.density.breakpoints
 
     def _noise(self) -> tuple[float, float]:
         return self.density.position_noise, self.density.precision

@@ -74,7 +74,7 @@ def test_values_and_shapes(density):
     grid = OMEGA.reshape(-1, 1)
     assert density(grid).shape == density.shift(grid).shape == density.shift_error(grid).shape
     values = density(OMEGA)
-    assert np.all(values >= 0.0) and np.all(values[(OMEGA < lower) | (OMEGA > upper)] == 0.0)
+    assert np.all(values >= 0.0) and np.all(values[(lower > OMEGA) | (upper < OMEGA)] == 0.0)
     assert isinstance(float(density(0.7)), float) and isinstance(float(density.shift(0.7)), float)
     positive = OMEGA[OMEGA > 0.0]
     if lower >= 0.0:
