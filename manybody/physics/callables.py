@@ -98,8 +98,9 @@ class CallableBath(QuadratureBath):
         energy given to the bath.  beta: inverse temperature > 0.
     support: outside it γ = 0 and is not called, symmetric about 0; breakpoints, precision: as
         for `CallableDensity`, 0 being a breakpoint anyway, and β too tells a scale.
-    kms_tolerance: of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 β|ω| from 1e-6 to 40 in
-        geometric progression and where `kms_frequencies` says.
+    kms_tolerance: of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 βω from 1e-6 to 40 in
+        geometric progression, at the breakpoints, at 32 even steps of a finite support and
+        where `kms_frequencies` says.
 
     η by quadrature, its error by `eta_error`.  Raises TypeError or ValueError, the latter also
     where detailed balance (KMS) is violated.
@@ -165,9 +166,11 @@ class CallableBath(QuadratureBath):
 
     def _samples(self) -> Real:
         """Frequencies > 0 at which KMS is checked."""
-        given = np.abs(np.array(self.kms_frequencies, dtype=np.float64))
-        omega = np.concatenate([_REDUCED / self.beta, given[given > 0.0]])
-        return np.unique(omega[omega <= self.support[1]])
+        end = self.support[1]
+        given = np.abs(np.array(self.kms_frequencies + self.breakpoints, dtype=np.float64))
+        even = np.linspace(0.0, end, 33) if math.isfinite(end) else np.zeros(1)
+        omega = np.concatenate([_REDUCED / self.beta, given, even])
+        return np.unique(omega[(omega > 0.0) & (omega <= end)])
 
     def _sizes(self) -> tuple[float, ...]:
         return self.support[1], 0.0, *(abs(point) for point in self.breakpoints)

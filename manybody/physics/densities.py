@@ -28,7 +28,7 @@ class SpectralDensity(ABC):
     """D(ω) >= 0, zero outside its support.
 
     Without a closed form in the subclass Δ(ω) comes from polynomials of degree 15 on 10 to
-    500 panels, found once (about 2 ms): 16 divisions per panel and frequency, 5 ms for 1000
+    500 panels, found once (2 to 20 ms): 16 divisions per panel and frequency, 5 ms for 1000
     frequencies and 40 panels.  Its error, about 1e-13 of the largest D, is told by
     `shift_error`.
     """

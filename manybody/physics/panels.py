@@ -90,12 +90,12 @@ class Panels:
         """Estimated error of `principal_value`, same shape as `omega`.
 
         How far it is from the value on panels half as wide, what neighbouring polynomials
-        that differ at their border leave of its logarithm, and rounding.  0 where infinite.
+        that differ at their border leave of its logarithm, and rounding or the precision of
+        w.  0 where infinite.
         """
         omega = np.asarray(omega, dtype=np.float64)
         value = self.principal_value(omega)
-        error = np.abs(value) + self.scale
-        error *= 4e-14
+        error = self._resolved * (np.abs(value) + self.scale)
         for index in np.flatnonzero(self._fall == 0.0):
             logarithm = self._border(index, omega)[1]
             reach = np.log(self._nearest[index]) - np.log(1e-20)
