@@ -1,0 +1,263 @@
+"""Redfield and local equations of many particles, by definition.
+
+On any (D, D) matrix σ: L[σ] = X(σ) + X(σ†)† with the half form X(σ) = Mσ + Σ Λ σ A†,
+M = −iH − Σ A†Λ, Λ = Σ Γ(E_k − E_l) |l⟩⟨l|A|k⟩⟨k| (SNM eqs. (9) and (18), PHYSICS.md section 3;
+A need not be Hermitian).  For a quadratic H and a coupling written in the a_j, Λ follows from h
+alone and stays sparse; for any other it takes the D eigenvectors of H.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.couplings import Coupling, one_sided_rates
+from manybody.physics.fock import FockBasis, one_body_operator
+from manybody.physics.models import HERMITICITY_TOLERANCE, SingleParticleModel
+from manybody.physics.spectra import EPSILON, linked
+from manybody.physics.vectorise import column_order_to_row_major
+
+Complex = NDArray[np.complex128]
+Real = NDArray[np.float64]
+# Λ, A
+Term = tuple[Any, sp.csr_array]
+
+# A dense Liouvillian of that many states has 16 D⁴ bytes, 268 MB.
+MAX_STATES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ManyBodyModel:
+    """H = Σ h_jk a_j†a_k + an interaction, in an occupation basis.
+
+    basis: of one particle number or of every; one_body: (N, N) Hermitian h, energies in J.
+    interaction: (D, D) Hermitian sparse matrix, as `density_interaction` or
+    `two_body_interaction` make; None for none.  Raises TypeError or ValueError.
+    """
+
+    basis: FockBasis
+    one_body: Any
+    interaction: Any = None
+
+    def __post_init__(self) -> None:
+        arguments.instance("basis", self.basis, FockBasis)
+        matrix = SingleParticleModel(self.one_body).dense_hamiltonian()
+        if len(matrix) != self.basis.n_modes:
+            raise ValueError(f"one_body is of {len(matrix)} modes, basis of {self.basis.n_modes}")
+        object.__setattr__(self, "one_body", matrix)
+        if self.interaction is None:
+            return
+        interaction = sp.csr_array(self.interaction)
+        if interaction.shape != (self.basis.dimension,) * 2:
+            raise ValueError(
+                f"interaction has shape {interaction.shape}: must be "
+                f"({self.basis.dimension}, {self.basis.dimension})"
+            )
+        deviation = float(abs(interaction - interaction.conj().T).max())
+        if not deviation <= HERMITICITY_TOLERANCE * float(abs(interaction).max()):
+            raise ValueError(f"interaction is not Hermitian: max |V - V†| = {deviation:.3g}")
+        object.__setattr__(self, "interaction", interaction)
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether h alone gives the spectrum: no interaction, and no sector cut."""
+        return self.interaction is None and self.basis.is_complete
+
+    @cached_property
+    def hamiltonian(self) -> sp.csr_array:
+        """H as CSR, (D, D)."""
+        result = one_body_operator(self.basis, self.one_body)
+        return result if self.interaction is None else sp.csr_array(result + self.interaction)
+
+    @cached_property
+    def modes(self) -> tuple[Real, NDArray[Any]]:
+        """ω (N,) and V (N, N) of h = V diag(ω) V†, SNM eqs. (1) and (2)."""
+        energies, orbitals = np.linalg.eigh(self.one_body)
+        return energies, orbitals
+
+    @cached_property
+    def eigensystem(self) -> tuple[Real, NDArray[Any]]:
+        """Energies (D,) and eigenvectors (D, D) of H."""
+        energies, vectors = np.linalg.eigh(self.hamiltonian.toarray())
+        return energies, vectors
+
+
+@dataclass(frozen=True, eq=False)
+class HalfFormGenerator:
+    """L[σ] = X(σ) + X(σ†)†, X(σ) = Mσ + Σ Λ σ A†, with all Λ and A as matrices.
+
+    model: gives H; terms: for every coupling the pairs (Λ, A) that belong to it.
+    """
+
+    model: ManyBodyModel
+    terms: tuple[tuple[Term, ...], ...]
+
+    @cached_property
+    def local(self) -> Any:
+        """(D, D) M = −iH − Σ A†Λ."""
+        return sum(map(_decay, self.terms), start=-1j * self.model.hamiltonian)
+
+    def apply(self, sigma: NDArray[Any]) -> Complex:
+        """L[σ] of any (D, D) matrix; complex-linear."""
+        turned = np.ascontiguousarray(np.asarray(sigma).conj().T)
+        everything = [term for terms in self.terms for term in terms]
+        return self._whole(self.local, everything, np.asarray(sigma), turned)
+
+    def dissipate(self, coupling: int, sigma: NDArray[Any]) -> Complex:
+        """D_j[σ] = Λ σ A† − A†Λ σ + h.c. of one coupling, with its Lamb shift if there is one."""
+        terms = self.terms[coupling]
+        turned = np.ascontiguousarray(np.asarray(sigma).conj().T)
+        return self._whole(_decay(terms), terms, np.asarray(sigma), turned)
+
+    def rows(self, columns: slice = slice(None)) -> sp.csr_array:  # noqa: B008
+        """Rows b D + a of the Liouvillian for b in a contiguous range of columns, all a.
+
+        (m D, D²), the index of `assembly.assemble_rows`; communication-free.  For couplings
+        diagonal in the occupation basis row (a, b) has M_ac + (Λ_b)_ac at (c, b) and
+        conj(M_bc + (Λ_a)_bc) at (a, c) with Λ_b = Σ_j ⟨b|A_j|b⟩ Λ_j: at most 2D − 1
+        entries, few when H is quadratic.  Raises ValueError for a range with gaps.
+        """
+        dimension = self.model.basis.dimension
+        start, stop, step = columns.indices(dimension)
+        if step != 1 or stop < start:
+            raise ValueError(f"columns = {columns}: a contiguous range is needed")
+        own = slice(start, stop)
+        identity = sp.csr_array(sp.identity(dimension, dtype=np.complex128))
+        local = sp.csr_array(self.local)
+        # AρB on the index b D + a is kron(Bᵀ, A).
+        result = sp.kron(identity[own], local) + sp.kron(local.conj()[own], identity)
+        for terms in self.terms:
+            for dense, operator in terms:
+                filtered = sp.csr_array(dense)
+                result = result + sp.kron(operator.conj()[own], filtered)
+                result = result + sp.kron(filtered.conj()[own], operator)
+        result = sp.csr_array(result)
+        result.sum_duplicates()
+        return result
+
+    def toarray(self) -> Complex:
+        """(D², D²) on the row-major vec, index a D + b.  Raises ValueError above 64 states."""
+        dimension = self.model.basis.dimension
+        check_dense(dimension)
+        dense: Complex = column_order_to_row_major(self.rows(), dimension).toarray()
+        return dense.astype(np.complex128)
+
+    def _whole(
+        self, local: Any, terms: Sequence[Term], sigma: NDArray[Any], turned: NDArray[Any]
+    ) -> Complex:
+        """X(σ) + X(σ†)†, turned = σ†."""
+        here, there = local @ sigma, local @ turned
+        for filtered, operator in terms:
+            # σA† = (Aσ†)†: the sparse factor stays on the left.
+            here = here + filtered @ (operator @ turned).conj().T
+            there = there + filtered @ (operator @ sigma).conj().T
+        return np.asarray(here + there.conj().T, dtype=np.complex128)
+
+
+def build_redfield_equation(
+    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool = False
+) -> HalfFormGenerator:
+    """The Redfield equation of any couplings; SNM eqs. (9) and (18), PHYSICS.md section 3.
+
+    Raises TypeError or ValueError for couplings that do not fit the basis or whose bath has
+    an infinite rate where it is needed.
+    """
+    couplings = check_couplings(model, couplings, lamb_shift)
+    return HalfFormGenerator(
+        model, tuple((_filtered(model, each, lamb_shift),) for each in couplings)
+    )
+
+
+def build_local_equation(
+    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool = False
+) -> HalfFormGenerator:
+    """Every bath sees the bare site energies h_jj only: −i[H, ρ] + the Davies dissipator of those.
+
+    A = Σ_ω A(ω) by the energies that a_j and a_j†a_k take from uncoupled sites; for a_j alone
+    γ(h_jj), for n_j γ(0).  The local approach of LK.  Raises ValueError for a coupling that
+    is not written in the a_j.
+    """
+    couplings = check_couplings(model, couplings, lamb_shift)
+    sites = np.diagonal(model.one_body).real
+    tolerance = 8.0 * EPSILON * np.sqrt(len(sites)) * float(np.abs(sites).max())
+    terms = []
+    for coupling in couplings:
+        if not coupling.is_field:
+            raise ValueError("the local equation takes couplings written in the a_j only")
+        field = coupling.operator
+        frequencies = field.frequencies(sites)
+        own = []
+        for mask, omega in _groups(frequencies, field.amplitudes != 0, tolerance):
+            part = field.times(mask)
+            rate = one_sided_rates(coupling.bath, np.ones(1), np.array([omega]), lamb_shift)[0]
+            matrix = part.operator(model.basis)
+            own.append((rate * matrix, matrix))
+        terms.append(tuple(own))
+    return HalfFormGenerator(model, tuple(terms))
+
+
+def check_couplings(
+    model: object, couplings: Sequence[Coupling], lamb_shift: object
+) -> list[Coupling]:
+    """`couplings` as a list that fits the model.  Raises TypeError or ValueError."""
+    arguments.instance("model", model, ManyBodyModel)
+    assert isinstance(model, ManyBodyModel)
+    arguments.boolean("lamb_shift", lamb_shift)
+    checked = list(couplings)
+    for coupling in checked:
+        arguments.instance("coupling", coupling, Coupling)
+        coupling.matrix(model.basis)
+    return checked
+
+
+def check_dense(dimension: int) -> None:
+    """ValueError when a dense Liouvillian of that many states would not fit."""
+    if dimension > MAX_STATES:
+        raise ValueError(
+            f"{dimension} states: a dense Liouvillian has 16 D⁴ bytes, "
+            f"allowed are at most {MAX_STATES} states"
+        )
+
+
+def _decay(terms: Sequence[Term]) -> Any:
+    """(D, D) −Σ A†Λ."""
+    return sum(-(operator.conj().T @ filtered) for filtered, operator in terms)
+
+
+def _filtered(model: ManyBodyModel, coupling: Coupling, lamb_shift: bool) -> Term:
+    """Λ and A of one coupling."""
+    matrix = coupling.matrix(model.basis)
+    if coupling.is_field and model.is_quadratic:
+        energies, orbitals = model.modes
+        field = coupling.operator.to_modes(orbitals)
+        rates = one_sided_rates(
+            coupling.bath, field.amplitudes, field.frequencies(energies), lamb_shift
+        )
+        return field.times(rates).to_sites(orbitals).operator(model.basis), matrix
+    energies, vectors = model.eigensystem
+    elements = vectors.conj().T @ (matrix @ vectors)
+    rates = one_sided_rates(
+        coupling.bath, elements, energies[None, :] - energies[:, None], lamb_shift
+    )
+    return vectors @ (rates * elements) @ vectors.conj().T, matrix
+
+
+def _groups(
+    frequencies: Real, present: NDArray[np.bool_], tolerance: float
+) -> list[tuple[NDArray[np.bool_], float]]:
+    """Masks of the present elements that share a frequency, with that frequency."""
+    values = np.unique(frequencies[present])
+    if values.size == 0:
+        return []
+    labels = linked(values, tolerance)
+    groups = []
+    for label in range(int(labels[-1]) + 1):
+        members = values[labels == label]
+        omega = 0.0 if np.any(members == 0.0) else float(members.mean())
+        groups.append((present & np.isin(frequencies, members), omega))
+    return groups

@@ -1,0 +1,289 @@
+"""The Davies equation of many particles, by definition, in an eigenbasis of H.
+
+dρ/dt = −i[H, ρ] + Σ_{j,ω} (Γ_j(ω) [A_j(ω) ρ A_j(ω)† − A_j(ω)†A_j(ω) ρ] + h.c.) with
+A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k|: the part (l, n) ← (k, m) with E_k − E_l = E_m − E_n of
+the Redfield equation (PHYSICS.md section 4; any A_j).  Which frequencies are equal is said by
+labels.  For a quadratic H they are those of the modes: c_m takes ω_m and c_m†c_n takes
+ω_n − ω_m whatever the D levels, so at most N² numbers are compared and not D².
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.couplings import Coupling, OneBody, one_sided_rates
+from manybody.physics.fock import fock_rotation
+from manybody.physics.many_body import ManyBodyModel, check_couplings, check_dense
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    EPSILON,
+    Clustering,
+    Spectrum,
+    cluster_bohr_frequencies,
+    degeneracy_tolerance,
+    give_cached,
+    linked,
+)
+
+Complex = NDArray[np.complex128]
+Real = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Pairs of transitions of equal frequency: 40 bytes each while they are sorted.
+MAX_PAIRS = 40_000_000
+LABELS = ("modes", "energies", "distinct")
+
+
+@dataclass(frozen=True, eq=False)
+class SecularGenerator:
+    """Davies generator in the eigenbasis H = W diag(E) W†.
+
+    energies: (D,) E; vectors: (D, D) W; gains: for every coupling the (D², D²) matrix of
+    Σ_ω γ(ω) A(ω) ρ A(ω)† on the row-major vec in the eigenbasis; losses: for every coupling
+    the (D, D) matrix K = Σ_ω Γ(ω) A(ω)†A(ω), of which K + K† decays and (K − K†)/2i shifts.
+    """
+
+    model: ManyBodyModel
+    energies: Real
+    vectors: NDArray[Any]
+    gains: tuple[sp.csr_array, ...]
+    losses: tuple[sp.csr_array, ...]
+
+    def apply(self, sigma: NDArray[Any]) -> Complex:
+        """L[σ] of any (D, D) matrix in the occupation basis; complex-linear."""
+        turned = self._to_energy(sigma)
+        result = -1j * (self.energies[:, None] - self.energies) * turned
+        return self._to_sites(result + _dissipated(self._gain, self._loss, turned))
+
+    def dissipate(self, coupling: int, sigma: NDArray[Any]) -> Complex:
+        """D_j[σ] of one coupling, with its Lamb shift if there is one."""
+        turned = self._to_energy(sigma)
+        return self._to_sites(_dissipated(self.gains[coupling], self.losses[coupling], turned))
+
+    def toarray(self) -> Complex:
+        """(D², D²) on the row-major vec, index a D + b.  Raises ValueError above 64 states."""
+        dimension = len(self.energies)
+        check_dense(dimension)
+        identity = sp.identity(dimension)
+        matrix = self._gain - sp.kron(self._loss, identity) - sp.kron(identity, self._loss.conj())
+        matrix = matrix.toarray().astype(np.complex128)
+        differences = self.energies[:, None] - self.energies
+        matrix[np.diag_indices_from(matrix)] -= 1j * differences.ravel()
+        turn = np.kron(self.vectors, self.vectors.conj())
+        return np.asarray(turn @ matrix @ turn.conj().T)
+
+    @cached_property
+    def _gain(self) -> sp.csr_array:
+        dimension = len(self.energies)
+        return sum(self.gains, start=sp.csr_array((dimension**2,) * 2))
+
+    @cached_property
+    def _loss(self) -> sp.csr_array:
+        dimension = len(self.energies)
+        return sum(self.losses, start=sp.csr_array((dimension,) * 2))
+
+    def _to_energy(self, sigma: NDArray[Any]) -> NDArray[Any]:
+        return self.vectors.conj().T @ np.asarray(sigma) @ self.vectors
+
+    def _to_sites(self, sigma: NDArray[Any]) -> Complex:
+        return np.asarray(self.vectors @ sigma @ self.vectors.conj().T, dtype=np.complex128)
+
+
+def _dissipated(gain: sp.csr_array, loss: sp.csr_array, sigma: NDArray[Any]) -> NDArray[Any]:
+    """Σ γ A σ A† − Kσ − σK† in the eigenbasis."""
+    gained = (gain @ sigma.ravel()).reshape(sigma.shape)
+    return gained - loss @ sigma - (loss @ sigma.conj().T).conj().T
+
+
+@dataclass(frozen=True, eq=False)
+class _Elements:
+    """Elements ⟨l|A|k⟩ of one coupling, the label of each, and the frequency of each label."""
+
+    targets: Index
+    sources: Index
+    values: NDArray[Any]
+    labels: Index
+    frequencies: Real
+
+
+def build_davies_equation(
+    model: ManyBodyModel,
+    couplings: Sequence[Coupling],
+    lamb_shift: bool = False,
+    labels: str | None = None,
+) -> SecularGenerator:
+    """The Davies equation of any couplings; SNM eq. (11) and below (18), PHYSICS.md section 4.
+
+    labels: which Bohr frequencies are equal: "modes" by the modes of a quadratic H, with all
+        couplings written in the a_j; "energies" by the clustering rule of `spectra` on all
+        differences of the D energies; None the first where it is possible.  "distinct" keeps
+        all transitions between levels apart, which is wrong for every quadratic H of more than
+        one particle: it shows what the secular approximation taken literally does.
+    Raises ValueError when labels are wanted that the model does not have, when it cannot be
+    decided which frequencies coincide, or when more than 40 million pairs of transitions do.
+    """
+    couplings = check_couplings(model, couplings, lamb_shift)
+    by_modes = model.is_quadratic and all(coupling.is_field for coupling in couplings)
+    chosen = labels or ("modes" if by_modes else "energies")
+    arguments.choice("labels", chosen, LABELS)
+    if chosen == "modes" and not by_modes:
+        raise ValueError(
+            "labels = 'modes': H must be quadratic, no sector cut and all couplings in the a_j"
+        )
+    if chosen == "energies" or not by_modes:
+        energies, vectors = model.eigensystem
+        turned = [
+            vectors.conj().T @ (coupling.matrix(model.basis) @ vectors) for coupling in couplings
+        ]
+        elements = _label_by_energies(model, energies, turned, chosen == "distinct")
+    else:
+        mode_energies, orbitals = model.modes
+        energies = model.basis.occupations @ mode_energies
+        vectors = fock_rotation(model.basis, orbitals)
+        elements = _label_by_modes(model, couplings)
+        if chosen == "distinct":
+            elements = [_separate(each, energies) for each in elements]
+    pairs = [
+        _secular(each, coupling.bath, lamb_shift, model.basis.dimension)
+        for each, coupling in zip(elements, couplings)
+    ]
+    gains, losses = zip(*pairs) if pairs else ((), ())
+    return SecularGenerator(model, energies, vectors, tuple(gains), tuple(losses))
+
+
+def _label_by_modes(model: ManyBodyModel, couplings: Sequence[Coupling]) -> list[_Elements]:
+    """Elements in the basis of modes, labelled by the mode or pair of modes that they move.
+
+    Pairs follow the clustering rule for the N levels of h; modes are equal when degenerate.
+    """
+    energies, orbitals = model.modes
+    fields = [coupling.operator.to_modes(orbitals) for coupling in couplings]
+    squares = [np.abs(field.amplitudes) ** 2 for field in fields if isinstance(field, OneBody)]
+    norm = float(np.abs(energies).max())
+    pair_tolerance = _merging_tolerance(energies, norm, sum(squares)) if squares else 0.0
+    mode_tolerance = 8.0 * np.sqrt(len(energies)) * EPSILON * norm
+    result = []
+    for field in fields:
+        tolerance = pair_tolerance if isinstance(field, OneBody) else mode_tolerance
+        frequencies = field.frequencies(energies).ravel()
+        groups, merged = _group(frequencies, tolerance)
+        targets, sources, values, indices = field.transitions(model.basis)
+        result.append(_Elements(targets, sources, values, groups[indices], merged))
+    return result
+
+
+def _label_by_energies(
+    model: ManyBodyModel, energies: Real, turned: Sequence[NDArray[Any]], distinct: bool
+) -> list[_Elements]:
+    """Elements in the eigenbasis of H, labelled by the clustering rule for all differences."""
+    dimension = len(energies)
+    norms = [max(float(np.linalg.norm(matrix, 2)), 1e-300) for matrix in turned]
+    # In units of the norm, as the rule for what is rounding has it.
+    squares = sum((np.abs(m) / norm) ** 2 for m, norm in zip(turned, norms))
+    weights = np.asarray(squares + np.zeros((dimension, dimension)))
+    weights = weights + weights.T
+    norm = float(np.abs(energies).max())
+    present = weights > dimension * (8.0 * EPSILON) ** 2
+    np.fill_diagonal(present, True)
+    targets, sources = np.nonzero(present)
+    frequencies = energies[sources] - energies[targets]
+    if distinct:
+        tolerance = 0.0
+    else:
+        tolerance = _merging_tolerance(energies, norm, weights)
+    groups, merged = _group(frequencies, tolerance)
+    elements = [
+        _Elements(targets, sources, matrix[targets, sources], groups, merged) for matrix in turned
+    ]
+    return [_separate(each, energies) for each in elements] if distinct else elements
+
+
+def _separate(elements: _Elements, energies: Real) -> _Elements:
+    """The same elements, a label of its own for each but those of the diagonal, which share 0."""
+    targets, sources = elements.targets, elements.sources
+    keys = np.where(targets == sources, 0, 1 + targets * len(energies) + sources)
+    unique, labels = np.unique(keys, return_inverse=True)
+    frequencies = np.zeros(len(unique))
+    frequencies[labels] = energies[sources] - energies[targets]
+    return _Elements(targets, sources, elements.values, labels, frequencies)
+
+
+def _merging_tolerance(energies: Real, norm: float, weights: Any) -> float:
+    """Distance up to which the rule of `spectra` links the Bohr frequencies of these levels.
+
+    weights: (n, n) Σ_j |⟨l|A_j|k⟩|².  Raises ValueError when the rule cannot decide.
+    """
+    n = len(energies)
+    vectors = np.eye(n)
+    spectrum = Spectrum(energies[None], vectors[None], np.array([norm]), np.ones(n, dtype=bool))
+    give_cached(spectrum, weights=np.asarray(weights)[None])
+    clustering: Clustering = cluster_bohr_frequencies(spectrum)[0]
+    if clustering.verdict == AMBIGUOUS:
+        raise ValueError(
+            f"{clustering.merged_neighbours} Bohr frequencies lie within "
+            f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
+            "the Davies generator is not determined"
+        )
+    return degeneracy_tolerance(spectrum)
+
+
+def _group(frequencies: Real, tolerance: float) -> tuple[Index, Real]:
+    """Label of every frequency and the frequency of every label; the one that holds 0 is 0."""
+    order = np.argsort(frequencies, kind="stable")
+    ordered = frequencies[order]
+    groups = np.empty(len(frequencies), dtype=np.int64)
+    groups[order] = linked(ordered, tolerance)
+    counts = np.bincount(groups)
+    merged = np.bincount(groups, weights=frequencies) / counts
+    merged[groups[frequencies == 0.0]] = 0.0
+    return groups, merged
+
+
+def _secular(
+    elements: _Elements, bath: Any, lamb_shift: bool, dimension: int
+) -> tuple[sp.csr_array, sp.csr_array]:
+    """Σ_ω γ(ω) A(ω) ρ A(ω)† on the row-major vec, and K = Σ_ω Γ(ω) A(ω)†A(ω).
+
+    Both from the same pairs of elements, so that the trace is kept to rounding.
+    """
+    present = np.flatnonzero(elements.values)
+    order = present[np.argsort(elements.labels[present], kind="stable")]
+    targets, sources = elements.targets[order], elements.sources[order]
+    values, labels = elements.values[order], elements.labels[order]
+    if len(order) == 0:
+        return sp.csr_array((dimension**2,) * 2), sp.csr_array((dimension,) * 2)
+    sizes = np.bincount(labels, minlength=len(elements.frequencies))
+    count = int(np.sum(sizes.astype(np.int64) ** 2))
+    if count > MAX_PAIRS:
+        raise ValueError(
+            f"{count} pairs of transitions share a Bohr frequency: at most {MAX_PAIRS} are allowed"
+        )
+    largest = np.zeros(len(sizes))
+    np.maximum.at(largest, labels, np.abs(values))
+    rates = one_sided_rates(bath, largest, elements.frequencies, lamb_shift)
+    starts = np.cumsum(sizes) - sizes
+    # Every element p with every element q of its label.
+    partners = sizes[labels]
+    p = np.repeat(np.arange(len(order)), partners)
+    q = np.arange(count) - np.repeat(np.cumsum(partners) - partners, partners)
+    q += starts[labels[p]]
+    products = values[p] * values[q].conj()
+    gain = sp.csr_array(
+        (
+            2.0 * rates.real[labels[p]] * products,
+            (targets[p] * dimension + targets[q], sources[p] * dimension + sources[q]),
+        ),
+        shape=(dimension**2,) * 2,
+    )
+    same = targets[p] == targets[q]
+    p, q, products = p[same], q[same], products[same]
+    loss = sp.csr_array(
+        (rates[labels[p]] * products, (sources[q], sources[p])), shape=(dimension,) * 2
+    )
+    return gain, loss

@@ -1,0 +1,648 @@
+"""Redfield, Davies and local equations of many particles against definitions, laws and limits."""
+
+import many_body_oracles as slow
+import numpy as np
+import oracles
+import pytest
+from conftest import hamiltonians
+
+import manybody as mb
+from manybody.physics import reference
+from manybody.physics.couplings import (
+    Coupling,
+    OneBody,
+    density_coupling,
+    exchange_couplings,
+    hermitian_coupling,
+)
+from manybody.physics.fock import (
+    FockBasis,
+    correlation_matrix,
+    density_interaction,
+    edge_weight,
+    fock_state,
+    gaussian_state,
+    number_operator,
+)
+from manybody.physics.many_body import (
+    ManyBodyModel,
+    build_local_equation,
+    build_redfield_equation,
+)
+from manybody.physics.secular import build_davies_equation
+from manybody.physics.small_systems import currents, propagate, stationary_state
+
+BOTH = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+CASES = [pytest.param(h, sites, id=name) for name, h, sites in hamiltonians() if len(h) <= 6]
+
+
+def leads(n, identical=False):
+    """(site, reservoir, strength), all of them different unless `identical`."""
+    if identical:
+        return [(site, slow.FlatLead(0.5, 2.0, 0.2), 0.6) for site in range(n)]
+    return [
+        (
+            site,
+            slow.FlatLead(0.4 + 0.1 * site, 1.0 + 0.7 * site, 0.3 - 0.4 * site),
+            0.7 - 0.2 * site,
+        )
+        for site in range(n)
+    ]
+
+
+def exchanges(n, contacts, graded=True):
+    return [
+        each
+        for site, reservoir, strength in contacts
+        for each in exchange_couplings(n, site, reservoir, strength, graded)
+    ]
+
+
+def pairs_of(operators, contacts, lamb_shift):
+    return [
+        pair
+        for site, reservoir, strength in contacts
+        for pair in slow.exchange_pairs(operators[site], reservoir, strength, lamb_shift)
+    ]
+
+
+def random_matrix(rng, dimension):
+    return rng.normal(size=(dimension,) * 2) + 1j * rng.normal(size=(dimension,) * 2)
+
+
+def even_state(rng, basis):
+    """A random state without coherence between even and odd particle numbers."""
+    root = random_matrix(rng, basis.dimension)
+    rho = root @ root.conj().T
+    rho[basis.parities[:, None] != basis.parities] = 0.0
+    return rho / np.trace(rho)
+
+
+def chain(n, v=0.9):
+    """A disordered t-V chain, its h complex, in the sector of about half filling."""
+    rng = np.random.default_rng(n)
+    h = oracles.random_hermitian(rng, n)
+    bonds = np.zeros((n, n))
+    bonds[np.arange(n - 1), np.arange(1, n)] = v
+    return h, bonds
+
+
+# ---- against definitions ---------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize(("matrix", "sites"), CASES)
+def test_one_particle_is_the_single_particle_equation(matrix, sites, bath, lamb_shift):
+    """Complex and degenerate h, full and partial coupling: the generators of the house."""
+    n = len(matrix)
+    single = mb.SingleParticleModel(matrix, sites)
+    model = ManyBodyModel(FockBasis(n, n_particles=1), matrix)
+    couplings = [density_coupling(n, j, bath) for j in (range(n) if sites is None else sites)]
+    redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
+    expected = mb.redfield_liouvillian(single, bath, lamb_shift).toarray()
+    np.testing.assert_allclose(redfield, expected, atol=1e-12)
+    expected = mb.davies_liouvillian(single, bath, lamb_shift).toarray()
+    for labels in ("modes", "energies"):
+        davies = build_davies_equation(model, couplings, lamb_shift, labels).toarray()
+        np.testing.assert_allclose(davies, expected, atol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize("interacting", [False, True], ids=["free", "t-V"])
+@pytest.mark.parametrize("statistics", ["fermion", "boson"])
+def test_densities_of_a_sector_by_definition(bath, lamb_shift, interacting, statistics):
+    n, number = 4, 2
+    h, bonds = chain(n)
+    basis = FockBasis(n, statistics, n_particles=number)
+    interaction = density_interaction(basis, bonds + 0.3 * np.eye(n)) if interacting else None
+    model = ManyBodyModel(basis, h, interaction)
+    sites = [0, 1, 3]
+    couplings = [density_coupling(n, site, bath) for site in sites]
+    matrices = [number_operator(basis, site).toarray().astype(complex) for site in sites]
+    dense = model.hamiltonian.toarray()
+    redfield = build_redfield_equation(model, couplings, lamb_shift)
+    expected = reference.redfield_liouvillian(dense, matrices, bath, lamb_shift)
+    np.testing.assert_allclose(redfield.toarray(), expected, atol=1e-12)
+    davies = build_davies_equation(model, couplings, lamb_shift)
+    expected = reference.davies_liouvillian(dense, matrices, bath, lamb_shift, 1e-10)
+    np.testing.assert_allclose(davies.toarray(), expected, atol=1e-12)
+
+
+@BOTH
+def test_any_hermitian_coupling_by_definition(rng, bath, lamb_shift):
+    """Dense and one-body operators off the diagonal, with different baths, free and not."""
+    n = 3
+    basis = FockBasis(n)
+    h, bonds = chain(n)
+    other = mb.OhmicBath(0.3, 4.0, 1.0)
+    dense = oracles.random_hermitian(rng, basis.dimension)
+    current = np.array([[0.0, 1j, 0.0], [-1j, 0.4, 0.5], [0.0, 0.5, 0.0]])
+    couplings = [hermitian_coupling(dense, bath), Coupling(OneBody(current), other)]
+    hop = slow.quadratic(slow.ladder_operators(n), current)
+    eta = [each.eta if lamb_shift else None for each in (bath, other)]
+    pairs = [(dense, bath.gamma, eta[0]), (hop, other.gamma, eta[1])]
+    for interaction in (None, density_interaction(basis, bonds)):
+        model = ManyBodyModel(basis, h, interaction)
+        matrix = model.hamiltonian.toarray()
+        redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
+        np.testing.assert_allclose(redfield, slow.redfield(matrix, pairs), atol=1e-12)
+        davies = build_davies_equation(model, couplings, lamb_shift).toarray()
+        np.testing.assert_allclose(davies, slow.davies(matrix, pairs), atol=1e-11)
+    # Of a quadratic H, frequencies of the one-body coupling alone follow from the modes.
+    model = ManyBodyModel(basis, h)
+    davies = build_davies_equation(model, couplings[1:], lamb_shift, "modes").toarray()
+    expected = slow.davies(model.hamiltonian.toarray(), pairs[1:])
+    np.testing.assert_allclose(davies, expected, atol=1e-11)
+
+
+@BOTH
+@pytest.mark.parametrize("graded", [True, False])
+@pytest.mark.parametrize("interacting", [False, True], ids=["free", "t-V"])
+def test_exchange_by_definition(lamb_shift, graded, interacting):
+    """Three fermion sites, J, T and μ all different, the whole superoperator."""
+    n = 3
+    h, bonds = chain(n)
+    basis = FockBasis(n)
+    model = ManyBodyModel(basis, h, density_interaction(basis, bonds) if interacting else None)
+    contacts = leads(n)
+    a = slow.ladder_operators(n)
+    if graded:
+        a = [np.diag(basis.parities) @ each for each in a]
+    pairs = pairs_of(a, contacts, lamb_shift)
+    couplings = exchanges(n, contacts, graded)
+    dense = model.hamiltonian.toarray()
+    redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(redfield, slow.redfield(dense, pairs), atol=1e-12)
+    davies = build_davies_equation(model, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(davies, slow.davies(dense, pairs), atol=1e-11)
+
+
+@BOTH
+def test_truncated_bosons_by_definition(lamb_shift):
+    """Of a basis cut within sectors h does not give the spectrum: the D levels do."""
+    h = oracles.random_hermitian(np.random.default_rng(3), 2) + 2.0 * np.eye(2)
+    basis = FockBasis(2, "boson", max_occupation=2)
+    model = ManyBodyModel(basis, h)
+    assert not model.is_quadratic
+    contacts = [(0, slow.BoseReservoir(0.5, 2.0, -0.2), 0.6)]
+    pairs = pairs_of(slow.ladder_operators(2, "boson", 2), contacts, lamb_shift)
+    couplings = exchanges(2, contacts)
+    dense = model.hamiltonian.toarray()
+    redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(redfield, slow.redfield(dense, pairs), atol=1e-12)
+    davies = build_davies_equation(model, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(davies, slow.davies(dense, pairs), atol=1e-11)
+    with pytest.raises(ValueError, match="labels = 'modes'"):
+        build_davies_equation(model, couplings, labels="modes")
+
+
+# ---- interfaces of one generator -------------------------------------------------------------
+
+
+def generators(bath, lamb_shift):
+    """(name, generator) of sparse and dense Λ, densities and exchange, Davies, local."""
+    h, bonds = chain(4)
+    sector, whole = FockBasis(4, n_particles=2), FockBasis(3)
+    free = ManyBodyModel(sector, h)
+    interacting = ManyBodyModel(sector, h, density_interaction(sector, bonds))
+    open_system = ManyBodyModel(whole, h[:3, :3])
+    densities = [density_coupling(4, site, bath) for site in (0, 2)]
+    exchange = exchanges(3, leads(3))
+    return [
+        ("free", build_redfield_equation(free, densities, lamb_shift)),
+        ("t-V", build_redfield_equation(interacting, densities, lamb_shift)),
+        ("open", build_redfield_equation(open_system, exchange, lamb_shift)),
+        ("local densities", build_local_equation(interacting, densities, lamb_shift)),
+        ("local", build_local_equation(open_system, exchange, lamb_shift)),
+        ("Davies", build_davies_equation(free, densities, lamb_shift)),
+        ("Davies t-V", build_davies_equation(interacting, densities, lamb_shift)),
+        ("Davies open", build_davies_equation(open_system, exchange, lamb_shift)),
+    ]
+
+
+@BOTH
+def test_matrix_rows_application_and_shares_agree(rng, bath, lamb_shift):
+    """And trace and Hermiticity are kept, on any complex matrix."""
+    for name, generator in generators(bath, lamb_shift):
+        dimension = generator.model.basis.dimension
+        matrix = generator.toarray()
+        sigma = random_matrix(rng, dimension)
+        image = (matrix @ sigma.ravel()).reshape(dimension, dimension)
+        np.testing.assert_allclose(generator.apply(sigma), image, atol=1e-12, err_msg=name)
+        dense = generator.model.hamiltonian.toarray()
+        n_couplings = 6 if "open" in name or name == "local" else 2
+        parts = sum(generator.dissipate(index, sigma) for index in range(n_couplings))
+        unitary = -1j * (dense @ sigma - sigma @ dense)
+        np.testing.assert_allclose(unitary + parts, image, atol=1e-12, err_msg=name)
+        assert np.abs(np.eye(dimension).ravel() @ matrix).max() < 1e-13
+        adjoint = generator.apply(sigma.conj().T)
+        np.testing.assert_allclose(adjoint, image.conj().T, atol=1e-12, err_msg=name)
+
+
+@BOTH
+def test_rows_of_some_columns(bath, lamb_shift):
+    """Rows b D + a of any range of columns b; for densities at most 2D − 1 entries each."""
+    for name, generator in generators(bath, lamb_shift)[:5]:
+        dimension = generator.model.basis.dimension
+        every = generator.rows()
+        order = np.arange(dimension**2).reshape(dimension, dimension).T.ravel()
+        expected = generator.toarray()[np.ix_(order, order)]
+        np.testing.assert_allclose(every.toarray(), expected, atol=1e-15, err_msg=name)
+        for own in (slice(0, 2), slice(2, dimension), slice(1, 1)):
+            some = generator.rows(own)
+            assert some.shape == ((own.stop - own.start) * dimension, dimension**2)
+            own_rows = slice(own.start * dimension, own.stop * dimension)
+            np.testing.assert_array_equal(some.toarray(), every[own_rows].toarray())
+        if name in ("free", "t-V", "local densities"):
+            assert np.diff(every.indptr).max() <= 2 * dimension - 1
+    with pytest.raises(ValueError, match="contiguous"):
+        generators(bath, False)[0][1].rows(slice(0, 6, 2))
+
+
+def test_rows_of_a_quadratic_system_are_sparse(bath):
+    """Λ_j of a quadratic H moves one particle: 1 + n(N − n) of the D columns."""
+    n, number = 8, 4
+    basis = FockBasis(n, n_particles=number)
+    model = ManyBodyModel(basis, oracles.random_hermitian(np.random.default_rng(1), n))
+    generator = build_redfield_equation(model, [density_coupling(n, j, bath) for j in range(n)])
+    rows = generator.rows(slice(30, 33))
+    assert np.diff(rows.indptr).max() <= 2 * (number * (n - number)) + 1 < basis.dimension
+
+
+# ---- laws ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interacting", [False, True], ids=["free", "t-V"])
+def test_grand_canonical_state_is_stationary(interacting):
+    """Equal β and μ, unequal J, no Lamb shift: contact by contact, for Redfield and Davies."""
+    n = 3
+    h, bonds = chain(n)
+    basis = FockBasis(n)
+    model = ManyBodyModel(basis, h, density_interaction(basis, bonds) if interacting else None)
+    beta, mu = 1.7, 0.35
+    contacts = [(site, slow.FlatLead(0.5, beta, mu), 0.8 - 0.2 * site) for site in (0, 2)]
+    dense = model.hamiltonian.toarray() - mu * number_operator(basis).toarray()
+    gibbs = oracles.gibbs(dense, beta)
+    couplings = exchanges(n, contacts)
+    for generator in (
+        build_redfield_equation(model, couplings),
+        build_davies_equation(model, couplings),
+        build_davies_equation(model, couplings, lamb_shift=True),
+    ):
+        assert np.abs(generator.apply(gibbs)).max() < 1e-14
+        contact = generator.dissipate(2, gibbs) + generator.dissipate(3, gibbs)
+        assert np.abs(contact - np.trace(contact)).max() < 1e-3
+        np.testing.assert_allclose(stationary_state(generator), gibbs, atol=1e-11)
+    contact = [build_redfield_equation(model, couplings).dissipate(j, gibbs) for j in (2, 3)]
+    assert np.abs(contact[0]).max() > 1e-3
+    assert np.abs(contact[0] + contact[1]).max() < 1e-14
+    shifted = build_redfield_equation(model, couplings, lamb_shift=True)
+    assert np.abs(shifted.apply(gibbs)).max() > 1e-4
+
+
+def test_canonical_state_is_stationary_under_densities(bath):
+    h, bonds = chain(4)
+    basis = FockBasis(4, n_particles=2)
+    model = ManyBodyModel(basis, h, density_interaction(basis, bonds))
+    couplings = [density_coupling(4, site, bath) for site in range(4)]
+    gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
+    for build in (build_redfield_equation, build_davies_equation):
+        assert np.abs(build(model, couplings).apply(gibbs)).max() < 1e-14
+        np.testing.assert_allclose(stationary_state(build(model, couplings)), gibbs, atol=1e-10)
+
+
+@BOTH
+def test_covariance_under_other_modes(rng, bath, lamb_shift):
+    """h → uhu†, A → the same operator in the turned modes: L turns with the Fock unitary."""
+    from manybody.physics.fock import fock_rotation
+
+    n = 4
+    basis = FockBasis(n, n_particles=2)
+    h = oracles.random_hermitian(rng, n)
+    turn = oracles.random_unitary(rng, n)
+    fields = [OneBody(np.diag(np.eye(n)[site])) for site in (0, 2)]
+    turned = [OneBody(turn @ field.amplitudes @ turn.conj().T) for field in fields]
+    big = fock_rotation(basis, turn)
+    both = np.kron(big, big.conj())
+    for build in (build_redfield_equation, build_davies_equation):
+        here = build(
+            ManyBodyModel(basis, h), [Coupling(field, bath) for field in fields], lamb_shift
+        ).toarray()
+        there = build(
+            ManyBodyModel(basis, turn @ h @ turn.conj().T),
+            [Coupling(field, bath) for field in turned],
+            lamb_shift,
+        ).toarray()
+        np.testing.assert_allclose(there, both @ here @ both.conj().T, atol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["bipartite", "ring", "flat"])
+def test_degenerate_modes_and_gaps(bath, lamb_shift, kind):
+    """±ω pairs, degenerate pairs of modes, H ∝ n: labels by modes are the definition."""
+    n = 4
+    h = {
+        "bipartite": oracles.bipartite_hamiltonian(np.random.default_rng(2), n),
+        "ring": oracles.ring_hamiltonian(n),
+        "flat": 0.7 * np.eye(n),
+    }[kind]
+    sector = ManyBodyModel(FockBasis(n, n_particles=2), h)
+    couplings = [density_coupling(n, site, bath) for site in (0, 1)]
+    matrices = [number_operator(sector.basis, site).toarray() for site in (0, 1)]
+    expected = reference.davies_liouvillian(
+        sector.hamiltonian.toarray(), matrices, bath, lamb_shift, 1e-10
+    )
+    for labels in ("modes", "energies"):
+        davies = build_davies_equation(sector, couplings, lamb_shift, labels).toarray()
+        np.testing.assert_allclose(davies, expected, atol=1e-12)
+    n = 3
+    whole = ManyBodyModel(FockBasis(n), h[:n, :n] if kind == "flat" else np.roll(np.eye(n), 1, 0)
+                          + np.roll(np.eye(n), -1, 0))  # fmt: skip
+    contacts = leads(n)[:2]
+    a = [np.diag(whole.basis.parities) @ each for each in slow.ladder_operators(n)]
+    expected = slow.davies(whole.hamiltonian.toarray(), pairs_of(a, contacts, lamb_shift))
+    davies = build_davies_equation(whole, exchanges(n, contacts), lamb_shift).toarray()
+    np.testing.assert_allclose(davies, expected, atol=1e-11)
+
+
+# ---- linear coupling: correlation matrices and the theorem -----------------------------------
+
+
+BUILDERS = {
+    "redfield": build_redfield_equation,
+    "davies": build_davies_equation,
+    "local": build_local_equation,
+}
+
+
+@BOTH
+@pytest.mark.parametrize("frame", list(BUILDERS))
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_fermion_correlations_close(rng, n, frame, lamb_shift):
+    """tr(a_p†a_q L[ρ]) = −(RC + CR†) + F + F† on even ρ, all J, T, μ different, h complex."""
+    h = oracles.random_hermitian(rng, n)
+    model = ManyBodyModel(FockBasis(n), h)
+    contacts = leads(n)
+    relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, frame)
+    for graded in (True, False):
+        generator = BUILDERS[frame](model, exchanges(n, contacts, graded), lamb_shift)
+        rho = even_state(rng, model.basis)
+        c = correlation_matrix(model.basis, rho)
+        expected = -(relaxation @ c + c @ relaxation.conj().T) + source + source.conj().T
+        change = correlation_matrix(model.basis, generator.apply(rho))
+        np.testing.assert_allclose(change, expected, atol=1e-12)
+
+
+@BOTH
+def test_degenerate_fermion_correlations_close(rng, lamb_shift):
+    h = oracles.ring_hamiltonian(4)
+    model = ManyBodyModel(FockBasis(4), h)
+    contacts = leads(4)[:3]
+    relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, "davies")
+    generator = build_davies_equation(model, exchanges(4, contacts), lamb_shift)
+    rho = even_state(rng, model.basis)
+    c = correlation_matrix(model.basis, rho)
+    expected = -(relaxation @ c + c @ relaxation.conj().T) + source + source.conj().T
+    change = correlation_matrix(model.basis, generator.apply(rho))
+    np.testing.assert_allclose(change, expected, atol=1e-12)
+
+
+@BOTH
+def test_odd_operators_need_the_graded_sign(rng, lamb_shift):
+    """⟨a_q⟩ of any σ obeys d⟨a⟩/dt = −R⟨a⟩ with the parity in A, and not without it."""
+    n = 3
+    h = oracles.random_hermitian(rng, n)
+    model = ManyBodyModel(FockBasis(n), h)
+    contacts = leads(n)
+    relaxation, _ = slow.linear_coupling_matrices(h, contacts, lamb_shift)
+    a = slow.ladder_operators(n)
+    sigma = random_matrix(rng, 8)
+    expected = -relaxation @ np.array([np.trace(each @ sigma) for each in a])
+    errors = {}
+    for graded in (True, False):
+        generator = build_redfield_equation(model, exchanges(n, contacts, graded), lamb_shift)
+        change = generator.apply(sigma)
+        found = np.array([np.trace(each @ change) for each in a])
+        errors[graded] = np.abs(found - expected).max()
+    assert errors[True] < 1e-12
+    assert errors[False] > 0.1
+
+
+@BOTH
+@pytest.mark.parametrize("frame", list(BUILDERS))
+def test_boson_correlations_close_away_from_the_edge(rng, frame, lamb_shift):
+    """Exactly on states two particles below the edge; off by the weight at the edge otherwise."""
+    h = oracles.random_hermitian(rng, 2) + 2.0 * np.eye(2)
+    contacts = [
+        (0, slow.BoseReservoir(0.5, 2.0, -0.2), 0.6),
+        (1, slow.BoseReservoir(0.8, 1.1, -0.5), 0.3),
+    ]
+    relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, frame)
+
+    def error(basis, rho):
+        generator = BUILDERS[frame](ManyBodyModel(basis, h), exchanges(2, contacts), lamb_shift)
+        c = correlation_matrix(basis, rho)
+        expected = -(relaxation @ c + c @ relaxation.conj().T) + source + source.conj().T
+        return np.abs(correlation_matrix(basis, generator.apply(rho)) - expected).max()
+
+    basis = FockBasis(2, "boson", max_particles=5)
+    rho = even_state(rng, basis)
+    rho[basis.totals > 4] = 0.0
+    rho[:, basis.totals > 4] = 0.0
+    assert error(basis, rho / np.trace(rho)) < 1e-12
+
+    matrix = np.array([[0.3, 0.1j], [-0.1j, 0.4]])
+    rough, fine = FockBasis(2, "boson", max_particles=8), FockBasis(2, "boson", max_particles=14)
+    for basis in (rough, fine):
+        rho = gaussian_state(basis, matrix)
+        assert 1e-3 * edge_weight(basis, rho) < error(basis, rho) < 20 * edge_weight(basis, rho)
+    assert error(fine, gaussian_state(fine, matrix)) < 1e-4
+
+
+@BOTH
+@pytest.mark.parametrize("statistics", ["fermion", "boson"])
+@pytest.mark.parametrize("kind", ["random", "ring", "bipartite"])
+def test_identical_linear_couplings_make_redfield_davies(kind, statistics, lamb_shift):
+    """The theorem: labels by modes; broken by one strength, one temperature, missing labels."""
+    n = 4 if statistics == "fermion" else 2
+    h = {
+        "random": oracles.random_hermitian(np.random.default_rng(4), n),
+        "ring": oracles.ring_hamiltonian(n),
+        "bipartite": oracles.bipartite_hamiltonian(np.random.default_rng(4), n),
+    }[kind]
+    if statistics == "fermion":
+        basis, contacts = FockBasis(n), leads(n, identical=True)
+    else:
+        basis, h = FockBasis(n, "boson", max_particles=3), h + 3.0 * np.eye(n)
+        contacts = [(site, slow.BoseReservoir(0.5, 1.0, -0.2), 0.6) for site in range(n)]
+    model = ManyBodyModel(basis, h)
+    sigma = random_matrix(np.random.default_rng(5), basis.dimension)
+
+    def distance(contacts, labels="modes"):
+        couplings = exchanges(n, contacts)
+        redfield = build_redfield_equation(model, couplings, lamb_shift)
+        davies = build_davies_equation(model, couplings, lamb_shift, labels)
+        scale = np.linalg.norm(davies.apply(sigma))
+        return np.linalg.norm(redfield.apply(sigma) - davies.apply(sigma)) / scale
+
+    assert distance(contacts) < 1e-13
+    assert distance(contacts, "distinct") > 1e-2
+    stronger = [(site, reservoir, 1.01 * j if site == 0 else j) for site, reservoir, j in contacts]
+    assert 1e-6 < distance(stronger) < 1e-1
+    warmer = list(contacts)
+    reservoir = type(contacts[0][1])(0.5, 0.5, contacts[0][1].chemical_potential)
+    warmer[0] = (0, reservoir, 0.6)
+    assert distance(warmer) > 1e-4
+
+
+def test_identical_density_couplings_do_not(bath):
+    h, _ = chain(4)
+    model = ManyBodyModel(FockBasis(4, n_particles=2), h)
+    couplings = [density_coupling(4, site, bath) for site in range(4)]
+    difference = build_redfield_equation(model, couplings).toarray()
+    difference -= build_davies_equation(model, couplings).toarray()
+    assert np.abs(difference).max() > 1e-3
+
+
+# ---- states, times and currents --------------------------------------------------------------
+
+
+def test_steady_state_and_propagation_follow_the_correlation_matrix():
+    """Even ρ all the way: C(t) and C(∞) by the closed equation; a state from one Fock state."""
+    n = 3
+    h, _ = chain(n)
+    model = ManyBodyModel(FockBasis(n), h)
+    contacts = leads(n)
+    generator = build_redfield_equation(model, exchanges(n, contacts), lamb_shift=True)
+    relaxation, source = slow.linear_coupling_matrices(h, contacts, True)
+    identity = np.eye(n)
+    step = -(np.kron(relaxation, identity) + np.kron(identity, relaxation.conj()))
+    final = np.linalg.solve(-step, (source + source.conj().T).ravel()).reshape(n, n)
+    steady = stationary_state(generator)
+    assert np.abs(generator.apply(steady)).max() < 1e-13
+    np.testing.assert_allclose(correlation_matrix(model.basis, steady), final, atol=1e-12)
+    psi = fock_state(model.basis, [1, 0, 1])
+    times = [0.0, 0.4, 1.0, 3.0]
+    states = propagate(generator, np.outer(psi, psi.conj()), times)
+    start = np.diag([1.0, 0.0, 1.0]) - final
+    for state, deviation in zip(states, oracles.propagate(step, start, times)):
+        c = correlation_matrix(model.basis, state)
+        np.testing.assert_allclose(c, final + deviation, atol=1e-12)
+        assert np.trace(state) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("frame", list(BUILDERS))
+def test_currents(rng, frame):
+    """They balance d⟨n⟩/dt and the dissipative d⟨H⟩/dt, and vanish together in a steady state."""
+    n = 3
+    h, _ = chain(n)
+    model = ManyBodyModel(FockBasis(n), h)
+    generator = BUILDERS[frame](model, exchanges(n, leads(n)))
+    number, dense = number_operator(model.basis).toarray(), model.hamiltonian.toarray()
+    rho = even_state(rng, model.basis)
+    particles, energies = currents(generator, 2 * n, rho)
+    change = generator.apply(rho)
+    assert particles.sum() == pytest.approx(np.trace(number @ change).real, abs=1e-13)
+    assert energies.sum() == pytest.approx(np.trace(dense @ change).real, abs=1e-13)
+    # Without Lamb shift a loss only takes particles and a gain only brings them, for Davies.
+    if frame != "redfield":
+        assert np.all(particles[::2] <= 0.0) and np.all(particles[1::2] >= 0.0)
+    particles, energies = currents(generator, 2 * n, stationary_state(generator))
+    assert abs(particles.sum()) < 1e-12 and abs(energies.sum()) < 1e-12
+    assert np.abs(particles[::2] + particles[1::2]).max() > 1e-3
+
+
+# ---- size, limits and errors -----------------------------------------------------------------
+
+
+def test_a_sector_of_seventy_states_is_quick_and_consistent(rng, bath):
+    """D = 70, free and t-V: Davies by modes and by the D levels, traces, no superoperator."""
+    n = 8
+    basis = FockBasis(n, n_particles=4)
+    h, bonds = chain(n)
+    couplings = [density_coupling(n, site, bath) for site in range(n)]
+    sigma = random_matrix(rng, basis.dimension)
+    free = ManyBodyModel(basis, h)
+    by_modes = build_davies_equation(free, couplings, labels="modes").apply(sigma)
+    by_energies = build_davies_equation(free, couplings, labels="energies").apply(sigma)
+    np.testing.assert_allclose(by_modes, by_energies, atol=1e-11)
+    interacting = ManyBodyModel(basis, h, density_interaction(basis, bonds))
+    for model in (free, interacting):
+        gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
+        for build in (build_redfield_equation, build_davies_equation):
+            generator = build(model, couplings)
+            assert abs(np.trace(generator.apply(sigma))) < 1e-12
+            assert np.abs(generator.apply(gibbs)).max() < 1e-14
+
+
+def test_no_bath_and_a_silent_bath(rng):
+    h, _ = chain(3)
+    model = ManyBodyModel(FockBasis(3), h)
+    sigma = random_matrix(rng, 8)
+    dense = model.hamiltonian.toarray()
+    expected = -1j * (dense @ sigma - sigma @ dense)
+    silent = [density_coupling(3, 0, mb.OhmicBath(0.0, 1.0, 1.0))]
+    for build in BUILDERS.values():
+        for couplings in ([], silent):
+            np.testing.assert_allclose(build(model, couplings).apply(sigma), expected, atol=1e-13)
+
+
+def test_local_equation_by_definition(bath):
+    """a_q at h_qq, n_q at 0, a bond at the difference of its two sites."""
+    n = 3
+    h, _ = chain(n)
+    model = ManyBodyModel(FockBasis(n), h)
+    bond = np.zeros((n, n))
+    bond[0, 1] = bond[1, 0] = 0.8
+    couplings = [
+        *exchanges(n, leads(n)),
+        density_coupling(n, 2, bath),
+        Coupling(OneBody(bond), bath),
+    ]
+    a = [np.diag(model.basis.parities) @ each for each in slow.ladder_operators(n)]
+    pairs = pairs_of(a, leads(n), True)
+    pairs.append((a[2].conj().T @ a[2], bath.gamma, bath.eta))
+    hop = 0.8 * (a[0].conj().T @ a[1] + a[1].conj().T @ a[0])
+    pairs.append((hop, bath.gamma, bath.eta))
+    bare = slow.quadratic(slow.ladder_operators(n), np.diag(np.diag(h)))
+    dense = model.hamiltonian.toarray()
+    unitary = slow.redfield(dense, []) - slow.redfield(bare, [])
+    # The difference of the two site energies occurs for one pair alone: Davies of the sites.
+    expected = slow.davies(bare, pairs) + unitary
+    result = build_local_equation(model, couplings, lamb_shift=True).toarray()
+    np.testing.assert_allclose(result, expected, atol=1e-11)
+
+
+def test_what_cannot_be_built_is_refused(bath):
+    h, bonds = chain(3)
+    basis = FockBasis(3)
+    model = ManyBodyModel(basis, h)
+    density = density_coupling(3, 0, bath)
+    with pytest.raises(ValueError, match="one_body is of 3 modes, basis of 4"):
+        ManyBodyModel(FockBasis(4), h)
+    with pytest.raises(ValueError, match="interaction has shape"):
+        ManyBodyModel(basis, h, np.eye(3))
+    with pytest.raises(ValueError, match="interaction is not Hermitian"):
+        ManyBodyModel(basis, h, np.diag(np.ones(7), 1))
+    with pytest.raises(TypeError, match="coupling = "):
+        build_redfield_equation(model, [bath])
+    with pytest.raises(TypeError, match="lamb_shift"):
+        build_redfield_equation(model, [density], "yes")
+    with pytest.raises(ValueError, match="labels = 'gaps'"):
+        build_davies_equation(model, [density], labels="gaps")
+    with pytest.raises(ValueError, match="written in the a_j only"):
+        build_local_equation(model, [hermitian_coupling(np.eye(8), bath)])
+    with pytest.raises(ValueError, match="4 stationary states|stationary states"):
+        stationary_state(
+            build_davies_equation(model, [density_coupling(3, j, bath) for j in range(3)])
+        )
+    large = ManyBodyModel(FockBasis(7), np.eye(7))
+    with pytest.raises(ValueError, match="128 states"):
+        build_redfield_equation(large, [density_coupling(7, 0, bath)]).toarray()
+    with pytest.raises(ValueError, match="rho has shape"):
+        propagate(build_redfield_equation(model, [density]), np.eye(3), [1.0])
+    near = ManyBodyModel(FockBasis(2, n_particles=1), np.diag([0.0, 3e-15]) + np.diag([1.0, 1.0]))
+    near = ManyBodyModel(FockBasis(3, n_particles=1), np.diag([0.0, 1.0, 2.0 + 3e-14]))
+    hops = Coupling(OneBody(np.ones((3, 3))), bath)
+    with pytest.raises(ValueError, match="neither chance nor symmetry"):
+        build_davies_equation(near, [hops])
