@@ -130,14 +130,16 @@ class HalfFormGenerator:
         identity = sp.csr_array(sp.identity(dimension, dtype=np.complex128))
         local = sp.csr_array(self.local)
         # AρB on the index b D + a is kron(Bᵀ, A).
-        result = sp.kron(identity[own], local) + sp.kron(local.conj()[own], identity)
+        parts = [(identity[own], local), (local.conj()[own], identity)]
         for terms in self.terms:
             for dense, operator in terms:
                 filtered = sp.csr_array(dense)
-                result = result + sp.kron(operator.conj()[own], filtered)
-                result = result + sp.kron(filtered.conj()[own], operator)
-        result = sp.csr_array(result)
-        result.sum_duplicates()
+                parts += [(operator.conj()[own], filtered), (filtered.conj()[own], operator)]
+        result = sp.csr_array(((stop - start) * dimension, dimension**2), dtype=np.complex128)
+        for left, right in parts:
+            result = result + sp.csr_array(sp.kron(left, right, format="csr"))
+        result.eliminate_zeros()
+        result.sort_indices()
         return result
 
     def toarray(self) -> Complex:
