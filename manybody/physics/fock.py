@@ -54,7 +54,7 @@ class FockBasis:
     max_particles: int | None = None
 
     def __post_init__(self) -> None:
-        arguments.integer("n_modes", self.n_modes, 1)
+        object.__setattr__(self, "n_modes", arguments.integer("n_modes", self.n_modes, 1))
         arguments.choice("statistics", self.statistics, STATISTICS)
         for name, minimum in (("n_particles", 0), ("max_occupation", 1), ("max_particles", 0)):
             value = getattr(self, name)
@@ -121,7 +121,7 @@ class FockBasis:
         return sum(counts[total] for total in self.numbers)
 
     @cached_property
-    def weights(self) -> Index:
+    def place_values(self) -> Index:
         """(N,) b^j, b = `largest` + 1: the key of a state is Σ_j n_j b^j."""
         return np.array([(self.largest + 1) ** mode for mode in range(self.n_modes)])
 
@@ -129,7 +129,7 @@ class FockBasis:
     def keys(self) -> Index:
         """(D,) ascending keys of the states."""
         by_total = {0: np.zeros(1, dtype=np.int64)}
-        for mode, weight in enumerate(self.weights):
+        for mode, weight in enumerate(self.place_values):
             # What the modes to come can still add decides which totals are worth keeping.
             least = self.numbers[0] - self.largest * (self.n_modes - mode - 1)
             longer: dict[int, Index] = {}
@@ -147,7 +147,7 @@ class FockBasis:
     @cached_property
     def occupations(self) -> NDArray[np.int32]:
         """(D, N) occupations n_j of every state."""
-        digits = self.keys[:, None] // self.weights % (self.largest + 1)
+        digits = self.keys[:, None] // self.place_values % (self.largest + 1)
         return digits.astype(np.int32)
 
     @cached_property
@@ -176,7 +176,7 @@ class FockBasis:
         """Index of the states with these occupations, (..., N) -> (...), −1 for none."""
         wanted = np.asarray(occupations)
         inside = np.all((wanted >= 0) & (wanted <= self.largest), axis=-1)
-        keys = np.where(inside[..., None], wanted, 0) @ self.weights
+        keys = np.where(inside[..., None], wanted, 0) @ self.place_values
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(inside & (self.keys[place] == keys), place, -1)
 
@@ -320,6 +320,9 @@ def edge_weight(basis: FockBasis, state: NDArray[Any]) -> float:
     full = basis.totals == basis.max_particles
     if basis.statistics == "boson":
         full = full | (basis.occupations.max(axis=1) == basis.largest)
+    else:
+        # Nothing can be added to all modes filled, with or without a limit.
+        full = full & (basis.totals < basis.n_modes)
     populations = np.abs(state) ** 2 if state.ndim == 1 else np.diagonal(state).real
     return float(populations[full].sum())
 
@@ -390,7 +393,7 @@ def hops(basis: FockBasis, j: int, k: int) -> tuple[Index, Index, Real]:
         sources = np.flatnonzero(occupations[:, k])
         return sources, sources, occupations[sources, k].astype(np.float64)
     sources = np.flatnonzero((occupations[:, k] > 0) & (occupations[:, j] < basis.largest))
-    keys = basis.keys[sources] + (basis.weights[j] - basis.weights[k])
+    keys = basis.keys[sources] + (basis.place_values[j] - basis.place_values[k])
     taken, found = occupations[sources, k], occupations[sources, j] + 1
     amplitudes = np.sqrt(taken.astype(np.float64) * found)
     amplitudes *= basis.signs[sources, j] * basis.signs[sources, k]

@@ -35,7 +35,8 @@ Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Pairs of transitions of equal frequency: 40 bytes each while they are sorted.
+# Pairs of transitions of equal frequency, of all couplings together: 20 bytes each, and four
+# times that while those of one coupling are sorted.
 MAX_PAIRS = 40_000_000
 LABELS = ("modes", "energies", "distinct")
 
@@ -149,6 +150,7 @@ def build_davies_equation(
         elements = _label_by_modes(model, couplings)
         if chosen == "distinct":
             elements = [_separate(each, energies) for each in elements]
+    _check_pairs(elements)
     pairs = [
         _secular(each, coupling.bath, lamb_shift, model.basis.dimension)
         for each, coupling in zip(elements, couplings)
@@ -245,6 +247,18 @@ def _group(frequencies: Real, tolerance: float) -> tuple[Index, Real]:
     return groups, merged
 
 
+def _check_pairs(elements: Sequence[_Elements]) -> None:
+    """ValueError when the pairs of elements of one label do not fit into memory."""
+    count = sum(
+        int(np.sum(np.bincount(each.labels[each.values != 0]).astype(np.int64) ** 2))
+        for each in elements
+    )
+    if count > MAX_PAIRS:
+        raise ValueError(
+            f"{count} pairs of transitions share a Bohr frequency: at most {MAX_PAIRS} are allowed"
+        )
+
+
 def _secular(
     elements: _Elements, bath: Any, lamb_shift: bool, dimension: int
 ) -> tuple[sp.csr_array, sp.csr_array]:
@@ -259,11 +273,6 @@ def _secular(
     if len(order) == 0:
         return sp.csr_array((dimension**2,) * 2), sp.csr_array((dimension,) * 2)
     sizes = np.bincount(labels, minlength=len(elements.frequencies))
-    count = int(np.sum(sizes.astype(np.int64) ** 2))
-    if count > MAX_PAIRS:
-        raise ValueError(
-            f"{count} pairs of transitions share a Bohr frequency: at most {MAX_PAIRS} are allowed"
-        )
     largest = np.zeros(len(sizes))
     np.maximum.at(largest, labels, np.abs(values))
     rates = one_sided_rates(bath, largest, elements.frequencies, lamb_shift)
@@ -271,7 +280,7 @@ def _secular(
     # Every element p with every element q of its label.
     partners = sizes[labels]
     p = np.repeat(np.arange(len(order)), partners)
-    q = np.arange(count) - np.repeat(np.cumsum(partners) - partners, partners)
+    q = np.arange(len(p)) - np.repeat(np.cumsum(partners) - partners, partners)
     q += starts[labels[p]]
     products = values[p] * values[q].conj()
     gain = sp.csr_array(

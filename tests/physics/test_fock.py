@@ -289,6 +289,7 @@ def test_gaussian_bosons_fall_short_by_what_is_cut(rng):
 def test_edge_weight():
     assert edge_weight(FockBasis(2), np.ones(4) / 2.0) == 0.0
     assert edge_weight(FockBasis(3, max_particles=1), np.ones(4) / 2.0) == pytest.approx(0.75)
+    assert edge_weight(FockBasis(2, max_particles=2), np.ones(4) / 2.0) == 0.0
     basis = FockBasis(2, "boson", max_occupation=2)
     assert edge_weight(basis, fock_state(basis, [1, 1])) == 0.0
     assert edge_weight(basis, fock_state(basis, [1, 2])) == 1.0
