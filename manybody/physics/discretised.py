@@ -1,0 +1,415 @@
+"""A reservoir as finitely many modes: D(ω) = 2π Σ_k g_k² δ(ω − ω_k).
+
+A quadratic system knows a linearly coupled reservoir by two kernels alone,
+α(t) = ∫dω/2π D(ω) e^{−iωt} and α^f(t) = ∫dω/2π f(ω)D(ω) e^{−iωt}; modes stand for the
+reservoir exactly as long as their sums are these integrals.  A Gauss rule keeps both to
+rounding and then loses them at once, near the recurrence time 2π over the *largest*
+spacing, where the echo of the sparsest part of the band arrives.  Cells (linear,
+logarithmic) are of second order in their width from the start.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from manybody.physics import arguments
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+# Shells around a point, each a factor longer than the one inside it, reach any density
+# whose scale lies between 1e-12 J and 1e12 J.
+_SHELL_RATIO = 2.0**0.25
+_SHELL_EXPONENTS = 160
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+class Density(Protocol):
+    """D(ω): zero outside `support`, whose ends may be infinite, smooth between `breakpoints`."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lower and upper end of the band."""
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        """Energies where D is not smooth."""
+
+    def __call__(self, omega: Any) -> Any:
+        """D at energies of any shape."""
+
+
+class Reservoir(Protocol):
+    """What is asked here of a reservoir in equilibrium."""
+
+    @property
+    def density(self) -> Density:
+        """The density D."""
+
+    @property
+    def beta(self) -> float:
+        """Inverse temperature."""
+
+    @property
+    def chemical_potential(self) -> float:
+        """μ."""
+
+    @property
+    def statistics(self) -> str:
+        """Fermion or boson."""
+
+    def spectrum(self, omega: Any) -> Any:
+        """D(ω)."""
+
+    def occupation(self, omega: Any) -> Any:
+        """f(ω) = 1 / (e^{β(ω−μ)} ± 1)."""
+
+
+@dataclass(frozen=True, eq=False)
+class DiscretisedBath:
+    """Modes in place of a reservoir, H_int = J Σ_k g_k (a† d_k + h.c.).
+
+    energies: (M,) ω_k ascending; couplings: (M,) g_k >= 0, energies in J for J = 1;
+    occupations: (M,) f(ω_k) >= 0; weight_left_out: ∫D outside the window over ∫D inside it
+    (inf where it diverges); recurrence_time: 2π / largest spacing, in 1/J.  Modes made by
+    hand are a bath of their own, stand for nothing and have recurrence_time = inf.
+
+    Raises ValueError for shapes that differ, no modes, or values not allowed.
+    """
+
+    energies: Real
+    couplings: Real
+    occupations: Real
+    weight_left_out: float = 0.0
+    recurrence_time: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("energies", "couplings", "occupations"):
+            values = np.array(getattr(self, name), dtype=np.float64)
+            if values.ndim != 1 or values.size == 0:
+                raise ValueError(f"{name} has shape {values.shape}: must be (M,) with M >= 1")
+            if values.shape != np.shape(self.energies):
+                raise ValueError(
+                    f"{name} has shape {values.shape}, energies {np.shape(self.energies)}"
+                )
+            if not np.all(np.isfinite(values)):
+                raise ValueError(f"{name} contains {values[~np.isfinite(values)][0]}")
+            if name != "energies" and values.min() < 0.0:
+                raise ValueError(f"{name} contains {values.min():g}: must be >= 0")
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes M."""
+        return len(self.energies)
+
+    def kernels(self, times: Any) -> tuple[Complex, Complex]:
+        """α(t) = Σ g_k² e^{−iω_k t} and α^f(t) = Σ f_k g_k² e^{−iω_k t}; times (T,) -> (T,)."""
+        weights = self.couplings**2
+        both = np.stack([weights, weights * self.occupations], axis=1)
+        result = np.empty((len(times), 2), dtype=np.complex128)
+        step = max(1, 10**6 // self.n_modes)
+        for first in range(0, len(times), step):
+            few = np.asarray(times[first : first + step], dtype=np.float64)
+            result[first : first + step] = np.exp(-1j * np.outer(few, self.energies)) @ both
+        return result[:, 0], result[:, 1]
+
+
+Discretise = Callable[[Any, int], DiscretisedBath]
+
+
+def legendre_modes(
+    reservoir: Reservoir,
+    n_modes: int,
+    *,
+    power: int = 1,
+    breakpoints: Sequence[float] | None = None,
+    window: tuple[float, float] | None = None,
+) -> DiscretisedBath:
+    """Gauss-Legendre modes on panels: g_k² = w_k D(ω_k) / 2π.
+
+    Panels end where D is not smooth and at `breakpoints` (None: rungs around μ, in
+    geometric progression from 4/β, or from the distance between μ and the band for bosons,
+    so that the poles of f stay away from every panel).  Half of the modes go to panels in
+    equal parts, half by length; rounding up gives at least `n_modes`.  Panels that touch a
+    finite end of the band or a breakpoint of D are mapped by ω = end ± u^power: 2 for √
+    edges, sub-Ohmic s = 1/2 and their occupied parts, more for other powers, 1 (no map)
+    where D is analytic up to the end (flat, Ohmic, ω³).  Both kernels then converge
+    exponentially in the modes.
+
+    window: (low, high) to cut the band to; None keeps the band, and cuts infinite ends
+    where 1e-12 of the weight is left.  Raises ValueError where D has a tail of infinite
+    weight (Drude-Lorentz) and no window is given, or D is negative or not finite.
+    """
+    n_modes = arguments.integer("n_modes", n_modes, 1)
+    power = arguments.integer("power", power, 1)
+    low, high, left_out = _window(reservoir.density, window)
+    smooth = thermal_breakpoints(reservoir, low, high) if breakpoints is None else breakpoints
+    density = reservoir.density
+    singular = {float(point) for point in (*density.support, *density.breakpoints)}
+    cuts = sorted({low, high} | {p for p in (*singular, *smooth) if low < p < high})
+    panels: list[tuple[float, float, int]] = []
+    for left, right in zip(cuts[:-1], cuts[1:]):
+        ends = (left in singular, right in singular)
+        if power == 1 or not any(ends):
+            panels.append((left, right, 1))
+        elif all(ends):
+            middle = 0.5 * (left + right)
+            panels += [(left, middle, power), (right, middle, power)]
+        else:
+            panels.append((left, right, power) if ends[0] else (right, left, power))
+    energies, lengths = [], []
+    for start, stop, exponent in panels:
+        share = 0.5 / len(panels) + 0.5 * abs(stop - start) / (high - low)
+        nodes, weights = _legendre(math.ceil(n_modes * share))
+        u = 0.5 * (1.0 + nodes)
+        energies.append(start + (stop - start) * u**exponent)
+        lengths.append(0.5 * abs(stop - start) * exponent * u ** (exponent - 1) * weights)
+    omega, length = np.concatenate(energies), np.concatenate(lengths)
+    return _bath(reservoir, omega, length * _positive(density, omega) / (2 * np.pi), (low, high), left_out)
+
+
+def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
+    """Gauss-Chebyshev modes of the second kind, for bands with √ edges (semi-elliptic).
+
+    ω_k = centre + W cos θ_k, θ_k = kπ/(n+1), g_k² = W sin θ_k D(ω_k) / (2(n+1)), W half the
+    width.  For the semi-elliptic band these are the modes of a uniform chain of n sites, and
+    the error of α(t) is J_{2n+1}(Wt) and smaller: rounding until Wt comes near 2n.  The
+    occupied part converges like e^{−2πn/(βW)}.  Raises ValueError for an infinite band.
+    """
+    n_modes = arguments.integer("n_modes", n_modes, 1)
+    low, high = reservoir.density.support
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"support = {(low, high)}: Chebyshev modes need a finite band")
+    angles = np.pi * np.arange(n_modes, 0, -1) / (n_modes + 1)
+    half = 0.5 * (high - low)
+    omega = 0.5 * (low + high) + half * np.cos(angles)
+    weights = half * np.sin(angles) * _positive(reservoir.density, omega) / (2 * (n_modes + 1))
+    return _bath(reservoir, omega, weights, (low, high), 0.0)
+
+
+def linear_modes(
+    reservoir: Reservoir, n_modes: int, *, window: tuple[float, float] | None = None
+) -> DiscretisedBath:
+    """One mode for each of n equal cells: its weight ∫D/2π at its mean energy.
+
+    Kernels are wrong by about (cell · t)²/24 of their value; see `legendre_modes` for
+    `window` and what is raised.
+    """
+    n_modes = arguments.integer("n_modes", n_modes, 1)
+    low, high, left_out = _window(reservoir.density, window)
+    return _cell_modes(reservoir, np.linspace(low, high, n_modes + 1), left_out)
+
+
+def logarithmic_modes(
+    reservoir: Reservoir,
+    n_modes: int,
+    *,
+    centre: float,
+    innermost: float,
+    window: tuple[float, float] | None = None,
+) -> DiscretisedBath:
+    """Cells in geometric progression around `centre` (such as μ), linear within `innermost`.
+
+    Each side that the band has of the centre gets half of the modes (all, if it is the only
+    one), its first cell of length `innermost` > 0, in J.  Energies near the centre are
+    resolved to exponential precision, those far away poorly: the recurrence time is that of
+    the outermost cell.  See `legendre_modes` for `window` and what is raised.
+    """
+    n_modes = arguments.integer("n_modes", n_modes, 2)
+    centre = arguments.real("centre", centre)
+    innermost = arguments.real("innermost", innermost, above=0.0)
+    low, high, left_out = _window(reservoir.density, window)
+    reach = [side for side in (centre - low, high - centre) if side > 0.0]
+    if not low <= centre <= high:
+        raise ValueError(f"centre = {centre:g}: must lie in the window [{low:g}, {high:g}]")
+    if innermost >= min(reach):
+        raise ValueError(
+            f"innermost = {innermost:g}: must be below the distance {min(reach):g} from the "
+            "centre to the end of the window"
+        )
+    cells = max(1, n_modes // len(reach))
+    edges = [np.array([centre])]
+    if centre > low:
+        edges.insert(0, centre - np.geomspace(innermost, centre - low, cells)[::-1])
+    if high > centre:
+        edges.append(centre + np.geomspace(innermost, high - centre, cells))
+    return _cell_modes(reservoir, np.concatenate(edges), left_out)
+
+
+def agreement_time(
+    reservoir: Reservoir, discretise: Discretise, n_modes: int, tolerance: float = 1e-10
+) -> float:
+    """Time until which n modes give both kernels to `tolerance` of α(0) and of α^f(0).
+
+    discretise: one of the functions above (extra arguments bound by functools.partial).
+    Measured against 2n modes in place of the integrals, on a grid of eight points a
+    period of the fastest mode, up to the recurrence time; 0.0 when they never agree.
+    """
+    tolerance = arguments.tolerance(tolerance)
+    coarse, fine = discretise(reservoir, n_modes), discretise(reservoir, 2 * n_modes)
+    fastest = float(np.max(np.abs(fine.energies)))
+    count = math.ceil(coarse.recurrence_time * fastest * 8.0 / (2.0 * np.pi)) + 1
+    times = np.linspace(0.0, coarse.recurrence_time, count)
+    agrees = np.ones(count, dtype=bool)
+    for kernel, reference in zip(coarse.kernels(times), fine.kernels(times)):
+        agrees &= np.abs(kernel - reference) <= tolerance * np.abs(reference[0])
+    if agrees.all():
+        return coarse.recurrence_time
+    return float(times[max(0, int(np.argmin(agrees)) - 1)]) if agrees[0] else 0.0
+
+
+def thermal_breakpoints(reservoir: Reservoir, low: float, high: float) -> tuple[float, ...]:
+    """Energies μ ± unit · 6^j inside (low, high): f is smooth on the panels between them."""
+    mu, unit = reservoir.chemical_potential, 4.0 / reservoir.beta
+    if reservoir.statistics == "boson" and mu < low:
+        unit = min(unit, low - mu)
+    span = max(high - mu, mu - low)
+    if unit >= span:
+        return ()
+    rungs = unit * 6.0 ** np.arange(math.ceil(math.log(span / unit, 6.0)))
+    points = np.concatenate([mu - rungs[::-1], mu + rungs])
+    return tuple(float(point) for point in points if low < point < high)
+
+
+def integration_window(density: Density) -> tuple[float, float]:
+    """(low, high) that holds all of D but 1e-12 of its weight; ValueError if none does."""
+    return _window(density, None)[:2]
+
+
+def _window(
+    density: Density, window: tuple[float, float] | None, tail: float = 1e-12
+) -> tuple[float, float, float]:
+    """(low, high, weight left out relative to that inside)."""
+    start, stop = (float(end) for end in density.support)
+    if window is not None:
+        low = max(start, arguments.real("window[0]", window[0]))
+        high = min(stop, arguments.real("window[1]", window[1]))
+        if low >= high:
+            raise ValueError(f"window = {window}: does not meet the band [{start:g}, {stop:g}]")
+        inside = _weight(density, low, high)
+        outside = sum(
+            _outside(density, edge, end) for edge, end in ((low, start), (high, stop))
+        )
+        return low, high, outside / inside if inside > 0.0 else math.inf
+    points = [p for p in (start, stop, *density.breakpoints) if math.isfinite(p)] or [0.0]
+    low, high = min(points), max(points)
+    sides = []
+    for edge, end in ((low, start), (high, stop)):
+        if edge != end:
+            sides.append((edge, *_shells(density, edge, end)))
+    total = _weight(density, low, high) + sum(float(weights.sum()) for *_, weights in sides)
+    left_out = 0.0
+    for edge, ends, weights in sides:
+        if not total < math.inf or weights[-4:].sum() > 1e-6 * tail * total:
+            raise ValueError(
+                f"the density keeps weight up to {ends[-1]:.3g}: no finite window holds all but "
+                f"{tail:g} of it, so window = (low, high) must be given"
+            )
+        beyond = np.cumsum(weights[::-1])[::-1]
+        last = int(np.argmax(beyond <= 0.5 * tail * total))
+        left_out += float(beyond[last])
+        # The shell before `last` is the outermost one kept.
+        boundary = float(ends[last - 1]) if last else edge
+        low, high = min(low, boundary), max(high, boundary)
+    if not low < high:
+        raise ValueError("the density has no weight: D > 0 somewhere is needed")
+    return low, high, left_out / total
+
+
+def _outside(density: Density, edge: float, end: float) -> float:
+    """∫D/2π from the edge of a window to the end of the band; inf for a tail without one."""
+    if edge == end:
+        return 0.0
+    if math.isfinite(end):
+        return _weight(density, min(edge, end), max(edge, end))
+    weights = _shells(density, edge, end)[1]
+    total = float(weights.sum())
+    return math.inf if weights[-4:].sum() > 1e-6 * total else total
+
+
+def _weight(density: Density, low: float, high: float) -> float:
+    """∫D/2π over a finite interval, by shells around every point where D is not smooth."""
+    cuts = sorted({low, high} | {p for p in density.breakpoints if low < p < high})
+    total = 0.0
+    for left, right in zip(cuts[:-1], cuts[1:]):
+        middle = 0.5 * (left + right)
+        total += float(_shells(density, left, middle)[1].sum())
+        total += float(_shells(density, right, middle)[1].sum())
+    return total
+
+
+def _shells(density: Density, edge: float, end: float) -> tuple[Real, Real]:
+    """Ends of shells that grow from `edge` towards `end`, and ∫D/2π over each."""
+    distances = _SHELL_RATIO ** np.arange(-_SHELL_EXPONENTS, _SHELL_EXPONENTS + 1)
+    if math.isfinite(end):
+        reach = abs(end - edge)
+        distances = np.append(distances[distances < reach], reach)
+    signed = np.sign(end - edge) * np.concatenate([[0.0], distances])
+    lengths = np.abs(np.diff(signed))
+    middles = edge + 0.5 * (signed[1:] + signed[:-1])
+    omega = middles[:, None] + 0.5 * lengths[:, None] * _NODES
+    weights = 0.5 * lengths * (_positive(density, omega) @ _WEIGHTS) / (2 * np.pi)
+    return edge + signed[1:], weights
+
+
+def _cell_modes(reservoir: Reservoir, edges: Real, left_out: float) -> DiscretisedBath:
+    """Weight ∫D/2π and mean energy of every cell, by Gauss-Legendre between breakpoints."""
+    density = reservoir.density
+    inside = [p for p in density.breakpoints if edges[0] < p < edges[-1]]
+    cuts = np.unique(np.concatenate([edges, inside]))
+    half = 0.5 * np.diff(cuts)[:, None]
+    omega = 0.5 * (cuts[1:] + cuts[:-1])[:, None] + half * _NODES
+    weights = half * _WEIGHTS * _positive(density, omega) / (2 * np.pi)
+    cells = np.searchsorted(edges, 0.5 * (cuts[1:] + cuts[:-1])) - 1
+    total = np.bincount(cells, weights.sum(axis=1), len(edges) - 1)
+    moment = np.bincount(cells, (omega * weights).sum(axis=1), len(edges) - 1)
+    held = total > 0.0
+    # Squares and sums of tiny weights lose digits; a mean stays in its cell.
+    mean = np.clip(moment[held] / total[held], edges[:-1][held], edges[1:][held])
+    return _bath(reservoir, mean, total[held], (edges[0], edges[-1]), left_out)
+
+
+@cache
+def _legendre(n: int) -> tuple[Real, Real]:
+    """Nodes and weights of the n-point Gauss-Legendre rule on [−1, 1]."""
+    nodes, weights = special.roots_legendre(n)
+    return nodes, weights
+
+
+def _bath(
+    reservoir: Reservoir,
+    omega: Real,
+    weights: Real,
+    window: tuple[float, float],
+    left_out: float,
+) -> DiscretisedBath:
+    """The modes of weights g² > 0 in ascending order."""
+    omega, weights = omega[weights > 0.0], weights[weights > 0.0]
+    if not omega.size:
+        raise ValueError("no mode carries weight: D > 0 at some of its nodes is needed")
+    order = np.argsort(omega)
+    omega = omega[order]
+    spacing = np.diff(omega).max() if len(omega) > 1 else window[1] - window[0]
+    occupations = np.asarray(reservoir.occupation(omega), dtype=np.float64)
+    return DiscretisedBath(
+        omega, np.sqrt(weights[order]), occupations, left_out, float(2.0 * np.pi / spacing)
+    )
+
+
+def _positive(density: Density, omega: Real) -> Real:
+    """D(ω), refused with a sentence where it is negative or not finite."""
+    values = np.asarray(density(omega), dtype=np.float64)
+    wrong = ~((values >= 0.0) & np.isfinite(values))
+    if np.any(wrong):
+        raise ValueError(
+            f"density({omega[wrong][0]:g}) = {values[wrong][0]:g}: must be finite and >= 0"
+        )
+    return values
