@@ -173,7 +173,8 @@ def legendre_modes(
         energies.append(start + (stop - start) * u**exponent)
         lengths.append(0.5 * abs(stop - start) * exponent * u ** (exponent - 1) * weights)
     omega, length = np.concatenate(energies), np.concatenate(lengths)
-    return _bath(reservoir, omega, length * _positive(density, omega) / (2 * np.pi), (low, high), left_out)
+    weights = length * _positive(density, omega) / (2 * np.pi)
+    return _bath(reservoir, omega, weights, (low, high), left_out)
 
 
 def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
@@ -295,20 +296,21 @@ def _window(
         if low >= high:
             raise ValueError(f"window = {window}: does not meet the band [{start:g}, {stop:g}]")
         inside = _weight(density, low, high)
-        outside = sum(
-            _outside(density, edge, end) for edge, end in ((low, start), (high, stop))
-        )
+        outside = sum(_outside(density, edge, end) for edge, end in ((low, start), (high, stop)))
         return low, high, outside / inside if inside > 0.0 else math.inf
-    points = [p for p in (start, stop, *density.breakpoints) if math.isfinite(p)] or [0.0]
-    low, high = min(points), max(points)
-    sides = []
-    for edge, end in ((low, start), (high, stop)):
-        if edge != end:
-            sides.append((edge, *_shells(density, edge, end)))
+    finite = [p for p in (start, stop, *density.breakpoints) if math.isfinite(p)] or [0.0]
+    low, high = min(finite), max(finite)
+    sides = [
+        (edge, *_shells(density, edge, end))
+        for edge, end in ((low, start), (high, stop))
+        if edge != end
+    ]
     total = _weight(density, low, high) + sum(float(weights.sum()) for *_, weights in sides)
+    if not total > 0.0:
+        raise ValueError("the density has no weight: D > 0 somewhere is needed")
     left_out = 0.0
     for edge, ends, weights in sides:
-        if not total < math.inf or weights[-4:].sum() > 1e-6 * tail * total:
+        if weights[-4:].sum() > 1e-6 * tail * total:
             raise ValueError(
                 f"the density keeps weight up to {ends[-1]:.3g}: no finite window holds all but "
                 f"{tail:g} of it, so window = (low, high) must be given"
@@ -319,8 +321,6 @@ def _window(
         # The shell before `last` is the outermost one kept.
         boundary = float(ends[last - 1]) if last else edge
         low, high = min(low, boundary), max(high, boundary)
-    if not low < high:
-        raise ValueError("the density has no weight: D > 0 somewhere is needed")
     return low, high, left_out / total
 
 
@@ -369,8 +369,9 @@ def _cell_modes(reservoir: Reservoir, edges: Real, left_out: float) -> Discretis
     omega = 0.5 * (cuts[1:] + cuts[:-1])[:, None] + half * _NODES
     weights = half * _WEIGHTS * _positive(density, omega) / (2 * np.pi)
     cells = np.searchsorted(edges, 0.5 * (cuts[1:] + cuts[:-1])) - 1
-    total = np.bincount(cells, weights.sum(axis=1), len(edges) - 1)
-    moment = np.bincount(cells, (omega * weights).sum(axis=1), len(edges) - 1)
+    total, moment = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    np.add.at(total, cells, weights.sum(axis=1))
+    np.add.at(moment, cells, (omega * weights).sum(axis=1))
     held = total > 0.0
     # Squares and sums of tiny weights lose digits; a mean stays in its cell.
     mean = np.clip(moment[held] / total[held], edges[:-1][held], edges[1:][held])

@@ -55,7 +55,8 @@ def propagate_driven(
 
     Time steps are halved, and the results extrapolated in δ⁴, δ⁶, δ⁸ ... (the scheme is
     symmetric in time), until no entry of C(t) changes by more than `tolerance`; this last
-    change is returned as `time_error` and is above the error left.  Raises ValueError for
+    change is returned as `time_error` and is above the error left.  The first step is about
+    2/‖h(0)‖: a pulse shorter than that needs one of the `times` on it.  Raises ValueError for
     times beyond the recurrence time, h(t) that is not Hermitian of shape (N, N), and when
     10 halvings are not enough.
     """
@@ -203,7 +204,8 @@ def _checked(drive: Drive, n_sites: int) -> Drive:
     def checked(time: float) -> NDArray[Any]:
         value = np.asarray(drive(time))
         if value.shape != (n_sites, n_sites):
-            raise ValueError(f"h({time:g}) has shape {value.shape}: must be ({n_sites}, {n_sites})")
+            wanted = (n_sites, n_sites)
+            raise ValueError(f"h({time:g}) has shape {value.shape}: must be {wanted}")
         if not np.all(np.isfinite(value)):
             raise ValueError(f"h({time:g}) contains inf or nan")
         if np.abs(value - value.conj().T).max() > 1e-12 * np.abs(value).max():

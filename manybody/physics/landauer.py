@@ -109,7 +109,7 @@ def steady_state(model: QuadraticModel, tolerance: float = 1e-10) -> SteadyState
             "out of reach of every contact: the steady state is not unique"
         )
     return SteadyState(
-        0.5 * (correlation + correlation.conj().T),
+        np.asarray(0.5 * (correlation + correlation.conj().T), dtype=np.complex128),
         values[2 * n * n : 2 * n * n + q].real.copy(),
         values[2 * n * n + q :].real.copy(),
         error,

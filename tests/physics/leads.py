@@ -23,12 +23,14 @@ class Flat:
         return np.where(np.abs(omega) <= self.half_width, self.height, 0.0)
 
     def shift(self, omega):
-        return self.height / (2 * np.pi) * np.log(np.abs((self.half_width + omega) / (self.half_width - omega)))  # fmt: skip
+        ratio = np.abs((self.half_width + omega) / (self.half_width - omega))
+        return self.height / (2 * np.pi) * np.log(ratio)
 
     def filled_shift(self, omega, beta, mu):
         """For fermions, half_width - |mu| >> 1/beta: the occupied lower edge is sharp."""
         psi = special.digamma(0.5 + 0.5j * beta * (omega - mu) / np.pi).real
-        return self.height / (2 * np.pi) * (np.log(beta * (self.half_width + omega) / (2 * np.pi)) - psi)  # fmt: skip
+        edge = np.log(beta * (self.half_width + omega) / (2 * np.pi))
+        return self.height / (2 * np.pi) * (edge - psi)
 
     def kernel(self, t):
         return self.height * self.half_width / np.pi * np.sinc(self.half_width * t / np.pi)
@@ -36,28 +38,30 @@ class Flat:
 
 @dataclass(frozen=True)
 class SemiElliptic:
-    """D = height √(1 − (ω/half_width)²)."""
+    """D = height √(1 − ((ω − centre)/half_width)²)."""
 
     height: float = 1.0
     half_width: float = 2.0
+    centre: float = 0.0
 
     breakpoints = ()
 
     @property
     def support(self):
-        return (-self.half_width, self.half_width)
+        return (self.centre - self.half_width, self.centre + self.half_width)
 
     def __call__(self, omega):
-        return self.height * np.sqrt(np.maximum(1.0 - (np.asarray(omega) / self.half_width) ** 2, 0.0))  # fmt: skip
+        x = (np.asarray(omega) - self.centre) / self.half_width
+        return self.height * np.sqrt(np.maximum(1.0 - x**2, 0.0))
 
     def shift(self, omega):
-        outside = np.sqrt(np.maximum(np.square(omega) - self.half_width**2, 0.0))
-        return self.height / (2 * self.half_width) * (omega - np.sign(omega) * outside)
+        x = (np.asarray(omega) - self.centre) / self.half_width
+        return 0.5 * self.height * (x - np.sign(x) * np.sqrt(np.maximum(x**2 - 1.0, 0.0)))
 
     def kernel(self, t):
         x = self.half_width * np.asarray(t)
         ratio = np.where(x == 0.0, 0.5, special.j1(x) / np.where(x == 0.0, 1.0, x))
-        return 0.5 * self.height * self.half_width * ratio
+        return 0.5 * self.height * self.half_width * ratio * np.exp(-1j * self.centre * t)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Ohmic:
 
     def kernel(self, t):
         s = self.exponent
-        return special.gamma(s + 1) / (2 * np.pi) * (1.0 / self.cutoff + 1j * np.asarray(t)) ** (-s - 1)  # fmt: skip
+        scaled = (1.0 / self.cutoff + 1j * np.asarray(t)) ** (-s - 1)
+        return special.gamma(s + 1) / (2 * np.pi) * scaled
 
 
 @dataclass(frozen=True)
