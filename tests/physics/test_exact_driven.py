@@ -5,6 +5,7 @@ import pytest
 from leads import Contact, Lead, Model, SemiElliptic
 from scipy import integrate
 
+from manybody.physics import exact_driven
 from manybody.physics.discretised import DiscretisedBath, chebyshev_modes
 from manybody.physics.exact import build_closed_system, converge, propagate
 from manybody.physics.exact_driven import propagate_driven
@@ -91,6 +92,17 @@ def test_the_error_left_is_below_the_one_stated():
         found = propagate_driven(closed, drive, START, TIMES, tolerance)
         error = np.abs(found.correlations - exact).max()
         assert error < found.time_error <= tolerance
+
+
+def test_a_step_is_of_fourth_order():
+    closed, times = closed_system(12), np.array([3.0])
+    exact = propagate_driven(closed, drive, START, times, 1e-12).correlations
+    start, errors = START.astype(complex), []
+    for count in (12, 24, 48):
+        found = exact_driven._run(closed, drive, start, times, np.array([count]))[0]
+        errors.append(np.abs(found - exact).max())
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    np.testing.assert_allclose(orders, 4.0, atol=0.05)
 
 
 def test_a_closed_driven_level_pair_follows_its_own_equation():
