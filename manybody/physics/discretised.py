@@ -312,8 +312,8 @@ def _window(
     for edge, ends, weights in sides:
         if weights[-4:].sum() > 1e-6 * tail * total:
             raise ValueError(
-                f"the density keeps weight as far as {ends[-1]:.3g}: no finite window holds all but "
-                f"{tail:g} of it, so window = (low, high) must be given"
+                f"the density keeps weight as far as {ends[-1]:.3g}: no finite window holds all "
+                f"but {tail:g} of it, so window = (low, high) must be given"
             )
         beyond = np.cumsum(weights[::-1])[::-1]
         last = int(np.argmax(beyond <= 0.5 * tail * total))
