@@ -1,0 +1,266 @@
+"""Equations of motion of the correlation matrix of a quadratic model.
+
+C_qp = ⟨a_p† a_q⟩ obeys dC/dt = −(RC + CR†) + F + F† for fermions and bosons alike
+(PHYSICS.md section 6, from SNM eqs. (7)-(13)).  Everything is kept in the modes of
+h = V diag(ω) V†, where the Davies equation is block-diagonal.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.models import HERMITICITY_TOLERANCE
+from manybody.physics.quadratic import QuadraticModel
+from manybody.physics.spectra import Spectrum, degeneracy_tolerance, linked
+from manybody.products import product
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+REDFIELD, DAVIES, LOCAL = "redfield", "davies", "local"
+EQUATIONS = (REDFIELD, DAVIES, LOCAL)
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelationGenerator:
+    """R and F of dC/dt = −(RC + CR†) + F + F† in the modes of h, with the part of each contact.
+
+    equation: "redfield", "davies" or "local".
+    energies: (N,) ω_n, ascending, in J; vectors: (N, N) V_qn = ⟨q|n⟩.
+    levels: (N,) index of the level a mode belongs to; modes of one level are degenerate.
+    tolerance: in J; levels closer than this are one, rates below it count as zero.
+    damping, filling: (N, N) V†(R − ih)V and V†FV, in J; real without Lamb shift for real h.
+    sites: (n_contacts,) site q of each contact.
+    damping_rows, filling_rows: (n_contacts, N) what contact c adds to row q of (R − ih)V
+        and of FV before the Davies equation drops terms between levels.
+    """
+
+    equation: str
+    energies: Real
+    vectors: NDArray[Any]
+    levels: NDArray[np.intp]
+    tolerance: float
+    damping: NDArray[Any]
+    filling: NDArray[Any]
+    sites: NDArray[np.intp]
+    damping_rows: NDArray[Any]
+    filling_rows: NDArray[Any]
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N."""
+        return len(self.energies)
+
+    def to_modes(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """V† matrix V, (N, N)."""
+        return multiply(adjoint(self.vectors), multiply(matrix, self.vectors))
+
+    def to_sites(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """V matrix V†, (N, N)."""
+        return multiply(self.vectors, multiply(matrix, adjoint(self.vectors)))
+
+    def damping_matrix(self) -> Complex:
+        """(N, N) R in the site basis."""
+        return self.to_sites(self.damping + np.diag(1j * self.energies))
+
+    def filling_matrix(self) -> NDArray[Any]:
+        """(N, N) F in the site basis."""
+        return self.to_sites(self.filling)
+
+    def derivative(self, correlations: Complex) -> Complex:
+        """(N, N) dC/dt of a Hermitian C, both in the site basis."""
+        in_modes = self.to_modes(correlations)
+        half = self.filling - multiply(self.damping, in_modes)
+        half = half - 1j * self.energies[:, None] * in_modes
+        return self.to_sites(half + adjoint(half))
+
+
+@dataclass(frozen=True, eq=False)
+class Currents:
+    """Currents out of each reservoir into the system: particle in J, energy in J².
+
+    particle, energy: (n_contacts,) tr X_c and tr hX_c, X_c what contact c adds to dC/dt.
+    They add up to dN/dt and d⟨H⟩/dt.
+    """
+
+    particle: Real
+    energy: Real
+
+
+def build_generator(
+    model: QuadraticModel, equation: str, lamb_shift: bool = False, clustering: bool = True
+) -> CorrelationGenerator:
+    """R and F of one equation.
+
+    "redfield": R = ih + Σ_q J_q² P_q [½D_q(h) + iΔ_q(h)], F = Σ_q J_q² P_q [½f_qD_q(h) +
+    iΔ^f_q(h)], P_q = |q⟩⟨q|: SNM eq. (10).
+    "davies": of R − ih and F in the mode basis only the terms within a level: SNM eq. (11).
+    "local": as Redfield with D, Δ, f, Δ^f at the on-site energy h_qq in place of h, so that
+    each contact acts on its site as if this were alone (LK, the local approach).
+
+    lamb_shift: with Δ and Δ^f or without.  clustering: False takes every mode as a level of
+    its own; wrong where modes are degenerate, a negative test of the Davies equation.
+
+    Raises TypeError or ValueError, also when a reservoir returns a number that is not finite.
+    """
+    arguments.instance("model", model, QuadraticModel)
+    arguments.choice("equation", equation, EQUATIONS)
+    arguments.boolean("lamb_shift", lamb_shift)
+    arguments.boolean("clustering", clustering)
+    # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
+    energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
+    vectors = np.ascontiguousarray(vectors)
+    norm = np.array([np.abs(energies[[0, -1]]).max()])
+    spectrum = Spectrum(energies[None], vectors[None], norm, model.coupled)
+    tolerance = degeneracy_tolerance(spectrum)
+    levels = linked(energies, tolerance) if clustering else np.arange(len(energies))
+    if equation == DAVIES:
+        # One frequency a level, or its part of R would not be γ/2 + iη with Hermitian γ and η.
+        frequencies = (np.bincount(levels, energies) / np.bincount(levels))[levels]
+    else:
+        frequencies = energies
+    sites = model.sites
+    damping_rows, filling_rows = _contact_rows(model, vectors, frequencies, equation, lamb_shift)
+    assemble = _within_levels if equation == DAVIES else _between_all
+    damping = assemble(vectors[sites], damping_rows, levels)
+    filling = assemble(vectors[sites], filling_rows, levels)
+    return CorrelationGenerator(
+        equation,
+        energies,
+        vectors,
+        levels,
+        tolerance,
+        damping,
+        filling,
+        sites,
+        damping_rows,
+        filling_rows,
+    )
+
+
+def currents(generator: CorrelationGenerator, correlations: Complex) -> Currents:
+    """Particle and energy currents of all contacts in the state C, (N, N) in the site basis.
+
+    The part of contact c on site q is P_q(F_c − K_cC) + h.c., K_c its part of R − ih.
+    """
+    in_modes = generator.to_modes(checked_correlations(correlations, generator.n_sites))
+    if generator.equation == DAVIES:
+        in_modes = np.where(generator.levels[:, None] == generator.levels[None, :], in_modes, 0.0)
+    rows = generator.filling_rows - multiply(generator.damping_rows, in_modes)
+    rows = 2.0 * (rows * generator.vectors[generator.sites].conj()).real
+    return Currents(rows.sum(axis=1), rows @ generator.energies)
+
+
+def checked_correlations(value: Any, n_sites: int) -> Complex:
+    """`value` as an (N, N) complex Hermitian matrix; TypeError or ValueError.
+
+    Whether its eigenvalues can be occupations is not asked: Redfield states need not pass.
+    """
+    matrix = np.asarray(value)
+    if matrix.dtype.kind not in "iufc":
+        raise TypeError(f"correlations have dtype {matrix.dtype}: must be numeric")
+    if matrix.shape != (n_sites, n_sites):
+        raise ValueError(f"correlations have shape {matrix.shape}: must be {(n_sites, n_sites)}")
+    scale = np.abs(matrix).max()
+    if not scale <= arguments.LARGEST:
+        raise ValueError(f"correlations contain {scale:g}: all entries must be finite")
+    deviation = np.abs(matrix - matrix.conj().T).max()
+    # States that were computed, not typed, are meant to come back.
+    if deviation > 100.0 * HERMITICITY_TOLERANCE * scale:
+        raise ValueError(f"correlations are not Hermitian: max |C - C†| = {deviation:.3g}")
+    return np.ascontiguousarray(0.5 * (matrix + matrix.conj().T), dtype=np.complex128)
+
+
+def adjoint(matrix: NDArray[Any]) -> NDArray[Any]:
+    """C-ordered conjugate transpose."""
+    return np.conjugate(matrix.T, order="C")
+
+
+def multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """left · right by the fast product; any mix of real and complex."""
+    if np.iscomplexobj(left) and not np.iscomplexobj(right):
+        right = right.astype(np.complex128)
+    out = np.zeros((left.shape[0], right.shape[1]), dtype=right.dtype)
+    if left.size and right.size:
+        product(np.ascontiguousarray(left), np.ascontiguousarray(right), out)
+    return out
+
+
+def _contact_rows(
+    model: QuadraticModel,
+    vectors: NDArray[Any],
+    frequencies: Real,
+    equation: str,
+    lamb_shift: bool,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(n_contacts, N) rows J_q² V_qn [½D + iΔ] and J_q² V_qn [½fD + iΔ^f], at ω_n or at h_qq."""
+    sites = model.sites
+    on_site = model.hamiltonian.diagonal().real[sites]
+    kind = np.complex128 if lamb_shift else vectors.dtype
+    damping_rows = np.zeros((len(sites), len(frequencies)), dtype=kind)
+    filling_rows = np.zeros_like(damping_rows)
+    for members in _equal_reservoirs(model):
+        reservoir = model.contacts[members[0]].reservoir
+        omega = on_site[members, None] if equation == LOCAL else frequencies
+        damping = _finite(0.5 * reservoir.spectrum(omega), omega, "spectrum")
+        filling = _finite(0.5 * reservoir.filled(omega), omega, "filled spectrum")
+        if lamb_shift:
+            damping = damping + 1j * _finite(reservoir.shift(omega), omega, "shift")
+            filling = filling + 1j * _finite(reservoir.filled_shift(omega), omega, "filled shift")
+        squares = np.array([model.contacts[c].strength ** 2 for c in members])
+        weighted = squares[:, None] * vectors[sites[members]]
+        damping_rows[members] = weighted * damping
+        filling_rows[members] = weighted * filling
+    return damping_rows, filling_rows
+
+
+def _equal_reservoirs(model: QuadraticModel) -> list[list[int]]:
+    """Contacts by reservoir: a principal value may be costly, and is taken once for equal ones."""
+    groups: dict[Any, list[int]] = {}
+    for index, contact in enumerate(model.contacts):
+        try:
+            hash(contact.reservoir)
+            key: Any = contact.reservoir
+        except TypeError:
+            key = id(contact.reservoir)
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _finite(values: Any, omega: Real, what: str) -> Real:
+    result: Real = np.broadcast_to(np.asarray(values, dtype=np.float64), omega.shape)
+    if not np.all(np.isfinite(result)):
+        first = np.flatnonzero(~np.isfinite(result))[0]
+        raise ValueError(
+            f"the {what} of a reservoir is {result.flat[first]} at ω = {omega.flat[first]:g}: "
+            "a contact needs a finite one at every energy of the system"
+        )
+    return result
+
+
+def _between_all(seen: NDArray[Any], rows: NDArray[Any], levels: NDArray[np.intp]) -> NDArray[Any]:
+    """(N, N) Σ_c V*_qm rows_cn over all modes; seen: (n_contacts, N) V_qn of the contacts."""
+    return multiply(adjoint(seen), rows)
+
+
+def _within_levels(
+    seen: NDArray[Any], rows: NDArray[Any], levels: NDArray[np.intp]
+) -> NDArray[Any]:
+    """The same where m and n are modes of one level, zero elsewhere."""
+    n = seen.shape[1]
+    result = np.zeros((n, n), dtype=rows.dtype)
+    np.fill_diagonal(result, np.einsum("cn,cn->n", seen.conj(), rows))
+    for members in degenerate(levels):
+        block = multiply(adjoint(seen[:, members]), rows[:, members])
+        result[members, members] = block
+    return result
+
+
+def degenerate(levels: NDArray[np.intp]) -> list[slice]:
+    """The modes of each level that has more than one."""
+    edges = np.flatnonzero(np.diff(levels, prepend=-1, append=levels[-1] + 1))
+    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:]) if b - a > 1]

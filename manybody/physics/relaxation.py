@@ -1,0 +1,317 @@
+"""Correlation matrices at any time and in the long run, from the modes of R.
+
+With R = W diag(λ) W⁻¹ every element of C' = W⁻¹CW⁻† has its own exponential.  Where R has
+no well-conditioned W (exceptional points) steps of e^{−Rt} by doubling take over.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from manybody.physics import arguments
+from manybody.physics.correlations import (
+    Complex,
+    CorrelationGenerator,
+    Real,
+    adjoint,
+    checked_correlations,
+    degenerate,
+    multiply,
+)
+from manybody.physics.spectra import EPSILON, linked
+
+# Errors of C grow with the square of an eigenvalue's condition number: 2e-12 at most.
+_WORST_CONDITION = 100.0
+# Taylor terms of a step with ‖L‖h <= 1: 1/20! = 4e-19.
+_TAYLOR_TERMS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Modes of R of one generator.
+
+    generator: the equation of motion.
+    rates: (N,) eigenvalues λ of R: Re λ is half the decay rate of an occupation, Im λ an energy.
+    right, left: (N, N) V W and W⁻¹V†, columns and rows in the site basis; None where R is not
+        diagonalisable to rounding, and `condition` tells.
+    condition: the largest condition number of an eigenvalue, 1 for normal R.
+    tolerance: in J, real parts of rates below it are zero to rounding.
+    """
+
+    generator: CorrelationGenerator
+    rates: Complex
+    right: Complex | None
+    left: Complex | None
+    condition: float
+    tolerance: float
+
+    @property
+    def n_undamped(self) -> int:
+        """Number of modes whose occupation never decays: dark, or out of reach of all bands."""
+        return int(np.count_nonzero(self.rates.real <= self.tolerance))
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyCorrelations:
+    """What C becomes in the long run.
+
+    matrix: (N, N) stationary C; with undamped modes its time average from a given start.
+    n_undamped: number of modes that keep their occupation.
+    residual: largest |element| of dC/dt, in J.
+    """
+
+    matrix: Complex
+    n_undamped: int
+    residual: float
+
+
+def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
+    """Diagonalise R: block by block where modes of h are not connected by the contacts.
+
+    Of degenerate modes those that no contact sees are turned away first: they are exactly
+    undamped, and a diagonalisation of the whole would mix them with the others.
+    """
+    turned, damping, energies = _bright_modes(generator)
+    n = generator.n_sites
+    size = np.abs(damping)
+    largest = float(size.max())
+    # Entries that are rounding of a sum Σ_c V*_cm V_cn g of the order of the largest.
+    connected = csr_array(size > 64.0 * EPSILON * largest)
+    n_blocks, labels = connected_components(connected, directed=False)
+    rates = 1j * energies + np.diagonal(damping)
+    rounding = 8.0 * math.sqrt(n) * EPSILON * float(np.abs(rates).max())
+    order = np.argsort(labels, kind="stable")
+    blocks = np.split(order, np.cumsum(np.bincount(labels, minlength=n_blocks))[:-1])
+    blocks = [block for block in blocks if len(block) > 1]
+    right = turned.astype(np.complex128)
+    left = adjoint(right)
+    condition = 1.0
+    for block in blocks:
+        part = damping[np.ix_(block, block)] + np.diag(1j * energies[block])
+        values, vectors = _eigensystem(part, rounding)
+        inverse = scipy.linalg.inv(vectors)
+        own = np.linalg.norm(vectors, axis=0) * np.linalg.norm(inverse, axis=1)
+        misfit = np.abs(multiply(part, vectors) - vectors * values).max()
+        if misfit > 100.0 * rounding:
+            own = np.append(own, np.inf)
+        condition = max(condition, float(own.max()))
+        rates[block] = values
+        right[:, block] = multiply(turned[:, block], vectors)
+        left[block] = multiply(inverse, adjoint(turned[:, block]))
+    tolerance = max(generator.tolerance, rounding)
+    if condition > _WORST_CONDITION:
+        return Relaxation(generator, rates, None, None, condition, tolerance)
+    return Relaxation(generator, rates, right, left, condition, tolerance)
+
+
+def propagate(
+    relaxation: Relaxation, initial: NDArray[Any], times: Iterable[float]
+) -> Iterator[Complex]:
+    """C at each of the ascending times from C(0) = `initial`, (N, N), one after the other.
+
+    Errors are those of rounding of R: about ε(‖R‖t + condition²), in units of C.
+    Raises TypeError or ValueError.
+    """
+    instants = arguments.ascending_times("times", times)
+    state = checked_correlations(initial, relaxation.generator.n_sites)
+    if relaxation.right is None or relaxation.left is None:
+        return _propagate_by_doubling(relaxation.generator, state, instants)
+    return _propagate_modes(relaxation, relaxation.right, relaxation.left, state, instants)
+
+
+def steady_correlations(
+    relaxation: Relaxation, initial: NDArray[Any] | None = None
+) -> SteadyCorrelations:
+    """C∞ with RC + CR† = F + F†; with undamped modes the long-time average from `initial`.
+
+    Raises ValueError when there are undamped modes and no `initial`, when an undamped mode
+    is filled without end, or when R is defective and has undamped modes.
+    """
+    generator = relaxation.generator
+    undamped = relaxation.n_undamped
+    start = None if initial is None else checked_correlations(initial, generator.n_sites)
+    if undamped and start is None:
+        raise ValueError(
+            f"{undamped} modes are undamped: the stationary state depends on the initial "
+            "correlations, which are needed"
+        )
+    source = _source(generator)
+    matrix = generator.damping_matrix()
+    if relaxation.right is None or relaxation.left is None:
+        if undamped:
+            raise ValueError(
+                f"R is defective (condition {relaxation.condition:.3g}) and has {undamped} "
+                "undamped modes: no stationary state can be given"
+            )
+        result = scipy.linalg.solve_continuous_lyapunov(matrix, source)
+    else:
+        # The second pass removes what the conditioning of W cost the first.
+        result = _stationary_part(relaxation, relaxation.right, relaxation.left, source, True)
+        defect = source - _anticommutator(matrix, result)
+        result += _stationary_part(relaxation, relaxation.right, relaxation.left, defect, False)
+        if start is not None and undamped:
+            result += _kept(relaxation, relaxation.right, relaxation.left, start)
+    result = np.ascontiguousarray(0.5 * (result + result.conj().T))
+    residual = float(np.abs(source - _anticommutator(matrix, result)).max())
+    return SteadyCorrelations(result, undamped, residual)
+
+
+def _source(generator: CorrelationGenerator) -> NDArray[Any]:
+    """F + F† in the site basis."""
+    return generator.to_sites(generator.filling + adjoint(generator.filling))
+
+
+def _anticommutator(matrix: Complex, correlations: Complex) -> Complex:
+    """RC + CR†."""
+    half = multiply(matrix, correlations)
+    return half + adjoint(half)
+
+
+def _bright_modes(generator: CorrelationGenerator) -> tuple[NDArray[Any], NDArray[Any], Real]:
+    """Modes of h, V†(R − ih)V in them and their energies: in a level, bright then dark ones.
+
+    Bright modes of a level span what its contacts see of it.
+    """
+    vectors, damping = generator.vectors, generator.damping
+    energies = generator.energies
+    levels = degenerate(linked(energies, generator.tolerance))
+    active = generator.damping_rows.any(axis=1) | generator.filling_rows.any(axis=1)
+    seen = vectors[generator.sites[active]]
+    if not levels or not len(seen):
+        return vectors, damping, energies
+    vectors, damping, energies = vectors.copy(), damping.copy(), energies.copy()
+    for members in levels:
+        part = seen[:, members]
+        # All right vectors, but no more left ones than that takes.
+        few = part.shape[0] < part.shape[1]
+        turn = adjoint(scipy.linalg.svd(part, full_matrices=few)[2])
+        vectors[:, members] = vectors[:, members] @ turn
+        damping[:, members] = damping[:, members] @ turn
+        damping[members] = adjoint(turn) @ damping[members]
+        energies[members] = energies[members].mean()
+    return vectors, damping, energies
+
+
+def _eigensystem(matrix: Complex, rounding: float) -> tuple[Complex, Complex]:
+    """Eigenvalues and right eigenvectors, orthonormal among equal eigenvalues.
+
+    Rounding alone picks the vectors of an eigenvalue that occurs twice, and may pick
+    them almost parallel.
+    """
+    values, vectors = scipy.linalg.eig(matrix)
+    order = np.argsort(values.imag)
+    columns = linked(values.imag[order], rounding)
+    order = order[np.lexsort((values.real[order], columns))]
+    near = np.abs(np.diff(values[order])) <= rounding
+    for members in degenerate(np.concatenate([[0], np.cumsum(~near)])):
+        equal = order[members]
+        vectors[:, equal] = np.linalg.qr(vectors[:, equal])[0]
+        values[equal] = values[equal].mean()
+    return values, vectors
+
+
+def _propagate_modes(
+    relaxation: Relaxation, right: Complex, left: Complex, state: Complex, times: Real
+) -> Iterator[Complex]:
+    """C'(t) = e^{−μt} C'(0) + S' t φ(μt), μ_jk = λ_j + λ_k*, φ(z) = (1 − e^{−z})/z."""
+    start = multiply(multiply(left, state), adjoint(left))
+    source = multiply(multiply(left, _source(relaxation.generator)), adjoint(left))
+    rates = relaxation.rates
+    total = rates[:, None] + rates.conj()[None, :]
+    for time in times:
+        if time == 0.0:
+            yield state.copy()
+            continue
+        exponent = -time * total
+        change = np.expm1(exponent)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            filled = np.where(exponent == 0.0, 1.0, change / exponent)
+        now = start + change * start + (time * source) * filled
+        now = multiply(multiply(right, now), adjoint(right))
+        yield 0.5 * (now + adjoint(now))
+
+
+def _stationary_part(
+    relaxation: Relaxation, right: Complex, left: Complex, source: NDArray[Any], check: bool
+) -> Complex:
+    """C with RC + CR† = source, nothing on pairs of undamped modes of equal energy.
+
+    check: refuse a source on those pairs, which would fill them without end.
+    """
+    driven = multiply(multiply(left, source), adjoint(left))
+    total, still = _sums_of_rates(relaxation)
+    largest = np.abs(driven).max()
+    left_over = np.abs(driven[still]).max(initial=0.0)
+    if check and left_over > 100.0 * relaxation.tolerance + 1e-12 * largest:
+        raise ValueError(
+            f"an undamped mode is filled at the rate {left_over:.3g}: no stationary state exists"
+        )
+    total[still] = np.inf
+    return multiply(multiply(right, driven / total), adjoint(right))
+
+
+def _kept(relaxation: Relaxation, right: Complex, left: Complex, start: Complex) -> Complex:
+    """The part of the start that neither decays nor turns."""
+    _, still = _sums_of_rates(relaxation)
+    kept = np.where(still, multiply(multiply(left, start), adjoint(left)), 0.0)
+    return multiply(multiply(right, kept), adjoint(right))
+
+
+def _sums_of_rates(relaxation: Relaxation) -> tuple[Complex, NDArray[np.bool_]]:
+    """(N, N) λ_j + λ_k*, and where it is zero to rounding for two undamped modes."""
+    rates = relaxation.rates
+    undamped = rates.real <= relaxation.tolerance
+    total = rates[:, None] + rates.conj()[None, :]
+    still = undamped[:, None] & undamped[None, :] & (np.abs(total) <= 4.0 * relaxation.tolerance)
+    return total, still
+
+
+def _propagate_by_doubling(
+    generator: CorrelationGenerator, state: Complex, times: Real
+) -> Iterator[Complex]:
+    """C(t + s) = E(s) C(t) E(s)† + Q(s), E = e^{−Rs}, Q = ∫₀^s e^{−Ru}(F + F†)e^{−R†u} du."""
+    matrix, source = generator.damping_matrix(), _source(generator).astype(np.complex128)
+    size = np.abs(matrix)
+    norm = 2.0 * math.sqrt(float(size.sum(axis=0).max() * size.sum(axis=1).max()))
+    now, done = 0.0, state
+    interval = math.nan
+    step: NDArray[Any] = state
+    gain: NDArray[Any] = state
+    for time in times:
+        if time > now:
+            # Equal steps of a grid differ by the rounding of its times.
+            if not abs(time - now - interval) <= 4.0 * EPSILON * time:
+                interval = time - now
+                step, gain = _interval(matrix, source, norm, interval)
+            done = multiply(multiply(step, done), adjoint(step)) + gain
+            done = 0.5 * (done + adjoint(done))
+        now = time
+        yield done.copy()
+
+
+def _interval(
+    matrix: Complex, source: Complex, norm: float, interval: float
+) -> tuple[Complex, Complex]:
+    """E and Q of one interval: Taylor series of a short step, doubled until it is long enough."""
+    doublings = max(0, math.ceil(math.log2(max(norm * interval, 1.0))))
+    short = math.ldexp(interval, -doublings)
+    step_term: NDArray[Any] = np.eye(len(matrix), dtype=np.complex128)
+    gain_term: NDArray[Any] = short * source
+    step, gain = step_term.copy(), gain_term.copy()
+    for order in range(1, _TAYLOR_TERMS):
+        step_term = multiply(matrix, step_term) * (-short / order)
+        half = multiply(matrix, gain_term) * (-short / (order + 1))
+        gain_term = half + adjoint(half)
+        step += step_term
+        gain += gain_term
+    for _ in range(doublings):
+        gain = gain + multiply(multiply(step, gain), adjoint(step))
+        step = multiply(step, step)
+    return step, gain
