@@ -5,6 +5,7 @@ C_qp = ⟨a_p† a_q⟩ obeys dC/dt = −(RC + CR†) + F + F† for fermions an
 h = V diag(ω) V†, where the Davies equation is block-diagonal.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,15 +108,31 @@ def build_generator(
 
     Raises TypeError or ValueError, also when a reservoir returns a number that is not finite.
     """
+    return build_generators(model, (equation,), lamb_shift, clustering)[0]
+
+
+def build_generators(
+    model: QuadraticModel,
+    equations: Iterable[str],
+    lamb_shift: bool = False,
+    clustering: bool = True,
+) -> list[CorrelationGenerator]:
+    """`build_generator` for several equations, h diagonalised once."""
     arguments.instance("model", model, QuadraticModel)
-    arguments.choice("equation", equation, EQUATIONS)
+    names = [arguments.choice("equation", equation, EQUATIONS) for equation in equations]
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.boolean("clustering", clustering)
     # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
     energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
-    vectors = np.ascontiguousarray(vectors)
-    norm = np.array([np.abs(energies[[0, -1]]).max()])
-    spectrum = Spectrum(energies[None], vectors[None], norm, model.coupled)
+    norm = np.abs(energies[[0, -1]]).max(keepdims=True)
+    spectrum = Spectrum(energies[None], np.ascontiguousarray(vectors)[None], norm, model.coupled)
+    return [_assemble(model, spectrum, name, lamb_shift, clustering) for name in names]
+
+
+def _assemble(
+    model: QuadraticModel, spectrum: Spectrum, equation: str, lamb_shift: bool, clustering: bool
+) -> CorrelationGenerator:
+    energies, vectors, sites = spectrum.energies[0], spectrum.vectors[0], model.sites
     tolerance = degeneracy_tolerance(spectrum)
     levels = linked(energies, tolerance) if clustering else np.arange(len(energies))
     if equation == DAVIES:
@@ -123,19 +140,16 @@ def build_generator(
         frequencies = (np.bincount(levels, energies) / np.bincount(levels))[levels]
     else:
         frequencies = energies
-    sites = model.sites
     damping_rows, filling_rows = _contact_rows(model, vectors, frequencies, equation, lamb_shift)
-    assemble = _within_levels if equation == DAVIES else _between_all
-    damping = assemble(vectors[sites], damping_rows, levels)
-    filling = assemble(vectors[sites], filling_rows, levels)
+    join = _within_levels if equation == DAVIES else _between_all
     return CorrelationGenerator(
         equation,
         energies,
         vectors,
         levels,
         tolerance,
-        damping,
-        filling,
+        join(vectors[sites], damping_rows, levels),
+        join(vectors[sites], filling_rows, levels),
         sites,
         damping_rows,
         filling_rows,

@@ -55,7 +55,12 @@ class Relaxation:
     @property
     def n_undamped(self) -> int:
         """Number of modes whose occupation never decays: dark, or out of reach of all bands."""
-        return int(np.count_nonzero(self.rates.real <= self.tolerance))
+        return int(np.count_nonzero(np.abs(self.rates.real) <= self.tolerance))
+
+    @property
+    def n_growing(self) -> int:
+        """Number of modes that grow without bound: Redfield alone, where D varies much."""
+        return int(np.count_nonzero(self.rates.real < -self.tolerance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,8 @@ class SteadyCorrelations:
 
     matrix: (N, N) stationary C; with undamped modes its time average from a given start.
     n_undamped: number of modes that keep their occupation.
-    residual: largest |element| of dC/dt, in J.
+    residual: largest |element| of dC/dt, in J; up to `tolerance` of the relaxation where it
+        has undamped modes, rounding otherwise.
     """
 
     matrix: Complex
@@ -131,12 +137,18 @@ def steady_correlations(
 ) -> SteadyCorrelations:
     """C∞ with RC + CR† = F + F†; with undamped modes the long-time average from `initial`.
 
-    Raises ValueError when there are undamped modes and no `initial`, when an undamped mode
-    is filled without end, or when R is defective and has undamped modes.
+    Raises ValueError when there are undamped modes and no `initial`, when modes grow or an
+    undamped one is filled without end, or when R is defective and has undamped modes.
     """
     generator = relaxation.generator
     undamped = relaxation.n_undamped
     start = None if initial is None else checked_correlations(initial, generator.n_sites)
+    if relaxation.n_growing:
+        raise ValueError(
+            f"{relaxation.n_growing} modes grow, the fastest at the rate "
+            f"{-2.0 * relaxation.rates.real.min():.3g}: the {generator.equation} equation "
+            "has no stationary state that is reached"
+        )
     if undamped and start is None:
         raise ValueError(
             f"{undamped} modes are undamped: the stationary state depends on the initial "
@@ -154,6 +166,7 @@ def steady_correlations(
     else:
         # The second pass removes what the conditioning of W cost the first.
         result = _stationary_part(relaxation, relaxation.right, relaxation.left, source, True)
+        result = 0.5 * (result + adjoint(result))
         defect = source - _anticommutator(matrix, result)
         result += _stationary_part(relaxation, relaxation.right, relaxation.left, defect, False)
         if start is not None and undamped:
@@ -267,7 +280,7 @@ def _kept(relaxation: Relaxation, right: Complex, left: Complex, start: Complex)
 def _sums_of_rates(relaxation: Relaxation) -> tuple[Complex, NDArray[np.bool_]]:
     """(N, N) λ_j + λ_k*, and where it is zero to rounding for two undamped modes."""
     rates = relaxation.rates
-    undamped = rates.real <= relaxation.tolerance
+    undamped = np.abs(rates.real) <= relaxation.tolerance
     total = rates[:, None] + rates.conj()[None, :]
     still = undamped[:, None] & undamped[None, :] & (np.abs(total) <= 4.0 * relaxation.tolerance)
     return total, still

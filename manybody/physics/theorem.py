@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics.correlations import DAVIES, REDFIELD, build_generator
+from manybody.physics.correlations import DAVIES, REDFIELD, build_generator, build_generators
 from manybody.physics.quadratic import FERMION, QuadraticModel
 
 
@@ -37,8 +37,7 @@ def theorem_residual(
     clustering: False lets Davies keep only m = n, wrong for degenerate modes unless every
     site has an equal contact.
     """
-    redfield = build_generator(model, REDFIELD, lamb_shift)
-    davies = build_generator(model, DAVIES, lamb_shift, clustering)
+    redfield, davies = build_generators(model, (REDFIELD, DAVIES), lamb_shift, clustering)
     return TheoremResidual(
         _relative(redfield.damping, davies.damping), _relative(redfield.filling, davies.filling)
     )

@@ -11,6 +11,8 @@ import numpy as np
 import scipy.linalg
 from scipy.special import digamma
 
+from manybody.physics.quadratic import Contact
+
 
 @dataclass(frozen=True)
 class Lead:
@@ -213,3 +215,40 @@ def random_correlations(rng, n, largest=1.0):
     matrix = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
     unitary = np.linalg.qr(matrix)[0]
     return (unitary * rng.uniform(0.0, largest, n)) @ unitary.conj().T
+
+
+def contacts_all_different(sites, statistics="fermion"):
+    """J, T, μ, D of every contact its own."""
+    return [
+        Contact(
+            site,
+            Colored(
+                beta=0.7 + 0.6 * k,
+                chemical_potential=-0.4 + 0.3 * k - (3.0 if statistics == "boson" else 0.0),
+                width=1.0 + 0.3 * k,
+                slope=0.3 - 0.2 * k,
+                statistics=statistics,
+            ),
+            0.4 + 0.25 * k,
+        )
+        for k, site in enumerate(sites)
+    ]
+
+
+def equal_contacts(n, strength=0.6, **parameters):
+    """One and the same reservoir state on the sites 0 to n − 1."""
+    return [Contact(site, Colored(**parameters), strength) for site in range(n)]
+
+
+def fock_time_derivative(model, annihilators, rho, equation, lamb_shift, tolerance=1e-9):
+    """dC/dt of ρ by the definition."""
+    image = fock_derivative(
+        model.dense_hamiltonian(),
+        model.contacts,
+        annihilators,
+        rho,
+        equation,
+        lamb_shift,
+        tolerance,
+    )
+    return fock_correlations(annihilators, image)

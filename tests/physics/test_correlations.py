@@ -2,32 +2,16 @@ import linear_coupling as lc
 import numpy as np
 import oracles
 import pytest
-from linear_coupling import Colored, Lead
+from linear_coupling import (
+    Colored,
+    Lead,
+    contacts_all_different,
+    equal_contacts,
+    fock_time_derivative,
+)
 
 from manybody.physics.correlations import EQUATIONS, build_generator, currents
 from manybody.physics.quadratic import Contact, QuadraticModel
-
-
-def contacts_all_different(sites, statistics="fermion"):
-    """J, T, μ, D of every contact its own."""
-    return [
-        Contact(
-            site,
-            Colored(
-                beta=0.7 + 0.6 * k,
-                chemical_potential=-0.4 + 0.3 * k - (3.0 if statistics == "boson" else 0.0),
-                width=1.0 + 0.3 * k,
-                slope=0.3 - 0.2 * k,
-                statistics=statistics,
-            ),
-            0.4 + 0.25 * k,
-        )
-        for k, site in enumerate(sites)
-    ]
-
-
-def equal_contacts(n, strength=0.6, **parameters):
-    return [Contact(site, Colored(**parameters), strength) for site in range(n)]
 
 
 def fermion_cases():
@@ -45,19 +29,6 @@ def fermion_cases():
         ("square", oracles.ring_hamiltonian(4), [0, 1, 3]),
         ("one site", np.array([[0.7]]), [0, 0]),
     ]
-
-
-def fock_time_derivative(model, annihilators, rho, equation, lamb_shift, tolerance=1e-9):
-    image = lc.fock_derivative(
-        model.dense_hamiltonian(),
-        model.contacts,
-        annihilators,
-        rho,
-        equation,
-        lamb_shift,
-        tolerance,
-    )
-    return lc.fock_correlations(annihilators, image)
 
 
 @pytest.mark.parametrize("equation", EQUATIONS)

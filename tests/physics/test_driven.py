@@ -3,8 +3,7 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
-from linear_coupling import Colored
-from test_correlations import contacts_all_different, equal_contacts
+from linear_coupling import Colored, contacts_all_different, equal_contacts
 
 from manybody.physics.correlations import EQUATIONS, build_generator
 from manybody.physics.driven import DrivenModel, driven_residuals, propagate_driven

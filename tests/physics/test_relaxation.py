@@ -3,12 +3,16 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
-from linear_coupling import Colored, Lead, Window
-from test_correlations import contacts_all_different, equal_contacts
+from linear_coupling import Colored, Lead, Window, contacts_all_different, equal_contacts
 
 from manybody.physics.correlations import EQUATIONS, build_generator, currents
 from manybody.physics.quadratic import Contact, QuadraticModel
-from manybody.physics.relaxation import build_relaxation, propagate, steady_correlations
+from manybody.physics.relaxation import (
+    Relaxation,
+    build_relaxation,
+    propagate,
+    steady_correlations,
+)
 
 TIMES = [0.0, 1e-9, 0.3, 2.0, 7.0, 40.0]
 
@@ -94,8 +98,6 @@ def test_exceptional_points(offset, rng):
 
 def test_doubling_agrees_with_modes(rng):
     """The two ways to C(t), on a case that both can take."""
-    from manybody.physics.relaxation import Relaxation
-
     model = QuadraticModel(oracles.random_hermitian(rng, 8), contacts_all_different([0, 4, 7]))
     relaxation = decay(model, "redfield")
     plain = Relaxation(relaxation.generator, relaxation.rates, None, None, np.inf, 0.0)
@@ -233,3 +235,21 @@ def test_bad_starts_and_times_are_refused(rng):
         propagate(relaxation, np.eye(3), [1.0])
     with pytest.raises(TypeError, match="dtype"):
         propagate(relaxation, [["a"]], [1.0])
+
+
+def test_growing_modes_are_refused_a_steady_state(rng):
+    """With the Lamb shift Redfield can amplify modes that the reservoir hardly damps."""
+    model = QuadraticModel(
+        oracles.random_hermitian(rng, 4), [Contact(0, Colored(width=1.5, slope=4.0), 1.0)]
+    )
+    relaxation = decay(model, "redfield", True)
+    slowest = np.linalg.eigvals(relaxation.generator.damping_matrix()).real.min()
+    assert slowest < -1e-4 and relaxation.n_growing >= 1 and relaxation.n_undamped == 0
+    with pytest.raises(ValueError, match="modes grow.*redfield"):
+        steady_correlations(relaxation, np.zeros((4, 4)))
+    late = [20.0 / -slowest, 21.0 / -slowest]
+    first, second = (np.abs(state).max() for state in propagate(relaxation, np.eye(4), late))
+    assert second / first == pytest.approx(np.e**2, rel=0.3)
+    # Without the shift R is similar to ih + √D P √D, and Davies is damped in any case.
+    assert decay(model, "redfield", False).n_growing == 0
+    assert decay(model, "davies", True).n_growing == 0

@@ -2,8 +2,7 @@ import linear_coupling as lc
 import numpy as np
 import oracles
 import pytest
-from linear_coupling import Colored
-from test_correlations import equal_contacts, fock_time_derivative
+from linear_coupling import Colored, equal_contacts, fock_time_derivative
 
 import manybody as mb
 from manybody.physics.correlations import build_generator
