@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.linalg.lapack import zgetrf, zgetri
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -59,7 +60,7 @@ class Relaxation:
 
     @property
     def n_growing(self) -> int:
-        """Number of modes that grow without bound: Redfield alone, where D varies much."""
+        """Number of modes that grow without bound, which Davies and local ones never do."""
         return int(np.count_nonzero(self.rates.real < -self.tolerance))
 
 
@@ -102,15 +103,16 @@ def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
     for block in blocks:
         part = damping[np.ix_(block, block)] + np.diag(1j * energies[block])
         values, vectors = _eigensystem(part, rounding)
-        inverse = scipy.linalg.inv(vectors)
+        inverse = _inverse(vectors)
         own = np.linalg.norm(vectors, axis=0) * np.linalg.norm(inverse, axis=1)
         misfit = np.abs(multiply(part, vectors) - vectors * values).max()
         if misfit > 100.0 * rounding:
             own = np.append(own, np.inf)
         condition = max(condition, float(own.max()))
         rates[block] = values
-        right[:, block] = multiply(turned[:, block], vectors)
-        left[block] = multiply(inverse, adjoint(turned[:, block]))
+        if condition <= _WORST_CONDITION:
+            right[:, block] = multiply(turned[:, block], vectors)
+            left[block] = multiply(inverse, adjoint(turned[:, block]))
     tolerance = max(generator.tolerance, rounding)
     if condition > _WORST_CONDITION:
         return Relaxation(generator, rates, None, None, condition, tolerance)
@@ -228,6 +230,15 @@ def _eigensystem(matrix: Complex, rounding: float) -> tuple[Complex, Complex]:
         vectors[:, equal] = np.linalg.qr(vectors[:, equal])[0]
         values[equal] = values[equal].mean()
     return values, vectors
+
+
+def _inverse(matrix: Complex) -> Complex:
+    """W⁻¹, infinite where W is singular: `inv` would warn of what `condition` tells."""
+    factors, pivots, singular = zgetrf(matrix)
+    if singular:
+        return np.full_like(matrix, np.inf)
+    inverse: Complex = zgetri(factors, pivots, lwork=64 * len(matrix))[0]
+    return inverse
 
 
 def _propagate_modes(

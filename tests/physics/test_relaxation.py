@@ -96,6 +96,22 @@ def test_exceptional_points(offset, rng):
     assert steady.residual < 1e-14 and steady.n_undamped == 0
 
 
+def test_an_exceptional_point_of_third_order(rng):
+    """R = ih + diag(1 + γ, 1, 1 − γ) on a chain of hopping ½: one eigenvector at γ² = ½."""
+    chain = 0.5 * (np.eye(3, k=1) + np.eye(3, k=-1))
+    half_rates = 1.0 + np.array([1.0, 0.0, -1.0]) / np.sqrt(2.0)
+    contacts = [Contact(q, Lead(), np.sqrt(2.0 * rate)) for q, rate in enumerate(half_rates)]
+    relaxation = decay(QuadraticModel(chain, contacts), "local", False)
+    assert relaxation.right is None and relaxation.condition > 1e6
+    np.testing.assert_allclose(relaxation.rates, 1.0, atol=1e-4)
+    generator = relaxation.generator
+    damping, filling = generator.damping_matrix(), generator.filling_matrix()
+    start = lc.random_correlations(rng, 3)
+    expected = lc.exact_correlations(damping, filling, start, TIMES)
+    np.testing.assert_allclose(list(propagate(relaxation, start, TIMES)), expected, atol=1e-13)
+    assert steady_correlations(relaxation).residual < 1e-14
+
+
 def test_doubling_agrees_with_modes(rng):
     """The two ways to C(t), on a case that both can take."""
     model = QuadraticModel(oracles.random_hermitian(rng, 8), contacts_all_different([0, 4, 7]))
