@@ -12,13 +12,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from manybody.physics import arguments
+from manybody.physics.densities import SpectralDensity
+from manybody.physics.reservoirs import Reservoir
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -28,47 +30,6 @@ Complex = NDArray[np.complex128]
 _SHELL_RATIO = 2.0**0.25
 _SHELL_EXPONENTS = 160
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-
-
-class Density(Protocol):
-    """D(ω): zero outside `support`, whose ends may be infinite, smooth between `breakpoints`."""
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """Lower and upper end of the band."""
-
-    @property
-    def breakpoints(self) -> tuple[float, ...]:
-        """Energies where D is not smooth."""
-
-    def __call__(self, omega: Any) -> Any:
-        """D at energies of any shape."""
-
-
-class Reservoir(Protocol):
-    """What is asked here of a reservoir in equilibrium."""
-
-    @property
-    def density(self) -> Density:
-        """The density D."""
-
-    @property
-    def beta(self) -> float:
-        """Inverse temperature."""
-
-    @property
-    def chemical_potential(self) -> float:
-        """μ."""
-
-    @property
-    def statistics(self) -> str:
-        """Fermion or boson."""
-
-    def spectrum(self, omega: Any) -> Any:
-        """D(ω)."""
-
-    def occupation(self, omega: Any) -> Any:
-        """f(ω) = 1 / (e^{β(ω−μ)} ± 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,13 +241,13 @@ def thermal_breakpoints(reservoir: Reservoir, low: float, high: float) -> tuple[
     return tuple(float(point) for point in points if low < point < high)
 
 
-def integration_window(density: Density) -> tuple[float, float]:
+def integration_window(density: SpectralDensity) -> tuple[float, float]:
     """(low, high) that holds all of D but 1e-12 of its weight; ValueError if none does."""
     return _window(density, None)[:2]
 
 
 def _window(
-    density: Density, window: tuple[float, float] | None, tail: float = 1e-12
+    density: SpectralDensity, window: tuple[float, float] | None, tail: float = 1e-12
 ) -> tuple[float, float, float]:
     """(low, high, weight left out relative to that inside)."""
     start, stop = (float(end) for end in density.support)
@@ -324,7 +285,7 @@ def _window(
     return low, high, left_out / total
 
 
-def _outside(density: Density, edge: float, end: float) -> float:
+def _outside(density: SpectralDensity, edge: float, end: float) -> float:
     """∫D/2π from the edge of a window to the end of the band; inf for a tail without one."""
     if edge == end:
         return 0.0
@@ -335,7 +296,7 @@ def _outside(density: Density, edge: float, end: float) -> float:
     return math.inf if weights[-4:].sum() > 1e-6 * total else total
 
 
-def _weight(density: Density, low: float, high: float) -> float:
+def _weight(density: SpectralDensity, low: float, high: float) -> float:
     """∫D/2π over a finite interval, by shells around every point where D is not smooth."""
     cuts = sorted({low, high} | {p for p in density.breakpoints if low < p < high})
     total = 0.0
@@ -346,7 +307,7 @@ def _weight(density: Density, low: float, high: float) -> float:
     return total
 
 
-def _shells(density: Density, edge: float, end: float) -> tuple[Real, Real]:
+def _shells(density: SpectralDensity, edge: float, end: float) -> tuple[Real, Real]:
     """Ends of shells that grow from `edge` towards `end`, and ∫D/2π over each."""
     distances = _SHELL_RATIO ** np.arange(-_SHELL_EXPONENTS, _SHELL_EXPONENTS + 1)
     if math.isfinite(end):
@@ -405,7 +366,7 @@ def _bath(
     )
 
 
-def _positive(density: Density, omega: Real) -> Real:
+def _positive(density: SpectralDensity, omega: Real) -> Real:
     """D(ω), refused with a sentence where it is negative or not finite."""
     values = np.asarray(density(omega), dtype=np.float64)
     wrong = ~((values >= 0.0) & np.isfinite(values))

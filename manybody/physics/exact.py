@@ -17,7 +17,7 @@ the system gets: d⟨H_S⟩/dt = Σ_q (−d⟨H_q⟩/dt − d⟨H_int,q⟩/dt) f
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.discretised import Discretise, DiscretisedBath
+from manybody.physics.quadratic import QuadraticModel
 from manybody.products import product
 
 Real = NDArray[np.float64]
@@ -36,38 +37,6 @@ Observed = tuple[Complex, Real, Real, Real]
 _ELEMENTS = 1 << 22
 # Eigenvalues of a correlation matrix that somebody computed are this exact.
 _POSITIVITY_TOLERANCE = 1e-10
-
-
-class Contact(Protocol):
-    """One site, one reservoir, and the strength J_q of what joins them."""
-
-    @property
-    def site(self) -> int:
-        """Index of the site."""
-
-    @property
-    def reservoir(self) -> Any:
-        """See `manybody.physics.discretised.Reservoir`."""
-
-    @property
-    def strength(self) -> float:
-        """J_q, real."""
-
-
-class QuadraticModel(Protocol):
-    """h, its contacts, and the statistics of all particles."""
-
-    @property
-    def hamiltonian(self) -> Any:
-        """(N, N) Hermitian h."""
-
-    @property
-    def contacts(self) -> Sequence[Any]:
-        """Contacts q = 0 ... Q−1."""
-
-    @property
-    def statistics(self) -> str:
-        """Fermion or boson."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.discretised import integration_window
-from manybody.physics.exact import QuadraticModel
+from manybody.physics.quadratic import QuadraticModel
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
