@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from manybody.physics.baths import OhmicBath
+from manybody.physics.bath_families import BATH_FAMILIES
+from manybody.physics.baths import Bath
 from manybody.physics.models import FAMILIES, SingleParticleModel
 from manybody.seeding import generator, sample_entropy
 
@@ -17,7 +19,6 @@ TRACE_DISTANCE = "trace_distance"
 OBSERVABLES = (
     TRACE_DISTANCE, "steady_state", "gap", "level_statistics", "cancellation", "locality",
 )  # fmt: skip
-BATH_KEYS = ("coupling", "cutoff", "beta")
 # Samples that a block may have where a study leaves it open, and what they may cost together,
 # about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
 # which learns: all versions must cut a study into the same blocks.
@@ -34,7 +35,7 @@ class Point:
     """One model at one size: the unit over which disorder is averaged.
 
     changes: where this point departs from the study: keys initial_site, initial_beta,
-    lamb_shift and bath_coupling, bath_cutoff, bath_beta.  The disorder does not depend on
+    lamb_shift and those of the bath (bath_coupling ...).  The disorder does not depend on
     them, so that points which differ in them alone can be compared sample by sample.
     """
 
@@ -110,15 +111,17 @@ class Convergence:
 class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
-    times: empty unless the trace distance is among the observables.
+    times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
+    of `BATH_FAMILIES`.
     """
 
     name: str
     description: str
     seed: int
     times: tuple[float, ...]
-    bath: OhmicBath
+    bath_parameters: tuple[tuple[str, float], ...]
     systems: tuple[System, ...]
+    bath_type: str = "ohmic"
     initial_site: int = 0
     lamb_shift: bool = False
     stepper: str = "chebyshev"
@@ -136,6 +139,11 @@ class Study:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     convergence: Convergence | None = None
 
+    @cached_property
+    def bath(self) -> Bath:
+        """What its type and parameters build."""
+        return BATH_FAMILIES[self.bath_type].build(**dict(self.bath_parameters))
+
     @property
     def evolves(self) -> bool:
         """Whether the equations are propagated in time."""
@@ -144,8 +152,8 @@ class Study:
     def at(self, point: Point) -> "Study":
         """This study with the changes of one point."""
         changes = dict(point.changes)
-        bath = {key: changes.pop(f"bath_{key}", getattr(self.bath, key)) for key in BATH_KEYS}
-        return replace(self, bath=OhmicBath(**bath), **changes)  # type: ignore[arg-type]
+        bath = tuple((key, changes.pop(f"bath_{key}", own)) for key, own in self.bath_parameters)
+        return replace(self, bath_parameters=bath, **changes)  # type: ignore[arg-type]
 
     def samples_in_block(self, point: Point) -> int:
         """How many samples of a point are computed and committed together."""
@@ -177,12 +185,7 @@ class Study:
         return {
             "seed": self.seed,
             "times": list(self.times),
-            "bath": {
-                "type": "ohmic",
-                "coupling": self.bath.coupling,
-                "cutoff": self.bath.cutoff,
-                "beta": self.bath.beta,
-            },
+            "bath": {"type": self.bath_type, **dict(self.bath_parameters)},
             "initial_site": self.initial_site,
             "lamb_shift": self.lamb_shift,
             "stepper": self.stepper,
@@ -267,7 +270,8 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 
 def from_json(values: Mapping[str, Any]) -> Study:
     """The study that `Study.to_json` wrote."""
-    bath = {key: value for key, value in values["bath"].items() if key != "type"}
+    bath = {"type": "ohmic", **values["bath"]}
+    bath_type = bath.pop("type")
     systems = tuple(
         System(
             item["model"],
@@ -286,7 +290,7 @@ def from_json(values: Mapping[str, Any]) -> Study:
             for key, value in rest["convergence"].items()
         }
         rest["convergence"] = Convergence(**given)
-    return Study(bath=OhmicBath(**bath), systems=systems, **rest)
+    return Study(bath_type=bath_type, bath_parameters=tuple(bath.items()), systems=systems, **rest)
 
 
 def merge_systems(stored: Study, wanted: Study) -> Study:

@@ -3,7 +3,7 @@
 import itertools
 import re
 import tomllib
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from manybody.config import (
-    BATH_KEYS,
     DEFAULT_FORMATS,
     FORMATS,
     OBSERVABLES,
@@ -24,7 +23,8 @@ from manybody.config import (
 from manybody.numerics.petsc.runtime import slepc
 from manybody.numerics.steppers import STEPPERS, build_stepper, check_operator, check_ranks
 from manybody.physics import arguments
-from manybody.physics.baths import OhmicBath
+from manybody.physics.bath_families import BATH_FAMILIES
+from manybody.physics.baths import check_bath
 from manybody.physics.models import FAMILIES
 
 MAX_TIMES = 100_000
@@ -88,12 +88,12 @@ def _study(table: dict[str, Any]) -> Study:
         raise ValueError("times: have a meaning only with 'trace_distance' among the observables")
     _check_keys("study", table, required, optional)
     samples = _samples("samples", table["samples"])
-    systems, bath = table["systems"], _bath("bath", table["bath"])
+    systems, (bath_type, bath) = table["systems"], _bath("bath", table["bath"])
     if not isinstance(systems, list) or not systems:
         raise TypeError("systems: at least one [[systems]] table is needed")
     expanded = tuple(
         itertools.chain.from_iterable(
-            _systems(f"systems[{index}]", system, samples, bath, observables)
+            _systems(f"systems[{index}]", system, samples, bath_type, bath, observables)
             for index, system in enumerate(systems)
         )
     )
@@ -105,11 +105,6 @@ def _study(table: dict[str, Any]) -> Study:
     initial_site = arguments.integer("initial_site", table.get("initial_site", 0), 0)
     for system in expanded:
         _check_sizes(system, initial_site, observables)
-        coupling = dict(system.changes).get("bath_coupling", bath.coupling)
-        if coupling == 0.0 and {"gap", "steady_state"} & set(observables):
-            raise ValueError(
-                "bath.coupling = 0: without a bath there is no steady state and no gap"
-            )
     stepper = arguments.choice("stepper", table.get("stepper", "chebyshev"), STEPPERS)
     tolerance = arguments.tolerance(table.get("tolerance", 1e-10))
     petsc_options = _text("petsc_options", table.get("petsc_options", ""))
@@ -132,13 +127,14 @@ def _study(table: dict[str, Any]) -> Study:
         if TRACE_DISTANCE not in observables:
             raise ValueError("convergence: needs 'trace_distance' among the observables")
         convergence = _convergence(table["convergence"])
-    return Study(
+    study = Study(
         convergence=convergence,
         name=_name(table["name"]),
         description=_text("description", table.get("description", "")),
         seed=arguments.integer("seed", table["seed"], 0),
         times=_times(table["times"]) if TRACE_DISTANCE in observables else (),
-        bath=bath,
+        bath_type=bath_type,
+        bath_parameters=bath,
         systems=expanded,
         initial_site=initial_site,
         initial_beta=_thermal("initial_beta", table.get("initial_beta"), observables),
@@ -153,6 +149,17 @@ def _study(table: dict[str, Any]) -> Study:
         block_size=_block_size(table.get("block_size")),
         formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
     )
+    for system in expanded:
+        _check_bath(study.at(system.points[0]))
+    return study
+
+
+def _check_bath(own: Study) -> None:
+    """Raise ValueError for a bath that density couplings, or the observables, cannot have."""
+    if check_bath(own.bath, own.lamb_shift).vanishes and {"gap", "steady_state"} & set(
+        own.observables
+    ):
+        raise ValueError("bath.coupling = 0: without a bath there is no steady state and no gap")
 
 
 def _block_size(value: object) -> int | None:
@@ -239,7 +246,12 @@ def _thermal(where: str, value: object, observables: tuple[str, ...]) -> float |
 
 
 def _systems(
-    where: str, table: object, samples: int, bath: OhmicBath, observables: tuple[str, ...]
+    where: str,
+    table: object,
+    samples: int,
+    bath_type: str,
+    bath: tuple[tuple[str, float], ...],
+    observables: tuple[str, ...],
 ) -> list[System]:
     table = _table(where, table)
     if "model" not in table:
@@ -263,7 +275,7 @@ def _systems(
         values = _listed(table.get(key, word))
         choices.append([(key, arguments.choice(f"{where}.{key}", v, words)) for v in values])
     own_samples = _samples(f"{where}.samples", table.get("samples", samples))
-    changes = _changes(where, table, bath)
+    changes = _changes(where, table, bath_type, dict(bath))
     if "initial_beta" in table:
         name = f"{where}.initial_beta"
         betas = [_thermal(name, entry, observables) for entry in _listed(table["initial_beta"])]
@@ -281,7 +293,9 @@ def _systems(
     return systems
 
 
-def _changes(where: str, table: dict[str, Any], bath: OhmicBath) -> list[list[tuple[str, Value]]]:
+def _changes(
+    where: str, table: dict[str, Any], bath_type: str, bath: dict[str, float]
+) -> list[list[tuple[str, Value]]]:
     """Where a system departs from the study, key by key; a list stands for several systems."""
     found: list[list[tuple[str, Value]]] = []
     if "lamb_shift" in table:
@@ -292,21 +306,32 @@ def _changes(where: str, table: dict[str, Any], bath: OhmicBath) -> list[list[tu
         starts = [arguments.integer(name, entry, 0) for entry in _listed(table["initial_site"])]
         found.append([("initial_site", site) for site in starts])
     own = _table(f"{where}.bath", table.get("bath", {}))
-    _check_keys(f"{where}.bath", own, set(), set(BATH_KEYS))
+    _check_keys(f"{where}.bath", own, set(), set(bath))
     for key, given in own.items():
         entries = [arguments.real(f"{where}.bath.{key}", entry) for entry in _listed(given)]
         for entry in entries:
             # The bath itself knows its bounds.
-            replace(bath, **{key: entry})
+            BATH_FAMILIES[bath_type].build(**{**bath, key: entry})
         found.append([(f"bath_{key}", entry) for entry in entries])
     return found
 
 
-def _bath(where: str, value: object) -> OhmicBath:
+def _bath(where: str, value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """Type and parameters, in the order of their family, checked by building the bath."""
     table = _table(where, value)
-    _check_keys(where, table, set(BATH_KEYS), {"type", "chemical_potential"})
-    arguments.choice(f"{where}.type", table.get("type", "ohmic"), ("ohmic",))
-    return OhmicBath(**{key: entry for key, entry in table.items() if key != "type"})
+    kind = arguments.choice(f"{where}.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
+    family = BATH_FAMILIES[kind]
+    needed = {key for key, default in family.parameters.items() if default is None}
+    _check_keys(where, table, needed, {*family.parameters, "type", "chemical_potential"})
+    mu = arguments.real(f"{where}.chemical_potential", table.get("chemical_potential", 0.0))
+    if mu != 0.0:
+        raise ValueError(
+            f"{where}.chemical_potential = {mu!r}: a density coupling exchanges no particles, "
+            "and any value but 0 would break detailed balance"
+        )
+    given = {key: table.get(key, default) for key, default in family.parameters.items()}
+    family.build(**given)
+    return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
 
 
 def _times(value: object) -> tuple[float, ...]:

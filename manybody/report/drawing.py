@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.config import Study, System
+from manybody.physics.bath_families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.physics.models import FAMILIES
 from manybody.report.analysis import Analysis
 from manybody.report.canvas import counted, grid, put_title, short_title, size_axis
@@ -114,7 +115,6 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
 
 def _describe(axis: Any, study: Study) -> None:
     """What a reader must know, in the empty corner."""
-    bath = study.bath
     changed = {key for system in study.systems for key, _ in system.changes}
 
     def told(key: str, words: str) -> str:
@@ -125,9 +125,11 @@ def _describe(axis: Any, study: Study) -> None:
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
         site = f"{site}; thermal starts: {beta_0}"
-    strength = told("bath_coupling", f"{bath.coupling:g}")
-    cutoff = told("bath_cutoff", f"{bath.cutoff:g}")
-    beta = told("bath_beta", f"{bath.beta:g}")
+    bath = ",  ".join(
+        f"{BATH_SYMBOLS[key][0]}: " + told(f"bath_{key}", f"{value:g}")
+        for key, value in study.bath_parameters
+    )
+    kind = "" if study.bath_type == "ohmic" else f"{BATH_FAMILIES[study.bath_type].title} baths\n"
     boundaries = {dict(system.parameters).get("boundary") for system in study.systems} - {None}
     small_cube = any(2 in s.sizes and s.model == "anderson3d" for s in study.systems)
     lattice = ""
@@ -139,8 +141,7 @@ def _describe(axis: Any, study: Study) -> None:
     text = (
         "Redfield against Davies, one particle,\n"
         r"$A_j = |j\rangle\langle j|$ on every site" + "\n\n"
-        f"$J_\\mathrm{{int}}$: {strength},  $\\omega_c$: {cutoff},  $\\beta$: {beta},  "
-        "$\\mu = 0$\n"
+        f"{kind}{bath},  $\\mu = 0$\n"
         f"start on site: {site}, Lamb shift: {shift}\n"
         f"{lattice}\n"
         "lines: mean over disorder samples\n"

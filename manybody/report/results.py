@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.config import Point, Study, System
+from manybody.physics.bath_families import BATH_SYMBOLS
 from manybody.physics.models import FAMILIES
 from manybody.report.statistics import Spread, Summary, spread_of, summarise
 from manybody.study.blocks import Block
@@ -178,7 +179,5 @@ def system_title(system: System, plain: bool = False) -> str:
 _WORDS = {
     "initial_site": "start on site",
     "initial_beta": "thermal start at beta",
-    "bath_coupling": "bath coupling",
-    "bath_cutoff": "bath cutoff",
-    "bath_beta": "bath beta",
+    **{f"bath_{key}": f"bath {key}" for key in BATH_SYMBOLS},
 }

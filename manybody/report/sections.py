@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from manybody.config import Point, Study
+from manybody.physics.bath_families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.report.analysis import Analysis
 from manybody.report.document import Document, Picture, Section, Table, Text
 from manybody.report.results import StudyResult, system_title
@@ -87,7 +88,7 @@ def _distances(
     results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Section:
     study = results.study
-    bath = study.bath
+    bath = ", ".join(f"{BATH_SYMBOLS[key][1]} = {value:g}" for key, value in study.bath_parameters)
     shift = "kept" if study.lamb_shift else "neglected"
     start = f"on site {study.initial_site}"
     if study.initial_beta is not None:
@@ -95,7 +96,7 @@ def _distances(
     caption = (
         "Trace norm of the difference of both states against time (mean and standard deviation "
         "over samples), and the maximum of the mean against size with its 68 % bootstrap "
-        f"interval. J_int = {bath.coupling:g}, cutoff {bath.cutoff:g}, beta = {bath.beta:g}, "
+        f"interval. {BATH_FAMILIES[study.bath_type].title} baths, {bath}, "
         f"start {start}, Lamb shift {shift}, unless a title says otherwise."
     )
     both = (

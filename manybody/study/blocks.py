@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.config import BATH_KEYS, TRACE_DISTANCE, Point, Study
+from manybody.config import TRACE_DISTANCE, Point, Study
 from manybody.physics.certificates import Certificate
 from manybody.physics.spectra import VERDICTS
 from manybody.study.comparison import Comparison
@@ -256,8 +256,9 @@ def block_image(
         if own.initial_beta is not None:
             _note(root, "initial_beta", own.initial_beta)
         _note(root, "lamb_shift", int(own.lamb_shift))
-        for key in BATH_KEYS:
-            _note(root, f"bath_{key}", getattr(own.bath, key))
+        _note(root, "bath_type", own.bath_type)
+        for key, value in own.bath_parameters:
+            _note(root, f"bath_{key}", value)
         for key, fact in provenance.items():
             _note(root, key, fact)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import manybody as mb
 from manybody import seeding
 from manybody.config import from_json, merge_systems
 from manybody.parsing import builtin_studies, find_study, parse_study
@@ -242,3 +243,41 @@ def test_keys_that_came_later_change_no_older_store():
 def test_bad_operators_and_groups_are_refused(keys, error, words):
     with pytest.raises(error, match=words):
         parse(GOOD.replace("seed = 3", "seed = 3\n" + keys))
+
+
+BATHS = {
+    "drude-lorentz": ('type = "drude-lorentz"\ncoupling = 0.2\ncutoff = 3.0\nbeta = 5',
+                      mb.ThermalBath(mb.DrudeLorentzDensity(0.2, 3.0), 5.0)),
+    "power-law": ('type = "power-law"\ncoupling = 0.2\ncutoff = 3.0\nexponent = 2\nbeta = 5',
+                  mb.ThermalBath(mb.OhmicDensity(0.2, 3.0, 2.0), 5.0)),
+    "phonon": ('type = "phonon"\nstrength = 0.1\nbeta = 5',
+               mb.ThermalBath(mb.PhononDensity(0.1), 5.0)),
+}  # fmt: skip
+OHMIC = "coupling = 0.2\ncutoff = 10.0\nbeta = 5"
+
+
+@pytest.mark.parametrize("kind", BATHS)
+def test_studies_with_other_baths(kind):
+    text, bath = BATHS[kind]
+    study = parse(GOOD.replace(OHMIC, text))
+    assert study.bath == bath
+    assert study.identity()["bath"]["type"] == kind
+    again = from_json(json.loads(json.dumps(study.to_json())))
+    assert again == study and again.bath == bath and again.hash() == study.hash()
+    assert study.hash() != parse(GOOD).hash()
+    change = 'model = "dirac_syk2"\nbath = { beta = [1.0, 2.0] }'
+    study = parse(GOOD.replace(OHMIC, text).replace('model = "dirac_syk2"', change))
+    assert study.at(study.systems[1].points[0]).bath == replace(bath, beta=2.0)
+
+
+def test_baths_that_density_couplings_cannot_have():
+    sub_ohmic = BATHS["power-law"][0].replace("exponent = 2", "exponent = 0.5")
+    with pytest.raises(ValueError, match="γ\\(0\\) = inf"):
+        parse(GOOD.replace(OHMIC, sub_ohmic))
+    shifted = GOOD.replace("seed = 3", "seed = 3\nlamb_shift = true")
+    with pytest.raises(ValueError, match="has no Lamb shift"):
+        parse(shifted.replace(OHMIC, BATHS["phonon"][0]))
+    with pytest.raises(ValueError, match="'exponent' is missing"):
+        parse(GOOD.replace(OHMIC, 'type = "power-law"\n' + OHMIC))
+    with pytest.raises(ValueError, match="bath.chemical_potential = 0.3"):
+        parse(GOOD.replace(OHMIC, BATHS["phonon"][0] + "\nchemical_potential = 0.3"))
