@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from tiny import TINY, payload
 
 import manybody as mb
 from manybody import cli
-from manybody.config import from_json, refined
+from manybody.config import System, from_json, refined
 from manybody.parsing import parse_study
 from manybody.report.document import Column, Document, Section, Table, Text, to_html, to_markdown
 from manybody.report.numerical import numerical_errors
-from manybody.report.results import load_results
+from manybody.report.results import PointResult, load_results
 from manybody.report.sections import sample_options
 from manybody.report.verdicts import judge_systems
 from manybody.report.writing import report_figures, write_figure, write_report
@@ -187,6 +188,22 @@ def test_verdicts_reach_the_report(out):
     assert f"VERDICT Dirac-SYK2: {verdicts[0].sentence}" in summary
 
 
+@pytest.mark.parametrize(("boundary", "left_out"), [("periodic", [2]), ("open", [])])
+def test_cubes_with_doubled_bonds_have_no_part_in_a_fit(boundary, left_out):
+    rng = np.random.default_rng(2)
+    parameters = (("boundary", boundary), ("disorder", 5.0), ("hopping", 1.0))
+    system = System("anderson3d", parameters, (2, 3, 4, 5), 8)
+    points = tuple(
+        PointResult(point, np.arange(8), None, None, {}, {"trace_distance": curves}, 0, ())
+        for point in system.points
+        for curves in [rng.uniform(0.1, 0.2, (8, 3))]
+    )
+    results = SimpleNamespace(systems=((system, points),), study=SimpleNamespace(seed=1))
+    (verdict,) = judge_systems(results)
+    assert [size for size, _ in verdict.left_out] == left_out
+    assert len(verdict.estimates) == 4 - len(left_out)
+
+
 def test_figures_for_notebooks(out):
     figures = report_figures(out)
     assert set(figures) == {"tiny", "maxima", "laws", "spread", "positivity"}
@@ -271,3 +288,20 @@ def test_bad_convergence_tables(old, new, error, words):
     assert old in FULL
     with pytest.raises(error, match=words):
         parse_study(FULL.replace(old, new), "full.toml")
+
+
+def test_parquet_holds_what_csv_holds(out):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow not installed")
+    _, paths = write_report(Store(out), ["csv", "parquet"])
+    assert {path.suffix for path in paths} == {".csv", ".parquet"}
+    for path in paths:
+        if path.suffix == ".csv":
+            continue
+        rows = parquet.read_table(path).to_pylist()
+        with open(path.with_suffix(".csv")) as file:
+            written = list(csv.DictReader(file))
+        assert len(rows) == len(written) > 0
+        for row, texts in zip(rows, written):
+            assert row.keys() == texts.keys()
+            for name, value in row.items():
+                assert texts[name] == ("" if value is None else str(value))
