@@ -189,6 +189,14 @@ def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
         assert_found(single(matrix), bath, False, count, 0, comm)
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_copies_that_one_start_does_not_find(comm, bath, seed):
+    """Three equal trimers: from one random vector the disc seems complete and is not."""
+    trimer = oracles.random_hermitian(np.random.default_rng(seed), 3)
+    model = mb.SingleParticleModel(np.kron(np.eye(3), trimer))
+    assert_found(model, bath, True, 6, 0, comm)
+
+
 def test_more_copies_than_can_be_told_apart(comm, bath, monkeypatch):
     monkeypatch.setattr("manybody.study.search._MOST_ALIKE", 10)
     with pytest.raises(RuntimeError, match="more than 10 modes within"):
