@@ -91,24 +91,15 @@ class SpectralDensity(ABC):
 
 
 @dataclass(frozen=True)
-class OhmicDensity(SpectralDensity):
-    """D(ω) = J_int² ω_c^{1−s} ω^s e^{−ω/ω_c} for ω > 0, zero below; SNM eq. (16) has s = 1.
-
-    coupling: J_int >= 0; cutoff: ω_c > 0, both in J; exponent: s from 0.1 to 20, sub-Ohmic
-    below 1, super-Ohmic above.  Δ by quadrature.  Raises TypeError or ValueError.
-    """
+class _CutDensity(SpectralDensity):
+    """D on ω > 0 with a strength J_int and a cutoff ω_c."""
 
     coupling: float
     cutoff: float
-    exponent: float = 1.0
 
     def __post_init__(self) -> None:
         _set(self, "coupling", arguments.real("density coupling", self.coupling, minimum=0.0))
         _set(self, "cutoff", arguments.real("density cutoff", self.cutoff, above=0.0))
-        exponent = arguments.real("density exponent", self.exponent)
-        if not _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
-            raise ValueError(f"density exponent = {exponent!r}: must lie in {list(_EXPONENTS)}")
-        _set(self, "exponent", exponent)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -124,6 +115,24 @@ class OhmicDensity(SpectralDensity):
     def vanishes(self) -> bool:
         """Whether D = 0 everywhere."""
         return self.coupling == 0.0
+
+
+@dataclass(frozen=True)
+class OhmicDensity(_CutDensity):
+    """D(ω) = J_int² ω_c^{1−s} ω^s e^{−ω/ω_c} for ω > 0, zero below; SNM eq. (16) has s = 1.
+
+    coupling: J_int >= 0; cutoff: ω_c > 0, both in J; exponent: s from 0.1 to 20, sub-Ohmic
+    below 1, super-Ohmic above.  Δ by quadrature.  Raises TypeError or ValueError.
+    """
+
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        exponent = arguments.real("density exponent", self.exponent)
+        if not _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
+            raise ValueError(f"density exponent = {exponent!r}: must lie in {list(_EXPONENTS)}")
+        _set(self, "exponent", exponent)
 
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
@@ -144,34 +153,12 @@ class OhmicDensity(SpectralDensity):
 
 
 @dataclass(frozen=True)
-class DrudeLorentzDensity(SpectralDensity):
+class DrudeLorentzDensity(_CutDensity):
     """D(ω) = J_int² ω / (1 + (ω/ω_c)²) for ω > 0, zero below: the slope at 0 is the Ohmic one.
 
     coupling: J_int >= 0; cutoff: ω_c > 0, both in J.  It decays as 1/ω only, so that C(0) is
     infinite.  Δ in closed form, to about 1e-15 J_int² ω_c.  Raises TypeError or ValueError.
     """
-
-    coupling: float
-    cutoff: float
-
-    def __post_init__(self) -> None:
-        _set(self, "coupling", arguments.real("density coupling", self.coupling, minimum=0.0))
-        _set(self, "cutoff", arguments.real("density cutoff", self.cutoff, above=0.0))
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """(0, ∞)."""
-        return 0.0, math.inf
-
-    @property
-    def breakpoints(self) -> tuple[float, ...]:
-        """The edge and the cutoff."""
-        return 0.0, self.cutoff
-
-    @property
-    def vanishes(self) -> bool:
-        """Whether D = 0 everywhere."""
-        return self.coupling == 0.0
 
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""

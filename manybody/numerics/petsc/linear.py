@@ -1,7 +1,7 @@
 """Linear equations and eigenvalues in states that are spread by columns over ranks."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -79,40 +79,26 @@ def nearest_modes(
     tolerance: of SLEPc's relative error estimate of an eigenvalue of the inverse.
     Returns those that converged, nearest first; they may be fewer than `n_modes`.
     """
-    module, slepc_module = petsc(), slepc()
-    comm = module.COMM_SELF if columns.comm is None else columns.comm
-    sizes = (start.size, columns.dimension**2)
-    owned: list[Any] = []
-    try:
-        shell = _Shell(invert, start.shape)
-        matrix = module.Mat().createPython((sizes, sizes), context=shell, comm=comm)
-        matrix.setUp()
-        owned.append(matrix)
-        first, real, imaginary = (module.Vec().createMPI(sizes, comm=comm) for _ in range(3))
-        owned += [first, real, imaginary]
-        first.getArray()[...] = start.ravel()
-        solver = slepc_module.EPS().create(comm=comm)
-        owned.append(solver)
-        solver.setOperators(matrix)
-        solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
-        solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
-        solver.setWhichEigenpairs(slepc_module.EPS.Which.LARGEST_MAGNITUDE)
-        solver.setDimensions(nev=min(n_modes, columns.dimension**2))
+    size = min(n_modes, columns.dimension**2)
+    with _krylov_schur(invert, start, columns) as solver:
+        solver.setWhichEigenpairs(slepc().EPS.Which.LARGEST_MAGNITUDE)
+        solver.setDimensions(nev=size)
         solver.setTolerances(tolerance, 100)
-        solver.setInitialSpace([first])
         solver.solve()
+        real, imaginary = solver.getOperators()[0].createVecs()
         found = []
-        for index in range(solver.getConverged()):
-            value = solver.getEigenpair(index, real, imaginary)
-            mode = real.getArray(readonly=True).copy().reshape(start.shape)
-            found.append((shift + 1.0 / value, mode))
-        if columns.comm is not None:
-            # Every rank solves the small problem for itself: to rounding.
-            values = columns.comm.bcast([value for value, _ in found])
-            found = [(value, mode) for value, (_, mode) in zip(values, found)]
-        return found
-    finally:
-        _destroy(owned)
+        try:
+            for index in range(solver.getConverged()):
+                value = solver.getEigenpair(index, real, imaginary)
+                mode = real.getArray(readonly=True).copy().reshape(start.shape)
+                found.append((shift + 1.0 / value, mode))
+        finally:
+            _destroy([real, imaginary])
+    if columns.comm is not None:
+        # Every rank solves the small problem for itself: to rounding.
+        values = columns.comm.bcast([value for value, _ in found])
+        found = [(value, mode) for value, (_, mode) in zip(values, found)]
+    return found
 
 
 def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int) -> list[complex]:
@@ -121,13 +107,27 @@ def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int)
     apply: complex-linear map of blocks (1, N, m), collective; n_vectors: of the space, which
     is restarted ten times.  Returns those that converged to a hundredth, or the best there is.
     """
+    size = min(n_vectors, columns.dimension**2)
+    with _krylov_schur(apply, start, columns) as solver:
+        solver.setWhichEigenpairs(slepc().EPS.Which.LARGEST_REAL)
+        solver.setDimensions(nev=min(2, size), ncv=size)
+        solver.setTolerances(1e-2, 10)
+        solver.solve()
+        values = [complex(solver.getEigenvalue(k)) for k in range(solver.getConverged())]
+    return values if columns.comm is None else list(columns.comm.bcast(values))
+
+
+@contextlib.contextmanager
+def _krylov_schur(apply: Map, start: Array, columns: Columns) -> Iterator[Any]:
+    """An EPS for a complex-linear map of blocks that begins with `start`, freed at the end."""
     module, slepc_module = petsc(), slepc()
     comm = module.COMM_SELF if columns.comm is None else columns.comm
     sizes = (start.size, columns.dimension**2)
     owned: list[Any] = []
     try:
-        shell = _Shell(apply, start.shape)
-        matrix = module.Mat().createPython((sizes, sizes), context=shell, comm=comm)
+        matrix = module.Mat().createPython(
+            (sizes, sizes), context=_Shell(apply, start.shape), comm=comm
+        )
         matrix.setUp()
         owned.append(matrix)
         first = module.Vec().createMPI(sizes, comm=comm)
@@ -138,14 +138,8 @@ def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int)
         solver.setOperators(matrix)
         solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
         solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
-        solver.setWhichEigenpairs(slepc_module.EPS.Which.LARGEST_REAL)
-        size = min(n_vectors, columns.dimension**2)
-        solver.setDimensions(nev=min(2, size), ncv=size)
-        solver.setTolerances(1e-2, 10)
         solver.setInitialSpace([first])
-        solver.solve()
-        values = [complex(solver.getEigenvalue(k)) for k in range(solver.getConverged())]
-        return values if columns.comm is None else list(columns.comm.bcast(values))
+        yield solver
     finally:
         _destroy(owned)
 
