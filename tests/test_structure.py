@@ -31,6 +31,7 @@ def floor(name):
 ALLOWED = {
     "physics": {"physics", "buffers", "products"},
     "numerics": {"numerics", "buffers", "products"},
+    "networks": {"networks", "physics"},
     "study": {
         "study",
         "physics",
