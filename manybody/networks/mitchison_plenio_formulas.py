@@ -17,20 +17,15 @@ from manybody.physics import landauer
 def energy_distribution(network: TwoModes, omega: ArrayLike) -> Real:
     """φ_j(ω) of MP (35); (...) -> (2, ...)."""
     omega = np.asarray(omega, dtype=np.float64)
-    newns = network.density(omega) / (2.0 * np.pi)
-    shape = (2, *(1 for _ in omega.shape))
-    distance = omega - network.shifted_energies.reshape(shape)
-    width = network.decay_rates.reshape(shape)
-    return newns / ((1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2))
+    return network.density(omega) / (2.0 * np.pi) * _squared_resolvents(network, omega)
 
 
 def hilbert_transform(network: TwoModes, omega: ArrayLike) -> Real:
     """ϑ_j(ω) of MP (37), inside the band; (...) -> (2, ...)."""
     omega = np.asarray(omega, dtype=np.float64)
-    newns = network.density(omega) / (2.0 * np.pi)
     energies = network.energies.reshape((2, *(1 for _ in omega.shape)))
     slope = 1.0 - 0.5 * network.Gamma / network.Omega
-    return (slope * omega - energies) * energy_distribution(network, omega) / newns
+    return (slope * omega - energies) * _squared_resolvents(network, omega)
 
 
 def transmission(network: TwoModes, omega: ArrayLike) -> Real:
@@ -141,6 +136,14 @@ def error_shape(tau: ArrayLike) -> Real:
     measure = 4.0 * half * weights * v * np.sqrt(sine) / (np.pi * np.sqrt(2.0))
     tau = np.asarray(tau, dtype=np.float64)
     return np.einsum("pn,...pn->...", measure, np.exp(-tau[..., None, None] * sine))
+
+
+def _squared_resolvents(network: TwoModes, omega: Real) -> Real:
+    """φ_j/J_N of MP (35); (...) -> (2, ...)."""
+    shape = (2, *(1 for _ in omega.shape))
+    distance = omega - network.shifted_energies.reshape(shape)
+    width = network.decay_rates.reshape(shape)
+    return 1.0 / ((1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2))
 
 
 def _overlaps(network: TwoModes, values: NDArray[np.float64]) -> Real:

@@ -191,18 +191,19 @@ def _free_parts(
         # Far out on the lines the powers of z cancel; early there is MP (24) as it stands.
         waves = network.rule.fourier_weights(time)
         factors = (1.0, *_polynomials(network))
-        parts = [np.einsum("jpn,pn->j", propagator.distribution * p, waves) for p in factors]
-        return parts[0].conj(), parts[1].conj(), parts[2].conj()
-    terms = propagator.exponentials(time)
-    z = propagator.origins + propagator.offsets
-    of_b = z - energies
-    of_e = z * of_b - _weight(network)
-    return terms.sum(axis=1), (terms * of_b).sum(axis=1), (terms * of_e).sum(axis=1)
+        early = [np.einsum("jpn,pn->j", propagator.distribution * p, waves) for p in factors]
+        parts: Complex = np.stack(early).conj()
+    else:
+        terms = propagator.exponentials(time)
+        z = propagator.origins + propagator.offsets
+        of_b = terms * (z - energies)
+        parts = np.stack([terms, of_b, z * of_b - _weight(network) * terms]).sum(axis=2)
+    return parts[0], parts[1], parts[2]
 
 
 def correlations(start: Complex, moments: Moments) -> Complex:
     """(2, 2) C(t) = G†C(0)G + Z, MP (29)."""
-    result = moments.G.conj()[:, None] * start * moments.G + moments.Z
+    result: Complex = moments.G.conj()[:, None] * start * moments.G + moments.Z
     return 0.5 * (result + result.conj().T)
 
 
@@ -293,7 +294,10 @@ def _tails(network: TwoModes, propagator: Propagator, times: Real) -> Complex:
     terms = np.stack([propagator.exponentials(float(time)) for time in times])
     columns = np.ascontiguousarray(terms.reshape(2 * len(times), -1).T)
     rule = network.rule
-    result = np.empty((rule.omega.size, 2 * len(times)), dtype=np.complex128)
+    result = np.zeros((rule.omega.size, 2 * len(times)), dtype=np.complex128)
+    if not propagator.origins.size:
+        # Time 0 alone, when nothing is asked of them.
+        return result.T.reshape(len(times), 2, *rule.omega.shape)
     # Next to an edge or to a pole the distance from it has more digits than ω.
     origins, which = np.unique(propagator.origins, return_inverse=True)
     distances = np.stack([rule.distance(origin).ravel() for origin in origins])
