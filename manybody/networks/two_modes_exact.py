@@ -134,6 +134,9 @@ def steady_moments(network: TwoModes, propagator: Propagator) -> Moments:
     weight = network.spectral_density * network.filling
     left, right = propagator.resolvents.conj()[:, None], propagator.resolvents[None, :]
     product = weight * left * right
+    # Not to rounding: what flows is the imaginary part of the rest, which may be far smaller.
+    for j in range(2):
+        product[j, j] = product[j, j].real
     of_b, of_e = _polynomials(network)
     Z, Z_b, Z_e = (network.rule.integrate(product * p) for p in (np.ones_like(of_b), of_b, of_e))
     return Moments(zero, zero, zero, Z, Z_b, Z_e, propagator.late - network.energies)
@@ -153,7 +156,7 @@ def _moments_at(network: TwoModes, propagator: Propagator, time: float, tail: Co
     G, G_b, G_e = _free_parts(network, propagator, time)
     if time == 0.0:
         zero = np.zeros((2, 2), dtype=np.complex128)
-        return Moments(G, G_b, G_e, zero, zero, zero, G_b / G)
+        return Moments(G, G_b, G_e, zero, zero, zero, _ratio(network, propagator, G, G_b))
     weight = network.spectral_density * network.filling
     left, right = propagator.resolvents[:, None], propagator.resolvents[None, :]
     early, late = tail[:, None], tail[None, :]
@@ -179,7 +182,15 @@ def _moments_at(network: TwoModes, propagator: Propagator, time: float, tail: Co
     # i∂_t K = ωK + G.
     Z_b = quadratic(of_b) + plain * G
     Z_e = quadratic(of_e) + linear(rule.omega) * G + plain * G_b
-    return Moments(G, G_b, G_e, quadratic(ones), Z_b, Z_e, G_b / G)
+    ratio = _ratio(network, propagator, G, G_b)
+    return Moments(G, G_b, G_e, quadratic(ones), Z_b, Z_e, ratio)
+
+
+def _ratio(network: TwoModes, propagator: Propagator, G: Complex, G_b: Complex) -> Complex:
+    """(2,) G_b/G, the same at all times for one exponential, also when G underflows."""
+    if propagator.distribution is None:
+        return propagator.late - network.energies
+    return G_b / G
 
 
 def _free_parts(

@@ -138,6 +138,23 @@ def test_no_digits_are_lost(params, expected):
     np.testing.assert_allclose(values, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("change", [{"Gamma": 1e-7}, {"mu_L": -0.2 + 1e-9, "T_L": 0.2}])
+def test_no_digits_of_the_approximation_are_lost(change):
+    params = {**WEAK, **change}
+    found, network = mitchison_plenio(**params, method="epa"), TwoModes(**params)
+    assert found["interference"] == pytest.approx(formulas.interference(network), rel=1e-13)
+    inside = network.g * found["correlation_matrix"][0, 1].imag
+    assert found["particle_current"] == pytest.approx(inside, rel=1e-13)
+    additive = mitchison_plenio(**params, method="additive")
+    optical = formulas.optical_currents(network)
+    assert additive["particle_current"] == pytest.approx(optical[0], rel=1e-13)
+    assert additive["energy_current"] == pytest.approx(optical[1], rel=1e-13)
+    # At late times G_j underflows, and the steady state is there.
+    late = mitchison_plenio(**params, times=[1e15], method="epa")
+    for name, value in found.items():
+        assert late[name][0] == pytest.approx(value, rel=1e-6)
+
+
 # ---- brute force
 
 
