@@ -89,8 +89,8 @@ def mitchison_plenio(
 
     Errors are rounding for "exact", "epa" and "additive", relative to the largest number in
     an integral: currents keep their digits at weak coupling and small bias.  Work does not
-    grow with the times, 0.1 s for 10 of them.  Raises TypeError or ValueError, the latter with
-    the condition of MP that is broken.
+    grow with the times, 0.1 to 0.5 s for 10 of them.  Raises TypeError or ValueError, the
+    latter with the condition of MP that is broken.
     """
     network = TwoModes(h, delta, g, Gamma, Omega, mu_L, mu_R, T_L, T_R)
     arguments.choice("method", method, METHODS)

@@ -242,7 +242,7 @@ def boundary_currents(network: TwoModes, start: Complex, moments: Moments) -> tu
 def rate_matrices(moments: Moments) -> tuple[Complex, Real]:
     """Λ⁺ of MP (47), (2, 2), and the diagonal of Γ, (2,).
 
-    With u = G_b/G: H − E + ½Γ/i = u, and Λ⁺ = −i(N − N†) of N_jk = Z_b,jk − Z_jk u_k.
+    With u = G_b/G: H − E − iΓ/2 = u, and Λ⁺ = −i(N − N†) of N_jk = Z_b,jk − Z_jk u_k.
     """
     part = moments.Z_b - moments.Z * moments.ratio
     gain = -1j * (part - part.conj().T)
