@@ -1,9 +1,6 @@
-"""Small driven networks from the literature, where exact answers exist.
+"""Small driven networks of the literature, built from the general models, and their formulas."""
 
-Each function takes the parameters of its paper under their names there and returns a plain
-dictionary of arrays.
-"""
-
+from manybody.networks.levy_kosloff import levy_kosloff
 from manybody.networks.mitchison_plenio import mitchison_plenio
 
-__all__ = ["mitchison_plenio"]
+__all__ = ["levy_kosloff", "mitchison_plenio"]

@@ -1,0 +1,241 @@
+"""Stationary correlations and currents of few sites, however weak contacts and hopping are.
+
+A current of 1e-13 between occupations of order one is lost in the difference F − KC of which
+`correlations.currents` makes it.  Here C = E_b + δ with E_b what the reservoir b alone would
+make of C: f_b(h), and for the local equation f_b(h_qq) on all sites alike.  Both commute with
+h and undo the part of b, so that
+
+    Rδ + δR† = Σ_c K_c (f_c − f_b) + h.c.,    through b flows −(K_b δ + h.c.),
+
+K_c what contact c adds to R − ih.  Three steps keep relative accuracy: f_c − f_b comes from
+expm1 of an exact difference of exponents; the equations are kept where h has no rounding, on
+the sites, for Davies, where they decouple, in the modes; and they are solved exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.correlations import (
+    DAVIES,
+    LOCAL,
+    REDFIELD,
+    Complex,
+    CorrelationGenerator,
+    Real,
+    adjoint,
+    build_generator,
+)
+from manybody.physics.quadratic import QuadraticModel
+from manybody.physics.rational import MAX_UNKNOWNS, solve_exactly
+from manybody.physics.relaxation import build_relaxation
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyBalance:
+    """The stationary state and what flows in it.
+
+    generator: the equation; correlations: (N, N) C on the sites.
+    particle, energy: (n_contacts,) currents out of each reservoir into the system, in J and J²,
+    each from an equation of its own: that they add up to zero is not imposed.
+    """
+
+    generator: CorrelationGenerator
+    correlations: Complex
+    particle: Real
+    energy: Real
+
+
+def steady_balance(
+    model: QuadraticModel, equation: str, temperatures: Sequence[float] | None = None
+) -> SteadyBalance:
+    """Stationary C and currents of at most 6 sites, without Lamb shift.
+
+    equation: "redfield", "davies" or "local", see `correlations.build_generator`.
+    temperatures: (n_contacts,) of the reservoirs, in J, where they are known better than their
+    inverses β: of two that differ in the last digits only those digits matter.
+
+    Errors are those of the entries of h, K and f − f, each known to rounding; the modes of two
+    sites are so too however weak the hopping (LAPACK's dlaev2), those of more sites only to
+    rounding of ‖h‖.  Raises TypeError or ValueError, also when the stationary state is not
+    unique or, for Redfield, not reached.
+    """
+    generator = build_generator(model, equation)
+    if model.n_sites**2 > MAX_UNKNOWNS:
+        raise ValueError(f"{model.n_sites} sites: at most {int(MAX_UNKNOWNS**0.5)} are allowed")
+    if not model.contacts:
+        raise ValueError("contacts = (): without contacts nothing is stationary")
+    if equation == REDFIELD and (growing := build_relaxation(generator).n_growing):
+        raise ValueError(
+            f"{growing} modes grow: the Redfield equation has no stationary state that is reached"
+        )
+    betas = _inverse_temperatures(model, temperatures)
+    basis = generator.vectors if equation == DAVIES else np.eye(model.n_sites)
+    if equation == DAVIES:
+        hamiltonian: NDArray[Any] = np.diag(generator.energies)
+    else:
+        hamiltonian = model.dense_hamiltonian()
+    rates = [
+        _within(generator, basis, c, generator.damping_rows[c]) for c in range(len(betas))
+    ]
+    sources = [
+        sum(_excess(model, generator, basis, betas, c, b) for c in range(len(betas)) if c != b)
+        + np.zeros_like(rates[0])
+        for b in range(len(betas))
+    ]
+    deviations = _anticommuting(1j * hamiltonian + sum(rates), sources)
+    changes = [-(rate @ delta) for rate, delta in zip(rates, deviations)]
+    last = len(betas) - 1
+    frequencies = _frequencies(model, generator, last)
+    occupations = np.array([_occupation(model, betas, last, omega) for omega in frequencies])
+    if equation == LOCAL:
+        equilibrium: NDArray[Any] = np.diag(occupations)
+    else:
+        equilibrium = (generator.vectors * occupations) @ adjoint(generator.vectors)
+    correlations = equilibrium + basis @ deviations[last] @ adjoint(basis)
+    return SteadyBalance(
+        generator,
+        np.asarray(0.5 * (correlations + adjoint(correlations)), dtype=np.complex128),
+        np.array([2.0 * np.trace(change).real for change in changes]),
+        np.array([2.0 * np.trace(hamiltonian @ change).real for change in changes]),
+    )
+
+
+def occupation_difference(first: Fraction, second: Fraction, statistics: str) -> float:
+    """f(x₁) − f(x₂) of exact exponents x = β(ω − μ), f = 1/(e^x ± 1), + for fermions.
+
+    For x₁ <= x₂ it is −expm1(x₁ − x₂) f(x₁) (1 ∓ f(x₂)), which has no difference of close
+    numbers but the exact one.
+    """
+    if first > second:
+        return -occupation_difference(second, first, statistics)
+    change = -np.expm1(float(first - second))
+    return float(change * _filling(float(first), statistics) * _vacancy(float(second), statistics))
+
+
+def _filling(x: float, statistics: str) -> float:
+    """1/(e^x ± 1)."""
+    with np.errstate(under="ignore"):
+        if statistics == "fermion":
+            return float(np.exp(-x) / (1.0 + np.exp(-x)) if x > 0.0 else 1.0 / (1.0 + np.exp(x)))
+        return float(np.exp(-x) / -np.expm1(-x))
+
+
+def _vacancy(x: float, statistics: str) -> float:
+    """1 ∓ f(x): 1/(1 ± e^−x)."""
+    if statistics == "fermion":
+        return _filling(-x, statistics)
+    return float(1.0 / -np.expm1(-x))
+
+
+def _inverse_temperatures(
+    model: QuadraticModel, temperatures: Sequence[float] | None
+) -> list[Fraction]:
+    """β of every contact, as an exact number."""
+    if temperatures is None:
+        return [Fraction(contact.reservoir.beta) for contact in model.contacts]
+    known = [arguments.real("temperatures entry", value, above=0.0) for value in temperatures]
+    betas = [contact.reservoir.beta for contact in model.contacts]
+    if len(known) != len(betas) or not np.allclose(np.multiply(known, betas), 1.0, 1e-14, 0.0):
+        raise ValueError(
+            f"temperatures = {known}: must be 1/beta of the reservoirs, beta = {betas}"
+        )
+    return [1 / Fraction(value) for value in known]
+
+
+def _frequencies(model: QuadraticModel, generator: CorrelationGenerator, contact: int) -> Real:
+    """(N,) frequencies at which a contact is asked for its filling."""
+    if generator.equation == LOCAL:
+        site = generator.sites[contact]
+        on_site = float(model.hamiltonian.diagonal().real[site])
+        return np.full(generator.n_sites, on_site)
+    return generator.energies
+
+
+def _exponent(model: QuadraticModel, betas: list[Fraction], contact: int, omega: float) -> Fraction:
+    mu = Fraction(float(model.contacts[contact].reservoir.chemical_potential))
+    return betas[contact] * (Fraction(float(omega)) - mu)
+
+
+def _occupation(
+    model: QuadraticModel, betas: list[Fraction], contact: int, omega: float
+) -> float:
+    return _filling(float(_exponent(model, betas, contact, omega)), model.statistics)
+
+
+def _excess(
+    model: QuadraticModel,
+    generator: CorrelationGenerator,
+    basis: NDArray[Any],
+    betas: list[Fraction],
+    contact: int,
+    reference: int,
+) -> NDArray[Any]:
+    """(N, N) K_c (f_c − f_b) in the basis."""
+    own = _frequencies(model, generator, contact)
+    other = _frequencies(model, generator, reference)
+    differences = [
+        occupation_difference(
+            _exponent(model, betas, contact, omega),
+            _exponent(model, betas, reference, omega_b),
+            model.statistics,
+        )
+        for omega, omega_b in zip(own, other)
+    ]
+    rows = generator.damping_rows[contact] * np.array(differences)
+    return _within(generator, basis, contact, rows)
+
+
+def _within(
+    generator: CorrelationGenerator, basis: NDArray[Any], contact: int, rows: NDArray[Any]
+) -> NDArray[Any]:
+    """(N, N) in the basis: `rows`, what a contact adds to row q in the modes."""
+    site, vectors, levels = generator.sites[contact], generator.vectors, generator.levels
+    if generator.equation == DAVIES:
+        same = levels[:, None] == levels[None, :]
+        return np.where(same, vectors[site].conj()[:, None] * rows, 0.0)
+    result = np.zeros(basis.shape, dtype=rows.dtype)
+    if generator.equation == LOCAL:
+        # All rows of the local equation are a number times ⟨q|n⟩.
+        result[site, site] = np.vdot(vectors[site], rows)
+    else:
+        result[site] = rows @ adjoint(vectors)
+    return result
+
+
+def _anticommuting(matrix: NDArray[Any], sources: list[NDArray[Any]]) -> list[Complex]:
+    """δ of Rδ + δR† = S + S† for every S, each element to rounding."""
+    units, parts = _hermitian_units(len(matrix))
+    # Every coordinate is a sum of at most two elements of R, known to rounding.
+    columns = _coordinates(matrix @ units, parts)
+    right = _coordinates(np.array(sources), parts)
+    solution = solve_exactly(columns.T, right.T)
+    return [np.tensordot(column, units, 1) for column in solution.T]
+
+
+@cache
+def _hermitian_units(n: int) -> tuple[Complex, NDArray[np.intp]]:
+    """(n², n, n) |i⟩⟨i|, |i⟩⟨j| + h.c. and i|i⟩⟨j| + h.c., and (n²,) where to find each in
+    the matrix elements seen as real numbers."""
+    units, parts = [], []
+    for i in range(n):
+        for j in range(i, n):
+            for imaginary in (0,) if i == j else (0, 1):
+                unit = np.zeros((n, n), dtype=np.complex128)
+                unit[j, i] = (-1j) ** imaginary
+                unit[i, j] = 1j**imaginary
+                units.append(unit)
+                parts.append(2 * (i * n + j) + imaginary)
+    return np.array(units), np.array(parts)
+
+
+def _coordinates(halves: NDArray[Any], parts: NDArray[np.intp]) -> Real:
+    """(m, n²) what X + X† of every X, (m, n, n), has of the Hermitian units."""
+    whole = np.ascontiguousarray(halves + np.swapaxes(halves.conj(), 1, 2), dtype=np.complex128)
+    return whole.view(np.float64).reshape(len(whole), -1)[:, parts]
