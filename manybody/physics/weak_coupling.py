@@ -178,16 +178,17 @@ def _excess(
     reference: int,
 ) -> NDArray[Any]:
     """(N, N) K_c (f_c − f_b) in the basis."""
-    own = _frequencies(model, generator, contact)
-    other = _frequencies(model, generator, reference)
-    differences = [
-        occupation_difference(
+    own = _frequencies(model, generator, contact).tolist()
+    other = _frequencies(model, generator, reference).tolist()
+    known = {
+        (omega, omega_b): occupation_difference(
             _exponent(model, betas, contact, omega),
             _exponent(model, betas, reference, omega_b),
             model.statistics,
         )
-        for omega, omega_b in zip(own, other)
-    ]
+        for omega, omega_b in set(zip(own, other))
+    }
+    differences = [known[pair] for pair in zip(own, other)]
     rows = generator.damping_rows[contact] * np.array(differences)
     return _within(generator, basis, contact, rows)
 
