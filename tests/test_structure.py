@@ -43,6 +43,7 @@ ALLOWED = {
         "blas",
         "products",
     },
+    "networks": {"networks", "physics"},
     "report": {"report", "study", "physics", "config"},
 }
 

@@ -58,7 +58,7 @@ class TwoLevelReservoir:
 
     @property
     def statistics(self) -> str:
-        """"fermion": no more than one excitation."""
+        """ "fermion": no more than one excitation."""
         return FERMION
 
     def spectrum(self, omega: ArrayLike) -> Real:
@@ -129,15 +129,14 @@ def levy_kosloff(
     equation = EQUATIONS[arguments.choice("approach", approach, tuple(EQUATIONS))]
     balance = steady_balance(model, equation, (T_h, T_c))
     generator, state = balance.generator, balance.correlations
-    modes = generator.to_modes(state).diagonal().real
     heat = float(balance.energy[0])
     result: dict[str, Any] = {
         "heat_current_hot": heat,
         "heat_current_cold": float(balance.energy[1]),
         "population_a": float(state[0, 0].real),
         "population_b": float(state[1, 1].real),
-        "population_plus": float(modes[1]),
-        "population_minus": float(modes[0]),
+        "population_plus": float(balance.occupations[1]),
+        "population_minus": float(balance.occupations[0]),
         "correlation_x": 2.0 * float(state[0, 1].real),
         "correlation_y": 2.0 * float(state[0, 1].imag),
         "omega_plus": float(generator.energies[1]),

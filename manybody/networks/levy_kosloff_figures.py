@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.networks.levy_kosloff import OSCILLATORS, levy_kosloff
 
 Real = NDArray[np.float64]
+Point = tuple[float, float, float, float, float, float]
 
 _CURVES = ("heat_current_hot", "population_a", "entropy_production")
 
@@ -86,15 +87,13 @@ def figure_4(omega_h: ArrayLike | None = None) -> dict[str, Any]:
     return {"omega_h": values, **_curves(points)}
 
 
-def _curves(points: Iterable[tuple[float, ...]]) -> dict[str, dict[str, Real]]:
+def _curves(points: Iterable[Point]) -> dict[str, dict[str, Real]]:
     """What every approach gives for oscillators at these parameters."""
     points = list(points)
     result = {}
     for approach in ("local", "global", "redfield"):
-        found = [levy_kosloff(*point, approach=approach) for point in points]
-        result[approach] = {
-            name: np.array([each[name] for each in found]) for name in _CURVES
-        }
+        found = [levy_kosloff(*point, OSCILLATORS, approach) for point in points]
+        result[approach] = {name: np.array([each[name] for each in found]) for name in _CURVES}
     return result
 
 

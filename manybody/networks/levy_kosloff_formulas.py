@@ -143,9 +143,7 @@ def local_covariance(population_a: float, population_b: float, x: float, y: floa
     )
 
 
-def global_covariance(
-    population_plus: float, population_minus: float, cos_squared: float
-) -> Real:
+def global_covariance(population_plus: float, population_minus: float, cos_squared: float) -> Real:
     """(4, 4) V_global of LK appendix C from ⟨d₊†d₊⟩, ⟨d₋†d₋⟩ and cos²θ."""
     sin_squared = 1.0 - cos_squared
     a = population_plus * cos_squared + population_minus * sin_squared + 0.5

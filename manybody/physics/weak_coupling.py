@@ -8,8 +8,9 @@ h and undo the part of b, so that
     Rδ + δR† = Σ_c K_c (f_c − f_b) + h.c.,    through b flows −(K_b δ + h.c.),
 
 K_c what contact c adds to R − ih.  Three steps keep relative accuracy: f_c − f_b comes from
-expm1 of an exact difference of exponents; the equations are kept where h has no rounding, on
-the sites, for Davies, where they decouple, in the modes; and they are solved exactly.
+expm1 of an exact difference of exponents; the equations are kept where neither h nor K mixes
+large and small numbers, in the modes where these are resolved and on the sites elsewhere; and
+they are solved exactly.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
@@ -41,13 +43,15 @@ from manybody.physics.relaxation import build_relaxation
 class SteadyBalance:
     """The stationary state and what flows in it.
 
-    generator: the equation; correlations: (N, N) C on the sites.
+    generator: the equation; correlations: (N, N) C on the sites; occupations: (N,) those of the
+    modes of h, ascending in energy.
     particle, energy: (n_contacts,) currents out of each reservoir into the system, in J and J²,
     each from an equation of its own: that they add up to zero is not imposed.
     """
 
     generator: CorrelationGenerator
     correlations: Complex
+    occupations: Real
     particle: Real
     energy: Real
 
@@ -76,32 +80,42 @@ def steady_balance(
             f"{growing} modes grow: the Redfield equation has no stationary state that is reached"
         )
     betas = _inverse_temperatures(model, temperatures)
-    basis = generator.vectors if equation == DAVIES else np.eye(model.n_sites)
-    if equation == DAVIES:
-        hamiltonian: NDArray[Any] = np.diag(generator.energies)
-    else:
-        hamiltonian = model.dense_hamiltonian()
-    rates = [
-        _within(generator, basis, c, generator.damping_rows[c]) for c in range(len(betas))
-    ]
+    resolved = _is_resolved(generator)
+    hamiltonian: NDArray[Any] = model.dense_hamiltonian()
+    turning = hamiltonian
+    if resolved:
+        hamiltonian, turning = np.diag(generator.energies), np.diag(_level_distances(hamiltonian))
+    rates = [_within(generator, resolved, c, generator.damping_rows[c]) for c in range(len(betas))]
     sources = [
-        sum(_excess(model, generator, basis, betas, c, b) for c in range(len(betas)) if c != b)
+        sum(_excess(model, generator, resolved, betas, c, b) for c in range(len(betas)) if c != b)
         + np.zeros_like(rates[0])
         for b in range(len(betas))
     ]
-    deviations = _anticommuting(1j * hamiltonian + sum(rates), sources)
+    deviations = _anticommuting(1j * turning + sum(rates), sources)
     changes = [-(rate @ delta) for rate, delta in zip(rates, deviations)]
-    last = len(betas) - 1
-    frequencies = _frequencies(model, generator, last)
-    occupations = np.array([_occupation(model, betas, last, omega) for omega in frequencies])
+    fillings = np.array(
+        [
+            [_occupation(model, betas, b, omega) for omega in _frequencies(model, generator, b)]
+            for b in range(len(betas))
+        ]
+    )
+    # Added to the emptiest equilibrium no deviation of an occupation is below zero.
+    lowest = int(np.argmin(fillings.sum(axis=1)))
+    filling, deviation = fillings[lowest], deviations[lowest]
+    vectors = generator.vectors
     if equation == LOCAL:
-        equilibrium: NDArray[Any] = np.diag(occupations)
+        equilibrium: NDArray[Any] = np.diag(filling)
     else:
-        equilibrium = (generator.vectors * occupations) @ adjoint(generator.vectors)
-    correlations = equilibrium + basis @ deviations[last] @ adjoint(basis)
+        equilibrium = (vectors * filling) @ adjoint(vectors)
+    if resolved:
+        in_modes, on_sites = deviation, vectors @ deviation @ adjoint(vectors)
+    else:
+        in_modes, on_sites = adjoint(vectors) @ deviation @ vectors, deviation
+    correlations = equilibrium + on_sites
     return SteadyBalance(
         generator,
         np.asarray(0.5 * (correlations + adjoint(correlations)), dtype=np.complex128),
+        filling + in_modes.diagonal().real,
         np.array([2.0 * np.trace(change).real for change in changes]),
         np.array([2.0 * np.trace(hamiltonian @ change).real for change in changes]),
     )
@@ -158,26 +172,26 @@ def _frequencies(model: QuadraticModel, generator: CorrelationGenerator, contact
     return generator.energies
 
 
-def _exponent(model: QuadraticModel, betas: list[Fraction], contact: int, omega: float) -> Fraction:
+def _exponent(
+    model: QuadraticModel, betas: list[Fraction], contact: int, omega: float
+) -> Fraction:
     mu = Fraction(float(model.contacts[contact].reservoir.chemical_potential))
     return betas[contact] * (Fraction(float(omega)) - mu)
 
 
-def _occupation(
-    model: QuadraticModel, betas: list[Fraction], contact: int, omega: float
-) -> float:
+def _occupation(model: QuadraticModel, betas: list[Fraction], contact: int, omega: float) -> float:
     return _filling(float(_exponent(model, betas, contact, omega)), model.statistics)
 
 
 def _excess(
     model: QuadraticModel,
     generator: CorrelationGenerator,
-    basis: NDArray[Any],
+    resolved: bool,
     betas: list[Fraction],
     contact: int,
     reference: int,
 ) -> NDArray[Any]:
-    """(N, N) K_c (f_c − f_b) in the basis."""
+    """(N, N) K_c (f_c − f_b) in the modes when `resolved`, else on the sites."""
     own = _frequencies(model, generator, contact).tolist()
     other = _frequencies(model, generator, reference).tolist()
     known = {
@@ -190,18 +204,40 @@ def _excess(
     }
     differences = [known[pair] for pair in zip(own, other)]
     rows = generator.damping_rows[contact] * np.array(differences)
-    return _within(generator, basis, contact, rows)
+    return _within(generator, resolved, contact, rows)
+
+
+def _is_resolved(generator: CorrelationGenerator) -> bool:
+    """Whether the equations are kept in the modes.
+
+    Redfield: where the modes lie further apart than they are damped, a current is carried by
+    their occupations; else by a coherence of the sites, of which occupations of modes are large
+    differences.
+    """
+    if generator.equation == REDFIELD:
+        distance = float(np.diff(generator.energies).min(initial=np.inf))
+        return distance > float(np.abs(generator.damping).max())
+    return generator.equation == DAVIES
+
+
+def _level_distances(hamiltonian: NDArray[Any]) -> Real:
+    """(N,) energies of the modes less h_00: where sites are close, with all digits of the gaps."""
+    shifted = hamiltonian - hamiltonian[0, 0].real * np.eye(len(hamiltonian))
+    energies: Real = scipy.linalg.eigh(shifted, driver="evd")[0]
+    return energies
 
 
 def _within(
-    generator: CorrelationGenerator, basis: NDArray[Any], contact: int, rows: NDArray[Any]
+    generator: CorrelationGenerator, resolved: bool, contact: int, rows: NDArray[Any]
 ) -> NDArray[Any]:
-    """(N, N) in the basis: `rows`, what a contact adds to row q in the modes."""
+    """(N, N) of `rows`, what a contact adds to row q; in the modes when `resolved`."""
     site, vectors, levels = generator.sites[contact], generator.vectors, generator.levels
-    if generator.equation == DAVIES:
-        same = levels[:, None] == levels[None, :]
-        return np.where(same, vectors[site].conj()[:, None] * rows, 0.0)
-    result = np.zeros(basis.shape, dtype=rows.dtype)
+    if resolved:
+        whole = vectors[site].conj()[:, None] * rows
+        if generator.equation == DAVIES:
+            return np.where(levels[:, None] == levels[None, :], whole, 0.0)
+        return np.asarray(whole)
+    result = np.zeros(vectors.shape, dtype=rows.dtype)
     if generator.equation == LOCAL:
         # All rows of the local equation are a number times ⟨q|n⟩.
         result[site, site] = np.vdot(vectors[site], rows)

@@ -1,0 +1,437 @@
+"""Currents, entropy and entropy production of every generator of the package.
+
+Currents are counted into the system: bath b brings J_N,b = tr nD_b[ρ] particles and
+J_E,b = tr HD_b[ρ] energy, D_b its part of the dissipator.  With S = −tr ρ ln ρ the entropy
+production is σ = dS/dt − Σ_b β_b (J_E,b − μ_b J_N,b), LK eq. (1), and, bath by bath, Spohn's
+σ_b = −tr D_b[ρ] (ln ρ − ln ρ_b), ρ_b ∝ e^{−β_b(H − μ_b n)}.  A D_b that is completely positive
+and keeps ρ_b has σ_b >= 0 in every state (Spohn 1978): the Davies equation has both, the local
+one does not keep ρ_b, Redfield is not positive.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from manybody.physics import arguments
+from manybody.physics.correlations import (
+    DAVIES,
+    CorrelationGenerator,
+    adjoint,
+    checked_correlations,
+)
+from manybody.physics.couplings import Coupling, Gain, Loss
+from manybody.physics.davies import DaviesGenerator
+from manybody.physics.fock import number_operator
+from manybody.physics.quadratic import BOSON, STATISTICS, QuadraticModel
+from manybody.physics.redfield import RedfieldGenerator
+from manybody.physics.small_systems import Generator
+from manybody.physics.spectra import degeneracy_tolerance, linked
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+# An eigenvalue of a state above minus this is zero with rounding.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class BathState:
+    """The couplings that belong to one bath, and its equilibrium.
+
+    couplings: indices into the couplings of a generator; beta: 1/J, > 0;
+    chemical_potential: in J.  Raises TypeError or ValueError.
+    """
+
+    couplings: tuple[int, ...]
+    beta: float
+    chemical_potential: float = 0.0
+
+    def __post_init__(self) -> None:
+        indices = tuple(arguments.integer("coupling index", each, 0) for each in self.couplings)
+        object.__setattr__(self, "couplings", indices)
+        arguments.real("beta", self.beta, above=0.0)
+        arguments.real("chemical_potential", self.chemical_potential)
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """What every bath does to a state per time; all (n_baths,), into the system.
+
+    particle, energy, heat: J_N in J, J_E and J_E − μJ_N in J².
+    entropy_change: −tr D_b[ρ] ln ρ, their sum is dS/dt; production: Spohn's σ_b.  Both in J;
+        ±inf where D_b fills or empties a pure direction of ρ at a finite rate.
+    entropy_flow: β_b times heat.
+    """
+
+    particle: Real
+    energy: Real
+    heat: Real
+    entropy_change: Real
+    entropy_flow: Real
+    production: Real
+
+    @property
+    def total_production(self) -> float:
+        """σ = dS/dt − Σ_b β_b (J_E,b − μ_b J_N,b), LK eq. (1)."""
+        return float(self.entropy_change.sum() - self.entropy_flow.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Worst:
+    """The smallest entropy production that was met, and where.
+
+    production: σ_b in J; bath: b; state: ρ or C; index: the number of the state;
+    n_negative, n_states: states in which some σ_b is below zero by more than rounding, of all.
+    """
+
+    production: float
+    bath: int
+    state: NDArray[Any]
+    index: int
+    n_negative: int
+    n_states: int
+
+
+# ---- entropy ---------------------------------------------------------------------------------
+
+
+def entropy(rho: NDArray[Any]) -> float:
+    """S = −tr ρ ln ρ of a (D, D) state.  ValueError unless positive to 1e-12, as Redfield's are
+    not always.
+    """
+    values = _positive_values(np.linalg.eigvalsh(_checked_state(rho)))
+    return float(special.entr(values).sum())
+
+
+def gaussian_entropy(correlations: NDArray[Any], statistics: str) -> float:
+    """S of the Gaussian state with this C, (N, N) C_qp = ⟨a_p†a_q⟩, no ⟨aa⟩.
+
+    Σ −n ln n − (1 − n) ln(1 − n) over the eigenvalues of C for fermions, Σ (1 + n) ln(1 + n) −
+    n ln n for bosons.  ValueError unless 0 <= n, for fermions n <= 1, to 1e-12.
+    """
+    values, vacancies, _ = _occupations(correlations, statistics)
+    sign = -1.0 if statistics == BOSON else 1.0
+    return float((special.entr(values) + sign * special.entr(vacancies)).sum())
+
+
+# ---- many particles --------------------------------------------------------------------------
+
+
+def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
+    """The baths of a list of couplings: a loss with the gain that follows it is one.
+
+    Raises TypeError for a bath without an inverse temperature beta.
+    """
+    baths: list[BathState] = []
+    previous: Any = None
+    for index, coupling in enumerate(couplings):
+        bath = coupling.bath
+        paired = isinstance(bath, Gain) and isinstance(previous, Loss)
+        if paired and bath.reservoir is previous.reservoir:
+            baths[-1] = replace(baths[-1], couplings=(index - 1, index))
+        elif isinstance(bath, (Loss, Gain)):
+            reservoir = bath.reservoir
+            baths.append(BathState((index,), reservoir.beta, reservoir.chemical_potential))
+        elif hasattr(bath, "beta"):
+            baths.append(BathState((index,), bath.beta))
+        else:
+            raise TypeError(f"bath = {bath!r}: without beta there is no entropy flow")
+        previous = bath
+    return tuple(baths)
+
+
+def balance(generator: Generator, baths: Sequence[BathState], rho: NDArray[Any]) -> Balance:
+    """Currents and entropy production of every bath in the state ρ, (D, D).
+
+    generator: Redfield, local or Davies equation of many particles.
+    Raises ValueError where ρ is not a state: its entropy would be no number.
+    """
+    model = generator.model
+    state = _checked_state(rho)
+    hamiltonian = model.hamiltonian.toarray()
+    number = number_operator(model.basis).toarray()
+    values, vectors = np.linalg.eigh(state)
+    values = _positive_values(values)
+    changes = [
+        sum((generator.dissipate(index, state) for index in bath.couplings), np.zeros_like(state))
+        for bath in baths
+    ]
+    logarithm = (vectors * _finite_logarithm(values)) @ adjoint(vectors)
+    infinite = [_infinite_part(values, vectors, change) for change in changes]
+    return _balance(np.array(changes), hamiltonian, number, -logarithm, np.array(infinite), baths)
+
+
+# ---- correlation matrices --------------------------------------------------------------------
+
+
+def contact_changes(generator: CorrelationGenerator, correlations: NDArray[Any]) -> Complex:
+    """(n_contacts, N, N) what every contact adds to dC/dt on the sites; with
+    −i[h, C] they make `generator.derivative`.
+    """
+    in_modes = generator.to_modes(checked_correlations(correlations, generator.n_sites))
+    same = generator.levels[:, None] == generator.levels[None, :]
+    changes = []
+    for contact, site in enumerate(generator.sites):
+        seen = generator.vectors[site].conj()[:, None]
+        damping = seen * generator.damping_rows[contact]
+        filling = seen * generator.filling_rows[contact]
+        if generator.equation == DAVIES:
+            damping, filling = np.where(same, damping, 0.0), np.where(same, filling, 0.0)
+        half = generator.to_sites(filling - damping @ in_modes)
+        changes.append(half + adjoint(half))
+    return np.array(changes, dtype=np.complex128)
+
+
+def correlation_balance(
+    model: QuadraticModel, generator: CorrelationGenerator, correlations: NDArray[Any]
+) -> Balance:
+    """Currents and entropy production of every contact in the Gaussian state with this C.
+
+    ln ρ = −Σ_jk ln((1 ∓ C)/C)_jk a_j†a_k + const, hence −tr D_b[ρ] ln ρ = tr X_b ln((1 ∓ C)/C),
+    X_b what contact b adds to dC/dt; upper sign fermions.
+    Raises ValueError where C is none of a state, as of Redfield it may be.
+    """
+    values, vacancies, vectors = _occupations(correlations, model.statistics)
+    changes = contact_changes(generator, correlations)
+    baths = [
+        BathState((index,), contact.reservoir.beta, contact.reservoir.chemical_potential)
+        for index, contact in enumerate(model.contacts)
+    ]
+    exponents = _finite_logarithm(vacancies) - _finite_logarithm(values)
+    logarithm = (vectors * exponents) @ adjoint(vectors)
+    infinite = [
+        _infinite_part(values, vectors, change) + _infinite_part(vacancies, vectors, -change)
+        for change in changes
+    ]
+    hamiltonian = model.dense_hamiltonian()
+    identity = np.eye(model.n_sites)
+    return _balance(changes, hamiltonian, identity, logarithm, np.array(infinite), baths)
+
+
+# ---- one particle ----------------------------------------------------------------------------
+
+
+def site_rates(generator: RedfieldGenerator, observable: NDArray[Any], rho: NDArray[Any]) -> Real:
+    """(samples, N) tr(O D_j[ρ]) of the bath on every site j, D_j[ρ] = Λ_jρA_j − A_jΛ_jρ + h.c.
+
+    observable, rho: (samples, N, N) Hermitian in the site basis.  Zero on sites without a bath.
+    With ⟨j|Λ_j … |j⟩ of rank-one A_j = |j⟩⟨j| all sites together take a few N³ products.
+    With Lamb shift on all sites the generator has no iη(0), and neither has what is returned.
+    """
+    vectors = generator.spectrum.vectors
+    weights = np.where(generator.spectrum.coupled[:, None], vectors, 0.0)
+    bra = np.swapaxes(vectors.conj(), 1, 2)
+    mixing = np.swapaxes(generator.rates, 1, 2)
+
+    def filtered(right: NDArray[Any]) -> NDArray[Any]:
+        """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj."""
+        return (weights * np.swapaxes(bra @ right, 1, 2)) @ mixing
+
+    before = ((observable @ vectors) * vectors.conj() * filtered(rho)).sum(axis=2)
+    after = (np.abs(vectors) ** 2 * filtered(rho @ observable)).sum(axis=2)
+    return np.asarray(2.0 * (before - after).real)
+
+
+def redfield_site_heat(generator: RedfieldGenerator, rho: NDArray[Any]) -> Real:
+    """(samples, N) heat current from the bath on every site, tr(H D_j[ρ]) in J²."""
+    return site_rates(generator, generator.hamiltonian, rho)
+
+
+def davies_site_heat(generator: DaviesGenerator, rho: NDArray[Any]) -> Real:
+    """(N,) heat current from the bath on every site, rho: (N, N) in the site basis.
+
+    J_j = Σ_{K,L} (E_L − E_K) γ(E_K − E_L) ⟨j|Π_L|j⟩ ⟨j|Π_KρΠ_K|j⟩ over pairs of levels, which
+    may be degenerate.  The Lamb shift commutes with H and brings no heat.
+    """
+    spectrum = generator.spectrum
+    energies, vectors = spectrum.energies[0], spectrum.vectors[0]
+    weights = np.where(spectrum.coupled[:, None], vectors, 0.0)
+    levels = linked(energies, degeneracy_tolerance(spectrum))
+    in_energy = adjoint(vectors) @ np.asarray(rho) @ vectors
+    kept = np.where(levels[:, None] == levels[None, :], in_energy, 0.0)
+    occupied = (weights.conj() * (weights @ kept)).real
+    gamma = 2.0 * generator.redfield.rates[0].real
+    arriving = energies * (occupied @ gamma.T) - (occupied * energies) @ gamma.T
+    return np.asarray((np.abs(weights) ** 2 * arriving).sum(axis=1))
+
+
+def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], beta: float) -> Real:
+    """(samples, N) Spohn's σ_j = −tr D_j[ρ] (ln ρ + βH) of the bath on every site, in J.
+
+    rho: (samples, N, N) of full rank in the site basis; ValueError for others.  Negative values
+    are no error of the numbers: D_j is not positive.
+    """
+    arguments.real("beta", beta, above=0.0)
+    information = -_full_logarithm(rho) - beta * generator.hamiltonian
+    return site_rates(generator, information, rho)
+
+
+def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float) -> float:
+    """σ = −tr L[ρ] (ln ρ + βH) of all baths of one β together, in J; never negative.
+
+    rho: (N, N) of full rank in the site basis; ValueError for others.
+    """
+    arguments.real("beta", beta, above=0.0)
+    spectrum = generator.spectrum
+    vectors = spectrum.vectors[0]
+    in_energy = adjoint(vectors) @ np.asarray(rho, dtype=np.complex128) @ vectors
+    information = _full_logarithm(in_energy) + beta * np.diag(spectrum.energies[0])
+    return float(-np.vdot(generator.apply(in_energy), information).real)
+
+
+# ---- search ----------------------------------------------------------------------------------
+
+
+def random_state(rng: np.random.Generator, dimension: int, floor: float = 1e-3) -> Complex:
+    """A random (D, D) state of random purity, eigenvalues at least floor/D."""
+    rank = int(rng.integers(1, 2 * dimension + 1))
+    draw = rng.standard_normal((2, dimension, rank))
+    factor = draw[0] + 1j * draw[1]
+    state = factor @ factor.conj().T
+    state /= np.trace(state).real
+    return np.asarray((1.0 - floor) * state + floor * np.eye(dimension) / dimension)
+
+
+def random_correlations(
+    rng: np.random.Generator, n_sites: int, statistics: str, floor: float = 1e-3
+) -> Complex:
+    """Random (N, N) C of a Gaussian state, occupations floor to 1 − floor; for bosons to 3."""
+    arguments.choice("statistics", statistics, STATISTICS)
+    draw = rng.standard_normal((2, n_sites, n_sites))
+    vectors = np.linalg.qr(draw[0] + 1j * draw[1])[0]
+    upper = 3.0 if statistics == BOSON else 1.0 - floor
+    occupations = rng.uniform(floor, upper, n_sites)
+    return np.asarray((vectors * occupations) @ vectors.conj().T)
+
+
+def worst_production(
+    evaluate: Callable[[NDArray[Any]], Balance], states: Iterable[NDArray[Any]]
+) -> Worst:
+    """The smallest Spohn production σ_b over states and baths; `Worst` says where.
+
+    evaluate: `balance` or `correlation_balance` of one generator.  What counts as negative is
+    1e-10 of the largest |σ_b| below zero.  Raises ValueError without states.
+    """
+    found = [(state, evaluate(state).production) for state in states]
+    if not found:
+        raise ValueError("states are empty: at least one is needed")
+    all_of_them = np.array([production for _, production in found])
+    scale = float(np.abs(all_of_them[np.isfinite(all_of_them)]).max(initial=0.0))
+    index, bath = np.unravel_index(np.argmin(all_of_them), all_of_them.shape)
+    negative = np.any(all_of_them < -1e-10 * scale, axis=1)
+    return Worst(
+        float(all_of_them[index, bath]),
+        int(bath),
+        found[index][0],
+        int(index),
+        int(np.count_nonzero(negative)),
+        len(found),
+    )
+
+
+# ---- parts -----------------------------------------------------------------------------------
+
+
+def _balance(
+    changes: Complex,
+    hamiltonian: NDArray[Any],
+    number: NDArray[Any],
+    information: NDArray[Any],
+    infinite: Real,
+    baths: Sequence[BathState],
+) -> Balance:
+    """The balance of changes X_b: traces with n, H and the information −ln ρ.
+
+    information: without the part of zero eigenvalues, which is `infinite`, 0 or ±inf.
+    """
+    betas = np.array([bath.beta for bath in baths])
+    potentials = np.array([bath.chemical_potential for bath in baths])
+
+    def traces(operators: Any) -> Real:
+        return np.einsum("bij,...ji->b", changes, operators).real
+
+    particle, energy = traces(number), traces(hamiltonian)
+    # −ln ρ + ln ρ_b is small near equilibrium, the two traces apart are not.
+    production = np.array(
+        [
+            np.vdot(change, information - beta * (hamiltonian - mu * number)).real
+            for change, beta, mu in zip(changes, betas, potentials)
+        ]
+    )
+    heat = energy - potentials * particle
+    return Balance(
+        particle,
+        energy,
+        heat,
+        traces(information) + infinite,
+        np.multiply(betas, heat),
+        production + infinite,
+    )
+
+
+def _infinite_part(values: Real, vectors: NDArray[Any], change: NDArray[Any]) -> float:
+    """±inf where a direction of zero weight gains or loses weight beyond rounding, or 0."""
+    dark = values <= 0.0
+    if not np.any(dark):
+        return 0.0
+    gained = np.einsum("ak,ab,bk->k", vectors.conj(), change, vectors).real[dark]
+    rounding = _ROUNDING * float(np.abs(change).max(initial=0.0))
+    if np.any(gained < -rounding):
+        return -math.inf
+    return math.inf if np.any(gained > rounding) else 0.0
+
+
+def _finite_logarithm(values: Real) -> Real:
+    """ln of what is above zero, 0 elsewhere."""
+    return np.log(np.where(values > 0.0, values, 1.0))
+
+
+def _full_logarithm(rho: NDArray[Any]) -> NDArray[Any]:
+    """ln ρ of states of full rank, (..., N, N); ValueError for others."""
+    values, vectors = np.linalg.eigh(rho)
+    smallest = float(values[..., 0].min())
+    if smallest <= 0.0:
+        raise ValueError(f"rho has an eigenvalue {smallest:.3g}: all must be > 0")
+    bra = np.swapaxes(vectors.conj(), -1, -2)
+    return np.asarray((vectors * np.log(values)[..., None, :]) @ bra)
+
+
+def _positive_values(values: Real) -> Real:
+    """Eigenvalues without those that are zero to rounding; ValueError below."""
+    scale = float(np.abs(values).max(initial=0.0))
+    if values.min(initial=0.0) < -_ROUNDING * max(scale, 1.0):
+        raise ValueError(
+            f"smallest eigenvalue {values.min():.3g}: the entropy of what is not positive "
+            "is no number"
+        )
+    # Rounding of ρ is no weight.
+    return np.where(values <= 4.0 * np.finfo(np.float64).eps * scale, 0.0, values)
+
+
+def _occupations(correlations: NDArray[Any], statistics: str) -> tuple[Real, Real, NDArray[Any]]:
+    """n and 1 ∓ n of the eigenvalues n of C, zero where they are so to rounding, and its vectors.
+
+    Upper sign fermions.
+    """
+    arguments.choice("statistics", statistics, STATISTICS)
+    matrix = np.asarray(correlations)
+    values, vectors = np.linalg.eigh(checked_correlations(matrix, len(matrix)))
+    if statistics == BOSON:
+        return _positive_values(values), 1.0 + values, vectors
+    return _positive_values(values), _positive_values(1.0 - values), vectors
+
+
+def _checked_state(rho: NDArray[Any]) -> Complex:
+    """`rho` as a (D, D) Hermitian matrix of trace one to 1e-9; ValueError."""
+    matrix = np.asarray(rho)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"rho has shape {matrix.shape}: must be (D, D)")
+    state = checked_correlations(matrix, len(matrix))
+    if abs(np.trace(state).real - 1.0) > 1e-9:
+        raise ValueError(f"rho has trace {np.trace(state).real:g}: must be 1")
+    return state

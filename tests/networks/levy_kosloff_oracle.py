@@ -1,0 +1,144 @@
+"""The two nodes of Levy and Kosloff, term by term in 60-digit arithmetic, and in kron space."""
+
+import itertools
+
+import mpmath as mp
+import numpy as np
+
+FIELDS = {
+    "Jh": "heat_current_hot",
+    "Jc": "heat_current_cold",
+    "na": "population_a",
+    "nb": "population_b",
+    "X": "correlation_x",
+    "Y": "correlation_y",
+    "sigma": "entropy_production",
+    "wp": "omega_plus",
+    "wm": "omega_minus",
+    "cos2": "cos_squared",
+    "np": "population_plus",
+    "nm": "population_minus",
+}
+
+
+def precise(omega_h, omega_c, t_h, t_c, epsilon, kappa, statistics, approach):
+    """Stationary moments and currents of dC/dt = −(RC + CR†) + F + F† by a plain 60-digit solve.
+
+    Loss at the rate κΩ³(1 + n) and gain at κΩ³n, n of bosons, whatever the nodes are; R has half
+    of loss minus gain for oscillators, half of loss plus gain for two-level systems.
+    """
+    with mp.workdps(60):
+        wh, wc, th, tc, eps, k = map(mp.mpf, (omega_h, omega_c, t_h, t_c, epsilon, kappa))
+        splitting = mp.sqrt((wh - wc) ** 2 + 4 * eps**2)
+        plus, minus = (wh + wc + splitting) / 2, (wh + wc - splitting) / 2
+        cos = mp.sqrt((wh - minus) / splitting) if splitting else mp.mpf(1)
+        sin = mp.sqrt((plus - wh) / splitting) if splitting else mp.mpf(0)
+        h = mp.matrix([[wh, eps], [eps, wc]])
+        modes = mp.matrix([[cos, -sin], [sin, cos]])
+        delta = -1 if statistics == "boson" else 1
+
+        def half_rates(omega, temperature):
+            """Half of what R and F have at one frequency."""
+            gain = k * omega**3 / mp.expm1(omega / temperature)
+            loss = k * omega**3 + gain
+            return (loss + delta * gain) / 2, gain / 2
+
+        parts = []
+        for site, own, temperature in ((0, wh, th), (1, wc, tc)):
+            damping, filling = mp.zeros(2), mp.zeros(2)
+            if approach == "local":
+                damping[site, site], filling[site, site] = half_rates(own, temperature)
+            else:
+                both = [half_rates(omega, temperature) for omega in (plus, minus)]
+                for m, n in itertools.product(range(2), repeat=2):
+                    if approach == "global" and m != n:
+                        continue
+                    weight = modes[site, m] * modes[site, n]
+                    outer = modes[:, m] * modes[:, n].T
+                    damping += weight * both[n][0] * outer
+                    filling += weight * both[n][1] * outer
+            parts.append((damping, filling))
+        rate = mp.mpc(0, 1) * h + parts[0][0] + parts[1][0]
+        source = parts[0][1] + parts[1][1]
+        matrix, right = mp.zeros(4), mp.zeros(4, 1)
+        for a, b in itertools.product(range(2), repeat=2):
+            right[2 * a + b] = source[a, b] + mp.conj(source[b, a])
+            for c in range(2):
+                matrix[2 * a + b, 2 * c + b] += rate[a, c]
+                matrix[2 * a + b, 2 * a + c] += mp.conj(rate[b, c])
+        flat = mp.lu_solve(matrix, right)
+        state = mp.matrix([[flat[0], flat[1]], [flat[2], flat[3]]])
+        heat = []
+        for damping, filling in parts:
+            change = filling - damping * state
+            product = h * (change + change.H)
+            heat.append((product[0, 0] + product[1, 1]).real)
+        turned = modes.T * state * modes
+        return {
+            "heat_current_hot": float(heat[0]),
+            "heat_current_cold": float(heat[1]),
+            "population_a": float(state[0, 0].real),
+            "population_b": float(state[1, 1].real),
+            "correlation_x": float(2 * state[0, 1].real),
+            "correlation_y": float(2 * state[0, 1].imag),
+            "population_plus": float(turned[0, 0].real),
+            "population_minus": float(turned[1, 1].real),
+            "omega_plus": float(plus),
+            "omega_minus": float(minus),
+            "cos_squared": float(cos**2),
+            "entropy_production": float(-heat[0] / th - heat[1] / tc),
+        }
+
+
+def liouvillian(hamiltonian, jumps):
+    """−i[H, ρ] + Σ rate (LρL† − ½{L†L, ρ}) on the row-major vec."""
+    one = np.eye(len(hamiltonian))
+    matrix = -1j * (np.kron(hamiltonian, one) - np.kron(one, hamiltonian.T))
+    for rate, jump in jumps:
+        loss = jump.conj().T @ jump
+        matrix += rate * np.kron(jump, jump.conj())
+        matrix -= 0.5 * rate * (np.kron(loss, one) + np.kron(one, loss.T))
+    return matrix
+
+
+def kron_two_level(omega_h, omega_c, t_h, t_c, epsilon, kappa, approach):
+    """Moments and hot current of two spins in |0⟩, |1⟩ each: no fermions, no modes, no C.
+
+    "local" has the jumps σ∓ of LK eqs. (6) and (7); "global" those of σ_x = a + a† sorted by the
+    Bohr frequencies of the four levels, as LK derive it.
+    """
+    lower, one = np.array([[0.0, 1.0], [0.0, 0.0]]), np.eye(2)
+    a, b = np.kron(lower, one), np.kron(one, lower)
+    hamiltonian = omega_h * a.T @ a + omega_c * b.T @ b + epsilon * (a.T @ b + b.T @ a)
+
+    def gamma(omega, temperature):
+        """Power spectrum, ω > 0 energy given to the bath."""
+        return kappa * omega**3 / -np.expm1(-omega / temperature) * np.sign(omega)
+
+    baths = []
+    for node, own, temperature in ((a, omega_h, t_h), (b, omega_c, t_c)):
+        jumps = []
+        if approach == "local":
+            jumps = [(gamma(own, temperature), node), (abs(gamma(-own, temperature)), node.T)]
+        else:
+            energies, vectors = np.linalg.eigh(hamiltonian)
+            elements = vectors.T @ (node + node.T) @ vectors
+            gaps = energies[None, :] - energies[:, None]
+            for omega in np.unique(np.round(gaps, 9)):
+                own_part = np.where(np.abs(gaps - omega) < 1e-8, elements, 0.0)
+                if np.abs(own_part).max() > 1e-12:
+                    jump = vectors @ own_part @ vectors.T
+                    exact = gaps[np.abs(gaps - omega) < 1e-8].mean()
+                    jumps.append((abs(gamma(exact, temperature)), jump))
+        baths.append(jumps)
+    matrix = liouvillian(hamiltonian, baths[0] + baths[1])
+    state = np.linalg.svd(matrix)[2][-1].conj().reshape(4, 4)
+    state = state / np.trace(state)
+    hot = (liouvillian(np.zeros((4, 4)), baths[0]) @ state.ravel()).reshape(4, 4)
+    return {
+        "heat_current_hot": np.trace(hamiltonian @ hot).real,
+        "population_a": np.trace(a.T @ a @ state).real,
+        "population_b": np.trace(b.T @ b @ state).real,
+        "correlation_x": np.trace((a.T @ b + a @ b.T) @ state).real,
+        "correlation_y": (1j * np.trace((a.T @ b - a @ b.T) @ state)).real,
+    }
