@@ -1,5 +1,6 @@
 """Linear systems of few unknowns, solved without rounding."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,12 @@ MAX_UNKNOWNS = 36
 def solve_exactly(matrix: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
     """x of matrix · x = right with every element correct to the last bit.
 
-    matrix: (n, n) real; right: (n, m) real, both taken as they are, to the last bit; n <= 36.
+    matrix: (n, n), right: (n, m), of floats or Fractions, taken as they are; n <= 36.
     Elimination on integers in which every division comes out even (Bareiss 1968): whatever the
     condition of the matrix and the sizes of the elements of x, nothing is lost but the rounding
     of the result.  Raises ValueError for wrong shapes, nan or inf, and a singular matrix.
     """
-    square = np.asarray(matrix, dtype=np.float64)
-    wanted = np.asarray(right, dtype=np.float64)
+    square, wanted = np.asarray(matrix, dtype=object), np.asarray(right, dtype=object)
     n = len(square)
     if square.shape != (n, n) or wanted.ndim != 2 or len(wanted) != n or n > MAX_UNKNOWNS:
         raise ValueError(
@@ -26,7 +26,7 @@ def solve_exactly(matrix: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
             f"with n <= {MAX_UNKNOWNS} are needed"
         )
     together = np.concatenate([square, wanted], axis=1)
-    if not np.all(np.isfinite(together)):
+    if not all(math.isfinite(x) for x in together.flat):
         raise ValueError("matrix and right: all entries must be finite")
     rows = [_integers(row) for row in together.tolist()]
     previous = 1
@@ -47,7 +47,7 @@ def solve_exactly(matrix: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
 
 
 def _integers(row: list[Any]) -> list[int]:
-    """The row times the power of two that leaves no fractions."""
+    """The row times the smallest number that leaves no fractions."""
     ratios = [x.as_integer_ratio() for x in row]
-    common = max(below for _, below in ratios)
+    common = math.lcm(*(below for _, below in ratios))
     return [above * (common // below) for above, below in ratios]

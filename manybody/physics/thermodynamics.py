@@ -9,7 +9,7 @@ one does not keep ρ_b, Redfield is not positive.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,22 +79,6 @@ class Balance:
     def total_production(self) -> float:
         """σ = dS/dt − Σ_b β_b (J_E,b − μ_b J_N,b), LK eq. (1)."""
         return float(self.entropy_change.sum() - self.entropy_flow.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Worst:
-    """The smallest entropy production that was met, and where.
-
-    production: σ_b in J; bath: b; state: ρ or C; index: the number of the state;
-    n_negative, n_states: states in which some σ_b is below zero by more than rounding, of all.
-    """
-
-    production: float
-    bath: int
-    state: NDArray[Any]
-    index: int
-    n_negative: int
-    n_states: int
 
 
 # ---- entropy ---------------------------------------------------------------------------------
@@ -282,56 +266,6 @@ def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float
     in_energy = adjoint(vectors) @ np.asarray(rho, dtype=np.complex128) @ vectors
     information = _full_logarithm(in_energy) + beta * np.diag(spectrum.energies[0])
     return float(-np.vdot(generator.apply(in_energy), information).real)
-
-
-# ---- search ----------------------------------------------------------------------------------
-
-
-def random_state(rng: np.random.Generator, dimension: int, floor: float = 1e-3) -> Complex:
-    """A random (D, D) state of random purity, eigenvalues at least floor/D."""
-    rank = int(rng.integers(1, 2 * dimension + 1))
-    draw = rng.standard_normal((2, dimension, rank))
-    factor = draw[0] + 1j * draw[1]
-    state = factor @ factor.conj().T
-    state /= np.trace(state).real
-    return np.asarray((1.0 - floor) * state + floor * np.eye(dimension) / dimension)
-
-
-def random_correlations(
-    rng: np.random.Generator, n_sites: int, statistics: str, floor: float = 1e-3
-) -> Complex:
-    """Random (N, N) C of a Gaussian state, occupations floor to 1 − floor; for bosons to 3."""
-    arguments.choice("statistics", statistics, STATISTICS)
-    draw = rng.standard_normal((2, n_sites, n_sites))
-    vectors = np.linalg.qr(draw[0] + 1j * draw[1])[0]
-    upper = 3.0 if statistics == BOSON else 1.0 - floor
-    occupations = rng.uniform(floor, upper, n_sites)
-    return np.asarray((vectors * occupations) @ vectors.conj().T)
-
-
-def worst_production(
-    evaluate: Callable[[NDArray[Any]], Balance], states: Iterable[NDArray[Any]]
-) -> Worst:
-    """The smallest Spohn production σ_b over states and baths; `Worst` says where.
-
-    evaluate: `balance` or `correlation_balance` of one generator.  What counts as negative is
-    1e-10 of the largest |σ_b| below zero.  Raises ValueError without states.
-    """
-    found = [(state, evaluate(state).production) for state in states]
-    if not found:
-        raise ValueError("states are empty: at least one is needed")
-    all_of_them = np.array([production for _, production in found])
-    scale = float(np.abs(all_of_them[np.isfinite(all_of_them)]).max(initial=0.0))
-    index, bath = np.unravel_index(np.argmin(all_of_them), all_of_them.shape)
-    negative = np.any(all_of_them < -1e-10 * scale, axis=1)
-    return Worst(
-        float(all_of_them[index, bath]),
-        int(bath),
-        found[index][0],
-        int(index),
-        int(np.count_nonzero(negative)),
-        len(found),
-    )
 
 
 # ---- parts -----------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def steady_balance(
         + np.zeros_like(rates[0])
         for b in range(len(betas))
     ]
-    deviations = _anticommuting(1j * turning + sum(rates), sources)
+    deviations = _anticommuting([1j * turning, *rates], sources)
     changes = [-(rate @ delta) for rate, delta in zip(rates, deviations)]
     fillings = np.array(
         [
@@ -156,7 +156,8 @@ def _inverse_temperatures(
         return [Fraction(contact.reservoir.beta) for contact in model.contacts]
     known = [arguments.real("temperatures entry", value, above=0.0) for value in temperatures]
     betas = [contact.reservoir.beta for contact in model.contacts]
-    if len(known) != len(betas) or not np.allclose(np.multiply(known, betas), 1.0, 1e-14, 0.0):
+    agree = all(abs(T * beta - 1.0) < 1e-14 for T, beta in zip(known, betas))
+    if len(known) != len(betas) or not agree:
         raise ValueError(
             f"temperatures = {known}: must be 1/beta of the reservoirs, beta = {betas}"
         )
@@ -210,9 +211,9 @@ def _excess(
 def _is_resolved(generator: CorrelationGenerator) -> bool:
     """Whether the equations are kept in the modes.
 
-    Redfield: where the modes lie further apart than they are damped, a current is carried by
-    their occupations; else by a coherence of the sites, of which occupations of modes are large
-    differences.
+    Redfield: where these lie further apart than they are damped, a current is carried by their
+    occupations; elsewhere by a coherence of the sites, of which occupations of modes are large
+    differences.  Davies has nothing but the modes, the local equation nothing but the sites.
     """
     if generator.equation == REDFIELD:
         distance = float(np.diff(generator.energies).min(initial=np.inf))
@@ -246,33 +247,64 @@ def _within(
     return result
 
 
-def _anticommuting(matrix: NDArray[Any], sources: list[NDArray[Any]]) -> list[Complex]:
-    """δ of Rδ + δR† = S + S† for every S, each element to rounding."""
-    units, parts = _hermitian_units(len(matrix))
-    # Every coordinate is a sum of at most two elements of R, known to rounding.
-    columns = _coordinates(matrix @ units, parts)
-    right = _coordinates(np.array(sources), parts)
-    solution = solve_exactly(columns.T, right.T)
+def _anticommuting(parts: list[NDArray[Any]], sources: list[NDArray[Any]]) -> list[Complex]:
+    """δ of Rδ + δR† = S + S† for every S, R = Σ parts; each element to rounding.
+
+    The sum is exact: rounded, −i[h, δ] would not keep the energy, by ε‖h‖ and not by ε‖K‖.
+    """
+    n = len(parts[0])
+    units, pattern = _hermitian_units(n)
+    numbers = [_real_numbers(part) for part in parts]
+    matrix = np.zeros((len(units), len(units)), dtype=object)
+    for row, column, index, weight in pattern:
+        for part in numbers:
+            if part[index]:
+                # The weights are ±1 and ±2: of a single number there is nothing to round.
+                term, before = weight * part[index], matrix[row, column]
+                matrix[row, column] = term if not before else Fraction(before) + Fraction(term)
+    right = [_coordinates(source) for source in sources]
+    solution = solve_exactly(matrix, np.array(right).T)
     return [np.tensordot(column, units, 1) for column in solution.T]
 
 
 @cache
-def _hermitian_units(n: int) -> tuple[Complex, NDArray[np.intp]]:
-    """(n², n, n) |i⟩⟨i|, |i⟩⟨j| + h.c. and i|i⟩⟨j| + h.c., and (n²,) where to find each in
-    the matrix elements seen as real numbers."""
-    units, parts = [], []
+def _hermitian_units(n: int) -> tuple[Complex, list[tuple[int, int, int, int]]]:
+    """(n², n, n) |i⟩⟨i|, |i⟩⟨j| + h.c., i|i⟩⟨j| + h.c., and what R → Rδ + δR† is in them:
+    element (row, column) has weight times a real number of R, by its index.
+    """
+    units = []
     for i in range(n):
         for j in range(i, n):
-            for imaginary in (0,) if i == j else (0, 1):
+            for factor in (1.0,) if i == j else (1.0, 1j):
                 unit = np.zeros((n, n), dtype=np.complex128)
-                unit[j, i] = (-1j) ** imaginary
-                unit[i, j] = 1j**imaginary
+                unit[j, i] = np.conj(factor)
+                unit[i, j] = factor
                 units.append(unit)
-                parts.append(2 * (i * n + j) + imaginary)
-    return np.array(units), np.array(parts)
+    pattern = []
+    for index in range(2 * n * n):
+        single = np.zeros(n * n, dtype=np.complex128)
+        single[index // 2] = 1j if index % 2 else 1.0
+        for column, unit in enumerate(units):
+            image = _coordinates(single.reshape(n, n) @ unit)
+            pattern += [
+                (int(row), column, index, int(image[row])) for row in np.flatnonzero(image)
+            ]
+    return np.array(units), pattern
 
 
-def _coordinates(halves: NDArray[Any], parts: NDArray[np.intp]) -> Real:
-    """(m, n²) what X + X† of every X, (m, n, n), has of the Hermitian units."""
-    whole = np.ascontiguousarray(halves + np.swapaxes(halves.conj(), 1, 2), dtype=np.complex128)
-    return whole.view(np.float64).reshape(len(whole), -1)[:, parts]
+def _coordinates(half: NDArray[Any]) -> Real:
+    """(n²,) what X + X† of X, (n, n), has of each Hermitian unit."""
+    n = len(half)
+    numbers = np.array(_real_numbers(half + half.conj().T)).reshape(n, n, 2)
+    chosen = np.zeros((n, n, 2), dtype=bool)
+    chosen[np.triu_indices(n)] = True
+    chosen[np.diag_indices(n) + (1,)] = False
+    return numbers[chosen]
+
+
+def _real_numbers(matrix: NDArray[Any]) -> list[float]:
+    """Real and imaginary part of every element, row by row."""
+    flat: list[float] = (
+        np.ascontiguousarray(matrix, np.complex128).view(np.float64).ravel().tolist()
+    )
+    return flat

@@ -8,7 +8,7 @@ import pytest
 from levy_kosloff_oracle import FIELDS, kron_two_level, precise
 
 from manybody.networks import levy_kosloff
-from manybody.networks.levy_kosloff import EQUATIONS, build_network
+from manybody.networks.levy_kosloff import EQUATIONS, TwoLevelReservoir, build_network
 from manybody.networks.levy_kosloff_figures import figure_3, figure_4, second_law_map
 from manybody.networks.levy_kosloff_formulas import (
     bath_rate,
@@ -21,6 +21,7 @@ from manybody.networks.levy_kosloff_formulas import (
 )
 from manybody.physics.correlations import build_generator, currents
 from manybody.physics.couplings import exchange_couplings
+from manybody.physics.densities import OhmicDensity
 from manybody.physics.fock import FockBasis, correlation_matrix, edge_weight
 from manybody.physics.many_body import (
     ManyBodyModel,
@@ -28,6 +29,7 @@ from manybody.physics.many_body import (
     build_redfield_equation,
 )
 from manybody.physics.relaxation import build_relaxation, steady_correlations
+from manybody.physics.reservoirs import Reservoir
 from manybody.physics.secular import build_davies_equation
 from manybody.physics.small_systems import currents as fock_currents
 from manybody.physics.small_systems import stationary_state
@@ -430,3 +432,30 @@ def test_bad_input(change, sentence):
     if "T_h" in change:
         with pytest.raises(TypeError, match="T_h = '3'"):
             levy_kosloff(**{**arguments, "T_h": "3"})
+
+
+def test_reservoir_of_a_two_level_system():
+    """Loss D(1 + n) and gain Dn, with their Lamb shifts, as exchange with fermions."""
+    bosons = Reservoir(OhmicDensity(0.3, 4.0), 0.7, statistics="boson")
+    bath = TwoLevelReservoir(bosons)
+    omega = np.array([1e-9, 0.2, 1.0, 30.0])
+    n = 1.0 / np.expm1(0.7 * omega)
+    loss, gain = (half.bath for half in exchange_couplings(1, 0, bath))
+    density = bosons.spectrum(omega)
+    np.testing.assert_allclose(loss.gamma(omega), density * (1.0 + n), rtol=1e-14)
+    np.testing.assert_allclose(gain.gamma(-omega), density * n, rtol=1e-14)
+    as_boson = exchange_couplings(1, 0, bosons)
+    np.testing.assert_allclose(loss.eta(omega), as_boson[0].bath.eta(omega), rtol=1e-12)
+    np.testing.assert_allclose(gain.eta(-omega), as_boson[1].bath.eta(-omega), rtol=1e-12)
+    np.testing.assert_allclose(bath.occupation(-omega) + bath.occupation(omega), 1.0)
+    np.testing.assert_allclose(bath.occupation(omega) * bath.spectrum(omega), density * n)
+    for refused in (Reservoir(OhmicDensity(0.3, 4.0), 0.7),
+                    Reservoir(OhmicDensity(0.3, 4.0), 0.7, -1.0, "boson")):  # fmt: skip
+        with pytest.raises(ValueError, match="bosons of chemical potential 0 are needed"):
+            TwoLevelReservoir(refused)
+
+
+def test_numbers_of_other_types():
+    expected = levy_kosloff(2.0, 1.0, 3.0, 2.0, 0.5, 0.25)["heat_current_hot"]
+    found = levy_kosloff(np.float32(2), 1, np.int64(3), 2, np.float16(0.5), 0.25)
+    assert found["heat_current_hot"] == expected
