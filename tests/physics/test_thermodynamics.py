@@ -477,9 +477,6 @@ def test_one_temperature_equilibrium(bath):
     assert abs(davies_production(davies, gibbs, bath.beta)) < 1e-13
 
 
-# ---- refusals --------------------------------------------------------------------------------
-
-
 def test_refusals(rng):
     generator, baths = hermitian_case("redfield")
     with pytest.raises(ValueError, match="smallest eigenvalue -0.5"):
