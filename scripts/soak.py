@@ -119,6 +119,8 @@ class Soak:
         self.kinds = [kind for kind in KINDS if kind != "mpirun" or can_launch()]
         self.kills, self.runs = Counter(), Counter()
         self.completed = self.lost = self.double = self.differing = self.hung = 0
+        # Launchers that wait for ever after all their ranks have gone: none of ours.
+        self.stuck_launchers = 0
         self.leftover, self.strange = [], []
         # Runs, and the processes last seen below each: they may outlive it for a moment.
         self.started = {}
@@ -224,8 +226,12 @@ class Soak:
                 del self.started[run]
                 return code
             time.sleep(0.01)
-        self.hung += 1
+        below = [pid for pid in self.look(run) if process_is_alive(pid)]
         self.end(run)
+        if run.args[0] == shutil.which("mpirun") and not below:
+            self.stuck_launchers += 1
+            return 1
+        self.hung += 1
         return run.returncode
 
     def end_all(self):
@@ -271,6 +277,7 @@ class Soak:
             f"{self.completed} studies completed: {self.lost} samples lost, {self.double} double, "
             f"{self.differing} with differing bits, {len(self.leftover)} leftover files, "
             f"{self.hung} runs hung, {len(self.strange)} strange exit codes",
+            f"{self.stuck_launchers} times mpirun hung although its ranks had gone",
         ]
         return "\n".join([*lines, *self.leftover[:10], *self.strange[:10]])
 
