@@ -1,6 +1,15 @@
-"""Small driven networks of the literature, built from the general models, and their formulas."""
+"""Thermodynamic networks: few modes or qubits between baths of different temperatures."""
 
-from manybody.networks.levy_kosloff import levy_kosloff
-from manybody.networks.mitchison_plenio import mitchison_plenio
+from manybody.networks.coupled_qubits import (
+    coupled_qubits,
+    qubit_current_figure,
+    qubit_perturbation_figure,
+    qubit_response_figure,
+)
 
-__all__ = ["levy_kosloff", "mitchison_plenio"]
+__all__ = [
+    "coupled_qubits",
+    "qubit_current_figure",
+    "qubit_perturbation_figure",
+    "qubit_response_figure",
+]

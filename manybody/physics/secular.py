@@ -103,8 +103,11 @@ def _dissipated(gain: sp.csr_array, loss: sp.csr_array, sigma: NDArray[Any]) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class _Elements:
-    """Elements ⟨l|A|k⟩ of one coupling, the label of each, and the frequency of each label."""
+class Elements:
+    """Elements ⟨l|A|k⟩ of one coupling, the label of each, and the frequency of each label.
+
+    targets, sources, values, labels: (n,) l, k, ⟨l|A|k⟩ and label; frequencies: of every label.
+    """
 
     targets: Index
     sources: Index
@@ -142,7 +145,7 @@ def build_davies_equation(
         turned = [
             vectors.conj().T @ (coupling.matrix(model.basis) @ vectors) for coupling in couplings
         ]
-        elements = _label_by_energies(model, energies, turned, chosen == "distinct")
+        elements = label_by_energies(model, energies, turned, chosen == "distinct")
     else:
         mode_energies, orbitals = model.modes
         energies = model.basis.occupations @ mode_energies
@@ -152,14 +155,14 @@ def build_davies_equation(
             elements = [_separate(each, energies) for each in elements]
     _check_pairs(elements)
     pairs = [
-        _secular(each, coupling.bath, lamb_shift, model.basis.dimension)
+        secular_parts(each, label_rates(each, coupling.bath, lamb_shift), model.basis.dimension)
         for each, coupling in zip(elements, couplings)
     ]
     gains, losses = zip(*pairs) if pairs else ((), ())
     return SecularGenerator(model, energies, vectors, tuple(gains), tuple(losses))
 
 
-def _label_by_modes(model: ManyBodyModel, couplings: Sequence[Coupling]) -> list[_Elements]:
+def _label_by_modes(model: ManyBodyModel, couplings: Sequence[Coupling]) -> list[Elements]:
     """Elements in the basis of modes, labelled by the mode or pair of modes that they move.
 
     Pairs follow the clustering rule for the N levels of h; modes are equal when degenerate.
@@ -176,13 +179,13 @@ def _label_by_modes(model: ManyBodyModel, couplings: Sequence[Coupling]) -> list
         frequencies = field.frequencies(energies).ravel()
         groups, merged = _group(frequencies, tolerance)
         targets, sources, values, indices = field.transitions(model.basis)
-        result.append(_Elements(targets, sources, values, groups[indices], merged))
+        result.append(Elements(targets, sources, values, groups[indices], merged))
     return result
 
 
-def _label_by_energies(
+def label_by_energies(
     model: ManyBodyModel, energies: Real, turned: Sequence[NDArray[Any]], distinct: bool
-) -> list[_Elements]:
+) -> list[Elements]:
     """Elements in the eigenbasis of H, labelled by the clustering rule for all differences."""
     dimension = len(energies)
     norms = [max(float(np.linalg.norm(matrix, 2)), 1e-300) for matrix in turned]
@@ -201,19 +204,19 @@ def _label_by_energies(
         tolerance = _merging_tolerance(energies, norm, weights)
     groups, merged = _group(frequencies, tolerance)
     elements = [
-        _Elements(targets, sources, matrix[targets, sources], groups, merged) for matrix in turned
+        Elements(targets, sources, matrix[targets, sources], groups, merged) for matrix in turned
     ]
     return [_separate(each, energies) for each in elements] if distinct else elements
 
 
-def _separate(elements: _Elements, energies: Real) -> _Elements:
+def _separate(elements: Elements, energies: Real) -> Elements:
     """The same elements, a label of its own for each but those of the diagonal, which share 0."""
     targets, sources = elements.targets, elements.sources
     keys = np.where(targets == sources, 0, 1 + targets * len(energies) + sources)
     unique, labels = np.unique(keys, return_inverse=True)
     frequencies = np.zeros(len(unique))
     frequencies[labels] = energies[sources] - energies[targets]
-    return _Elements(targets, sources, elements.values, labels, frequencies)
+    return Elements(targets, sources, elements.values, labels, frequencies)
 
 
 def _merging_tolerance(energies: Real, norm: float, weights: Any) -> float:
@@ -247,7 +250,7 @@ def _group(frequencies: Real, tolerance: float) -> tuple[Index, Real]:
     return groups, merged
 
 
-def _check_pairs(elements: Sequence[_Elements]) -> None:
+def _check_pairs(elements: Sequence[Elements]) -> None:
     """ValueError when the pairs of elements of one label do not fit into memory."""
     count = sum(
         int(np.sum(np.bincount(each.labels[each.values != 0]).astype(np.int64) ** 2))
@@ -259,12 +262,20 @@ def _check_pairs(elements: Sequence[_Elements]) -> None:
         )
 
 
-def _secular(
-    elements: _Elements, bath: Any, lamb_shift: bool, dimension: int
+def label_rates(elements: Elements, bath: Any, lamb_shift: bool) -> NDArray[Any]:
+    """Γ(ω) of every label that has an element of A, see `one_sided_rates`."""
+    largest = np.zeros(len(elements.frequencies))
+    np.maximum.at(largest, elements.labels, np.abs(elements.values))
+    return one_sided_rates(bath, largest, elements.frequencies, lamb_shift)
+
+
+def secular_parts(
+    elements: Elements, rates: NDArray[Any], dimension: int
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """Σ_ω γ(ω) A(ω) ρ A(ω)† on the row-major vec, and K = Σ_ω Γ(ω) A(ω)†A(ω).
 
-    Both from the same pairs of elements, so that the trace is kept to rounding.
+    rates: Γ of every label.  Both from the same pairs of elements, so that the trace is kept
+    to rounding.
     """
     present = np.flatnonzero(elements.values)
     order = present[np.argsort(elements.labels[present], kind="stable")]
@@ -273,9 +284,6 @@ def _secular(
     if len(order) == 0:
         return sp.csr_array((dimension**2,) * 2), sp.csr_array((dimension,) * 2)
     sizes = np.bincount(labels, minlength=len(elements.frequencies))
-    largest = np.zeros(len(sizes))
-    np.maximum.at(largest, labels, np.abs(values))
-    rates = one_sided_rates(bath, largest, elements.frequencies, lamb_shift)
     starts = np.cumsum(sizes) - sizes
     # Every element p with every element q of its label.
     partners = sizes[labels]

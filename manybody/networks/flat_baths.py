@@ -1,0 +1,44 @@
+"""The bath of the examples of LRL: one decay rate for all Bohr frequencies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from manybody.physics import arguments
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FlatBath:
+    """Γ(ω) = γ (n(ω) + 1), Γ(−ω) = γ n(ω) for ω > 0, n = 1/(e^{ω/T} − 1); LRL below (12).
+
+    rate: γ >= 0 at every ω; temperature: T > 0.  It is infinite at ω = 0 and has no Lamb shift,
+    which LRL leave out ([49]).  Raises TypeError or ValueError.
+    """
+
+    rate: float
+    temperature: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", arguments.real("rate", self.rate, minimum=0.0))
+        temperature = arguments.real("temperature", self.temperature, above=0.0)
+        object.__setattr__(self, "temperature", temperature)
+
+    def occupation(self, omega: ArrayLike) -> Real:
+        """n(ω) of ω > 0, same shape as `omega`."""
+        x = np.asarray(omega, dtype=np.float64) / self.temperature
+        with np.errstate(under="ignore", divide="ignore"):
+            return np.exp(-x) / -np.expm1(-x)
+
+    def gamma(self, omega: ArrayLike) -> Real:
+        """Power spectrum; ω > 0 is energy given to the bath."""
+        omega = np.asarray(omega, dtype=np.float64)
+        x = np.abs(omega) / self.temperature
+        with np.errstate(under="ignore", divide="ignore"):
+            return self.rate * np.where(omega < 0.0, np.exp(-x), 1.0) / -np.expm1(-x)
+
+    def eta(self, omega: ArrayLike) -> Real:
+        """There is none: ValueError."""
+        raise ValueError("a rate that is the same at all ω > 0 has no Lamb shift")
