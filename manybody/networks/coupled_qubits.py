@@ -1,9 +1,9 @@
 """Two coupled qubits between two baths: LRL section III D, eqs. (37)-(46), Figs. 4 and 5.
 
-H_0 = ω/2 (σ_z^A + σ_z^B) + g/2 (σ_x^A σ_x^B + σ_y^A σ_y^B), V = Ω σ_z^A σ_z^B, and the baths couple
-to σ_x^A and σ_x^B.  Qubits are modes that hold one boson at most: a_j = σ_-^j.  The perturbation
-moves levels and leaves eigenvectors alone, so three answers exist: none at all, the dissipator
-of H_0 with the energies of H_0 + δV (local), and the Davies equation of H_0 + δV (global).
+H_0 = ω/2 (σ_z^A + σ_z^B) + g/2 (σ_x^A σ_x^B + σ_y^A σ_y^B), V = Ω σ_z^A σ_z^B, and the baths
+couple to σ_x^A and σ_x^B.  Qubits are modes of at most one boson: a_j = σ_-^j.  V moves levels
+and leaves eigenvectors alone, so three answers exist: none at all, the dissipator of H_0 with
+the energies of H_0 + δV (local), and the Davies equation of H_0 + δV (global).
 
 (40) prints {χχ†, O} for {χ†χ, O}, as (C2) shows.  With the S_j of (45) the signs of (44) are
 σ_x^A = −S_1 + S_2 + S_3 + S_4 + h.c. and σ_x^B = S_1 + S_2 + S_3 − S_4 + h.c.
@@ -41,9 +41,9 @@ _STATES = np.array([[1.0, 0, 0, 0], [0, -_R, _R, 0], [0, _R, _R, 0], [0, 0, 0, 1
 def coupled_qubits(
     omega: float,
     g: float,
-    delta_Omega: float,  # noqa: N803
-    T_a: float,  # noqa: N803
-    T_b: float,  # noqa: N803
+    delta_Omega: float,
+    T_a: float,
+    T_b: float,
     gamma: float = 1.0,
     limit: str = "unperturbed",
 ) -> dict[str, Any]:
@@ -56,8 +56,8 @@ def coupled_qubits(
     ν⁽¹⁾ = 4δΩ ≪ γ, (42) + (43); "global", the Davies equation of H_0 + δV, ν⁽¹⁾ ≫ γ, (46).
 
     heat_current_a, heat_current_b: energy from each bath per time, (48); response_a: what of
-    heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a; populations, energies: (4,)
-    of the levels 00, −, +, 11; entropy_production: −Σ J/T, (47).
+    heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a; populations, energies:
+    (4,) of the levels 00, −, +, 11; entropy_production: −Σ J/T, (47).
 
     Populations are right in every digit and heat currents to about 1e-14, for temperatures as
     close as may be; response_a of the global limit is the difference of two of them.
@@ -66,8 +66,8 @@ def coupled_qubits(
     omega = arguments.real("omega", omega, above=0.0)
     g = arguments.real("g", g)
     shift = arguments.real("delta_Omega", delta_Omega)
-    T_a = arguments.real("T_a, a temperature of the thermal baths of LRL (4),", T_a, above=0.0)  # noqa: N806
-    T_b = arguments.real("T_b, a temperature of the thermal baths of LRL (4),", T_b, above=0.0)  # noqa: N806
+    T_a = arguments.real("T_a, a temperature of the thermal baths of LRL (4),", T_a, above=0.0)
+    T_b = arguments.real("T_b, a temperature of the thermal baths of LRL (4),", T_b, above=0.0)
     gamma = arguments.real("gamma", gamma, above=0.0)
     arguments.choice("limit", limit, LIMITS)
     _check_levels(omega, g, shift if limit == "global" else 0.0)
@@ -99,18 +99,18 @@ def coupled_qubits(
 
 
 def qubit_generator(
-    omega: float, g: float, delta_Omega: float, baths: Sequence[Any]  # noqa: N803
+    omega: float, g: float, delta_Omega: float, baths: Sequence[Any]
 ) -> SecularGenerator:
     """Davies equation of H_0 + δV, (37) and (41), baths on σ_x^A and σ_x^B; H without −ω + δΩ.
 
     With δΩ = 0 the transitions of equal frequency act together, (C2); else all four apart, (C5).
     """
     labels = "energies" if delta_Omega == 0.0 else "distinct"
-    return build_davies_equation(qubit_model(omega, g, delta_Omega), qubit_couplings(baths),
-                                 labels=labels)  # fmt: skip
+    model = qubit_model(omega, g, delta_Omega)
+    return build_davies_equation(model, qubit_couplings(baths), labels=labels)
 
 
-def qubit_model(omega: float, g: float, delta_Omega: float) -> ManyBodyModel:  # noqa: N803
+def qubit_model(omega: float, g: float, delta_Omega: float) -> ManyBodyModel:
     """H_0 + δΩ σ_z^A σ_z^B + ω − δΩ; the constant makes the empty state the zero of energy."""
     # σ_z^A σ_z^B − 1 = 4 n_A n_B − 2 n_A − 2 n_B.
     pair = np.zeros(4)
@@ -127,7 +127,7 @@ def qubit_couplings(baths: Sequence[Any]) -> list[Any]:
 
 
 def unperturbed_current(
-    omega: float, g: float, T_a: float, T_b: float, gamma: float = 1.0  # noqa: N803
+    omega: float, g: float, T_a: float, T_b: float, gamma: float = 1.0
 ) -> float:
     """J_0^a in closed form, (42)."""
     total = 0.0
@@ -140,9 +140,9 @@ def unperturbed_current(
 def local_correction(
     omega: float,
     g: float,
-    delta_Omega: float,  # noqa: N803
-    T_a: float,  # noqa: N803
-    T_b: float,  # noqa: N803
+    delta_Omega: float,
+    T_a: float,
+    T_b: float,
     gamma: float = 1.0,
 ) -> float:
     """δJ_1^a in closed form, (43)."""
@@ -159,14 +159,14 @@ def qubit_current_figure(
     mean_temperature: float = 50.0,
     omega: float = 1000.0,
     g: float = 200.0,
-    delta_Omega: float = 50.0,  # noqa: N803
+    delta_Omega: float = 50.0,
     gamma: float = 1.0,
 ) -> dict[str, Real]:
     """Data of LRL Fig. 4 b: heat currents against T_a − T_b.
 
     temperature_difference, unperturbed (42), local (42) + (43), global (46): (n,) each.
     """
-    grid = np.linspace(0.0, 80.0, 81) if differences is None else np.atleast_1d(differences)
+    grid = np.atleast_1d(np.linspace(0.0, 80.0, 81) if differences is None else differences)
     points = [
         (omega, g, delta_Omega, mean_temperature + 0.5 * d, mean_temperature - 0.5 * d, gamma)
         for d in grid
@@ -179,15 +179,15 @@ def qubit_response_figure(
     difference: float = 20.0,
     omega: float = 1000.0,
     g: float = 200.0,
-    delta_Omega: float = 50.0,  # noqa: N803
+    delta_Omega: float = 50.0,
     gamma: float = 1.0,
 ) -> dict[str, Real]:
     """Data of LRL Fig. 4 c: the response of the heat current against (T_a + T_b)/2.
 
     mean_temperature, local δJ_1^a (43), global J^a − J_0^a: (n,) each.
     """
-    grid = np.geomspace(20.0, 5e3, 97) if mean_temperatures is None else mean_temperatures
-    grid = np.atleast_1d(grid)
+    given = np.geomspace(20.0, 5e3, 97) if mean_temperatures is None else mean_temperatures
+    grid = np.atleast_1d(given)
     points = [
         (omega, g, delta_Omega, t + 0.5 * difference, t - 0.5 * difference, gamma) for t in grid
     ]
@@ -206,17 +206,20 @@ def qubit_perturbation_figure(
 
     delta_Omega, unperturbed (42), local (42) + (43), global (46): (n,) each.
     """
-    grid = np.linspace(0.0, 100.0, 101) if perturbations is None else np.atleast_1d(perturbations)
-    T_a, T_b = mean_temperature + 0.5 * difference, mean_temperature - 0.5 * difference  # noqa: N806
+    given = np.linspace(0.0, 100.0, 101) if perturbations is None else perturbations
+    grid = np.atleast_1d(given)
+    T_a, T_b = mean_temperature + 0.5 * difference, mean_temperature - 0.5 * difference
     points = [(omega, g, float(shift), T_a, T_b, gamma) for shift in grid]
     return {"delta_Omega": grid, **_curves(points, "heat_current_a", LIMITS)}
 
 
 def _curves(
-    points: Sequence[tuple[float, ...]], key: str, limits: Sequence[str]
+    points: Sequence[tuple[float, float, float, float, float, float]],
+    key: str,
+    limits: Sequence[str],
 ) -> dict[str, Real]:
     return {
-        limit: np.array([coupled_qubits(*point, limit=limit)[key] for point in points])
+        limit: np.array([coupled_qubits(*point, limit)[key] for point in points])
         for limit in limits
     }
 

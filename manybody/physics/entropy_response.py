@@ -1,0 +1,109 @@
+"""Heat currents, entropy and entropy production, and their first orders in δ; LRL section IV.
+
+J^j = tr(H D^jρ), (48); S = −tr ρ ln ρ; σ = dS/dt − Σ_j J^j/T_j, (47).  Every coupling is a bath
+with a temperature of its own, in the order of the couplings.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics import arguments
+from manybody.physics.linear_response import LinearResponse
+from manybody.physics.small_systems import Generator, currents
+
+Complex = NDArray[np.complex128]
+Real = NDArray[np.float64]
+
+
+def entropy(rho: NDArray[Any]) -> float:
+    """S = −tr ρ ln ρ of a (D, D) Hermitian ρ.  Raises ValueError for a negative eigenvalue."""
+    weights = _weights(rho, allow_zero=True)
+    positive = weights[weights > 0.0]
+    return float(-np.sum(positive * np.log(positive)))
+
+
+def entropy_rate(rate: NDArray[Any], rho: NDArray[Any]) -> float:
+    """dS/dt = −tr(ρ̇ ln ρ) of the change rate = Lρ, (49).  Raises ValueError unless ρ > 0."""
+    return -float(np.trace(rate @ _logarithm(rho)).real)
+
+
+def entropy_production(
+    generator: Generator, temperatures: Sequence[float], rho: NDArray[Any]
+) -> float:
+    """σ = dS/dt − Σ_j J^j/T_j, (47); not negative for Davies equations (Spohn).
+
+    The commutator leaves S alone, so that dS/dt is that of the dissipators.  Raises TypeError
+    or ValueError.
+    """
+    bath = _checked_temperatures(temperatures, None)
+    _, heat = currents(generator, len(bath), rho)
+    rate = sum(generator.dissipate(j, rho) for j in range(len(bath)))
+    return entropy_rate(np.asarray(rate), rho) - float(np.sum(heat / bath))
+
+
+def heat_current_response(response: LinearResponse, change: NDArray[Any]) -> Real:
+    """(n_couplings,) J_1^j = tr(H_0 D_0^jρ_1) + tr(H_0 D_1^jπ_0) + tr(V D_0^jπ_0), (51).
+
+    change: (D, D) ρ_1, at any time or in the long run.
+    """
+    perturbed = response.perturbed
+    generator = perturbed.generator
+    hamiltonian = generator.model.hamiltonian
+    result = np.empty(perturbed.n_couplings)
+    for j in range(perturbed.n_couplings):
+        moved = generator.dissipate(j, change) + response.dissipator_sources[j]
+        carried = perturbed.perturbation @ generator.dissipate(j, response.stationary)
+        result[j] = np.trace(hamiltonian @ moved).real + np.trace(carried).real
+    return result
+
+
+def entropy_response(response: LinearResponse, change: NDArray[Any]) -> float:
+    """S_1 = −tr(ρ_1 ln π_0), (52).  Raises ValueError unless π_0 > 0."""
+    return entropy_rate(change, response.stationary)
+
+
+def entropy_rate_response(response: LinearResponse, change: NDArray[Any]) -> float:
+    """dS_1/dt = −tr((L_0ρ_1 + L_1π_0) ln π_0), (53).  Raises ValueError unless π_0 > 0."""
+    rate = response.perturbed.generator.apply(change) + response.source
+    return entropy_rate(rate, response.stationary)
+
+
+def entropy_production_response(
+    response: LinearResponse, temperatures: Sequence[float], change: NDArray[Any]
+) -> float:
+    """σ_1 = dS_1/dt − Σ_j J_1^j/T_j, (D11); zero when all temperatures are equal.
+
+    Raises TypeError or ValueError.
+    """
+    bath = _checked_temperatures(temperatures, response.perturbed.n_couplings)
+    heat = heat_current_response(response, change)
+    return entropy_rate_response(response, change) - float(np.sum(heat / bath))
+
+
+def _weights(rho: NDArray[Any], allow_zero: bool) -> Real:
+    weights = np.linalg.eigvalsh(np.asarray(rho))
+    rounding = len(weights) * np.finfo(np.float64).eps * float(np.abs(weights).max())
+    lowest = float(weights[0])
+    if lowest < -rounding or (not allow_zero and lowest <= 0.0):
+        needed = ">= 0" if allow_zero else "> 0"
+        raise ValueError(
+            f"the state has the eigenvalue {lowest:.3g}: its logarithm needs them {needed}"
+        )
+    return np.asarray(weights)
+
+
+def _logarithm(rho: NDArray[Any]) -> Complex:
+    """ln ρ, (D, D)."""
+    _weights(rho, allow_zero=False)
+    weights, vectors = np.linalg.eigh(np.asarray(rho))
+    return np.asarray((vectors * np.log(weights)) @ vectors.conj().T, dtype=np.complex128)
+
+
+def _checked_temperatures(values: Sequence[float], count: int | None) -> Real:
+    result = np.array([arguments.real("temperature", value, above=0.0) for value in values])
+    if count is not None and len(result) != count:
+        raise ValueError(f"{len(result)} temperatures: one for each of the {count} couplings")
+    return result
