@@ -6,9 +6,10 @@ H_0 = ω(a†a + b†b) + g(a†b + ab†) + (ε/√2)(a + a† + b + b†), (25
 perturbation is V = ω_- (d_- + d_-†)³, (B9); (29) is its negative with this d_-.
 
 Corrections to the paper, each checked in the tests.  (32), (34): −1 in place of n̄_- − 1, since
-in (B17) the absorption terms −n_-^α (J_- + J_-†)/4 of L_1†(x_-) are missing; so the response is
-linear in T, and of Fig. 3 neither the T² nor the change of sign remain.  (B6): the shift is
-(d_+ + ε/ω_+) e^{−iω_+t} − ε/ω_+.  (B19): ⟨d_+†d_+⟩ has n_+.
+(B17) has no absorption: with it every n_-^α + 1 there becomes 1, and all else is right but the
+sums over α, which include 2n_-^α + 1.  So the response is linear in T, and of Fig. 3 neither the
+T² nor the change of sign remain.  (B6): the shift is (d_+ + ε/ω_+) e^{−iω_+t} − ε/ω_+.
+(B19): ⟨d_+†d_+⟩ has n_+.
 """
 
 import math
@@ -211,8 +212,8 @@ class OscillatorSystem:
                 # (16), with the amplitude of the mode taken out.
                 same_frequency = (1.0 / amplitude) * self._taking(turned, omega)
                 change = commutator(rotation, lowering) - same_frequency
-                emission = _dissipated(lowering, change, operator)
-                absorption = _dissipated(lowering.adjoint(), change.adjoint(), operator)
+                emission = dissipated_change(lowering, change, operator)
+                absorption = dissipated_change(lowering.adjoint(), change.adjoint(), operator)
                 spontaneous = emission.thermal_average(occupations)
                 # What is left of cancelled terms is rounding, which n̄² would blow up.
                 both = (emission + absorption).above(_ROUNDING * emission.largest)
@@ -264,6 +265,17 @@ def perturbed_rotation(
             )
         terms[powers] = value / taken
     return LadderPolynomial(perturbation.n_modes, terms)
+
+
+def dissipated_change(
+    jump: LadderPolynomial, change: LadderPolynomial, operator: LadderPolynomial
+) -> LadderPolynomial:
+    """The part linear in δ of S†OS − {S†S, O}/2 with S = jump + δ change, (17)."""
+    half = jump.adjoint() @ change
+    rates = half + half.adjoint()
+    lost = rates @ operator + operator @ rates
+    gained = jump.adjoint() @ operator @ change + change.adjoint() @ operator @ jump
+    return gained - 0.5 * lost
 
 
 def response_in_time_figure(
@@ -319,17 +331,6 @@ def response_against_temperature_figure(
         for name, end in (("corrected", "_infinity"), ("printed", "_infinity_printed"))
     }
     return {"mean_temperature": grid, **curves}
-
-
-def _dissipated(
-    jump: LadderPolynomial, change: LadderPolynomial, operator: LadderPolynomial
-) -> LadderPolynomial:
-    """The part linear in δ of S†OS − {S†S, O}/2 with S = jump + δ change."""
-    half = jump.adjoint() @ change
-    rates = half + half.adjoint()
-    lost = rates @ operator + operator @ rates
-    gained = jump.adjoint() @ operator @ change + change.adjoint() @ operator @ jump
-    return gained - 0.5 * lost
 
 
 def _summed(terms: Exponentials, times: Real) -> Real:

@@ -6,8 +6,8 @@ on shrinking intervals, until two of them agree.  A kink, as of an Ohmic bath at
 seen by the derivatives from both sides.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
@@ -18,47 +18,50 @@ from manybody.physics.couplings import PowerSpectrum
 Real = NDArray[np.float64]
 
 _DEGREE = 16
-# Intervals of half-width scale, scale/2, ..., no less than 1e-5 of it: rounding is then 1e-10.
-_HALVINGS = 17
-# Disagreement allowed, in units of the largest |Γ| over the half-width.
+# Intervals of half-width scale, scale/2, ..., down to 2e-7 of it: rounding is then 1e-9.
+_HALVINGS = 22
+# Disagreement allowed of two intervals, and of the two sides for γ and for η, which is right to
+# 1e-13; in units of the largest value over the half-width.
 _AGREEMENT = 1e-11
-_KINK = 1e-9
+_KINKS = (1e-11, 1e-9)
 
 
 def rate_derivative(bath: PowerSpectrum, omega: float, lamb_shift: bool, scale: float) -> complex:
-    """dΓ/dω at one frequency, about 1e-12 of Γ over the width of its features.
+    """dΓ/dω at one frequency; error about 1e-14 Γ over the width of the features of Γ.
 
     scale: > 0, the widest interval looked at, as the width of the spectrum.  Raises ValueError
-    where Γ has no derivative, or features narrower than 1e-5 of the scale.
+    where Γ has no derivative, or features narrower than 1e-6 of the scale.
     """
+    real = 0.5 * _slope(bath.gamma, omega, scale, _KINKS[0])
+    return complex(real, _slope(bath.eta, omega, scale, _KINKS[1]) if lamb_shift else 0.0)
+
+
+def _slope(function: Callable[[Real], Real], omega: float, scale: float, kink: float) -> float:
+    """Slope of one function from shrinking intervals, checked against those of the two sides."""
     before = None
-    for halving in range(_HALVINGS):
+    for halving in range(_HALVINGS + 1):
         half_width = scale * 0.5**halving
         values = [
-            _one_sided(bath, omega + half_width * points, lamb_shift)
+            np.asarray(function(omega + half_width * points))
             for points in (_points(), 0.5 * (_points() - 1.0), 0.5 * (_points() + 1.0))
         ]
-        if not all(np.all(np.isfinite(value)) for value in values):
+        if not np.all(np.isfinite(values)):
             before = None
             continue
         centre, left, right = (
-            weights @ value / half_width for weights, value in zip(_weights(), values)
+            float(weights @ value) / half_width for weights, value in zip(_weights(), values)
         )
-        unit = max(float(np.abs(value).max()) for value in values) / half_width
-        smooth = abs(left - right) <= _KINK * unit
-        if smooth and before is not None and abs(centre - before) <= _AGREEMENT * unit:
-            return complex(before)
+        unit = float(np.abs(values).max()) / half_width
+        agree = before is not None and abs(centre - before) <= _AGREEMENT * unit
+        if agree and abs(left - right) <= kink * unit:
+            assert before is not None
+            return before
         before = centre
     raise ValueError(
-        f"the rate of a bath has no derivative at ω = {omega:g}, or one that is not seen at "
+        f"the rate of a bath has no derivative at ω = {omega:g}, or one that is not seen within "
         f"{scale * 0.5**_HALVINGS:.1e}: a perturbation that moves this frequency has no linear "
         "response"
     )
-
-
-def _one_sided(bath: PowerSpectrum, omega: Real, lamb_shift: bool) -> NDArray[Any]:
-    half: NDArray[Any] = 0.5 * np.asarray(bath.gamma(omega))
-    return half + 1j * np.asarray(bath.eta(omega)) if lamb_shift else half
 
 
 @cache

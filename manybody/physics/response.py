@@ -195,8 +195,11 @@ def _davies(
     if fixed:
         return generator, None
     shifts = np.diagonal(elements).real
+    limit = _SHIFT * float(np.linalg.norm(elements, 2))
     changed = [
-        _changed_parts(old, new, rate, _slopes(old, shifts, coupling, lamb_shift), dimension)
+        _changed_parts(
+            old, new, rate, _slopes(old, shifts, limit, coupling, lamb_shift), dimension
+        )
         for old, new, rate, coupling in zip(before, after, rates, couplings)
     ]
     in_sites = vectors @ rotation @ vectors.conj().T
@@ -230,17 +233,16 @@ def _rotation(energies: Real, elements: Complex) -> Complex:
 
 
 def _slopes(
-    elements: Elements, shifts: Real, coupling: Coupling, lamb_shift: bool
+    elements: Elements, shifts: Real, limit: float, coupling: Coupling, lamb_shift: bool
 ) -> NDArray[Any]:
     """dΓ/dδ = Γ'(ω) ω⁽¹⁾ of every label; ValueError when its frequencies move apart.
 
-    shifts: (D,) E⁽¹⁾.
+    shifts: (D,) E⁽¹⁾; limit: differences of them below it are rounding.
     """
     sizes = np.abs(elements.values)
     present = np.flatnonzero(sizes > _ELEMENT * sizes.max(initial=0.0))
     labels = elements.labels[present]
     moved = shifts[elements.sources[present]] - shifts[elements.targets[present]]
-    limit = _SHIFT * float(np.abs(shifts).max())
     slopes = np.zeros(len(elements.frequencies), dtype=np.complex128)
     scale = float(np.ptp(elements.frequencies)) or 1.0
     for label in np.unique(labels):
