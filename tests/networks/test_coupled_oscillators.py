@@ -79,8 +79,9 @@ CASES = pytest.mark.parametrize(
         (3.0, -1.7, 0.4, 0.6, 1e7, 3e7),
         (3.0, 1.0, 0.4, 1e-7, 0.02, 0.3),
         (1.0, 0.5, -0.2, 3.0, 5e-4, 7e-4),
+        (1.66, 0.728, 3.6, 1e-3, 1.7e7, 2.2e7),
     ],
-    ids=["paper", "hot", "cold", "frozen"],
+    ids=["paper", "hot", "cold", "frozen", "large displacement"],
 )
 
 
