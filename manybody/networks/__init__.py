@@ -1,23 +1,12 @@
-"""Thermodynamic networks: few modes or qubits between baths of different temperatures."""
+"""Small driven networks of the literature, built from the general models, and their formulas.
 
-from manybody.networks.coupled_oscillators import (
-    coupled_oscillators,
-    response_against_temperature_figure,
-    response_in_time_figure,
-)
-from manybody.networks.coupled_qubits import (
-    coupled_qubits,
-    qubit_current_figure,
-    qubit_perturbation_figure,
-    qubit_response_figure,
-)
+Each function takes the parameters of its paper under their names there and returns a plain
+dictionary of numbers and arrays.
+"""
 
-__all__ = [
-    "coupled_oscillators",
-    "coupled_qubits",
-    "qubit_current_figure",
-    "qubit_perturbation_figure",
-    "qubit_response_figure",
-    "response_against_temperature_figure",
-    "response_in_time_figure",
-]
+from manybody.networks.coupled_oscillators import coupled_oscillators
+from manybody.networks.coupled_qubits import coupled_qubits
+from manybody.networks.levy_kosloff import levy_kosloff
+from manybody.networks.mitchison_plenio import mitchison_plenio
+
+__all__ = ["coupled_oscillators", "coupled_qubits", "levy_kosloff", "mitchison_plenio"]
