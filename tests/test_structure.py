@@ -43,7 +43,6 @@ ALLOWED = {
         "blas",
         "products",
     },
-    "networks": {"networks", "physics"},
     "report": {"report", "study", "physics", "config"},
 }
 

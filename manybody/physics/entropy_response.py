@@ -18,13 +18,6 @@ Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
 
 
-def entropy(rho: NDArray[Any]) -> float:
-    """S = −tr ρ ln ρ of a (D, D) Hermitian ρ.  Raises ValueError for a negative eigenvalue."""
-    weights = _weights(rho, allow_zero=True)
-    positive = weights[weights > 0.0]
-    return float(-np.sum(positive * np.log(positive)))
-
-
 def entropy_rate(rate: NDArray[Any], rho: NDArray[Any]) -> float:
     """dS/dt = −tr(ρ̇ ln ρ) of the change rate = Lρ, (49).  Raises ValueError unless ρ > 0."""
     return -float(np.trace(rate @ _logarithm(rho)).real)
@@ -83,22 +76,13 @@ def entropy_production_response(
     return entropy_rate_response(response, change) - float(np.sum(heat / bath))
 
 
-def _weights(rho: NDArray[Any], allow_zero: bool) -> Real:
-    weights = np.linalg.eigvalsh(np.asarray(rho))
-    rounding = len(weights) * np.finfo(np.float64).eps * float(np.abs(weights).max())
-    lowest = float(weights[0])
-    if lowest < -rounding or (not allow_zero and lowest <= 0.0):
-        needed = ">= 0" if allow_zero else "> 0"
-        raise ValueError(
-            f"the state has the eigenvalue {lowest:.3g}: its logarithm needs them {needed}"
-        )
-    return np.asarray(weights)
-
-
 def _logarithm(rho: NDArray[Any]) -> Complex:
-    """ln ρ, (D, D)."""
-    _weights(rho, allow_zero=False)
+    """ln ρ, (D, D).  Raises ValueError unless ρ > 0."""
     weights, vectors = np.linalg.eigh(np.asarray(rho))
+    if weights[0] <= 0.0:
+        raise ValueError(
+            f"the state has the eigenvalue {weights[0]:.3g}: its logarithm needs them > 0"
+        )
     return np.asarray((vectors * np.log(weights)) @ vectors.conj().T, dtype=np.complex128)
 
 

@@ -13,15 +13,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from manybody.networks import (
-    coupled_oscillators,
-    response_against_temperature_figure,
-    response_in_time_figure,
-)
 from manybody.networks.coupled_oscillators import (
     OscillatorSystem,
+    coupled_oscillators,
     dissipated_change,
     perturbed_rotation,
+    response_against_temperature_figure,
+    response_in_time_figure,
 )
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics.couplings import hermitian_coupling

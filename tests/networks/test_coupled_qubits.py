@@ -7,19 +7,17 @@ import many_body_oracles as slow
 import numpy as np
 import pytest
 
-from manybody.networks import (
-    coupled_qubits,
-    qubit_current_figure,
-    qubit_perturbation_figure,
-    qubit_response_figure,
-)
 from manybody.networks.coupled_qubits import (
     LEVELS,
     LIMITS,
+    coupled_qubits,
     local_correction,
     qubit_couplings,
+    qubit_current_figure,
     qubit_generator,
     qubit_model,
+    qubit_perturbation_figure,
+    qubit_response_figure,
     unperturbed_current,
 )
 from manybody.networks.flat_baths import FlatBath

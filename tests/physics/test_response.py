@@ -12,7 +12,6 @@ from manybody.physics.baths import OhmicBath
 from manybody.physics.couplings import Coupling, hermitian_coupling
 from manybody.physics.densities import DrudeLorentzDensity
 from manybody.physics.entropy_response import (
-    entropy,
     entropy_production,
     entropy_production_response,
     entropy_rate_response,
@@ -31,6 +30,7 @@ from manybody.physics.response import build_perturbed_generator
 from manybody.physics.secular import build_davies_equation
 from manybody.physics.small_systems import currents, propagate, stationary_state
 from manybody.physics.thermal_baths import ThermalBath
+from manybody.physics.thermodynamics import entropy
 
 BOTH = cases.BOTH
 DEFINITIONS = {"redfield": slow.redfield, "davies": slow.davies}

@@ -27,9 +27,7 @@ def test_a_thermal_start_is_that_of_its_temperature(beta, real):
 
 def test_a_start_on_a_site():
     model = mb.dirac_syk2(5, seed=1)
-    run = mb.compare(
-        model, mb.OhmicBath(0.3, 6.0, 2.0), [0.0], initial_site=3, keep_states=True
-    )
+    run = mb.compare(model, mb.OhmicBath(0.3, 6.0, 2.0), [0.0], initial_site=3, keep_states=True)
     expected = np.zeros((5, 5))
     expected[3, 3] = 1.0
     np.testing.assert_allclose(run.redfield_states[0], expected, atol=1e-14)
