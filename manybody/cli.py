@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from manybody import __version__
@@ -72,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="compute a study, or what is missing of it")
     run.add_argument("study", help="a built-in study (see 'studies') or a TOML file")
-    run.add_argument("--out", required=True, metavar="DIR", help="the store; made if needed")
+    run.add_argument(
+        "--out", metavar="DIR", help="the store; made if needed (default results/<study name>)"
+    )
     run.add_argument(
         "--threads", type=int, default=1, metavar="N", help="BLAS threads of each rank (default 1)"
     )
@@ -136,6 +139,12 @@ def _plan(options: argparse.Namespace, _comm: Any) -> int:
 
     if options.ranks < 1:
         raise ValueError(f"--ranks {options.ranks}: must be at least 1")
+    cases, _ = _requested_cases(options)
+    if cases is not None:
+        from manybody.cases.running import plan_lines as case_lines
+
+        print("\n".join(case_lines(cases, options.ranks)), flush=True)
+        return 0
     study, _ = _requested_study(options)
     with blas_threads(1):
         rates = measure_rates()
@@ -158,8 +167,11 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     if options.threads < 1:
         raise ValueError(f"--threads {options.threads}: must be at least 1")
     shard = _shard(options.shard)
+    cases, text = together(comm, lambda: _requested_cases(options))
+    if cases is not None:
+        return _run_cases(options, comm, cases, text, shard)
     study, text = together(comm, lambda: _requested_study(options))
-    store = Store(options.out)
+    store = Store(_out(options, study.name))
     failed, missing, there, asked, stopped = 0, 0, 0, "", ""
     with StopRequest() as stop:
         places = {"": (study, store)}
@@ -214,6 +226,54 @@ def _run(options: argparse.Namespace, comm: Any) -> int:
     return 0
 
 
+def _run_cases(
+    options: argparse.Namespace, comm: Any, study: Any, text: str, shard: tuple[int, int]
+) -> int:
+    from manybody.cases.pages import write_page
+    from manybody.cases.running import prepare_cases, run_cases
+    from manybody.cases.store import CaseStore
+    from manybody.study.groups import rank_of
+    from manybody.study.signals import STOPPED, StopRequest
+
+    store = CaseStore(_out(options, study.name))
+    with StopRequest() as stop:
+        prepare_cases(study, store, comm, text)
+        try:
+            with blas_threads(options.threads):
+                outcome = run_cases(
+                    study, store, comm, options.threads, options.quiet, shard, stop
+                )
+            # As for samples: a shard leaves the page to whoever completes the store.
+            stopped = outcome.stopped if outcome.missing else ""
+            there = outcome.computed + outcome.present
+            if rank_of(comm) == 0 and options.shard is None and not stopped and there:
+                _print_written(*write_page(store), store.directory / "cases")
+        except BaseException:
+            traceback.print_exc()
+            print("manybody: the run stopped; finished cases are safe", file=sys.stderr)
+            sys.stderr.flush()
+            if comm is not None:
+                comm.Abort(1)
+            return 1
+    left = ""
+    if stopped:
+        left = f"stopped by {stopped}, {outcome.missing} cases are left: the same command goes on"
+    elif outcome.failed:
+        left = (
+            f"{outcome.failed} cases have failed, see {store.directory / 'failures'}; the next "
+            "run tries them again"
+        )
+    if left and rank_of(comm) == 0:
+        print(f"manybody: {left}", file=sys.stderr, flush=True)
+    if stopped:
+        return STOPPED
+    return _FAILED if outcome.failed else 0
+
+
+def _out(options: argparse.Namespace, name: str) -> str:
+    return options.out if options.out is not None else os.path.join("results", name)
+
+
 def _shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 0, 1
@@ -241,9 +301,14 @@ def _sample(options: argparse.Namespace, comm: Any) -> int:
 
 
 def _status(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.cases import running
+    from manybody.cases.store import CaseStore, holds_cases
     from manybody.study.status import status_lines
     from manybody.study.store import Store
 
+    if holds_cases(options.directory):
+        print("\n".join(running.status_lines(CaseStore(options.directory))), flush=True)
+        return 0
     print("\n".join(status_lines(Store(options.directory))), flush=True)
     return 0
 
@@ -271,6 +336,22 @@ def _merge(options: argparse.Namespace, _comm: Any) -> int:
     return 1 if merged.problems else 0
 
 
+def _requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
+    """The study of cases that is asked for and its text, None for one of disorder samples."""
+    from manybody.cases.kinds import has_kind, parse_case_study
+
+    text, origin = find_study(options.study)
+    if not has_kind(text, origin):
+        return None, text
+    study = parse_case_study(text, origin)
+    for name in ("petsc_options", "group_size"):
+        if getattr(options, name, None) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')}: means nothing to a study of kind {study.kind!r}"
+            )
+    return study, text
+
+
 def _requested_study(options: argparse.Namespace) -> tuple[Study, str]:
     """The study with what the command line changes, and its text."""
     text, origin = find_study(options.study)
@@ -289,8 +370,18 @@ def _requested_study(options: argparse.Namespace) -> tuple[Study, str]:
 
 
 def _report(options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.cases.pages import write_page, write_page_figure
+    from manybody.cases.store import CaseStore, holds_cases
     from manybody.study.store import Store
 
+    if holds_cases(options.directory):
+        cases = CaseStore(options.directory)
+        if options.figure is None:
+            _print_written(*write_page(cases, options.format), cases.directory / "cases")
+            return 0
+        for path in write_page_figure(cases, options.figure, options.format):
+            print(f"figure: {path}", flush=True)
+        return 0
     if options.figure is None:
         _write_report(Store(options.directory), options.format)
         return 0
@@ -304,18 +395,28 @@ def _report(options: argparse.Namespace, _comm: Any) -> int:
 def _write_report(store: Any, formats: Sequence[str] | None) -> None:
     from manybody.report.writing import write_report
 
-    summary, paths = write_report(store, formats)
+    _print_written(*write_report(store, formats), store.directory / "blocks")
+
+
+def _print_written(summary: str, paths: Sequence[Path], data: Path) -> None:
     print(summary)
     for path in paths:
         kind = {".html": "report", ".md": "report", ".csv": "table", ".parquet": "table"}.get(
             path.suffix, "figure"
         )
         print(f"{kind}: {path}")
-    print(f"data: {store.directory / 'blocks'}", flush=True)
+    print(f"data: {data}", flush=True)
 
 
 def _studies(_options: argparse.Namespace, _comm: Any) -> int:
+    from manybody.cases.kinds import has_kind, parse_case_study
+
     for name, text in builtin_studies().items():
+        if has_kind(text, f"study {name}"):
+            cases = parse_case_study(text, f"study {name}")
+            print(f"{name}: {cases.description}")
+            print(f"    {len(cases.cases)} cases of the kind {cases.kind}")
+            continue
         study = parse_study(text, f"study {name}")
         print(f"{name}: {study.description}")
         for system in study.systems:

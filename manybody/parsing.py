@@ -60,16 +60,21 @@ def find_study(name: str) -> tuple[str, str]:
         raise ValueError(f"study file {name!r} cannot be read: {error}") from error
 
 
+def load_toml(text: str, origin: str) -> dict[str, Any]:
+    """The tables of a TOML text.  Raises ValueError."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{origin}: not valid TOML: {error}") from error
+
+
 def parse_study(text: str, origin: str) -> Study:
     """Check a TOML text completely and build the study.
 
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the
     value and what is allowed.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{origin}: not valid TOML: {error}") from error
+    table = load_toml(text, origin)
     try:
         return _study(table)
     except (ValueError, TypeError) as error:
@@ -86,7 +91,7 @@ def _study(table: dict[str, Any]) -> Study:
         required.add("times")
     elif "times" in table:
         raise ValueError("times: have a meaning only with 'trace_distance' among the observables")
-    _check_keys("study", table, required, optional)
+    check_keys("study", table, required, optional)
     samples = _samples("samples", table["samples"])
     systems, (bath_type, bath) = table["systems"], _bath("bath", table["bath"])
     if not isinstance(systems, list) or not systems:
@@ -107,7 +112,7 @@ def _study(table: dict[str, Any]) -> Study:
         _check_sizes(system, initial_site, observables)
     stepper = arguments.choice("stepper", table.get("stepper", "chebyshev"), STEPPERS)
     tolerance = arguments.tolerance(table.get("tolerance", 1e-10))
-    petsc_options = _text("petsc_options", table.get("petsc_options", ""))
+    petsc_options = checked_text("petsc_options", table.get("petsc_options", ""))
     try:
         build_stepper(stepper, tolerance, petsc_options)
     except RuntimeError as error:
@@ -117,11 +122,6 @@ def _study(table: dict[str, Any]) -> Study:
         operator, drop_tolerance = check_operator(operator, drop_tolerance)
     except RuntimeError as error:
         raise ValueError(f"operator = {operator!r}: {error}") from error
-    outputs = _table("outputs", table.get("outputs", {}))
-    _check_keys("outputs", outputs, set(), {"formats"})
-    formats = outputs.get("formats", list(DEFAULT_FORMATS))
-    if not isinstance(formats, list) or not formats:
-        raise TypeError(f"outputs.formats = {formats!r}: a list of {', '.join(FORMATS)} is needed")
     convergence = None
     if "convergence" in table:
         if TRACE_DISTANCE not in observables:
@@ -129,8 +129,8 @@ def _study(table: dict[str, Any]) -> Study:
         convergence = _convergence(table["convergence"])
     study = Study(
         convergence=convergence,
-        name=_name(table["name"]),
-        description=_text("description", table.get("description", "")),
+        name=checked_name(table["name"]),
+        description=checked_text("description", table.get("description", "")),
         seed=arguments.integer("seed", table["seed"], 0),
         times=_times(table["times"]) if TRACE_DISTANCE in observables else (),
         bath_type=bath_type,
@@ -138,7 +138,7 @@ def _study(table: dict[str, Any]) -> Study:
         systems=expanded,
         initial_site=initial_site,
         initial_beta=_thermal("initial_beta", table.get("initial_beta"), observables),
-        lamb_shift=_boolean("lamb_shift", table.get("lamb_shift", False)),
+        lamb_shift=checked_boolean("lamb_shift", table.get("lamb_shift", False)),
         stepper=stepper,
         tolerance=tolerance,
         petsc_options=petsc_options,
@@ -147,7 +147,7 @@ def _study(table: dict[str, Any]) -> Study:
         observables=observables,
         group_size=parse_group_size(table.get("group_size", "auto"), stepper),
         block_size=_block_size(table.get("block_size")),
-        formats=tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats),
+        formats=checked_formats(table.get("outputs", {})),
     )
     for system in expanded:
         _check_bath(study.at(system.points[0]))
@@ -162,25 +162,35 @@ def _check_bath(own: Study) -> None:
         raise ValueError("bath.coupling = 0: without a bath there is no steady state and no gap")
 
 
+def checked_formats(value: object) -> tuple[str, ...]:
+    """What a report consists of, from the table `outputs`."""
+    outputs = checked_table("outputs", value)
+    check_keys("outputs", outputs, set(), {"formats"})
+    formats = outputs.get("formats", list(DEFAULT_FORMATS))
+    if not isinstance(formats, list) or not formats:
+        raise TypeError(f"outputs.formats = {formats!r}: a list of {', '.join(FORMATS)} is needed")
+    return tuple(arguments.choice("outputs.formats", item, FORMATS) for item in formats)
+
+
 def _block_size(value: object) -> int | None:
     return None if value is None else arguments.integer("block_size", value, 1)
 
 
 def _convergence(value: object) -> Convergence:
-    table = _table("convergence", value)
+    table = checked_table("convergence", value)
     names = {field.name for field in fields(Convergence)}
-    _check_keys("convergence", table, {"samples"}, names - {"samples"})
+    check_keys("convergence", table, {"samples"}, names - {"samples"})
     most = table.get("max_sites")
-    steppers = _listed(table.get("stepper", []))
+    steppers = listed(table.get("stepper", []))
     for name in steppers:
         arguments.choice("convergence.stepper", name, STEPPERS)
         try:
             build_stepper(name, 1e-10)
         except RuntimeError as error:
             raise ValueError(f"convergence.stepper = {name!r}: {error}") from error
-    tolerances = _listed(table.get("tolerance", []))
-    operators = _listed(table.get("operator", []))
-    drops = _listed(table.get("drop_tolerance", []))
+    tolerances = listed(table.get("tolerance", []))
+    operators = listed(table.get("operator", []))
+    drops = listed(table.get("drop_tolerance", []))
     try:
         for name in operators:
             check_operator(name, 0.0)
@@ -188,7 +198,7 @@ def _convergence(value: object) -> Convergence:
             check_operator("assembled", drop)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"convergence: {error}") from error
-    finer = _listed(table.get("time_refinement", []))
+    finer = listed(table.get("time_refinement", []))
     return Convergence(
         samples=_samples("convergence.samples", table["samples"]),
         max_sites=None if most is None else arguments.integer("convergence.max_sites", most, 1),
@@ -253,15 +263,15 @@ def _systems(
     bath: tuple[tuple[str, float], ...],
     observables: tuple[str, ...],
 ) -> list[System]:
-    table = _table(where, table)
+    table = checked_table(where, table)
     if "model" not in table:
         raise ValueError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     needed = {key for key, default in family.reals.items() if default is None}
     allowed = {*family.reals, *family.words, "samples", *_CHANGES}
-    _check_keys(where, table, {"model", family.size, *needed}, allowed)
-    sizes = _listed(table[family.size])
+    check_keys(where, table, {"model", family.size, *needed}, allowed)
+    sizes = listed(table[family.size])
     sizes = [arguments.integer(f"{where}.{family.size}", size, 1) for size in sizes]
     if not sizes:
         raise ValueError(f"{where}.{family.size} = []: at least one size is needed")
@@ -269,16 +279,16 @@ def _systems(
         raise ValueError(f"{where}.{family.size} = {sizes}: distinct sizes are needed")
     choices: list[list[tuple[str, float | str]]] = []
     for key, default in family.reals.items():
-        values = _listed(table.get(key, default))
+        values = listed(table.get(key, default))
         choices.append([(key, arguments.real(f"{where}.{key}", value)) for value in values])
     for key, (word, words) in family.words.items():
-        values = _listed(table.get(key, word))
+        values = listed(table.get(key, word))
         choices.append([(key, arguments.choice(f"{where}.{key}", v, words)) for v in values])
     own_samples = _samples(f"{where}.samples", table.get("samples", samples))
     changes = _changes(where, table, bath_type, dict(bath))
     if "initial_beta" in table:
         name = f"{where}.initial_beta"
-        betas = [_thermal(name, entry, observables) for entry in _listed(table["initial_beta"])]
+        betas = [_thermal(name, entry, observables) for entry in listed(table["initial_beta"])]
         changes.append([("initial_beta", beta) for beta in betas if beta is not None])
     systems = []
     for combination in itertools.product(*choices):
@@ -299,16 +309,18 @@ def _changes(
     """Where a system departs from the study, key by key; a list stands for several systems."""
     found: list[list[tuple[str, Value]]] = []
     if "lamb_shift" in table:
-        shifts = [_boolean(f"{where}.lamb_shift", entry) for entry in _listed(table["lamb_shift"])]
+        shifts = [
+            checked_boolean(f"{where}.lamb_shift", entry) for entry in listed(table["lamb_shift"])
+        ]
         found.append([("lamb_shift", shift) for shift in shifts])
     if "initial_site" in table:
         name = f"{where}.initial_site"
-        starts = [arguments.integer(name, entry, 0) for entry in _listed(table["initial_site"])]
+        starts = [arguments.integer(name, entry, 0) for entry in listed(table["initial_site"])]
         found.append([("initial_site", site) for site in starts])
-    own = _table(f"{where}.bath", table.get("bath", {}))
-    _check_keys(f"{where}.bath", own, set(), set(bath))
+    own = checked_table(f"{where}.bath", table.get("bath", {}))
+    check_keys(f"{where}.bath", own, set(), set(bath))
     for key, given in own.items():
-        entries = [arguments.real(f"{where}.bath.{key}", entry) for entry in _listed(given)]
+        entries = [arguments.real(f"{where}.bath.{key}", entry) for entry in listed(given)]
         for entry in entries:
             # The bath itself knows its bounds.
             BATH_FAMILIES[bath_type].build(**{**bath, key: entry})
@@ -318,11 +330,11 @@ def _changes(
 
 def _bath(where: str, value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     """Type and parameters, in the order of their family, checked by building the bath."""
-    table = _table(where, value)
+    table = checked_table(where, value)
     kind = arguments.choice(f"{where}.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
     family = BATH_FAMILIES[kind]
     needed = {key for key, default in family.parameters.items() if default is None}
-    _check_keys(where, table, needed, {*family.parameters, "type", "chemical_potential"})
+    check_keys(where, table, needed, {*family.parameters, "type", "chemical_potential"})
     mu = arguments.real(f"{where}.chemical_potential", table.get("chemical_potential", 0.0))
     if mu != 0.0:
         raise ValueError(
@@ -336,7 +348,7 @@ def _bath(where: str, value: object) -> tuple[str, tuple[tuple[str, float], ...]
 
 def _times(value: object) -> tuple[float, ...]:
     if isinstance(value, dict):
-        _check_keys("times", value, {"start", "stop", "count"}, set())
+        check_keys("times", value, {"start", "stop", "count"}, set())
         start = arguments.real("times.start", value["start"], minimum=0.0)
         stop = arguments.real("times.stop", value["stop"], above=start)
         count = arguments.integer("times.count", value["count"], 2)
@@ -367,9 +379,9 @@ def parse_group_size(value: object, stepper: str) -> int | None:
     return size
 
 
-def _name(value: object) -> str:
+def checked_name(value: object) -> str:
     """A study's name is the name of its figure."""
-    name = _text("name", value)
+    name = checked_text("name", value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise ValueError(
             f"name = {name!r}: up to 80 letters, digits, '.', '_' and '-', "
@@ -378,7 +390,8 @@ def _name(value: object) -> str:
     return name
 
 
-def _check_keys(where: str, table: dict[str, Any], required: set[str], optional: set[str]) -> None:
+def check_keys(where: str, table: dict[str, Any], required: set[str], optional: set[str]) -> None:
+    """ValueError for a key that is unknown or missing."""
     for key in table:
         if key not in required | optional:
             allowed = ", ".join(sorted(required | optional))
@@ -388,23 +401,27 @@ def _check_keys(where: str, table: dict[str, Any], required: set[str], optional:
             raise ValueError(f"{where}: key {key!r} is missing")
 
 
-def _table(where: str, value: object) -> dict[str, Any]:
+def checked_table(where: str, value: object) -> dict[str, Any]:
+    """`value` as a TOML table; TypeError."""
     if not isinstance(value, dict):
         raise TypeError(f"{where} = {value!r}: a table is needed")
     return value
 
 
-def _text(where: str, value: object) -> str:
+def checked_text(where: str, value: object) -> str:
+    """`value` as a string; TypeError."""
     if not isinstance(value, str):
         raise TypeError(f"{where} = {value!r}: a string is needed")
     return value
 
 
-def _boolean(where: str, value: object) -> bool:
+def checked_boolean(where: str, value: object) -> bool:
+    """`value` as true or false; TypeError."""
     if not isinstance(value, bool):
         raise TypeError(f"{where} = {value!r}: true or false is needed")
     return value
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """A list as it is, anything else as a list of one."""
     return value if isinstance(value, list) else [value]

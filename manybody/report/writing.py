@@ -2,7 +2,7 @@
 
 import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from manybody.config import FORMATS
 from manybody.physics import arguments
 from manybody.report.analysis import Analysis, analyse
 from manybody.report.analysis_tables import build_analysis_tables
-from manybody.report.document import to_html, to_markdown
+from manybody.report.document import Document, Table, to_html, to_markdown
 from manybody.report.drawing import figure_makers
 from manybody.report.results import load_results, system_title
 from manybody.report.sections import build_document
@@ -19,7 +19,7 @@ from manybody.report.tables import build_tables, to_csv, to_parquet
 from manybody.study.files import write_atomically
 from manybody.study.store import Store
 
-_PICTURES = ("png", "pdf")
+PICTURES = ("png", "pdf")
 
 
 def report_figures(directory: str | Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def report_figures(directory: str | Path) -> dict[str, Any]:
     directory: of a store.  Raises ValueError when it holds no sample, RuntimeError without
     matplotlib.
     """
-    _check_matplotlib()
+    check_matplotlib()
     makers = figure_makers(_analysis(Store(directory)))
     return {name: make() for name, make in makers.items()}
 
@@ -40,17 +40,17 @@ def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) 
     or else png.  Raises ValueError for a name or format that does not exist and when the store
     holds no sample, RuntimeError without matplotlib.
     """
-    _check_matplotlib()
+    check_matplotlib()
     for kind in formats or ():
-        arguments.choice("format of a figure", kind, _PICTURES)
+        arguments.choice("format of a figure", kind, PICTURES)
     analysis = _analysis(store)
     makers = figure_makers(analysis)
     arguments.choice("figure", name, tuple(makers))
-    own = [kind for kind in _PICTURES if kind in analysis.results.study.formats]
+    own = [kind for kind in PICTURES if kind in analysis.results.study.formats]
     figure, folder = makers[name](), _folder(store)
     paths = []
     for kind in formats or own or ["png"]:
-        write_atomically(folder / f"{name}.{kind}", _saved(figure, kind))
+        write_atomically(folder / f"{name}.{kind}", saved(figure, kind))
         paths.append(folder / f"{name}.{kind}")
     return paths
 
@@ -66,31 +66,57 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     wanted = tuple(formats) if formats is not None else results.study.formats
     for name in wanted:
         arguments.choice("format", name, FORMATS)
-    folder, paths = _folder(store), []
+    tables = build_tables(results) + build_analysis_tables(analysis)
+    by_name = {table.name: table for table in tables}
+    paths, note = write_parts(
+        _folder(store),
+        wanted,
+        tables,
+        figure_makers(analysis),
+        lambda vectors: build_document(analysis, by_name, vectors),
+    )
+    verdict_lines = [
+        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}"
+        for each in analysis.verdicts
+    ]
+    return "\n".join([text_summary(results), *verdict_lines]) + note, paths
+
+
+def write_parts(
+    folder: Path,
+    formats: Sequence[str],
+    tables: Sequence[Table],
+    makers: Mapping[str, Callable[[], Any]],
+    document_of: Callable[[Mapping[str, str]], Document],
+) -> tuple[list[Path], str]:
+    """Tables, figures and pages in these formats into a folder; the paths, and what to add.
+
+    makers: name -> what draws a figure; document_of: name -> SVG text -> page.
+    """
+    paths: list[Path] = []
 
     def write(name: str, content: bytes) -> None:
         write_atomically(folder / name, content)
         paths.append(folder / name)
 
     # Tables first: they need no matplotlib.
-    tables = build_tables(results) + build_analysis_tables(analysis)
     for table in tables:
-        if "csv" in wanted:
+        if "csv" in formats:
             write(f"{table.name}.csv", to_csv(table).encode())
-        if "parquet" in wanted:
+        if "parquet" in formats:
             write(f"{table.name}.parquet", to_parquet(table))
-    pictures = [kind for kind in _PICTURES if kind in wanted]
-    written = [kind for kind in ("html", "markdown") if kind in wanted]
+    pictures = [kind for kind in PICTURES if kind in formats]
+    written = [kind for kind in ("html", "markdown") if kind in formats]
     note, vectors = "", {}
     if (pictures or written) and importlib.util.find_spec("matplotlib") is None:
         note = "\nNO FIGURE: matplotlib is not installed"
     elif pictures or written:
-        for name, make in figure_makers(analysis).items():
+        for name, make in makers.items():
             figure = make()
             for kind in pictures:
-                write(f"{name}.{kind}", _saved(figure, kind))
-            vectors[name] = _saved(figure, "svg").decode() if written else ""
-    document = build_document(analysis, {table.name: table for table in tables}, vectors)
+                write(f"{name}.{kind}", saved(figure, kind))
+            vectors[name] = saved(figure, "svg").decode() if written else ""
+    document = document_of(vectors)
     if "html" in written:
         write("index.html", to_html(document).encode())
     if "markdown" in written:
@@ -99,11 +125,7 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
             for name, vector in vectors.items():
                 write(f"{name}.svg", vector.encode())
         write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
-    verdict_lines = [
-        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}"
-        for each in analysis.verdicts
-    ]
-    return "\n".join([text_summary(results), *verdict_lines]) + note, paths
+    return paths, note
 
 
 def _analysis(store: Store) -> Analysis:
@@ -119,12 +141,14 @@ def _folder(store: Store) -> Path:
     return folder
 
 
-def _check_matplotlib() -> None:
+def check_matplotlib() -> None:
+    """Raise RuntimeError without matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
         raise RuntimeError("figures need matplotlib: pip install matplotlib")
 
 
-def _saved(figure: Any, kind: str) -> bytes:
+def saved(figure: Any, kind: str) -> bytes:
+    """A matplotlib figure as a file of this kind."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, transparent=kind == "svg")
     return buffer.getvalue()

@@ -14,7 +14,7 @@ class Progress:
     """Counts finished samples, weighted by predicted cost.
 
     total, done: samples; total_cost, done_cost: predicted flops, so that the time
-    left does not assume that large and small samples take equally long.
+    left does not assume that large and small samples take equally long; unit: what is counted.
     """
 
     def __init__(
@@ -23,9 +23,10 @@ class Progress:
         total_cost: float,
         stream: TextIO | None = None,
         interval: float = 10.0,
+        unit: str = "samples",
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._total, self._total_cost = total, total_cost
+        self._total, self._total_cost, self._unit = total, total_cost, unit
         self._terminal = self._stream.isatty()
         self._interval = 0.5 if self._terminal else interval
         self._start = time.monotonic()
@@ -44,9 +45,9 @@ class Progress:
         self._last = now
         elapsed = now - self._start
         share = min(1.0, done_cost / self._total_cost) if self._total_cost > 0.0 else 1.0
-        text = f"{done}/{self._total} samples  {100.0 * share:5.1f}% of the work  "
+        text = f"{done}/{self._total} {self._unit}  {100.0 * share:5.1f}% of the work  "
         if elapsed > 0.0:
-            text += f"{done / elapsed:.3g} samples/s  "
+            text += f"{done / elapsed:.3g} {self._unit}/s  "
         if final:
             text += f"took {clock(elapsed)}"
         elif share > 0.0:

@@ -1,0 +1,1 @@
+"""Studies of deterministic cases: numbers that one machine computes, and pages that judge them."""

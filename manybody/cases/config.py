@@ -1,0 +1,103 @@
+"""What a study of cases is: frozen values and their JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Value = float | int | str | bool
+# What a case gives: numbers and lists of numbers by name.
+Results = Mapping[str, float | list[float]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One deterministic calculation.
+
+    name: unique in its study, fit for a file; parameters: all that decides its numbers besides
+    the settings of the study; cost: predicted core-seconds, of no influence on the numbers.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, Value], ...]
+    cost: float = field(default=0.0, compare=False)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return dict(self.parameters)
+
+
+def build_case(parameters: Mapping[str, Value], cost: float) -> Case:
+    """A case named after its parameters."""
+    words = [
+        str(value) if isinstance(value, str) else f"{key}={_short(value)}"
+        for key, value in parameters.items()
+    ]
+    return Case("-".join(words), tuple(parameters.items()), cost)
+
+
+@dataclass(frozen=True)
+class CaseStudy:
+    """A study of one kind.
+
+    settings: JSON values that all cases share; two studies may share a folder only if these
+    are equal.
+    """
+
+    name: str
+    description: str
+    kind: str
+    settings: Mapping[str, Any]
+    cases: tuple[Case, ...]
+    formats: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values; `from_json` inverts it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "kind": self.kind,
+            "settings": dict(self.settings),
+            "cases": [
+                {"name": case.name, "parameters": case.given, "cost": case.cost}
+                for case in self.cases
+            ],
+            "formats": list(self.formats),
+        }
+
+
+def from_json(values: Mapping[str, Any]) -> CaseStudy:
+    """The study that `CaseStudy.to_json` wrote."""
+    cases = tuple(
+        Case(item["name"], tuple(item["parameters"].items()), item["cost"])
+        for item in values["cases"]
+    )
+    rest = {key: values[key] for key in ("name", "description", "kind", "settings")}
+    return CaseStudy(cases=cases, formats=tuple(values["formats"]), **rest)
+
+
+def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
+    """`stored`, extended by the cases of `wanted`."""
+    known = {case.name for case in stored.cases}
+    new = tuple(case for case in wanted.cases if case.name not in known)
+    return replace(wanted, cases=stored.cases + new)
+
+
+def differences(stored: CaseStudy, wanted: CaseStudy) -> list[tuple[str, Any, Any]]:
+    """(key, there, here) of everything that forbids two studies to share a folder."""
+    there = {"kind": stored.kind, **stored.settings}
+    here = {"kind": wanted.kind, **wanted.settings}
+    found = [
+        (key, there.get(key), here.get(key))
+        for key in {**there, **here}
+        if there.get(key) != here.get(key)
+    ]
+    own = {case.name: case.given for case in wanted.cases}
+    for case in stored.cases:
+        if case.name in own and own[case.name] != case.given:
+            found.append((case.name, case.given, own[case.name]))
+    return found
+
+
+def _short(value: Value) -> str:
+    return repr(value) if isinstance(value, float) else str(value).lower()

@@ -1,0 +1,79 @@
+"""The kinds of studies of cases: what reads their TOML, computes a case and writes the page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from manybody.cases import exact, exact_page, theorem, theorem_page
+from manybody.cases.config import Case, CaseStudy, Results
+from manybody.cases.page import Page
+from manybody.cases.store import Record
+from manybody.parsing import (
+    check_keys,
+    checked_formats,
+    checked_name,
+    checked_text,
+    load_toml,
+)
+from manybody.physics import arguments
+
+_COMMON = {"name", "kind", "description", "outputs"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """parse: TOML -> settings and cases; compute: settings, parameters -> results.
+
+    build_page: study and finished cases -> page.
+    """
+
+    parse: Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[Case]]]
+    compute: Callable[[Mapping[str, Any], Mapping[str, Any]], Results]
+    build_page: Callable[[CaseStudy, list[Record]], Page]
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "theorem": Kind(theorem.parse, theorem.compute, theorem_page.build_page),
+        "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
+    }
+)
+
+
+def has_kind(text: str, origin: str) -> bool:
+    """Whether a TOML text is a study of cases: says its kind.  Raises ValueError."""
+    return "kind" in load_toml(text, origin)
+
+
+def parse_case_study(text: str, origin: str) -> CaseStudy:
+    """Check a TOML text completely and build the study.
+
+    Raises ValueError or TypeError: one sentence that names `origin`, the key, the value and
+    what is allowed.
+    """
+    table = load_toml(text, origin)
+    try:
+        return _study(table)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{origin}: {error}") from error
+
+
+def _study(table: dict[str, Any]) -> CaseStudy:
+    own = {key: value for key, value in table.items() if key in _COMMON}
+    check_keys("study", own, {"name", "kind"}, _COMMON)
+    kind = arguments.choice("kind", own["kind"], tuple(KINDS))
+    rest = {key: value for key, value in table.items() if key not in _COMMON}
+    settings, cases = KINDS[kind].parse(rest)
+    names = [case.name for case in cases]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the case {twice} appears more than once")
+    return CaseStudy(
+        checked_name(own["name"]),
+        checked_text("description", own.get("description", "")),
+        kind,
+        settings,
+        tuple(cases),
+        checked_formats(own.get("outputs", {})),
+    )

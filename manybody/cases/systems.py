@@ -1,0 +1,232 @@
+"""Systems and reservoirs that a study of cases names, and how a TOML file says them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.parsing import check_keys, checked_table, listed
+from manybody.physics import arguments
+from manybody.physics.densities import (
+    DrudeLorentzDensity,
+    FlatDensity,
+    OhmicDensity,
+    PhononDensity,
+    SemiEllipticDensity,
+    SpectralDensity,
+)
+from manybody.physics.models import anderson3d, dirac_syk2
+from manybody.physics.reservoirs import Reservoir
+from manybody.seeding import generator, sample_entropy
+
+DENSITIES: Mapping[str, type[SpectralDensity]] = MappingProxyType(
+    {
+        "ohmic": OhmicDensity,
+        "drude-lorentz": DrudeLorentzDensity,
+        "phonon": PhononDensity,
+        "semi-elliptic": SemiEllipticDensity,
+        "flat": FlatDensity,
+    }
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """A Hamiltonian by name.
+
+    title: in a report; size: the parameter that sets the size; n_sites: size -> N; numbers:
+    real parameters with their defaults, None: must be given; build: (size, parameters, Generator)
+    -> Hermitian matrix, energies in J; is_drawn: whether it is random.
+    """
+
+    title: str
+    size: str
+    numbers: Mapping[str, float | None]
+    build: Callable[[int, Mapping[str, Any], np.random.Generator], Any]
+    is_drawn: bool
+    n_sites: Callable[[int], int] = int
+
+
+def ring(n_sites: int, flux: float = 0.0) -> NDArray[Any]:
+    """h of hopping 1 on a periodic ring with a flux through it; two sites have one bond.
+
+    A particle that goes around gains the phase `flux`; 0 and π leave levels in degenerate pairs.
+    """
+    if n_sites == 1:
+        return np.zeros((1, 1))
+    last = 1 if n_sites == 2 else n_sites
+    matrix = np.zeros((n_sites, n_sites), dtype=np.complex128)
+    sites = np.arange(last)
+    matrix[sites, (sites + 1) % n_sites] = np.exp(1j * flux / n_sites)
+    return matrix + matrix.conj().T
+
+
+def power_law(n_sites: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Random complex h with long hops: h_jk = (x + iy)/(1 + |j − k|), x and y in [−1, 1].
+
+    Of this matrix the Hermitian part is taken: no ensemble that a unitary leaves invariant.
+    """
+    parts = rng.uniform(-1.0, 1.0, (2, n_sites, n_sites))
+    sites = np.arange(n_sites)
+    matrix = (parts[0] + 1j * parts[1]) / (1.0 + np.abs(sites[:, None] - sites))
+    return 0.5 * (matrix + matrix.conj().T)
+
+
+def _chain(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:
+    bonds = np.full(n_sites - 1, given["hopping"])
+    return np.diag(np.full(n_sites, given["level"])) + np.diag(bonds, 1) + np.diag(bonds, -1)
+
+
+def _pair(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:
+    if n_sites != 2:
+        raise ValueError(f"n_sites = {n_sites}: a pair has 2 sites")
+    half, hopping = 0.5 * given["detuning"], given["hopping"]
+    return np.array([[given["level"] + half, hopping], [hopping, given["level"] - half]])
+
+
+SYSTEMS: Mapping[str, System] = MappingProxyType(
+    {
+        "dirac_syk2": System(
+            "Dirac-SYK2",
+            "n_sites",
+            {},
+            lambda size, _, rng: dirac_syk2(size, seed=rng).hamiltonian,
+            is_drawn=True,
+        ),
+        "anderson3d": System(
+            "3D Anderson",
+            "length",
+            {"disorder": None},
+            lambda size, given, rng: anderson3d(size, given["disorder"], seed=rng).hamiltonian,
+            is_drawn=True,
+            n_sites=lambda size: size**3,
+        ),
+        "ring": System(
+            "ring",
+            "n_sites",
+            {"flux": 0.0},
+            lambda size, given, _: ring(size, given["flux"]),
+            is_drawn=False,
+        ),
+        "random": System(
+            "random complex h",
+            "n_sites",
+            {},
+            lambda size, _, rng: power_law(size, rng),
+            is_drawn=True,
+        ),
+        "chain": System(
+            "chain", "n_sites", {"hopping": 1.0, "level": 0.0}, _chain, is_drawn=False
+        ),
+        "pair": System(
+            "two sites",
+            "n_sites",
+            {"detuning": 0.0, "hopping": None, "level": 0.0},
+            _pair,
+            is_drawn=False,
+        ),
+    }
+)
+
+
+def build_hamiltonian(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """The Hermitian matrix of a case: model, its size and numbers, and the sample if drawn."""
+    system = SYSTEMS[given["model"]]
+    numbers = {key: given[key] for key in system.numbers}
+    size = given[system.size]
+    # Drawn from the system alone: what else a case changes leaves the disorder as it is.
+    words = sample_entropy(settings["seed"], given["model"], numbers, size, given.get("sample", 0))
+    return system.build(size, numbers, generator(words))
+
+
+def title_of(given: Mapping[str, Any]) -> str:
+    """Of the system of a case without its size, as a report calls it."""
+    system = SYSTEMS[given["model"]]
+    symbols = {"disorder": "W", "flux": "flux", "hopping": "hopping", "detuning": "detuning"}
+    words = [
+        f"{symbols[key]} = {given[key]:g}"
+        for key, default in system.numbers.items()
+        if key in given and key in symbols and given[key] != default
+    ]
+    return ", ".join([system.title, *words])
+
+
+def n_sites_of(given: Mapping[str, Any]) -> int:
+    """Number of sites N of a case."""
+    system = SYSTEMS[given["model"]]
+    return system.n_sites(given[system.size])
+
+
+def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list[dict[str, Any]]:
+    """What a table says of its systems, one a combination of the values that it lists.
+
+    extra: other keys of the table, passed by here.  Sizes ascend outermost, samples innermost.
+    Raises TypeError or ValueError.
+    """
+    if "model" not in table:
+        raise ValueError(f"{where}: key 'model' is missing")
+    model = arguments.choice(f"{where}.model", table["model"], tuple(SYSTEMS))
+    system = SYSTEMS[model]
+    needed = {key for key, default in system.numbers.items() if default is None}
+    own = {"samples"} if system.is_drawn else set()
+    check_keys(
+        where, dict(table), {"model", system.size, *needed}, {*system.numbers, *own, *extra}
+    )
+    sizes = [
+        arguments.integer(f"{where}.{system.size}", size, 1) for size in listed(table[system.size])
+    ]
+    if len(set(sizes)) != len(sizes) or not sizes:
+        raise ValueError(f"{where}.{system.size} = {sizes}: one or more distinct sizes are needed")
+    found: list[dict[str, Any]] = [{"model": model, system.size: size} for size in sorted(sizes)]
+    for key, default in system.numbers.items():
+        values = distinct_reals(f"{where}.{key}", table.get(key, default))
+        found = [{**each, key: value} for each in found for value in values]
+    if system.is_drawn:
+        samples = arguments.integer(f"{where}.samples", table.get("samples", 1), 1)
+        found = [{**each, "sample": sample} for each in found for sample in range(samples)]
+    for each in found:
+        if n_sites_of(each) <= _SMALL:
+            # The system itself knows its bounds.
+            build_hamiltonian({"seed": 0}, each)
+    return found
+
+
+_SMALL = 64
+
+
+def distinct_reals(where: str, value: object) -> list[float]:
+    """One real number or a list of different ones.  Raises TypeError or ValueError."""
+    numbers = [arguments.real(where, entry) for entry in listed(value)]
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise ValueError(f"{where} = {numbers}: one or more distinct numbers are needed")
+    return numbers
+
+
+def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any]:
+    """A table as `build_reservoir` takes it, checked by building it.  TypeError or ValueError."""
+    table = checked_table(where, value)
+    if "density" not in table:
+        raise ValueError(f"{where}: key 'density' is missing")
+    name = arguments.choice(f"{where}.density", table["density"], tuple(DENSITIES))
+    own = fields(DENSITIES[name])  # type: ignore[arg-type]
+    needed = {item.name for item in own if item.default is MISSING}
+    optional = {"chemical_potential", *(item.name for item in own)}
+    check_keys(where, table, {"density", "beta", *needed}, optional)
+    try:
+        build_reservoir(table, statistics)
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    return table
+
+
+def build_reservoir(table: Mapping[str, Any], statistics: str) -> Reservoir:
+    """density, its parameters, beta and chemical_potential -> Reservoir."""
+    outside = ("density", "beta", "chemical_potential")
+    own = {key: value for key, value in table.items() if key not in outside}
+    density = DENSITIES[table["density"]](**own)
+    return Reservoir(density, table["beta"], table.get("chemical_potential", 0.0), statistics)
