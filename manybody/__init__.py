@@ -21,9 +21,12 @@ from manybody.physics.densities import (
     SpectralDensity,
 )
 from manybody.physics.levels import LevelStatistics
+from manybody.physics.linear_coupling import correlation_dynamics, steady_correlations
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.quadratic import Contact, QuadraticModel, from_single_particle
 from manybody.physics.reservoirs import Reservoir
+from manybody.physics.theorem import theorem_residual
 from manybody.physics.thermal_baths import ThermalBath
 from manybody.report.writing import report_figures
 from manybody.study.comparison import Comparison
@@ -42,6 +45,7 @@ __all__ = [
     "CallableDensity",
     "Certificate",
     "Comparison",
+    "Contact",
     "DrudeLorentzDensity",
     "FlatDensity",
     "LevelStatistics",
@@ -49,6 +53,7 @@ __all__ = [
     "OhmicBath",
     "OhmicDensity",
     "PhononDensity",
+    "QuadraticModel",
     "Reservoir",
     "SemiEllipticDensity",
     "SingleParticleModel",
@@ -59,11 +64,15 @@ __all__ = [
     "anderson3d",
     "compare",
     "compare_ensemble",
+    "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
+    "from_single_particle",
     "level_statistics",
     "redfield_liouvillian",
     "report_figures",
     "slow_modes",
+    "steady_correlations",
     "steady_state",
+    "theorem_residual",
 ]

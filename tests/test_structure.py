@@ -44,6 +44,16 @@ ALLOWED = {
         "products",
     },
     "report": {"report", "study", "physics", "config"},
+    "cases": {
+        "cases",
+        "report",
+        "study",
+        "physics",
+        "config",
+        "parsing",
+        "environment",
+        "seeding",
+    },
 }
 
 
@@ -68,7 +78,9 @@ def test_imports_point_one_way(path):
         if own in ALLOWED and target is not None:
             assert target in ALLOWED[own], f"{own} imports {name}"
         if own in BELOW_STUDY:
-            assert target not in ("study", "report"), f"{own} imports {name}"
+            assert target not in ("study", "report", "cases"), f"{own} imports {name}"
+        if target == "cases":
+            assert own in ("cases", "cli"), f"{own} imports {name}"
         top = name.split(".")[0]
         if top in ("petsc4py", "slepc4py"):
             assert relative[:2] == ("numerics", "petsc"), f"{path} imports {name}"

@@ -45,7 +45,7 @@ _FEWEST_MODES, _MOST_MODES = 32, 4096
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
     check_keys("study", dict(table), {"seed", "tolerance", "first", "last"}, {*CHECKS})
-    settings = {
+    settings: dict[str, Any] = {
         "seed": arguments.integer("seed", table["seed"], 0),
         "tolerance": arguments.tolerance(table["tolerance"]),
         "first": check_reservoir("first", table["first"], FERMION),

@@ -108,8 +108,9 @@ def build_document(
             for figure in chapter.figures
             if figure.name in pictures
         ]  # fmt: skip
-        parts = (Text(chapter.paragraphs), *shown, *(t for t in chapter.tables if t.rows))
-        sections.append(Section(chapter.title, parts))
+        tables = [table for table in chapter.tables if table.rows]
+        words = [Text(chapter.paragraphs)] if chapter.paragraphs else []
+        sections.append(Section(chapter.title, (*words, *shown, *tables)))
     sections += [_trust(records, problems, failed), _repeat(page)]
     return Document(
         study.name,
@@ -190,7 +191,7 @@ class PowerLaw:
         """exponent ± error."""
         if not np.isfinite(self.error):
             return f"{self.exponent:.2f}"
-        return f"{self.exponent:.2f} ± {self.error:.2f}"
+        return f"{self.exponent:.2f} ± {self.error:.1g}"
 
 
 def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:

@@ -145,11 +145,11 @@ def build_hamiltonian(settings: Mapping[str, Any], given: Mapping[str, Any]) -> 
 def title_of(given: Mapping[str, Any]) -> str:
     """Of the system of a case without its size, as a report calls it."""
     system = SYSTEMS[given["model"]]
-    symbols = {"disorder": "W", "flux": "flux", "hopping": "hopping", "detuning": "detuning"}
+    symbols = {"disorder": "W", "detuning": "δ"}
     words = [
-        f"{symbols[key]} = {given[key]:g}"
+        f"{symbols.get(key, key)} = {given[key]:g}"
         for key, default in system.numbers.items()
-        if key in given and key in symbols and given[key] != default
+        if key in given and (given[key] != default or key == "detuning")
     ]
     return ", ".join([system.title, *words])
 

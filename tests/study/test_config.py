@@ -34,7 +34,8 @@ def parse(text):
 
 
 def test_built_in_studies():
-    studies = {name: parse_study(text, name) for name, text in builtin_studies().items()}
+    texts = {name: text for name, text in builtin_studies().items() if "\nkind =" not in text}
+    studies = {name: parse_study(text, name) for name, text in texts.items()}
     full = studies["paper-fig1"]
     sizes = {(s.model, dict(s.parameters).get("disorder")): s.sizes for s in full.systems}
     assert sizes == {

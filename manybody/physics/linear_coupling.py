@@ -1,0 +1,46 @@
+"""Correlation matrices under linear coupling in one call: dynamics and steady states."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics import arguments, relaxation
+from manybody.physics.correlations import REDFIELD, Complex, build_generator
+from manybody.physics.quadratic import QuadraticModel
+from manybody.physics.relaxation import SteadyCorrelations, build_relaxation
+
+
+def correlation_dynamics(
+    model: QuadraticModel,
+    initial: NDArray[Any],
+    times: Iterable[float],
+    equation: str = REDFIELD,
+    lamb_shift: bool = False,
+) -> Complex:
+    """(T, N, N) C_qp(t) = ⟨a_p† a_q⟩ at ascending times >= 0 in 1/J; SNM eqs. (10) and (11).
+
+    initial: (N, N) Hermitian C(0); equation: "redfield", "davies" or "local"; lamb_shift:
+    with Δ and Δ^f or without.  All times are held at once; `relaxation.propagate` gives one
+    after the other.  Raises TypeError or ValueError.
+    """
+    instants = arguments.ascending_times("times", times)
+    relaxed = build_relaxation(build_generator(model, equation, lamb_shift))
+    return np.stack(list(relaxation.propagate(relaxed, initial, instants)))
+
+
+def steady_correlations(
+    model: QuadraticModel,
+    equation: str = REDFIELD,
+    lamb_shift: bool = False,
+    initial: NDArray[Any] | None = None,
+) -> SteadyCorrelations:
+    """What C becomes in the long run, RC + CR† = F + F†; SNM eqs. (10) and (11).
+
+    equation, lamb_shift: as above; initial: (N, N), needed where modes are undamped, and the
+    result is then the average over time.  Raises TypeError or ValueError, also when modes
+    grow or are filled without end.
+    """
+    relaxed = build_relaxation(build_generator(model, equation, lamb_shift))
+    return relaxation.steady_correlations(relaxed, initial)
