@@ -1,0 +1,109 @@
+"""Studies of cases that take a second, for tests of everything around the physics."""
+
+from manybody.cases.kinds import parse_case_study
+
+THEOREM = """
+name = "tiny-theorem"
+kind = "theorem"
+seed = 3
+strength = 0.2
+coupling_change = 0.01
+beta_ratio = 0.5
+[fermion]
+density = "semi-elliptic"
+height = 1.0
+half_width = 20.0
+beta = 2.0
+chemical_potential = 0.3
+[boson]
+density = "ohmic"
+coupling = 0.5
+cutoff = 10.0
+beta = 0.5
+lowest_level = 0.5
+[[systems]]
+model = "dirac_syk2"
+n_sites = [3, 6]
+samples = 2
+lamb_shift = false
+checks = ["equal", "one_coupling"]
+[outputs]
+formats = ["csv"]
+"""
+
+EXACT = """
+name = "tiny-exact"
+kind = "exact"
+seed = 3
+tolerance = 1e-8
+[first]
+density = "semi-elliptic"
+height = 1.0
+half_width = 4.0
+beta = 1.0
+chemical_potential = 0.5
+[last]
+density = "semi-elliptic"
+height = 1.0
+half_width = 4.0
+beta = 4.0
+chemical_potential = -0.5
+[[dynamics]]
+model = "pair"
+n_sites = 2
+detuning = 0.3
+hopping = 0.2
+contacts = "ends"
+strength = [0.4, 0.5, 0.6]
+duration = 1.0
+n_times = 60
+[[dynamics]]
+model = "random"
+n_sites = [1, 2, 3]
+contacts = "all"
+strength = 0.5
+duration = 1.0
+n_times = 4
+[[steady]]
+model = "pair"
+n_sites = 2
+detuning = [-1.0, 0.0, 2.0]
+hopping = 0.05
+level = 0.4
+contacts = "ends"
+strength = 0.2
+[[routes]]
+model = "pair"
+n_sites = 2
+detuning = 0.2
+hopping = 0.3
+contacts = "ends"
+strength = 0.8
+duration = 30.0
+[outputs]
+formats = ["csv"]
+"""
+
+
+def theorem_study(*replacements):
+    """The first study with pieces of its text replaced."""
+    return _parsed(THEOREM, replacements)
+
+
+def exact_study(*replacements):
+    """The second study with pieces of its text replaced."""
+    return _parsed(EXACT, replacements)
+
+
+def _parsed(text, replacements):
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_case_study(text, "tiny.toml")
+
+
+def numbers_of(store):
+    """{case: results} of everything that is there."""
+    records, problems = store.read(store.study)
+    assert problems == []
+    return {record.case.name: dict(record.results) for record in records}
