@@ -100,7 +100,8 @@ def draw_detuning(found: Sequence[Scan]) -> Any:
         for axis in panels[1:]:
             # Small currents far from resonance are where signs go wrong.
             smallest = np.abs(axis.lines[-1].get_ydata()).min()
-            axis.set_yscale("symlog", linthresh=smallest)
+            decade = 10.0 ** np.ceil(np.log10(smallest))
+            axis.set_yscale("symlog", linthresh=decade)
             axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
         panels[0].legend(fontsize=9, frameon=False)
         panels[1].legend(fontsize=9, frameon=False)

@@ -30,7 +30,7 @@ from manybody.cases.page import (
 from manybody.cases.store import Record
 from manybody.cases.systems import n_sites_of, title_of
 from manybody.report.document import Column, Table
-from manybody.report.tables import scientific
+from manybody.report.tables import digits, scientific
 
 # Points of a scan over strengths that its slope is fitted to, the smallest.
 _FITTED = 4
@@ -40,7 +40,6 @@ _FEWEST, _CURVE = 3, 60
 _TIE = 1.01
 # An equation fails where its distance is that many times the best one's.
 _FAILS = 3.0
-_PLACES = {"ends": "two reservoirs at its ends", "all": "equal baths everywhere"}
 # A current is wrong beyond that.
 _WRONG = 0.1
 _EQUATIONS = ("redfield", "davies", "local")
@@ -116,9 +115,7 @@ def _title(given: Mapping[str, Any], without: str) -> str:
         words.append(f"N = {n_sites_of(given)}")
     if without != "strength":
         words.append(f"J = {given['strength']:g}")
-    place = (
-        "two reservoirs at its ends" if given["contacts"] == "ends" else "equal baths everywhere"
-    )
+    place = "two reservoirs" if given["contacts"] == "ends" else "equal baths"
     words.append(place)
     if given["check"] == STEADY:
         words.append("steady state")
@@ -137,7 +134,8 @@ def _setting(study: CaseStudy) -> Chapter:
         f"C changes by no more than {given['tolerance']:g}; steady states by Green's functions. "
         "Distances are the largest |element| and the trace norm Σ|eigenvalue| of C − C_exact; "
         "figures and findings show the trace norm, files both. The start is one particle on the "
-        "first site, durations count in 1/(J²D), D in the middle of the band.",
+        "first site, durations count in 1/(J²D), D in the middle of the band. Two reservoirs sit "
+        "on the first and the last site; equal baths are those of the first kind on every site.",
         f"Reservoirs: {words[0]}; {words[1]}.",
     )
     return Chapter("What is compared", lines)
@@ -222,25 +220,33 @@ def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding]
         values: dict[str, float] = {}
         words = []
         for label in LABELS:
+            fits, ends = [], []
             for norm in NORMS:
                 errors = [error_of(record, label, norm) for record in own]
-                fit = fit_power(strengths[:_FITTED], errors[:_FITTED])
-                rows.append(
-                    (title, NAMES[label], norm, fit.exponent, fit.error, fit.points,
-                     errors[0], errors[-1])
-                )  # fmt: skip
-                if norm == "trace" and label in _SAID:
-                    values[f"{NAMES[label]}, exponent"] = fit.exponent
-                    values[f"{NAMES[label]}, error at J = {strengths[0]:g}"] = errors[0]
-                    words.append(_law_words(label, fit, errors[0], strengths[0]))
+                fits.append(fit_power(strengths[:_FITTED], errors[:_FITTED]))
+                ends.append((errors[0], errors[-1]))
+            element, trace = fits
+            rows.append(
+                (title, NAMES[label], trace.exponent, trace.error, *ends[1],
+                 element.exponent, element.error, *ends[0], trace.points)
+            )  # fmt: skip
+            if label in _SAID:
+                values[f"{NAMES[label]}, exponent"] = trace.exponent
+                values[f"{NAMES[label]}, standard error of it"] = trace.error
+                values[f"{NAMES[label]}, error at J = {strengths[0]:g}"] = ends[1][0]
+                words.append(_law_words(label, trace, ends[1][0], strengths[0]))
         findings.append(Finding(f"{title}: {'; '.join(words)}.", values))
     slopes = Table(
         "slopes",
         f"Distances as powers of J, fitted to the {_FITTED} smallest",
-        (Column("system", "system"), Column("equation", "equation"), Column("norm", "norm"),
-         Column("exponent", "exponent of J", short), Column("error", "±", short),
-         Column("points"), Column("at_smallest", "at smallest J", scientific),
-         Column("at_largest", "at largest", scientific)),
+        (Column("system", "system"), Column("equation", "equation"),
+         Column("trace_exponent", "exponent, trace norm", _hundredths),
+         Column("trace_error", "±", digits(1)),
+         Column("trace_at_smallest", "at smallest J", scientific),
+         Column("trace_at_largest", "at largest", scientific),
+         Column("element_exponent", "exponent, element", _hundredths),
+         Column("element_error", "±", digits(1)), Column("element_at_smallest"),
+         Column("element_at_largest"), Column("points")),
         tuple(rows),
     )  # fmt: skip
     figure = Figure(
@@ -259,6 +265,10 @@ def _law_words(label: str, fit: PowerLaw, error: float, strength: float) -> str:
         return f"the error of {name} stays at {error:.2g} as J goes to {strength:g}"
     way = "falls" if fit.exponent > 0.0 else "grows"
     return f"the error of {name} {way} as J^{fit.words}, to {error:.1e} at J = {strength:g}"
+
+
+def _hundredths(value: Any) -> str:
+    return f"{float(value):.2f}"
 
 
 def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
@@ -425,7 +435,10 @@ def _scan_table(name: str, key: str, symbol: str, found: Sequence[Scan]) -> Tabl
     """Distances at every point of all scans over one parameter."""
     columns = (
         Column("system", "system"), Column(key, symbol, short),
-        *(Column(f"{label}_trace", NAMES[label], scientific) for label in LABELS),
+        *(
+            Column(f"{label}_trace", NAMES[label] if label in _SAID else "", scientific)
+            for label in LABELS
+        ),
         *(Column(f"{label}_element") for label in LABELS),
     )  # fmt: skip
     rows = tuple(
