@@ -9,10 +9,8 @@
 """
 
 from manybody.numerics.steppers import OPERATORS, STEPPERS
-from manybody.physics.baths import Bath, OhmicBath
-from manybody.physics.callables import CallableBath, CallableDensity
-from manybody.physics.certificates import Certificate
-from manybody.physics.densities import (
+from manybody.physics.baths.callables import CallableBath, CallableDensity
+from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
     FlatDensity,
     OhmicDensity,
@@ -20,14 +18,16 @@ from manybody.physics.densities import (
     SemiEllipticDensity,
     SpectralDensity,
 )
+from manybody.physics.baths.ohmic import Bath, OhmicBath
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.baths.thermal import ThermalBath
+from manybody.physics.certificates import Certificate
+from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
+from manybody.physics.gaussian.theorem import theorem_residual
 from manybody.physics.levels import LevelStatistics
-from manybody.physics.linear_coupling import correlation_dynamics, steady_correlations
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
 from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
-from manybody.physics.quadratic import Contact, QuadraticModel, from_single_particle
-from manybody.physics.reservoirs import Reservoir
-from manybody.physics.theorem import theorem_residual
-from manybody.physics.thermal_baths import ThermalBath
 from manybody.report.writing import report_figures
 from manybody.study.comparison import Comparison
 from manybody.study.levels import level_statistics

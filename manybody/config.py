@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from manybody.physics.bath_families import BATH_FAMILIES
-from manybody.physics.baths import Bath
+from manybody.physics.baths.families import BATH_FAMILIES
+from manybody.physics.baths.ohmic import Bath
 from manybody.physics.models import FAMILIES, SingleParticleModel
 from manybody.seeding import generator, sample_entropy
 

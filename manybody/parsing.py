@@ -23,8 +23,8 @@ from manybody.config import (
 from manybody.numerics.petsc.runtime import slepc
 from manybody.numerics.steppers import STEPPERS, build_stepper, check_operator, check_ranks
 from manybody.physics import arguments
-from manybody.physics.bath_families import BATH_FAMILIES
-from manybody.physics.baths import check_bath
+from manybody.physics.baths.families import BATH_FAMILIES
+from manybody.physics.baths.ohmic import check_bath
 from manybody.physics.models import FAMILIES
 
 MAX_TIMES = 100_000

@@ -5,9 +5,9 @@ import numpy as np
 import oracles
 import pytest
 
-from manybody.physics.couplings import exchange_couplings
-from manybody.physics.many_body import build_local_equation, build_redfield_equation
-from manybody.physics.secular import build_davies_equation
+from manybody.physics.fock.couplings import exchange_couplings
+from manybody.physics.fock.half_form import build_local_equation, build_redfield_equation
+from manybody.physics.fock.secular import build_davies_equation
 
 BOTH = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
 BUILDERS = {

@@ -23,12 +23,13 @@ from manybody.cases.systems import (
     n_sites_of,
 )
 from manybody.parsing import check_keys, checked_table
-from manybody.physics import arguments, landauer
-from manybody.physics.correlations import EQUATIONS, REDFIELD, build_generators, currents
-from manybody.physics.discretised import chebyshev_modes
-from manybody.physics.exact import Convergence, converge
-from manybody.physics.quadratic import FERMION, Contact, QuadraticModel
-from manybody.physics.relaxation import build_relaxation, propagate, steady_correlations
+from manybody.physics import arguments
+from manybody.physics.gaussian import landauer
+from manybody.physics.gaussian.correlations import EQUATIONS, REDFIELD, build_generators, currents
+from manybody.physics.gaussian.discretised import chebyshev_modes
+from manybody.physics.gaussian.exact import Convergence, converge
+from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
+from manybody.physics.gaussian.relaxation import build_relaxation, propagate, steady_correlations
 
 Real = NDArray[np.float64]
 

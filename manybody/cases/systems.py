@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from manybody.parsing import check_keys, checked_table, listed
 from manybody.physics import arguments
-from manybody.physics.densities import (
+from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
     FlatDensity,
     OhmicDensity,
@@ -18,8 +18,8 @@ from manybody.physics.densities import (
     SemiEllipticDensity,
     SpectralDensity,
 )
+from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.models import anderson3d, dirac_syk2
-from manybody.physics.reservoirs import Reservoir
 from manybody.seeding import generator, sample_entropy
 
 DENSITIES: Mapping[str, type[SpectralDensity]] = MappingProxyType(

@@ -23,14 +23,14 @@ from manybody.cases.systems import (
 )
 from manybody.parsing import check_keys, checked_boolean, checked_table, listed
 from manybody.physics import arguments
-from manybody.physics.correlations import REDFIELD, build_generator
-from manybody.physics.couplings import exchange_couplings
-from manybody.physics.fock import FockBasis
-from manybody.physics.many_body import ManyBodyModel, build_redfield_equation
-from manybody.physics.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
-from manybody.physics.reservoirs import Reservoir
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.theorem import theorem_residual, unclustered_residual
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.fock.couplings import exchange_couplings
+from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.gaussian.correlations import REDFIELD, build_generator
+from manybody.physics.gaussian.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
+from manybody.physics.gaussian.theorem import theorem_residual, unclustered_residual
 
 # Identical contacts everywhere, then what breaks the theorem, one thing at a time.
 EQUAL, ONE_COUPLING, TWO_TEMPERATURES, EVERY, UNCLUSTERED, FOCK = CHECKS = (

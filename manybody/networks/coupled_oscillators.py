@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
-from manybody.physics.correlations import DAVIES, build_generator
-from manybody.physics.densities import FlatDensity
-from manybody.physics.normal_ordering import (
+from manybody.physics.baths.densities import FlatDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.fock.normal_ordering import (
     LadderPolynomial,
     Powers,
     annihilator,
@@ -31,8 +31,8 @@ from manybody.physics.normal_ordering import (
     constant,
     energy_taken,
 )
-from manybody.physics.quadratic import BOSON, Contact, QuadraticModel
-from manybody.physics.reservoirs import Reservoir
+from manybody.physics.gaussian.correlations import DAVIES, build_generator
+from manybody.physics.gaussian.quadratic import BOSON, Contact, QuadraticModel
 
 Real = NDArray[np.float64]
 # Coefficient of every e^{λτ}, by λ.

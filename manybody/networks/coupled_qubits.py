@@ -18,15 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
-from manybody.physics.couplings import hermitian_coupling
-from manybody.physics.fock import FockBasis, annihilation_operator
-from manybody.physics.many_body import ManyBodyModel
-from manybody.physics.rate_equations import (
+from manybody.physics.fock.basis import FockBasis, annihilation_operator
+from manybody.physics.fock.couplings import hermitian_coupling
+from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.rate_equations import (
     population_rates,
     stationary_populations,
     steady_heat_currents,
 )
-from manybody.physics.secular import SecularGenerator, build_davies_equation
+from manybody.physics.fock.secular import SecularGenerator, build_davies_equation
 
 Real = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.correlations import DAVIES, LOCAL, REDFIELD
-from manybody.physics.densities import PhononDensity
-from manybody.physics.quadratic import BOSON, FERMION, Contact, QuadraticModel
-from manybody.physics.reservoirs import Reservoir
-from manybody.physics.weak_coupling import steady_balance
+from manybody.physics.baths.densities import PhononDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.gaussian.correlations import DAVIES, LOCAL, REDFIELD
+from manybody.physics.gaussian.quadratic import BOSON, FERMION, Contact, QuadraticModel
+from manybody.physics.gaussian.weak_coupling import steady_balance
 
 Real = NDArray[np.float64]
 

@@ -27,9 +27,10 @@ from manybody.networks.two_modes_generators import (
     lead_rates,
     non_markovianity,
 )
-from manybody.physics import arguments, relaxation
-from manybody.physics.correlations import EQUATIONS, build_generator, checked_correlations
-from manybody.physics.correlations import currents as contact_currents
+from manybody.physics import arguments
+from manybody.physics.gaussian import relaxation
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, checked_correlations
+from manybody.physics.gaussian.correlations import currents as contact_currents
 
 METHODS = ("exact", "epa", "additive", *EQUATIONS)
 _NAMES = (

@@ -11,7 +11,7 @@ from scipy import special
 
 from manybody.networks.two_modes import Complex, Real, TwoModes
 from manybody.networks.two_modes_exact import pole_residues
-from manybody.physics import landauer
+from manybody.physics.gaussian import landauer
 
 
 def energy_distribution(network: TwoModes, omega: ArrayLike) -> Real:

@@ -17,9 +17,9 @@ from scipy import special
 
 from manybody.networks.quadrature import Rule, build_rule
 from manybody.physics import arguments
-from manybody.physics.densities import SemiEllipticDensity
-from manybody.physics.quadratic import Contact, QuadraticModel
-from manybody.physics.reservoirs import Reservoir
+from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.baths import Bath, check_bath
+from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.models import Seed, SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import EPSILON, SIMPLE, build_spectrum, cluster_bohr_frequencies

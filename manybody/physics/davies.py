@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.buffers import row_panels
-from manybody.physics.baths import Bath
+from manybody.physics.baths.ohmic import Bath
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import Spectrum, linked
 from manybody.products import product

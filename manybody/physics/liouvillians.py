@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import Bath, check_bath
+from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import build_redfield

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.baths import Bath, check_bath
+from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.lattices import BOUNDARIES, cubic_distances
 from manybody.physics.models import Seed, SingleParticleModel
 from manybody.physics.spectra import build_spectrum

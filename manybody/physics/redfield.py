@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.buffers import aligned, aligned_empty, row_panels
-from manybody.physics.baths import Bath
+from manybody.physics.baths.ohmic import Bath
 from manybody.physics.spectra import Spectrum, carry_cached
 from manybody.products import GEMM
 

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.physics import arguments
-from manybody.physics.correlations import (
+from manybody.physics.davies import DaviesGenerator
+from manybody.physics.fock.basis import number_operator
+from manybody.physics.fock.couplings import Coupling, Gain, Loss
+from manybody.physics.fock.small_systems import Generator
+from manybody.physics.gaussian.correlations import (
     DAVIES,
     CorrelationGenerator,
     adjoint,
     checked_correlations,
 )
-from manybody.physics.couplings import Coupling, Gain, Loss
-from manybody.physics.davies import DaviesGenerator
-from manybody.physics.fock import number_operator
-from manybody.physics.quadratic import BOSON, STATISTICS, QuadraticModel
+from manybody.physics.gaussian.quadratic import BOSON, STATISTICS, QuadraticModel
 from manybody.physics.redfield import RedfieldGenerator
-from manybody.physics.small_systems import Generator
 from manybody.physics.spectra import degeneracy_tolerance, linked
 
 Real = NDArray[np.float64]

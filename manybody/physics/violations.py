@@ -14,7 +14,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.quadratic import BOSON, STATISTICS
+from manybody.physics.gaussian.quadratic import BOSON, STATISTICS
 from manybody.physics.thermodynamics import Balance
 
 Real = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.config import Study, System
-from manybody.physics.bath_families import BATH_FAMILIES, BATH_SYMBOLS
+from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.physics.models import FAMILIES
 from manybody.report.analysis import Analysis
 from manybody.report.canvas import counted, grid, put_title, short_title, size_axis

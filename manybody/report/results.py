@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.config import Point, Study, System
-from manybody.physics.bath_families import BATH_SYMBOLS
+from manybody.physics.baths.families import BATH_SYMBOLS
 from manybody.physics.models import FAMILIES
 from manybody.report.statistics import Spread, Summary, spread_of, summarise
 from manybody.study.blocks import Block

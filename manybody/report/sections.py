@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from manybody.config import Point, Study
-from manybody.physics.bath_families import BATH_FAMILIES, BATH_SYMBOLS
+from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.report.analysis import Analysis
 from manybody.report.document import Document, Picture, Section, Table, Text
 from manybody.report.results import StudyResult, system_title

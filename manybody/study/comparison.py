@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from manybody.numerics.protocols import Array, Stepper
 from manybody.numerics.steppers import build_stepper, check_operator
 from manybody.physics import arguments
-from manybody.physics.baths import Bath, check_bath
+from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.certificates import Certificate
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import Clustering

@@ -12,7 +12,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import Bath
+from manybody.physics.baths.ohmic import Bath
 from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.davies_modes import davies_eigenvalues
 from manybody.physics.models import SingleParticleModel

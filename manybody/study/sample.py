@@ -13,7 +13,7 @@ from typing import Any
 from manybody.blas import blas_threads
 from manybody.numerics.steppers import check_ranks
 from manybody.physics import arguments
-from manybody.physics.baths import Bath
+from manybody.physics.baths.ohmic import Bath
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.comparison import (

@@ -17,7 +17,7 @@ from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Array
 from manybody.physics import arguments, observables
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths import Bath, check_bath
+from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield

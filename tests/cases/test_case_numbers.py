@@ -9,7 +9,7 @@ import manybody as mb
 from manybody.cases import exact, theorem
 from manybody.cases.kinds import parse_case_study
 from manybody.cases.systems import build_hamiltonian, build_reservoir, power_law, ring
-from manybody.physics import landauer
+from manybody.physics.gaussian import landauer
 
 ROUNDING = 1e-12
 

@@ -22,13 +22,13 @@ from manybody.networks.coupled_oscillators import (
     response_in_time_figure,
 )
 from manybody.networks.flat_baths import FlatBath
-from manybody.physics.couplings import hermitian_coupling
-from manybody.physics.fock import FockBasis, edge_weight
-from manybody.physics.linear_response import LinearResponse
-from manybody.physics.many_body import ManyBodyModel
-from manybody.physics.normal_ordering import annihilator, commutator, constant
-from manybody.physics.response import build_perturbed_generator
-from manybody.physics.secular import build_davies_equation
+from manybody.physics.fock.basis import FockBasis, edge_weight
+from manybody.physics.fock.couplings import hermitian_coupling
+from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.normal_ordering import annihilator, commutator, constant
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.response.linear_response import LinearResponse
+from manybody.physics.response.perturbed import build_perturbed_generator
 
 CHECKS = json.loads((conftest.CHECKS / "networks.json").read_text())
 CHECKS = CHECKS["levy_rabani_limmer_oscillators"]

@@ -21,9 +21,9 @@ from manybody.networks.coupled_qubits import (
     unperturbed_current,
 )
 from manybody.networks.flat_baths import FlatBath
-from manybody.physics.entropy_response import heat_current_response
-from manybody.physics.linear_response import LinearResponse
-from manybody.physics.response import build_perturbed_generator
+from manybody.physics.response.entropy_response import heat_current_response
+from manybody.physics.response.linear_response import LinearResponse
+from manybody.physics.response.perturbed import build_perturbed_generator
 
 ROWS = json.loads((conftest.CHECKS / "networks.json").read_text())["levy_rabani_limmer_qubits"]
 Z, LOWER, ONE = np.diag([1.0, -1.0]), np.array([[0.0, 0.0], [1.0, 0.0]]), np.eye(2)

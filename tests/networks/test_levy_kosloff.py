@@ -19,20 +19,20 @@ from manybody.networks.levy_kosloff_formulas import (
     local_moments,
     mixing,
 )
-from manybody.physics.correlations import build_generator, currents
-from manybody.physics.couplings import exchange_couplings
-from manybody.physics.densities import OhmicDensity
-from manybody.physics.fock import FockBasis, correlation_matrix, edge_weight
-from manybody.physics.many_body import (
+from manybody.physics.baths.densities import OhmicDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.fock.basis import FockBasis, correlation_matrix, edge_weight
+from manybody.physics.fock.couplings import exchange_couplings
+from manybody.physics.fock.half_form import (
     ManyBodyModel,
     build_local_equation,
     build_redfield_equation,
 )
-from manybody.physics.relaxation import build_relaxation, steady_correlations
-from manybody.physics.reservoirs import Reservoir
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import currents as fock_currents
-from manybody.physics.small_systems import stationary_state
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import currents as fock_currents
+from manybody.physics.fock.small_systems import stationary_state
+from manybody.physics.gaussian.correlations import build_generator, currents
+from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
 
 ROWS = json.loads(
     (Path(__file__).parents[1] / "checks" / "networks.json").read_text("utf-8")

@@ -26,10 +26,10 @@ from manybody.networks.two_modes_generators import (
     lead_rates,
     local_decomposition,
 )
-from manybody.physics import landauer
-from manybody.physics.discretised import DiscretisedBath, legendre_modes
-from manybody.physics.exact import build_closed_system, propagate
-from manybody.physics.fock import FockBasis, annihilation_operator
+from manybody.physics.fock.basis import FockBasis, annihilation_operator
+from manybody.physics.gaussian import landauer
+from manybody.physics.gaussian.discretised import DiscretisedBath, legendre_modes
+from manybody.physics.gaussian.exact import build_closed_system, propagate
 
 CHECKS = json.loads(
     (Path(__file__).parents[1] / "checks" / "networks.json").read_text(encoding="utf-8")

@@ -117,7 +117,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Contact:
-    """The contact of manybody.physics.quadratic, as far as it is used here."""
+    """The contact of manybody.physics.gaussian.quadratic, as far as it is used here."""
 
     site: int
     reservoir: Lead
@@ -126,7 +126,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Model:
-    """The model of manybody.physics.quadratic, as far as it is used here."""
+    """The model of manybody.physics.gaussian.quadratic, as far as it is used here."""
 
     hamiltonian: np.ndarray
     contacts: tuple

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import digamma
 
-from manybody.physics.quadratic import Contact
+from manybody.physics.gaussian.quadratic import Contact
 
 
 @dataclass(frozen=True)

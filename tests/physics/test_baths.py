@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manybody as mb
-from manybody.physics import baths
+from manybody.physics.baths import ohmic as baths
 
 PARAMETERS = [(0.2, 10.0, 5.0), (0.3, 6.0, 2.0), (1.0, 0.5, 0.05), (0.7, 100.0, 500.0)]
 

@@ -10,8 +10,8 @@ from linear_coupling import (
     fock_time_derivative,
 )
 
-from manybody.physics.correlations import EQUATIONS, build_generator, currents
-from manybody.physics.quadratic import Contact, QuadraticModel
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
 
 
 def fermion_cases():

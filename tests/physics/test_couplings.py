@@ -10,7 +10,8 @@ import scipy.integrate
 import scipy.linalg
 import scipy.sparse as sp
 
-from manybody.physics.couplings import (
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.fock.couplings import (
     Coupling,
     Ladder,
     OneBody,
@@ -18,9 +19,8 @@ from manybody.physics.couplings import (
     exchange_couplings,
     hermitian_coupling,
 )
-from manybody.physics.fock import FockBasis
-from manybody.physics.many_body import ManyBodyModel, build_redfield_equation
-from manybody.physics.secular import build_davies_equation
+from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.secular import build_davies_equation
 
 LEAD = slow.FlatLead(0.7, 3.0, 0.4)
 BOSONS = slow.BoseReservoir(0.7, 1.5, -0.3)

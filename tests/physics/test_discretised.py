@@ -6,7 +6,7 @@ import pytest
 from leads import Flat, Lead, Ohmic, SemiElliptic
 from scipy import integrate, special
 
-from manybody.physics.discretised import (
+from manybody.physics.gaussian.discretised import (
     DiscretisedBath,
     agreement_time,
     chebyshev_modes,

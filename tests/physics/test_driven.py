@@ -5,10 +5,10 @@ import pytest
 import scipy.linalg
 from linear_coupling import Colored, contacts_all_different, equal_contacts
 
-from manybody.physics.correlations import EQUATIONS, build_generator
-from manybody.physics.driven import DrivenModel, driven_residuals, propagate_driven
-from manybody.physics.quadratic import Contact, QuadraticModel
-from manybody.physics.relaxation import build_relaxation, propagate
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator
+from manybody.physics.gaussian.driven import DrivenModel, driven_residuals, propagate_driven
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
+from manybody.physics.gaussian.relaxation import build_relaxation, propagate
 
 TIMES = [0.0, 0.5, 3.0]
 

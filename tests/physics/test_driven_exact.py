@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from manybody.physics.densities import SemiEllipticDensity
-from manybody.physics.discretised import chebyshev_modes
-from manybody.physics.driven import DrivenModel, driven_residuals, propagate_driven
-from manybody.physics.exact import converge
-from manybody.physics.exact_driven import propagate_driven as propagate_exactly
-from manybody.physics.quadratic import Contact
-from manybody.physics.reservoirs import Reservoir
+from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.gaussian.discretised import chebyshev_modes
+from manybody.physics.gaussian.driven import DrivenModel, driven_residuals, propagate_driven
+from manybody.physics.gaussian.exact import converge
+from manybody.physics.gaussian.exact_driven import propagate_driven as propagate_exactly
+from manybody.physics.gaussian.quadratic import Contact
 
 TIMES = np.linspace(0.0, 12.0, 5)
 START = np.array([[0.7, 0.1j], [-0.1j, 0.2]])

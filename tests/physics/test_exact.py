@@ -7,8 +7,8 @@ import scipy.optimize
 from leads import Contact, Flat, Lead, Model, Ohmic, SemiElliptic
 from scipy import integrate
 
-from manybody.physics.discretised import DiscretisedBath, chebyshev_modes, legendre_modes
-from manybody.physics.exact import (
+from manybody.physics.gaussian.discretised import DiscretisedBath, chebyshev_modes, legendre_modes
+from manybody.physics.gaussian.exact import (
     build_closed_system,
     conservation,
     converge,
@@ -284,7 +284,7 @@ def test_real_and_complex_arithmetic_agree_and_pieces_do_not_matter(monkeypatch)
     turned = Model(phase @ real.hamiltonian @ phase.conj().T, real.contacts)
     times = np.linspace(0.0, 9.0, 7)
     first = propagate(closed_system(real, chebyshev_modes, 40), START, times)
-    monkeypatch.setattr("manybody.physics.exact._ELEMENTS", 1000)
+    monkeypatch.setattr("manybody.physics.gaussian.exact._ELEMENTS", 1000)
     start = phase @ START @ phase.conj().T
     other = propagate(closed_system(turned, chebyshev_modes, 40), start, times)
     np.testing.assert_allclose(

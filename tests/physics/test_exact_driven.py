@@ -5,10 +5,10 @@ import pytest
 from leads import Contact, Lead, Model, SemiElliptic
 from scipy import integrate
 
-from manybody.physics import exact_driven
-from manybody.physics.discretised import DiscretisedBath, chebyshev_modes
-from manybody.physics.exact import build_closed_system, converge, propagate
-from manybody.physics.exact_driven import propagate_driven
+from manybody.physics.gaussian import exact_driven
+from manybody.physics.gaussian.discretised import DiscretisedBath, chebyshev_modes
+from manybody.physics.gaussian.exact import build_closed_system, converge, propagate
+from manybody.physics.gaussian.exact_driven import propagate_driven
 
 STILL = np.array([[0.3, 0.4 - 0.2j], [0.4 + 0.2j, -0.1]])
 START = np.array([[0.8, 0.1 + 0.2j], [0.1 - 0.2j, 0.3]])

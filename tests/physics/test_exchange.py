@@ -6,8 +6,7 @@ import oracles
 import pytest
 from many_body_cases import BOTH, BUILDERS, chain, even_state, exchanges, leads, random_matrix
 
-from manybody.physics.couplings import density_coupling
-from manybody.physics.fock import (
+from manybody.physics.fock.basis import (
     FockBasis,
     correlation_matrix,
     edge_weight,
@@ -15,9 +14,10 @@ from manybody.physics.fock import (
     gaussian_state,
     number_operator,
 )
-from manybody.physics.many_body import ManyBodyModel, build_redfield_equation
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import currents, propagate, stationary_state
+from manybody.physics.fock.couplings import density_coupling
+from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import currents, propagate, stationary_state
 
 
 @BOTH

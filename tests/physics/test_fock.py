@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 from scipy.special import comb
 
-from manybody.physics.fock import (
+from manybody.physics.fock.basis import (
     FockBasis,
     annihilation_operator,
     correlation_matrix,

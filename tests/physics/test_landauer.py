@@ -5,9 +5,14 @@ import scipy.linalg
 from leads import Contact, Flat, Lead, Model, Ohmic, SemiElliptic
 from scipy import integrate, special
 
-from manybody.physics.discretised import chebyshev_modes, legendre_modes
-from manybody.physics.exact import build_closed_system, converge, propagate
-from manybody.physics.landauer import green_function, self_energy, steady_state, transmission
+from manybody.physics.gaussian.discretised import chebyshev_modes, legendre_modes
+from manybody.physics.gaussian.exact import build_closed_system, converge, propagate
+from manybody.physics.gaussian.landauer import (
+    green_function,
+    self_energy,
+    steady_state,
+    transmission,
+)
 
 THREE_SITES = np.array([[0.2, 0.5, 0.1j], [0.5, -0.1, 0.4], [-0.1j, 0.4, 0.3]])
 

@@ -9,7 +9,7 @@ from linear_coupling import (
 )
 
 import manybody as mb
-from manybody.physics.correlations import build_generator
+from manybody.physics.gaussian.correlations import build_generator
 
 
 @pytest.mark.parametrize("lamb_shift", [False, True])

@@ -8,16 +8,22 @@ from conftest import hamiltonians
 from many_body_cases import BOTH, BUILDERS, chain, exchanges, leads, pairs_of, random_matrix
 
 import manybody as mb
-from manybody.physics import reference, secular
-from manybody.physics.couplings import Coupling, OneBody, density_coupling, hermitian_coupling
-from manybody.physics.fock import FockBasis, density_interaction, fock_rotation, number_operator
-from manybody.physics.many_body import (
+from manybody.physics import reference
+from manybody.physics.fock import secular
+from manybody.physics.fock.basis import (
+    FockBasis,
+    density_interaction,
+    fock_rotation,
+    number_operator,
+)
+from manybody.physics.fock.couplings import Coupling, OneBody, density_coupling, hermitian_coupling
+from manybody.physics.fock.half_form import (
     ManyBodyModel,
     build_local_equation,
     build_redfield_equation,
 )
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import propagate, stationary_state
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import propagate, stationary_state
 
 CASES = [pytest.param(h, sites, id=name) for name, h, sites in hamiltonians() if len(h) <= 6]
 

@@ -4,7 +4,7 @@ import many_body_oracles as slow
 import numpy as np
 import pytest
 
-from manybody.physics.normal_ordering import (
+from manybody.physics.fock.normal_ordering import (
     LadderPolynomial,
     annihilator,
     commutator,

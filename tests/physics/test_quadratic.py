@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from linear_coupling import Colored, Lead
 
 import manybody as mb
-from manybody.physics.quadratic import Contact, QuadraticModel, from_single_particle
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
 
 
 def test_a_model_holds_what_it_was_given(rng):

@@ -4,18 +4,18 @@ import many_body_cases as cases
 import numpy as np
 import pytest
 
-from manybody.physics.baths import OhmicBath
-from manybody.physics.couplings import hermitian_coupling
-from manybody.physics.fock import FockBasis
-from manybody.physics.many_body import ManyBodyModel
-from manybody.physics.rate_equations import (
+from manybody.physics.baths.ohmic import OhmicBath
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.fock.couplings import hermitian_coupling
+from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.rate_equations import (
     gibbs_populations,
     population_rates,
     stationary_populations,
     steady_heat_currents,
 )
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import currents, stationary_state
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import currents, stationary_state
 
 TEMPERATURES = (1.1, 2.3, 0.8)
 

@@ -5,9 +5,9 @@ import pytest
 import scipy.linalg
 from linear_coupling import Colored, Lead, Window, contacts_all_different, equal_contacts
 
-from manybody.physics.correlations import EQUATIONS, build_generator, currents
-from manybody.physics.quadratic import Contact, QuadraticModel
-from manybody.physics.relaxation import (
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
+from manybody.physics.gaussian.relaxation import (
     Relaxation,
     build_relaxation,
     propagate,

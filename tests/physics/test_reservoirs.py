@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 import manybody as mb
-from manybody.physics.reservoirs import Reservoir
+from manybody.physics.baths.reservoirs import Reservoir
 
 OMEGA = np.linspace(-9.0, 9.0, 73) + 0.0123
 FERMIONS = [

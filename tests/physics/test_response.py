@@ -8,28 +8,28 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from manybody.physics.baths import OhmicBath
-from manybody.physics.couplings import Coupling, hermitian_coupling
-from manybody.physics.densities import DrudeLorentzDensity
-from manybody.physics.entropy_response import (
+from manybody.physics.baths.densities import DrudeLorentzDensity
+from manybody.physics.baths.ohmic import OhmicBath
+from manybody.physics.baths.thermal import ThermalBath
+from manybody.physics.fock.basis import FockBasis, number_operator
+from manybody.physics.fock.couplings import Coupling, hermitian_coupling
+from manybody.physics.fock.half_form import (
+    ManyBodyModel,
+    build_local_equation,
+    build_redfield_equation,
+)
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import currents, propagate, stationary_state
+from manybody.physics.response.entropy_response import (
     entropy_production,
     entropy_production_response,
     entropy_rate_response,
     entropy_response,
     heat_current_response,
 )
-from manybody.physics.fock import FockBasis, number_operator
-from manybody.physics.linear_response import LinearResponse
-from manybody.physics.many_body import (
-    ManyBodyModel,
-    build_local_equation,
-    build_redfield_equation,
-)
-from manybody.physics.rate_derivatives import rate_derivative
-from manybody.physics.response import build_perturbed_generator
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import currents, propagate, stationary_state
-from manybody.physics.thermal_baths import ThermalBath
+from manybody.physics.response.linear_response import LinearResponse
+from manybody.physics.response.perturbed import build_perturbed_generator
+from manybody.physics.response.rate_derivatives import rate_derivative
 from manybody.physics.thermodynamics import entropy
 
 BOTH = cases.BOTH

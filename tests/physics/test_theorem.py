@@ -5,9 +5,9 @@ import pytest
 from linear_coupling import Colored, equal_contacts, fock_time_derivative
 
 import manybody as mb
-from manybody.physics.correlations import build_generator
-from manybody.physics.quadratic import Contact, QuadraticModel, from_single_particle
-from manybody.physics.theorem import theorem_residual, unclustered_residual
+from manybody.physics.gaussian.correlations import build_generator
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
+from manybody.physics.gaussian.theorem import theorem_residual, unclustered_residual
 
 
 def hamiltonians():

@@ -8,29 +8,29 @@ from linear_coupling import Colored
 
 import manybody as mb
 from manybody.networks.levy_kosloff import build_network
-from manybody.physics.correlations import EQUATIONS, build_generator, currents
-from manybody.physics.couplings import (
-    density_coupling,
-    exchange_couplings,
-    hermitian_coupling,
-)
 from manybody.physics.davies import build_davies
-from manybody.physics.fock import (
+from manybody.physics.fock.basis import (
     FockBasis,
     correlation_matrix,
     density_interaction,
     gaussian_state,
 )
-from manybody.physics.many_body import (
+from manybody.physics.fock.couplings import (
+    density_coupling,
+    exchange_couplings,
+    hermitian_coupling,
+)
+from manybody.physics.fock.half_form import (
     ManyBodyModel,
     build_local_equation,
     build_redfield_equation,
 )
-from manybody.physics.quadratic import Contact, QuadraticModel
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.fock.small_systems import stationary_state
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
+from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
 from manybody.physics.redfield import build_redfield
-from manybody.physics.relaxation import build_relaxation, steady_correlations
-from manybody.physics.secular import build_davies_equation
-from manybody.physics.small_systems import stationary_state
 from manybody.physics.spectra import build_spectrum
 from manybody.physics.thermodynamics import (
     balance,

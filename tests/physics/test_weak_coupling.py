@@ -8,13 +8,13 @@ import oracles
 import pytest
 from linear_coupling import Colored
 
-from manybody.physics.correlations import EQUATIONS, build_generator, currents
-from manybody.physics.densities import OhmicDensity
-from manybody.physics.quadratic import Contact, QuadraticModel
-from manybody.physics.rational import solve_exactly
-from manybody.physics.relaxation import build_relaxation, steady_correlations
-from manybody.physics.reservoirs import Reservoir
-from manybody.physics.weak_coupling import occupation_difference, steady_balance
+from manybody.physics.baths.densities import OhmicDensity
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
+from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
+from manybody.physics.gaussian.rational import solve_exactly
+from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
+from manybody.physics.gaussian.weak_coupling import occupation_difference, steady_balance
 
 
 def chain(statistics, strength=0.4):

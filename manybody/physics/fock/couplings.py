@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.fock import (
+from manybody.physics.fock.basis import (
     FockBasis,
     annihilation_operator,
     hops,

@@ -14,8 +14,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
+from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.models import HERMITICITY_TOLERANCE
-from manybody.physics.quadratic import QuadraticModel
 from manybody.physics.spectra import Spectrum, degeneracy_tolerance, linked
 from manybody.products import product
 

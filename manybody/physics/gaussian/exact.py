@@ -24,8 +24,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.discretised import Discretise, DiscretisedBath
-from manybody.physics.quadratic import QuadraticModel
+from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
+from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.products import product
 
 Real = NDArray[np.float64]
@@ -238,10 +238,10 @@ def converge(
 ) -> Convergence:
     """Double the modes of every bath until no entry of C(t) changes by more than `tolerance`.
 
-    discretise(reservoir, n) makes the modes of each contact (a function of
-    `manybody.physics.discretised`, extra arguments bound by functools.partial); n_modes: the
-    first n, passed over while its recurrence time is short of the times; largest: the last;
-    run: `propagate`, or another propagation of the same closed system.
+    discretise(reservoir, n) makes the modes of each contact (a function of `discretised.py`,
+    extra arguments bound by functools.partial); n_modes: the first n, passed over while its
+    recurrence time is short of the times; largest: the last; run: `propagate`, or another
+    propagation of the same closed system.
 
     Raises ValueError, with the changes found, when `largest` modes are not enough.
     """

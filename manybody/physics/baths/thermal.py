@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.baths import Bath
-from manybody.physics.densities import SpectralDensity
-from manybody.physics.panels import Panels
+from manybody.physics.baths.densities import SpectralDensity
+from manybody.physics.baths.ohmic import Bath
+from manybody.physics.baths.panels import Panels
 
 Real = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.physics import arguments
-from manybody.physics.densities import SpectralDensity
-from manybody.physics.reservoirs import Reservoir
+from manybody.physics.baths.densities import SpectralDensity
+from manybody.physics.baths.reservoirs import Reservoir
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]

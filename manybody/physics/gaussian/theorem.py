@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics.correlations import DAVIES, REDFIELD, build_generator, build_generators
-from manybody.physics.quadratic import FERMION, QuadraticModel
+from manybody.physics.gaussian.correlations import (
+    DAVIES,
+    REDFIELD,
+    build_generator,
+    build_generators,
+)
+from manybody.physics.gaussian.quadratic import FERMION, QuadraticModel
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.response import PerturbedGenerator
-from manybody.physics.small_systems import stationary_state
+from manybody.physics.fock.small_systems import stationary_state
+from manybody.physics.response.perturbed import PerturbedGenerator
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.physics import arguments
-from manybody.physics.exact import (
+from manybody.physics.gaussian.exact import (
     ClosedSystem,
     Trajectory,
     checked_correlation,

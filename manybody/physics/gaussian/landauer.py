@@ -21,8 +21,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.discretised import integration_window
-from manybody.physics.quadratic import QuadraticModel
+from manybody.physics.gaussian.discretised import integration_window
+from manybody.physics.gaussian.quadratic import QuadraticModel
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.panels import Panels
+from manybody.physics.baths.panels import Panels
 
 Real = NDArray[np.float64]
 

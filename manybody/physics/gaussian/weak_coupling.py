@@ -24,7 +24,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.correlations import (
+from manybody.physics.gaussian.correlations import (
     DAVIES,
     LOCAL,
     REDFIELD,
@@ -34,9 +34,9 @@ from manybody.physics.correlations import (
     adjoint,
     build_generator,
 )
-from manybody.physics.quadratic import QuadraticModel
-from manybody.physics.rational import MAX_UNKNOWNS, solve_exactly
-from manybody.physics.relaxation import build_relaxation
+from manybody.physics.gaussian.quadratic import QuadraticModel
+from manybody.physics.gaussian.rational import MAX_UNKNOWNS, solve_exactly
+from manybody.physics.gaussian.relaxation import build_relaxation
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.linear_response import LinearResponse
-from manybody.physics.small_systems import Generator, currents
+from manybody.physics.fock.small_systems import Generator, currents
+from manybody.physics.response.linear_response import LinearResponse
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]

@@ -13,15 +13,15 @@ import scipy.integrate
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.correlations import (
+from manybody.physics.gaussian.correlations import (
     EQUATIONS,
     Complex,
     Real,
     build_generator,
     checked_correlations,
 )
-from manybody.physics.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
-from manybody.physics.theorem import TheoremResidual, theorem_residual
+from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
+from manybody.physics.gaussian.theorem import TheoremResidual, theorem_residual
 
 # The error of the answer is read off from a cheaper run with a looser tolerance.
 _LOOSER = 100.0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from manybody.physics.secular import SecularGenerator
+from manybody.physics.fock.secular import SecularGenerator
 
 Real = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.densities import SpectralDensity
-from manybody.physics.thermal_baths import QuadratureBath, kms_violation
+from manybody.physics.baths.densities import SpectralDensity
+from manybody.physics.baths.thermal import QuadratureBath, kms_violation
 
 Real = NDArray[np.float64]
 

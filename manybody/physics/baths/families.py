@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from manybody.physics.baths import Bath, OhmicBath
-from manybody.physics.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
-from manybody.physics.thermal_baths import ThermalBath
+from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
+from manybody.physics.baths.ohmic import Bath, OhmicBath
+from manybody.physics.baths.thermal import ThermalBath
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.physics import arguments
-from manybody.physics.correlations import (
+from manybody.physics.gaussian.correlations import (
     Complex,
     CorrelationGenerator,
     Real,

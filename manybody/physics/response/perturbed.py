@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.couplings import Coupling, one_sided_rates
-from manybody.physics.many_body import (
+from manybody.physics.fock.couplings import Coupling, one_sided_rates
+from manybody.physics.fock.half_form import (
     HalfFormGenerator,
     ManyBodyModel,
     build_local_equation,
@@ -29,15 +29,15 @@ from manybody.physics.many_body import (
     check_couplings,
     check_dense,
 )
-from manybody.physics.models import HERMITICITY_TOLERANCE
-from manybody.physics.rate_derivatives import rate_derivative
-from manybody.physics.secular import (
+from manybody.physics.fock.secular import (
     Elements,
     SecularGenerator,
     label_by_energies,
     label_rates,
     secular_parts,
 )
+from manybody.physics.models import HERMITICITY_TOLERANCE
+from manybody.physics.response.rate_derivatives import rate_derivative
 from manybody.physics.spectra import EPSILON, linked
 
 Complex = NDArray[np.complex128]

@@ -14,7 +14,7 @@ from manybody.physics.models import SingleParticleModel
 
 FERMION, BOSON = "fermion", "boson"
 STATISTICS = (FERMION, BOSON)
-# What a reservoir of linear coupling must offer; see manybody.physics.reservoirs.
+# What a reservoir of linear coupling must offer; see manybody.physics.baths.reservoirs.
 _METHODS = ("spectrum", "occupation", "filled", "shift", "filled_shift")
 _ATTRIBUTES = ("beta", "chemical_potential", "statistics")
 

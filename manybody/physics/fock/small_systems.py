@@ -7,8 +7,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
-from manybody.physics.fock import number_operator
-from manybody.physics.many_body import ManyBodyModel
+from manybody.physics.fock.basis import number_operator
+from manybody.physics.fock.half_form import ManyBodyModel
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]

@@ -17,9 +17,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.couplings import Coupling, OneBody, one_sided_rates
-from manybody.physics.fock import fock_rotation
-from manybody.physics.many_body import ManyBodyModel, check_couplings, check_dense
+from manybody.physics.fock.basis import fock_rotation
+from manybody.physics.fock.couplings import Coupling, OneBody, one_sided_rates
+from manybody.physics.fock.half_form import ManyBodyModel, check_couplings, check_dense
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,

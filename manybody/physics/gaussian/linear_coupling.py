@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics import arguments, relaxation
-from manybody.physics.correlations import REDFIELD, Complex, build_generator
-from manybody.physics.quadratic import QuadraticModel
-from manybody.physics.relaxation import SteadyCorrelations, build_relaxation
+from manybody.physics import arguments
+from manybody.physics.gaussian import relaxation
+from manybody.physics.gaussian.correlations import REDFIELD, Complex, build_generator
+from manybody.physics.gaussian.quadratic import QuadraticModel
+from manybody.physics.gaussian.relaxation import SteadyCorrelations, build_relaxation
 
 
 def correlation_dynamics(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
 from numpy.typing import NDArray
 
-from manybody.physics.couplings import PowerSpectrum
+from manybody.physics.fock.couplings import PowerSpectrum
 
 Real = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.physics import arguments
-from manybody.physics.densities import FlatDensity, SpectralDensity
-from manybody.physics.panels import Panels
-from manybody.physics.thermal_baths import THERMAL_SCALES
+from manybody.physics.baths.densities import FlatDensity, SpectralDensity
+from manybody.physics.baths.panels import Panels
+from manybody.physics.baths.thermal import THERMAL_SCALES
 
 Real = NDArray[np.float64]
 

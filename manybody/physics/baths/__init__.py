@@ -1,0 +1,1 @@
+"""Baths: spectral densities, power spectra with their Lamb shifts, reservoirs of particles."""

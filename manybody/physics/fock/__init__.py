@@ -1,0 +1,1 @@
+"""Many particles: occupation bases, couplings, and the generators by definition."""

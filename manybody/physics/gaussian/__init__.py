@@ -1,0 +1,1 @@
+"""Quadratic systems under linear coupling: correlation matrices, and the exact answer."""

@@ -1,0 +1,1 @@
+"""First order in a change of the Hamiltonian."""
