@@ -289,15 +289,27 @@ def _shard(text: str | None) -> tuple[int, int]:
 def _sample(options: argparse.Namespace, comm: Any) -> int:
     from manybody.study.groups import rank_of
     from manybody.study.repeat import find_point, repeat_sample
-    from manybody.study.store import Store
 
-    store = Store(options.directory)
+    store = _store_of_samples(options.directory)
     point = find_point(store.study, options.size, options.model, options.where)
     with blas_threads():
         lines, agrees = repeat_sample(store, point, options.index, comm)
     if rank_of(comm) == 0:
         print("\n".join(lines), flush=True)
     return 0 if agrees else 1
+
+
+def _store_of_samples(directory: str) -> Any:
+    """A store that holds disorder samples, not cases.  Raises ValueError."""
+    from manybody.cases.store import holds_cases
+    from manybody.study.store import Store
+
+    if holds_cases(directory):
+        raise ValueError(
+            f"{directory!r} holds a study of cases: run, plan, status and report take those, "
+            "and run goes on with what is missing"
+        )
+    return Store(directory)
 
 
 def _status(options: argparse.Namespace, _comm: Any) -> int:
@@ -315,9 +327,9 @@ def _status(options: argparse.Namespace, _comm: Any) -> int:
 
 def _compare_stores(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.comparing import comparison_lines
-    from manybody.study.store import Store
 
-    lines = comparison_lines(Store(options.left), Store(options.right))
+    left, right = _store_of_samples(options.left), _store_of_samples(options.right)
+    lines = comparison_lines(left, right)
     print("\n".join(lines), flush=True)
     return 0
 
@@ -325,10 +337,9 @@ def _compare_stores(options: argparse.Namespace, _comm: Any) -> int:
 def _merge(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.merging import merge
     from manybody.study.status import status_lines
-    from manybody.study.store import Store
 
-    target = Store(options.out)
-    merged = merge([Store(directory) for directory in options.directories], target)
+    target = _store_of_samples(options.out)
+    merged = merge([_store_of_samples(each) for each in options.directories], target)
     print(f"{merged.copied} blocks copied, {merged.duplicates} duplicate samples agree")
     for problem in merged.problems:
         print(f"LEFT OUT: {problem}")

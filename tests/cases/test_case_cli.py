@@ -99,6 +99,20 @@ def changed(monkeypatch, compute):
     monkeypatch.setattr(running, "KINDS", {"theorem": other})
 
 
+def test_commands_for_samples_refuse_cases(study_file, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert cli.main(["run", str(study_file), "--out", out, "--quiet"]) == 0
+    capsys.readouterr()
+    for command in (
+        ["sample", out, "--size", "2", "--index", "0"],
+        ["merge", out, out, "--out", str(tmp_path / "merged")],
+        ["compare-stores", out, out],
+    ):
+        assert cli.main(command) == 2
+        assert "holds a study of cases" in capsys.readouterr().err
+    assert not (tmp_path / "merged").exists()
+
+
 def test_failed_cases_are_exit_code_3(study_file, tmp_path, monkeypatch, capsys):
     def fail(kind, settings, given):
         if given["n_sites"] == 3:
