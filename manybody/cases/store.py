@@ -29,14 +29,13 @@ from manybody.cases.config import (
     from_json,
     merge_cases,
 )
-from manybody.study.files import (
-    TEMPORARY,
-    listed,
-    locked,
-    make_folder,
-    remove_orphans,
-    write_atomically,
+from manybody.study.description import (
+    extend_description,
+    is_new,
+    read_description,
+    refuse_changes,
 )
+from manybody.study.files import listed, write_atomically
 
 # Of the text of study.json and of every case.
 FORMAT = "cases-1"
@@ -76,25 +75,7 @@ class CaseStore:
     @property
     def study(self) -> CaseStudy:
         """The study this store holds.  Raises ValueError when there is none."""
-        path = self.directory / "study.json"
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise ValueError(
-                f"{str(self.directory)!r} is not a store: no study.json in it"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise ValueError(
-                f"{str(self.directory)!r} holds another kind of study: its format is {found!r}, "
-                f"that of cases {FORMAT!r}"
-            )
-        try:
-            return from_json(content["study"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{path} does not describe a study: {error!r}") from error
+        return read_description(self.directory, FORMAT, from_json)
 
     def check(self, study: CaseStudy) -> CaseStudy:
         """What the store will hold: `study`, together with what a used folder already holds.
@@ -102,28 +83,10 @@ class CaseStore:
         Raises ValueError when the folder belongs to another study, naming the keys that
         differ, or holds something else.  Writes nothing.
         """
-        if not self.directory.exists():
-            return study
-        if not self.directory.is_dir():
-            raise ValueError(f"{str(self.directory)!r} is not a folder")
-        if not (self.directory / "study.json").exists():
-            # What a run that died before its first rename leaves is no obstacle.
-            if any(not TEMPORARY.fullmatch(path.name) for path in self.directory.iterdir()):
-                raise ValueError(
-                    f"{str(self.directory)!r} is not empty and not a store: use another folder"
-                )
+        if is_new(self.directory):
             return study
         stored = self.study
-        changed = differences(stored, study)
-        if changed:
-            details = "; ".join(
-                f"{key} is {_short(there)} there and {_short(here)} here"
-                for key, there, here in changed
-            )
-            raise ValueError(
-                f"{str(self.directory)!r} holds another study: {details}. "
-                "Use another folder (cases may be added)"
-            )
+        refuse_changes(self.directory, differences(stored, study), "cases")
         return merge_cases(stored, study)
 
     def create(self, study: CaseStudy, text: str = "") -> CaseStudy:
@@ -131,18 +94,7 @@ class CaseStore:
 
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
-        try:
-            make_folder(self.directory)
-            with locked(self.directory):
-                extended = self.check(study)
-                content = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
-                remove_orphans(self.directory)
-                write_atomically(self.directory / "study.json", content.encode())
-                if text:
-                    write_atomically(self.directory / "study.toml", text.encode())
-                return extended
-        except OSError as error:
-            raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
+        return extend_description(self.directory, FORMAT, lambda: self.check(study), text)
 
     def paths(self) -> dict[str, list[Path]]:
         """Case -> its files, by name."""
@@ -279,8 +231,3 @@ class CaseStore:
 
 def _digest(image: bytes) -> str:
     return hashlib.sha256(image).hexdigest()[:16]
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -36,12 +36,14 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.checkpoints import Keeper
+from manybody.study.description import (
+    extend_description,
+    is_new,
+    read_description,
+    refuse_changes,
+)
 from manybody.study.files import (
-    TEMPORARY,
     listed,
-    locked,
-    make_folder,
-    remove_orphans,
     write_atomically,
 )
 from manybody.study.plan import Task
@@ -68,22 +70,7 @@ class Store:
     @property
     def study(self) -> Study:
         """The study this store holds.  Raises ValueError when there is none."""
-        path = self.directory / "study.json"
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise ValueError(
-                f"{str(self.directory)!r} is not a store: no study.json in it"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise ValueError(f"{path} has store format {found!r}, this version reads {FORMAT}")
-        try:
-            return from_json(content["study"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{path} does not describe a study: {error!r}") from error
+        return read_description(self.directory, FORMAT, from_json)
 
     def check(self, study: Study) -> Study:
         """What the store will hold: `study`, together with what a used folder already holds.
@@ -91,29 +78,16 @@ class Store:
         Raises ValueError when the folder holds samples of other numbers, naming
         the keys that differ, or holds something else.  Writes nothing.
         """
-        if not self.directory.exists():
-            return study
-        if not self.directory.is_dir():
-            raise ValueError(f"{str(self.directory)!r} is not a folder")
-        if not (self.directory / "study.json").exists():
-            # What a run that died before its first rename leaves is no obstacle.
-            if any(not TEMPORARY.fullmatch(path.name) for path in self.directory.iterdir()):
-                raise ValueError(
-                    f"{str(self.directory)!r} is not empty and not a store: use another folder"
-                )
+        if is_new(self.directory):
             return study
         stored = self.study
         there, here = stored.identity(), study.identity()
-        changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
-        if changed:
-            details = "; ".join(
-                f"{key} is {_short(there.get(key))} there and {_short(here.get(key))} here"
-                for key in changed
-            )
-            raise ValueError(
-                f"{str(self.directory)!r} holds another study: {details}. "
-                "Use another folder (samples, sizes and systems may be added)"
-            )
+        changed = [
+            (key, there.get(key), here.get(key))
+            for key in {**there, **here}
+            if here.get(key) != there.get(key)
+        ]
+        refuse_changes(self.directory, changed, "samples, sizes and systems")
         return merge_systems(stored, study)
 
     def create(self, study: Study, text: str = "") -> Study:
@@ -123,18 +97,7 @@ class Store:
         extend one store at the same time wait for each other.
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
-        try:
-            make_folder(self.directory)
-            with locked(self.directory):
-                extended = self.check(study)
-                content = json.dumps({"format": FORMAT, "study": extended.to_json()}, indent=1)
-                remove_orphans(self.directory)
-                write_atomically(self.directory / "study.json", content.encode())
-                if text:
-                    write_atomically(self.directory / "study.toml", text.encode())
-                return extended
-        except OSError as error:
-            raise ValueError(f"{str(self.directory)!r} cannot be a store: {error}") from error
+        return extend_description(self.directory, FORMAT, lambda: self.check(study), text)
 
     def folder(self, point: Point) -> Path:
         """Where the blocks of a point lie."""
@@ -313,8 +276,3 @@ def _block_names(folder: Path) -> list[str]:
         return [name for name in os.listdir(folder) if _BLOCK.fullmatch(name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

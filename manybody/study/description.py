@@ -1,0 +1,95 @@
+"""study.json, by which a folder knows what it holds: read, compared, extended."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
+
+T = TypeVar("T")
+
+
+def read_description(directory: Path, expected: Any, build: Callable[[Any], T]) -> T:
+    """What `build` makes of the description in a folder.
+
+    expected: the format it must have.  Raises ValueError where there is no description, or
+    one of another format, or that does not make sense.
+    """
+    path = directory / "study.json"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{str(directory)!r} is not a store: no study.json in it") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != expected:
+        raise ValueError(
+            f"{str(directory)!r} holds another kind of study, or one of another version: store "
+            f"format {found!r}, {expected!r} is needed"
+        )
+    try:
+        return build(content["study"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a study: {error!r}") from error
+
+
+def is_new(directory: Path) -> bool:
+    """Whether a folder may become a store; False if it is one.
+
+    Raises ValueError for what is no folder, and for a folder with anything else in it.
+    """
+    if not directory.exists():
+        return True
+    if not directory.is_dir():
+        raise ValueError(f"{str(directory)!r} is not a folder")
+    if (directory / "study.json").exists():
+        return False
+    # What a run that died before its first rename leaves is no obstacle.
+    if any(not TEMPORARY.fullmatch(path.name) for path in directory.iterdir()):
+        raise ValueError(f"{str(directory)!r} is not empty and not a store: use another folder")
+    return True
+
+
+def refuse_changes(
+    directory: Path, changed: Sequence[tuple[str, Any, Any]], may_be_added: str
+) -> None:
+    """Raise ValueError naming every key that differs: (key, value there, value here)."""
+    if changed:
+        details = "; ".join(
+            f"{key} is {_short(there)} there and {_short(here)} here"
+            for key, there, here in changed
+        )
+        raise ValueError(
+            f"{str(directory)!r} holds another study: {details}. "
+            f"Use another folder ({may_be_added} may be added)"
+        )
+
+
+def extend_description(
+    directory: Path, store_format: Any, extended: Callable[[], T], text: str
+) -> T:
+    """Write study.json, atomically, from what `extended` returns, and return that.
+
+    text: the study as a user wrote it, kept in study.toml unless empty.  Two jobs that
+    extend one folder at the same time wait for each other.  Raises ValueError when the
+    folder cannot be written.
+    """
+    try:
+        make_folder(directory)
+        with locked(directory):
+            study: Any = extended()
+            content = json.dumps({"format": store_format, "study": study.to_json()}, indent=1)
+            remove_orphans(directory)
+            write_atomically(directory / "study.json", content.encode())
+            if text:
+                write_atomically(directory / "study.toml", text.encode())
+            return study
+    except OSError as error:
+        raise ValueError(f"{str(directory)!r} cannot be a store: {error}") from error
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
