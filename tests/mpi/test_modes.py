@@ -164,9 +164,13 @@ def test_growing_modes_come_first(comm, coupling, disorder, growth):
     assert mb.slow_modes(model, bath, 1, False, comm=comm).gap > 0.0
 
 
-def test_strong_growth_is_followed(comm):
-    """Far to the right of the first shift, with slower modes in between."""
-    bath, model = mb.OhmicBath(2.0, 10.0, 5.0), mb.dirac_syk2(12, seed=0)
+@pytest.mark.parametrize(("cutoff", "beta", "seed"), [(10.0, 5.0, 0), (30.0, 20.0, 1)])
+def test_strong_growth_is_followed(comm, cutoff, beta, seed):
+    """Far to the right of the first shift, with slower modes in between.
+
+    The second is beyond twice the growth of those: a Krylov space of L itself points to it.
+    """
+    bath, model = mb.OhmicBath(2.0, cutoff, beta), mb.dirac_syk2(12, seed=seed)
     values = np.linalg.eigvals(mb.redfield_liouvillian(model, bath, True).toarray())
     found = mb.slow_modes(model, bath, 1, True, comm=comm, method="gmres")
     assert found.gap == pytest.approx(-values.real.max(), rel=1e-9)
