@@ -150,7 +150,8 @@ def test_a_signal_finishes_the_case_at_hand_and_is_exit_code_75(
 
 
 def launch(*command):
-    keep = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+    # Bits depend on the BLAS kernel: the same as that of this process.
+    keep = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "OPENBLAS_CORETYPE")
     environment = {name: os.environ[name] for name in keep if name in os.environ} | {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
