@@ -8,6 +8,7 @@
 (3,)
 """
 
+from manybody import networks
 from manybody.numerics.steppers import OPERATORS, STEPPERS
 from manybody.physics.baths.callables import CallableBath, CallableDensity
 from manybody.physics.baths.densities import (
@@ -69,6 +70,7 @@ __all__ = [
     "dirac_syk2",
     "from_single_particle",
     "level_statistics",
+    "networks",
     "redfield_liouvillian",
     "report_figures",
     "slow_modes",

@@ -46,6 +46,7 @@ ALLOWED = {
     "report": {"report", "study", "physics", "config"},
     "cases": {
         "cases",
+        "networks",
         "report",
         "study",
         "physics",

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from manybody.cases import exact, exact_page, theorem, theorem_page
+from manybody.cases import (
+    exact,
+    exact_page,
+    levy_kosloff,
+    levy_kosloff_page,
+    theorem,
+    theorem_page,
+)
 from manybody.cases.config import Case, CaseStudy, Results
 from manybody.cases.page import Page
 from manybody.cases.store import Record
@@ -37,6 +44,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "theorem": Kind(theorem.parse, theorem.compute, theorem_page.build_page),
         "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
+        "levy-kosloff": Kind(
+            levy_kosloff.parse, levy_kosloff.compute, levy_kosloff_page.build_page
+        ),
     }
 )
 

@@ -31,12 +31,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A heading, paragraphs, and under it figures and tables."""
+    """A heading, paragraphs, and under it figures, tables and lines for a shell."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def build_document(
         ]  # fmt: skip
         tables = [table for table in chapter.tables if table.rows]
         words = [Text(chapter.paragraphs)] if chapter.paragraphs else []
-        sections.append(Section(chapter.title, (*words, *shown, *tables)))
+        commands = [Text(chapter.commands, "command")] if chapter.commands else []
+        sections.append(Section(chapter.title, (*words, *shown, *tables, *commands)))
     sections += [_trust(records, problems, failed), _repeat(page)]
     return Document(
         study.name,
