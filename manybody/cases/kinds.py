@@ -10,6 +10,8 @@ from manybody.cases import (
     exact_page,
     levy_kosloff,
     levy_kosloff_page,
+    mitchison_plenio,
+    mitchison_plenio_page,
     theorem,
     theorem_page,
 )
@@ -46,6 +48,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
         "levy-kosloff": Kind(
             levy_kosloff.parse, levy_kosloff.compute, levy_kosloff_page.build_page
+        ),
+        "mitchison-plenio": Kind(
+            mitchison_plenio.parse, mitchison_plenio.compute, mitchison_plenio_page.build_page
         ),
     }
 )
