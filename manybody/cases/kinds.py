@@ -10,6 +10,8 @@ from manybody.cases import (
     exact_page,
     levy_kosloff,
     levy_kosloff_page,
+    levy_rabani_limmer,
+    levy_rabani_limmer_page,
     mitchison_plenio,
     mitchison_plenio_page,
     theorem,
@@ -51,6 +53,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "mitchison-plenio": Kind(
             mitchison_plenio.parse, mitchison_plenio.compute, mitchison_plenio_page.build_page
+        ),
+        "levy-rabani-limmer": Kind(
+            levy_rabani_limmer.parse,
+            levy_rabani_limmer.compute,
+            levy_rabani_limmer_page.build_page,
         ),
     }
 )

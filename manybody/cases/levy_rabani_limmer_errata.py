@@ -7,6 +7,7 @@ displacement of ⟨a†a⟩ it is: 20 levels, the perturbation of the generator 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manybody.cases.papers import Erratum
 from manybody.networks.coupled_oscillators import OscillatorSystem, coupled_oscillators
@@ -20,10 +21,11 @@ from manybody.physics.normal_ordering import annihilator, commutator, constant
 from manybody.physics.response import build_perturbed_generator
 
 Evidence = dict[str, float]
+Real = NDArray[np.float64]
 _LEVELS = 20
 
 
-def lower_mode(system: OscillatorSystem) -> tuple[LinearResponse, np.ndarray]:
+def lower_mode(system: OscillatorSystem) -> tuple[LinearResponse, Real]:
     """Response of d_- to V = ω_- (d_- + d_-†)³, (B9), in Fock space; and x = d_- + d_-†."""
     frequency = system.omega - system.g
     larger = np.diag(np.sqrt(np.arange(1.0, _LEVELS + 3)), 1)
@@ -61,7 +63,7 @@ def equation_32(
 
 
 def equation_34(
-    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, gamma: float = 0.6,
+    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, gamma: float = 3.0,
     T_a: float = 0.8, T_b: float = 0.5,
 ) -> Evidence:  # fmt: skip
     """Φ^(1,1) + Φ^(1,2) in the long run, LRL (34) and Fig. 3."""
@@ -100,7 +102,10 @@ def equation_29(omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4) -> Evi
 
 
 def equation_40(
-    omega: float = 1.0, g: float = 0.3, gamma: float = 0.2, T: float = 0.5  # noqa: N803
+    omega: float = 1.0,
+    g: float = 0.3,
+    gamma: float = 0.2,
+    T: float = 0.5,  # noqa: N803
 ) -> Evidence:
     """Largest |element| of L†(1), which no equation of motion of a state may have."""
     bath = FlatBath(gamma, T)
@@ -117,7 +122,7 @@ def equation_40(
             "reference": float(reference)}  # fmt: skip
 
 
-def _channels() -> tuple[np.ndarray, np.ndarray]:
+def _channels() -> tuple[Real, Real]:
     """σ_x^A in parts that give ω_+ and ω_- to the bath; levels 00, −, +, 11."""
     root = math.sqrt(0.5)
     upper, lower = np.zeros((4, 4)), np.zeros((4, 4))
@@ -162,7 +167,10 @@ def equation_b6(omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4) -> Evi
 
 
 def equation_b17(
-    omega: float = 3.0, g: float = 1.7, gamma: float = 0.6, T: float = 0.8  # noqa: N803
+    omega: float = 3.0,
+    g: float = 1.7,
+    gamma: float = 0.6,
+    T: float = 0.8,  # noqa: N803
 ) -> Evidence:
     """⟨D_1†(d_- + d_-†)⟩ of both baths, (B17) averaged in (B18)."""
     system = OscillatorSystem(omega, g, 0.4, gamma, T, T)
@@ -177,7 +185,10 @@ def equation_b17(
 
 
 def equation_b19(
-    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, T: float = 0.8  # noqa: N803
+    omega: float = 3.0,
+    g: float = 1.7,
+    epsilon: float = 0.4,
+    T: float = 0.8,  # noqa: N803
 ) -> Evidence:
     """⟨d_+†d_+⟩ at T_a = T_b, of d_+ = (a + b)/√2: with n_- as printed, and with n_+."""
     system = OscillatorSystem(omega, g, epsilon, 1.0, T, T)
@@ -219,7 +230,13 @@ ERRATA = (
         "⟨00|(σ_x^A)²|11⟩",
         equation_44,
     ),
-    Erratum("LRL (B6)", "shift −ε/ω_+", "d_+ + ε/ω_+ turns", "shift of d_+", equation_b6),
+    Erratum(
+        "LRL (B6)",
+        "(d_+ − ε/ω_+)e^{−iω_+t}",
+        "(d_+ + ε/ω_+)e^{−iω_+t} − ε/ω_+",
+        "constant beside d_+ that turns",
+        equation_b6,
+    ),
     Erratum("LRL (B17), (B18)", "n_-^α + 1", "1, in all its lines", "⟨D_1†(d_- + d_-†)⟩",
             equation_b17),
     Erratum("LRL (B19)", "n_- in ⟨d_+†d_+⟩", "n_+", "⟨d_+†d_+⟩", equation_b19),
