@@ -14,7 +14,8 @@ def test_built_in_studies():
         for name, text in builtin_studies().items()
         if has_kind(text, name)
     }
-    assert {study.kind for study in kinds.values()} == {"theorem", "exact"}
+    papers = {"levy-kosloff", "mitchison-plenio", "levy-rabani-limmer"}
+    assert {study.kind for study in kinds.values()} == {"theorem", "exact", *papers}
     given = [case.given for case in kinds["theorem-check"].cases]
     equal = [each for each in given if each["check"] == "equal"]
     for model, largest in (("dirac_syk2", 1000), ("random", 1000), ("ring", 1000)):
