@@ -225,8 +225,8 @@ ERRATA = (
             "L†(1)", equation_40),
     Erratum(
         "LRL (44)",
-        "σ_x^A = S_1 + S_2 + S_3 + S_4, σ_x^B = −S_1 + S_2 − S_3 + S_4, + h.c.",
-        "−S_1 + S_2 + S_3 + S_4, S_1 + S_2 + S_3 − S_4",
+        "signs of S_1 to S_4 in σ_x^A: + + + +, in σ_x^B: − + − +",
+        "− + + +, + + + −",
         "⟨00|(σ_x^A)²|11⟩",
         equation_44,
     ),

@@ -321,6 +321,10 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
         mesh = axis.pcolormesh(x, y, values / given["Gamma"], cmap="viridis", shading="nearest",
                                vmin=0.0, rasterized=True)  # fmt: skip
         figure.colorbar(mesh, ax=axis, pad=0.02)
+        if given["spacing"] == LOG:
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            below.set_xscale("log")
         if given["over"] == "mu_L":
             gap = float(np.hypot(given["g"], given["delta"]))
             for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
@@ -338,7 +342,7 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
         ):  # fmt: skip
             below.plot(x, array(highest, key) / given["Gamma"], **style)
         row = highest.case.given[_other(given)]
-        put_title(below, f"{_WORDS[_other(given)]} = {row:g}", 10)
+        put_title(below, f"{_WORDS[_other(given)]} = {row:.3g}", 10)
         below.set_xlabel(_AXES[given["over"]], fontsize=11)
         below.set_ylabel(r"$\nu_\infty/\Gamma$", fontsize=11)
         below.legend(fontsize=8, frameon=False)

@@ -94,7 +94,10 @@ def errata_chapter(
         "Printed, right and reference are values of the quantity named, the reference computed "
         "without the formula. Each command prints the three of its line."
     )
-    commands = [line for one in shown for line in (f"# {one.where}: {one.setting}", one.command)]
+    commands = []
+    for one in shown:
+        where = f"{one.where}: {one.setting}" if one.setting else one.where
+        commands += [f"# {where}", one.command]
     chapter = Chapter(
         "Errata",
         (paragraph,),

@@ -59,7 +59,8 @@ def small(name):
         if line.startswith("points"):
             line = f"points = {3 if 'from = 0.0' in lines[-2] else FEW}"
         if "{ from" in line:
-            line = line[: line.index("points")] + "points = 3 }"
+            logarithmic = ', spacing = "log"' if "log" in line else ""
+            line = line[: line.index("points")] + f"points = 3{logarithmic} }}"
         if 'figure = "figure-4"' in lines and line.startswith("statistics"):
             line = 'statistics = "boson"'
         if line.startswith("formats"):
