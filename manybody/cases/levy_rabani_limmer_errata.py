@@ -13,12 +13,12 @@ from manybody.cases.papers import Erratum
 from manybody.networks.coupled_oscillators import OscillatorSystem, coupled_oscillators
 from manybody.networks.coupled_qubits import qubit_generator
 from manybody.networks.flat_baths import FlatBath
-from manybody.physics.couplings import hermitian_coupling
-from manybody.physics.fock import FockBasis, annihilation_operator
-from manybody.physics.linear_response import LinearResponse
-from manybody.physics.many_body import ManyBodyModel
-from manybody.physics.normal_ordering import annihilator, commutator, constant
-from manybody.physics.response import build_perturbed_generator
+from manybody.physics.fock.basis import FockBasis, annihilation_operator
+from manybody.physics.fock.couplings import hermitian_coupling
+from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.normal_ordering import annihilator, commutator, constant
+from manybody.physics.response.linear_response import LinearResponse
+from manybody.physics.response.perturbed import build_perturbed_generator
 
 Evidence = dict[str, float]
 Real = NDArray[np.float64]

@@ -22,9 +22,9 @@ from manybody.networks.two_modes_generators import (
     lead_rates,
     non_markovianity,
 )
-from manybody.physics import landauer
-from manybody.physics.discretised import legendre_modes
-from manybody.physics.exact import build_closed_system, propagate
+from manybody.physics.gaussian import landauer
+from manybody.physics.gaussian.discretised import legendre_modes
+from manybody.physics.gaussian.exact import build_closed_system, propagate
 
 TRANSMISSION, EVOLUTION, MARKOV, EQUATIONS = FIGURES = (
     "figure-3", "figure-4", "figure-5", "equations",
