@@ -32,11 +32,11 @@ def rate_derivative(bath: PowerSpectrum, omega: float, lamb_shift: bool, scale: 
     scale: > 0, the widest interval looked at, as the width of the spectrum.  Raises ValueError
     where Γ has no derivative, or features narrower than 1e-6 of the scale.
     """
-    real = 0.5 * _slope(bath.gamma, omega, scale, _KINKS[0])
-    return complex(real, _slope(bath.eta, omega, scale, _KINKS[1]) if lamb_shift else 0.0)
+    real = 0.5 * slope(bath.gamma, omega, scale, _KINKS[0])
+    return complex(real, slope(bath.eta, omega, scale, _KINKS[1]) if lamb_shift else 0.0)
 
 
-def _slope(function: Callable[[Real], Real], omega: float, scale: float, kink: float) -> float:
+def slope(function: Callable[[Real], Real], omega: float, scale: float, kink: float) -> float:
     """Slope of one function from shrinking intervals, checked against those of the two sides."""
     before = None
     for halving in range(_HALVINGS + 1):
