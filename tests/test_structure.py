@@ -1,6 +1,7 @@
 """The house: imports point one way, and each door is the only one."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,14 @@ def test_no_cycles():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_have_one_subject(path):
     assert len(path.read_text("utf-8").splitlines()) <= 500
+
+
+PARTS = re.compile(r"\.get(PC|KSP|ST|SNES|Operators|BV|DS|RG|Mat|Solution|Rhs|VecSolution)\(")
+
+
+def test_parts_of_solvers_are_handed_back():
+    """A handle that Python drops on one rank alone lets the end of a run wait for ever."""
+    for path in FILES:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if PARTS.search(line):
+                assert "part_of_solver(" in line, f"{path}:{number}"

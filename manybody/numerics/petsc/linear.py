@@ -80,12 +80,12 @@ def nearest_modes(
     Returns those that converged, nearest first; they may be fewer than `n_modes`.
     """
     size = min(n_modes, columns.dimension**2)
-    with _krylov_schur(invert, start, columns) as solver:
+    with _krylov_schur(invert, start, columns) as (solver, first):
         solver.setWhichEigenpairs(slepc().EPS.Which.LARGEST_MAGNITUDE)
         solver.setDimensions(nev=size)
         solver.setTolerances(tolerance, 100)
         solver.solve()
-        real, imaginary = solver.getOperators()[0].createVecs()
+        real, imaginary = first.duplicate(), first.duplicate()
         found = []
         try:
             for index in range(solver.getConverged()):
@@ -108,7 +108,7 @@ def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int)
     is restarted ten times.  Returns those that converged to a hundredth, or the best there is.
     """
     size = min(n_vectors, columns.dimension**2)
-    with _krylov_schur(apply, start, columns) as solver:
+    with _krylov_schur(apply, start, columns) as (solver, _):
         solver.setWhichEigenpairs(slepc().EPS.Which.LARGEST_REAL)
         solver.setDimensions(nev=min(2, size), ncv=size)
         solver.setTolerances(1e-2, 10)
@@ -118,8 +118,12 @@ def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int)
 
 
 @contextlib.contextmanager
-def _krylov_schur(apply: Map, start: Array, columns: Columns) -> Iterator[Any]:
-    """An EPS for a complex-linear map of blocks that begins with `start`, freed at the end."""
+def _krylov_schur(apply: Map, start: Array, columns: Columns) -> Iterator[tuple[Any, Any]]:
+    """(EPS for a complex-linear map of blocks, its first vector `start`), freed at the end.
+
+    Handles that PETSc gives out (of operators, of parts) must not be dropped: what Python
+    collects on one rank and not yet on another lets the end of the program wait for ever.
+    """
     module, slepc_module = petsc(), slepc()
     comm = module.COMM_SELF if columns.comm is None else columns.comm
     sizes = (start.size, columns.dimension**2)
@@ -139,7 +143,7 @@ def _krylov_schur(apply: Map, start: Array, columns: Columns) -> Iterator[Any]:
         solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
         solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
         solver.setInitialSpace([first])
-        yield solver
+        yield solver, first
     finally:
         _destroy(owned)
 
