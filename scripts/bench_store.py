@@ -55,9 +55,14 @@ def overheads(n, samples, more, rounds):
     study = parse_study(STUDY.format(n=n, samples=samples, more=more), "bench")
     point = study.systems[0].points[0]
 
+    size = study.samples_in_block(point)
+
     def alone():
-        models = [point.build(study.seed, sample) for sample in range(samples)]
-        compare_ensemble(models, study.bath, study.times)
+        # As many together as a block has: stacks of few samples take longer each.
+        for first in range(0, samples, size):
+            some = range(first, min(first + size, samples))
+            models = [point.build(study.seed, sample) for sample in some]
+            compare_ensemble(models, study.bath, study.times)
 
     added, resumed, plain = [], [], []
     for _ in range(rounds):
@@ -71,7 +76,7 @@ def overheads(n, samples, more, rounds):
             added.append(100.0 * (seconds(kept) / bare - 1.0))
             resumed.append(100.0 * seconds(kept) / bare)
             plain.append(bare)
-    words = f"{samples} samples of N = {n}, {study.samples_in_block(point)} a block"
+    words = f"{samples} samples of N = {n}, {size} a block"
     print(f"{words:42} {1e3 * statistics.median(plain):7.0f} ms  store adds {spread(added)} %")
     print(f"{'':42} {'':10}  a complete one again takes {spread(resumed)} %")
 
