@@ -14,12 +14,11 @@ from manybody.blas import blas_threads
 from manybody.buffers import keep_freed_memory
 from manybody.config import FORMATS, Study
 from manybody.doctor import doctor_report
+from manybody.launch import launched_ranks
 from manybody.numerics.steppers import build_stepper
 from manybody.parsing import builtin_studies, find_study, parse_group_size, parse_study
 
-# Set by the launchers of Open MPI, MPICH and its kin, and Slurm.
 _FAILED = 3
-_SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -448,22 +447,20 @@ def _communicator() -> Any:
     Raises RuntimeError when there are several ranks and no mpi4py: each would
     otherwise take itself for the only one.
     """
-    sizes = [int(os.environ[name]) for name in _SIZE_VARIABLES if name in os.environ]
-    if "SLURM_STEP_NUM_TASKS" in os.environ and "SLURM_PROCID" in os.environ:
-        sizes.append(int(os.environ["SLURM_STEP_NUM_TASKS"]))
-    if max(sizes, default=1) <= 1:
+    ranks = launched_ranks()
+    if ranks <= 1:
         return None
     try:
         from mpi4py import MPI
     except ImportError as error:
         raise RuntimeError(
-            f"started with {max(sizes)} ranks, but mpi4py does not import ({error}): "
+            f"started with {ranks} ranks, but mpi4py does not import ({error}): "
             "run one process, or install mpi4py (scripts/setup.sh)"
         ) from error
     comm = MPI.COMM_WORLD
-    if comm.Get_size() != max(sizes):
+    if comm.Get_size() != ranks:
         raise RuntimeError(
-            f"the launcher started {max(sizes)} ranks, mpi4py sees {comm.Get_size()}: "
+            f"the launcher started {ranks} ranks, mpi4py sees {comm.Get_size()}: "
             "mpi4py belongs to another MPI than the launcher"
         )
     return comm

@@ -1,6 +1,5 @@
 """Shared by all tests: where the check values are, and the cases every equation must survive."""
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -9,11 +8,6 @@ import oracles
 import pytest
 
 import manybody as mb
-
-# As in every run on several ranks: MPI is started, and ended, by mpi4py and not by PETSc, whose
-# end waits for ever where one rank still has something that another has not.
-with contextlib.suppress(ImportError):
-    from mpi4py import MPI  # noqa: F401
 
 CHECKS = Path(__file__).parent / "checks"
 

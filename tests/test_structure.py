@@ -31,7 +31,7 @@ def floor(name):
 
 ALLOWED = {
     "physics": {"physics", "buffers", "products"},
-    "numerics": {"numerics", "buffers", "products"},
+    "numerics": {"numerics", "buffers", "products", "launch"},
     "networks": {"networks", "physics"},
     "study": {
         "study",
@@ -67,6 +67,7 @@ BELOW_STUDY = {
     "blas",
     "buffers",
     "doctor",
+    "launch",
     "products",
 }
 

@@ -1,6 +1,7 @@
 """One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
 
 import contextlib
+import importlib.util
 import shlex
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from manybody.launch import launched_ranks
 
 _INSTALL = (
     "run scripts/setup.sh, or install Debian's python3-petsc4py-complex and "
@@ -25,7 +28,10 @@ def petsc() -> ModuleType:
 
         # PETSc's finalisation is collective over the communicator it starts on, and
         # a rank that never solved anything would not take part: one rank is enough.
-        # Objects on other communicators do not mind.
+        # Objects on other communicators do not mind.  That takes mpi4py to have started MPI,
+        # so that among several ranks it must come first, whoever asked for PETSc.
+        if launched_ranks() > 1 and importlib.util.find_spec("mpi4py") is not None:
+            importlib.import_module("mpi4py.MPI")
         mpi = sys.modules.get("mpi4py.MPI")
         petsc4py.init([], comm=mpi.COMM_SELF if mpi is not None else None)
         from petsc4py import PETSc
