@@ -77,7 +77,7 @@ def _corrected(system: OscillatorSystem, times: Real) -> tuple[Real, Real]:
     """Integrals of (31) and of (32) with −1 in place of n̄_- − 1."""
     rate, size = _rate_and_size(system)
     turned = (np.exp(rate * times) - 1.0) / rate
-    return (1j * size * rate.imag * turned).real, (-0.5 * size * system.gamma * turned).real
+    return (-size * rate.imag * turned.imag), (-0.5 * size * system.gamma * turned.real)
 
 
 def _rate_and_size(system: OscillatorSystem) -> tuple[complex, float]:

@@ -149,4 +149,4 @@ def global_covariance(population_plus: float, population_minus: float, cos_squar
     a = population_plus * cos_squared + population_minus * sin_squared + 0.5
     b = population_plus * sin_squared + population_minus * cos_squared + 0.5
     mixed = (population_plus - population_minus) * math.sqrt(cos_squared * sin_squared)
-    return np.kron([[a, mixed], [mixed, b]], np.eye(2))
+    return np.asarray(np.kron([[a, mixed], [mixed, b]], np.eye(2)), dtype=np.float64)

@@ -76,12 +76,11 @@ class Moments:
 def exact_propagator(network: TwoModes, times: Real) -> Propagator:
     """MP (24) for the times > 0 among those given."""
     distribution = network.spectral_density * np.abs(network.resolvents) ** 2
-    late = network.shifted_energies - 0.5j * network.decay_rates
+    late = network.shifted_energies - 0.5j * network.decay_rates.astype(np.complex128)
     positive = times[times > 0.0]
     if not positive.size:
-        empty = np.zeros(0)
-        none = np.zeros((2, 0), dtype=np.complex128)
-        return Propagator(network.resolvents, distribution, empty, empty + 0j, none, late)
+        edges, none = np.zeros(0), np.zeros((2, 0), dtype=np.complex128)
+        return Propagator(network.resolvents, distribution, edges, none[0], none, late)
     origins: list[Real] = []
     offsets: list[Complex] = []
     amplitudes: list[Complex] = []
@@ -91,10 +90,10 @@ def exact_propagator(network: TwoModes, times: Real) -> Propagator:
         # The pole counts where it lies between the lines.
         inside &= side * ((late - edge) * np.conj(direction)).imag < 0.0
         y, weights = _line(network, late, edge, direction, positive)
-        offset = direction * y
+        offset = direction * y.astype(np.complex128)
         omega = edge + offset
-        density = network.Gamma / (2.0 * np.pi * network.Omega)
-        density = density * np.sqrt(-side * offset) * np.sqrt(2.0 * network.Omega + side * offset)
+        height = network.Gamma / (2.0 * np.pi * network.Omega)
+        density = height * np.sqrt(-side * offset) * np.sqrt(2.0 * network.Omega + side * offset)
         below = omega - late[:, None]
         above = omega - late.conj()[:, None]
         continued = density / ((1.0 - network.Gamma / network.Omega) * below * above)
@@ -114,10 +113,12 @@ def exact_propagator(network: TwoModes, times: Real) -> Propagator:
 
 def exponential_propagator(network: TwoModes) -> Propagator:
     """MP (53) with E'_j = E_j and Γ_j = 2πJ_N(E_j): G_j(t) = e^{−iE_jt − Γ_jt/2}."""
-    late = network.energies - 0.5j * network.golden_rule_rates
+    late = network.energies - 0.5j * network.golden_rule_rates.astype(np.complex128)
     distance = np.stack([network.rule.distance(energy) for energy in network.energies])
     inverse: Complex = distance + 0.5j * network.golden_rule_rates[:, None, None]
-    return Propagator(1.0 / inverse, None, network.energies, 1j * late.imag, np.eye(2) + 0j, late)
+    decay = 1j * late.imag.astype(np.complex128)
+    one = np.eye(2, dtype=np.complex128)
+    return Propagator(1.0 / inverse, None, network.energies, decay, one, late)
 
 
 def pole_residues(network: TwoModes) -> Complex:

@@ -67,9 +67,8 @@ def davies_liouvillian(
     identity = np.eye(len(energies))
     for group in groups:
         omega = float(np.mean(frequencies.ravel()[group]))
-        mask = np.zeros(frequencies.size)
-        mask[group] = 1.0
-        mask = mask.reshape(frequencies.shape)
+        mask = np.zeros(frequencies.shape)
+        mask.flat[group] = 1.0
         rate = bath.gamma(omega)
         shift = bath.eta(omega) if lamb_shift else 0.0
         for coupling in couplings:

@@ -158,7 +158,7 @@ class OhmicBath:
         ψ₁ is the trigamma function.  Same shape as `time`; C(−t) = C(t)*.
         """
         shift = 1.0 / (self.beta * self.cutoff)
-        scaled = 1j * np.asarray(time, dtype=np.float64) / self.beta
+        scaled = 1j * np.asarray(time, dtype=np.complex128) / self.beta
         prefactor = self.coupling**2 / (2.0 * np.pi * self.beta**2)
         return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
 

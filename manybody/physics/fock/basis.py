@@ -161,12 +161,12 @@ class FockBasis:
         if self.statistics == "boson":
             return np.ones((len(self.keys), self.n_modes))
         before = np.cumsum(self.occupations, axis=1) - self.occupations
-        return 1.0 - 2.0 * (before % 2)
+        return 1.0 - 2.0 * (before % 2).astype(np.float64)
 
     @cached_property
     def parities(self) -> Real:
         """(D,) (−1)^n of every state, n its particle number."""
-        return 1.0 - 2.0 * (self.totals % 2)
+        return 1.0 - 2.0 * (self.totals % 2).astype(np.float64)
 
     def sector(self, n_particles: int) -> "FockBasis":
         """The basis of the same modes with `n_particles` particles."""

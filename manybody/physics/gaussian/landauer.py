@@ -129,7 +129,8 @@ def _integrand(model: QuadraticModel, omega: Real) -> Complex:
     # (f_q − f_q') of nearly equal reservoirs keeps its digits as a difference of numbers.
     flow = (through * (filling[..., :, None] - filling[..., None, :])).sum(axis=-1)
     parts = [occupied, columns @ adjoint, flow, omega[:, None] * flow]
-    return np.concatenate([part.reshape(len(omega), -1) for part in parts], axis=1) / (2 * np.pi)
+    whole: Complex = np.concatenate([part.reshape(len(omega), -1) for part in parts], axis=1)
+    return whole / (2 * np.pi)
 
 
 def _integrate(

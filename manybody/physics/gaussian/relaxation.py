@@ -92,7 +92,7 @@ def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
     # Entries that are rounding of a sum Σ_c V*_cm V_cn g of the order of the largest.
     connected = csr_array(size > 64.0 * EPSILON * largest)
     n_blocks, labels = connected_components(connected, directed=False)
-    rates = 1j * energies + np.diagonal(damping)
+    rates = 1j * energies.astype(np.complex128) + np.diagonal(damping)
     rounding = 8.0 * math.sqrt(n) * EPSILON * float(np.abs(rates).max())
     order = np.argsort(labels, kind="stable")
     blocks = np.split(order, np.cumsum(np.bincount(labels, minlength=n_blocks))[:-1])
