@@ -15,7 +15,7 @@ from manybody.buffers import keep_freed_memory
 from manybody.config import FORMATS, Study
 from manybody.doctor import doctor_report
 from manybody.launch import launched_ranks
-from manybody.numerics.steppers import build_stepper
+from manybody.numerics.steppers import check_stepper
 from manybody.parsing import builtin_studies, find_study, parse_group_size, parse_study
 
 _FAILED = 3
@@ -134,7 +134,7 @@ def _add_group_size(parser: argparse.ArgumentParser) -> None:
 
 def _plan(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.forecast import measure_rates, plan_lines
-    from manybody.study.plan import build_tasks, check_feasible, group_sizes
+    from manybody.study.plan import build_tasks, check_feasible, check_libraries, group_sizes
 
     if options.ranks < 1:
         raise ValueError(f"--ranks {options.ranks}: must be at least 1")
@@ -145,6 +145,8 @@ def _plan(options: argparse.Namespace, _comm: Any) -> int:
         print("\n".join(case_lines(cases, options.ranks)), flush=True)
         return 0
     study, _ = _requested_study(options)
+    for each in (study, *study.variants().values()):
+        check_libraries(each)
     with blas_threads(1):
         rates = measure_rates()
     for name, each in {"": study, **study.variants()}.items():
@@ -367,7 +369,7 @@ def _requested_study(options: argparse.Namespace) -> tuple[Study, str]:
     text, origin = find_study(options.study)
     study = parse_study(text, origin)
     if getattr(options, "petsc_options", None) is not None:
-        build_stepper(study.stepper, study.tolerance, options.petsc_options)
+        check_stepper(study.stepper, options.petsc_options)
         study = replace(study, petsc_options=options.petsc_options)
     if options.group_size is not None:
         wish = options.group_size

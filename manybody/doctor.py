@@ -170,8 +170,9 @@ def _rate_lines(rates: list[ProductRate]) -> list[str]:
 
 def _petsc_lines() -> list[str]:
     cost = (
-        "  cost: the steppers ts-* and mfn-* are unavailable; the default Chebyshev stepper "
-        "and all results are unaffected",
+        "  cost: no Redfield steady states, no gaps and slow modes (observables 'steady_state', "
+        "'gap'), no sparse level statistics, no operator 'assembled', no steppers ts-* and mfn-*",
+        "  unaffected: trace distances by the default stepper and everything else",
         "  remedy: MANYBODY_PETSC=existing, debian or pypi in front of bash scripts/setup.sh; "
         "each says what it needs",
     )
@@ -205,8 +206,8 @@ def _petsc_lines() -> list[str]:
         lines.append(f"SLEPc {found['slepc']}")
     else:
         lines.append(
-            f"SLEPc: not usable ({found['slepc_error']}); the steppers mfn-* and the SLEPc "
-            "eigensolvers are unavailable, ts-* and the default stepper are unaffected"
+            f"SLEPc: not usable ({found['slepc_error']}); no gaps and slow modes, no sparse "
+            "level statistics and no steppers mfn-*; the rest is unaffected"
         )
     return lines
 

@@ -2,6 +2,7 @@
 
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
+from manybody.numerics.petsc.runtime import Options, petsc
 from manybody.numerics.protocols import Stepper
 
 PETSC_STEPPERS = ("ts-rk5dp", "ts-rk8vr", "ts-arkimex4", "mfn-krylov", "mfn-expokit")
@@ -22,15 +23,26 @@ def build_stepper(
     Raises ValueError for an unknown name or options that no solver would read or
     PETSc refuses, RuntimeError when PETSc or SLEPc is needed and missing.
     """
-    if name not in STEPPERS:
-        raise ValueError(f"stepper = {name!r}: must be one of {', '.join(STEPPERS)}")
+    check_stepper(name, petsc_options, prefix)
     if name in PETSC_STEPPERS:
         from manybody.numerics.petsc.steppers import build_petsc_stepper
 
-        return build_petsc_stepper(name, tolerance, petsc_options, prefix)
-    if petsc_options:
-        raise ValueError(f"petsc_options = {petsc_options!r}: stepper {name!r} does not use PETSc")
+        try:
+            return build_petsc_stepper(name, tolerance, petsc_options, prefix)
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"stepper = {name!r}: {error}, or use stepper 'chebyshev', which needs neither"
+            ) from error
     return RungeKutta(tolerance) if name == "dop853" else Chebyshev(tolerance)
+
+
+def check_stepper(name: str, petsc_options: str = "", prefix: str = "redfield_") -> None:
+    """Raise ValueError for what `build_stepper` refuses on every machine."""
+    if name not in STEPPERS:
+        raise ValueError(f"stepper = {name!r}: must be one of {', '.join(STEPPERS)}")
+    if petsc_options and name not in PETSC_STEPPERS:
+        raise ValueError(f"petsc_options = {petsc_options!r}: stepper {name!r} does not use PETSc")
+    Options(petsc_options, prefix)
 
 
 def check_ranks(stepper: str, n_ranks: int) -> None:
@@ -44,8 +56,8 @@ def check_ranks(stepper: str, n_ranks: int) -> None:
 def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float]:
     """One of OPERATORS, and the part of the largest rate below which it drops entries.
 
-    drop_tolerance: in [0, 1), 0 unless the operator is assembled.  Raises TypeError,
-    ValueError, or RuntimeError when PETSc is needed and missing.
+    drop_tolerance: in [0, 1), 0 unless the operator is assembled.  Raises TypeError or
+    ValueError.
     """
     if operator not in OPERATORS:
         raise ValueError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
@@ -53,13 +65,20 @@ def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float
         raise TypeError(f"drop_tolerance = {drop_tolerance!r}: a real number is needed")
     if not 0.0 <= drop_tolerance < 1.0:
         raise ValueError(f"drop_tolerance = {drop_tolerance!r}: must be >= 0 and < 1")
-    if operator == "assembled":
-        from manybody.numerics.petsc.runtime import petsc
-
-        petsc()
-    elif drop_tolerance > 0.0:
+    if operator != "assembled" and drop_tolerance > 0.0:
         raise ValueError(
             f"drop_tolerance = {drop_tolerance:g}: operator {operator!r} has no entries to drop, "
             "'assembled' has"
         )
     return str(operator), float(drop_tolerance)
+
+
+def require_operator(operator: str) -> None:
+    """Raise RuntimeError when `operator`, one of OPERATORS, needs PETSc and there is none."""
+    if operator == "assembled":
+        try:
+            petsc()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"operator = {operator!r}: {error}, or use operator 'matrix-free'"
+            ) from error

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.numerics.protocols import Array, Stepper
-from manybody.numerics.steppers import build_stepper, check_operator
+from manybody.numerics.steppers import build_stepper, check_operator, require_operator
 from manybody.physics import arguments
 from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.certificates import Certificate
@@ -79,6 +79,7 @@ def check_setting(
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     check_operator(operator, drop_tolerance)
+    require_operator(operator)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     if initial_beta is not None:
         initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)

@@ -37,7 +37,13 @@ from manybody.study.groups import (
     together,
 )
 from manybody.study.large import compare_large
-from manybody.study.plan import Task, build_tasks, check_feasible, group_sizes
+from manybody.study.plan import (
+    Task,
+    build_tasks,
+    check_feasible,
+    check_libraries,
+    group_sizes,
+)
 from manybody.study.progress import Watch, print_header, print_rates
 from manybody.study.sample import compare_ensemble
 from manybody.study.signals import Stopped, never
@@ -96,10 +102,12 @@ def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Stu
     A used store keeps its block size and learns of new systems, sizes and samples;
     what runs is what `study` asks for.  text: the study as a user wrote it, kept beside.
     Raises ValueError on every rank, before anything is written, when the store belongs to
-    another study or cannot be written, or a size cannot fit into memory.
+    another study or cannot be written, needs libraries that are not here, or a size cannot
+    fit into memory.
     """
 
     def action() -> Study:
+        check_libraries(study)
         check_feasible(study, size_of(comm))
         store.check(study)
         extended = store.create(study, text)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from manybody.config import Point, Study
-from manybody.numerics.steppers import SERIAL_STEPPERS
+from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
 from manybody.study.forecast import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
 from manybody.study.memory import check_room, machine_bytes, ranks_here
 from manybody.study.stacks import is_large
@@ -93,3 +94,21 @@ def check_feasible(study: Study, n_ranks: int = 1) -> None:
         check_possible(study, point)
         groups, here = _on_this_machine(size, n_ranks)
         check_room(point.name, extent_of(study, point), size, groups, here)
+
+
+def check_libraries(study: Study) -> None:
+    """Raise ValueError when the study needs a PETSc or SLEPc that this machine has not.
+
+    Also for PETSc options that PETSc refuses: their names and values are its own.
+    """
+    try:
+        build_stepper(study.stepper, study.tolerance, study.petsc_options)
+        require_operator(study.operator)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    for name, library in {"steady_state": petsc, "gap": slepc}.items():
+        if name in study.observables:
+            try:
+                library()
+            except RuntimeError as error:
+                raise ValueError(f"observables: {name!r}: {error}") from error

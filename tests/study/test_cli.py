@@ -10,8 +10,12 @@ import pytest
 from tiny import TINY, assert_same_payload, payload
 
 from manybody import cli
+from manybody.parsing import builtin_studies
 from manybody.study.progress import Progress, clock
 from manybody.study.store import Store
+
+# Figures take longer than the rest.
+TABLES = '[outputs]\nformats = ["csv"]\n'
 
 
 @pytest.fixture
@@ -95,11 +99,12 @@ def test_studies_and_doctor(capsys):
 
 def test_a_petsc_stepper_through_the_command_line(study_file, tmp_path):
     pytest.importorskip("petsc4py", reason="petsc4py not installed")
-    study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "ts-rk8vr"'))
+    few = TINY.replace("samples = 5", "samples = 1").replace("[0.0, 5.0]", "5.0") + TABLES
+    study_file.write_text(few.replace("seed = 3", 'seed = 3\nstepper = "ts-rk8vr"'))
     options = ["--petsc-options", "-redfield_ts_max_reject 50", "--quiet"]
     out = [str(tmp_path / name) for name in ("a", "b")]
     assert cli.main(["run", str(study_file), "--out", out[0], *options]) == 0
-    study_file.write_text(TINY)
+    study_file.write_text(few)
     assert cli.main(["run", str(study_file), "--out", out[1], "--quiet"]) == 0
     first, second = payload(Store(out[0])), payload(Store(out[1]))
     for key, values in first.items():
@@ -116,7 +121,9 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
-def test_the_same_study_without_petsc_and_mpi(study_file, tmp_path):
+@pytest.fixture
+def without(tmp_path):
+    """A run of Python where PETSc, SLEPc and mpi4py do not import."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
         BLOCKER.format(names=["petsc4py", "slepc4py", "mpi4py"])
@@ -130,13 +137,48 @@ def test_the_same_study_without_petsc_and_mpi(study_file, tmp_path):
             env=environment, capture_output=True, text=True,
         )  # fmt: skip
 
-    done = run("run", str(study_file), "--out", str(tmp_path / "without"))
+    return run
+
+
+def test_studies_are_listed_and_judged_without_petsc(without, study_file, tmp_path):
+    listed = without("studies")
+    assert listed.returncode == 0, listed.stderr
+    assert [name for name in builtin_studies() if f"{name}: " not in listed.stdout] == []
+    needs = {
+        'observables = ["trace_distance", "gap"]': "'gap': PETSc is needed",
+        'observables = ["trace_distance", "steady_state"]': "'steady_state': PETSc is needed",
+        'operator = "assembled"': "operator = 'assembled': PETSc is needed",
+        'stepper = "ts-rk5dp"': "stepper 'chebyshev'",
+    }
+    for key, words in needs.items():
+        study_file.write_text(TINY.replace("seed = 3", f"seed = 3\n{key}"))
+        for command in (["plan"], ["run", "--out", str(tmp_path / "o")]):
+            refused = without(*command, str(study_file))
+            assert refused.returncode == 2, key
+            assert words in refused.stderr and "scripts/setup.sh" in refused.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_reading_a_study_starts_no_petsc():
+    code = (
+        "import sys; from manybody.parsing import builtin_studies, parse_study\n"
+        "from manybody.cases.kinds import has_kind\n"
+        "[parse_study(t, n) for n, t in builtin_studies().items() if not has_kind(t, n)]\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('petsc4py', 'slepc4py')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_same_study_without_petsc_and_mpi(without, study_file, tmp_path):
+    study_file.write_text(TINY + TABLES)
+    done = without("run", str(study_file), "--out", str(tmp_path / "without"))
     assert done.returncode == 0, done.stderr
     assert cli.main(["run", str(study_file), "--out", str(tmp_path / "with"), "--quiet"]) == 0
     assert_same_payload(payload(Store(tmp_path / "without")), payload(Store(tmp_path / "with")))
 
     study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "mfn-krylov"'))
-    refused = run("run", str(study_file), "--out", str(tmp_path / "petsc"))
+    refused = without("run", str(study_file), "--out", str(tmp_path / "petsc"))
     assert refused.returncode == 2
     assert "PETSc is needed" in refused.stderr and "scripts/setup.sh" in refused.stderr
     assert not (tmp_path / "petsc").exists()

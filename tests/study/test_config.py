@@ -219,7 +219,6 @@ def test_keys_that_came_later_change_no_older_store():
     assert "operator" not in study.identity()
     older = {key: value for key, value in study.to_json().items() if key != "group_size"}
     assert from_json(older) == study
-    pytest.importorskip("petsc4py", reason="petsc4py not installed")
     later = parse(GOOD.replace("seed = 3", 'seed = 3\noperator = "assembled"\ngroup_size = 2\n'
                                "drop_tolerance = 1e-3"))  # fmt: skip
     assert later.hash() != study.hash()

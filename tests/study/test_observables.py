@@ -17,6 +17,7 @@ from manybody.report.statistics import spread_of
 from manybody.report.writing import write_report
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
 from manybody.study.ensemble import prepare, run_study
+from manybody.study.plan import check_libraries
 from manybody.study.spectral import figures_of
 from manybody.study.store import Store
 
@@ -200,10 +201,10 @@ def test_without_slepc_the_study_is_refused(monkeypatch):
     def missing():
         raise RuntimeError("SLEPc is needed but slepc4py does not import")
 
-    monkeypatch.setattr("manybody.parsing.slepc", missing)
-    with pytest.raises(ValueError, match="observables = .*SLEPc is needed"):
-        parse(SPECTRAL)
-    assert parse(SPECTRAL.replace('"steady_state", "gap", ', "")).observables
+    monkeypatch.setattr("manybody.study.plan.slepc", missing)
+    with pytest.raises(ValueError, match="'gap': SLEPc is needed"):
+        check_libraries(parse(SPECTRAL))
+    check_libraries(parse(SPECTRAL.replace('"steady_state", "gap", ', "")))
 
 
 def test_spread_of_values_without_a_number():

@@ -5,7 +5,6 @@ import importlib.util
 import shlex
 import sys
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from manybody.launch import launched_ranks
 
 _INSTALL = (
     "run scripts/setup.sh, or install Debian's python3-petsc4py-complex and "
-    "python3-slepc4py-complex, or use stepper 'chebyshev', which needs neither"
+    "python3-slepc4py-complex"
 )
 
 
-def petsc() -> ModuleType:
+def petsc() -> Any:
     """petsc4py.PETSc, initialised without touching sys.argv.
 
     Raises RuntimeError when it is missing or built for real scalars.
@@ -34,20 +33,21 @@ def petsc() -> ModuleType:
             importlib.import_module("mpi4py.MPI")
         mpi = sys.modules.get("mpi4py.MPI")
         petsc4py.init([], comm=mpi.COMM_SELF if mpi is not None else None)
-        from petsc4py import PETSc
+        PETSc: Any = importlib.import_module("petsc4py.PETSc")
     except ImportError as error:
         raise RuntimeError(
             f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}"
         ) from error
-    if not np.issubdtype(PETSc.ScalarType, np.complexfloating):
+    scalar = np.dtype(PETSc.ScalarType)
+    if scalar.kind != "c":
         raise RuntimeError(
-            f"PETSc is built for {np.dtype(PETSc.ScalarType).name} scalars, complex is needed: "
+            f"PETSc is built for {scalar.name} scalars, complex is needed: "
             + _INSTALL
         )
     return PETSc
 
 
-def slepc() -> ModuleType:
+def slepc() -> Any:
     """slepc4py.SLEPc.  Raises RuntimeError when SLEPc or PETSc cannot serve."""
     petsc()
     try:
