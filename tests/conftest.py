@@ -1,6 +1,7 @@
 """Shared by all tests: where the check values are, and the cases every equation must survive."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,37 @@ import pytest
 import manybody as mb
 
 CHECKS = Path(__file__).parent / "checks"
+
+_assert_allclose = np.testing.assert_allclose
+
+
+def assert_allclose(actual, desired, rtol=1e-7, atol=0.0, **keywords):
+    """NumPy's, which must have something to compare, to a tolerance that is one."""
+    assert np.size(actual) > 0 and np.size(desired) > 0, "nothing is compared"
+    assert np.all(np.isfinite(rtol)) and np.all(np.isfinite(atol)), f"rtol {rtol}, atol {atol}"
+    _assert_allclose(actual, desired, rtol, atol, **keywords)
+
+
+np.testing.assert_allclose = assert_allclose
+
+
+# Seconds that a test of several ranks may take, on a machine twice as slow and busy.
+_LIMIT = 120
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A rank that waits for one that has failed would wait for ever, in C and with the GIL held.
+
+    faulthandler_timeout, which scripts/test.sh sets to this limit, shows where it is.
+    """
+    if item.path.parent.name != "mpi":
+        return (yield)
+    signal.alarm(_LIMIT + 10)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
 
 
 @pytest.fixture

@@ -65,7 +65,8 @@ def test_closed_forms_are_the_quadrature(density):
     edges = np.array([edge for edge in density.support if np.isfinite(edge)])
     near = edges[:, None] + np.array([-1e-13, -1e-9, 1e-9, 1e-13])
     difference = np.abs(density.shift(near) - SpectralDensity.shift(density, near))
-    assert difference.max() < 1e-12 * largest(density)
+    # The square root of a band edge turns the rounding of ω into 1e-11 for whoever forgets it.
+    assert difference.max() < 1e-14 * largest(density)
 
 
 @pytest.mark.parametrize("density", WITH_ID)

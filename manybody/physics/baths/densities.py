@@ -293,10 +293,13 @@ class SemiEllipticDensity(SpectralDensity):
 
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω), same shape as `omega`: the Hilbert transform of a semicircle."""
-        x = (np.asarray(omega, dtype=np.float64) - self.centre) / self.half_width
-        size = np.maximum(np.abs(x), 1.0)
-        outside = np.sign(x) / (size + np.sqrt(size - 1.0) * np.sqrt(size + 1.0))
-        return (0.5 * self.height * np.where(np.abs(x) <= 1.0, x, outside))[()]
+        omega = np.asarray(omega, dtype=np.float64)
+        x = (omega - self.centre) / self.half_width
+        # Next to an edge the distance from it has digits that x − 1 has not.
+        lower, upper = self.support
+        beyond = np.maximum(np.maximum(omega - upper, lower - omega), 0.0) / self.half_width
+        outside = np.sign(x) / (1.0 + beyond + np.sqrt(beyond) * np.sqrt(beyond + 2.0))
+        return (0.5 * self.height * np.where(beyond == 0.0, x, outside))[()]
 
     def shift_error(self, omega: ArrayLike) -> Real:
         """Rounding of the closed form."""

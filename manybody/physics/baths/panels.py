@@ -41,6 +41,8 @@ _AT_ONCE = 4096
 # A mismatch of neighbouring polynomials beyond this share is a step of the function.
 _STEP = 1e-6
 _ROUNDING = float(np.finfo(np.float64).eps)
+# Of a term of a transform: a logarithm, a difference, a product, the value of a series.
+_ROUNDINGS = 8.0
 
 _T, _G = leggauss(_NODES)
 _TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
@@ -90,13 +92,14 @@ class Panels:
         """Estimated error of `principal_value`, same shape as `omega`.
 
         How far it is from the value on panels half as wide, what neighbouring polynomials
-        that differ at their border leave of its logarithm, and rounding or the precision of
-        w.  0 where infinite.
+        that differ at their border leave of its logarithm, rounding of the terms that are
+        added up, and rounding or the precision of w.  0 where infinite.
         """
         omega = np.asarray(omega, dtype=np.float64)
         value = self.principal_value(omega)
         error = self._resolved * (np.abs(value) + self.scale)
-        for index in np.flatnonzero(self._fall == 0.0):
+        error += _ROUNDINGS * _ROUNDING * self._size_of_terms(omega.ravel()).reshape(omega.shape)
+        for index in np.flatnonzero(self._fall == 0.0).tolist():
             logarithm = self._border(index, omega)[1]
             reach = np.log(self._nearest[index]) - np.log(1e-20)
             error += self._mismatch[index] * np.maximum(reach - logarithm, 0.0)
@@ -302,6 +305,21 @@ class Panels:
             steps.append((distance == 0.0, self._fall[-1]))
         for here, fall in steps:
             total[here] = np.copysign(np.inf, fall)
+        return total
+
+    def _size_of_terms(self, omega: Real) -> Real:
+        """Sum of the sizes of what `_transform` adds up, of which each is rounded."""
+        total = np.zeros(omega.shape)
+        logarithm = np.abs(self._border(0, omega)[1])
+        for index in range(len(self._anchor)):
+            next_logarithm = np.abs(self._border(index + 1, omega)[1])
+            z = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            largest = np.abs(self._values[index]).max()
+            # Σ_i g_i / |z − t_i| outside, and what is below a width away about that at 1.
+            total += 2.0 * largest / np.maximum(np.abs(z), 1.0)
+            near = np.abs(z) < _FAR
+            total[near] += largest * (logarithm + next_logarithm)[near]
+            logarithm = next_logarithm
         return total
 
     def _border(self, index: int, omega: Real) -> tuple[Real, Real]:
