@@ -25,7 +25,7 @@ def equation_66(network: TwoModes) -> dict[str, Any]:
     return {
         "printed": interference(network, printed=True).real,
         "corrected": interference(network).real,
-        "reference": asymptotic_rates(network)[0][0, 1].real,
+        "reference": float(asymptotic_rates(network)[0][0, 1].real),
     }
 
 
@@ -49,11 +49,11 @@ def below_equation_80(network: TwoModes) -> dict[str, Any]:
     the exact steady state.
     """
     C = steady_moments(network, exact_propagator(network, np.zeros(0))).Z
-    first = network.delta / network.gap * C[0, 1].real
+    first = network.delta / network.gap * float(C[0, 1].real)
     return {
         "printed": first,
-        "corrected": first + network.overlap * (C[1, 1] - C[0, 0]).real,
-        "reference": to_sites(network, C)[0, 1].real,
+        "corrected": first + network.overlap * float((C[1, 1] - C[0, 0]).real),
+        "reference": float(to_sites(network, C)[0, 1].real),
     }
 
 
@@ -68,7 +68,7 @@ def equation_81(network: TwoModes) -> dict[str, Any]:
     return {
         "printed": local_energy_current(*arguments, printed=True),
         "corrected": local_energy_current(*arguments),
-        "reference": local["energy_current"],
+        "reference": float(local["energy_current"]),
     }
 
 

@@ -39,10 +39,12 @@ def real(
         allowed += f" >= {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} = {value!r}: {allowed} is needed")
-    # Compared before the conversion, which overflows for long integers.
-    if not abs(value) <= LARGEST:  # type: ignore[operator]
+    try:
+        number = float(value)
+    except OverflowError:  # a long integer
+        number = math.inf
+    if not abs(number) <= LARGEST:
         raise ValueError(f"{name} = {value!r}: must be {allowed}, at most {LARGEST:g} in size")
-    number = float(value)
     if number <= above or number < minimum:
         raise ValueError(f"{name} = {value!r}: must be {allowed}")
     return number

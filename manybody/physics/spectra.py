@@ -1,5 +1,6 @@
 """Eigensystems and the classification of their Bohr frequencies."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,7 +170,7 @@ def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:
 
 def degeneracy_tolerance(spectrum: Spectrum) -> float:
     """8 √N ε ‖H‖₂ of one sample: several times the rounding of an eigenvalue difference."""
-    return 8.0 * np.sqrt(spectrum.n_sites) * EPSILON * float(spectrum.norms[0])
+    return 8.0 * math.sqrt(spectrum.n_sites) * EPSILON * float(spectrum.norms[0])
 
 
 def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
