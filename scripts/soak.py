@@ -26,6 +26,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from launching import can_launch, environment
 
 from manybody.config import Point
 from manybody.study.files import process_is_alive
@@ -327,24 +328,6 @@ def descendants(pid):
         found += below
         level = below
     return found
-
-
-def can_launch():
-    """Whether there is a launcher and a library for several ranks."""
-    import importlib.util
-
-    return shutil.which("mpirun") is not None and importlib.util.find_spec("mpi4py") is not None
-
-
-def environment():
-    """That of the runs: one BLAS thread, and a launcher that is content with this machine."""
-    return {
-        **os.environ,
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    }
 
 
 if __name__ == "__main__":

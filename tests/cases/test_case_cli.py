@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import launching
 import pytest
 from tiny import TINY
 from tiny_cases import EXACT, THEOREM, numbers_of
@@ -150,24 +151,15 @@ def test_a_signal_finishes_the_case_at_hand_and_is_exit_code_75(
 
 
 def launch(*command):
-    # Bits depend on the BLAS kernel: the same as that of this process.
-    keep = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "OPENBLAS_CORETYPE")
-    environment = {name: os.environ[name] for name in keep if name in os.environ} | {
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "OMPI_MCA_rmaps_base_oversubscribe": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     return subprocess.run(
         ["mpirun", "-n", "2", sys.executable, "-m", "manybody", *command],
-        env=environment, capture_output=True, text=True, timeout=120,
+        env=launching.environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
 def test_two_ranks_give_the_same_files(tmp_path):
-    pytest.importorskip("mpi4py", reason="mpi4py not installed")
-    if shutil.which("mpirun") is None:
-        pytest.skip("no mpirun on PATH")
+    if not launching.can_launch():
+        pytest.skip("no mpirun on PATH, or mpi4py not installed")
     path = tmp_path / "exact.toml"
     path.write_text(EXACT)
     one, two = tmp_path / "one", tmp_path / "two"

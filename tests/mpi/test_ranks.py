@@ -130,8 +130,9 @@ def test_a_failure_on_rank_0_reaches_every_rank(comm, bath):
 def test_a_petsc_study_on_any_number_of_ranks(comm, folder, stepper):
     """PETSc starts on one rank at a time, and a rank without a sample never needs it."""
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
-    text = {"seed = 3": f'seed = 3\nstepper = "{stepper}"', "samples = 5": "samples = 1",
-            "[4, 6]": "[4]", "disorder = [0.0, 5.0]": "disorder = 5.0"}  # fmt: skip
+    text = {"seed = 3": f'seed = 3\ntolerance = 1e-7\nstepper = "{stepper}"',
+            "samples = 5": "samples = 1", "[4, 6]": "[4]", "4.0, 11.0]": "4.0]",
+            "disorder = [0.0, 5.0]": "disorder = 5.0"}  # fmt: skip
     wanted = together(comm, lambda: study(text=text))
     shared = Store(folder / "petsc")
     outcome = run_study(prepare(wanted, shared, comm), shared, comm, quiet=True)

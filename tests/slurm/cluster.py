@@ -170,6 +170,10 @@ def _start(directory: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
     key.touch(0o400)
     key.write_bytes(os.urandom(128))
     (directory / "plugstack.conf").touch()
+    # From 23.02 on slurmd ends where no cgroup file system is mounted, in a container for one,
+    # unless it is told to do without; older ones do not know the word.
+    if _slurm_version() >= (23, 2):
+        (directory / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     port, *ports = _free_ports(1 + len(NODES))
     host = NODES[0]
     nodes = "\n".join(
@@ -200,6 +204,13 @@ def _start(directory: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
         if command[0] == "munged":
             _wait_for(lambda: (directory / "munge.socket").exists(), daemons, "munged")
     _wait_for(lambda: _idle(directory), daemons, "an idle node")
+
+
+def _slurm_version() -> tuple[int, ...]:
+    said = subprocess.run(
+        ["slurmd", "-V"], env={"PATH": _PATH}, capture_output=True, text=True, timeout=60
+    ).stdout
+    return tuple(int(part) for part in said.split()[-1].split(".")[:2])
 
 
 def _idle(directory: Path) -> bool:

@@ -5,10 +5,8 @@ releases it; what a test submits is small, and still running when its signal com
 signal waits for the first of many blocks, or the start of a long one.
 """
 
-import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import launching
 import pytest
 
 from manybody.study.store import Store
@@ -29,17 +28,8 @@ from tiny import assert_same_payload, payload  # noqa: E402
 ROOT = Path(__file__).parents[2]
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
 needs_mpi = pytest.mark.skipif(
-    shutil.which("mpirun") is None or importlib.util.find_spec("mpi4py") is None,
-    reason="no mpirun on PATH, or mpi4py not installed",
+    not launching.can_launch(), reason="no mpirun on PATH, or mpi4py not installed"
 )
-# More ranks than cores: those that wait leave them to the others, and two jobs do not bind to
-# the same.
-OPEN_MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-}
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +131,7 @@ def submit(cluster, template, *arguments, options=(), log, **variables):
         "MANYBODY_ROOT": str(ROOT),
         "MANYBODY_PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
-        **OPEN_MPI,
+        **launching.OPEN_MPI,
         **variables,
     }
     said = cluster.call(
@@ -168,18 +158,10 @@ def single(cluster, folder, template, *arguments, **keywords):
 
 def manybody(*arguments, launcher=()):
     """A command of manybody outside Slurm, with the environment of the templates."""
-    dropped = ("SLURM", "OMPI_", "PMI")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    environment |= {
-        "PYTHONPATH": str(ROOT),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "OMPI_MCA_rmaps_base_oversubscribe": "1",
-        **OPEN_MPI,
-    }
     done = subprocess.run(
         [*launcher, sys.executable, "-m", "manybody", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=300,
+        env=launching.environment(PYTHONPATH=str(ROOT)),
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

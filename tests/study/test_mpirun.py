@@ -1,17 +1,18 @@
 """What only a launcher can show: exit codes and the end of a job in which one rank fails."""
 
-import os
 import shutil
 import subprocess
 import sys
 import time
 
+import launching
 import pytest
 from tiny import TINY
 
-pytest.importorskip("mpi4py", reason="mpi4py not installed")
 MPIRUN = shutil.which("mpirun")
-pytestmark = pytest.mark.skipif(MPIRUN is None, reason="no mpirun on PATH")
+pytestmark = pytest.mark.skipif(
+    not launching.can_launch(), reason="no mpirun on PATH, or mpi4py not installed"
+)
 
 FAILING = """
 import os, sys
@@ -30,17 +31,9 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def launch(n_ranks, *command, timeout=120):
-    keep = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
-    environment = {name: os.environ[name] for name in keep if name in os.environ}
-    environment |= {
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "OMPI_MCA_rmaps_base_oversubscribe": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     return subprocess.run(
         [MPIRUN, "-n", str(n_ranks), sys.executable, *command],
-        env=environment, capture_output=True, text=True, timeout=timeout,
+        env=launching.environment(), capture_output=True, text=True, timeout=timeout,
     )  # fmt: skip
 
 
