@@ -129,7 +129,9 @@ print("complex", "own" if len(foreign) < len(set(homes)) else "path", numpy.__ve
 
 interpreters() {
   local candidate path
-  for candidate in "${PYTHON:-}" python3 python /usr/bin/python3 python3.13 python3.12 python3.11; do
+  # shellcheck disable=SC2046
+  for candidate in "${PYTHON:-}" python3 python /usr/bin/python3 \
+    $(compgen -c python3. | grep -xE 'python3\.[0-9]+' | sort -ruV); do
     if path=$(command -v "$candidate" 2>/dev/null); then
       printf '%s\n' "$path"
     fi
@@ -269,9 +271,14 @@ probe_debian() {
 
 route_debian() {
   local package missing=() line
-  if ! command -v dpkg-query >/dev/null || ! /usr/bin/python3 -c \
+  if ! command -v dpkg-query >/dev/null; then
+    reason="this is no Debian: there is no dpkg-query"
+    return 1
+  fi
+  # A minimal image has none at all: python3-venv below brings it.
+  if [ -e /usr/bin/python3 ] && ! /usr/bin/python3 -c \
     'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    reason="this is no Debian with Python 3.11 or newer"
+    reason="Debian's python3 is older than 3.11"
     return 1
   fi
   for package in "${debian_packages[@]}"; do
@@ -458,8 +465,9 @@ setup_environment() {
   install_mpi4py "$route"
   versions=$(check_environment "$route" "$mpi") || die "the new environment does not work (above)"
   if [ "$route" = none ]; then
-    say "without PETSc and SLEPc the steppers ts-* and mfn-* are unavailable;" \
-      "the default Chebyshev stepper and all results are unaffected"
+    say "without PETSc and SLEPc there are no Redfield steady states, no gaps and slow modes," \
+      "no sparse level statistics, no assembled operator and no steppers ts-* and mfn-*;" \
+      "trace distances, the figure and everything else are computed all the same"
   fi
   write_stamp
   closing_lines
