@@ -62,7 +62,7 @@ case $what in
     ;;
 esac
 
-pip install -q -c "$folder/constraints" -e '.[test]'
+pip install -qq -c "$folder/constraints" -e '.[test]'
 pip list | grep -iE '^(numpy|scipy|h5py|matplotlib|threadpoolctl|pandas|xarray|pyarrow) '
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 status=0
