@@ -483,7 +483,7 @@ write_stamp() {
 # Sets the array `launcher` to a command that starts $1 ranks, after seeing it do so: an mpirun
 # of another MPI than mpi4py's starts ranks that each believe they are alone.
 find_launcher() {
-  local ranks=$1 command candidate options
+  local ranks=$1 command candidate crowded
   launcher=()
   [ "$mpi" = mpi ] || return 1
   # Open MPI refuses to start as root, which is what a container runs as, without these.
@@ -492,11 +492,15 @@ find_launcher() {
   fi
   for candidate in mpirun mpiexec ${SLURM_JOB_ID:+srun}; do
     command=$(command -v "$candidate") || continue
-    for options in "" --oversubscribe; do
-      if [ -n "$options" ] && ! "$command" --version 2>&1 | grep -qiE 'open[- ]?(mpi|rte)|prte'; then
-        continue
+    for crowded in no yes; do
+      if [ "$crowded" = yes ]; then
+        "$command" --version 2>&1 | grep -qiE 'open[- ]?(mpi|rte)|prte' || continue
+        # More ranks than cores, which then leave the cores to each other; the second in the
+        # words of Open MPI 5.
+        export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 \
+          PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
       fi
-      launcher=("$command" -n "$ranks" ${options:+"$options"})
+      launcher=("$command" -n "$ranks")
       if timeout --foreground -k 5 60 "${launcher[@]}" "$venv_python" -c \
         "from mpi4py import MPI; raise SystemExit(MPI.COMM_WORLD.size != $ranks)" \
         </dev/null >/dev/null 2>&1; then
