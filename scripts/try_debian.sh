@@ -112,7 +112,8 @@ exec chroot "$machine" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
 export PACKAGES
 PACKAGES=$(sed -n 's/^debian_packages=(\(.*\)/\1/p; /^debian_packages=/,/)/{/^debian_packages=/d; s/)//; p}' \
   "$root/scripts/setup.sh" | tr -s '\n ' ' ')
-export NETWORK="${network[*]} $([ "$who" != none ] || echo MANYBODY_PETSC=none)"
+[ "$who" != none ] || network+=(MANYBODY_PETSC=none)
+export NETWORK="${network[*]}"
 touch "$machine/.complete"
 exec unshare --mount --pid --fork --ipc --uts bash -c "$inside" inside "$machine" "$who" "$home" \
   "$clone" "${command[@]}"
