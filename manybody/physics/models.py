@@ -17,6 +17,7 @@ Seed = int | Sequence[int] | np.random.Generator
 # A Hamiltonian that a user typed or computed is Hermitian up to rounding; more
 # than this, relative to its largest entry, is a mistake and not rounding.
 HERMITICITY_TOLERANCE = 1e-12
+_DOUBLE = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,12 @@ class SingleParticleModel:
         Stored read-only, real if it has no imaginary part.
     coupled_sites: indices of the sites with a bath, in [0, N); None means all.
     name, parameters: what a report calls this model; no influence on the numbers.
+    uncertainty: ‖δH‖₂, how far the H that is meant may be from `hamiltonian`, in J; double
+        precision is understood.  None for what the numbers that came in say: 2ε‖H‖_F with ε
+        of their dtype where that is coarser than double (rounding of the entries, and of
+        short sums that made them; integers are exact), and at least ½‖H − H†‖₂, the
+        asymmetry that was forgiven.  Decides which Bohr frequencies may be equal
+        (`Clustering`), and nothing else.
 
     Raises TypeError or ValueError when the matrix is not square, not finite or
     not Hermitian to 1e-12 of its largest entry, or a site index is out of
@@ -40,10 +47,14 @@ class SingleParticleModel:
     coupled_sites: Any = None
     name: str = "single-particle"
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    uncertainty: Any = None
 
     def __post_init__(self) -> None:
-        matrix = _checked_hamiltonian(self.hamiltonian)
+        matrix, uncertainty = _checked_hamiltonian(self.hamiltonian)
         object.__setattr__(self, "hamiltonian", matrix)
+        if self.uncertainty is not None:
+            uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
+        object.__setattr__(self, "uncertainty", uncertainty)
         sites = _checked_sites(self.coupled_sites, matrix.shape[0])
         object.__setattr__(self, "coupled_sites", sites)
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -175,7 +186,8 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
 )
 
 
-def _checked_hamiltonian(value: Any) -> Any:
+def _checked_hamiltonian(value: Any) -> tuple[Any, float]:
+    """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError("hamiltonian is a masked array: fill it first")
     sparse = sp.issparse(value)
@@ -194,12 +206,18 @@ def _checked_hamiltonian(value: Any) -> Any:
     scale = float(abs(matrix).max())
     if scale > arguments.LARGEST:
         raise ValueError(f"hamiltonian contains {scale:g}: at most {arguments.LARGEST:g} in size")
-    deviation = float(abs(matrix - matrix.conj().T).max())
+    asymmetry = abs(matrix - matrix.conj().T)
+    deviation = float(asymmetry.max())
     if deviation > HERMITICITY_TOLERANCE * scale:
         raise ValueError(
             f"hamiltonian is not Hermitian: max |H - H†| = {deviation:.3g} "
             f"(allowed {HERMITICITY_TOLERANCE:g} of the largest entry, {scale:.3g})"
         )
+    # For a matrix equal to its transpose in size ‖·‖₂ <= ‖·‖₁.
+    uncertainty = 0.5 * float(asymmetry.sum(axis=0).max())
+    precision = _precision(value)
+    if precision > _DOUBLE:
+        uncertainty = max(uncertainty, 2.0 * precision * float(np.linalg.norm(entries)))
     matrix = 0.5 * (matrix + matrix.conj().T)
     if np.iscomplexobj(matrix) and not np.any((matrix.data if sparse else matrix).imag):
         matrix = matrix.real.copy()
@@ -211,7 +229,15 @@ def _checked_hamiltonian(value: Any) -> Any:
     else:
         matrix = np.ascontiguousarray(matrix)
         matrix.flags.writeable = False
-    return matrix
+    return matrix, uncertainty
+
+
+def _precision(value: Any) -> float:
+    """ε of the coarsest numbers in an array, a sparse one or nested sequences; 0 for integers."""
+    if isinstance(value, (list, tuple)):
+        return max(map(_precision, value), default=0.0)
+    kind = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+    return float(np.finfo(kind).eps) if kind.kind in "fc" else 0.0
 
 
 def _checked_sites(value: Iterable[int] | None, n_sites: int) -> NDArray[np.intp] | None:

@@ -14,6 +14,10 @@ from manybody.physics.models import SingleParticleModel
 Real = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
 
+# A separation that chance would make fewer than this many times is taken for a coincidence
+# that something has disturbed: so many simple spectra are called ambiguous by mistake.
+CHANCE = 1e-4
+
 # Verdicts of the clustering rule, in the order of their codes in the store.
 SIMPLE, STRUCTURAL, AMBIGUOUS = "simple", "structural", "ambiguous"
 VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS)
@@ -28,12 +32,15 @@ class Spectrum:
     vectors: (samples, N, N), V[s, a, k] = ⟨a|k⟩, real for real H.
     norms: (samples,) ‖H‖₂ with its offset: what rounding is relative to.
     coupled: (N,) True where a bath is attached.
+    uncertainties: (samples,) ‖δH‖₂ that the data leave open beyond double precision, see
+        `SingleParticleModel`; None for none.
     """
 
     energies: Real
     vectors: NDArray[Any]
     norms: Real
     coupled: NDArray[np.bool_]
+    uncertainties: Real | None = None
 
     @property
     def n_samples(self) -> int:
@@ -77,8 +84,9 @@ class Spectrum:
 
     def select(self, samples: NDArray[np.intp] | slice) -> "Spectrum":
         """The stack of some samples, in the given order; what was derived is not lost."""
+        open_ = None if self.uncertainties is None else self.uncertainties[samples]
         chosen = Spectrum(
-            self.energies[samples], self.vectors[samples], self.norms[samples], self.coupled
+            self.energies[samples], self.vectors[samples], self.norms[samples], self.coupled, open_
         )
         carry_cached(self, chosen, samples)
         return chosen
@@ -120,7 +128,8 @@ def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
     # One by one: the bits of a sample must not depend on its stack.
     systems = [_diagonalise(model.dense_hamiltonian()) for model in models]
     energies, vectors, norms = (np.stack(parts) for parts in zip(*systems))
-    return Spectrum(energies, vectors, norms, first.coupled)
+    uncertainties = np.array([model.uncertainty for model in models])
+    return Spectrum(energies, vectors, norms, first.coupled, uncertainties)
 
 
 def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real]:
@@ -134,27 +143,45 @@ def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real]:
 
 @dataclass(frozen=True)
 class Clustering:
-    """Which Bohr frequencies of one sample coincide (PHYSICS.md section 4).
+    """Which Bohr frequencies of one sample coincide (PHYSICS.md sections 4 and 12).
 
     verdict: "simple" (no two frequencies with weight coincide: the closed form
     of the Davies equation is exact), "structural" (coincidences by symmetry:
-    Bohr blocks), "ambiguous" (coincidences that rounding, chance and symmetry
-    could each explain: both answers are wanted).
+    Bohr blocks), "ambiguous" (coincidences that rounding, the precision of the data,
+    chance and symmetry could each explain: both answers are wanted).
+
+    Frequencies within `tolerance` of a neighbour differ by rounding alone.  Two further
+    apart are undecided, and the verdict ambiguous, when their separation is
+      * within 4‖δH‖₂, what the data leave open: to first order δH moves a level by at most
+        ‖δH‖₂ and the distance of two differences of levels by four times that.  ‖δH‖₂ is
+        the `uncertainty` of the model: the precision of the numbers that H came in, and the
+        half of the asymmetry that was forgiven;
+      * or so small that chance makes n̂(s) = s ∫ρ(ω)²dω < 1e-4 as small, ρ the density of
+        distinct frequencies.  Without level repulsion the smallest separation of a random
+        spectrum lies there with probability 1e-4, with it less often: this is the share of
+        false alarms.  H may well be known better; then its two levels of structure, one
+        some 1e5 times finer than the other, are there by intention, and both answers stand.
+
     tolerance: frequencies closer than this count as equal.
-    merging_tolerance: the same, but for ambiguous spectra the next scale on which
-        the number of coincidences is stable: what the second answer merges.
+    merging_tolerance: the same, but for ambiguous spectra the first scale that holds all
+        undecided separations and on which the number of coincidences is stable: what the
+        second answer merges.
+    answers: what to merge for every answer that the Davies equation has, None for nothing:
+        of two the first keeps what is undecided apart, the second merges it.
     merged_neighbours: number n of neighbouring frequencies closer than tolerance.
     expected_by_chance: the number n̂ of such neighbours without level repulsion.
     merged_at_hundredfold: n at 100 times the tolerance.
     widest_cluster: extent of the widest cluster, in energy.
     smallest_separation: smallest distance of two frequencies kept apart.
-    level_conditioning: ε ‖H‖₂ / smallest spacing of levels kept apart, about how
-        far the rounding of H turns eigenvectors, and with them the Davies equation.
+    level_conditioning: ε ‖H‖₂, or ‖δH‖₂ where it is larger, / smallest spacing of levels
+        kept apart, about how far the rounding of H turns eigenvectors, and with them the
+        Davies equation.
     """
 
     verdict: str
     tolerance: float
     merging_tolerance: float
+    answers: tuple[float | None, ...]
     merged_neighbours: int
     expected_by_chance: float
     merged_at_hundredfold: int
@@ -162,10 +189,33 @@ class Clustering:
     smallest_separation: float
     level_conditioning: float
 
+    def undecided(self, what: str = "Bohr frequencies") -> str:
+        """What cannot be decided, for the sentences of warnings."""
+        words = []
+        if self.merged_neighbours:
+            words.append(
+                f"{self.merged_neighbours} neighbouring {what} lie within {self.tolerance:.1e}"
+            )
+        if np.isfinite(self.smallest_separation):
+            words.append(f"the nearest {what} kept apart differ by {self.smallest_separation:.1e}")
+        return (
+            f"{' and '.join(words)}: by the precision of the Hamiltonian, chance or symmetry it "
+            "cannot be decided whether they are equal"
+        )
+
 
 def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:
     """Apply the clustering rule to every sample of a stack."""
     return [_cluster(spectrum.sample(index)) for index in range(spectrum.n_samples)]
+
+
+def cluster_levels(spectrum: Spectrum) -> Clustering:
+    """The same rule for the levels of one sample, of which δH moves two apart by 2‖δH‖₂.
+
+    For equations in which no other coincidences count (SNM eq. (11)).
+    """
+    energies = spectrum.energies[0]
+    return _judge(energies, spectrum, 2.0 * _uncertainty(spectrum))
 
 
 def degeneracy_tolerance(spectrum: Spectrum) -> float:
@@ -178,24 +228,31 @@ def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
     return np.concatenate([[0], np.cumsum(np.diff(values) > tolerance)])
 
 
+def _uncertainty(spectrum: Spectrum) -> float:
+    return 0.0 if spectrum.uncertainties is None else float(spectrum.uncertainties[0])
+
+
 def _cluster(spectrum: Spectrum) -> Clustering:
     n = spectrum.n_sites
-    energies = spectrum.energies[0]
-    tolerance = degeneracy_tolerance(spectrum)
-    spacings = np.diff(energies)
-    spacings = spacings[spacings > tolerance]
-    conditioning = EPSILON * float(spectrum.norms[0] / spacings.min()) if spacings.size else 0.0
     upper = np.triu_indices(n, k=1)
     # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.
     has_weight = spectrum.weights[0][upper] > n * (8.0 * EPSILON) ** 2
     # The N diagonal frequencies are exactly zero and part of the closed form;
     # one zero stands for them so that a degenerate level is seen to join it.
     omega = np.sort(np.concatenate([[0.0], spectrum.bohr_frequencies[0][upper][has_weight]]))
+    return _judge(omega, spectrum, 4.0 * _uncertainty(spectrum))
+
+
+def _judge(omega: Real, spectrum: Spectrum, uncertainty: float) -> Clustering:
+    """The rule for ascending frequencies whose separations the data leave open by so much."""
+    tolerance = degeneracy_tolerance(spectrum)
+    conditioning = _level_conditioning(spectrum, tolerance)
     gaps = np.diff(omega)
     if gaps.size == 0:
-        return Clustering(SIMPLE, tolerance, tolerance, 0, 0.0, 0, 0.0, np.inf, conditioning)
-    merged = int(np.count_nonzero(gaps <= tolerance))
-    merged_wide = int(np.count_nonzero(gaps <= 100.0 * tolerance))
+        return Clustering(
+            SIMPLE, tolerance, tolerance, (None,), 0, 0.0, 0, 0.0, np.inf, conditioning
+        )
+    merged, merged_wide = _count(gaps, tolerance), _count(gaps, 100.0 * tolerance)
     kept = gaps[gaps > tolerance]
     smallest = float(kept.min()) if kept.size else np.inf
     chance = tolerance * _squared_density(omega)
@@ -203,25 +260,52 @@ def _cluster(spectrum: Spectrum) -> Clustering:
     starts = np.flatnonzero(np.diff(labels, prepend=-1))
     ends = np.append(starts[1:], omega.size) - 1
     widest = float(np.max(omega[ends] - omega[starts]))
-    if merged == 0:
-        verdict = SIMPLE
-    elif merged > 10.0 * chance and merged_wide == merged and widest <= 3.0 * tolerance:
-        verdict = STRUCTURAL
-    else:
+    # What coincides is one frequency, or a symmetry would pass for a crowd.
+    density = _squared_density(omega[starts])
+    limit = max(uncertainty, CHANCE / density if density > 0.0 else 0.0)
+    undecided = kept[kept <= limit]
+    by_symmetry = merged > 10.0 * chance and widest <= 3.0 * tolerance
+    explained = merged == 0 or (by_symmetry and merged_wide == merged)
+    if undecided.size or not explained:
         verdict = AMBIGUOUS
-    merging = _next_plateau(gaps, tolerance) if verdict == AMBIGUOUS else tolerance
+        # Coincidences that stand alone are none of the undecided ones.
+        alone = merged > 0 and by_symmetry and _count(gaps, 10.0 * tolerance) == merged
+        first = float(undecided.max(initial=0.0)) + tolerance
+        merging = _next_plateau(gaps, first if explained else max(first, 10.0 * tolerance), density)
+        answers: tuple[float | None, ...] = (tolerance if alone else None, merging)
+    else:
+        verdict, merging = STRUCTURAL if merged else SIMPLE, tolerance
+        answers = (tolerance if merged else None,)
     return Clustering(
-        verdict, tolerance, merging, merged, chance, merged_wide, widest, smallest, conditioning
-    )
+        verdict, tolerance, merging, answers, merged, chance, merged_wide, widest, smallest,
+        conditioning,
+    )  # fmt: skip
 
 
-def _next_plateau(gaps: Real, tolerance: float) -> float:
-    """Smallest 10^k tolerance, k >= 1, that merges what a hundred times it merges."""
-    for k in range(1, 9):
-        wide = 10.0**k * tolerance
-        if np.count_nonzero(gaps <= wide) == np.count_nonzero(gaps <= 100.0 * wide):
+def _level_conditioning(spectrum: Spectrum, tolerance: float) -> float:
+    spacings = np.diff(spectrum.energies[0])
+    spacings = spacings[spacings > tolerance]
+    if not spacings.size:
+        return 0.0
+    known = max(EPSILON * float(spectrum.norms[0]), _uncertainty(spectrum))
+    return float(known / spacings.min())
+
+
+def _count(gaps: Real, tolerance: float) -> int:
+    return int(np.count_nonzero(gaps <= tolerance))
+
+
+def _next_plateau(gaps: Real, first: float, density: float) -> float:
+    """Smallest 10^k first, k >= 0, that merges what a hundred times it merges.
+
+    But for ten times what chance adds, 100 · 10^k first · density.
+    """
+    for k in range(9):
+        wide = 10.0**k * first
+        added = _count(gaps, 100.0 * wide) - _count(gaps, wide)
+        if added <= 10.0 * (100.0 * wide * density):
             return wide
-    return 10.0**8 * tolerance
+    return 10.0**8 * first
 
 
 def _squared_density(omega: Real) -> float:

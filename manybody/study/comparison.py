@@ -92,7 +92,7 @@ def model_digest(model: SingleParticleModel) -> str:
     matrix = model.hamiltonian
     parts = (matrix.data, matrix.indices, matrix.indptr) if sp.issparse(matrix) else (matrix,)
     digest = hashlib.sha256()
-    for part in (*parts, model.coupled):
+    for part in (*parts, model.coupled, np.float64(model.uncertainty)):
         digest.update(np.ascontiguousarray(part).tobytes())
     return f"{model.n_sites} {digest.hexdigest()}"
 
@@ -125,11 +125,12 @@ def certify(clustering: Clustering, **measured: Any) -> Certificate:
 def ambiguity_warning(certificate: Certificate) -> str:
     """What to say of a spectrum that leaves Davies undetermined."""
     return (
-        f"{certificate.merged_neighbours} neighbouring Bohr frequencies nearly coincide "
+        f"{certificate.merged_neighbours} neighbouring Bohr frequencies coincide to rounding "
         f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
-        f"{certificate.cluster_width:.1e}, nearest of the others "
-        f"{certificate.smallest_separation:.1e}): whether they are equal cannot be decided, and "
-        "the Davies equation depends on it.  trace_distance keeps them apart, "
+        f"{certificate.cluster_width:.1e}), and the nearest of the others differ by "
+        f"{certificate.smallest_separation:.1e}: by the precision of the Hamiltonian, chance or "
+        "symmetry it cannot be decided which are equal, and the Davies equation depends on it.  "
+        "trace_distance keeps them apart, "
         "trace_distance_merged merges them; they differ by up to "
         f"{certificate.secular_ambiguity:.1e}"
     )

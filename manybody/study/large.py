@@ -23,7 +23,6 @@ from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
-    AMBIGUOUS,
     EPSILON,
     SIMPLE,
     Clustering,
@@ -118,15 +117,15 @@ def _share(
     def shared(name: str) -> NDArray[Any]:
         return memory.share(built.pop(name, None))
 
-    def diagonalise() -> tuple[Real, NDArray[np.bool_]]:
+    def diagonalise() -> tuple[Real, NDArray[np.bool_], Real | None]:
         assert model is not None
         spectrum = build_spectrum([model])
         built.update(energies=spectrum.energies, vectors=spectrum.vectors)
-        return spectrum.norms, spectrum.coupled
+        return spectrum.norms, spectrum.coupled, spectrum.uncertainties
 
-    norms, coupled = together(comm, diagonalise)
+    norms, coupled, uncertainties = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
-    first = Spectrum(energies, vectors, norms, coupled)
+    first = Spectrum(energies, vectors, norms, coupled, uncertainties)
 
     def classify() -> tuple[Clustering, float]:
         built["rates"] = build_redfield(first, bath, lamb_shift).rates
@@ -160,12 +159,10 @@ def _share(
     give_cached(generator, **facts)
 
     def secular() -> dict[str, DaviesGenerator]:
-        davies = {"davies": build_davies(spectrum, bath, lamb_shift, None, generator)}
-        if not is_simple:
-            merging = clustering.merging_tolerance
-            name = "davies merged" if clustering.verdict == AMBIGUOUS else "davies"
-            davies[name] = build_davies(spectrum, bath, lamb_shift, merging, generator)
-        return davies
+        return {
+            name: build_davies(spectrum, bath, lamb_shift, merging, generator)
+            for name, merging in zip(("davies", "davies merged"), clustering.answers)
+        }
 
     davies = on_every_rank(comm, secular)
     return _Sample(generator, davies, clustering, kms_residual)

@@ -20,7 +20,6 @@ from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,
-    STRUCTURAL,
     Clustering,
     build_spectrum,
     cluster_bohr_frequencies,
@@ -147,7 +146,7 @@ def _compare_alike(
     ]
     equations: dict[str, Equation] = {"redfield": redfield, "davies": DaviesEquation(davies)}
     if clusterings[0].verdict == AMBIGUOUS:
-        merging = clusterings[0].merging_tolerance
+        merging = clusterings[0].answers[1]
         merged = build_davies(spectrum, bath, setting.lamb_shift, merging, generator)
         equations["davies merged"] = DaviesEquation([merged])
 
@@ -201,9 +200,8 @@ def _compare_alike(
 def _davies(
     redfield: RedfieldGenerator, setting: Setting, clustering: Clustering
 ) -> DaviesGenerator:
-    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
     bath, lamb_shift = setting.bath, setting.lamb_shift
-    return build_davies(redfield.spectrum, bath, lamb_shift, merging, redfield)
+    return build_davies(redfield.spectrum, bath, lamb_shift, clustering.answers[0], redfield)
 
 
 class _Observations:

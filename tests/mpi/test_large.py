@@ -1,5 +1,7 @@
 """One sample on the ranks that share it: run serially and under mpirun on 1, 2 and 3 ranks."""
 
+import warnings
+
 import numpy as np
 import oracles
 import pytest
@@ -74,6 +76,27 @@ def test_shared_and_alone(comm, bath, kind, lamb_shift, operator):
         alone.certificate.stepper_error, rel=1e-6
     )
     assert shared.certificate.applications == alone.certificate.applications
+
+
+@pytest.mark.parametrize("operator", mb.OPERATORS)
+@pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
+def test_undecided_frequencies_on_several_ranks(comm, bath, lamb_shift, operator):
+    """What single precision leaves open is open on every rank, with the same two answers."""
+    needs_petsc(operator)
+    ring = oracles.ring_hamiltonian(5) * np.exp(0.1j * np.subtract.outer(range(5), range(5)))
+    ring[1, 1] = 1e-8
+    model = mb.SingleParticleModel(ring.astype(np.complex64), [0, 1, 3])
+    arguments = {"initial_site": 1, "lamb_shift": lamb_shift, "keep_states": True}
+    with pytest.warns(UserWarning, match="cannot be decided"):
+        alone = mb.compare(model, bath, TIMES, **arguments)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        shared = mb.compare(model, bath, TIMES, **arguments, comm=comm, operator=operator)
+    assert len(caught) == (comm.rank == 0)
+    assert_same(shared, alone, comm)
+    merged = shared.trace_distance_merged
+    np.testing.assert_allclose(merged, alone.trace_distance_merged, atol=1e-12)
+    assert np.abs(merged - shared.trace_distance).max() > 1e-3
 
 
 @pytest.mark.parametrize("operator", mb.OPERATORS)

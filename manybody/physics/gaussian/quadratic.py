@@ -53,6 +53,7 @@ class QuadraticModel:
         Stored read-only, real if it has no imaginary part.
     contacts: any number of `Contact`, several on one site allowed; none: closed system.
     statistics: "fermion" or "boson", of the system and of every reservoir.
+    uncertainty: ‖δH‖₂ in J, see `SingleParticleModel`.
 
     Raises TypeError or ValueError; for bosons also when a chemical potential is not
     below the lowest level of h, or above the lower edge of its reservoir.
@@ -61,11 +62,13 @@ class QuadraticModel:
     hamiltonian: Any
     contacts: tuple[Contact, ...] = ()
     statistics: str = FERMION
+    uncertainty: Any = None
 
     def __post_init__(self) -> None:
         # One set of checks for all Hamiltonians.
-        matrix = SingleParticleModel(self.hamiltonian).hamiltonian
-        object.__setattr__(self, "hamiltonian", matrix)
+        checked = SingleParticleModel(self.hamiltonian, uncertainty=self.uncertainty)
+        object.__setattr__(self, "hamiltonian", checked.hamiltonian)
+        object.__setattr__(self, "uncertainty", checked.uncertainty)
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
         for contact in self.contacts:
             if contact.site >= self.n_sites:
@@ -110,7 +113,9 @@ def from_single_particle(
     contacts = tuple(
         Contact(int(site), reservoir, strength) for site in np.flatnonzero(model.coupled)
     )
-    return QuadraticModel(model.hamiltonian, contacts, reservoir.statistics)
+    return QuadraticModel(
+        model.hamiltonian, contacts, reservoir.statistics, uncertainty=model.uncertainty
+    )
 
 
 def checked_contacts(value: Any, statistics: str) -> tuple[Contact, ...]:
