@@ -12,7 +12,8 @@ from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.davies import build_davies
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import build_redfield
-from manybody.physics.spectra import AMBIGUOUS, SIMPLE, build_spectrum, cluster_bohr_frequencies
+from manybody.physics.spectra import AMBIGUOUS, build_spectrum, cluster_bohr_frequencies
+from manybody.physics.undecided import MERGED, checked, warn_undecided
 from manybody.physics.vectorise import column_order_to_row_major
 
 # One dense array of 16 N⁴ bytes: 4.3 GB here, and as much again for Redfield rows.
@@ -20,10 +21,16 @@ MAX_SITES = 128
 
 
 class Liouvillian:
-    """A generator L with dρ/dt = L[ρ], on the row-major vec of ρ (index a N + b)."""
+    """A generator L with dρ/dt = L[ρ], on the row-major vec of ρ (index a N + b).
 
-    def __init__(self, n_sites: int, build: Callable[[], Any]) -> None:
-        self.n_sites = n_sites
+    clustering: of Davies up to 128 sites "simple", "structural" or "ambiguous" (PHYSICS.md
+    section 4), else None.
+    """
+
+    def __init__(
+        self, n_sites: int, build: Callable[[], Any], clustering: str | None = None
+    ) -> None:
+        self.n_sites, self.clustering = n_sites, clustering
         self._build = build
 
     @property
@@ -56,28 +63,35 @@ def redfield_liouvillian(
 
 
 def davies_liouvillian(
-    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False
+    model: SingleParticleModel,
+    bath: Bath,
+    lamb_shift: bool = False,
+    undecided: str | None = None,
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
-    Raises ValueError when it cannot be decided which Bohr frequencies coincide.
+    undecided: what to do with Bohr frequencies of which it cannot be decided whether they
+    coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
     _check(model, bath, lamb_shift)
+    checked(undecided)
+    if model.n_sites > MAX_SITES:
+        return Liouvillian(model.n_sites, _refused)
+    spectrum = build_spectrum([model])
+    clustering = cluster_bohr_frequencies(spectrum)[0]
+    if clustering.verdict == AMBIGUOUS and undecided is None:
+        warn_undecided(clustering.undecided())
+    merging = clustering.answers[-1 if undecided == MERGED else 0]
 
     def build() -> NDArray[np.complex128]:
-        spectrum = build_spectrum([model])
-        clustering = cluster_bohr_frequencies(spectrum)[0]
-        if clustering.verdict == AMBIGUOUS:
-            raise ValueError(
-                f"{clustering.merged_neighbours} Bohr frequencies lie within "
-                f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
-                "the Davies generator is not determined"
-            )
-        merging = None if clustering.verdict == SIMPLE else clustering.merging_tolerance
         return build_davies(spectrum, bath, lamb_shift, merging).toarray()
 
-    return Liouvillian(model.n_sites, build)
+    return Liouvillian(model.n_sites, build, clustering.verdict)
+
+
+def _refused() -> NDArray[np.complex128]:
+    raise AssertionError("`toarray` refuses so many sites itself")
 
 
 def _check(model: object, bath: object, lamb_shift: object) -> None:

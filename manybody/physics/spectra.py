@@ -271,7 +271,8 @@ def _judge(omega: Real, spectrum: Spectrum, uncertainty: float) -> Clustering:
         # Coincidences that stand alone are none of the undecided ones.
         alone = merged > 0 and by_symmetry and _count(gaps, 10.0 * tolerance) == merged
         first = float(undecided.max(initial=0.0)) + tolerance
-        merging = _next_plateau(gaps, first if explained else max(first, 10.0 * tolerance), density)
+        first = first if explained else max(first, 10.0 * tolerance)
+        merging = _next_plateau(gaps, first, density)
         answers: tuple[float | None, ...] = (tolerance if alone else None, merging)
     else:
         verdict, merging = STRUCTURAL if merged else SIMPLE, tolerance

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.models import HERMITICITY_TOLERANCE
-from manybody.physics.spectra import Spectrum, degeneracy_tolerance, linked
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    EPSILON,
+    SIMPLE,
+    STRUCTURAL,
+    Clustering,
+    Spectrum,
+    cluster_levels,
+    linked,
+)
+from manybody.physics.undecided import MERGED, checked, warn_undecided
 from manybody.products import product
 
 Real = NDArray[np.float64]
@@ -33,11 +43,13 @@ class CorrelationGenerator:
     equation: "redfield", "davies" or "local".
     energies: (N,) ω_n, ascending, in J; vectors: (N, N) V_qn = ⟨q|n⟩.
     levels: (N,) index of the level a mode belongs to; modes of one level are degenerate.
-    tolerance: in J; levels closer than this are one, rates below it count as zero.
+    tolerance: in J; levels closer than this are one.
     damping, filling: (N, N) V†(R − ih)V and V†FV, in J; real without Lamb shift for real h.
     sites: (n_contacts,) site q of each contact.
     damping_rows, filling_rows: (n_contacts, N) what contact c adds to row q of (R − ih)V
         and of FV before the Davies equation drops terms between levels.
+    clustering: verdict on the levels, "simple", "structural" or "ambiguous" where it cannot
+        be decided whether some that a contact joins are equal (`cluster_levels`).
     """
 
     equation: str
@@ -50,6 +62,7 @@ class CorrelationGenerator:
     sites: NDArray[np.intp]
     damping_rows: NDArray[Any]
     filling_rows: NDArray[Any]
+    clustering: str = SIMPLE
 
     @property
     def n_sites(self) -> int:
@@ -93,7 +106,11 @@ class Currents:
 
 
 def build_generator(
-    model: QuadraticModel, equation: str, lamb_shift: bool = False, clustering: bool = True
+    model: QuadraticModel,
+    equation: str,
+    lamb_shift: bool = False,
+    clustering: bool = True,
+    undecided: str | None = None,
 ) -> CorrelationGenerator:
     """R and F of one equation.
 
@@ -105,10 +122,13 @@ def build_generator(
 
     lamb_shift: with Δ and Δ^f or without.  clustering: False takes every mode as a level of
     its own; wrong where modes are degenerate, a negative test of the Davies equation.
+    undecided: what Davies does with levels of which it cannot be decided whether they are
+    equal: "apart" or "merged", which takes one energy for them; None keeps them apart with a
+    warning.
 
     Raises TypeError or ValueError, also when a reservoir returns a number that is not finite.
     """
-    return build_generators(model, (equation,), lamb_shift, clustering)[0]
+    return build_generators(model, (equation,), lamb_shift, clustering, undecided)[0]
 
 
 def build_generators(
@@ -116,28 +136,76 @@ def build_generators(
     equations: Iterable[str],
     lamb_shift: bool = False,
     clustering: bool = True,
+    undecided: str | None = None,
 ) -> list[CorrelationGenerator]:
     """`build_generator` for several equations, h diagonalised once."""
     arguments.instance("model", model, QuadraticModel)
     names = [arguments.choice("equation", equation, EQUATIONS) for equation in equations]
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.boolean("clustering", clustering)
+    checked(undecided)
     # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
     energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
     norm = np.abs(energies[[0, -1]]).max(keepdims=True)
-    spectrum = Spectrum(energies[None], np.ascontiguousarray(vectors)[None], norm, model.coupled)
-    return [_assemble(model, spectrum, name, lamb_shift, clustering) for name in names]
+    spectrum = Spectrum(
+        energies[None],
+        np.ascontiguousarray(vectors)[None],
+        norm,
+        model.coupled,
+        np.array([model.uncertainty]),
+    )
+    found = cluster_levels(spectrum)
+    levels = linked(energies, found.tolerance) if clustering else np.arange(len(energies))
+    verdict = STRUCTURAL if found.merged_neighbours else SIMPLE
+    if clustering and found.verdict == AMBIGUOUS:
+        merged = linked(energies, found.merging_tolerance)
+        if _answers_differ(model, spectrum, levels, merged, lamb_shift):
+            verdict = AMBIGUOUS
+            if undecided is None and DAVIES in names:
+                warn_undecided(found.undecided("levels"))
+            levels = merged if undecided == MERGED else levels
+    return [_assemble(model, spectrum, name, lamb_shift, levels, found, verdict) for name in names]
+
+
+def _answers_differ(
+    model: QuadraticModel,
+    spectrum: Spectrum,
+    apart: NDArray[np.intp],
+    merged: NDArray[np.intp],
+    lamb_shift: bool,
+) -> bool:
+    """Whether contacts join modes of one level that are of two when levels are kept apart.
+
+    Equal contacts on all sites do not: V†V = 1 has no such elements but for rounding.
+    """
+    energies, vectors = spectrum.energies[0], spectrum.vectors[0]
+    rows = _contact_rows(model, vectors, energies, DAVIES, lamb_shift)
+    split = apart[:, None] != apart
+    for part in rows:
+        joined = np.abs(_within_levels(vectors[model.sites], part, merged))
+        between = joined[split].max(initial=0.0)
+        if between > 64.0 * EPSILON * joined.diagonal().max(initial=0.0):
+            return True
+    return False
 
 
 def _assemble(
-    model: QuadraticModel, spectrum: Spectrum, equation: str, lamb_shift: bool, clustering: bool
+    model: QuadraticModel,
+    spectrum: Spectrum,
+    equation: str,
+    lamb_shift: bool,
+    levels: NDArray[np.intp],
+    found: Clustering,
+    verdict: str,
 ) -> CorrelationGenerator:
     energies, vectors, sites = spectrum.energies[0], spectrum.vectors[0], model.sites
-    tolerance = degeneracy_tolerance(spectrum)
-    levels = linked(energies, tolerance) if clustering else np.arange(len(energies))
+    tolerance = found.tolerance
     if equation == DAVIES:
         # One frequency a level, or its part of R would not be γ/2 + iη with Hermitian γ and η.
         frequencies = (np.bincount(levels, energies) / np.bincount(levels))[levels]
+        if levels[-1] < linked(energies, tolerance)[-1]:
+            # Merged beyond rounding: what is equal does not turn against itself.
+            energies = frequencies
     else:
         frequencies = energies
     damping_rows, filling_rows = _contact_rows(model, vectors, frequencies, equation, lamb_shift)
@@ -153,6 +221,7 @@ def _assemble(
         sites,
         damping_rows,
         filling_rows,
+        verdict,
     )
 
 

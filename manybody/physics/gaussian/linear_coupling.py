@@ -19,15 +19,18 @@ def correlation_dynamics(
     times: Iterable[float],
     equation: str = REDFIELD,
     lamb_shift: bool = False,
+    undecided: str | None = None,
 ) -> Complex:
     """(T, N, N) C_qp(t) = ⟨a_p† a_q⟩ at ascending times >= 0 in 1/J; SNM eqs. (10) and (11).
 
     initial: (N, N) Hermitian C(0); equation: "redfield", "davies" or "local"; lamb_shift:
-    with Δ and Δ^f or without.  All times are held at once; `relaxation.propagate` gives one
+    with Δ and Δ^f or without; undecided: what Davies does with levels of which it cannot be
+    decided whether they are equal, "apart" or "merged", None for apart with a warning.  All times are held at once; `relaxation.propagate` gives one
     after the other.  Raises TypeError or ValueError.
     """
     instants = arguments.ascending_times("times", times)
-    relaxed = build_relaxation(build_generator(model, equation, lamb_shift))
+    generator = build_generator(model, equation, lamb_shift, undecided=undecided)
+    relaxed = build_relaxation(generator)
     return np.stack(list(relaxation.propagate(relaxed, initial, instants)))
 
 
@@ -36,12 +39,14 @@ def steady_correlations(
     equation: str = REDFIELD,
     lamb_shift: bool = False,
     initial: NDArray[Any] | None = None,
+    undecided: str | None = None,
 ) -> SteadyCorrelations:
     """What C becomes in the long run, RC + CR† = F + F†; SNM eqs. (10) and (11).
 
-    equation, lamb_shift: as above; initial: (N, N), needed where modes are undamped, and the
+    equation, lamb_shift, undecided: as above; initial: (N, N), needed where modes are undamped, and the
     result is then the average over time.  Raises TypeError or ValueError, also when modes
     grow or are filled without end.
     """
-    relaxed = build_relaxation(build_generator(model, equation, lamb_shift))
+    generator = build_generator(model, equation, lamb_shift, undecided=undecided)
+    relaxed = build_relaxation(generator)
     return relaxation.steady_correlations(relaxed, initial)

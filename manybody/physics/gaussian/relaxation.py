@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
+    DAVIES,
     Complex,
     CorrelationGenerator,
     Real,
@@ -26,7 +27,7 @@ from manybody.physics.gaussian.correlations import (
     degenerate,
     multiply,
 )
-from manybody.physics.spectra import EPSILON, linked
+from manybody.physics.spectra import EPSILON, SIMPLE, linked
 
 # Errors of C grow with the square of an eigenvalue's condition number: 2e-12 at most.
 _WORST_CONDITION = 100.0
@@ -43,7 +44,8 @@ class Relaxation:
     right, left: (N, N) V W and W⁻¹V†, columns and rows in the site basis; None where R is not
         diagonalisable to rounding, and `condition` tells.
     condition: the largest condition number of an eigenvalue, 1 for normal R.
-    tolerance: in J, real parts of rates below it are zero to rounding.
+    tolerances: (N,) in J, below which the real part of each rate is zero to rounding: set by
+        what the contacts do to the mode, never by the energies.
     """
 
     generator: CorrelationGenerator
@@ -51,17 +53,22 @@ class Relaxation:
     right: Complex | None
     left: Complex | None
     condition: float
-    tolerance: float
+    tolerances: Real
 
     @property
     def n_undamped(self) -> int:
         """Number of modes whose occupation never decays: dark, or out of reach of all bands."""
-        return int(np.count_nonzero(np.abs(self.rates.real) <= self.tolerance))
+        return int(np.count_nonzero(self.undamped))
 
     @property
     def n_growing(self) -> int:
         """Number of modes that grow without bound, which Davies and local ones never do."""
-        return int(np.count_nonzero(self.rates.real < -self.tolerance))
+        return int(np.count_nonzero(self.rates.real < -self.tolerances))
+
+    @property
+    def undamped(self) -> NDArray[np.bool_]:
+        """(N,) whether a mode never decays."""
+        return np.asarray(np.abs(self.rates.real) <= self.tolerances)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +77,15 @@ class SteadyCorrelations:
 
     matrix: (N, N) stationary C; with undamped modes its time average from a given start.
     n_undamped: number of modes that keep their occupation.
-    residual: largest |element| of dC/dt, in J; up to `tolerance` of the relaxation where it
-        has undamped modes, rounding otherwise.
+    residual: largest |element| of dC/dt in the modes of h, in J; up to the tolerances of the
+        relaxation where it has undamped modes, rounding otherwise.
+    clustering: verdict on the levels, see `CorrelationGenerator`.
     """
 
     matrix: Complex
     n_undamped: int
     residual: float
+    clustering: str = SIMPLE
 
 
 def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
@@ -85,15 +94,16 @@ def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
     Of degenerate modes those that no contact sees are turned away first: they are exactly
     undamped, and a diagonalisation of the whole would mix them with the others.
     """
-    turned, damping, energies = _bright_modes(generator)
+    turned, seen, damping, energies = _bright_modes(generator)
     n = generator.n_sites
-    size = np.abs(damping)
-    largest = float(size.max())
-    # Entries that are rounding of a sum Σ_c V*_cm V_cn g of the order of the largest.
-    connected = csr_array(size > 64.0 * EPSILON * largest)
+    # Entries that are rounding of a sum Σ_c V*_cm V_cn g between modes damped at such rates.
+    damped = np.sqrt(seen)
+    connected = csr_array(np.abs(damping) > 64.0 * EPSILON * damped[:, None] * damped)
     n_blocks, labels = connected_components(connected, directed=False)
-    rates = 1j * energies.astype(np.complex128) + np.diagonal(damping)
-    rounding = 8.0 * math.sqrt(n) * EPSILON * float(np.abs(rates).max())
+    turning = 1j * energies.astype(np.complex128)
+    rates = turning + np.where(seen > 0.0, np.diagonal(damping), 0.0)
+    relative = 8.0 * math.sqrt(n) * EPSILON
+    tolerances = relative * seen
     order = np.argsort(labels, kind="stable")
     blocks = np.split(order, np.cumsum(np.bincount(labels, minlength=n_blocks))[:-1])
     blocks = [block for block in blocks if len(block) > 1]
@@ -101,7 +111,11 @@ def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
     left = adjoint(right)
     condition = 1.0
     for block in blocks:
-        part = damping[np.ix_(block, block)] + np.diag(1j * energies[block])
+        own_damping, own_energies = damping[np.ix_(block, block)], energies[block]
+        # From the middle of its band: an offset would only cost digits.
+        centre = 0.5 * (own_energies.min() + own_energies.max())
+        part = own_damping + np.diag(1j * (own_energies - centre))
+        rounding = relative * float(np.abs(np.diagonal(part)).max())
         values, vectors = _eigensystem(part, rounding)
         inverse = _inverse(vectors)
         own = np.linalg.norm(vectors, axis=0) * np.linalg.norm(inverse, axis=1)
@@ -109,14 +123,40 @@ def build_relaxation(generator: CorrelationGenerator) -> Relaxation:
         if misfit > 100.0 * rounding:
             own = np.append(own, np.inf)
         condition = max(condition, float(own.max()))
-        rates[block] = values
+        decay, errors = _decay(own_damping, seen[block], values, vectors, rounding, relative)
+        rates[block] = decay + 1j * (values.imag + centre)
+        tolerances[block] = errors
         if condition <= _WORST_CONDITION:
             right[:, block] = multiply(turned[:, block], vectors)
             left[block] = multiply(inverse, adjoint(turned[:, block]))
-    tolerance = max(generator.tolerance, rounding)
     if condition > _WORST_CONDITION:
-        return Relaxation(generator, rates, None, None, condition, tolerance)
-    return Relaxation(generator, rates, right, left, condition, tolerance)
+        return Relaxation(generator, rates, None, None, condition, tolerances)
+    return Relaxation(generator, rates, right, left, condition, tolerances)
+
+
+def _decay(
+    damping: NDArray[Any],
+    seen: Real,
+    values: Complex,
+    vectors: Complex,
+    rounding: float,
+    relative: float,
+) -> tuple[Real, Real]:
+    """Re λ of the eigenvectors v of one block, and what it is known to.
+
+    Re λ = Re v†(R − ih)v / v†v, for v†hv is real: no energy enters but by the rounding of v,
+    at most that of R over the distance of the nearest other eigenvalue.
+    """
+    squares = np.abs(vectors) ** 2
+    norms = squares.sum(axis=0)
+    moved, back = multiply(damping, vectors), multiply(adjoint(damping), vectors)
+    decay = np.einsum("nk,nk->k", vectors.conj(), moved).real / norms
+    distance = np.abs(values[:, None] - values)
+    # Vectors of one eigenvalue are a basis of its space, whichever.
+    distance[distance <= rounding] = np.inf
+    turned = np.minimum(rounding / distance.min(axis=1), 1.0)
+    pull = np.linalg.norm(moved, axis=0) + np.linalg.norm(back, axis=0)
+    return decay, relative * (seen @ squares) / norms + turned * pull / np.sqrt(norms)
 
 
 def propagate(
@@ -156,26 +196,32 @@ def steady_correlations(
             f"{undamped} modes are undamped: the stationary state depends on the initial "
             "correlations, which are needed"
         )
-    source = _source(generator)
-    matrix = generator.damping_matrix()
     if relaxation.right is None or relaxation.left is None:
         if undamped:
             raise ValueError(
                 f"R is defective (condition {relaxation.condition:.3g}) and has {undamped} "
                 "undamped modes: no stationary state can be given"
             )
-        result = scipy.linalg.solve_continuous_lyapunov(matrix, source)
+        matrix = generator.damping_matrix()
+        result = scipy.linalg.solve_continuous_lyapunov(matrix, _source(generator))
+        result = generator.to_modes(result)
     else:
+        # In the modes, where the turning of what is stationary cancels exactly.
+        right = multiply(adjoint(generator.vectors), relaxation.right)
+        left = multiply(relaxation.left, generator.vectors)
+        source = generator.filling + adjoint(generator.filling)
         # The second pass removes what the conditioning of W cost the first.
-        result = _stationary_part(relaxation, relaxation.right, relaxation.left, source, True)
+        result = _stationary_part(relaxation, right, left, source, True)
         result = 0.5 * (result + adjoint(result))
-        defect = source - _anticommutator(matrix, result)
-        result += _stationary_part(relaxation, relaxation.right, relaxation.left, defect, False)
+        defect = _change(generator, result)
+        result += _stationary_part(relaxation, right, left, defect, False)
         if start is not None and undamped:
-            result += _kept(relaxation, relaxation.right, relaxation.left, start)
+            result += _kept(relaxation, right, left, generator.to_modes(start))
     result = np.ascontiguousarray(0.5 * (result + result.conj().T))
-    residual = float(np.abs(source - _anticommutator(matrix, result)).max())
-    return SteadyCorrelations(result, undamped, residual)
+    residual = float(np.abs(_change(generator, result)).max())
+    result = generator.to_sites(result).astype(np.complex128)
+    result = np.ascontiguousarray(0.5 * (result + result.conj().T))
+    return SteadyCorrelations(result, undamped, residual, generator.clustering)
 
 
 def _source(generator: CorrelationGenerator) -> NDArray[Any]:
@@ -183,35 +229,50 @@ def _source(generator: CorrelationGenerator) -> NDArray[Any]:
     return generator.to_sites(generator.filling + adjoint(generator.filling))
 
 
-def _anticommutator(matrix: Complex, correlations: Complex) -> Complex:
-    """RC + CR†."""
-    half = multiply(matrix, correlations)
-    return half + adjoint(half)
+def _change(generator: CorrelationGenerator, correlations: Complex) -> Complex:
+    """dC/dt of a Hermitian C, both in the modes of h."""
+    half = generator.filling - multiply(generator.damping, correlations)
+    turning = generator.energies[:, None] - generator.energies
+    return half + adjoint(half) - 1j * turning * correlations
 
 
-def _bright_modes(generator: CorrelationGenerator) -> tuple[NDArray[Any], NDArray[Any], Real]:
-    """Modes of h, V†(R − ih)V in them and their energies: in a level, bright then dark ones.
+def _bright_modes(
+    generator: CorrelationGenerator,
+) -> tuple[NDArray[Any], Real, NDArray[Any], Real]:
+    """Modes of h, in a level bright then dark ones, and what the contacts do to them.
 
-    Bright modes of a level span what its contacts see of it.
+    Bright modes of a level span what its contacts see of it.  Returns vectors (N, N); the
+    largest rate at which each mode may be damped, (N,), 0 where it has a node to rounding at
+    every contact that acts; V†(R − ih)V of the contacts that see a mode; energies (N,).
     """
-    vectors, damping = generator.vectors, generator.damping
-    energies = generator.energies
+    vectors, energies = generator.vectors, generator.energies
+    rows = generator.damping_rows
     levels = degenerate(linked(energies, generator.tolerance))
-    active = generator.damping_rows.any(axis=1) | generator.filling_rows.any(axis=1)
-    seen = vectors[generator.sites[active]]
-    if not levels or not len(seen):
-        return vectors, damping, energies
-    vectors, damping, energies = vectors.copy(), damping.copy(), energies.copy()
-    for members in levels:
-        part = seen[:, members]
+    active = rows.any(axis=1) | generator.filling_rows.any(axis=1)
+    sites, rows = generator.sites[active], rows[active]
+    if levels and len(sites):
+        vectors, rows, energies = vectors.copy(), rows.copy(), energies.copy()
+    for members in levels if len(sites) else ():
+        part = vectors[sites][:, members]
         # All right vectors, but no more left ones than that takes.
         few = part.shape[0] < part.shape[1]
         turn = adjoint(scipy.linalg.svd(part, full_matrices=few)[2])
         vectors[:, members] = vectors[:, members] @ turn
-        damping[:, members] = damping[:, members] @ turn
-        damping[members] = adjoint(turn) @ damping[members]
+        rows[:, members] = rows[:, members] @ turn
         energies[members] = energies[members].mean()
-    return vectors, damping, energies
+    amplitudes = vectors[sites]
+    size = np.abs(amplitudes)
+    node = size <= 64.0 * EPSILON
+    # What one contact does at most to a mode that sits on it.
+    strongest = np.where(node, 0.0, np.abs(rows) / np.where(node, 1.0, size)).max(
+        axis=1, initial=0.0
+    )
+    size[node] = 0.0
+    seen = np.einsum("cn,c->n", size**2, strongest)
+    damping = multiply(adjoint(np.where(node, 0.0, amplitudes)), np.where(node, 0.0, rows))
+    if generator.equation == DAVIES:
+        damping = np.where(generator.levels[:, None] == generator.levels, damping, 0.0)
+    return vectors, seen, damping, energies
 
 
 def _eigensystem(matrix: Complex, rounding: float) -> tuple[Complex, Complex]:
@@ -273,7 +334,8 @@ def _stationary_part(
     total, still = _sums_of_rates(relaxation)
     largest = np.abs(driven).max()
     left_over = np.abs(driven[still]).max(initial=0.0)
-    if check and left_over > 100.0 * relaxation.tolerance + 1e-12 * largest:
+    rounding = 64.0 * math.sqrt(len(total)) * EPSILON * relaxation.condition
+    if check and left_over > 100.0 * relaxation.tolerances.max() + rounding * largest:
         raise ValueError(
             f"an undamped mode is filled at the rate {left_over:.3g}: no stationary state exists"
         )
@@ -291,9 +353,10 @@ def _kept(relaxation: Relaxation, right: Complex, left: Complex, start: Complex)
 def _sums_of_rates(relaxation: Relaxation) -> tuple[Complex, NDArray[np.bool_]]:
     """(N, N) λ_j + λ_k*, and where it is zero to rounding for two undamped modes."""
     rates = relaxation.rates
-    undamped = np.abs(rates.real) <= relaxation.tolerance
+    undamped = relaxation.undamped
+    energy = relaxation.generator.tolerance
     total = rates[:, None] + rates.conj()[None, :]
-    still = undamped[:, None] & undamped[None, :] & (np.abs(total) <= 4.0 * relaxation.tolerance)
+    still = undamped[:, None] & undamped[None, :] & (np.abs(total) <= 4.0 * energy)
     return total, still
 
 

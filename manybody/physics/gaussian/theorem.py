@@ -35,14 +35,18 @@ class TheoremResidual:
 
 
 def theorem_residual(
-    model: QuadraticModel, lamb_shift: bool = False, clustering: bool = True
+    model: QuadraticModel,
+    lamb_shift: bool = False,
+    clustering: bool = True,
+    undecided: str | None = None,
 ) -> TheoremResidual:
     """The distance; each equation assembled on its own.
 
     clustering: False lets Davies keep only m = n, wrong for degenerate modes unless every
-    site has an equal contact.
+    site has an equal contact.  undecided: as in `build_generator`.
     """
-    redfield, davies = build_generators(model, (REDFIELD, DAVIES), lamb_shift, clustering)
+    equations = (REDFIELD, DAVIES)
+    redfield, davies = build_generators(model, equations, lamb_shift, clustering, undecided)
     return TheoremResidual(
         _relative(redfield.damping, davies.damping), _relative(redfield.filling, davies.filling)
     )
