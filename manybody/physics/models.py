@@ -213,11 +213,7 @@ def _checked_hamiltonian(value: Any) -> tuple[Any, float]:
             f"hamiltonian is not Hermitian: max |H - H†| = {deviation:.3g} "
             f"(allowed {HERMITICITY_TOLERANCE:g} of the largest entry, {scale:.3g})"
         )
-    # For a matrix equal to its transpose in size ‖·‖₂ <= ‖·‖₁.
-    uncertainty = 0.5 * float(asymmetry.sum(axis=0).max())
-    precision = _precision(value)
-    if precision > _DOUBLE:
-        uncertainty = max(uncertainty, 2.0 * precision * float(np.linalg.norm(entries)))
+    uncertainty = data_uncertainty(value, entries, asymmetry)
     matrix = 0.5 * (matrix + matrix.conj().T)
     if np.iscomplexobj(matrix) and not np.any((matrix.data if sparse else matrix).imag):
         matrix = matrix.real.copy()
@@ -230,6 +226,19 @@ def _checked_hamiltonian(value: Any) -> tuple[Any, float]:
         matrix = np.ascontiguousarray(matrix)
         matrix.flags.writeable = False
     return matrix, uncertainty
+
+
+def data_uncertainty(given: Any, entries: NDArray[Any], asymmetry: Any) -> float:
+    """‖δH‖₂ that the numbers of a matrix leave open, see `SingleParticleModel`.
+
+    given: the matrix as it came; entries: those that are not zero; asymmetry: |H − H†|.
+    """
+    # For a matrix equal to its transpose in size ‖·‖₂ <= ‖·‖₁.
+    forgiven = 0.5 * float(asymmetry.sum(axis=0).max())
+    precision = _precision(given)
+    if precision <= _DOUBLE:
+        return forgiven
+    return max(forgiven, 2.0 * precision * float(np.linalg.norm(entries)))
 
 
 def _precision(value: Any) -> float:

@@ -397,5 +397,7 @@ def test_what_cannot_be_built_is_refused(bath):
         propagate(build_redfield_equation(model, [density]), np.eye(3), [1.0])
     near = ManyBodyModel(FockBasis(4, n_particles=1), np.diag([0.0, 1.0, 2.0, 3.0 + 1e-13]))
     hops = Coupling(OneBody(np.ones((4, 4))), bath)
-    with pytest.raises(ValueError, match="neither chance nor symmetry"):
-        build_davies_equation(near, [hops])
+    with pytest.warns(UserWarning, match="cannot be decided"):
+        assert build_davies_equation(near, [hops]).clustering == "ambiguous"
+    with pytest.raises(ValueError, match="undecided = 'both'"):
+        build_davies_equation(near, [hops], undecided="both")

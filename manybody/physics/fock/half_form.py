@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
-from manybody.physics.models import HERMITICITY_TOLERANCE, SingleParticleModel
+from manybody.physics.models import (
+    HERMITICITY_TOLERANCE,
+    SingleParticleModel,
+    data_uncertainty,
+)
 from manybody.physics.spectra import EPSILON, linked
 from manybody.physics.vectorise import column_order_to_row_major
 
@@ -37,31 +41,51 @@ class ManyBodyModel:
 
     basis: of one particle number or of every; one_body: (N, N) Hermitian h, energies in J.
     interaction: (D, D) Hermitian sparse matrix, as `density_interaction` or
-    `two_body_interaction` make; None for none.  Raises TypeError or ValueError.
+    `two_body_interaction` make; None for none.
+    uncertainties: ‖δ·‖₂ of both in J, or None for what their numbers leave open, see
+        `SingleParticleModel`.  Raises TypeError or ValueError.
     """
 
     basis: FockBasis
     one_body: Any
     interaction: Any = None
+    uncertainties: Any = None
 
     def __post_init__(self) -> None:
         arguments.instance("basis", self.basis, FockBasis)
-        matrix = SingleParticleModel(self.one_body).dense_hamiltonian()
+        single = SingleParticleModel(self.one_body)
+        matrix, uncertainties = single.dense_hamiltonian(), (single.uncertainty, 0.0)
         if len(matrix) != self.basis.n_modes:
             raise ValueError(f"one_body is of {len(matrix)} modes, basis of {self.basis.n_modes}")
         object.__setattr__(self, "one_body", matrix)
-        if self.interaction is None:
-            return
+        if self.interaction is not None:
+            uncertainties = (single.uncertainty, self._check_interaction())
+        if self.uncertainties is not None:
+            uncertainties = _checked_uncertainties(self.uncertainties)
+        object.__setattr__(self, "uncertainties", uncertainties)
+
+    def _check_interaction(self) -> float:
+        """‖δV‖₂ that the numbers of the interaction leave open; stores it as CSR."""
         interaction = sp.csr_array(self.interaction)
         if interaction.shape != (self.basis.dimension,) * 2:
             raise ValueError(
                 f"interaction has shape {interaction.shape}: must be "
                 f"({self.basis.dimension}, {self.basis.dimension})"
             )
-        deviation = float(abs(interaction - interaction.conj().T).max())
+        asymmetry = abs(interaction - interaction.conj().T)
+        deviation = float(asymmetry.max())
         if not deviation <= HERMITICITY_TOLERANCE * float(abs(interaction).max()):
             raise ValueError(f"interaction is not Hermitian: max |V - V†| = {deviation:.3g}")
         object.__setattr__(self, "interaction", interaction)
+        return data_uncertainty(interaction, interaction.data, asymmetry)
+
+    @property
+    def uncertainty(self) -> float:
+        """‖δH‖₂ of the whole H: one-body terms act on every particle."""
+        of_one, of_two = self.uncertainties
+        if of_one == 0.0:
+            return float(of_two)
+        return float(of_one * self.basis.occupations.sum(axis=1).max() + of_two)
 
     @property
     def is_quadratic(self) -> bool:
@@ -97,6 +121,16 @@ class HalfFormGenerator:
     model: ManyBodyModel
     terms: tuple[tuple[Term, ...], ...]
 
+    @property
+    def energies(self) -> Real:
+        """(D,) E of H = W diag(E) W†."""
+        return self.model.eigensystem[0]
+
+    @property
+    def vectors(self) -> NDArray[Any]:
+        """(D, D) W."""
+        return self.model.eigensystem[1]
+
     @cached_property
     def local(self) -> Any:
         """(D, D) M = −iH − Σ A†Λ."""
@@ -114,6 +148,19 @@ class HalfFormGenerator:
         turned = np.ascontiguousarray(np.asarray(sigma).conj().T)
         return self._whole(_decay(terms), terms, np.asarray(sigma), turned)
 
+    def dissipator(self) -> Complex:
+        """(D², D²) L + i[H, ·] on the row-major vec in the eigenbasis of H; at most 64 states."""
+        dimension, vectors = self.model.basis.dimension, self.vectors
+        check_dense(dimension)
+        decay = sum(map(_decay, self.terms), start=np.zeros((dimension,) * 2))
+        rows = self._rows(decay, slice(None))
+        matrix = column_order_to_row_major(rows, dimension).toarray()
+        whole = matrix.astype(np.complex128).reshape((dimension,) * 4)
+        # Site by site index: a D⁴ array takes no product of D² x D² matrices.
+        for turn in (vectors.conj(), vectors, vectors, vectors.conj()):
+            whole = np.tensordot(whole, turn, axes=(0, 0))
+        return whole.reshape((dimension**2,) * 2)
+
     def rows(self, columns: slice = slice(None)) -> sp.csr_array:  # noqa: B008
         """Rows b D + a of the Liouvillian for b in a contiguous range of columns, all a.
 
@@ -122,13 +169,17 @@ class HalfFormGenerator:
         conj(M_bc + (Λ_a)_bc) at (a, c) with Λ_b = Σ_j ⟨b|A_j|b⟩ Λ_j: at most 2D − 1
         entries, few when H is quadratic.  Raises ValueError for a range with gaps.
         """
+        return self._rows(self.local, columns)
+
+    def _rows(self, local_part: Any, columns: slice) -> sp.csr_array:
+        """`rows` with any matrix in place of M."""
         dimension = self.model.basis.dimension
         start, stop, step = columns.indices(dimension)
         if step != 1 or stop < start:
             raise ValueError(f"columns = {columns}: a contiguous range is needed")
         own = slice(start, stop)
         identity = sp.csr_array(sp.identity(dimension, dtype=np.complex128))
-        local = sp.csr_array(self.local)
+        local = sp.csr_array(local_part)
         # AρB on the index b D + a is kron(Bᵀ, A).
         parts = [(identity[own], local), (local.conj()[own], identity)]
         for terms in self.terms:
@@ -215,6 +266,13 @@ def check_couplings(
         arguments.instance("coupling", coupling, Coupling)
         coupling.matrix(model.basis)
     return checked
+
+
+def _checked_uncertainties(value: Any) -> tuple[float, float]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(f"uncertainties = {value!r}: two real numbers are needed")
+    of_one, of_two = (arguments.real("uncertainties entry", v, minimum=0.0) for v in value)
+    return of_one, of_two
 
 
 def check_dense(dimension: int) -> None:

@@ -8,7 +8,7 @@ labels.  For a quadratic H they are those of the modes: c_m takes ω_m and c_m�
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.fock.basis import fock_rotation
-from manybody.physics.fock.couplings import Coupling, OneBody, one_sided_rates
+from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
 from manybody.physics.fock.half_form import ManyBodyModel, check_couplings, check_dense
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,
+    SIMPLE,
+    STRUCTURAL,
     Clustering,
     Spectrum,
     cluster_bohr_frequencies,
-    degeneracy_tolerance,
+    cluster_levels,
     give_cached,
     linked,
 )
+from manybody.physics.undecided import APART, MERGED, checked, warn_undecided
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -48,6 +51,8 @@ class SecularGenerator:
     energies: (D,) E; vectors: (D, D) W; gains: for every coupling the (D², D²) matrix of
     Σ_ω γ(ω) A(ω) ρ A(ω)† on the row-major vec in the eigenbasis; losses: for every coupling
     the (D, D) matrix K = Σ_ω Γ(ω) A(ω)†A(ω), of which K + K† decays and (K − K†)/2i shifts.
+    clustering: verdict on the frequencies that labels compare, "ambiguous" where it cannot be
+    decided which of them are equal (PHYSICS.md sections 4 and 12).
     """
 
     model: ManyBodyModel
@@ -55,6 +60,7 @@ class SecularGenerator:
     vectors: NDArray[Any]
     gains: tuple[sp.csr_array, ...]
     losses: tuple[sp.csr_array, ...]
+    clustering: str = SIMPLE
 
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (D, D) matrix in the occupation basis; complex-linear."""
@@ -69,15 +75,19 @@ class SecularGenerator:
 
     def toarray(self) -> Complex:
         """(D², D²) on the row-major vec, index a D + b.  Raises ValueError above 64 states."""
-        dimension = len(self.energies)
-        check_dense(dimension)
-        identity = sp.identity(dimension)
-        matrix = self._gain - sp.kron(self._loss, identity) - sp.kron(identity, self._loss.conj())
-        matrix = matrix.toarray().astype(np.complex128)
+        matrix = self.dissipator()
         differences = self.energies[:, None] - self.energies
         matrix[np.diag_indices_from(matrix)] -= 1j * differences.ravel()
         turn = np.kron(self.vectors, self.vectors.conj())
         return np.asarray(turn @ matrix @ turn.conj().T)
+
+    def dissipator(self) -> Complex:
+        """(D², D²) L + i[H, ·] on the row-major vec in the eigenbasis of H; at most 64 states."""
+        dimension = len(self.energies)
+        check_dense(dimension)
+        identity = sp.identity(dimension)
+        matrix = self._gain - sp.kron(self._loss, identity) - sp.kron(identity, self._loss.conj())
+        return np.asarray(matrix.toarray(), dtype=np.complex128)
 
     @cached_property
     def _gain(self) -> sp.csr_array:
@@ -121,6 +131,7 @@ def build_davies_equation(
     couplings: Sequence[Coupling],
     lamb_shift: bool = False,
     labels: str | None = None,
+    undecided: str | None = None,
 ) -> SecularGenerator:
     """The Davies equation of any couplings; SNM eq. (11) and below (18), PHYSICS.md section 4.
 
@@ -129,9 +140,12 @@ def build_davies_equation(
         differences of the D energies; None the first where it is possible.  "distinct" keeps
         all transitions between levels apart, which is wrong for every quadratic H of more than
         one particle: it shows what the secular approximation taken literally does.
-    Raises ValueError when labels are wanted that the model does not have, when it cannot be
-    decided which frequencies coincide, or when more than 40 million pairs of transitions do.
+    undecided: what to do with frequencies of which it cannot be decided whether they
+        coincide: "apart" or "merged"; None keeps them apart with a warning.
+    Raises ValueError when labels are wanted that the model does not have, or when more than
+    40 million pairs of transitions coincide.
     """
+    checked(undecided)
     couplings = check_couplings(model, couplings, lamb_shift)
     by_modes = model.is_quadratic and all(coupling.is_field for coupling in couplings)
     chosen = labels or ("modes" if by_modes else "energies")
@@ -145,68 +159,143 @@ def build_davies_equation(
         turned = [
             vectors.conj().T @ (coupling.matrix(model.basis) @ vectors) for coupling in couplings
         ]
-        elements = label_by_energies(model, energies, turned, chosen == "distinct")
+        elements, verdict = label_by_energies(
+            model, energies, turned, chosen == "distinct", undecided
+        )
     else:
         mode_energies, orbitals = model.modes
         energies = model.basis.occupations @ mode_energies
         vectors = fock_rotation(model.basis, orbitals)
-        elements = _label_by_modes(model, couplings)
         if chosen == "distinct":
-            elements = [_separate(each, energies) for each in elements]
+            elements, verdict = _label_by_modes(model, couplings, lamb_shift, APART)
+            elements, verdict = [_separate(each, energies) for each in elements], SIMPLE
+        else:
+            elements, verdict = _label_by_modes(model, couplings, lamb_shift, undecided)
     _check_pairs(elements)
     pairs = [
         secular_parts(each, label_rates(each, coupling.bath, lamb_shift), model.basis.dimension)
         for each, coupling in zip(elements, couplings)
     ]
     gains, losses = zip(*pairs) if pairs else ((), ())
-    return SecularGenerator(model, energies, vectors, tuple(gains), tuple(losses))
+    return SecularGenerator(model, energies, vectors, tuple(gains), tuple(losses), verdict)
 
 
-def _label_by_modes(model: ManyBodyModel, couplings: Sequence[Coupling]) -> list[Elements]:
+def _label_by_modes(
+    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool, undecided: str | None
+) -> tuple[list[Elements], str]:
     """Elements in the basis of modes, labelled by the mode or pair of modes that they move.
 
-    Pairs follow the clustering rule for the N levels of h; modes are equal when degenerate.
+    Pairs follow the clustering rule for the N levels of h; modes that for levels.
     """
     energies, orbitals = model.modes
     fields = [coupling.operator.to_modes(orbitals) for coupling in couplings]
-    squares = [np.abs(field.amplitudes) ** 2 for field in fields if isinstance(field, OneBody)]
-    norm = float(np.abs(energies).max())
-    pair_tolerance = _merging_tolerance(energies, norm, sum(squares)) if squares else 0.0
-    mode_tolerance = 8.0 * np.sqrt(len(energies)) * EPSILON * norm
+    pairs = [np.abs(field.amplitudes) ** 2 for field in fields if isinstance(field, OneBody)]
+    weights = np.asarray(sum(pairs, start=np.zeros((len(energies),) * 2)))
+    spectrum = _spectrum_of(energies, weights, model.uncertainties[0])
+    by_pair, by_mode = cluster_bohr_frequencies(spectrum)[0], cluster_levels(spectrum)
+    if by_mode.verdict == AMBIGUOUS:
+        merged = linked(energies, by_mode.merging_tolerance)
+        apart = linked(energies, by_mode.tolerance)
+        if not _modes_meet(fields, couplings, energies, apart, merged, lamb_shift):
+            by_mode = replace(by_mode, verdict=SIMPLE)
+    asked = {OneBody: (by_pair, "Bohr frequencies"), Ladder: (by_mode, "levels")}
+    asked = {kind: asked[kind] for kind in {type(field) for field in fields}}
+    verdict = _verdict([clustering for clustering, _ in asked.values()])
+    for clustering, what in asked.values():
+        if clustering.verdict == AMBIGUOUS and undecided is None:
+            warn_undecided(clustering.undecided(what))
     result = []
     for field in fields:
-        tolerance = pair_tolerance if isinstance(field, OneBody) else mode_tolerance
+        tolerance = _chosen_tolerance(asked[type(field)][0], undecided)
         frequencies = field.frequencies(energies).ravel()
-        groups, merged = _group(frequencies, tolerance)
+        groups, centres = _group(frequencies, tolerance)
         targets, sources, values, indices = field.transitions(model.basis)
-        result.append(Elements(targets, sources, values, groups[indices], merged))
-    return result
+        result.append(Elements(targets, sources, values, groups[indices], centres))
+    return result, verdict
+
+
+def _modes_meet(
+    fields: Sequence[Any],
+    couplings: Sequence[Coupling],
+    energies: Real,
+    apart: NDArray[np.intp],
+    merged: NDArray[np.intp],
+    lamb_shift: bool,
+) -> bool:
+    """Whether Σ_j Γ_j v*_jm v_jn joins modes of one level that are of two when kept apart.
+
+    With equal contacts on all sites it does not, the v_j being a unitary matrix.
+    """
+    between = (apart[:, None] != apart) & (merged[:, None] == merged)
+    for creates in (False, True):
+        joined, size = np.zeros((len(energies),) * 2, dtype=np.complex128), 0.0
+        for field, coupling in zip(fields, couplings):
+            if isinstance(field, Ladder) and field.creates == creates:
+                v = field.amplitudes
+                rates = one_sided_rates(coupling.bath, v, field.frequencies(energies), lamb_shift)
+                joined += v.conj()[:, None] * (v * rates)
+                size = max(size, float((np.abs(v) ** 2 * np.abs(rates)).max()))
+        if np.any(np.abs(joined[between]) > 64.0 * EPSILON * size):
+            return True
+    return False
 
 
 def label_by_energies(
-    model: ManyBodyModel, energies: Real, turned: Sequence[NDArray[Any]], distinct: bool
-) -> list[Elements]:
-    """Elements in the eigenbasis of H, labelled by the clustering rule for all differences."""
+    model: ManyBodyModel,
+    energies: Real,
+    turned: Sequence[NDArray[Any]],
+    distinct: bool,
+    undecided: str | None = None,
+) -> tuple[list[Elements], str]:
+    """Elements in the eigenbasis of H, labelled by the clustering rule for all differences.
+
+    Beside them the verdict of the rule.
+    """
     dimension = len(energies)
     norms = [max(float(np.linalg.norm(matrix, 2)), 1e-300) for matrix in turned]
     # In units of the norm, as the rule for what is rounding has it.
     squares = sum((np.abs(m) / norm) ** 2 for m, norm in zip(turned, norms))
     weights = np.asarray(squares + np.zeros((dimension, dimension)))
     weights = weights + weights.T
-    norm = float(np.abs(energies).max())
     present = weights > dimension * (8.0 * EPSILON) ** 2
     np.fill_diagonal(present, True)
     targets, sources = np.nonzero(present)
     frequencies = energies[sources] - energies[targets]
-    if distinct:
-        tolerance = 0.0
-    else:
-        tolerance = _merging_tolerance(energies, norm, weights)
+    tolerance, verdict = 0.0, SIMPLE
+    if not distinct:
+        spectrum = _spectrum_of(energies, weights, model.uncertainty)
+        clustering = cluster_bohr_frequencies(spectrum)[0]
+        if clustering.verdict == AMBIGUOUS and undecided is None:
+            warn_undecided(clustering.undecided())
+        tolerance, verdict = _chosen_tolerance(clustering, undecided), clustering.verdict
     groups, merged = _group(frequencies, tolerance)
     elements = [
         Elements(targets, sources, matrix[targets, sources], groups, merged) for matrix in turned
     ]
-    return [_separate(each, energies) for each in elements] if distinct else elements
+    if distinct:
+        elements = [_separate(each, energies) for each in elements]
+    return elements, verdict
+
+
+def _verdict(clusterings: Sequence[Clustering]) -> str:
+    """The gravest of several verdicts."""
+    found = {clustering.verdict for clustering in clusterings}
+    return next((verdict for verdict in (AMBIGUOUS, STRUCTURAL) if verdict in found), SIMPLE)
+
+
+def _chosen_tolerance(clustering: Clustering, undecided: str | None) -> float:
+    """Distance up to which frequencies are linked; what rounding alone separates always is."""
+    return clustering.merging_tolerance if undecided == MERGED else clustering.tolerance
+
+
+def _spectrum_of(energies: Real, weights: Real, uncertainty: float) -> Spectrum:
+    """Levels whose jumps l ← k carry the weights (n, n) Σ_j |⟨l|A_j|k⟩|², for the rule."""
+    n = len(energies)
+    vectors = np.eye(n)
+    norms, open_ = np.array([np.abs(energies).max()]), np.array([uncertainty])
+    spectrum = Spectrum(energies[None], vectors[None], norms, np.ones(n, dtype=bool), open_)
+    give_cached(spectrum, weights=weights[None])
+    return spectrum
 
 
 def _separate(elements: Elements, energies: Real) -> Elements:
@@ -217,25 +306,6 @@ def _separate(elements: Elements, energies: Real) -> Elements:
     frequencies = np.zeros(len(unique))
     frequencies[labels] = energies[sources] - energies[targets]
     return Elements(targets, sources, elements.values, labels, frequencies)
-
-
-def _merging_tolerance(energies: Real, norm: float, weights: Any) -> float:
-    """Distance up to which the rule of `spectra` links the Bohr frequencies of these levels.
-
-    weights: (n, n) Σ_j |⟨l|A_j|k⟩|².  Raises ValueError when the rule cannot decide.
-    """
-    n = len(energies)
-    vectors = np.eye(n)
-    spectrum = Spectrum(energies[None], vectors[None], np.array([norm]), np.ones(n, dtype=bool))
-    give_cached(spectrum, weights=np.asarray(weights)[None])
-    clustering: Clustering = cluster_bohr_frequencies(spectrum)[0]
-    if clustering.verdict == AMBIGUOUS:
-        raise ValueError(
-            f"{clustering.merged_neighbours} Bohr frequencies lie within "
-            f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
-            "the Davies generator is not determined"
-        )
-    return degeneracy_tolerance(spectrum)
 
 
 def _group(frequencies: Real, tolerance: float) -> tuple[Index, Real]:

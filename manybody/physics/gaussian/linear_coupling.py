@@ -25,8 +25,9 @@ def correlation_dynamics(
 
     initial: (N, N) Hermitian C(0); equation: "redfield", "davies" or "local"; lamb_shift:
     with Δ and Δ^f or without; undecided: what Davies does with levels of which it cannot be
-    decided whether they are equal, "apart" or "merged", None for apart with a warning.  All times are held at once; `relaxation.propagate` gives one
-    after the other.  Raises TypeError or ValueError.
+    decided whether they are equal, "apart" or "merged", None for apart with a warning.  All
+    times are held at once; `relaxation.propagate` gives one after the other.  Raises TypeError
+    or ValueError.
     """
     instants = arguments.ascending_times("times", times)
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)
@@ -43,9 +44,9 @@ def steady_correlations(
 ) -> SteadyCorrelations:
     """What C becomes in the long run, RC + CR† = F + F†; SNM eqs. (10) and (11).
 
-    equation, lamb_shift, undecided: as above; initial: (N, N), needed where modes are undamped, and the
-    result is then the average over time.  Raises TypeError or ValueError, also when modes
-    grow or are filled without end.
+    equation, lamb_shift, undecided: as above; initial: (N, N), needed where modes are
+    undamped, and the result is then the average over time.  Raises TypeError or ValueError,
+    also when modes grow or are filled without end.
     """
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)
     relaxed = build_relaxation(generator)

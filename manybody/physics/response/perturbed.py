@@ -187,11 +187,11 @@ def _davies(
     rotation = np.zeros((dimension,) * 2) if fixed else _rotation(energies, elements)
     changes = [-commutator(rotation, matrix) for matrix in turned]
     # What V lets couple may fall on a frequency that is there already.
-    labelled = label_by_energies(model, energies, [*turned, *changes], distinct=False)
+    labelled, verdict = label_by_energies(model, energies, [*turned, *changes], distinct=False)
     before, after = labelled[: len(turned)], labelled[len(turned) :]
     rates = [label_rates(e, c.bath, lamb_shift) for e, c in zip(before, couplings)]
     parts = [secular_parts(e, r, dimension) for e, r in zip(before, rates)]
-    generator = _secular_generator(model, parts)
+    generator = _secular_generator(model, parts, verdict)
     if fixed:
         return generator, None
     shifts = np.diagonal(elements).real
@@ -203,12 +203,16 @@ def _davies(
         for old, new, rate, coupling in zip(before, after, rates, couplings)
     ]
     in_sites = vectors @ rotation @ vectors.conj().T
-    return generator, RotatedDissipator(generator, in_sites, _secular_generator(model, changed))
+    return generator, RotatedDissipator(
+        generator, in_sites, _secular_generator(model, changed, verdict)
+    )
 
 
-def _secular_generator(model: ManyBodyModel, parts: Sequence[Any]) -> SecularGenerator:
+def _secular_generator(
+    model: ManyBodyModel, parts: Sequence[Any], verdict: str
+) -> SecularGenerator:
     gains, losses = zip(*parts) if parts else ((), ())
-    return SecularGenerator(model, *model.eigensystem, tuple(gains), tuple(losses))
+    return SecularGenerator(model, *model.eigensystem, tuple(gains), tuple(losses), verdict)
 
 
 def _rotation(energies: Real, elements: Complex) -> Complex:
