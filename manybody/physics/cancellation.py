@@ -24,7 +24,13 @@ from manybody.physics import arguments
 from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.models import Seed, SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
-from manybody.physics.spectra import EPSILON, SIMPLE, build_spectrum, cluster_bohr_frequencies
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    EPSILON,
+    SIMPLE,
+    build_spectrum,
+    cluster_bohr_frequencies,
+)
 
 Real = NDArray[np.float64]
 
@@ -97,6 +103,11 @@ def cancellation_measures(
     rng = arguments.seed(seed)
     spectrum = build_spectrum([model])
     clustering = cluster_bohr_frequencies(spectrum)[0]
+    if clustering.verdict == AMBIGUOUS:
+        raise ValueError(
+            f"model {model.name!r}: {clustering.undecided()}, and the measures are defined here "
+            "for distinct ones"
+        )
     if clustering.verdict != SIMPLE:
         raise ValueError(
             f"model {model.name!r} has {clustering.merged_neighbours} coinciding Bohr "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
+    DAVIES,
     EQUATIONS,
     Complex,
     Real,
@@ -22,6 +23,8 @@ from manybody.physics.gaussian.correlations import (
 )
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
 from manybody.physics.gaussian.theorem import TheoremResidual, theorem_residual
+from manybody.physics.spectra import AMBIGUOUS
+from manybody.physics.undecided import APART, warn_undecided
 
 # The error of the answer is read off from a cheaper run with a looser tolerance.
 _LOOSER = 100.0
@@ -77,7 +80,8 @@ def propagate_driven(
 
     Dormand-Prince of order 8 with steps that keep the local error below `tolerance`, in
     [1e-13, 0.01], absolute and relative.  Jumps and kinks of h(t) cost steps, not accuracy.
-    Davies is the instantaneous one: where levels cross exactly it has no limit there.
+    Davies is the instantaneous one: where levels cross exactly it has no limit there.  Levels
+    of which it cannot be decided whether they are equal are kept apart, with a warning.
 
     Raises TypeError or ValueError; RuntimeError when the steps become too small.
     """
@@ -87,9 +91,17 @@ def propagate_driven(
     tolerance = arguments.tolerance(tolerance)
     instants = arguments.ascending_times("times", times)
     state = checked_correlations(initial, model.at(0.0).n_sites)
-    states, evaluations = _integrate(model, state, instants, equation, lamb_shift, tolerance)
+    open_at: list[float] = []
+    states, evaluations = _integrate(
+        model, state, instants, equation, lamb_shift, tolerance, open_at
+    )
     looser = min(_LOOSER * tolerance, 0.1)
-    coarse, more = _integrate(model, state, instants, equation, lamb_shift, looser)
+    coarse, more = _integrate(model, state, instants, equation, lamb_shift, looser, open_at)
+    if open_at:
+        at_times = f"between t = {min(open_at):g} and {max(open_at):g}"
+        warn_undecided(
+            f"{len(open_at)} times {at_times} it cannot be decided which levels coincide"
+        )
     error = float(np.abs(states - coarse).max())
     return DrivenRun(instants, states, error, evaluations + more)
 
@@ -110,11 +122,17 @@ def _integrate(
     equation: str,
     lamb_shift: bool,
     tolerance: float,
+    open_at: list[float],
 ) -> tuple[Complex, int]:
-    """(T, N, N) states, and the number of evaluations of h(t)."""
+    """(T, N, N) states, and the number of evaluations of h(t).
+
+    open_at: takes the times at which it was not decided which levels coincide.
+    """
 
     def derivative(time: float, flat: Complex) -> Complex:
-        frozen = build_generator(model.at(time), equation, lamb_shift)
+        frozen = build_generator(model.at(time), equation, lamb_shift, undecided=APART)
+        if equation == DAVIES and frozen.clustering == AMBIGUOUS:
+            open_at.append(time)
         return frozen.derivative(flat.reshape(state.shape)).ravel()
 
     states, evaluations, now, flat = [], 0, 0.0, state.ravel()
