@@ -255,8 +255,9 @@ def _judge(omega: Real, spectrum: Spectrum, uncertainty: float) -> Clustering:
     merged, merged_wide = _count(gaps, tolerance), _count(gaps, 100.0 * tolerance)
     kept = gaps[gaps > tolerance]
     smallest = float(kept.min()) if kept.size else np.inf
-    chance = tolerance * _squared_density(omega)
     labels = linked(omega, tolerance)
+    # Where all coincide there is no crowd that they could be part of by chance.
+    chance = tolerance * _squared_density(omega) if labels[-1] > 0 else 0.0
     starts = np.flatnonzero(np.diff(labels, prepend=-1))
     ends = np.append(starts[1:], omega.size) - 1
     widest = float(np.max(omega[ends] - omega[starts]))
