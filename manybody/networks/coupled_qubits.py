@@ -104,10 +104,11 @@ def qubit_generator(
     """Davies equation of H_0 + δV, (37) and (41), baths on σ_x^A and σ_x^B; H without −ω + δΩ.
 
     With δΩ = 0 the transitions of equal frequency act together, (C2); else all four apart, (C5).
+    Which are equal is known from the model, however small g is.
     """
     labels = "energies" if delta_Omega == 0.0 else "distinct"
     model = qubit_model(omega, g, delta_Omega)
-    return build_davies_equation(model, qubit_couplings(baths), labels=labels)
+    return build_davies_equation(model, qubit_couplings(baths), labels=labels, undecided="apart")
 
 
 def qubit_model(omega: float, g: float, delta_Omega: float) -> ManyBodyModel:

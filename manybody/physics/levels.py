@@ -36,7 +36,7 @@ class LevelStatistics:
         and 2/(N+1) for complex random vectors.
     n_levels: levels in the window, of which n_sites exist in all; n_sites: N.
     window: (lowest, highest) level in it, energies in J.
-    n_degenerate: neighbouring levels in it closer than rounding can tell; where there
+    n_degenerate: neighbouring levels in it closer than rounding or the data can tell; where there
         are any, participation and eth depend on the basis LAPACK or SLEPc happened to
         choose, and ⟨r⟩ counts zeros.
     eth: variance of diagonal over mean square of off-diagonal elements of n_j

@@ -91,7 +91,7 @@ def _by_all_levels(model: SingleParticleModel, bulk: slice, eth: bool) -> LevelS
         energies[bulk].copy(),
         participation_ratios(inside),
         model.n_sites,
-        _tolerance(model.n_sites, float(np.abs(energies).max())),
+        _tolerance(model, float(np.abs(energies).max())),
         eth_indicator(inside) if eth else None,
     )
 
@@ -112,10 +112,11 @@ def _by_interior_levels(
     ratio = eth_ratio(*(np.concatenate(each) for each in zip(*moments))) if eth else None
     # The largest sum of a row is no less than ‖H‖₂.
     norm = float(abs(matrix).sum(axis=1).max())
-    tolerance = _tolerance(model.n_sites, norm)
+    tolerance = _tolerance(model, norm)
     return build_statistics(found.energies, participation, model.n_sites, tolerance, ratio)
 
 
-def _tolerance(n_sites: int, norm: float) -> float:
-    """What `degeneracy_tolerance` of a whole spectrum would be."""
-    return 8.0 * float(np.sqrt(n_sites)) * EPSILON * norm
+def _tolerance(model: SingleParticleModel, norm: float) -> float:
+    """What `degeneracy_tolerance` of a whole spectrum would be, or what the data leave open."""
+    rounding = 8.0 * float(np.sqrt(model.n_sites)) * EPSILON * norm
+    return max(rounding, 2.0 * float(model.uncertainty))

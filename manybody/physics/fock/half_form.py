@@ -77,7 +77,7 @@ class ManyBodyModel:
         if not deviation <= HERMITICITY_TOLERANCE * float(abs(interaction).max()):
             raise ValueError(f"interaction is not Hermitian: max |V - V†| = {deviation:.3g}")
         object.__setattr__(self, "interaction", interaction)
-        return data_uncertainty(interaction, interaction.data, asymmetry)
+        return data_uncertainty(interaction, interaction.astype(np.complex128), asymmetry)
 
     @property
     def uncertainty(self) -> float:
