@@ -162,6 +162,22 @@ def test_a_weak_contact_is_none_the_less_one(equation, weak):
         np.testing.assert_allclose(found.matrix[part, part], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("weak", [1e-3, 1e-4, 1e-5])
+def test_modes_of_a_weak_contact_stay_joined(weak):
+    """A slow wire beside a strong contact elsewhere: its two rates are those it has alone."""
+    hop = 0.1 * weak**2
+    matrix = scipy.linalg.block_diag([[0.0, 1.0], [1.0, 0.5]], [[0.3, hop], [hop, 0.3]])
+    contacts = [
+        mb.Contact(site, mb.Reservoir(mb.FlatDensity(1.0), 1.0), strength)
+        for site, strength in ((0, 1.0), (2, weak))
+    ]
+    alone = np.linalg.eigvals(1j * matrix[2:, 2:] + np.diag([0.5 * weak**2, 0.0]))
+    model = mb.QuadraticModel(matrix, contacts)
+    rates = build_relaxation(build_generator(model, "redfield")).rates.real
+    slow = np.sort(rates)[:2]
+    np.testing.assert_allclose(slow, np.sort(alone.real), rtol=1e-4)
+
+
 SCALES = (2.0**20, 2.0**-20)
 
 

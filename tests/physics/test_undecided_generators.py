@@ -199,6 +199,15 @@ def test_fock_labels_say_what_they_cannot_decide(bath, lamb_shift):
         assert warned == 0 and literal.clustering == "simple"
 
 
+def test_equal_contacts_leave_nothing_undecided_in_fock_space():
+    matrix = ring_plus(3, 1e-9, (1, 1))
+    lead = mb.Reservoir(mb.SemiEllipticDensity(0.1, 9.0), beta=0.7)
+    everywhere = [each for site in range(3) for each in exchange_couplings(3, site, lead)]
+    for couplings, warned in ((everywhere, 0), (everywhere[:2], 1)):
+        found = said(build_davies_equation, ManyBodyModel(FockBasis(3), matrix), couplings)
+        assert found[1] == warned
+
+
 def test_fock_models_remember_what_they_were_given(bath):
     rng = np.random.default_rng(4)
     for seed in range(40):
