@@ -81,11 +81,11 @@ def test_shared_and_alone(comm, bath, kind, lamb_shift, operator):
 @pytest.mark.parametrize("operator", mb.OPERATORS)
 @pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
 def test_undecided_frequencies_on_several_ranks(comm, bath, lamb_shift, operator):
-    """What single precision leaves open is open on every rank, with the same two answers."""
+    """What is not known well is open on every rank, with the same two answers."""
     needs_petsc(operator)
     ring = oracles.ring_hamiltonian(5) * np.exp(0.1j * np.subtract.outer(range(5), range(5)))
-    ring[1, 1] = 1e-8
-    model = mb.SingleParticleModel(ring.astype(np.complex64), [0, 1, 3])
+    ring[1, 1] = 3e-3
+    model = mb.SingleParticleModel(ring, [0, 1, 3], uncertainty=2e-3)
     arguments = {"initial_site": 1, "lamb_shift": lamb_shift, "keep_states": True}
     with pytest.warns(UserWarning, match="cannot be decided"):
         alone = mb.compare(model, bath, TIMES, **arguments)
