@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.davies import DaviesGenerator
+from manybody.physics.spectra import EPSILON, degeneracy_tolerance
+from manybody.physics.stationary import Decomposition
 
+Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 # Coherences of one Bohr block that may be made dense: a few minutes, two gigabytes.
@@ -47,6 +50,53 @@ def davies_eigenvalues(
     values.append(davies.damping[rows, columns] + 1j * (phases[rows] - phases[columns]))
     result = np.concatenate(values)
     return result[np.argsort(-result.real, kind="stable")]
+
+
+def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
+    """(U,) frequencies in J of coherences that turn and never decay, ascending.
+
+    davies: generator on the spectrum of `parts`, which is the decomposition by its rates.
+    A coherence outside Bohr blocks is undamped where neither of its levels is left and
+    dephasing is zero: no difference of rates is formed, so that none is lost to rounding.
+    Within a block it is undamped to rounding of the rates.
+    """
+    n = davies.spectrum.n_sites
+    seen = davies.spectrum.coupled_probabilities[0]
+    # Amplitudes and differences of probabilities are known to rounding of the eigenvectors.
+    invisible = 100.0 * np.sqrt(n) * EPSILON
+    seen = np.where(seen > invisible**2, seen, 0.0)
+    with np.errstate(under="ignore"):
+        jumps = 2.0 * davies.redfield.rates[0].real * (seen.T @ seen)
+    np.fill_diagonal(jumps, 0.0)
+    is_left = jumps.any(axis=0)
+    closed = ~is_left[:, None] & ~is_left
+    np.fill_diagonal(closed, False)
+    every = np.ones(n, dtype=bool)
+    found = []
+    for rows, columns, frequency, matrix in _blocks(davies, every):
+        closed[rows, columns] = closed[columns, rows] = False
+        if frequency > 0.0:
+            values = np.linalg.eigvals(matrix)
+            rounding = 8.0 * len(values) * EPSILON * float(np.abs(matrix).sum(axis=0).max())
+            still = values[np.abs(values.real) <= rounding]
+            found += [frequency - still.imag, still.imag - frequency]
+    rows, columns = np.nonzero(closed)
+    if davies.redfield.rates[0, 0, 0].real > 0.0:
+        alike = [
+            np.all(np.abs(seen[:, k] - seen[:, other]) <= invisible)
+            for k, other in zip(rows, columns)
+        ]
+        rows, columns = rows[alike], columns[alike]
+    phases = davies.phases
+    found.append(phases[columns] - phases[rows])
+    # In the zero block dark levels may turn by their Lamb shifts.
+    left, right, frequencies = parts.dark_pairs()
+    energies = davies.spectrum.energies[0]
+    equal = (energies[left] == energies[right]) & (frequencies != 0.0)
+    found.append(frequencies[equal])
+    every_frequency = np.sort(np.concatenate(found))
+    # Those that do not turn are part of the null space.
+    return every_frequency[np.abs(every_frequency) > degeneracy_tolerance(davies.spectrum)]
 
 
 def _blocks(

@@ -1,11 +1,16 @@
 """What does not decay: dark levels, decoupled parts, and what each conserves.
 
-A level that no coupled site sees is dark: the bath never touches it, and two dark levels
-keep their coherence (PHYSICS.md section 6).  The bright ones fall into components that no
-A_j connects; each conserves its own weight and has one stationary state.
+Rates decide (PHYSICS.md section 12).  Let v_jE = Π_E|j⟩ be what coupled site j sees of the
+level E.  What the Davies equation conserves within levels commutes with every
+|v_jE⟩⟨v_jE'| whose γ(E' − E) or γ(E − E') is not zero (Frigerio 1978: the commutant of the jump
+operators), so each v_jE that takes part in a jump is an eigenvector of it, with one
+eigenvalue along every jump and on all v_jE of a level that are not orthogonal.  Components
+are the sets so connected, each with one stationary state; what no jump touches is dark,
+and keeps its coherences.  Where every γ > 0 this is what H alone decides, and then it holds
+for any equation: no A_j and no H leads out of a component.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,14 +28,16 @@ Complex = NDArray[np.complex128]
 class Decomposition:
     """Levels of one sample by what the baths do to them.
 
-    spectrum: of this sample, its vectors turned within degenerate levels so that each
-    level is bright or dark; dark: (N,) True for levels that no coupled site sees;
-    components: (N,) index of the component of a bright level, −1 for a dark one.
+    spectrum: of this sample, equal energies equal to the last bit and its vectors turned
+    within degenerate levels so that each level is bright or dark; dark: (N,) True for levels
+    that no bath touches; components: (N,) index of the component of a bright level, −1 for a
+    dark one; shifts: (N,) Lamb shift in J of the dark levels, 0 of the others.
     """
 
     spectrum: Spectrum
     dark: NDArray[np.bool_]
     components: NDArray[np.intp]
+    shifts: Real = field(default_factory=lambda: np.zeros(0))
 
     @property
     def n_components(self) -> int:
@@ -38,10 +45,13 @@ class Decomposition:
         return int(self.components.max(initial=-1)) + 1
 
     def dark_pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Real]:
-        """(k, k', E_k − E_k') of all pairs of dark levels: they turn, and never decay."""
+        """(k, k', E_k − E_k') of all pairs of dark levels, Lamb shift included: they turn, and
+        never decay."""
         levels = np.flatnonzero(self.dark)
         left, right = (index.ravel() for index in np.meshgrid(levels, levels, indexing="ij"))
         energies = self.spectrum.energies[0]
+        if self.shifts.size:
+            energies = energies + self.shifts
         frequencies = energies[left] - energies[right]
         # Levels that rounding alone keeps apart are one.
         frequencies[np.abs(frequencies) <= degeneracy_tolerance(self.spectrum)] = 0.0
@@ -56,14 +66,16 @@ class Decomposition:
         return weights / weights.sum()
 
 
-def decompose(spectrum: Spectrum) -> Decomposition:
+def decompose(
+    spectrum: Spectrum, rates: NDArray[Any] | None = None, floor: float = 0.0
+) -> Decomposition:
     """Dark levels and bright components of a stack of one sample.
 
-    A_j = |j⟩⟨j| acts on a degenerate level E by Π_E|j⟩ alone.  Two coupled sites are of one
-    component when ⟨j|Π_E|j'⟩ ≠ 0 for some E, directly or by way of others; the Π_E|j⟩ of
-    different components are orthogonal, and what they leave of a level is dark.  Vectors of
-    single levels would not do: LAPACK mixes equal levels of parts that never meet.
+    rates: (N, N) Γ(E_k − E_l) of its `Decomposition` by H alone, whose spectrum is then to be
+    given: by rates, with the Lamb shift where they are complex; None where every γ > 0 and by
+    H alone.  floor: in J, jumps γ‖v_jE‖²‖v_jE'‖² up to it do not count.
 
+    Vectors of single levels would not do: LAPACK mixes equal levels of parts that never meet.
     Raises ValueError for a stack of several.
     """
     if spectrum.n_samples != 1:
@@ -71,23 +83,65 @@ def decompose(spectrum: Spectrum) -> Decomposition:
     energies, vectors = spectrum.energies[0], spectrum.vectors[0].copy()
     labels = linked(energies, degeneracy_tolerance(spectrum))
     clusters = [np.flatnonzero(labels == label) for label in range(labels[-1] + 1)]
+    # γ near 0 may be far from γ(0), as of super-Ohmic baths: equal levels differ by nothing.
+    levels = np.array([energies[members].mean() for members in clusters])
+    single = np.array([len(members) == 1 for members in clusters])
+    energies = np.where(single[labels], energies, levels[labels])
     seen = vectors[spectrum.coupled]
-    sites = _site_components(seen, energies, clusters, float(spectrum.norms[0]))
-    components = np.full(len(energies), -1, dtype=np.intp)
     # An amplitude is known to rounding of the eigenvectors.
     invisible = 100.0 * np.sqrt(len(energies)) * EPSILON
-    for members in clusters:
-        turn, owners = _bright_basis(seen[:, members], sites, invisible)
+    norm = float(spectrum.norms[0])
+    first = np.array([members[0] for members in clusters])
+    if rates is None:
+        # With every γ > 0 all v_jE of a site are connected.
+        sites = _site_components(seen, energies, clusters, norm)
+        owners = np.repeat(sites[:, None], len(clusters), axis=1)
+        shift = None
+    else:
+        between = rates[np.ix_(first, first)]
+        shift = between.imag if np.iscomplexobj(between) else None
+        jumps = 2.0 * np.maximum(between.real, between.real.T)
+        owners = _node_components(seen, energies, clusters, norm, jumps, shift, invisible, floor)
+    components = np.full(len(energies), -1, dtype=np.intp)
+    shifts = np.zeros(len(energies))
+    sizes = None
+    if shift is not None:
+        sizes = np.stack(
+            [np.sum(np.abs(seen[:, members]) ** 2, axis=1) for members in clusters], axis=1
+        )
+    for place, members in enumerate(clusters):
+        lamb = None if shift is None else _lamb_shift(seen[:, members], sizes @ shift[:, place])
+        own = owners[:, place]
+        turn, found = _bright_basis(seen[own >= 0][:, members], own[own >= 0], invisible, lamb)
         if len(members) > 1:
             vectors[:, members] = vectors[:, members] @ turn
-        components[members] = owners
+        components[members] = found
+        if lamb is not None:
+            own_shifts = np.einsum("ak,ab,bk->k", turn.conj(), lamb, turn).real
+            shifts[members] = np.where(found < 0, own_shifts, 0.0)
     # Numbered as they come in energy.
     order = list(dict.fromkeys(components[components >= 0].tolist()))
-    renumbered = np.full(len(sites) + 1, -1, dtype=np.intp)
+    renumbered = np.full(int(owners.max(initial=-1)) + 2, -1, dtype=np.intp)
     renumbered[order] = np.arange(len(order))
     components = renumbered[components]
-    turned = Spectrum(spectrum.energies, vectors[None], spectrum.norms, spectrum.coupled)
-    return Decomposition(turned, components < 0, components)
+    turned = Spectrum(energies[None], vectors[None], spectrum.norms, spectrum.coupled)
+    return Decomposition(turned, components < 0, components, shifts)
+
+
+def _lamb_shift(seen: NDArray[Any], sizes: Real) -> NDArray[Any]:
+    """(m, m) H_LS = Σ_j Σ_E' η(E − E') ‖v_jE'‖² |v_jE⟩⟨v_jE| within a level E.
+
+    seen: (n, m) ⟨j|k⟩; sizes: (n,) the sums over E'.
+    """
+    return (seen.conj().T * sizes) @ seen
+
+
+def _overlap_rounding(members: NDArray[np.intp], energies: Real, norm: float) -> float:
+    """Overlaps ⟨j|Π_E|j'⟩ up to this are rounding: H turns a level by ε‖H‖ / distance."""
+    first, last = members[0], members[-1]
+    below = energies[first] - energies[first - 1] if first > 0 else np.inf
+    above = energies[last + 1] - energies[last] if last + 1 < len(energies) else np.inf
+    return float(8.0 * EPSILON * (1.0 + norm / min(below, above)))
 
 
 def _site_components(
@@ -100,33 +154,99 @@ def _site_components(
         # Most often the first few levels connect all: looked at now and then.
         if count & (count - 1) == 0 and count and connected_components(connected)[0] == 1:
             break
-        first, last = members[0], members[-1]
-        below = energies[first] - energies[first - 1] if first > 0 else np.inf
-        above = energies[last + 1] - energies[last] if last + 1 < len(energies) else np.inf
-        # Rounding of H turns a level towards its neighbours by ε‖H‖ / distance.
-        rounding = 8.0 * EPSILON * (1.0 + norm / min(below, above))
         own = seen[:, members]
-        connected |= np.abs(own @ own.conj().T) > rounding
+        connected |= np.abs(own @ own.conj().T) > _overlap_rounding(members, energies, norm)
     _, found = connected_components(csr_array(connected), directed=False)
     return np.asarray(found, dtype=np.intp)
 
 
+def _node_components(
+    seen: NDArray[Any],
+    energies: Real,
+    clusters: list[NDArray[np.intp]],
+    norm: float,
+    jumps: Real,
+    shift: Real | None,
+    invisible: float,
+    floor: float,
+) -> NDArray[np.intp]:
+    """(n, L) component of every v_jE, −1 for those that take part in no jump.
+
+    seen: (n, N); jumps: (L, L) the larger of γ(E' − E) and γ(E − E') between levels;
+    shift: (L, L) η(E_k − E_l) or None.
+    """
+    n, count = len(seen), len(clusters)
+    sizes = np.stack([np.linalg.norm(seen[:, own], axis=1) for own in clusters], axis=1)
+    sizes[sizes <= invisible] = 0.0
+    weights = sizes**2
+    left, right = [], []
+    takes_part = np.zeros((n, count), dtype=bool)
+    for site in range(n):
+        visible = np.flatnonzero(sizes[site])
+        with np.errstate(under="ignore"):
+            own = jumps[np.ix_(visible, visible)] * weights[site, visible]
+            moves = own * weights[site, visible][:, None] > floor
+        takes_part[site, visible] = moves.any(axis=1)
+        # One edge a level says as much as all of them.
+        _, parts = connected_components(csr_array(moves), directed=False)
+        firsts = np.unique(parts, return_index=True)[1]
+        left.append(site * count + visible)
+        right.append(site * count + visible[firsts[parts]])
+    for place, members in enumerate(clusters):
+        own = np.flatnonzero(takes_part[:, place])
+        if len(members) == 1:
+            meet = np.ones((len(own), len(own)), dtype=bool)
+        else:
+            here = seen[:, members]
+            meet = _meeting(
+                here[own],
+                None if shift is None else _lamb_shift(here, weights @ shift[:, place]),
+                _overlap_rounding(members, energies, norm),
+            )
+        rows, columns = np.nonzero(meet)
+        left.append(own[rows] * count + place)
+        right.append(own[columns] * count + place)
+    rows, columns = np.concatenate(left), np.concatenate(right)
+    graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n * count, n * count))
+    _, found = connected_components(graph, directed=False)
+    found = found.reshape(n, count).astype(np.intp)
+    found[~takes_part] = -1
+    kept = np.unique(found[takes_part])
+    found[takes_part] = np.searchsorted(kept, found[takes_part])
+    return found
+
+
+def _meeting(seen: NDArray[Any], lamb: NDArray[Any] | None, rounding: float) -> NDArray[np.bool_]:
+    """(n, n) whether v_j and v_j', or what H_LS makes of them, are not orthogonal."""
+    rows = seen
+    meet = np.abs(rows @ seen.conj().T) > rounding
+    size = 0.0 if lamb is None else float(np.linalg.norm(lamb))
+    if lamb is None or size == 0.0:
+        return meet
+    for _ in range(2 * seen.shape[1] - 2):
+        rows = rows @ (lamb / size)
+        meet |= np.abs(rows @ seen.conj().T) > rounding
+    return meet
+
+
 def _bright_basis(
-    seen: NDArray[Any], sites: NDArray[np.intp], invisible: float
+    seen: NDArray[Any], sites: NDArray[np.intp], invisible: float, lamb: NDArray[Any] | None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """(m, m) unitary to turn a degenerate level with, and the component of each new vector.
 
-    seen: (n, m) amplitudes of the coupled sites on the level; −1 stands for a dark vector.
+    seen: (n, m) amplitudes of the sites whose components are `sites`; −1 stands for a dark
+    vector; lamb: (m, m) H_LS within the level, under which no component may be left, or None.
     """
     m = seen.shape[1]
     if m == 1:
-        brightest = int(np.argmax(np.abs(seen[:, 0])))
-        is_bright = float(np.linalg.norm(seen)) > invisible
-        owner = sites[brightest] if is_bright else -1
+        sizes = np.abs(seen[:, 0])
+        is_bright = sizes.size > 0 and float(np.linalg.norm(seen)) > invisible
+        owner = sites[int(np.argmax(sizes))] if is_bright else -1
         return np.ones((1, 1), dtype=seen.dtype), np.array([owner], dtype=np.intp)
     basis, owners = np.empty((m, 0), dtype=seen.dtype), []
     for component in np.unique(sites):
-        _, sizes, right = np.linalg.svd(seen[sites == component], full_matrices=False)
+        rows = _closed(seen[sites == component], lamb, m)
+        _, sizes, right = np.linalg.svd(rows, full_matrices=False)
         bright = right[sizes > invisible].conj().T
         # Orthogonal to the others but for rounding.
         bright = bright - basis @ (basis.conj().T @ bright)
@@ -137,9 +257,54 @@ def _bright_basis(
         if basis.shape[1] == m:
             break
     # The left vectors that belong to no column of the basis complete it.
-    complete = np.linalg.svd(basis, full_matrices=True)[0]
-    basis = np.concatenate([basis, complete[:, len(owners) :]], axis=1)
+    complete = np.linalg.svd(basis, full_matrices=True)[0][:, len(owners) :]
+    if lamb is not None and complete.shape[1] > 1:
+        # Dark levels that the Lamb shift tells apart.
+        complete = complete @ np.linalg.eigh(complete.conj().T @ lamb @ complete)[1]
+    basis = np.concatenate([basis, complete], axis=1)
     return basis, np.array(owners + [-1] * (m - len(owners)), dtype=np.intp)
+
+
+def _closed(seen: NDArray[Any], lamb: NDArray[Any] | None, m: int) -> NDArray[Any]:
+    """Rows of `seen`, and what H_LS makes of them, as far as that leads out of their span."""
+    if lamb is None or float(np.linalg.norm(lamb)) == 0.0:
+        return seen
+    rows, last = [seen], seen
+    for _ in range(m - 1):
+        last = last @ (lamb / np.linalg.norm(lamb))
+        rows.append(last)
+    return np.concatenate(rows)
+
+
+def by_rates(parts: Decomposition, rates: NDArray[Any]) -> tuple[Decomposition, bool]:
+    """The decomposition by rates, and whether it hangs on rates that rounding hides.
+
+    parts: by H alone, which is returned where rates take nothing more apart; rates: (N, N)
+    Γ(E_k − E_l) on its spectrum.  A rate that is not zero connects, however small it is; where
+    leaving out those below ε of the largest rate would take more apart, levels reach each
+    other so late that nobody sees it.
+    """
+    jumps = np.maximum(rates.real, rates.real.T)
+    found = parts if np.all(jumps > 0.0) else decompose(parts.spectrum, rates)
+    if same_levels(found, parts):
+        # Rates only ever take more apart.
+        found = parts
+    spectrum = parts.spectrum
+    transitions = 2.0 * jumps * spectrum.weights[0]
+    floor = EPSILON * float(transitions.max())
+    if np.all(np.diff(spectrum.energies[0]) > 0.0):
+        graph = csr_array(transitions > floor)
+        labels = connected_components(graph, directed=False)[1]
+        dark = ~(transitions > floor).any(axis=1)
+        visible = len(np.unique(labels[~dark]))
+        return found, (visible, int(dark.sum())) != (found.n_components, int(found.dark.sum()))
+    seen = decompose(spectrum, rates, floor)
+    return found, not same_levels(seen, found)
+
+
+def same_levels(left: Decomposition, right: Decomposition) -> bool:
+    """Whether two decompositions have as many components and dark levels."""
+    return left.n_components == right.n_components and left.dark.sum() == right.dark.sum()
 
 
 def project(

@@ -14,7 +14,9 @@ from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.ohmic import Bath
 from manybody.physics.davies import DaviesGenerator, build_davies
-from manybody.physics.davies_modes import davies_eigenvalues
+from manybody.physics.davies_modes import davies_eigenvalues, davies_undamped
+from manybody.physics.dense_redfield import dense_redfield
+from manybody.physics.long_run import undamped_values
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
@@ -23,7 +25,7 @@ from manybody.physics.spectra import (
     build_spectrum,
     cluster_bohr_frequencies,
 )
-from manybody.physics.stationary import Decomposition, decompose
+from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
 from manybody.study.comparison import model_digest
 from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
 from manybody.study.search import Search
@@ -42,6 +44,8 @@ _MOST_SHIFTS = 300
 # Modes whose frequency is below this part of ‖L‖ do not oscillate; rates that differ by less
 # than this part of it are one.
 _REAL, _SAME_RATE = 1e-10, 1e-13
+# Eigenvalues nearer to 0 than this part of the largest have few digits in the site basis.
+_FEW_DIGITS = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,16 +162,24 @@ class _Task:
 def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     columns = Columns(task.model.n_sites, comm)
     parts = together(columns.comm, lambda: decompose(build_spectrum([task.model])))
-    n_dark = int(parts.dark.sum())
-    moving = task.model.n_sites**2 - parts.n_components - n_dark**2
-    if task.n_modes > moving:
-        raise ValueError(f"n_modes = {task.n_modes}: {moving} modes decay or grow here")
     generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
-    davies, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
-    if task.method == "dense":
-        values, residuals = together(columns.comm, lambda: _dense(generator, moving))
+    n = task.model.n_sites
+    davies, rates, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
+    method = task.method
+    if not same_levels(rates, parts) and method != "dense":
+        # What only rates leave alone is no part that a search could leave out.
+        if n > _MOST_DENSE:
+            raise RuntimeError(
+                f"γ vanishes at so many Bohr frequencies that {_undamped_text(rates)} are left "
+                f"alone: the modes of {n} sites then need dense algebra, had up to {_MOST_DENSE}"
+            )
+        method = "dense"
+    if method == "dense":
+        values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, rates))
         shifts = 0
     else:
+        moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
+        _check_count(task.n_modes, moving)
         values, residuals, shifts = _search(task, generator, davies, parts, columns, rng)
     width = float(generator.spectral_box[0, 0])
     order = _slowest_first(values, width)[: task.n_modes]
@@ -175,20 +187,51 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        theirs = together(columns.comm, lambda: davies_eigenvalues(davies))
-        theirs = theirs[np.argsort(np.abs(theirs.real), kind="stable")][-moving:]
-        own = theirs[_slowest_first(theirs, width)[: task.n_modes]]
+        theirs = together(columns.comm, lambda: _davies_moving(davies, rates))
+        theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
+        own[: len(theirs)] = theirs
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts)
+
+
+def _check_count(n_modes: int, moving: int) -> None:
+    """Raise ValueError where fewer modes move than are asked for."""
+    if n_modes > moving:
+        raise ValueError(f"n_modes = {n_modes}: {moving} modes decay or grow here")
+
+
+def _undamped_text(rates: Decomposition) -> str:
+    return f"{rates.n_components} sets of levels and {int(rates.dark.sum())} single ones"
 
 
 def _davies(
     task: _Task, parts: Decomposition, generator: RedfieldGenerator
-) -> tuple[DaviesGenerator, bool]:
-    """The Davies generator, and whether it is known which Bohr frequencies coincide."""
+) -> tuple[DaviesGenerator, Decomposition, bool]:
+    """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
+    it is known which Bohr frequencies coincide."""
     clustering = cluster_bohr_frequencies(parts.spectrum)[0]
+    rates, _ = by_rates(parts, generator.rates[0])
+    if rates is not parts:
+        generator = build_redfield(rates.spectrum, task.bath, task.lamb_shift)
     merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
-    davies = build_davies(parts.spectrum, task.bath, task.lamb_shift, merging, generator)
-    return davies, clustering.verdict != AMBIGUOUS
+    davies = build_davies(rates.spectrum, task.bath, task.lamb_shift, merging, generator)
+    return davies, rates, clustering.verdict != AMBIGUOUS
+
+
+def _davies_moving(davies: DaviesGenerator, rates: Decomposition) -> Complex:
+    """Eigenvalues of Davies that decay."""
+    still = rates.n_components + int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
+    return _without(davies_eigenvalues(davies), still, davies_undamped(davies, rates))[0]
+
+
+def _without(
+    values: Complex, still: int, undamped: Real, residuals: Real | None = None
+) -> tuple[Complex, Real]:
+    """Eigenvalues, and their residuals, less `still` at 0 and one at −iω for each undamped ω."""
+    residuals = np.zeros(len(values)) if residuals is None else residuals
+    kept = np.ones(len(values), dtype=bool)
+    for target in [*([0.0j] * still), *(-1j * undamped)]:
+        kept[np.argmin(np.where(kept, np.abs(values - target), np.inf))] = False
+    return values[kept], residuals[kept]
 
 
 def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
@@ -196,14 +239,44 @@ def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
     return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
 
 
-def _dense(generator: RedfieldGenerator, moving: int) -> tuple[Complex, Real]:
-    """All eigenvalues but those that neither decay nor grow, whose number is known."""
+def _dense(
+    task: _Task, generator: RedfieldGenerator, parts: Decomposition, rates: Decomposition
+) -> tuple[Complex, Real]:
+    """All eigenvalues but those that neither decay nor grow.
+
+    What does not is known from H alone where every rate counts, and else from the
+    eigenvalues themselves (`long_run`).
+    """
     n = generator.spectrum.n_sites
     matrix = assemble_rows(generator, slice(0, n)).matrix.toarray()
-    values, modes = scipy.linalg.eig(matrix)
+    if same_levels(rates, parts):
+        values, modes = scipy.linalg.eig(matrix)
+        frequencies = parts.dark_pairs()[2]
+        still = parts.n_components + int(np.count_nonzero(frequencies == 0.0))
+        undamped = frequencies[frequencies != 0.0]
+    else:
+        values, modes, still, undamped = undamped_values(matrix, dense_redfield(generator))
     residuals = np.linalg.norm(matrix @ modes - modes * values, axis=0)
-    kept = np.argsort(np.abs(values.real), kind="stable")[n * n - moving :]
-    return values[kept], residuals[kept]
+    values, residuals = _without(values, still, undamped, residuals)
+    _check_count(task.n_modes, len(values))
+    if still == 1:
+        values = _with_more_digits(values, dense_redfield(generator).slowest_values())
+    return values, residuals
+
+
+def _with_more_digits(values: Complex, accurate: Complex) -> Complex:
+    """Eigenvalues with those nearest to 0 replaced by what the inverse says of them.
+
+    accurate: all of them, the smaller the more digits they have.
+    """
+    size = float(np.abs(values).max(initial=0.0))
+    order = np.argsort(np.abs(values), kind="stable")
+    count = 0
+    while count < len(values) and abs(accurate[count]) <= _FEW_DIGITS * size:
+        count += 1
+    result = values.copy()
+    result[order[:count]] = accurate[:count]
+    return result
 
 
 def _search(
@@ -226,7 +299,8 @@ def _search(
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
     slowest = float(-targets[0].real) if len(targets) else float(np.abs(generator.rates).max())
-    search = Search(generator, davies, parts, columns, task.tolerance, rng, task.method, slowest)
+    setting = task.tolerance, rng, task.method, slowest, task.bath.beta
+    search = Search(generator, davies, parts, columns, *setting)
     search.around(0.0j)
     search.follow_growth()
     while True:

@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg import lu_solve
+from scipy.linalg.lapack import zgetrf
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.protocols import Array
@@ -11,6 +12,8 @@ from manybody.products import product
 
 Real = NDArray[np.float64]
 
+_EPSILON, _TINY = float(np.finfo(np.float64).eps), float(np.finfo(np.float64).tiny)
+
 
 class DaviesInverse:
     """(L_D − shift − |p)(1|)⁻¹ on matrices between some levels, L_D the closed form of Davies.
@@ -18,7 +21,8 @@ class DaviesInverse:
     davies: generator, on every rank; levels: (N,) True for those meant, what lies outside
     is dropped; columns: who owns what; shift: complex, in J; deflated: (N,) populations p
     whose weight is moved away from zero, or None.  Coherences are divided by their growth
-    rates, populations solve the rate equation.
+    rates, populations solve the rate equation; what is singular to rounding is divided by that
+    rounding of the largest rate, which is enough for a preconditioner and for an estimate.
     """
 
     def __init__(
@@ -38,13 +42,20 @@ class DaviesInverse:
         rates = davies.damping[:, own] + 1j * (phases[:, None] - phases[own]) - np.conj(shift)
         self._diagonal = np.arange(own.start, own.stop), np.arange(columns.width)
         rates[self._diagonal] = 1.0
+        smallest = _EPSILON * float(np.abs(davies.damping).max() + np.abs(phases).max())
+        rates[np.abs(rates) <= smallest] = -max(smallest, _TINY)
         inside = levels[:, None] & levels[own]
         self._inverse_rates = np.where(inside, 1.0, 0.0) / np.where(inside, rates, 1.0)
         jumps = davies.rates[np.ix_(levels, levels)].astype(np.complex128)
         jumps -= np.diag(jumps.sum(axis=0) + np.conj(shift))
         if deflated is not None:
             jumps -= deflated[levels][:, None]
-        self._populations = lu_factor(jumps)
+        factors, pivots, _ = zgetrf(jumps)
+        diagonal = np.diagonal(factors)
+        smallest = max(_EPSILON * float(np.abs(diagonal).max(initial=0.0)), _TINY)
+        lost = np.flatnonzero(np.abs(diagonal) <= smallest)
+        factors[lost, lost] = -smallest
+        self._populations = factors, pivots
         self._inside = inside
 
     def restrict(self, x: Array) -> Array:

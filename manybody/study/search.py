@@ -43,7 +43,7 @@ class Search:
     """What is known of the modes between bright levels.
 
     tolerance: of residuals, relative to the largest rate; slowest: decay rate in J near which
-    the first shift lies; method: "gmres" or "assembled".
+    the first shift lies; method: "gmres" or "assembled"; beta: of any state on a component.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Search:
         rng: np.random.Generator,
         method: str,
         slowest: float,
+        beta: float,
     ) -> None:
         self._generator, self._method = generator, method
         self._davies, self._parts, self._columns = davies, parts, columns
@@ -69,7 +70,9 @@ class Search:
         self._rounding = _ROUNDING * float(width + above - below)
         self._largest_residual = max(tolerance * self._unit, self._rounding)
         self._slowest = max(slowest, self._rounding)
-        self._count = int((~parts.dark).sum()) ** 2
+        # L keeps the trace on every component: modes but the stationary ones have none there.
+        self._thermal = self._components(beta)
+        self._count = int((~parts.dark).sum()) ** 2 - parts.n_components
         self._values: list[complex] = []
         self._residuals: list[float] = []
         self._sketches: list[Complex] = []
@@ -87,13 +90,8 @@ class Search:
         return any(abs(point - centre) < _INSIDE * radius for centre, radius in self._discs)
 
     def moving(self) -> tuple[Complex, Real]:
-        """Eigenvalues and residuals of all modes found but the stationary ones.
-
-        Those are as many as there are components, and the ones nearest to 0.
-        """
-        values = np.array(self._values, dtype=np.complex128)
-        kept = np.argsort(np.abs(values), kind="stable")[self._parts.n_components :]
-        return values[kept], np.array(self._residuals)[kept]
+        """Eigenvalues and residuals of all modes found; the stationary ones are not sought."""
+        return np.array(self._values, dtype=np.complex128), np.array(self._residuals)
 
     def around(self, target: complex) -> None:
         """Find the modes of a disc that holds `target`, whose Re <= 0.
@@ -119,12 +117,16 @@ class Search:
 
     def _around_shift(self, shift: complex, target: complex) -> None:
         self.shifts += 1
-        wanted = min(self._count, _AROUND + self._parts.n_components)
+        wanted = min(self._count, _AROUND)
         while True:
-            centre, radius = self._disc(shift, wanted)
+            centre, radius, is_spoiled = self._disc(shift, wanted)
             if abs(target - centre) < _INSIDE * radius:
                 self._discs.append((centre, radius))
                 return
+            if is_spoiled and centre.real < _FURTHEST * self._unit:
+                # One mode dwarfs the others in the inverse: from further off it does less.
+                shift = complex(_FURTHER * centre.real, centre.imag)
+                continue
             if wanted == self._count:
                 raise RuntimeError(
                     f"the modes around {target:.3g} J cannot be had to "
@@ -132,17 +134,18 @@ class Search:
                 )
             wanted = min(self._count, 2 * wanted)
 
-    def _disc(self, shift: complex, wanted: int) -> tuple[complex, float]:
-        """Search from random vectors until one brings nothing new; the disc that is known.
+    def _disc(self, shift: complex, wanted: int) -> tuple[complex, float, bool]:
+        """Search from random vectors until one brings nothing new; the disc that is known, and
+        whether a mode with too large a residual ends it.
 
         One start finds one copy of a multiple eigenvalue.
         """
-        radius, is_first = np.inf, True
+        radius, is_first, is_spoiled = np.inf, True, False
         while True:
             modes, reached = self._modes_at(shift, wanted)
             if reached != shift:
                 # Distances from where it was before say nothing.
-                shift, radius, is_first = reached, np.inf, True
+                shift, radius, is_first, is_spoiled = reached, np.inf, True, False
             distances, news = [], 0
             furthest, good = np.inf, []
             for value, mode in modes:
@@ -163,8 +166,9 @@ class Search:
             complete = len(modes) >= self._count
             reach = np.inf if complete else max(distances, default=0.0)
             radius = min(radius, reach, furthest)
+            is_spoiled = is_spoiled or furthest < reach
             if not is_first and not news:
-                return shift, radius
+                return shift, radius, is_spoiled
             is_first = False
 
     def _add(self, value: complex, mode: Array, residual: float) -> bool:
@@ -242,7 +246,7 @@ class Search:
                 # SLEPc cannot be stopped by an exception in all versions: to an early end.
                 return x
             # SLEPc goes on from a random vector where a Krylov space is exhausted.
-            x = inverse.restrict(x)
+            x = self._moving_part(inverse.restrict(x))
             aim = max(
                 _INNER_TOLERANCE * norm(x, columns), self._rounding * norm(inverse(x), columns)
             )
@@ -257,12 +261,15 @@ class Search:
                         f"an inner solution at {shift:.3g} J stopped after {iterations} "
                         f"iterations with the relative residual {residual / norm(x, columns):.1e}"
                     )
-            return found
+            return self._moving_part(found)
 
         arguments = self._start(), columns, shift, wanted, _OUTER_TOLERANCE
         if self._method == "assembled":
             with factorised(self._generator, columns, shift) as resolvent:
-                modes = nearest_modes(lambda x: resolvent(inverse.restrict(x)), *arguments)
+                modes = nearest_modes(
+                    lambda x: self._moving_part(resolvent(self._moving_part(inverse.restrict(x)))),
+                    *arguments,
+                )
         else:
             modes = nearest_modes(invert, *arguments)
         return modes, failures[0] if failures else ""
@@ -276,7 +283,7 @@ class Search:
         inverse = DaviesInverse(self._davies, bright, self._columns, self._unit)
 
         def apply(x: Array) -> Array:
-            operator.apply(inverse.restrict(x), out)
+            operator.apply(self._moving_part(inverse.restrict(x)), out)
             return out
 
         values = rightmost_values(apply, self._start(), self._columns, _KRYLOV)
@@ -289,4 +296,25 @@ class Search:
         vectors = self._parts.spectrum.vectors[0][:, bright]
         draw = self._rng.standard_normal((2, bright.sum(), bright.sum()))
         inside = vectors @ (draw[0] + 1j * draw[1])
-        return (inside @ vectors[self._columns.own].conj().T)[None]
+        return self._moving_part((inside @ vectors[self._columns.own].conj().T)[None])
+
+    def _components(self, beta: float) -> list[tuple[Array, ...]]:
+        """Own columns of the projector on every component and of a state there."""
+        vectors, own = self._parts.spectrum.vectors[0], self._columns.own
+        found = []
+        for index in range(self._parts.n_components):
+            inside = (self._parts.components == index).astype(np.float64)
+            populations = self._parts.gibbs(beta, index)
+            found.append(
+                tuple((vectors * p) @ vectors[own].conj().T for p in (inside, populations))
+            )
+        return found
+
+    def _moving_part(self, x: Array) -> Array:
+        """A block less its weights on the components: L keeps them, on modes they are zero."""
+        weights = [complex(np.vdot(projector, x[0])) for projector, _ in self._thermal]
+        parts = np.array([[weight.real, weight.imag] for weight in weights]).reshape(-1, 2)
+        result = x.copy()
+        for (real, imaginary), (_, state) in zip(self._columns.total(parts), self._thermal):
+            result[0] -= complex(real, imaginary) * state
+        return result

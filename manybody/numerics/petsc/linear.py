@@ -90,6 +90,9 @@ def nearest_modes(
         try:
             for index in range(solver.getConverged()):
                 value = solver.getEigenpair(index, real, imaginary)
+                if value == 0.0:
+                    # A direction that `invert` drops.
+                    continue
                 mode = real.getArray(readonly=True).copy().reshape(start.shape)
                 found.append((shift + 1.0 / value, mode))
         finally:
