@@ -181,7 +181,7 @@ def _perturbed(
     change = draw[0] + 1j * draw[1] if not spectrum.is_real else draw[0]
     change = change + change.conj().T
     size = _PERTURBATION * EPSILON * float(spectrum.norms[0])
-    change *= size / max(float(np.linalg.norm(change, 2)), np.finfo(np.float64).tiny)
+    change *= size / float(np.linalg.norm(change, 2))
     energies, vectors = spectrum.energies[0].copy(), spectrum.vectors[0].copy()
     moved, turn = np.linalg.eigh(np.diag(energies[levels]) + change)
     energies[levels] = moved

@@ -20,6 +20,9 @@ from scipy.sparse.csgraph import connected_components
 
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance, linked
 
+# Numbers below have lost digits to gradual underflow, or are about to.
+_UNDERFLOW = 1e-290
+
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
@@ -67,13 +70,17 @@ class Decomposition:
 
 
 def decompose(
-    spectrum: Spectrum, rates: NDArray[Any] | None = None, floor: float = 0.0
+    spectrum: Spectrum,
+    rates: NDArray[Any] | None = None,
+    floor: float = 0.0,
+    resolution: tuple[float, float] | None = None,
 ) -> Decomposition:
     """Dark levels and bright components of a stack of one sample.
 
     rates: (N, N) Γ(E_k − E_l) of its `Decomposition` by H alone, whose spectrum is then to be
     given: by rates, with the Lamb shift where they are complex; None where every γ > 0 and by
-    H alone.  floor: in J, jumps γ‖v_jE‖²‖v_jE'‖² up to it do not count.
+    H alone.  floor: in J, jumps γ‖v_jE‖²‖v_jE'‖² up to it do not count.  resolution: in J how
+    far apart levels are one, and amplitudes that count as none; rounding of H where None.
 
     Vectors of single levels would not do: LAPACK mixes equal levels of parts that never meet.
     Raises ValueError for a stack of several.
@@ -81,15 +88,16 @@ def decompose(
     if spectrum.n_samples != 1:
         raise ValueError(f"one sample is decomposed at a time, the stack has {spectrum.n_samples}")
     energies, vectors = spectrum.energies[0], spectrum.vectors[0].copy()
-    labels = linked(energies, degeneracy_tolerance(spectrum))
+    # An amplitude is known to rounding of the eigenvectors.
+    invisible = 100.0 * np.sqrt(len(energies)) * EPSILON
+    reach, invisible = resolution or (degeneracy_tolerance(spectrum), invisible)
+    labels = linked(energies, reach)
     clusters = [np.flatnonzero(labels == label) for label in range(labels[-1] + 1)]
     # γ near 0 may be far from γ(0), as of super-Ohmic baths: equal levels differ by nothing.
     levels = np.array([energies[members].mean() for members in clusters])
     single = np.array([len(members) == 1 for members in clusters])
     energies = np.where(single[labels], energies, levels[labels])
     seen = vectors[spectrum.coupled]
-    # An amplitude is known to rounding of the eigenvectors.
-    invisible = 100.0 * np.sqrt(len(energies)) * EPSILON
     norm = float(spectrum.norms[0])
     first = np.array([members[0] for members in clusters])
     if rates is None:
@@ -302,9 +310,43 @@ def by_rates(parts: Decomposition, rates: NDArray[Any]) -> tuple[Decomposition, 
     return found, not same_levels(seen, found)
 
 
+def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
+    """Whether levels are told apart by less than Redfield makes visible.
+
+    Levels δ ≪ γ apart hold a near-dark combination, which decays as δ²/γ: below rounding of L
+    for δ < √(γ ε‖H‖).  rates: (N, N) Γ(E_k − E_l).
+    """
+    spectrum = parts.spectrum
+    largest = 2.0 * float(np.max(rates.real * spectrum.weights[0]))
+    reach = float(np.sqrt(largest * EPSILON * float(spectrum.norms[0])))
+    if largest == 0.0 or np.all(np.diff(spectrum.energies[0]) > reach):
+        return False
+    # What is seen of a level with the amplitude a relaxes as γa².
+    resolution = max(reach, degeneracy_tolerance(spectrum)), reach / largest
+    return not same_levels(decompose(spectrum, resolution=resolution), parts)
+
+
+def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
+    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
+
+    rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
+    wrong by at most N times that, relative to their size.
+    """
+    omega = spectrum.bohr_frequencies[0]
+    rounding = 100.0 * np.sqrt(spectrum.n_sites) * EPSILON
+    falls = (omega > 0.0) & (spectrum.weights[0] > rounding**2)
+    emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]
+    with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
+        wrong = np.abs(emission * np.exp(-beta * omega[falls]) - absorption)
+        # What is next to underflow has no digits.
+        relative = np.where(wrong <= _UNDERFLOW, 0.0, wrong / emission)
+    return float(relative.max(initial=0.0))
+
+
 def same_levels(left: Decomposition, right: Decomposition) -> bool:
     """Whether two decompositions have as many components and dark levels."""
-    return left.n_components == right.n_components and left.dark.sum() == right.dark.sum()
+    counts = [(parts.n_components, int(parts.dark.sum())) for parts in (left, right)]
+    return counts[0] == counts[1]
 
 
 def project(

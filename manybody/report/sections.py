@@ -8,7 +8,7 @@ from manybody.report.analysis import Analysis
 from manybody.report.document import Document, Picture, Section, Table, Text
 from manybody.report.results import StudyResult, system_title
 from manybody.report.tables import clustering_counts
-from manybody.study.spectral import figures_of
+from manybody.study.spectral import figures_of, growing
 
 Parts = list[Text | Table | Picture]
 
@@ -74,11 +74,11 @@ def findings(analysis: Analysis) -> list[str]:
                 f"{last.time_of_maximum:g}."
             )
         if "gap" in points[0].arrays:
-            growing = sum(int((point.arrays["gap"] < 0.0).sum()) for point in points)
-            if growing:
+            n_growing = sum(growing(point.arrays) for point in points)
+            if n_growing:
                 count = sum(point.n_samples for point in points)
                 found.append(
-                    f"{name}: in {growing} of {count} samples a mode of Redfield grows, and no "
+                    f"{name}: in {n_growing} of {count} samples a mode of Redfield grows, and no "
                     "steady state is approached."
                 )
     return found

@@ -9,7 +9,7 @@ from manybody.config import Study, System
 from manybody.physics.models import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
 from manybody.report.results import PointResult, StudyResult, system_title
-from manybody.study.spectral import SHOWN_FIGURES, figures_of
+from manybody.study.spectral import SHOWN_FIGURES, figures_of, growing
 
 # Worst figures of a certificate that a table shows, with the reduction that is "worst".
 WORST: Mapping[str, Callable[[Any], Any]] = {
@@ -42,12 +42,11 @@ def text_summary(results: StudyResult) -> str:
         if results.study.evolves:
             lines += _maxima_lines(system, points)
         lines += _spread_lines(results.study, system, points)
-    gaps = [point.arrays["gap"] for point in results.points if "gap" in point.arrays]
+    gaps = [point.arrays for point in results.points if "gap" in point.arrays]
     if gaps:
-        every = np.concatenate(gaps)
+        count = sum(len(arrays["gap"]) for arrays in gaps)
         lines.append(
-            f"samples in which Redfield has a growing mode: {np.count_nonzero(every < 0.0)} of "
-            f"{len(every)}"
+            f"samples in which Redfield has a growing mode: {sum(map(growing, gaps))} of {count}"
         )
     lines.append("worst figures over all samples")
     for name, value in _worst(results.points).items():

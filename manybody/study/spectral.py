@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from manybody.config import Study
 from manybody.physics.cancellation import cancellation_measures
 from manybody.physics.locality import locality_profile
@@ -83,6 +85,14 @@ def figures_of(study: Study) -> dict[str, Figure]:
         for observable in study.observables
         for name, figure in FIGURES.get(observable, {}).items()
     }
+
+
+def growing(figures: Mapping[str, Any]) -> int:
+    """Number of samples whose gap is negative beyond its own residual.
+
+    figures: "gap" and "gap_residual", (samples,) each.
+    """
+    return int(np.count_nonzero(figures["gap"] < -figures["gap_residual"]))
 
 
 def measure(model: SingleParticleModel, study: Study, comm: Any = None) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,21 +15,27 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Array
-from manybody.physics import arguments, observables
+from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.davies import build_davies
+from manybody.physics.dense_redfield import certain_state
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
-from manybody.physics.spectra import (
-    AMBIGUOUS,
-    SIMPLE,
-    build_spectrum,
-    cluster_bohr_frequencies,
-)
-from manybody.physics.stationary import Decomposition, decompose, project
+from manybody.physics.stationary import Decomposition
 from manybody.study.comparison import model_digest
 from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
+from manybody.study.long_time import (
+    GOOD_ENOUGH,
+    UNCERTAIN,
+    SteadyState,
+    System,
+    davies_steady,
+    dense_steady,
+    examine,
+    judged,
+    rounding_of,
+)
 from manybody.study.preconditioner import DaviesInverse, adjoint, norm, trace
 
 Real = NDArray[np.float64]
@@ -43,44 +49,10 @@ MAX_ITERATIONS = 1000
 # Shift of the preconditioner, relative to the largest rate: where Davies has modes much slower
 # than this its inverse is too large for double precision, and L_D⁻¹L too far from normal.
 _ASIDE = 1e-4
-# Error of a state, in trace norm, that is worth more iterations; what products leave wrong of
-# L[x], relative to ‖L‖‖x‖.
-_GOOD_ENOUGH, _ROUNDING = 1e-9, 4.0 * float(np.finfo(np.float64).eps)
-# Above this estimated error a state is not to be trusted without a word.
-_UNCERTAIN = 1e-6
+# Levels of a component up to which LU of its Liouvillian is a second or two.
+_DENSE_LEVELS = 27
 # Below this a negative eigenvalue is no rounding.
 _UNPHYSICAL = -1e-8
-
-
-@dataclass(frozen=True, eq=False)
-class SteadyState:
-    """What one equation leaves of ρ(0) = |initial_site⟩⟨initial_site| after a long time.
-
-    state: (N, N) in the site basis, the average over long times; on rank 0, else None;
-    components: (C, N, N) stationary states of trace one, one for each set of levels that
-    the baths connect; on rank 0, else None.  `state` is the only one where C = 1 and no
-    level is dark.
-    null_dimension: number of independent stationary matrices: C and one for each pair of
-    dark levels of equal energy; dark_levels: levels that no coupled site sees;
-    undamped_frequencies: (U,) in J, of coherences between dark levels that never decay.
-    residual: ‖L[ρ]‖_F in J of the worst component; state_error: estimate of what it leaves
-    wrong in that component, in trace norm: √N ‖L_D⁻¹[L[ρ]]‖_F; 0 for the closed form of
-    Davies.  iterations: of GMRES, all components.
-    smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
-    distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs.
-    """
-
-    equation: str
-    state: Array | None
-    components: Array | None
-    null_dimension: int
-    dark_levels: int
-    undamped_frequencies: Real
-    residual: float
-    state_error: float
-    iterations: int
-    smallest_eigenvalue: float
-    distance_from_gibbs: float
 
 
 def steady_state(
@@ -97,10 +69,14 @@ def steady_state(
     """Stationary state of the Redfield or the Davies equation.
 
     Redfield: L[ρ] − ρ_G tr ρ = −ρ_G by GMRES on the complex-linear map, preconditioned
-    with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix.
-    Davies: Gibbs on every component, by detailed balance, and checked.  Redfield with Lamb
-    shift may have modes that grow (`slow_modes` finds them): its stationary state is then not
-    what a long evolution approaches.
+    with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix, and
+    compared with what dense algebra (up to 27 levels) or another start says.  Davies: Gibbs on
+    every set of levels that rates connect, by detailed balance, and checked.  Without
+    detailed balance, and for Redfield where γ = 0 leaves alone what H connects: dense algebra, up
+    to 32 sites.  A rate that is not zero counts, however small: the state is that of t → ∞,
+    and a warning says so where rounding hides the rate; one that underflows counts as zero.
+    Redfield with Lamb shift may have modes that grow (`slow_modes` finds them): its stationary
+    state is then not what a long evolution approaches.
 
     model, bath, lamb_shift, initial_site: as in `compare`, the bath coupled; equation: "redfield"
     or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more;
@@ -110,9 +86,10 @@ def steady_state(
 
     Raises TypeError or ValueError for arguments out of range or different on the ranks, on
     every rank, also where it cannot be decided which Bohr frequencies coincide and Davies
-    depends on it; RuntimeError with the residual reached when GMRES does not converge, or
-    without PETSc.  Warns when the state has a negative eigenvalue, or where it is known to
-    less than 1e-6 since parts of the system are almost decoupled.
+    depends on it; RuntimeError with the residual reached when it is above the tolerance, where
+    dense algebra is needed for more sites than it can have, or without PETSc.  Warns when the
+    state has a negative eigenvalue, where it is known to less than 1e-6 since parts of
+    the system are almost decoupled, and of rates that underflow or that rounding hides.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
@@ -160,12 +137,15 @@ def steady_state(
             f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
             stacklevel=2,
         )
-    if result.state_error > _UNCERTAIN and result.state is not None:
+    if not result.state_error <= UNCERTAIN and result.state is not None:
         warnings.warn(
             f"the steady state is known to {result.state_error:.1g} in trace norm only: something "
-            "relaxes so slowly that rounding decides where it ends",
+            "relaxes so slowly that rounding decides where it ends, as where levels differ by far "
+            "less than their rates",
             stacklevel=2,
         )
+    for note in result.notes if result.state is not None else ():
+        warnings.warn(note, stacklevel=2)
     return result
 
 
@@ -218,65 +198,148 @@ def _solve(
     method: str,
 ) -> SteadyState:
     columns = Columns(model.n_sites, comm)
-    parts = together(columns.comm, lambda: decompose(build_spectrum([model])))
-    generator = build_redfield(parts.spectrum, bath, lamb_shift)
-    gibbs = [parts.gibbs(bath.beta, index) for index in range(parts.n_components)]
-    vectors = parts.spectrum.vectors[0]
+    system = together(columns.comm, lambda: examine(model, bath, equation, lamb_shift))
+    setting = bath, lamb_shift, site, tolerance
+    if equation == "davies" and system.is_balanced:
+        return _on_rank_0(columns, lambda: davies_steady(system, *setting))
+    solver_knows = system.is_by_h and (system.is_balanced or model.n_sites > _DENSE_LEVELS)
+    if equation == "davies" or not solver_knows:
+        return _on_rank_0(columns, lambda: dense_steady(system, equation, *setting))
+    solver = _ComponentSolver(system, bath, lamb_shift, tolerance, rng, columns, method)
     states: list[Array | None] = []
     residual, state_error, iterations = 0.0, 0.0, 0
-    if equation == "davies":
-        residual = together(
-            columns.comm, lambda: _davies_residual(parts, generator, bath, lamb_shift, gibbs)
-        )
-    else:
-        operator = KernelOperator(
-            generator.kernel(columns.own), generator.spectral_box, columns, "complex"
-        )
-        davies = build_davies(parts.spectrum, bath, lamb_shift, None, generator)
-    for index, populations in enumerate(gibbs):
-        thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
-        if equation == "davies":
-            states.append(_gathered(thermal, columns))
-            continue
-        levels = parts.components == index
-        inverse = DaviesInverse(davies, levels, columns, deflated=populations)
-        error_of = partial(_state_error, inverse, columns)
-        reference = thermal[None]
-        start = reference if rng is None else _random_start(parts, index, columns, rng)
-        if method == "assembled":
-            block, used = _relax_assembled(generator, start, operator, inverse, columns, tolerance)
-        else:
-            aside = _ASIDE * float(np.abs(generator.rates).max())
-            nearly = DaviesInverse(davies, levels, columns, aside, populations)
-            block, used = _relax(operator, nearly, error_of, reference, columns, tolerance, start)
-        out = np.empty_like(block)
-        operator.apply(block, out)
-        residual = max(residual, norm(out, columns))
-        state_error = max(state_error, error_of(out))
+    for index in range(system.parts.n_components):
+        block, own_residual, own_error, used = solver.solve(index)
+        residual, state_error = max(residual, own_residual), max(state_error, own_error)
         iterations += used
         states.append(_gathered(block[0], columns))
-    _, _, frequencies = parts.dark_pairs()
-    whole: list[Array] = []
-
-    def figures() -> tuple[float, float]:
-        state, smallest, distance = _figures(parts, states, gibbs, site)
-        whole.append(state)
-        return smallest, distance
-
-    smallest, distance = together(columns.comm, figures)
-    return SteadyState(
-        equation=equation,
-        state=whole[0] if whole else None,
-        components=np.array(states) if whole else None,
-        null_dimension=parts.n_components + int(np.count_nonzero(frequencies == 0.0)),
-        dark_levels=int(parts.dark.sum()),
-        undamped_frequencies=np.sort(frequencies[frequencies != 0.0]),
-        residual=residual,
-        state_error=state_error,
-        iterations=iterations,
-        smallest_eigenvalue=smallest,
-        distance_from_gibbs=distance,
+    frequencies = system.parts.dark_pairs()[2]
+    null_dimension = system.parts.n_components + int(np.count_nonzero(frequencies == 0.0))
+    counts = null_dimension, int(system.parts.dark.sum()), frequencies[frequencies != 0.0]
+    figures = residual, state_error, iterations
+    return _on_rank_0(
+        columns,
+        # There every state is at hand.
+        lambda: judged(equation, system, bath.beta, site, states, counts, figures),  # type: ignore
     )
+
+
+def _on_rank_0(columns: Columns, action: Callable[[], SteadyState]) -> SteadyState:
+    """The result of rank 0; without its matrices elsewhere."""
+    found: list[SteadyState] = []
+
+    def small() -> SteadyState:
+        found.append(action())
+        return replace(found[0], state=None, components=None)
+
+    others: SteadyState = together(columns.comm, small)
+    return found[0] if found else others
+
+
+class _ComponentSolver:
+    """Redfield's stationary state of one component after the other, as columns on all ranks."""
+
+    def __init__(
+        self,
+        system: System,
+        bath: Bath,
+        lamb_shift: bool,
+        tolerance: float,
+        rng: np.random.Generator | None,
+        columns: Columns,
+        method: str,
+    ) -> None:
+        self._system, self._bath, self._lamb_shift = system, bath, lamb_shift
+        self._tolerance, self._rng, self._columns, self._method = tolerance, rng, columns, method
+        self._parts = system.parts
+        self._generator = build_redfield(self._parts.spectrum, bath, lamb_shift)
+        self._operator = KernelOperator(
+            self._generator.kernel(columns.own), self._generator.spectral_box, columns, "complex"
+        )
+        self._davies = build_davies(self._parts.spectrum, bath, lamb_shift, None, self._generator)
+
+    def solve(self, index: int) -> tuple[Array, float, float, int]:
+        """(own columns, residual, estimated error, iterations) of one component.
+
+        Raises RuntimeError where the state is not stationary to the tolerance.
+        """
+        columns, levels = self._columns, self._parts.components == index
+        vectors, populations = (
+            self._parts.spectrum.vectors[0],
+            self._parts.gibbs(self._bath.beta, index),
+        )
+        thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
+        reference = thermal[None]
+        inverse = DaviesInverse(self._davies, levels, columns, deflated=populations)
+        relax = partial(self._relax, levels, populations, inverse, reference)
+        random = partial(_random_start, self._parts, index, columns)
+        start = reference if self._rng is None else random(self._rng)
+        block, used, failure = relax(start)
+        exact, exact_error = self._exact(levels, reference)
+        if block is None:
+            if exact is None or used >= MAX_ITERATIONS:
+                raise RuntimeError(failure)
+            block = exact
+        if exact is None:
+            other = random(np.random.default_rng(0)) if self._rng is None else reference
+            again = relax(other)[0]
+            difference = np.inf if again is None else self._distance(block, again)
+            exact_error = 0.0
+        else:
+            difference = self._distance(block, exact)
+            if difference > max(GOOD_ENOUGH, exact_error):
+                block, difference = exact, 0.0
+        out = np.empty_like(block)
+        self._operator.apply(block, out)
+        error = max(difference, exact_error)
+        if exact is None or block is not exact:
+            error = max(error, _state_error(inverse, columns, out))
+        return block, norm(out, columns), error, used
+
+    def _exact(self, levels: NDArray[np.bool_], reference: Array) -> tuple[Array | None, float]:
+        """Own columns of what the state must be, and how well that is known; None if unknown."""
+        if self._system.is_balanced and not self._lamb_shift:
+            return reference, self._system.balance_error
+        if int(levels.sum()) > _DENSE_LEVELS:
+            return None, np.inf
+        state, error = together(
+            self._columns.comm,
+            lambda: certain_state(self._generator, self._bath, self._lamb_shift, levels),
+        )
+        return np.ascontiguousarray(state[:, self._columns.own])[None], error
+
+    def _distance(self, left: Array, right: Array) -> float:
+        """‖left − right‖₁ of two states held by columns."""
+        whole = _gathered((left - right)[0], self._columns)
+
+        def measured() -> float:
+            assert whole is not None
+            return float(np.abs(np.linalg.eigvalsh(0.5 * (whole + whole.conj().T))).sum())
+
+        distance: float = together(self._columns.comm, measured)
+        return distance
+
+    def _relax(
+        self,
+        levels: NDArray[np.bool_],
+        populations: Real,
+        inverse: DaviesInverse,
+        reference: Array,
+        start: Array,
+    ) -> tuple[Array | None, int, str]:
+        """(own columns, iterations, why not if not) by the method asked for."""
+        columns, tolerance = self._columns, self._tolerance
+        if self._method == "assembled":
+            return _relax_assembled(
+                self._generator, start, self._operator, inverse, columns, tolerance
+            )
+        aside = _ASIDE * float(np.abs(self._generator.rates).max())
+        nearly = DaviesInverse(self._davies, levels, columns, aside, populations)
+        error_of = partial(_state_error, inverse, columns)
+        rounding = rounding_of(self._generator)
+        return _relax(
+            self._operator, nearly, error_of, reference, columns, tolerance, start, rounding
+        )
 
 
 def _state_error(inverse: DaviesInverse, columns: Columns, residual: Array) -> float:
@@ -304,12 +367,13 @@ def _relax(
     columns: Columns,
     tolerance: float,
     start: Array,
-) -> tuple[Array, int]:
-    """Own columns of the stationary state of one component, and the iterations.
+    rounding: float,
+) -> tuple[Array | None, int, str]:
+    """Own columns of the stationary state of one component, the iterations, and why not.
 
     L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.  inverse: the
     preconditioner; error_of: estimate of what a residual leaves wrong in ρ.  Where that is
-    more than _GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
+    more than GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
     """
     from manybody.numerics.petsc.linear import solve
 
@@ -329,25 +393,24 @@ def _relax(
         operator.apply(x, out)
         return x, norm(out, columns), iterations, converged
 
-    width, below, above = operator.spectral_box[0]
-    rounding = _ROUNDING * float(width + above - below)
     # Where energies are large, no state meets a tolerance below rounding.
     aim = max(0.5 * tolerance, rounding)
     found, residual, iterations, converged = solved(start, aim)
     floor = rounding * norm(found, columns)
     if not residual <= max(tolerance, 4.0 * floor):
-        raise RuntimeError(
+        failure = (
             f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
             f"iterations ({'ended' if converged else 'stagnated'}, {MAX_ITERATIONS} are allowed): "
             "no steady state is returned"
         )
+        return None, iterations, failure
     error = error_of(out)
-    if error > _GOOD_ENOUGH and residual > floor:
-        aim = max(floor, 0.5 * residual * _GOOD_ENOUGH / error)
+    if error > GOOD_ENOUGH and residual > floor:
+        aim = max(floor, 0.5 * residual * GOOD_ENOUGH / error)
         better, _, more, _ = solved(found, aim)
         if error_of(out) < error:
-            return better, iterations + more
-    return found, iterations
+            return better, iterations + more, ""
+    return found, iterations, ""
 
 
 def _relax_assembled(
@@ -357,8 +420,8 @@ def _relax_assembled(
     inverse: DaviesInverse,
     columns: Columns,
     tolerance: float,
-) -> tuple[Array, int]:
-    """Own columns of the stationary state of one component, and the steps taken.
+) -> tuple[Array | None, int, str]:
+    """Own columns of the stationary state of one component, the steps taken, and why not.
 
     x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
     """
@@ -372,44 +435,15 @@ def _relax_assembled(
             operator.apply(x, out)
             residual = norm(out, columns)
             if residual <= 0.5 * tolerance:
-                return x, step
-    raise RuntimeError(
+                return x, step, ""
+    failure = (
         f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
         f"{tolerance:g} J: no steady state is returned"
     )
+    return None, _MOST_STEPS, failure
 
 
 def _gathered(block: Array, columns: Columns) -> Array | None:
     """The whole matrix on rank 0, None elsewhere."""
     whole = columns.collect([block])
     return None if whole is None else np.ascontiguousarray(whole.T)
-
-
-def _davies_residual(
-    parts: Decomposition, generator: RedfieldGenerator, bath: Bath, lamb_shift: bool,
-    gibbs: list[Real],
-) -> float:  # fmt: skip
-    """Largest ‖L_D[ρ_G]‖_F over the components."""
-    clustering = cluster_bohr_frequencies(parts.spectrum)[0]
-    if clustering.verdict == AMBIGUOUS:
-        raise ValueError(
-            f"{clustering.merged_neighbours} Bohr frequencies lie within "
-            f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
-            "the Davies generator is not determined"
-        )
-    merging = None if clustering.verdict == SIMPLE else clustering.merging_tolerance
-    davies = build_davies(parts.spectrum, bath, lamb_shift, merging, generator)
-    return max(float(np.linalg.norm(davies.apply(np.diag(own)))) for own in gibbs)
-
-
-def _figures(
-    parts: Decomposition, states: list[Any], gibbs: list[Real], site: int
-) -> tuple[Array, float, float]:
-    """(state, its smallest eigenvalue, its distance from Gibbs), on rank 0."""
-    vectors = parts.spectrum.vectors[0]
-    rho = np.zeros_like(vectors, dtype=np.complex128)
-    rho[site, site] = 1.0
-    state = project(parts, states, rho)
-    thermal = [(vectors * own) @ vectors.conj().T for own in gibbs]
-    distance = observables.trace_distance(state, project(parts, thermal, rho))
-    return state, float(observables.smallest_eigenvalue(state)), float(distance)
