@@ -69,8 +69,8 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
         jumps = 2.0 * davies.redfield.rates[0].real * (seen.T @ seen)
     np.fill_diagonal(jumps, 0.0)
     is_left = jumps.any(axis=0)
-    closed = ~is_left[:, None] & ~is_left
-    np.fill_diagonal(closed, False)
+    energies = davies.spectrum.energies[0]
+    closed = ~is_left[:, None] & ~is_left & (energies[:, None] != energies)
     every = np.ones(n, dtype=bool)
     found = []
     for rows, columns, frequency, matrix in _blocks(davies, every):
@@ -91,7 +91,6 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     found.append(phases[columns] - phases[rows])
     # In the zero block dark levels may turn by their Lamb shifts.
     left, right, frequencies = parts.dark_pairs()
-    energies = davies.spectrum.energies[0]
     equal = (energies[left] == energies[right]) & (frequencies != 0.0)
     found.append(frequencies[equal])
     every_frequency = np.sort(np.concatenate(found))

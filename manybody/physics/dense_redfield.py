@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.linalg.lapack import zgetrf
 
 from manybody.physics.baths.ohmic import Bath
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
@@ -203,7 +204,11 @@ def _solve_scaled(matrix: Complex, right: Complex) -> Complex:
     rows, columns = (np.exp2(np.round(np.log2(scale))) for scale in (rows, columns))
     scaled = rows[:, None] * matrix * columns
     wanted = (rows * right.T).T
-    factors = scipy.linalg.lu_factor(scaled, check_finite=False)
+    lower, pivots, _ = zgetrf(scaled)
+    lost = np.flatnonzero(np.diagonal(lower) == 0.0)
+    # Singular to the last digit: a huge solution says so, and nothing divides by zero.
+    lower[lost, lost] = EPSILON
+    factors = lower, pivots
     found = scipy.linalg.lu_solve(factors, wanted)
     for _ in range(_REFINEMENTS):
         found = found + scipy.linalg.lu_solve(factors, wanted - scaled @ found)

@@ -57,20 +57,19 @@ def long_run(
     dense: DenseLiouvillian,
     rho: NDArray[Any],
     starts: Sequence[NDArray[Any]],
-    known: int | None = None,
+    at_least: int = 1,
 ) -> LongRun:
     """Long run of ρ by the singular vectors of L and its eigenvalues.
 
     rho: (N, N) in the site basis; starts: states whose stationary parts are the components, as
-    far as they are independent; known: number of stationary matrices where theory tells it.
+    far as they are independent; at_least: stationary matrices known to exist.
 
     A singular value up to rounding of L counts as zero, and the real part of an eigenvalue up
     to rounding times the condition of the eigenvalue.  Raises RuntimeError where zero is a
     defective eigenvalue.
     """
     left, sizes, right = scipy.linalg.svd(dense.matrix, check_finite=False)
-    # Where more are zero to rounding than are known to be, `state_error` says so.
-    count = known or max(1, int(np.count_nonzero(sizes <= dense.rounding)))
+    count = max(at_least, int(np.count_nonzero(sizes <= dense.rounding)))
     kept = right[-count:].conj().T
     duals = left[:, -count:].conj().T
     overlap = duals @ kept

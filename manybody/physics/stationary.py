@@ -22,6 +22,8 @@ from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance, li
 
 # Numbers below have lost digits to gradual underflow, or are about to.
 _UNDERFLOW = 1e-290
+# Error in trace norm up to which Gibbs stands for the stationary state of Davies.
+_GIBBS = 1e-6
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -72,15 +74,14 @@ class Decomposition:
 def decompose(
     spectrum: Spectrum,
     rates: NDArray[Any] | None = None,
-    floor: float = 0.0,
     resolution: tuple[float, float] | None = None,
 ) -> Decomposition:
     """Dark levels and bright components of a stack of one sample.
 
     rates: (N, N) Γ(E_k − E_l) of its `Decomposition` by H alone, whose spectrum is then to be
     given: by rates, with the Lamb shift where they are complex; None where every γ > 0 and by
-    H alone.  floor: in J, jumps γ‖v_jE‖²‖v_jE'‖² up to it do not count.  resolution: in J how
-    far apart levels are one, and amplitudes that count as none; rounding of H where None.
+    H alone.  resolution: in J how far apart levels are one, and amplitudes that count as none;
+    rounding of H where None.
 
     Vectors of single levels would not do: LAPACK mixes equal levels of parts that never meet.
     Raises ValueError for a stack of several.
@@ -109,7 +110,7 @@ def decompose(
         between = rates[np.ix_(first, first)]
         shift = between.imag if np.iscomplexobj(between) else None
         jumps = 2.0 * np.maximum(between.real, between.real.T)
-        owners = _node_components(seen, energies, clusters, norm, jumps, shift, invisible, floor)
+        owners = _node_components(seen, energies, clusters, norm, jumps, shift, invisible)
     components = np.full(len(energies), -1, dtype=np.intp)
     shifts = np.zeros(len(energies))
     sizes = None
@@ -176,7 +177,6 @@ def _node_components(
     jumps: Real,
     shift: Real | None,
     invisible: float,
-    floor: float,
 ) -> NDArray[np.intp]:
     """(n, L) component of every v_jE, −1 for those that take part in no jump.
 
@@ -193,7 +193,7 @@ def _node_components(
         visible = np.flatnonzero(sizes[site])
         with np.errstate(under="ignore"):
             own = jumps[np.ix_(visible, visible)] * weights[site, visible]
-            moves = own * weights[site, visible][:, None] > floor
+            moves = own * weights[site, visible][:, None] > 0.0
         takes_part[site, visible] = moves.any(axis=1)
         # One edge a level says as much as all of them.
         _, parts = connected_components(csr_array(moves), directed=False)
@@ -284,30 +284,74 @@ def _closed(seen: NDArray[Any], lamb: NDArray[Any] | None, m: int) -> NDArray[An
     return np.concatenate(rows)
 
 
-def by_rates(parts: Decomposition, rates: NDArray[Any]) -> tuple[Decomposition, bool]:
-    """The decomposition by rates, and whether it hangs on rates that rounding hides.
+def by_rates(parts: Decomposition, rates: NDArray[Any]) -> Decomposition:
+    """The decomposition by rates: `parts` itself where they take nothing more apart.
 
-    parts: by H alone, which is returned where rates take nothing more apart; rates: (N, N)
-    Γ(E_k − E_l) on its spectrum.  A rate that is not zero connects, however small it is; where
-    leaving out those below ε of the largest rate would take more apart, levels reach each
-    other so late that nobody sees it.
+    parts: by H alone; rates: (N, N) Γ(E_k − E_l) on its spectrum.  A rate that is not zero
+    connects, however small it is.
     """
-    jumps = np.maximum(rates.real, rates.real.T)
-    found = parts if np.all(jumps > 0.0) else decompose(parts.spectrum, rates)
-    if same_levels(found, parts):
-        # Rates only ever take more apart.
-        found = parts
+    if np.all(np.maximum(rates.real, rates.real.T) > 0.0):
+        return parts
+    found = decompose(parts.spectrum, rates)
+    # Rates only ever take more apart.
+    return parts if same_levels(found, parts) else found
+
+
+def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
+    """Whether Davies relaxes within components only by rates that rounding hides.
+
+    parts: by rates; rates: (N, N) Γ(E_k − E_l) on its spectrum.  Left without rates below ε of
+    the largest, a component has several sets of levels that are never left, or a degenerate
+    level whose coherences no jump that is seen resolves: nobody waits for what t → ∞ brings.
+    """
     spectrum = parts.spectrum
-    transitions = 2.0 * jumps * spectrum.weights[0]
-    floor = EPSILON * float(transitions.max())
-    if np.all(np.diff(spectrum.energies[0]) > 0.0):
-        graph = csr_array(transitions > floor)
-        labels = connected_components(graph, directed=False)[1]
-        dark = ~(transitions > floor).any(axis=1)
-        visible = len(np.unique(labels[~dark]))
-        return found, (visible, int(dark.sum())) != (found.n_components, int(found.dark.sum()))
-    seen = decompose(spectrum, rates, floor)
-    return found, not same_levels(seen, found)
+    energies, seen = spectrum.energies[0], spectrum.vectors[0][spectrum.coupled]
+    with np.errstate(under="ignore"):
+        moves = 2.0 * rates.real * spectrum.weights[0]
+    floor = EPSILON * float(moves.max())
+    bright = np.flatnonzero(~parts.dark)
+    keys = np.stack([energies[bright], parts.components[bright]])
+    _, units = np.unique(keys, axis=1, return_inverse=True)
+    units = units.ravel()
+    for unit in np.flatnonzero(np.bincount(units, minlength=1) > 1):
+        members = bright[units == unit]
+        leaving = np.abs(seen) ** 2 @ rates.real[:, members[0]]
+        if not _is_resolved(seen[:, members], 2.0 * leaving, floor, spectrum):
+            return True
+    rows, columns = np.nonzero(moves[np.ix_(bright, bright)] > floor)
+    size = int(units.max(initial=-1)) + 1
+    if size == 0:
+        return False
+    graph = csr_array((np.ones(len(rows)), (units[columns], units[rows])), shape=(size, size))
+    count, labels = connected_components(graph, directed=True, connection="strong")
+    is_left = np.zeros(count, dtype=bool)
+    crossing = labels[units[columns]] != labels[units[rows]]
+    is_left[labels[units[columns[crossing]]]] = True
+    return bool(np.count_nonzero(~is_left) > parts.n_components)
+
+
+def _is_resolved(seen: NDArray[Any], leaving: Real, floor: float, spectrum: Spectrum) -> bool:
+    """Whether jumps that are seen leave nothing of a degenerate level but its populations.
+
+    seen: (n, m) ⟨j|k⟩ of the sites on the bright part of a level; leaving: (n,) Σ_l γ P_jl in J.
+    """
+    invisible = 100.0 * np.sqrt(spectrum.n_sites) * EPSILON
+    rows = seen[np.sum(np.abs(seen) ** 2, axis=1) * leaving > floor]
+    if np.count_nonzero(np.linalg.svd(rows, compute_uv=False) > invisible) < seen.shape[1]:
+        return False
+    meet = np.abs(rows @ rows.conj().T) > invisible
+    return bool(connected_components(csr_array(meet), directed=False)[0] == 1)
+
+
+def lies_on_edge(spectrum: Spectrum, edges: tuple[float, ...]) -> float | None:
+    """A Bohr frequency that rounding of H could move across one of `edges`, or None."""
+    omega = np.abs(spectrum.bohr_frequencies[0])
+    visible = spectrum.weights[0] > (100.0 * EPSILON) ** 2 * spectrum.n_sites
+    for edge in edges:
+        near = visible & (np.abs(omega - edge) <= degeneracy_tolerance(spectrum))
+        if edge > 0.0 and near.any():
+            return float(omega[near][0])
+    return None
 
 
 def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
@@ -341,6 +385,18 @@ def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float)
         # What is next to underflow has no digits.
         relative = np.where(wrong <= _UNDERFLOW, 0.0, wrong / emission)
     return float(relative.max(initial=0.0))
+
+
+def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
+    """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
+    return spectrum.n_sites * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
+
+
+def is_known_from_h(
+    parts: Decomposition, by_rate: Decomposition, rates: NDArray[Any], beta: float
+) -> bool:
+    """Whether rates leave alone what H leaves alone, and nothing flows one way only."""
+    return same_levels(parts, by_rate) and is_balanced(parts.spectrum, rates, beta)
 
 
 def same_levels(left: Decomposition, right: Decomposition) -> bool:

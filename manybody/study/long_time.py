@@ -4,7 +4,7 @@ Davies with detailed balance is known in closed form; what no derivation decides
 some Bohr frequencies, baths without detailed balance) is left to dense algebra.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ from manybody.physics.stationary import (
     by_rates,
     decompose,
     detailed_balance_error,
+    hangs_on_hidden_rates,
     has_hidden_splitting,
+    lies_on_edge,
     project,
     same_levels,
 )
@@ -111,37 +113,57 @@ def examine(model: SingleParticleModel, bath: Bath, equation: str, lamb_shift: b
     """What decides the long run of a sample."""
     parts = decompose(build_spectrum([model]))
     own = build_redfield(parts.spectrum, bath, lamb_shift).rates[0]
-    rates, is_hidden = by_rates(parts, own)
+    rates = by_rates(parts, own)
     error = parts.spectrum.n_sites * detailed_balance_error(parts.spectrum, own, bath.beta)
-    notes = []
-    if is_hidden:
-        notes.append(
-            "some levels are connected only by rates below rounding of the largest one: the state "
-            "returned is that of t → ∞, which no time of interest reaches"
-        )
+    notes = notes_on(parts, rates, bath, own)
     if equation == "redfield" and has_hidden_splitting(parts, own):
-        notes.append(
+        notes += (
             "levels lie so near each other that what the baths do not see of them relaxes below "
-            "rounding of the generator: the state returned is that of t → ∞"
+            "rounding of the generator: the state returned is that of t → ∞",
         )
-    lost = None if rates is parts else _underflow(parts, bath, own)
+    return System(parts, rates, error, notes)
+
+
+def notes_on(
+    parts: Decomposition, rates: Decomposition, bath: Bath, own: NDArray[Any]
+) -> tuple[str, ...]:
+    """What of the rates is at the mercy of rounding, in sentences.
+
+    parts: by H alone; rates: by rates; own: (N, N) Γ(E_k − E_l) of `parts`.
+    """
+    notes = []
+    # Both spectra have the same energies.
+    if hangs_on_hidden_rates(rates, own):
+        notes.append(
+            "something relaxes only by rates below rounding of the largest one: the steady state "
+            "is that of t → ∞, which no time of interest reaches"
+        )
+    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
+    lower, upper = max(support[0], 0.0), support[1]
+    edge = lies_on_edge(parts.spectrum, (lower, upper))
+    if edge is not None:
+        notes.append(
+            f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
+            "H: whether γ vanishes there is not decided by the data"
+        )
+    lost = None if rates is parts else _underflow(parts, own, lower, upper)
     if lost is not None:
         notes.append(
             f"γ(±{lost:.6g}) is zero in double precision, where the bath's support does not end: "
             "it counts as zero, as for all times that can be reached"
         )
-    return System(parts, rates, error, tuple(notes))
+    return tuple(notes)
 
 
-def _underflow(parts: Decomposition, bath: Bath, rates: NDArray[Any]) -> float | None:
+def _underflow(
+    parts: Decomposition, rates: NDArray[Any], lower: float, upper: float
+) -> float | None:
     """A Bohr frequency at which γ is 0 and the bath does not say why, or None.
 
-    At 0 a limit vanishes exactly; outside a support γ does.
+    At 0 a limit vanishes exactly; outside the support, up to `lower` and from `upper` on, γ does.
     """
     omega = np.abs(parts.spectrum.bohr_frequencies[0])
-    support = getattr(getattr(bath, "density", bath), "support", None)
-    lower, upper = (0.0, np.inf) if support is None else support
-    inside = (omega > max(lower, 0.0)) & (omega < upper)
+    inside = (omega > lower) & (omega < upper)
     lost = inside & (np.maximum(rates.real, rates.real.T) == 0.0)
     lost &= parts.spectrum.weights[0] > 0.0
     return float(omega[lost].min()) if lost.any() else None
@@ -214,16 +236,18 @@ def dense_steady(
             f"{reason}: the {equation} steady state of {n} sites then needs dense algebra, had up "
             f"to {DENSE_SITES}"
         )
-    known, generator = None, build_redfield(system.parts.spectrum, bath, lamb_shift)
+    at_least, generator = 1, build_redfield(system.parts.spectrum, bath, lamb_shift)
+    known = False
     if equation == "davies":
         dense: DenseLiouvillian = dense_davies(davies_of(system, bath, lamb_shift))
     else:
         dense = dense_redfield(generator)
-        if not lamb_shift and system.is_balanced:
+        known = not lamb_shift and system.is_balanced
+        if known:
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
-            known = system.rates.n_components + int(still)
-    found = long_run(dense, _on_site(n, site), thermal_states(system, bath.beta), known)
+            at_least = system.rates.n_components + int(still)
+    found = long_run(dense, _on_site(n, site), thermal_states(system, bath.beta), at_least)
     state, error, components = found.state, found.state_error, found.components
     if found.null_dimension == 1 and equation == "redfield":
         state, error = certain_state(generator, bath, lamb_shift, np.ones(n, dtype=bool))
@@ -235,9 +259,17 @@ def dense_steady(
     enforce(equation, residual, tolerance, dense.rounding * size)
     alone = system.parts if lamb_shift and equation == "redfield" else system.rates
     counts = found.null_dimension, int(alone.dark.sum()), found.undamped_frequencies
-    return judged(
+    result = judged(
         equation, system, bath.beta, site, list(components), counts, (residual, error, 0), state
     )
+    slow = found.null_dimension - at_least
+    if known and slow > 0:
+        note = (
+            f"{slow} modes relax below {dense.rounding:.1g} J, which rounding of the generator "
+            "hides: they count as stationary"
+        )
+        return replace(result, notes=(*result.notes, note))
+    return result
 
 
 def thermal_states(system: System, beta: float) -> list[Array]:

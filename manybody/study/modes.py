@@ -1,5 +1,6 @@
 """How slowly the Redfield equation relaxes: its slowest modes, beside those of Davies."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from manybody.physics.baths.ohmic import Bath
 from manybody.physics.davies import DaviesGenerator, build_davies
 from manybody.physics.davies_modes import davies_eigenvalues, davies_undamped
 from manybody.physics.dense_redfield import dense_redfield
-from manybody.physics.long_run import undamped_values
+from manybody.physics.long_run import dense_davies, undamped_values
 from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
@@ -25,9 +26,16 @@ from manybody.physics.spectra import (
     build_spectrum,
     cluster_bohr_frequencies,
 )
-from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
+from manybody.physics.stationary import (
+    Decomposition,
+    by_rates,
+    decompose,
+    is_balanced,
+    is_known_from_h,
+)
 from manybody.study.comparison import model_digest
 from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
+from manybody.study.long_time import notes_on
 from manybody.study.search import Search
 from manybody.study.steady import check_assembled, check_relaxes
 
@@ -165,17 +173,22 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
     n = task.model.n_sites
     davies, rates, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
+    if columns.rank == 0:
+        for note in notes_on(parts, rates, task.bath, generator.rates[0]):
+            warnings.warn(note, stacklevel=4)
     method = task.method
-    if not same_levels(rates, parts) and method != "dense":
+    known = is_known_from_h(parts, rates, generator.rates[0], task.bath.beta)
+    if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
             raise RuntimeError(
-                f"γ vanishes at so many Bohr frequencies that {_undamped_text(rates)} are left "
-                f"alone: the modes of {n} sites then need dense algebra, had up to {_MOST_DENSE}"
+                f"γ vanishes at some Bohr frequencies, or violates detailed balance, so that H "
+                f"alone does not tell which modes are undamped: those of {n} sites then need "
+                f"dense algebra, had up to {_MOST_DENSE}"
             )
         method = "dense"
     if method == "dense":
-        values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, rates))
+        values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, known))
         shifts = 0
     else:
         moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
@@ -187,7 +200,8 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        theirs = together(columns.comm, lambda: _davies_moving(davies, rates))
+        balanced = is_balanced(rates.spectrum, davies.redfield.rates[0], task.bath.beta)
+        theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts)
@@ -199,17 +213,13 @@ def _check_count(n_modes: int, moving: int) -> None:
         raise ValueError(f"n_modes = {n_modes}: {moving} modes decay or grow here")
 
 
-def _undamped_text(rates: Decomposition) -> str:
-    return f"{rates.n_components} sets of levels and {int(rates.dark.sum())} single ones"
-
-
 def _davies(
     task: _Task, parts: Decomposition, generator: RedfieldGenerator
 ) -> tuple[DaviesGenerator, Decomposition, bool]:
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
     clustering = cluster_bohr_frequencies(parts.spectrum)[0]
-    rates, _ = by_rates(parts, generator.rates[0])
+    rates = by_rates(parts, generator.rates[0])
     if rates is not parts:
         generator = build_redfield(rates.spectrum, task.bath, task.lamb_shift)
     merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
@@ -217,10 +227,16 @@ def _davies(
     return davies, rates, clustering.verdict != AMBIGUOUS
 
 
-def _davies_moving(davies: DaviesGenerator, rates: Decomposition) -> Complex:
+def _davies_moving(davies: DaviesGenerator, rates: Decomposition, balanced: bool) -> Complex:
     """Eigenvalues of Davies that decay."""
-    still = rates.n_components + int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
-    return _without(davies_eigenvalues(davies), still, davies_undamped(davies, rates))[0]
+    values = davies_eigenvalues(davies)
+    if balanced:
+        still = rates.n_components + int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
+        undamped = davies_undamped(davies, rates)
+    else:
+        dense = dense_davies(davies)
+        _, _, still, undamped = undamped_values(dense.matrix, dense)
+    return _without(values, still, undamped)[0]
 
 
 def _without(
@@ -240,16 +256,15 @@ def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
 
 
 def _dense(
-    task: _Task, generator: RedfieldGenerator, parts: Decomposition, rates: Decomposition
+    task: _Task, generator: RedfieldGenerator, parts: Decomposition, known: bool
 ) -> tuple[Complex, Real]:
     """All eigenvalues but those that neither decay nor grow.
 
-    What does not is known from H alone where every rate counts, and else from the
-    eigenvalues themselves (`long_run`).
+    known: that these follow from H alone; else from the eigenvalues themselves (`long_run`).
     """
     n = generator.spectrum.n_sites
     matrix = assemble_rows(generator, slice(0, n)).matrix.toarray()
-    if same_levels(rates, parts):
+    if known:
         values, modes = scipy.linalg.eig(matrix)
         frequencies = parts.dark_pairs()[2]
         still = parts.n_components + int(np.count_nonzero(frequencies == 0.0))

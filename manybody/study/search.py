@@ -99,12 +99,16 @@ class Search:
         Raises RuntimeError when an inner solution does not converge or an eigenvalue cannot
         be had to the tolerance.
         """
+        if self._count == 0:
+            return
         # Beside the spectrum, which ends near Re λ = 0: the inverse exists.
         shift = complex(0.5 * max(-target.real, self._slowest), target.imag)
         self._around_shift(shift, target)
 
     def follow_growth(self) -> None:
         """Look for modes that grow fast: beyond what has been found, and where L points to."""
+        if self._count == 0:
+            return
         for value in self._directly():
             if not self.covers(value):
                 self._around_shift(complex(1.1 * value.real, value.imag), value)
