@@ -135,8 +135,8 @@ def notes_on(
     # Both spectra have the same energies.
     if hangs_on_hidden_rates(rates, own):
         notes.append(
-            "something relaxes only by rates below rounding of the largest one: the steady state "
-            "is that of t → ∞, which no time of interest reaches"
+            "something relaxes only by rates below rounding of H: the steady state is that of "
+            "t → ∞, which no time of interest reaches"
         )
     support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
     lower, upper = max(support[0], 0.0), support[1]
