@@ -18,6 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.buffers import aligned_empty
+from manybody.numerics.growth import (
+    LARGEST_NORM,
+    Overflow,
+    block_norms,
+    check_norms,
+    overflow_sentence,
+)
 from manybody.numerics.protocols import (
     Array,
     Bounds,
@@ -99,7 +106,7 @@ class Chebyshev:
             none = np.zeros(len(state), dtype=np.int64)
             return Solution(states, state.copy(), "converged", none, np.zeros(len(state)))
         solution = self._sum(operator, state, segment, _points(operator))
-        norms = np.sqrt(operator.columns.total(np.array([_square(own) for own in state])))
+        norms = block_norms(state, operator.columns)
         if operator.spectral_outline is not None:
             unavoidable = 3.0 * _rounding(solution.applications, norms)
             bound = np.maximum(self.tolerance * segment.share, unavoidable)
@@ -107,10 +114,14 @@ class Chebyshev:
                 self._repeat_carefully(operator, state, segment, int(sample), solution)
         # No digit is left.  Written so that nan is caught.
         if not np.all(solution.error_estimate <= norms):
+            if not np.all(norms <= LARGEST_NORM):
+                raise Overflow(overflow_sentence(norms.max(), segment.start, segment.stop))
             raise RuntimeError(
                 f"the Chebyshev series diverged between t = {segment.start:g} and "
                 f"{segment.stop:g}: the spectrum lies outside its box"
             )
+        after = block_norms(solution.final, operator.columns)
+        check_norms(norms, after, segment.start, segment.stop)
         return solution
 
     def _sum(self, operator: Operator, state: Array, segment: Segment, points: Array) -> Solution:
@@ -240,12 +251,6 @@ class _Sums:
             own[series.count - 2 : series.count].max() for own, series in zip(norms, self._series)
         ]
         return norms.max(axis=1), np.array(last)
-
-
-def _square(state: Array) -> float:
-    """‖x‖² of one sample's block."""
-    flat = state.reshape(-1)
-    return float(np.vdot(flat, flat).real)
 
 
 def ring_length(n_sites: int, n_times: int) -> int:

@@ -9,6 +9,14 @@ from scipy.integrate import DOP853
 
 from manybody.buffers import aligned_empty, row_panels
 from manybody.numerics.columns import Columns
+from manybody.numerics.growth import (
+    GROWN_NORM,
+    LARGEST_NORM,
+    Overflow,
+    block_norms,
+    check_norms,
+    overflow_sentence,
+)
 from manybody.numerics.protocols import (
     Array,
     Bounds,
@@ -147,8 +155,15 @@ class RungeKutta:
         solver = DOP853(rhs, start, x.ravel(), stop, rtol=3e-14, atol=atol)
         steps = 0
         while solver.status == "running":
-            message = solver.step()
+            # Trial steps of growing states may overflow; what is not finite is said below.
+            with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+                last, reached = solver.t, solver.y
+                message = solver.step()
+                largest = np.abs(solver.y).max()
             steps += 1
+            if not largest <= LARGEST_NORM:
+                norm = float(np.linalg.norm(reached))
+                raise Overflow(overflow_sentence(norm, last, max(last, solver.t)))
             if solver.status == "failed":
                 raise RuntimeError(f"DOP853 failed at t = {solver.t:g}: {message}")
         return solver.y.reshape(x.shape), solver.nfev, steps * self.tolerance
@@ -166,7 +181,15 @@ def advance_one_by_one(
     applications, error = 0, 0.0
     for index, stop in enumerate((*segment.times, segment.stop)):
         if stop > now:
-            current, used, estimate = integrate(operator, current, now, stop)
+            before = block_norms(current, operator.columns)
+            try:
+                current, used, estimate = integrate(operator, current, now, stop)
+            except RuntimeError as failure:
+                explained = _of_growth(failure, float(before.max()), now)
+                if explained is failure:
+                    raise
+                raise explained from failure
+            check_norms(before, block_norms(current, operator.columns), now, stop)
             applications += used
             error += estimate
             now = stop
@@ -179,4 +202,15 @@ def advance_one_by_one(
         "converged",
         np.full(n_samples, applications, dtype=np.int64),
         np.full(n_samples, error),
+    )
+
+
+def _of_growth(error: RuntimeError, norm: float, start: float) -> RuntimeError:
+    """`error`, or what explains it where the state had grown before."""
+    # Others, PETSc's among them, may be of one rank: they stay what they are.
+    if type(error) is not RuntimeError or norm <= GROWN_NORM:
+        return error
+    return RuntimeError(
+        f"{error}: a growing mode has taken the norm of the state to {norm:.1e} at t = "
+        f"{start:g}, and absolute tolerances ask for more digits than double precision has"
     )

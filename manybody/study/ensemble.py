@@ -45,11 +45,12 @@ from manybody.study.plan import (
     group_sizes,
 )
 from manybody.study.progress import Watch, print_header, print_rates
-from manybody.study.sample import compare_ensemble
+from manybody.study.sample import compare_many
 from manybody.study.signals import Stopped, never
 from manybody.study.spectral import measure
 from manybody.study.stacks import is_large, stack_size
 from manybody.study.store import Store
+from manybody.study.unphysical import outside_warning
 
 # What the numbers of one sample may raise.  Anything else is a mistake of this program or an
 # illness of the machine, and ends the run.
@@ -88,7 +89,7 @@ class _Job:
     tell: Callable[[str], None]
     stop: Callable[[], str]
     tally: dict[Point, Measured]
-    warned: set[Point] = field(default_factory=set)
+    warned: set[tuple[Point, str]] = field(default_factory=set)
 
     def is_large(self, point: Point) -> bool:
         """Whether samples of a point are computed one by one, with checkpoints."""
@@ -296,14 +297,22 @@ def _shall_stop(job: _Job) -> bool:
 def _commit(job: _Job, point: Point, records: list[Record]) -> None:
     if not records or rank_of(job.ranks) != 0:
         return
+    own = job.study.at(point)
     for record in records:
         comparison = record.comparison
-        ambiguous = comparison is not None and comparison.certificate.clustering == AMBIGUOUS
-        # The first of a point that leaves Davies undetermined is named; the store knows all.
-        if comparison is not None and ambiguous and point not in job.warned:
-            message = ambiguity_warning(comparison.certificate)
-            print(f"{point.name} sample {record.sample}: {message}", file=sys.stderr, flush=True)
-            job.warned.add(point)
+        if comparison is None:
+            continue
+        ambiguous = comparison.certificate.clustering == AMBIGUOUS
+        messages = {
+            "ambiguous": ambiguity_warning(comparison.certificate) if ambiguous else "",
+            "outside": outside_warning(comparison, None, own.bath, own.lamb_shift),
+        }
+        # The first of a point is named; the store and the report know all.
+        for kind, message in messages.items():
+            if message and (point, kind) not in job.warned:
+                said = f"{point.name} sample {record.sample}: {message}"
+                print(said, file=sys.stderr, flush=True)
+                job.warned.add((point, kind))
     job.tally.setdefault(point, Measured()).add(records)
     shared = min(size_of(job.ranks), point.n_sites)
     facts = {**job.provenance, "ranks_per_sample": shared}
@@ -343,7 +352,8 @@ def _stack_records(job: _Job, point: Point, samples: list[int]) -> list[Record]:
     models = [point.build(study.seed, sample) for sample in samples]
     comparisons: Sequence[Comparison | None] = [None] * len(samples)
     if study.evolves:
-        comparisons = compare_ensemble(models, own.bath, study.times, **_settings(own))
+        setting = check_setting(models, own.bath, study.times, **_settings(own))
+        comparisons = compare_many(models, setting)
     figures = []
     for model in models:
         figures.append(measure(model, own))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.growth import Overflow
 from manybody.numerics.protocols import Array, Operator, Segment
 from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.davies import DaviesGenerator, build_davies
@@ -45,6 +46,7 @@ from manybody.study.memory import Extent, check_room, ranks_here
 from manybody.study.observing import Observer
 from manybody.study.signals import Stopped
 from manybody.study.stacks import is_large
+from manybody.study.unphysical import with_time
 from manybody.study.windows import NodeMemory
 
 Real = NDArray[np.float64]
@@ -202,7 +204,10 @@ def _compare(
             if index == 0:
                 redfield_residual = _gibbs_residual(operator, generator, bath.beta, columns)
             with raised_alike(comm):
-                solution = setting.stepper.advance(operator, state, segment)
+                try:
+                    solution = setting.stepper.advance(operator, state, segment)
+                except Overflow as error:
+                    raise with_time(error, times, *_observed(observer)) from error
             del operator
             state = solution.final
             applications += int(solution.applications[0])
@@ -249,6 +254,13 @@ def _compare(
         times, distances["davies"], smallest, certificate, merged,
         states["redfield"], states["davies"],
     )  # fmt: skip
+
+
+def _observed(observer: Observer) -> tuple[Real, Real]:
+    """(1, T') distances and smallest eigenvalues at the output times so far."""
+    seen = observer.seen
+    distance = np.array([[one.distances["davies"] for one in seen]])
+    return distance, np.array([[one.smallest_eigenvalue for one in seen]])
 
 
 def _begin(

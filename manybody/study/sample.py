@@ -7,7 +7,7 @@ on one process, large.py for one system on the ranks of a communicator.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from manybody.blas import blas_threads
@@ -27,6 +27,7 @@ from manybody.study.comparison import (
 from manybody.study.groups import agree, first_ranks, on_every_rank, rank_of, size_of
 from manybody.study.large import compare_large
 from manybody.study.stacks import compare_stack, is_large, stacks_of_a_kind
+from manybody.study.unphysical import ensemble_warning, outside_warning
 
 
 def compare(
@@ -61,10 +62,13 @@ def compare(
     and what they may have done.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or
     its like says otherwise.
 
+    Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
+    -0.1) and names the mode that grows, and when the spectrum leaves Davies undetermined.
     Raises TypeError or ValueError for arguments out of range or different on the ranks,
-    before any work and on every rank; RuntimeError when PETSc is needed and missing or a
-    stepper does not converge.  What fails on one rank while the others wait for it, memory
-    say, is raised there alone: under mpirun start with `python -m mpi4py`.
+    before any work and on every rank; RuntimeError when PETSc is needed and missing, a
+    stepper does not converge or a growing mode leaves the range of double precision.  What
+    fails on one rank while the others wait for it, memory say, is raised there alone: under
+    mpirun start with `python -m mpi4py`.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
@@ -85,6 +89,10 @@ def compare(
         result = _compare_on_some(model, setting, comm, keep_states)
     if rank_of(comm) == 0 and result.certificate.clustering == AMBIGUOUS:
         warnings.warn(ambiguity_warning(result.certificate), stacklevel=2)
+    if rank_of(comm) == 0:
+        message = outside_warning(result, model, bath, lamb_shift)
+        if message:
+            warnings.warn(message, stacklevel=2)
     return result
 
 
@@ -127,19 +135,29 @@ def compare_ensemble(
     """`compare` for many samples on this process; small ones share their matrix products.
 
     Arguments and errors are those of `compare`.  Every result has the bits that
-    `compare` alone would give it, whatever the other samples are.  A spectrum that
-    leaves Davies undetermined is named by its certificate, without a warning.
+    `compare` alone would give it, whatever the other samples are.  One warning counts the
+    samples in which ρ_R leaves the states.  A spectrum that leaves Davies undetermined is
+    named by its certificate, without a warning.
     """
     models = list(models)
     setting = check_setting(
         models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
         operator, drop_tolerance, initial_beta,
     )  # fmt: skip
+    runs = compare_many(models, setting)
+    message = ensemble_warning(runs, models, bath, lamb_shift)
+    if message:
+        warnings.warn(message, stacklevel=2)
+    return runs
+
+
+def compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
+    """`compare_ensemble` without a word: what is to be said, its caller knows from the results."""
     results: dict[int, Comparison] = {}
     with blas_threads():
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
-            if operator == "assembled" or is_large(chosen[0].n_sites):
+            if setting.operator == "assembled" or is_large(chosen[0].n_sites):
                 results.update((index, compare_large(models[index], setting)) for index in stack)
             else:
                 results.update(zip(stack, compare_stack(chosen, setting)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.growth import Overflow
 from manybody.numerics.protocols import Array, Segment, Solution, Stepper
 from manybody.physics import certificates, observables
 from manybody.physics.davies import DaviesGenerator, build_davies
@@ -25,6 +26,7 @@ from manybody.physics.spectra import (
     cluster_bohr_frequencies,
 )
 from manybody.study.comparison import Comparison, Setting, certify
+from manybody.study.unphysical import with_time
 
 Real = NDArray[np.float64]
 
@@ -159,9 +161,14 @@ def _compare_alike(
     states = dict.fromkeys(equations, initial)
     seen = _Observations(list(equations), n_samples, len(times), keep_states)
     for segment in setting.stepper.segments(generator, times):
-        solutions = {
-            name: equation.advance(states[name], segment) for name, equation in equations.items()
-        }
+        try:
+            solutions = {
+                name: equation.advance(states[name], segment)
+                for name, equation in equations.items()
+            }
+        except Overflow as error:
+            distance, smallest = seen.distance["davies"], seen.smallest_eigenvalue
+            raise with_time(error, times, distance, smallest) from error
         states = {name: solution.final for name, solution in solutions.items()}
         seen.observe(segment, solutions)
 

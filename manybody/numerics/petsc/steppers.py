@@ -24,6 +24,8 @@ from manybody.numerics.protocols import (
 )
 
 _SEGMENT = 10.0
+# PETSC_ERR_NOT_CONVERGED: what TS raises when it has rejected too many steps.
+_NOT_CONVERGED = 91
 
 
 def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix: str) -> Stepper:
@@ -150,7 +152,16 @@ class TimeStepper(_PetscStepper):
                 ts.setTimeStep(min(step, stop - start))
                 # Last, so that what the user asked for wins.
                 ts.setFromOptions()
-                ts.solve(vector)
+                try:
+                    ts.solve(vector)
+                except module.Error as error:
+                    # Decided from norms, on every rank; other errors may be of one.
+                    if error.ierr != _NOT_CONVERGED:
+                        raise
+                    raise RuntimeError(
+                        f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
+                        "PETSc found no step that meets the tolerance"
+                    ) from error
                 reason = ts.getConvergedReason()
                 # PETSc counts a spent number of steps as converged.
                 if reason <= 0 or abs(ts.getTime() - stop) > 1e-12 * stop:
