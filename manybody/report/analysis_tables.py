@@ -7,7 +7,8 @@ from manybody.report.document import Column, Table
 from manybody.report.precision import samples_needed
 from manybody.report.results import point_title, system_title
 from manybody.report.scaling import Law
-from manybody.report.tables import digits, scientific
+from manybody.report.statistics import is_rounding
+from manybody.report.tables import digits, reach_words, scientific
 
 _TARGETS = (0.05, 0.01)
 
@@ -27,13 +28,13 @@ def build_analysis_tables(analysis: Analysis) -> list[Table]:
 
 
 def _laws(analysis: Analysis) -> Table:
-    """Every law that was fitted, a row a system and law."""
+    """Every law, a row a system and law; those not fitted with the reason."""
     columns = (
         Column("system", "system"),
         Column("law", "law"),
         Column("parameters", "parameters"),
         Column("chi2", "chi²", digits(3)),
-        Column("freedom", "freedom"),
+        Column("freedom", "freedom", digits(3)),
         Column("p_value", "p", digits(2)),
         Column("aic", "AIC", digits(4)),
         Column("weight", "weight", digits(2)),
@@ -51,6 +52,11 @@ def _laws(analysis: Analysis) -> Table:
                 (system_title(each.system, plain=True), fit.law.value, words, fit.chi2,
                  fit.freedom, fit.p_value, fit.aic, fit.weight, each.sentence)
             )  # fmt: skip
+        rows += [
+            (system_title(each.system, plain=True), law.value, f"not fitted, {why}",
+             None, None, None, None, None, each.sentence)
+            for law, why in each.not_fitted
+        ]  # fmt: skip
     return Table("laws", "Laws of size dependence", columns, tuple(rows))
 
 
@@ -62,10 +68,11 @@ def _estimates(analysis: Analysis) -> Table:
         Column("maximum", "maximum without bias", digits(5)),
         Column("error", "std. error", scientific),
         Column("widened_error", "as fitted", scientific),
+        Column("reach", "the maximum is", reach_words),
     )
     rows = tuple(
         (system_title(each.system, plain=True), estimate.n_sites, estimate.maximum,
-         estimate.error, estimate.widened_error)
+         estimate.error, estimate.widened_error, estimate.reach.value)
         for each in analysis.verdicts
         for estimate in each.estimates
     )  # fmt: skip
@@ -104,20 +111,28 @@ def _precision(analysis: Analysis) -> Table:
         Column("samples", "samples"),
         Column("relative_error", "relative error", digits(2)),
         *(Column(name, label, digits(6)) for name, label in zip(names, labels)),
+        Column("reach", "the maximum is", reach_words),
     )
     rows: list[tuple[Any, ...]] = []
     for point in analysis.results.points:
         s = point.summary
         assert s is not None
-        relative = s.maximum_error / s.maximum if s.maximum else float("nan")
+        relative = s.maximum_error / s.maximum if s.maximum else None
         needed: list[int | None] = [None] * len(_TARGETS)
-        if point.n_samples > 1 and s.maximum_deviation > 0.0:
+        if point.n_samples > 1 and not is_rounding(s.maximum_deviation, s.maximum):
             needed = [
                 samples_needed(target * s.maximum, s.maximum_deviation, point.n_samples).needed
                 for target in _TARGETS
             ]
         rows.append(
-            (point_title(point.point), point.point.n_sites, point.n_samples, relative, *needed)
+            (
+                point_title(point.point),
+                point.point.n_sites,
+                point.n_samples,
+                relative,
+                *needed,
+                s.reach.value,
+            )
         )
     return Table("precision", "Statistical error of the maximum", columns, tuple(rows))
 

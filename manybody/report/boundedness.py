@@ -19,6 +19,10 @@ size.  The rule, in this order:
   family;
 * cannot be decided otherwise.
 
+Before all of this: where the times end before the maximum of a size is reached, its value is a
+lower bound, and nothing follows from laws through lower bounds; and the family has three
+parameters, which three sizes cannot test.
+
 No finite set of sizes excludes a limit far above the last value: "grows" means no bend within
 reach, and the sentence says above which value a limit would have to lie.  A trace distance
 cannot exceed 2, so that every growth ends somewhere.  Error rates: tests/study/test_scaling.py.
@@ -46,6 +50,7 @@ from manybody.report.scaling import (
     fit_laws,
     solve,
 )
+from manybody.report.statistics import Reach
 
 # Two-sided 95 % of one parameter; trend of two parameters; a limit of zero excluded.
 _ONE = float(special.chdtri(1, 0.05))
@@ -53,6 +58,8 @@ _TREND = float(special.chdtri(2, 0.025))
 _LIMIT = float(special.chdtri(1, 0.01))
 _MISFIT = 0.01
 _CONSTANT_WITHIN = 0.10
+# One more than the parameters of the family.
+_FEWEST_SIZES = 4
 # Growth still to come over growth so far: saturated below the first, growing above the second.
 _SATURATED, _GROWING = 0.4, 1.0
 _EXPONENTS = np.linspace(-FASTEST, 4.0, 401)
@@ -70,6 +77,7 @@ class Word(StrEnum):
     DECAYS = "decays"
     NO_LAW = "follows no smooth law"
     UNDECIDED = "cannot be decided with these sizes"
+    TIMES = "cannot be decided with these times"
 
     @property
     def bounded(self) -> bool | None:
@@ -83,7 +91,7 @@ class Word(StrEnum):
 class Evidence:
     """What the rule saw.
 
-    Of the family a + b (N^p - 1)/p: chi2, p_value of its best member (nan without freedom);
+    Of the family a + b (N^p - 1)/p: chi2, p_value of its best member;
     trend: how much higher the chi² of a constant is; rising: sign of the trend, 0 where
     members within the interval disagree; exponent and its 95 % interval.  change ±
     change_error (95 %): f(largest)/f(smallest) - 1 along the logarithm.
@@ -112,12 +120,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word, its sentence (to be put after a subject), the fits and what decided."""
+    """A word, its sentence (to be put after a subject), the fits and what decided.
+
+    fits: none where maxima are lower bounds, and of laws with fewer parameters than sizes;
+    evidence: None where the sizes are too few for the rule or maxima are lower bounds.
+    """
 
     word: Word
     sentence: str
     fits: tuple[Fit, ...]
-    evidence: Evidence
+    evidence: Evidence | None
 
     @property
     def bounded(self) -> bool | None:
@@ -125,8 +137,11 @@ class Verdict:
         return self.word.bounded
 
     def fit(self, law: Law) -> Fit:
-        """Fit of one law."""
-        return {fit.law: fit for fit in self.fits}[law]
+        """Fit of one law.  Raises ValueError where it was not fitted."""
+        for fit in self.fits:
+            if fit.law is law:
+                return fit
+        raise ValueError(f"{law.value} was not fitted: the maximum {self.sentence}")
 
 
 def judge(estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES) -> Verdict:
@@ -138,16 +153,45 @@ def judge(estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES) -
     if n_replicates < 2:
         raise ValueError(f"n_replicates must be at least 2, got {n_replicates}")
     data = Data.sort(estimates)
+    beyond = _beyond_times(estimates)
+    if beyond:
+        return Verdict(Word.TIMES, _times_sentence(beyond), (), None)
+    fits = fit_laws(estimates, n_replicates)
+    if len(data.sites) < _FEWEST_SIZES:
+        return Verdict(Word.UNDECIDED, _few_sentence(len(data.sites)), fits, None)
     seen = _weigh(data)
     word = _classify(data, seen)
-    fits = fit_laws(estimates, n_replicates)
     return Verdict(word, _sentence(word, seen, {fit.law: fit for fit in fits}), fits, seen)
 
 
 def classify(estimates: Sequence[SizeEstimate]) -> Word:
     """The word of the verdict alone, without bootstrap: below a millisecond or so."""
     data = Data.sort(estimates)
+    if _beyond_times(estimates):
+        return Word.TIMES
+    if len(data.sites) < _FEWEST_SIZES:
+        return Word.UNDECIDED
     return _classify(data, _weigh(data))
+
+
+def _beyond_times(estimates: Sequence[SizeEstimate]) -> list[int]:
+    """Numbers of sites whose maximum is a lower bound."""
+    return sorted(one.n_sites for one in estimates if one.reach is Reach.END)
+
+
+def _times_sentence(beyond: list[int]) -> str:
+    sizes = ", ".join(map(str, beyond))
+    return (
+        f"{Word.TIMES.value}: at N = {sizes} the mean is largest at the last output time, or "
+        "not distinguishably larger before, so that its maximum is a lower bound"
+    )
+
+
+def _few_sentence(n_sizes: int) -> str:
+    return (
+        f"{Word.UNDECIDED.value}: too few sizes, {n_sizes} of them determine the three "
+        "parameters of a + b N^p, or of a law that saturates, and test nothing"
+    )
 
 
 def _weigh(data: Data) -> Evidence:
@@ -158,7 +202,8 @@ def _weigh(data: Data) -> Evidence:
     signs = set(np.sign(lines.slope[inside]).astype(int))
     rising = signs.pop() if len(signs) == 1 else 0
     zero = int(np.argmin(np.abs(_EXPONENTS)))
-    start = float(lines.at(data.log[0])[zero])
+    # Never zero: a change is relative to what is there, or to what errors leave possible.
+    start = max(abs(float(lines.at(data.log[0])[zero])), float(data.errors.min()))
     rise = float(data.log[-1] - data.log[0])
 
     span = float(data.sites[-1] - data.sites[0])
@@ -187,7 +232,7 @@ def _weigh(data: Data) -> Evidence:
     freedom = len(data.sites) - 3
     return Evidence(
         chi2=chi2,
-        p_value=float(special.chdtrc(freedom, chi2)) if freedom else math.nan,
+        p_value=float(special.chdtrc(freedom, chi2)),
         trend=float((data.values - lines.mean) ** 2 @ data.weights) - chi2,
         rising=rising,
         exponent=float(_EXPONENTS[best]),
@@ -195,7 +240,7 @@ def _weigh(data: Data) -> Evidence:
         exponent_high=float(_EXPONENTS[inside[-1]]),
         change=float(lines.slope[zero]) * rise / start,
         change_error=abs(math.sqrt(_ONE / lines.spread[zero]) * rise / start),
-        exponential_p=float(special.chdtrc(freedom, least)) if freedom else math.nan,
+        exponential_p=float(special.chdtrc(freedom, least)),
         exponential_left_most=float(left[curves.chi2 <= least + _ONE].max()),
         exponential_left_least=float(left[curves.chi2 <= chi2 + _ONE].min(initial=math.inf)),
         limit_low=limits[0],

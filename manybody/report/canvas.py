@@ -43,6 +43,12 @@ def size_axis(axis: Any, fontsize: int = 11) -> None:
     axis.set_xlabel(r"number of sites $N$", fontsize=fontsize)
 
 
+def from_zero(axis: Any) -> None:
+    """A linear axis from zero, also where all that is drawn is zero."""
+    top = axis.get_ylim()[1]
+    axis.set_ylim(0.0, top if top > 0.0 else 1.0)
+
+
 def short_title(system: System) -> str:
     """For legends."""
     return system_title(system).replace("3D ", "")
@@ -58,6 +64,13 @@ def put_title(axis: Any, title: str, largest: int = 14, width: int = 36) -> None
             lines[-1] += (", " if lines[-1] else "") + part
     size = largest if len(lines) == 1 else min(largest, 11)
     axis.set_title(",\n".join(lines), fontsize=size)
+
+
+def counted_samples(counts: list[int]) -> str:
+    """The same with what they are, and that one of them has no error."""
+    if max(counts) == 1:
+        return "one sample a size, no spread"
+    return f"{counted(counts)} samples a size"
 
 
 def counted(counts: list[int]) -> str:

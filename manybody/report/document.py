@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,15 @@ pre { background: var(--shade); padding: .6rem .8rem; overflow-x: auto; font-siz
   pre { white-space: pre-wrap; }
 }
 """
+
+
+# What a page shows of a number that does not exist.
+NONE = "–"
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell has no value: None or nan."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,8 @@ def _html_part(part: Text | Table | Picture) -> str:
         for row in rows
     )
     return (
-        f'<div class="table"><table><caption>{_escape(part.title)} ({part.name}.csv)</caption>'
+        f'<div class="table"><table><caption>{_escape(_caption(part.title, rows))} '
+        f"({part.name}.csv)</caption>"
         f"<thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -181,7 +192,7 @@ def to_markdown(document: Document, picture: Callable[[str], str]) -> str:
             elif isinstance(part, Table):
                 head, rows = _cells(part)
                 lines = [
-                    f"{part.title} (`{part.name}.csv`)",
+                    f"{_caption(part.title, rows)} (`{part.name}.csv`)",
                     "",
                     _bar(head),
                     _bar(["---"] * len(head)),
@@ -200,6 +211,12 @@ def _cells(table: Table) -> tuple[list[str], list[list[str]]]:
     shown = table.shown
     head = [table.columns[index].label for index in shown]
     return head, [[table.columns[i].write(row[i]) for i in shown] for row in table.rows]
+
+
+def _caption(title: str, rows: list[list[str]]) -> str:
+    """The title, with what the sign of a missing number means where there is one."""
+    missing = any(cell == NONE for row in rows for cell in row)
+    return f"{title}; {NONE} where there is no such number" if missing else title
 
 
 def _bar(cells: Sequence[str]) -> str:

@@ -9,7 +9,14 @@ from manybody.config import Study, System
 from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.physics.models import FAMILIES
 from manybody.report.analysis import Analysis
-from manybody.report.canvas import counted, grid, put_title, short_title, size_axis
+from manybody.report.canvas import (
+    counted_samples,
+    from_zero,
+    grid,
+    put_title,
+    short_title,
+    size_axis,
+)
 from manybody.report.observable_figures import (
     draw_locality,
     draw_observables,
@@ -66,7 +73,7 @@ def draw_distances(results: StudyResult) -> Any:
     for index, (system, points) in enumerate(drawn):
         draw_maximum(last, points, index, short_title(system))
     size_axis(last, 12)
-    last.set_ylim(bottom=0.0)
+    from_zero(last)
     last.set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=12)
     last.tick_params(labelsize=11)
     last.set_ylim(top=1.25 * last.get_ylim()[1])
@@ -109,7 +116,7 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
     axis.legend(
         fontsize=10, ncols=3, loc="upper center", frameon=False, columnspacing=0.8,
         handletextpad=0.4, handlelength=1.2,
-        title=f"{counted([p.n_samples for p in points])} samples a size", title_fontsize=10,
+        title=counted_samples([p.n_samples for p in points]), title_fontsize=10,
     )  # fmt: skip
 
 
@@ -147,7 +154,8 @@ def _describe(axis: Any, study: Study) -> None:
         "lines: mean over disorder samples\n"
         "bands: standard deviation over samples\n"
         "bars: 68 % bootstrap interval of the\n"
-        "maximum of the mean"
+        "maximum of the mean; triangles: lower\n"
+        "bounds, the times end too early"
     )
     axis.set_visible(True)
     axis.set_axis_off()

@@ -26,6 +26,8 @@ class NumericalError:
         """Which error limits what is known of the maximum."""
         if not np.isfinite(self.statistical):
             return "one sample: unknown"
+        if not np.isfinite(self.difference.of_mean):
+            return "no common time: unknown"
         return "numerical" if self.difference.of_mean > self.statistical else "statistical"
 
 

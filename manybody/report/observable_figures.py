@@ -7,7 +7,7 @@ import numpy as np
 
 from manybody.config import System
 from manybody.physics.levels import GOE, GUE, POISSON
-from manybody.report.canvas import colour, counted, grid, marker, short_title, size_axis
+from manybody.report.canvas import colour, counted_samples, grid, marker, short_title, size_axis
 from manybody.report.results import PointResult, StudyResult
 from manybody.study.spectral import figures_of
 
@@ -73,22 +73,32 @@ def draw_observables(results: StudyResult) -> Any:
                 word, (1.0, value), xycoords=("axes fraction", "data"), xytext=(-3, 2),
                 textcoords="offset points", ha="right", fontsize=9, color="0.4",
             )  # fmt: skip
+        left_out = _n_left_out(results, panel)
         if axis.has_data():
             size_axis(axis, 12)
             axis.set_yscale("log" if panel.logarithmic else "linear")
         else:
-            axis.text(0.5, 0.5, "zero up to rounding", ha="center", transform=axis.transAxes)
+            axis.text(
+                0.5, 0.5, "zero up to rounding, or not defined", ha="center",
+                transform=axis.transAxes,
+            )  # fmt: skip
+            left_out = 0
+        if left_out:
+            axis.annotate(
+                f"{left_out} means not drawn: not defined, or not above zero", (0.02, 0.02),
+                xycoords="axes fraction", fontsize=8, color="0.35",
+            )  # fmt: skip
         axis.set_ylabel(panel.label, fontsize=12)
         axis.set_title(panel.title, fontsize=14)
         axis.tick_params(labelsize=11)
     # A system may have nothing to show in some panels.
     known = [axis.get_legend_handles_labels() for axis in axes]
     legend = {label: handle for handles, labels in known for handle, label in zip(handles, labels)}
-    counts = counted([point.n_samples for point in results.points])
+    counts = counted_samples([point.n_samples for point in results.points])
     figure.legend(
         list(legend.values()), list(legend), loc="outside lower center", ncols=2, fontsize=10,
         frameon=False,
-        title=f"mean and standard error over {counts} samples a size", title_fontsize=10,
+        title=f"mean and standard error over {counts}", title_fontsize=10,
     )  # fmt: skip
     return figure
 
@@ -102,16 +112,15 @@ def _draw_means(
     panel: _Panel,
 ) -> None:
     # A logarithmic axis has no place for zero.
-    shown = [
-        point for point in points if not panel.logarithmic or point.spreads[name].mean > _ROUNDING
-    ]
+    shown = [point for point in points if _can_be_drawn(point, name, panel)]
     if not shown:
         return
     first = name == panel.figures[0]
     axis.errorbar(
         [point.point.n_sites for point in shown],
         [point.spreads[name].mean for point in shown],
-        [point.spreads[name].error for point in shown],
+        # One sample has no error to draw, which the legend says.
+        np.nan_to_num([point.spreads[name].error for point in shown]),
         marker=marker(index),
         color=colour(index),
         mfc=None if first else "white",
@@ -120,6 +129,18 @@ def _draw_means(
         ls="-" if first else "--",
         capsize=3,
         label=short_title(system) if first else None,
+    )
+
+
+def _can_be_drawn(point: PointResult, name: str, panel: _Panel) -> bool:
+    """Whether a mean exists and has a place on the axis of its panel."""
+    mean = point.spreads[name].mean
+    return bool(np.isfinite(mean) and (mean > _ROUNDING or not panel.logarithmic))
+
+
+def _n_left_out(results: StudyResult, panel: _Panel) -> int:
+    return sum(
+        not _can_be_drawn(point, name, panel) for point in results.points for name in panel.figures
     )
 
 
@@ -145,7 +166,10 @@ def draw_locality(results: StudyResult) -> Any:
     axis.set_yscale("log")
     axis.set_xlabel("bonds from $j$", fontsize=11)
     axis.set_ylabel(r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest", fontsize=11)
-    axis.legend(fontsize=9, frameon=False)
+    if axis.has_data():
+        axis.legend(fontsize=9, frameon=False)
+    else:
+        axis.text(0.5, 0.5, "no system on a lattice", ha="center", transform=axis.transAxes)
     return figure
 
 

@@ -1,7 +1,7 @@
 """Store -> averages over samples: what figures and tables show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,12 @@ from manybody.study.comparing import PointDifference, compare_stores
 from manybody.study.spectral import figures_of
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
+from manybody.study.unphysical import are_outside, growth_rate, mode_words
 
 Real = NDArray[np.float64]
+
+# The error of an eigenvalue is its residual times a condition, which is not measured.
+_GAP_ERRORS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,8 @@ class PointResult:
     measured; second: the same with near-coincident Bohr frequencies merged where that is
     ambiguous, None where no sample is; spreads: of the figures of other observables, by
     name; arrays: everything measured, sample axis first, by sample index; missing: number
-    of samples the study asks for and the store lacks; problems: what was left out.
+    of samples the study asks for and the store lacks; problems: what was left out; times: (T,)
+    output times in 1/J.
     """
 
     point: Point
@@ -40,11 +45,88 @@ class PointResult:
     arrays: Mapping[str, NDArray[Any]]
     missing: int
     problems: tuple[str, ...]
+    times: Real = field(default_factory=lambda: np.empty(0))
 
     @property
     def n_samples(self) -> int:
         """How many are there."""
         return len(self.samples)
+
+    @property
+    def impossible(self) -> NDArray[np.bool_]:
+        """(n,) in which samples a trace distance is larger than that of any two states."""
+        return self._outside(np.zeros_like(self.arrays["trace_distance"]))
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """(n,) in which samples the Redfield state leaves the states; see `study.unphysical`."""
+        return self._outside(self.arrays["smallest_eigenvalue_in_time"])
+
+    def _outside(self, smallest: Real) -> NDArray[np.bool_]:
+        error = self.arrays.get("stepper_error", np.zeros(self.n_samples))
+        merged = self.arrays.get("trace_distance_merged")
+        distance = self.arrays["trace_distance"]
+        # nan where there is no second answer.
+        distance = distance if merged is None else np.fmax(distance, merged)
+        found: NDArray[np.bool_] = are_outside(distance, smallest, error).any(axis=1)
+        return found
+
+    @property
+    def outside_words(self) -> str:
+        """How many samples leave the states, and the worst of them; empty where none does."""
+        if "trace_distance" not in self.arrays or not self.outside.any():
+            return ""
+        rows = np.flatnonzero(self.outside)
+        curves = self.arrays["trace_distance"][rows]
+        smallest = self.arrays["smallest_eigenvalue_in_time"][rows]
+        worst = int(np.argmax(curves.max(axis=1)))
+        rate = growth_rate(self.times, curves[worst])
+        return (
+            f"in {len(rows)} of {self.n_samples} samples Redfield leaves the states: trace "
+            f"distance up to {float(curves.max()):.4g} (sample {int(self.samples[rows[worst]])}; "
+            f"no two states are further apart than 2), smallest eigenvalue "
+            f"{float(smallest.min()):.3g}; there {mode_words(rate)}"
+        )
+
+    @property
+    def steady_words(self) -> str:
+        """The same of steady states."""
+        if "steady_distance" not in self.arrays:
+            return ""
+        distance, smallest = (
+            self.arrays[name] for name in ("steady_distance", "steady_smallest_eigenvalue")
+        )
+        error = np.nan_to_num(self.arrays["steady_error"])
+        which = are_outside(distance[:, None], smallest[:, None], error)[:, 0]
+        if not which.any():
+            return ""
+        return (
+            f"in {np.count_nonzero(which)} of {self.n_samples} samples the steady state of "
+            f"Redfield is no state: smallest eigenvalue down to {np.nanmin(smallest):.3g}, "
+            f"distance from Davies up to {np.nanmax(distance):.4g}"
+        )
+
+    @property
+    def gap_words(self) -> str:
+        """In how many samples a mode of Redfield grows, by more than its gap may be wrong."""
+        if "gap" not in self.arrays:
+            return ""
+        gap = self.arrays["gap"]
+        error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
+        grows = int(np.count_nonzero(gap < -error))
+        unknown = int(np.count_nonzero(np.abs(gap) <= error))
+        words = []
+        if grows:
+            words.append(
+                f"in {grows} of {self.n_samples} samples a mode of Redfield grows, and no steady "
+                "state is approached"
+            )
+        if unknown:
+            words.append(
+                f"in {unknown} of {self.n_samples} samples the gap is zero within its residual, "
+                "and its sign is not known"
+            )
+        return "; ".join(words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +228,7 @@ def _point_result(
         arrays,
         max(0, system.samples - len(samples)),
         tuple(problems),
+        np.array(study.times),
     )
 
 

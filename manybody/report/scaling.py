@@ -6,14 +6,14 @@ the last is searched completely, so that no fit depends on a starting point.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from manybody.report.statistics import bootstrap_maximum
+from manybody.report.statistics import Moments, Reach, bootstrap_maximum, is_rounding
 
 Real = NDArray[np.float64]
 
@@ -30,7 +30,8 @@ class SizeEstimate:
 
     maximum: without the bias of a noisy maximum; error: its standard error; bias: what was
     taken off; n_samples: disorder samples behind it (at least 4), None when the error is
-    known; replicates: (R,) bootstrap maxima, None for a normal distribution.
+    known; replicates: (R,) bootstrap maxima, None for a normal distribution; reach: whether the
+    times reach the maximum.
     Raises ValueError for a size below 1, an error that is not positive, values that are not
     finite, fewer than 4 samples.
     """
@@ -41,6 +42,7 @@ class SizeEstimate:
     n_samples: int | None = None
     bias: float = 0.0
     replicates: Real | None = None
+    reach: Reach = Reach.INSIDE
 
     def __post_init__(self) -> None:
         if self.n_sites < 1:
@@ -53,14 +55,20 @@ class SizeEstimate:
             raise ValueError(f"an error needs at least 4 samples, got {self.n_samples}")
 
     @staticmethod
-    def of(n_sites: int, distance: Real, seed: int) -> "SizeEstimate":
-        """Estimate from (samples, T) curves; sizes of one seed are resampled independently."""
+    def of(n_sites: int, distance: Real, seed: int, reach: Reach = Reach.INSIDE) -> "SizeEstimate":
+        """Estimate from (samples, T) curves; sizes of one seed are resampled independently.
+
+        Raises ValueError where the samples agree to rounding, which leaves no error.
+        """
         if distance.ndim != 2:
             raise ValueError(f"distance must be (samples, T), got shape {distance.shape}")
         own = int(np.random.SeedSequence([seed, n_sites]).generate_state(1)[0])
-        maximum = float(distance.mean(axis=0).max())
+        maximum = float(Moments.of(distance).mean.max())
         replicates = bootstrap_maximum(distance, own)
-        return SizeEstimate.from_replicates(n_sites, maximum, replicates, len(distance))
+        if is_rounding(float(replicates.std()), maximum):
+            raise ValueError("all samples agree at the maximum, which leaves no error")
+        found = SizeEstimate.from_replicates(n_sites, maximum, replicates, len(distance))
+        return replace(found, reach=reach)
 
     @staticmethod
     def from_replicates(
@@ -95,13 +103,18 @@ class SizeEstimate:
 
 
 class Law(StrEnum):
-    """Dependence on the number of sites N."""
+    """Dependence on the number of sites N.  Fitted to more sizes than it has parameters only."""
 
     CONSTANT = "a"
     SATURATING = "a - b N^-c"
     EXPONENTIAL = "a - b exp(-N/c)"
     POWER = "a N^c"
     LOGARITHM = "a + b ln N"
+
+    @property
+    def n_parameters(self) -> int:
+        """How many of a, b, c it has."""
+        return {"CONSTANT": 1, "SATURATING": 3, "EXPONENTIAL": 3}.get(self.name, 2)
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ class Fit:
 
     parameters, errors: a, b, c as far as the law has them (a, c of a N^c), error half the
     central 68 % of refitted bootstrap replicates; b < 0 in a saturating law: from above;
-    chi2, freedom; p_value: of the fit, nan without freedom.
+    chi2, freedom >= 1; p_value: of the fit.
     aic: chi2 + 2 k.  Errors are measured here, not fitted, which makes it exact for linear
     laws however few the sizes; the correction of AICc, 2 k (k + 1)/(n - k - 1), is for a
     fitted variance and singular at n = k + 1: `aicc` is there to compare, nan from there on.
@@ -296,7 +309,7 @@ def _replicated(estimates: Sequence[SizeEstimate], data: Data, count: int) -> Re
 def fit_laws(
     estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES
 ) -> tuple[Fit, ...]:
-    """All laws fitted to the estimates, in any order.
+    """All laws with fewer parameters than sizes, fitted to the estimates, in any order.
 
     n_replicates: bootstrap refits behind the errors of parameters, 0 for none (nan).
     Raises ValueError for fewer than 3 sizes or a size given twice.
@@ -307,7 +320,7 @@ def fit_laws(
     data = Data.of(estimates)
     n = len(data.sites)
     drawn = _replicated(estimates, data, n_replicates) if n_replicates else None
-    solved = [(law, *solve(law, data, data.values)) for law in Law]
+    solved = [(law, *solve(law, data, data.values)) for law in Law if n > law.n_parameters]
     criteria = [float(chi2) + 2.0 * len(parameters) for _, parameters, chi2 in solved]
     weights = np.exp(0.5 * (min(criteria) - np.array(criteria)))
     fits = []
@@ -325,7 +338,7 @@ def fit_laws(
                 tuple(float(value) for value in errors),
                 float(chi2),
                 n - k,
-                float(special.chdtrc(n - k, float(chi2))) if n > k else math.nan,
+                float(special.chdtrc(n - k, float(chi2))),
                 aic,
                 aic + 2.0 * k * (k + 1) / room if room > 0 else math.nan,
                 float(weight),

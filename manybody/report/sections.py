@@ -6,9 +6,9 @@ from manybody.config import Point, Study
 from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
 from manybody.report.analysis import Analysis
 from manybody.report.document import Document, Picture, Section, Table, Text
-from manybody.report.results import StudyResult, system_title
+from manybody.report.results import StudyResult, point_title, system_title
 from manybody.report.tables import clustering_counts
-from manybody.study.spectral import figures_of, growing
+from manybody.study.spectral import figures_of
 
 Parts = list[Text | Table | Picture]
 
@@ -68,19 +68,16 @@ def findings(analysis: Analysis) -> list[str]:
             last = points[-1].summary
             assert last is not None
             verdict = f"{sentences[system.key]}. " if system.key in sentences else ""
+            reach = f", {last.reach_words}" if last.reach_words else ""
             found.append(
                 f"{name}: {verdict}At the largest size, N = {points[-1].point.n_sites}, the mean "
-                f"distance reaches {last.maximum:.4f} ± {last.maximum_error:.4f} at t = "
-                f"{last.time_of_maximum:g}."
+                f"distance reaches {last.maximum:.4f} {last.error_words} at t = "
+                f"{last.time_of_maximum:g}{reach}."
             )
-        if "gap" in points[0].arrays:
-            n_growing = sum(growing(point.arrays) for point in points)
-            if n_growing:
-                count = sum(point.n_samples for point in points)
-                found.append(
-                    f"{name}: in {n_growing} of {count} samples a mode of Redfield grows, and no "
-                    "steady state is approached."
-                )
+        for point in points:
+            head = f"{name}, N = {point.point.n_sites}: "
+            words = (point.outside_words, point.steady_words, point.gap_words)
+            found += [head + each + "." for each in words if each]
     return found
 
 
@@ -101,30 +98,51 @@ def _distances(
     )
     both = (
         "Maximum of the mean (filled) and mean of every sample's own maximum (open) against "
-        "size with 68 % bootstrap intervals, and the time at which the mean is largest."
+        "size with 68 % bootstrap intervals, and the time at which the mean is largest; "
+        "triangles: lower bounds, where the times end before the mean falls."
     )
     parts: Parts = [
         *_pictures(pictures, {study.name: caption, "maxima": both}),
         *_present(tables, "maxima"),
+        Text(tuple(_beside(results)), "note"),
     ]
     return Section("Distance of the two equations", tuple(parts))
+
+
+def _beside(results: StudyResult) -> list[str]:
+    """What must be known of single sizes where their numbers stand."""
+    found = []
+    for point in results.points:
+        assert point.summary is not None
+        head = f"{point_title(point.point)}, N = {point.point.n_sites}: "
+        if point.summary.reach_words:
+            found.append(f"{head}the maximum is {point.summary.reach_words}.")
+        if point.outside_words:
+            found.append(f"{head}{point.outside_words}.")
+    return found
 
 
 def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
     caption = (
         "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
-        "that describe it and their Akaike weights; shaded: beyond the sizes computed."
+        "that describe it and their Akaike weights; shaded: beyond the sizes computed; triangles: "
+        "lower bounds, where the times end before the mean falls."
     )
     left_out = tuple(
         f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
         for each in analysis.verdicts
         for size, why in each.left_out
     )
+    not_fitted = tuple(
+        f"{system_title(each.system, plain=True)}: {law.value} is not fitted, {why}."
+        for each in analysis.verdicts
+        for law, why in each.not_fitted
+    )
     parts: Parts = [
         *_pictures(pictures, {"laws": caption}),
         *_present(tables, "estimates"),
         *_present(tables, "laws"),
-        Text(left_out, "note"),
+        Text((*left_out, *not_fitted), "note"),
     ]
     return Section("Does it stay bounded?", tuple(parts) if analysis.verdicts else ())
 
@@ -160,18 +178,7 @@ def _numerics(
     parts: Parts = []
     errors = analysis.errors
     if errors:
-        worse = [each for each in errors if each.dominates == "numerical"]
-        parts.append(
-            Text(
-                (
-                    "The numerical error exceeds the statistical one in "
-                    f"{len(worse)} of {len(errors)} comparisons."
-                    if worse
-                    else "Everywhere the statistical error is the larger one, by a factor of "
-                    f"{_smallest_factor(analysis):.2g} at least.",
-                )
-            )
-        )
+        parts.append(Text((_error_words(analysis),)))
     elif analysis.results.study.evolves:
         parts.append(
             Text(
@@ -191,13 +198,24 @@ def _numerics(
     return Section("Numerical and statistical errors", tuple(parts))
 
 
-def _smallest_factor(analysis: Analysis) -> float:
+def _error_words(analysis: Analysis) -> str:
+    """Which error is the larger one, over all comparisons."""
+    known = [each for each in analysis.errors if each.dominates in ("numerical", "statistical")]
+    unknown = len(analysis.errors) - len(known)
+    rest = f" In {unknown} comparisons one of both errors is not known." if unknown else ""
+    worse = sum(each.dominates == "numerical" for each in known)
+    if worse:
+        return (
+            f"The numerical error exceeds the statistical one in {worse} of {len(known)} "
+            f"comparisons.{rest}"
+        )
+    if not known:
+        return f"Numerical and statistical errors cannot be compared.{rest}"
     factors = [
-        each.statistical / each.difference.of_mean
-        for each in analysis.errors
-        if each.difference.of_mean > 0.0
+        each.statistical / each.difference.of_mean for each in known if each.difference.of_mean
     ]
-    return min(factors, default=float("inf"))
+    by = f", by a factor of {min(factors):.2g} at least" if factors else ""
+    return f"Everywhere the statistical error is the larger one{by}.{rest}"
 
 
 def _trust(

@@ -5,9 +5,18 @@ from typing import Any
 import numpy as np
 
 from manybody.report.analysis import Analysis
-from manybody.report.canvas import colour, grid, marker, put_title, short_title, size_axis
+from manybody.report.canvas import (
+    colour,
+    from_zero,
+    grid,
+    marker,
+    put_title,
+    short_title,
+    size_axis,
+)
 from manybody.report.results import PointResult
 from manybody.report.scaling import Law
+from manybody.report.statistics import Reach
 
 _LAWS = {
     Law.CONSTANT: "$a$",
@@ -18,6 +27,7 @@ _LAWS = {
 }
 # Akaike weight below which a law is not drawn.
 SHOWN_WEIGHT = 0.02
+LOWER_BOUND = "lower bound, times too short"
 
 
 def draw_maxima(analysis: Analysis) -> Any:
@@ -40,7 +50,7 @@ def draw_maxima(analysis: Analysis) -> Any:
             "0.4",
         )
         size_axis(axis)
-        axis.set_ylim(bottom=0.0)
+        from_zero(axis)
         axis.legend(fontsize=8, frameon=False)
         put_title(axis, short_title(system), 12)
     last = axes[len(drawn)]
@@ -57,7 +67,7 @@ def draw_maxima(analysis: Analysis) -> Any:
     times = analysis.results.study.times
     last.axhline(times[-1], color="0.6", lw=0.9, ls=":")
     size_axis(last)
-    last.set_ylim(bottom=0.0)
+    from_zero(last)
     last.set_ylabel(r"$t$ of the maximum $[1/J]$", fontsize=11)
     last.legend(fontsize=8, frameon=False)
     put_title(last, "time of the maximum (dotted: end)", 12)
@@ -77,15 +87,29 @@ def draw_maximum(
     )  # fmt: skip
     low, high = [s.maximum_low for s in summaries], [s.maximum_high for s in summaries]
     _draw_interval(axis, sizes, low, high, colour(index))
+    bounds = [(n, s.maximum) for n, s in zip(sizes, summaries) if s.reach is Reach.END]
+    _draw_bounds(axis, bounds, colour(index))
 
 
 def _draw_interval(
     axis: Any, sizes: list[int], low: list[float], high: list[float], shade: str
 ) -> None:
-    # Not symmetric, and for a flat noisy maximum not even around the point.
+    # Not symmetric, and for a flat noisy maximum not even around the point; one sample has none.
+    known = np.isfinite(low) & np.isfinite(high)
+    sizes, low, high = (np.array(each)[known].tolist() for each in (sizes, low, high))
     axis.vlines(sizes, low, high, color=shade, lw=1.6)
     for end in (low, high):
         axis.plot(sizes, end, ls="", marker="_", ms=8, mew=1.6, color=shade)
+
+
+def _draw_bounds(axis: Any, bounds: list[tuple[int, float]], shade: str) -> None:
+    """Triangles on maxima that later times may surpass; one of all of them in the legend."""
+    if bounds:
+        known = axis.get_legend_handles_labels()[1]
+        axis.plot(
+            *zip(*bounds), ls="", marker="^", ms=11, mfc="none", mew=1.2, color=shade,
+            label=None if LOWER_BOUND in known else LOWER_BOUND,
+        )  # fmt: skip
 
 
 def draw_laws(analysis: Analysis) -> Any:
@@ -96,15 +120,25 @@ def draw_laws(analysis: Analysis) -> Any:
         sizes = np.array([estimate.n_sites for estimate in each.estimates], dtype=float)
         values = np.array([estimate.maximum for estimate in each.estimates])
         errors = np.array([estimate.widened_error for estimate in each.estimates])
-        axis.errorbar(sizes, values, errors, fmt="o", ms=5, capsize=3, color=colour(index))
+        axis.errorbar(
+            sizes, values, errors, fmt="o", ms=5, capsize=3, color=colour(index), label="maxima"
+        )
+        bounds = [(one.n_sites, one.maximum) for one in each.estimates if one.reach is Reach.END]
+        _draw_bounds(axis, bounds, colour(index))
         longer = np.geomspace(sizes.min(), 4.0 * sizes.max(), 200)
         assert each.verdict is not None
         for fit in each.verdict.fits:
             if fit.weight > SHOWN_WEIGHT:
                 axis.plot(longer, fit(longer), lw=1.1, label=f"{_LAWS[fit.law]}, {fit.weight:.0%}")
         axis.axvspan(sizes.max(), longer[-1], color="0.5", alpha=0.08, lw=0)
+        if each.not_fitted:
+            reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
+            axis.text(
+                0.98, 0.03, "laws not fitted: " + "; ".join(reasons), ha="right", fontsize=8,
+                color="0.35", transform=axis.transAxes,
+            )  # fmt: skip
         size_axis(axis)
-        axis.set_ylim(bottom=0.0)
+        from_zero(axis)
         axis.legend(fontsize=8, frameon=False)
         put_title(axis, short_title(each.system), 12)
     axes[0].set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=11)
@@ -123,7 +157,7 @@ def draw_spread(analysis: Analysis) -> Any:
             axis.plot(beside, own, ".", ms=5, color=colour(index), alpha=0.75, mew=0)
             axis.hlines(np.median(own), place - 0.4, place + 0.4, color="0.35", lw=1.4)
         axis.set_xticks(range(len(points)), [str(point.point.n_sites) for point in points])
-        axis.set_ylim(bottom=0.0)
+        from_zero(axis)
         put_title(axis, short_title(system), 12)
         axis.set_xlabel(r"number of sites $N$", fontsize=11)
     axes[0].set_ylabel(r"$\max_t \|\rho_D - \rho_R\|_1$ of a sample", fontsize=11)
@@ -144,8 +178,14 @@ def draw_precision(analysis: Analysis) -> Any:
                 alpha=0.8, label=label,
             )  # fmt: skip
             label = None
-    axis.set_xscale("log")
-    axis.set_yscale("log")
+    if axis.has_data():
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+    else:
+        axis.text(
+            0.5, 0.5, "all samples agree, or too few to halve", ha="center",
+            transform=axis.transAxes,
+        )  # fmt: skip
     axis.set_xlabel("number of samples", fontsize=11)
     axis.set_ylabel("bootstrap error of the maximum of the mean", fontsize=11)
     if axis.has_data():

@@ -9,7 +9,7 @@ from manybody.config import Study, System
 from manybody.physics.models import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
 from manybody.report.results import PointResult, StudyResult, system_title
-from manybody.study.spectral import SHOWN_FIGURES, figures_of, growing
+from manybody.study.spectral import SHOWN_FIGURES, figures_of
 
 # Worst figures of a certificate that a table shows, with the reduction that is "worst".
 WORST: Mapping[str, Callable[[Any], Any]] = {
@@ -42,15 +42,12 @@ def text_summary(results: StudyResult) -> str:
         if results.study.evolves:
             lines += _maxima_lines(system, points)
         lines += _spread_lines(results.study, system, points)
-    gaps = [point.arrays for point in results.points if "gap" in point.arrays]
-    if gaps:
-        count = sum(len(arrays["gap"]) for arrays in gaps)
-        lines.append(
-            f"samples in which Redfield has a growing mode: {sum(map(growing, gaps))} of {count}"
-        )
+        for point in points:
+            head = f"  {point.point.size:>8} {point.point.n_sites:>5} "
+            lines += [head + words for words in (point.steady_words, point.gap_words) if words]
     lines.append("worst figures over all samples")
     for name, value in _worst(results.points).items():
-        lines.append(f"  {name:<26} {value:.2e}")
+        lines.append(f"  {name:<26} {_worst_words(value)}")
     if results.study.evolves:
         verdicts = np.concatenate([point.arrays["clustering"] for point in results.points])
         for word in (STRUCTURAL, AMBIGUOUS):
@@ -73,11 +70,20 @@ def _maxima_lines(system: System, points: Sequence[PointResult]) -> list[str]:
     for result in points:
         s = result.summary
         assert s is not None
+        interval, error = f"[{s.maximum_low:.5f}, {s.maximum_high:.5f}]", ""
+        if s.moments.count < 2:
+            interval, error = "(one sample)", ", no errors"
+        elif np.isfinite(s.mean_maximum_error):
+            error = f" ± {s.mean_maximum_error:.5f}"
         lines.append(
             f"  {result.point.size:>8} {result.point.n_sites:>5} {s.moments.count:>7}  "
-            f"{s.maximum:>11.5f}  [{s.maximum_low:.5f}, {s.maximum_high:.5f}]  "
-            f"{s.time_of_maximum:>6.1f}  {s.mean_maximum:.5f} ± {s.mean_maximum_error:.5f}"
+            f"{s.maximum:>11.5f}  {interval:>18}  "
+            f"{s.time_of_maximum:>6.1f}  {s.mean_maximum:.5f}{error}"
         )
+        if s.reach_words:
+            lines.append(f"  {'':>8} the maximum is {s.reach_words}")
+        if result.outside_words:
+            lines.append(f"  {'':>8} NO STATES: {result.outside_words}")
         if result.second is not None:
             count = np.count_nonzero(result.arrays["clustering"] == VERDICTS.index(AMBIGUOUS))
             lines.append(
@@ -100,11 +106,18 @@ def _spread_lines(study: Study, system: System, points: Sequence[PointResult]) -
         for name in names:
             s = result.spreads[name]
             label = f"{head} {s.count:>7}"
-            mean = f"{s.mean:.4e} ± {s.error:.1e}"
-            quantiles = f"{s.median:.4e} [{s.low:.2e}, {s.high:.2e}]"
-            lines.append(f"  {label}  {name:<16} {mean:>25}  {quantiles}")
+            mean = f"{s.mean:.4e} {s.error_words}" if s.count else "in no sample defined"
+            quantiles = f"{s.median:.4e} [{s.low:.2e}, {s.high:.2e}]" if s.count > 1 else ""
+            lines.append(f"  {label}  {name:<16} {mean:>25}  {quantiles}".rstrip())
             head = " " * len(f"{point.size:>8} {point.n_sites:>5}")
     return lines
+
+
+def _worst_words(value: float) -> str:
+    """A figure, or what its absence means."""
+    if np.isnan(value):
+        return "unknown"
+    return f"{value:.2e}" if np.isfinite(value) else "unbounded"
 
 
 def _worst(points: Sequence[PointResult]) -> dict[str, float]:

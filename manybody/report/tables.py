@@ -9,7 +9,7 @@ import numpy as np
 
 from manybody.config import Point
 from manybody.physics.spectra import VERDICTS
-from manybody.report.document import Column, Table
+from manybody.report.document import NONE, Column, Table, is_missing
 from manybody.report.results import PointResult, StudyResult, point_title
 from manybody.report.statistics import spread_of
 from manybody.report.summary import WORST, WORST_OF_ALL
@@ -33,14 +33,19 @@ def digits(count: int) -> Callable[[Any], str]:
     """How a report shows a real number: `count` significant digits."""
 
     def write(value: Any) -> str:
-        return "" if value is None else f"{float(value):.{count}g}"
+        return NONE if is_missing(value) else f"{float(value):.{count}g}"
 
     return write
 
 
 def scientific(value: Any) -> str:
     """Powers of ten and two digits, for errors."""
-    return "" if value is None else f"{float(value):.1e}"
+    return NONE if is_missing(value) else f"{float(value):.1e}"
+
+
+def reach_words(value: Any) -> str:
+    """As a report shows whether the times reach a maximum."""
+    return {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
 
 
 def build_tables(results: StudyResult) -> list[Table]:
@@ -94,6 +99,8 @@ def _maxima(results: StudyResult) -> Table:
         Column("mean_of_maximum_low", "68 % from", digits(5)),
         Column("mean_of_maximum_high", "to", digits(5)),
         Column("mean_of_maximum_error", "std. error", scientific),
+        Column("reach", "the maximum is", reach_words),
+        Column("outside_samples", "leave the states"),
         Column("maximum_of_mean_if_merged"),
         Column("missing_samples"),
         *(Column(f"worst_{name}") for name in WORST),
@@ -108,7 +115,7 @@ def _maxima(results: StudyResult) -> Table:
             (*_point_cells(result.point), result.n_samples, s.maximum, s.maximum_low,
              s.maximum_high, s.maximum_error, s.time_of_maximum, s.maximum_deviation,
              s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high, s.mean_maximum_error,
-             merged, result.missing, *worst)
+             s.reach.value, int(result.outside.sum()), merged, result.missing, *worst)
         )  # fmt: skip
     return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
 
@@ -124,14 +131,18 @@ def _spread(results: StudyResult) -> Table:
         Column("median", "median", digits(3)),
         Column("quantile_84", "84 %", digits(3)),
         Column("largest", "largest", digits(3)),
+        Column("at_last_time", "at the last time"),
     )
     rows = []
     for result in results.points:
-        own = result.arrays["trace_distance"].max(axis=1)
+        curves = result.arrays["trace_distance"]
+        own = curves.max(axis=1)
         s = spread_of(own)
+        at_end = int(np.count_nonzero(curves.argmax(axis=1) == curves.shape[1] - 1))
         rows.append(
-            (*_point_cells(result.point), s.mean, s.deviation, s.deviation / s.mean,
-             float(own.min()), s.low, s.median, s.high, float(own.max()))
+            (*_point_cells(result.point), s.mean, s.deviation,
+             s.deviation / s.mean if s.mean else None, float(own.min()), s.low, s.median, s.high,
+             float(own.max()), at_end)
         )  # fmt: skip
     return Table("spread", "Each sample's own maximum over time", columns, tuple(rows))
 
@@ -174,6 +185,7 @@ def _figures(results: StudyResult) -> Table:
         Column("figure", "figure"),
         Column("unit", "unit"),
         Column("n_finite", "samples"),
+        Column("n_without", "without"),
         Column("mean", "mean", digits(5)),
         Column("standard_error", "std. error", scientific),
         Column("standard_deviation"),
@@ -187,9 +199,11 @@ def _figures(results: StudyResult) -> Table:
     for result in results.points:
         for name, figure in figures_of(results.study).items():
             s, values = result.spreads[name], result.arrays[name]
+            finite = values[np.isfinite(values)]
+            ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
             rows.append(
-                (*_point_cells(result.point), name, figure.unit, s.count, s.mean, s.error,
-                 s.deviation, s.low, s.median, s.high, float(values.min()), float(values.max()))
+                (*_point_cells(result.point), name, figure.unit, s.count, s.others, s.mean,
+                 s.error, s.deviation, s.low, s.median, s.high, *ends)
             )  # fmt: skip
     return Table("figures", "Other observables over samples", columns, tuple(rows))
 
@@ -212,7 +226,8 @@ def _certificates(results: StudyResult) -> Table:
         if found:
             value = float(reduce([worst for worst, _ in found]))
             result = next(result for worst, result in found if worst == value or value != value)
-            row = int(np.argmax(result.arrays[name] == value))
+            own = result.arrays[name]
+            row = int(np.argmax(np.isnan(own) if value != value else own == value))
             rows.append(
                 (name, value, point_title(result.point), result.point.n_sites,
                  int(result.samples[row]))
@@ -236,7 +251,7 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(text)
     writer.writerow([column.name for column in table.columns])
     for row in table.rows:
-        writer.writerow(["" if cell is None else _exact(cell) for cell in row])
+        writer.writerow(["" if is_missing(cell) else _exact(cell) for cell in row])
     return text.getvalue()
 
 
@@ -248,7 +263,7 @@ def to_parquet(table: Table) -> bytes:
     except ImportError as error:
         raise RuntimeError(f"parquet needs pyarrow: {error}") from error
     arrays = {
-        column.name: [row[index] for row in table.rows]
+        column.name: [None if is_missing(row[index]) else row[index] for row in table.rows]
         for index, column in enumerate(table.columns)
     }
     buffer = io.BytesIO()

@@ -75,10 +75,13 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
         figure_makers(analysis),
         lambda vectors: build_document(analysis, by_name, vectors),
     )
-    verdict_lines = [
-        f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}"
-        for each in analysis.verdicts
-    ]
+    verdict_lines = []
+    for each in analysis.verdicts:
+        verdict_lines.append(f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}")
+        if each.verdict is not None:
+            verdict_lines += [
+                f"  size {size} has no part in it: {why}" for size, why in each.left_out
+            ]
     return "\n".join([text_summary(results), *verdict_lines]) + note, paths
 
 

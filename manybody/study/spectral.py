@@ -61,8 +61,8 @@ FIGURES: Mapping[str, Mapping[str, Figure]] = {
     "locality": {
         **{
             f"locality_{distance}": Figure(
-                f"rms element of Lambda_j at {distance} bonds from j over the largest; nan where "
-                "no site is as far"
+                f"rms element of Lambda_j at {distance} bonds from j over the largest; undefined "
+                "where no site is as far"
             )
             for distance in range(_FURTHEST + 1)
         },
@@ -85,14 +85,6 @@ def figures_of(study: Study) -> dict[str, Figure]:
         for observable in study.observables
         for name, figure in FIGURES.get(observable, {}).items()
     }
-
-
-def growing(figures: Mapping[str, Any]) -> int:
-    """Number of samples whose gap is negative beyond its own residual.
-
-    figures: "gap" and "gap_residual", (samples,) each.
-    """
-    return int(np.count_nonzero(figures["gap"] < -figures["gap_residual"]))
 
 
 def measure(model: SingleParticleModel, study: Study, comm: Any = None) -> dict[str, float]:
