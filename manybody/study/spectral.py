@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from manybody.config import Study
 from manybody.physics.cancellation import cancellation_measures
 from manybody.physics.locality import locality_profile

@@ -14,7 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.gaussian.quadratic import QuadraticModel
+from manybody.physics.gaussian.quadratic import BOSON, FERMION, QuadraticModel
 from manybody.physics.models import HERMITICITY_TOLERANCE
 from manybody.physics.spectra import (
     AMBIGUOUS,
@@ -34,6 +34,8 @@ Complex = NDArray[np.complex128]
 
 REDFIELD, DAVIES, LOCAL = "redfield", "davies", "local"
 EQUATIONS = (REDFIELD, DAVIES, LOCAL)
+# Relative rounding of matrices that were computed; what Redfield makes of a state beyond it.
+_OCCUPATION_ROUNDING, _REDFIELD_SLACK = 1e-10, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class CorrelationGenerator:
         and of FV before the Davies equation drops terms between levels.
     clustering: verdict on the levels, "simple", "structural" or "ambiguous" where it cannot
         be decided whether some that a contact joins are equal (`cluster_levels`).
+    statistics: "fermion" or "boson".
     """
 
     equation: str
@@ -63,6 +66,7 @@ class CorrelationGenerator:
     damping_rows: NDArray[Any]
     filling_rows: NDArray[Any]
     clustering: str = SIMPLE
+    statistics: str = FERMION
 
     @property
     def n_sites(self) -> int:
@@ -222,6 +226,7 @@ def _assemble(
         damping_rows,
         filling_rows,
         verdict,
+        model.statistics,
     )
 
 
@@ -229,8 +234,12 @@ def currents(generator: CorrelationGenerator, correlations: Complex) -> Currents
     """Particle and energy currents of all contacts in the state C, (N, N) in the site basis.
 
     The part of contact c on site q is P_q(F_c − K_cC) + h.c., K_c its part of R − ih.
+    Raises ValueError for a C that is no state by more than Redfield makes of one: occupations
+    below -0.1, for fermions above 1.1.
     """
-    in_modes = generator.to_modes(checked_correlations(correlations, generator.n_sites))
+    state = checked_correlations(correlations, generator.n_sites)
+    check_occupations("correlations", state, generator.statistics, _REDFIELD_SLACK)
+    in_modes = generator.to_modes(state)
     if generator.equation == DAVIES:
         in_modes = np.where(generator.levels[:, None] == generator.levels[None, :], in_modes, 0.0)
     rows = generator.filling_rows - multiply(generator.damping_rows, in_modes)
@@ -256,6 +265,29 @@ def checked_correlations(value: Any, n_sites: int) -> Complex:
     if deviation > 100.0 * HERMITICITY_TOLERANCE * scale:
         raise ValueError(f"correlations are not Hermitian: max |C - C†| = {deviation:.3g}")
     return np.ascontiguousarray(0.5 * (matrix + matrix.conj().T), dtype=np.complex128)
+
+
+def checked_initial(value: Any, n_sites: int, statistics: str) -> Complex:
+    """`value` as C(0) of a state: (N, N) Hermitian with possible occupations.
+
+    Raises TypeError or ValueError.
+    """
+    state = checked_correlations(value, n_sites)
+    check_occupations("initial", state, statistics)
+    return state
+
+
+def check_occupations(name: str, state: Complex, statistics: str, slack: float = 0.0) -> None:
+    """Raise ValueError unless the eigenvalues of C are >= 0, for fermions <= 1.
+
+    slack: by how much they may miss that, beyond rounding.
+    """
+    eigenvalues = np.linalg.eigvalsh(state)
+    slack += _OCCUPATION_ROUNDING * max(1.0, float(eigenvalues[-1]))
+    if eigenvalues[0] < -slack:
+        raise ValueError(f"{name} has the eigenvalue {eigenvalues[0]:.6g}: must be >= 0")
+    if statistics != BOSON and eigenvalues[-1] > 1.0 + slack:
+        raise ValueError(f"{name} has the eigenvalue {eigenvalues[-1]:.6g}: fermions allow <= 1")
 
 
 def adjoint(matrix: NDArray[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from manybody.physics.gaussian.correlations import (
     Complex,
     Real,
     build_generator,
-    checked_correlations,
+    checked_initial,
 )
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
 from manybody.physics.gaussian.theorem import TheoremResidual, theorem_residual
@@ -90,7 +90,7 @@ def propagate_driven(
     arguments.boolean("lamb_shift", lamb_shift)
     tolerance = arguments.tolerance(tolerance)
     instants = arguments.ascending_times("times", times)
-    state = checked_correlations(initial, model.at(0.0).n_sites)
+    state = checked_initial(initial, model.at(0.0).n_sites, model.statistics)
     open_at: list[float] = []
     states, evaluations = _integrate(
         model, state, instants, equation, lamb_shift, tolerance, open_at

@@ -24,6 +24,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
+from manybody.physics.gaussian.correlations import check_occupations
 from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.products import product
@@ -35,8 +36,6 @@ Observed = tuple[Complex, Real, Real, Real]
 
 # Elements of the rows of U that are held for a few times at once.
 _ELEMENTS = 1 << 22
-# Eigenvalues of a correlation matrix that somebody computed are this exact.
-_POSITIVITY_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,12 +287,7 @@ def checked_correlation(closed: ClosedSystem, initial: NDArray[Any]) -> Complex:
         raise ValueError("initial contains inf or nan")
     if np.abs(matrix - matrix.conj().T).max() > 1e-12 * max(1.0, np.abs(matrix).max()):
         raise ValueError("initial is not Hermitian: C_qp = <a_p^† a_q> is")
-    eigenvalues = np.linalg.eigvalsh(matrix)
-    slack = _POSITIVITY_TOLERANCE * max(1.0, float(eigenvalues[-1]))
-    if eigenvalues[0] < -slack:
-        raise ValueError(f"initial has the eigenvalue {eigenvalues[0]:.6g}: must be >= 0")
-    if closed.model.statistics == "fermion" and eigenvalues[-1] > 1.0 + slack:
-        raise ValueError(f"initial has the eigenvalue {eigenvalues[-1]:.6g}: fermions allow <= 1")
+    check_occupations("initial", matrix, closed.model.statistics)
     return matrix
 
 

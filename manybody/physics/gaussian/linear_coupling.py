@@ -23,11 +23,11 @@ def correlation_dynamics(
 ) -> Complex:
     """(T, N, N) C_qp(t) = ⟨a_p† a_q⟩ at ascending times >= 0 in 1/J; SNM eqs. (10) and (11).
 
-    initial: (N, N) Hermitian C(0); equation: "redfield", "davies" or "local"; lamb_shift:
-    with Δ and Δ^f or without; undecided: what Davies does with levels of which it cannot be
-    decided whether they are equal, "apart" or "merged", None for apart with a warning.  All
-    times are held at once; `relaxation.propagate` gives one after the other.  Raises TypeError
-    or ValueError.
+    initial: (N, N) Hermitian C(0), eigenvalues >= 0, for fermions <= 1; equation: "redfield",
+    "davies" or "local"; lamb_shift: with Δ and Δ^f or without; undecided: what Davies does with
+    levels of which it cannot be decided whether they are equal, "apart" or "merged", None for
+    apart with a warning.  All times are held at once; `relaxation.propagate` gives one after
+    the other.  Raises TypeError or ValueError.
     """
     instants = arguments.ascending_times("times", times)
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)

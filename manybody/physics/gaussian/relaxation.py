@@ -23,7 +23,7 @@ from manybody.physics.gaussian.correlations import (
     CorrelationGenerator,
     Real,
     adjoint,
-    checked_correlations,
+    checked_initial,
     degenerate,
     multiply,
 )
@@ -164,11 +164,13 @@ def propagate(
 ) -> Iterator[Complex]:
     """C at each of the ascending times from C(0) = `initial`, (N, N), one after the other.
 
+    C(0) must be that of a state: eigenvalues >= 0, for fermions <= 1.
     Errors are those of rounding of R: about ε(‖R‖t + condition²), in units of C.
     Raises TypeError or ValueError.
     """
     instants = arguments.ascending_times("times", times)
-    state = checked_correlations(initial, relaxation.generator.n_sites)
+    generator = relaxation.generator
+    state = checked_initial(initial, generator.n_sites, generator.statistics)
     if relaxation.right is None or relaxation.left is None:
         return _propagate_by_doubling(relaxation.generator, state, instants)
     return _propagate_modes(relaxation, relaxation.right, relaxation.left, state, instants)
@@ -184,7 +186,9 @@ def steady_correlations(
     """
     generator = relaxation.generator
     undamped = relaxation.n_undamped
-    start = None if initial is None else checked_correlations(initial, generator.n_sites)
+    start = None
+    if initial is not None:
+        start = checked_initial(initial, generator.n_sites, generator.statistics)
     if relaxation.n_growing:
         raise ValueError(
             f"{relaxation.n_growing} modes grow, the fastest at the rate "
