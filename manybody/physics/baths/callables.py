@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.thermal import QuadratureBath, kms_violation
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -60,6 +61,7 @@ class CallableDensity(SpectralDensity):
         _set(self, "precision", arguments.tolerance(self.precision))
         self(self._samples())
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
@@ -139,6 +141,7 @@ class CallableBath(QuadratureBath):
                 f"allowed is kms_tolerance = {self.kms_tolerance:g}"
             )
 
+    @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
         """γ(ω), same shape as `omega`.  Raises ValueError where it is infinite."""
         omega = np.asarray(omega, dtype=np.float64)

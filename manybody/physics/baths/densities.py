@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from manybody.physics import arguments
 from manybody.physics.baths.panels import Panels
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -56,10 +57,12 @@ class SpectralDensity(ABC):
         """Whether D = 0 everywhere."""
         return False
 
+    @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
         """D(anchor + offset); next to an edge of the support the offset has more digits."""
         return self(anchor + offset)
 
+    @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
         """D(ω)/ω for ω > 0, and its limit at 0, which may be infinite."""
         omega = np.asarray(omega, dtype=np.float64)
@@ -75,10 +78,12 @@ class SpectralDensity(ABC):
     def check_transform(self) -> None:  # noqa: B027
         """Raise ValueError where no principal value of D exists."""
 
+    @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω', same shape as `omega`; ±inf at a step of D."""
         return self._panels.principal_value(omega) / (2.0 * np.pi)
 
+    @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
         """Estimated absolute error of `shift`, same shape as `omega`."""
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)
@@ -134,10 +139,12 @@ class OhmicDensity(_CutDensity):
             raise ValueError(f"density exponent = {exponent!r}: must lie in {list(_EXPONENTS)}")
         _set(self, "exponent", exponent)
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         return self.coupling**2 * self.cutoff * self._shape(omega, self.exponent)
 
+    @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
         """D(ω)/ω, at 0 its limit: J_int² for s = 1, 0 above, infinite below."""
         if self.vanishes:
@@ -160,17 +167,20 @@ class DrudeLorentzDensity(_CutDensity):
     infinite.  Δ in closed form, to about 1e-15 J_int² ω_c.  Raises TypeError or ValueError.
     """
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
         return np.maximum(omega, 0.0) * self.slope(omega)
 
+    @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
         """D(ω)/ω, J_int² at 0."""
         x = np.asarray(omega, dtype=np.float64) / self.cutoff
         with np.errstate(over="ignore"):
             return self.coupling**2 / (1.0 + x * x)
 
+    @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω) = (J_int² ω_c / 2π) (x ln|x| − π/2) / (1 + x²), x = ω/ω_c; by partial fractions."""
         x = np.asarray(omega, dtype=np.float64) / self.cutoff
@@ -184,6 +194,7 @@ class DrudeLorentzDensity(_CutDensity):
         value = np.where(size < 1.0, small, large)
         return (self.coupling**2 * self.cutoff / (2.0 * np.pi) * value)[()]
 
+    @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
         """Rounding of the closed form."""
         return 4.0 * _ROUNDING * (np.abs(self.shift(omega)) + self.coupling**2 * self.cutoff)
@@ -221,10 +232,12 @@ class PhononDensity(SpectralDensity):
         """Whether D = 0 everywhere."""
         return self.strength == 0.0
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         return self._times_power(omega, 3)
 
+    @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
         """D(ω)/ω, 0 at 0."""
         return self._times_power(omega, 2)
@@ -279,11 +292,13 @@ class SemiEllipticDensity(SpectralDensity):
         """Whether D = 0 everywhere."""
         return self.height == 0.0
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
         return self.at(omega, np.zeros_like(omega))
 
+    @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
         """D(anchor + offset) from the distances to both edges."""
         lower, upper = self.support
@@ -291,6 +306,7 @@ class SemiEllipticDensity(SpectralDensity):
         below = np.maximum((upper - anchor) - offset, 0.0) / self.half_width
         return self.height * np.sqrt(above) * np.sqrt(below)
 
+    @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω), same shape as `omega`: the Hilbert transform of a semicircle."""
         omega = np.asarray(omega, dtype=np.float64)
@@ -301,6 +317,7 @@ class SemiEllipticDensity(SpectralDensity):
         outside = np.sign(x) / (1.0 + beyond + np.sqrt(beyond) * np.sqrt(beyond + 2.0))
         return (0.5 * self.height * np.where(beyond == 0.0, x, outside))[()]
 
+    @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
         """Rounding of the closed form."""
         return np.full(np.shape(omega), 4.0 * _ROUNDING * self.height)[()]
@@ -341,11 +358,13 @@ class FlatDensity(SpectralDensity):
         """Whether D = 0 everywhere."""
         return self.height == 0.0
 
+    @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
         return self.at(omega, np.zeros_like(omega))[()]
 
+    @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
         """D(anchor + offset) from the distances to both edges."""
         lower, upper = self.support
@@ -361,6 +380,7 @@ class FlatDensity(SpectralDensity):
                 "half-width; a finite one is needed for this shift"
             )
 
+    @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
@@ -371,6 +391,7 @@ class FlatDensity(SpectralDensity):
             ratio = np.log(np.abs(omega - lower)) - np.log(np.abs(omega - upper))
         return self.height / (2.0 * np.pi) * ratio
 
+    @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
         """Rounding of the closed form: two logarithms cancel."""
         omega = np.asarray(omega, dtype=np.float64)

@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.physics import arguments
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
 # Number of terms summed one by one before Euler-Maclaurin takes over, and the
 # Bernoulli numbers B_2 ... B_14 of its remainder.
 _EXPLICIT_TERMS = 8
+_LARGEST = 1e300
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 # Beyond this argument the asymptotic series of Ei and E1 is exact to rounding
 # when cut after _ASYMPTOTIC_TERMS pairs, and exp(z) need not be formed.
@@ -108,6 +110,7 @@ class OhmicBath:
         """Whether γ = 0 everywhere."""
         return self.coupling == 0.0
 
+    @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
         """γ(ω) = J_int² e^{−|ω|/ω_c} ω / (1 − e^{−βω}), SNM eq. (16) with f(|ω|) for ω < 0.
 
@@ -122,6 +125,7 @@ class OhmicBath:
             factor = np.exp(-size / self.cutoff - np.where(omega < 0.0, x, 0.0))
             return self.coupling**2 / self.beta * emission * factor
 
+    @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
 
@@ -147,11 +151,13 @@ class OhmicBath:
             result[nonzero] += signed * (own + total)
         return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)[()]
 
+    @zero_where_tiny
     def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
         """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
         half = 0.5 * self.gamma(omega)
         return half + 1j * self.eta(omega) if lamb_shift else half
 
+    @zero_where_tiny
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = J_int²/(2πβ²) [ψ₁(1/(βω_c) + it/β) + ψ₁(1 + 1/(βω_c) − it/β)].
 
@@ -162,6 +168,7 @@ class OhmicBath:
         prefactor = self.coupling**2 / (2.0 * np.pi * self.beta**2)
         return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
 
+    @zero_where_tiny
     def kms_residual(self, omega: ArrayLike) -> float:
         """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling."""
         size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
@@ -199,6 +206,8 @@ class OhmicBath:
         first = _EXPLICIT_TERMS + 1.0 / (self.beta * self.cutoff)
         total = np.zeros_like(h)
         for k in range(_ASYMPTOTIC_TERMS):
+            # Where the power would overflow its term is zero.
+            h = np.where(h < _LARGEST ** (1.0 / (2 * k + 2)), h, np.inf)
             with np.errstate(under="ignore"):
                 coefficient = 2.0 * math.factorial(2 * k + 1) * special.zeta(2 * k + 2, first)
                 total += coefficient / h ** (2 * k + 2)

@@ -286,7 +286,9 @@ class Panels:
         for index in range(len(self._anchor)):
             further, next_logarithm = self._border(index + 1, omega)
             inside = (distance >= 0.0) & (further < 0.0)
-            z = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            with np.errstate(over="ignore"):
+                # Infinitely many widths away, where the kernel is zero.
+                z = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
             # Any place far away, for those that do not get the Gauss rule.
             z_far = np.where(inside, 2.0 * _FAR, z)
             kernel = 1.0 / (z_far[:, None] - _T)

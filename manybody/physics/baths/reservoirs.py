@@ -12,6 +12,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.densities import FlatDensity, SpectralDensity
 from manybody.physics.baths.panels import Panels
 from manybody.physics.baths.thermal import THERMAL_SCALES
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -57,15 +58,18 @@ class Reservoir:
         if self._starts_at_mu:
             self.density.slope(0.0)
 
+    @zero_where_tiny
     def spectrum(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         return self.density(omega)
 
+    @zero_where_tiny
     def occupation(self, omega: ArrayLike) -> Real:
         """f(ω) = 1/(e^{β(ω−μ)} ± 1), + for fermions; same shape as `omega`, inf at a pole."""
         omega = np.asarray(omega, dtype=np.float64)
         return self._occupation(self.beta * (omega - self.chemical_potential))
 
+    @zero_where_tiny
     def filled(self, omega: ArrayLike) -> Real:
         """f(ω) D(ω), same shape as `omega`; zero where D is.
 
@@ -74,14 +78,17 @@ class Reservoir:
         omega = np.asarray(omega, dtype=np.float64)
         return self._filled(np.zeros_like(omega), omega)[()]
 
+    @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
         """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω', same shape as `omega`; ±inf at a step of D."""
         return self.density.shift(omega)
 
+    @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
         """Estimated absolute error of `shift`, same shape as `omega`."""
         return self.density.shift_error(omega)
 
+    @zero_where_tiny
     def filled_shift(self, omega: ArrayLike) -> Real:
         """Δ^f(ω) = P∫ f(ω') D(ω') / (2π (ω − ω')) dω', same shape as `omega`.
 
@@ -92,6 +99,7 @@ class Reservoir:
             return self._deep_filled_shift(self._deep_band, omega)
         return self._panels.principal_value(omega) / (2.0 * np.pi)
 
+    @zero_where_tiny
     def filled_shift_error(self, omega: ArrayLike) -> Real:
         """Estimated absolute error of `filled_shift`, same shape as `omega`."""
         if self._deep_band is not None:

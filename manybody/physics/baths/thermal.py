@@ -12,6 +12,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.ohmic import Bath
 from manybody.physics.baths.panels import Panels
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -54,6 +55,7 @@ class QuadratureBath(ABC):
     def _check_transform(self) -> None:  # noqa: B027
         """Raise ValueError where η does not exist."""
 
+    @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
 
@@ -61,15 +63,18 @@ class QuadratureBath(ABC):
         """
         return self._panels.principal_value(omega) / (2.0 * np.pi)
 
+    @zero_where_tiny
     def eta_error(self, omega: ArrayLike) -> Real:
         """Estimated absolute error of `eta`, same shape as `omega`."""
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)
 
+    @zero_where_tiny
     def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
         """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
         half = 0.5 * self.gamma(omega)
         return half + 1j * self.eta(omega) if lamb_shift else half
 
+    @zero_where_tiny
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = ∫ dω/2π γ(ω) e^{−iωt}, same shape as `time`; absolute error 1e-14 ∫γ/2π.
 
@@ -85,6 +90,7 @@ class QuadratureBath(ABC):
             )
         return self._panels.fourier(time) / (2.0 * np.pi)
 
+    @zero_where_tiny
     def kms_residual(self, omega: ArrayLike) -> float:
         """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling."""
         size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
@@ -129,6 +135,7 @@ class ThermalBath(QuadratureBath):
             )
         self.density.slope(0.0)
 
+    @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
         """γ(ω) = D(|ω|)/|ω| · ω / (1 − e^{−βω}), same shape as `omega`; KMS holds to rounding.
 
@@ -137,6 +144,7 @@ class ThermalBath(QuadratureBath):
         omega = self._allowed(omega)
         return (self.density.slope(np.abs(omega)) * self._thermal(omega))[()]
 
+    @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), same shape as `omega`; ±inf at a step of γ.
 
@@ -186,6 +194,7 @@ class ThermalBath(QuadratureBath):
         self.density.check_transform()
 
 
+@zero_where_tiny
 def kms_violation(bath: Bath, omega: Real) -> Real:
     """|γ(ω) e^{−βω} − γ(−ω)| / γ(ω) for each ω > 0; the numerator where γ(ω) = 0."""
     if not omega.size:
