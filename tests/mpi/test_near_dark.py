@@ -8,7 +8,6 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.study.spectral import growing
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
@@ -144,9 +143,7 @@ def test_gaps_below_their_residual_are_no_growth(comm, bath):
         model = mb.SingleParticleModel(ring(levels), [0])
         found = mb.slow_modes(model, bath, 2, lamb_shift, comm=comm, method=method)
         assert abs(found.gap) <= 1e-11
-        figures = {"gap": np.array([found.gap]), "gap_residual": found.residuals[:1]}
-        assert growing(figures) == 0
-    assert growing({"gap": np.array([-1e-9, 1.0]), "gap_residual": np.array([1e-15, 1.0])}) == 1
+        assert found.gap >= -found.residuals[0]
 
 
 def test_a_site_that_nothing_reaches(comm, bath):
