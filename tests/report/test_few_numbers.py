@@ -13,7 +13,7 @@ import pytest
 
 from manybody.parsing import parse_study
 from manybody.report.boundedness import Word, classify, judge
-from manybody.report.results import load_results
+from manybody.report.results import PointResult, load_results
 from manybody.report.scaling import Law, SizeEstimate
 from manybody.report.statistics import Moments, Reach, reach_of, summarise
 from manybody.report.verdicts import judge_systems
@@ -282,3 +282,33 @@ def test_a_lower_bound_withholds_every_word():
         if bounds.any():
             sentence = judge(rows, 2).sentence
             assert f"at N = {', '.join(str(n) for n in sizes[bounds])} " in sentence
+
+
+def point_with(**arrays):
+    """A point of a report that holds these (samples,) figures."""
+    columns = {name: np.array(values) for name, values in arrays.items()}
+    count = len(next(iter(columns.values())))
+    study = parse_study(text(SYK2), "few.toml")
+    return PointResult(
+        study.systems[0].points[0], np.arange(count), None, None, {}, columns, 0, ()
+    )
+
+
+def test_growing_modes_are_counted_beyond_the_residual_of_the_gap():
+    point = point_with(gap=[-0.1, -1e-16, 1e-16, 0.2], gap_residual=[1e-9, 1e-16, 1e-16, 1e-9])
+    assert point.gap_words.startswith("in 1 of 4 samples a mode of Redfield grows")
+    assert "in 2 of 4 samples the gap is zero within its residual" in point.gap_words
+    assert point_with(gap=[0.1, 0.2], gap_residual=[1e-9, np.nan]).gap_words == ""
+
+
+def test_steady_states_that_are_none_are_counted():
+    point = point_with(
+        steady_distance=[0.1, 2.5, 0.2], steady_smallest_eigenvalue=[0.0, -0.8, -0.2],
+        steady_error=[1e-9, 1e-9, np.nan],
+    )  # fmt: skip
+    assert point.steady_words.startswith("in 2 of 3 samples the steady state of Redfield is no")
+    assert "down to -0.8" in point.steady_words and "up to 2.5" in point.steady_words
+    near = point_with(
+        steady_distance=[0.1], steady_smallest_eigenvalue=[-0.05], steady_error=[1e-9]
+    )
+    assert near.steady_words == ""
