@@ -193,24 +193,24 @@ def _perturbed(
 
 def _solve_scaled(matrix: Complex, right: Complex) -> Complex:
     """x with matrix x = right, rows and columns scaled to elements of at most about one."""
-    size = np.abs(matrix)
-    rows, columns = np.ones(len(matrix)), np.ones(len(matrix))
     with np.errstate(under="ignore"):
+        size = np.abs(matrix)
+        rows, columns = np.ones(len(matrix)), np.ones(len(matrix))
         for _ in range(_SCALINGS):
             for axis, scale in ((1, rows), (0, columns)):
                 largest = (rows[:, None] * size * columns).max(axis=axis)
                 scale /= np.where(largest > 0.0, largest, 1.0)
-    # Powers of two round nothing.
-    rows, columns = (np.exp2(np.round(np.log2(scale))) for scale in (rows, columns))
-    scaled = rows[:, None] * matrix * columns
-    wanted = (rows * right.T).T
-    lower, pivots, _ = zgetrf(scaled)
-    lost = np.flatnonzero(np.diagonal(lower) == 0.0)
-    # Singular to the last digit: a huge solution says so, and nothing divides by zero.
-    lower[lost, lost] = EPSILON
-    factors = lower, pivots
-    found = scipy.linalg.lu_solve(factors, wanted)
-    for _ in range(_REFINEMENTS):
-        found = found + scipy.linalg.lu_solve(factors, wanted - scaled @ found)
-    result: Complex = (columns * found.T).T
-    return result
+        # Powers of two round nothing.
+        rows, columns = (np.exp2(np.round(np.log2(scale))) for scale in (rows, columns))
+        scaled = rows[:, None] * matrix * columns
+        wanted = (rows * right.T).T
+        lower, pivots, _ = zgetrf(scaled)
+        lost = np.flatnonzero(np.diagonal(lower) == 0.0)
+        # Singular to the last digit: a huge solution says so, and nothing divides by zero.
+        lower[lost, lost] = EPSILON
+        factors = lower, pivots
+        found = scipy.linalg.lu_solve(factors, wanted)
+        for _ in range(_REFINEMENTS):
+            found = found + scipy.linalg.lu_solve(factors, wanted - scaled @ found)
+        result: Complex = (columns * found.T).T
+        return result
