@@ -33,6 +33,7 @@ from manybody.physics.fock.normal_ordering import (
 )
 from manybody.physics.gaussian.correlations import DAVIES, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, Contact, QuadraticModel
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 # Coefficient of every e^{λτ}, by λ.
@@ -46,6 +47,7 @@ _TAYLOR_TERMS = 18
 _ROUNDING = 1e-12
 
 
+@zero_where_tiny
 def coupled_oscillators(
     omega: float,
     g: float,

@@ -27,6 +27,7 @@ from manybody.physics.fock.rate_equations import (
     steady_heat_currents,
 )
 from manybody.physics.fock.secular import SecularGenerator, build_davies_equation
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -38,6 +39,7 @@ _R = np.sqrt(0.5)
 _STATES = np.array([[1.0, 0, 0, 0], [0, -_R, _R, 0], [0, _R, _R, 0], [0, 0, 0, 1.0]])
 
 
+@zero_where_tiny
 def coupled_qubits(
     omega: float,
     g: float,

@@ -18,6 +18,7 @@ from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.correlations import DAVIES, LOCAL, REDFIELD
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, Contact, QuadraticModel
 from manybody.physics.gaussian.weak_coupling import steady_balance
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 
@@ -85,6 +86,7 @@ class TwoLevelReservoir:
         return self.bosons.filled_shift(omega)
 
 
+@zero_where_tiny
 def levy_kosloff(
     omega_h: float,
     omega_c: float,

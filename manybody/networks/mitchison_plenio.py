@@ -31,6 +31,7 @@ from manybody.physics import arguments
 from manybody.physics.gaussian import relaxation
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, checked_correlations
 from manybody.physics.gaussian.correlations import currents as contact_currents
+from manybody.physics.underflow import zero_where_tiny
 
 METHODS = ("exact", "epa", "additive", *EQUATIONS)
 _NAMES = (
@@ -48,6 +49,7 @@ _NAMES = (
 _Row = tuple[Complex, float, Real, Real, float, complex]
 
 
+@zero_where_tiny
 def mitchison_plenio(
     h: float,
     delta: float,

@@ -14,6 +14,7 @@ from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import build_redfield
 from manybody.physics.spectra import AMBIGUOUS, build_spectrum, cluster_bohr_frequencies
 from manybody.physics.undecided import MERGED, checked, warn_undecided
+from manybody.physics.underflow import zero_where_tiny
 from manybody.physics.vectorise import column_order_to_row_major
 
 # One dense array of 16 N⁴ bytes: 4.3 GB here, and as much again for Redfield rows.
@@ -38,6 +39,7 @@ class Liouvillian:
         """(N², N²)."""
         return self.n_sites**2, self.n_sites**2
 
+    @zero_where_tiny
     def toarray(self) -> NDArray[np.complex128]:
         """Dense (N², N²) matrix.  Raises ValueError above 128 sites."""
         if self.n_sites > MAX_SITES:

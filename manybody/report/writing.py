@@ -8,6 +8,7 @@ from typing import Any
 
 from manybody.config import FORMATS
 from manybody.physics import arguments
+from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis import Analysis, analyse
 from manybody.report.analysis_tables import build_analysis_tables
 from manybody.report.document import Document, Table, to_html, to_markdown
@@ -22,6 +23,7 @@ from manybody.study.store import Store
 PICTURES = ("png", "pdf")
 
 
+@zero_where_tiny
 def report_figures(directory: str | Path) -> dict[str, Any]:
     """Name -> matplotlib Figure of everything that a report of a store draws.
 
@@ -33,6 +35,7 @@ def report_figures(directory: str | Path) -> dict[str, Any]:
     return {name: make() for name, make in makers.items()}
 
 
+@zero_where_tiny
 def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) -> list[Path]:
     """Write one figure of a report into DIR/report; returns the paths.
 
@@ -55,6 +58,7 @@ def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) 
     return paths
 
 
+@zero_where_tiny
 def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write figures and tables into DIR/report; returns a text summary and the paths.
 

@@ -252,6 +252,8 @@ def _without(
 
 def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
     """Order by −Re, and by Im where rounding of ‖L‖ alone makes −Re differ."""
+    # Nothing moves where the width is zero: all rates are.
+    width = width if width > 0.0 else 1.0
     return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
 
 
@@ -271,7 +273,8 @@ def _dense(
         undamped = frequencies[frequencies != 0.0]
     else:
         values, modes, still, undamped = undamped_values(matrix, dense_redfield(generator))
-    residuals = np.linalg.norm(matrix @ modes - modes * values, axis=0)
+    with np.errstate(under="ignore"):
+        residuals = np.linalg.norm(matrix @ modes - modes * values, axis=0)
     values, residuals = _without(values, still, undamped, residuals)
     _check_count(task.n_modes, len(values))
     if still == 1:

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from manybody.blas import blas_threads
 from manybody.numerics.steppers import check_ranks
 from manybody.physics import arguments
@@ -113,7 +115,8 @@ def _compare_on_some(
 def _compare_one(
     model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
 ) -> Comparison:
-    with blas_threads():
+    # Amplitudes that vanish are zero, whatever np.seterr says.
+    with blas_threads(), np.errstate(under="ignore"):
         if size_of(comm) > 1 or setting.operator == "assembled" or is_large(model.n_sites):
             return compare_large(model, setting, comm, keep_states)
         return compare_stack([model], setting, keep_states)[0]
@@ -154,7 +157,7 @@ def compare_ensemble(
 def compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
     """`compare_ensemble` without a word: what is to be said, its caller knows from the results."""
     results: dict[int, Comparison] = {}
-    with blas_threads():
+    with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
             if setting.operator == "assembled" or is_large(chosen[0].n_sites):

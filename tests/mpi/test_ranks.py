@@ -1,6 +1,7 @@
 """Run serially and under mpirun on 1, 2 and 3 ranks: nothing may depend on the number."""
 
 import pickle
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -170,3 +171,20 @@ def test_a_study_of_shared_samples(comm, folder, group_size, operator):
     if expected is not None:
         # Three ranks in groups of two: one group of three.
         assert blocks[0].attributes["ranks_per_sample"] == expected
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_states_that_are_none_and_overflow_on_every_rank(comm, folder):
+    """One warning, on rank 0, and the same sentence on every rank where double precision ends."""
+    model, strong = mb.SingleParticleModel([[0.0, 1.0], [1.0, 0.3]]), mb.OhmicBath(2.0, 10.0, 5.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run = mb.compare(model, strong, [5.0, 20.0], lamb_shift=True, comm=comm)
+    assert run.trace_distance[-1] == pytest.approx(1477.2669, abs=1e-3)
+    said = [str(one.message) for one in caught if "leaves the states" in str(one.message)]
+    assert len(said) == (comm.rank == 0)
+    with pytest.raises(RuntimeError) as caught_error:
+        mb.compare(model, strong, [5.0, 1100.0], lamb_shift=True, comm=comm, tolerance=1e-3)
+    text = str(caught_error.value)
+    assert text.startswith("overflow: a growing mode") and text.endswith("from t = 5 on")
+    assert len(set(comm.allgather(text))) == 1

@@ -11,8 +11,10 @@ from manybody.physics.gaussian import relaxation
 from manybody.physics.gaussian.correlations import REDFIELD, Complex, build_generator
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.gaussian.relaxation import SteadyCorrelations, build_relaxation
+from manybody.physics.underflow import zero_where_tiny
 
 
+@zero_where_tiny
 def correlation_dynamics(
     model: QuadraticModel,
     initial: NDArray[Any],
@@ -35,6 +37,7 @@ def correlation_dynamics(
     return np.stack(list(relaxation.propagate(relaxed, initial, instants)))
 
 
+@zero_where_tiny
 def steady_correlations(
     model: QuadraticModel,
     equation: str = REDFIELD,

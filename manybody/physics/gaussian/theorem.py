@@ -14,6 +14,7 @@ from manybody.physics.gaussian.correlations import (
     build_generators,
 )
 from manybody.physics.gaussian.quadratic import FERMION, QuadraticModel
+from manybody.physics.underflow import zero_where_tiny
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TheoremResidual:
         return max(self.damping, self.filling)
 
 
+@zero_where_tiny
 def theorem_residual(
     model: QuadraticModel,
     lamb_shift: bool = False,
