@@ -176,6 +176,7 @@ def test_a_study_of_shared_samples(comm, folder, group_size, operator):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_states_that_are_none_and_overflow_on_every_rank(comm, folder):
     """One warning, on rank 0, and the same sentence on every rank where double precision ends."""
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
     model, strong = mb.SingleParticleModel([[0.0, 1.0], [1.0, 0.3]]), mb.OhmicBath(2.0, 10.0, 5.0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -184,7 +185,8 @@ def test_states_that_are_none_and_overflow_on_every_rank(comm, folder):
     said = [str(one.message) for one in caught if "leaves the states" in str(one.message)]
     assert len(said) == (comm.rank == 0)
     with pytest.raises(RuntimeError) as caught_error:
-        mb.compare(model, strong, [5.0, 1100.0], lamb_shift=True, comm=comm, tolerance=1e-3)
+        # Krylov spaces of so small a system are exhausted at once: seconds instead of a minute.
+        mb.compare(model, strong, [5.0, 1100.0], lamb_shift=True, comm=comm, stepper="mfn-krylov")
     text = str(caught_error.value)
     assert text.startswith("overflow: a growing mode") and text.endswith("from t = 5 on")
     assert len(set(comm.allgather(text))) == 1
