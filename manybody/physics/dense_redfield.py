@@ -187,7 +187,9 @@ def _perturbed(
     moved, turn = np.linalg.eigh(np.diag(energies[levels]) + change)
     energies[levels] = moved
     vectors[:, levels] = vectors[:, levels] @ turn
-    other = Spectrum(energies[None], vectors[None], spectrum.norms, spectrum.coupled)
+    other = Spectrum(
+        energies[None], vectors[None], spectrum.norms, spectrum.coupled, spectrum.uncertainties
+    )
     return build_redfield(other, bath, lamb_shift)
 
 

@@ -133,7 +133,9 @@ def decompose(
     renumbered = np.full(int(owners.max(initial=-1)) + 2, -1, dtype=np.intp)
     renumbered[order] = np.arange(len(order))
     components = renumbered[components]
-    turned = Spectrum(energies[None], vectors[None], spectrum.norms, spectrum.coupled)
+    turned = Spectrum(
+        energies[None], vectors[None], spectrum.norms, spectrum.coupled, spectrum.uncertainties
+    )
     return Decomposition(turned, components < 0, components, shifts)
 
 

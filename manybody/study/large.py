@@ -151,7 +151,7 @@ def _share(
 
     facts = together(comm, bound)
     # Fresh ones: what `first` has derived on the way is no longer needed.
-    spectrum = Spectrum(energies, vectors, norms, coupled)
+    spectrum = Spectrum(energies, vectors, norms, coupled, uncertainties)
     give_cached(spectrum, weights=shared("weights"))
     generator = RedfieldGenerator(spectrum, rates)
     if wants_decay:
