@@ -21,9 +21,9 @@ from manybody.physics.models import SingleParticleModel
 from manybody.physics.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import (
     AMBIGUOUS,
-    SIMPLE,
     build_spectrum,
     cluster_bohr_frequencies,
+    cluster_levels,
 )
 from manybody.physics.stationary import (
     Decomposition,
@@ -184,34 +184,46 @@ def enforce(equation: str, residual: float, tolerance: float, rounding: float) -
         )
 
 
-def davies_of(system: System, bath: Bath, lamb_shift: bool) -> DaviesGenerator:
-    """The Davies generator on the spectrum of `system.rates`.
+def davies_of(system: System, bath: Bath, lamb_shift: bool) -> list[DaviesGenerator]:
+    """The Davies generators on the spectrum of `system.rates`: two where it is undecided which
+    Bohr frequencies coincide, one that keeps them apart and one that merges them."""
+    spectrum = system.rates.spectrum
+    answers = cluster_bohr_frequencies(spectrum)[0].answers
+    return [build_davies(spectrum, bath, lamb_shift, merging) for merging in answers]
 
-    Raises ValueError where it is not determined which Bohr frequencies coincide.
-    """
+
+def with_undecided(system: System) -> System:
+    """`system` with a note that its steady state depends on which Bohr frequencies coincide."""
     clustering = cluster_bohr_frequencies(system.rates.spectrum)[0]
-    if clustering.verdict == AMBIGUOUS:
-        raise ValueError(
-            f"{clustering.merged_neighbours} Bohr frequencies lie within "
-            f"{clustering.tolerance:.1e} of a neighbour by neither chance nor symmetry: "
-            "the Davies generator is not determined"
-        )
-    merging = None if clustering.verdict == SIMPLE else clustering.merging_tolerance
-    return build_davies(system.rates.spectrum, bath, lamb_shift, merging)
+    note = (
+        f"{clustering.undecided()}, and the Davies steady state depends on it: they are kept "
+        "apart here, while a Hamiltonian in which they are equal gives the other answer"
+    )
+    return replace(system, notes=(*system.notes, note))
 
 
 def davies_steady(
     system: System, bath: Bath, lamb_shift: bool, site: int, tolerance: float
 ) -> SteadyState:
-    """Davies with detailed balance: Gibbs on every set of levels that rates connect."""
-    davies = davies_of(system, bath, lamb_shift)
+    """Davies with detailed balance: Gibbs on every set of levels that rates connect.
+
+    Notes where it is undecided which levels are equal, or which coherences are damped.
+    Coincidences of other frequencies leave Gibbs stationary either way.
+    """
+    answers = davies_of(system, bath, lamb_shift)
     rates, gibbs = system.rates, system.gibbs(bath.beta)
-    residual = max((float(np.linalg.norm(davies.apply(np.diag(own)))) for own in gibbs), default=0)
-    rounding = rates.spectrum.n_sites * rounding_of(davies.redfield)
+    undamped, *others = (davies_undamped(davies, rates) for davies in answers)
+    if len(answers) > 1 and (
+        cluster_levels(rates.spectrum).verdict == AMBIGUOUS
+        or any(len(other) != len(undamped) for other in others)
+    ):
+        system = with_undecided(system)
+    apart = answers[0]
+    residual = max((float(np.linalg.norm(apart.apply(np.diag(own)))) for own in gibbs), default=0)
+    rounding = rates.spectrum.n_sites * rounding_of(apart.redfield)
     enforce("davies", residual, tolerance, rounding)
     still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
     states = thermal_states(system, bath.beta)
-    undamped = davies_undamped(davies, rates)
     counts = rates.n_components + still, int(rates.dark.sum()), undamped
     figures = residual, system.balance_error, 0
     return judged("davies", system, bath.beta, site, states, counts, figures)
@@ -239,7 +251,10 @@ def dense_steady(
     at_least, generator = 1, build_redfield(system.parts.spectrum, bath, lamb_shift)
     known = False
     if equation == "davies":
-        dense: DenseLiouvillian = dense_davies(davies_of(system, bath, lamb_shift))
+        davies, *others = davies_of(system, bath, lamb_shift)
+        if others:
+            system = with_undecided(system)
+        dense: DenseLiouvillian = dense_davies(davies)
     else:
         dense = dense_redfield(generator)
         known = not lamb_shift and system.is_balanced

@@ -85,11 +85,12 @@ def steady_state(
     sparse LU (MUMPS), up to 100 sites.  Redfield needs PETSc.
 
     Raises TypeError or ValueError for arguments out of range or different on the ranks, on
-    every rank, also where it cannot be decided which Bohr frequencies coincide and Davies
-    depends on it; RuntimeError with the residual reached when it is above the tolerance, where
+    every rank; RuntimeError with the residual reached when it is above the tolerance, where
     dense algebra is needed for more sites than it can have, or without PETSc.  Warns when the
     state has a negative eigenvalue, where it is known to less than 1e-6 since parts of
-    the system are almost decoupled, and of rates that underflow or that rounding hides.
+    the system are almost decoupled, of rates that underflow or that rounding hides, and where
+    Davies depends on levels of which it cannot be decided whether they are equal: they are
+    kept apart.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")

@@ -331,3 +331,19 @@ def test_rates_that_rounding_hides_are_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mb.steady_state(model, warm, "davies")
+
+
+def test_davies_says_which_equal_levels_it_depends_on():
+    bath = mb.OhmicBath(0.2, 10.0, 5.0)
+    nearly = np.ones((3, 3)) + np.diag([0.0, 0.0, 1e-9])
+    with pytest.warns(UserWarning, match="kept apart here"):
+        found = mb.steady_state(mb.SingleParticleModel(nearly, [0]), bath, "davies")
+    assert found.null_dimension == 1 and found.distance_from_gibbs == 0.0
+    equal = mb.steady_state(mb.SingleParticleModel(np.ones((3, 3)), [0]), bath, "davies")
+    assert equal.null_dimension == 2 and equal.dark_levels == 1
+    # Two gaps that nearly coincide leave the Gibbs state what it is: no word.
+    chain = np.diag([1e-9, 0.0, 0.0]) + np.diag(np.ones(2), 1) + np.diag(np.ones(2), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mb.steady_state(mb.SingleParticleModel(chain), bath, "davies")
+    assert found.null_dimension == 1 and found.distance_from_gibbs == 0.0
