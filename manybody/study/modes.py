@@ -34,7 +34,7 @@ from manybody.physics.stationary import (
     is_known_from_h,
 )
 from manybody.study.comparison import model_digest
-from manybody.study.groups import agree, first_ranks, on_every_rank, size_of, together
+from manybody.study.groups import agree, first_ranks, on_every_rank, rank_of, size_of, together
 from manybody.study.long_time import notes_on
 from manybody.study.search import Search
 from manybody.study.steady import check_assembled, check_relaxes
@@ -69,6 +69,7 @@ class SlowModes:
     all that were found.  davies_eigenvalues: (n,) those of Davies, nan where it cannot be
     decided which Bohr frequencies coincide.
     shifts: number of frequencies at which modes were sought, 0 for dense algebra.
+    notes: sentences on rates that rounding decides, given as warnings on rank 0.
 
     Dense algebra is complete.  Krylov methods cannot prove that no mode was missed: modes are
     sought around 0 and around the eigenvalues of Davies, twice from different random vectors,
@@ -81,6 +82,7 @@ class SlowModes:
     slowest_real: float
     davies_eigenvalues: Complex
     shifts: int
+    notes: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -152,6 +154,9 @@ def slow_modes(
             on_every_rank(comm, action)
     if size_of(comm) > model.n_sites:
         found = [comm.bcast(found[0] if found else None)]
+    # After all that ranks do together: a warning may be made an error.
+    for note in found[0].notes if rank_of(comm) == 0 else ():
+        warnings.warn(note, stacklevel=2)
     return found[0]
 
 
@@ -173,9 +178,7 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
     n = task.model.n_sites
     davies, rates, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
-    if columns.rank == 0:
-        for note in notes_on(parts, rates, task.bath, generator.rates[0]):
-            warnings.warn(note, stacklevel=4)
+    notes = notes_on(parts, rates, task.bath, generator.rates[0])
     method = task.method
     known = is_known_from_h(parts, rates, generator.rates[0], task.bath.beta)
     if not known and method != "dense":
@@ -204,7 +207,7 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
-    return SlowModes(values[order], residuals[order], slowest_real, own, shifts)
+    return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
 
 
 def _check_count(n_modes: int, moving: int) -> None:
