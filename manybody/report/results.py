@@ -107,13 +107,20 @@ class PointResult:
         )
 
     @property
+    def growing(self) -> NDArray[np.bool_]:
+        """(n,) in which samples a mode grows, by more than its gap may be wrong."""
+        error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
+        grows: NDArray[np.bool_] = self.arrays["gap"] < -error
+        return grows
+
+    @property
     def gap_words(self) -> str:
         """In how many samples a mode of Redfield grows, by more than its gap may be wrong."""
         if "gap" not in self.arrays:
             return ""
         gap = self.arrays["gap"]
         error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
-        grows = int(np.count_nonzero(gap < -error))
+        grows = int(np.count_nonzero(self.growing))
         unknown = int(np.count_nonzero(np.abs(gap) <= error))
         words = []
         if grows:

@@ -45,6 +45,13 @@ def text_summary(results: StudyResult) -> str:
         for point in points:
             head = f"  {point.point.size:>8} {point.point.n_sites:>5} "
             lines += [head + words for words in (point.steady_words, point.gap_words) if words]
+    grows = [point.growing for point in results.points if "gap" in point.arrays]
+    if grows:
+        every = np.concatenate(grows)
+        lines.append(
+            f"samples in which Redfield has a growing mode: {np.count_nonzero(every)} of "
+            f"{len(every)}"
+        )
     lines.append("worst figures over all samples")
     for name, value in _worst(results.points).items():
         lines.append(f"  {name:<26} {_worst_words(value)}")
