@@ -3,6 +3,7 @@
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -45,12 +46,12 @@ from manybody.study.plan import (
     group_sizes,
 )
 from manybody.study.progress import Watch, print_header, print_rates
-from manybody.study.sample import compare_many
+from manybody.study.sample import compare_ensemble
 from manybody.study.signals import Stopped, never
 from manybody.study.spectral import measure
 from manybody.study.stacks import is_large, stack_size
 from manybody.study.store import Store
-from manybody.study.unphysical import outside_warning
+from manybody.study.unphysical import COUNTED, outside_warning
 
 # What the numbers of one sample may raise.  Anything else is a mistake of this program or an
 # illness of the machine, and ends the run.
@@ -352,8 +353,10 @@ def _stack_records(job: _Job, point: Point, samples: list[int]) -> list[Record]:
     models = [point.build(study.seed, sample) for sample in samples]
     comparisons: Sequence[Comparison | None] = [None] * len(samples)
     if study.evolves:
-        setting = check_setting(models, own.bath, study.times, **_settings(own))
-        comparisons = compare_many(models, setting)
+        with warnings.catch_warnings():
+            # What leaves the states is said once a point, when it is committed.
+            warnings.filterwarnings("ignore", message=COUNTED)
+            comparisons = compare_ensemble(models, own.bath, study.times, **_settings(own))
     figures = []
     for model in models:
         figures.append(measure(model, own))

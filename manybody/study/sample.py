@@ -147,15 +147,14 @@ def compare_ensemble(
         models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
         operator, drop_tolerance, initial_beta,
     )  # fmt: skip
-    runs = compare_many(models, setting)
+    runs = _compare_many(models, setting)
     message = ensemble_warning(runs, models, bath, lamb_shift)
     if message:
         warnings.warn(message, stacklevel=2)
     return runs
 
 
-def compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
-    """`compare_ensemble` without a word: what is to be said, its caller knows from the results."""
+def _compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
     results: dict[int, Comparison] = {}
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
