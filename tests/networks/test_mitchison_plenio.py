@@ -482,10 +482,11 @@ def test_conservation(method):
     # Where every rate is O(Γ) the system has arrived at the steady state.
     late = mitchison_plenio(**WEAK, times=[1e5], method=method, initial=START)
     for name, value in found.items():
-        tolerance = 1e-12 if (method, name) not in (
-            ("exact", "non_markovianity"), ("exact", "interference")) else np.inf  # fmt: skip
         assert late[name].shape == (1, *np.shape(value))
-        np.testing.assert_allclose(late[name][0], value, atol=tolerance)
+        if method == "exact" and name in ("non_markovianity", "interference"):
+            # Ratios of G: of its algebraic tail by then, of its slowest exponential in the limit.
+            continue
+        np.testing.assert_allclose(late[name][0], value, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ALL_METHODS)
