@@ -84,7 +84,10 @@ class DenseLiouvillian:
         matrix = self.matrix[np.ix_(kept, kept)]
         matrix[:, populations] -= self.matrix[kept, place][:, None]
         inverse = _solve_scaled(matrix, np.eye(len(kept), dtype=np.complex128))
-        values = 1.0 / np.linalg.eigvals(inverse)
+        inverted = np.linalg.eigvals(inverse)
+        values = np.full(len(inverted), np.inf, dtype=np.complex128)
+        # What the inverse has lost to rounding is fast beyond its digits.
+        np.divide(1.0, inverted, out=values, where=inverted != 0.0)
         return values[np.argsort(np.abs(values), kind="stable")]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from manybody.physics.davies import DaviesGenerator
 from manybody.physics.dense_redfield import DenseLiouvillian
+from manybody.physics.underflow import zero_where_tiny
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -53,6 +54,7 @@ def dense_davies(davies: DaviesGenerator) -> DenseLiouvillian:
     return DenseLiouvillian(matrix, davies.spectrum.vectors[0])
 
 
+@zero_where_tiny
 def long_run(
     dense: DenseLiouvillian,
     rho: NDArray[Any],
@@ -101,6 +103,7 @@ def long_run(
     )
 
 
+@zero_where_tiny
 def undamped_values(
     matrix: Complex, dense: DenseLiouvillian
 ) -> tuple[Complex, Complex, int, Real]:

@@ -67,7 +67,8 @@ class Decomposition:
         own = self.components == component
         exponent = -beta * self.spectrum.energies[0]
         with np.errstate(under="ignore"):
-            weights = np.where(own, np.exp(exponent - exponent[own].max()), 0.0)
+            # Levels of others may lie far below.
+            weights = np.where(own, np.exp(np.minimum(exponent - exponent[own].max(), 0.0)), 0.0)
         return weights / weights.sum()
 
 

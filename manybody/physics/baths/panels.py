@@ -286,9 +286,7 @@ class Panels:
         for index in range(len(self._anchor)):
             further, next_logarithm = self._border(index + 1, omega)
             inside = (distance >= 0.0) & (further < 0.0)
-            with np.errstate(over="ignore"):
-                # Infinitely many widths away, where the kernel is zero.
-                z = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            z = self._place(index, omega)
             # Any place far away, for those that do not get the Gauss rule.
             z_far = np.where(inside, 2.0 * _FAR, z)
             kernel = 1.0 / (z_far[:, None] - _T)
@@ -309,13 +307,18 @@ class Panels:
             total[here] = np.copysign(np.inf, fall)
         return total
 
+    def _place(self, index: int, omega: Real) -> Real:
+        """z of each ω seen from a panel; infinitely many widths away the kernel is zero."""
+        with np.errstate(over="ignore"):
+            return ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+
     def _size_of_terms(self, omega: Real) -> Real:
         """Sum of the sizes of what `_transform` adds up, of which each is rounded."""
         total = np.zeros(omega.shape)
         logarithm = np.abs(self._border(0, omega)[1])
         for index in range(len(self._anchor)):
             next_logarithm = np.abs(self._border(index + 1, omega)[1])
-            z = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            z = self._place(index, omega)
             largest = np.abs(self._values[index]).max()
             # Σ_i g_i / |z − t_i| outside, and what is below a width away about that at 1.
             total += 2.0 * largest / np.maximum(np.abs(z), 1.0)
