@@ -11,7 +11,6 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.linalg import LinAlgWarning
 
 import manybody as mb
 from manybody.physics.baths.families import BATH_FAMILIES
@@ -48,7 +47,6 @@ class Trials:
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", RuntimeWarning)
                 # A singular preconditioner only costs iterations: it is not what is tried here.
-                warnings.simplefilter("ignore", LinAlgWarning)
                 return function(*args, **kwargs)
         except (ValueError, TypeError, RuntimeError):
             return None
