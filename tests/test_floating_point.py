@@ -46,7 +46,6 @@ class Trials:
             with np.errstate(all="raise"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("error", RuntimeWarning)
-                # A singular preconditioner only costs iterations: it is not what is tried here.
                 return function(*args, **kwargs)
         except (ValueError, TypeError, RuntimeError):
             return None

@@ -15,10 +15,13 @@ from manybody.physics import arguments
 from manybody.physics.baths.ohmic import Bath, check_bath
 from manybody.physics.certificates import Certificate
 from manybody.physics.models import SingleParticleModel
-from manybody.physics.spectra import Clustering
+from manybody.physics.spectra import AMBIGUOUS, Clustering
 from manybody.physics.starts import Start
 
 Real = NDArray[np.float64]
+
+# Relative violation of detailed balance that no quadrature of a bath leaves.
+_UNBALANCED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,16 +126,34 @@ def certify(clustering: Clustering, **measured: Any) -> Certificate:
 
 
 def ambiguity_warning(certificate: Certificate) -> str:
-    """What to say of a spectrum that leaves Davies undetermined."""
+    """What to say of a spectrum that leaves Davies undetermined, empty for others."""
+    if certificate.clustering != AMBIGUOUS:
+        return ""
+    coincide, nearest = "", "the nearest"
+    if certificate.merged_neighbours:
+        coincide = (
+            f"{certificate.merged_neighbours} neighbouring Bohr frequencies coincide to rounding "
+            f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
+            f"{certificate.cluster_width:.1e}), and "
+        )
+        nearest = "the nearest of the other"
     return (
-        f"{certificate.merged_neighbours} neighbouring Bohr frequencies coincide to rounding "
-        f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
-        f"{certificate.cluster_width:.1e}), and the nearest of the others differ by "
+        f"{coincide}{nearest} Bohr frequencies differ by "
         f"{certificate.smallest_separation:.1e}: by the precision of the Hamiltonian, chance or "
         "symmetry it cannot be decided which are equal, and the Davies equation depends on it.  "
         "trace_distance keeps them apart, "
         "trace_distance_merged merges them; they differ by up to "
         f"{certificate.secular_ambiguity:.1e}"
+    )
+
+
+def balance_warning(certificate: Certificate) -> str:
+    """What to say of a bath that is not in equilibrium at its β, empty for others."""
+    if certificate.kms_residual <= _UNBALANCED:
+        return ""
+    return (
+        f"the bath breaks detailed balance, γ(−ω) = e^(−βω)γ(ω), by up to "
+        f"{certificate.kms_residual:.1e} of γ(ω): neither equation leaves the Gibbs state alone"
     )
 
 

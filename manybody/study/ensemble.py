@@ -14,7 +14,6 @@ from typing import Any
 from manybody.blas import crowding, own_cores
 from manybody.config import TRACE_DISTANCE, Point, Study
 from manybody.environment import describe
-from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.blocks import Record
 from manybody.study.claims import Claims, hand_out, sweep
 from manybody.study.comparison import Comparison, ambiguity_warning, check_setting
@@ -303,9 +302,8 @@ def _commit(job: _Job, point: Point, records: list[Record]) -> None:
         comparison = record.comparison
         if comparison is None:
             continue
-        ambiguous = comparison.certificate.clustering == AMBIGUOUS
         messages = {
-            "ambiguous": ambiguity_warning(comparison.certificate) if ambiguous else "",
+            "ambiguous": ambiguity_warning(comparison.certificate),
             "outside": outside_warning(comparison, None, own.bath, own.lamb_shift),
         }
         # The first of a point is named; the store and the report know all.

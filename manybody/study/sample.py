@@ -17,11 +17,11 @@ from manybody.numerics.steppers import check_ranks
 from manybody.physics import arguments
 from manybody.physics.baths.ohmic import Bath
 from manybody.physics.models import SingleParticleModel
-from manybody.physics.spectra import AMBIGUOUS
 from manybody.study.comparison import (
     Comparison,
     Setting,
     ambiguity_warning,
+    balance_warning,
     check_setting,
     fingerprint,
     without_states,
@@ -65,7 +65,8 @@ def compare(
     its like says otherwise.
 
     Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
-    -0.1) and names the mode that grows, and when the spectrum leaves Davies undetermined.
+    -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
+    the bath breaks detailed balance.
     Raises TypeError or ValueError for arguments out of range or different on the ranks,
     before any work and on every rank; RuntimeError when PETSc is needed and missing, a
     stepper does not converge or a growing mode leaves the range of double precision.  What
@@ -89,11 +90,13 @@ def compare(
         result = _compare_one(model, setting, comm, keep_states)
     else:
         result = _compare_on_some(model, setting, comm, keep_states)
-    if rank_of(comm) == 0 and result.certificate.clustering == AMBIGUOUS:
-        warnings.warn(ambiguity_warning(result.certificate), stacklevel=2)
     if rank_of(comm) == 0:
-        message = outside_warning(result, model, bath, lamb_shift)
-        if message:
+        messages = (
+            balance_warning(result.certificate),
+            ambiguity_warning(result.certificate),
+            outside_warning(result, model, bath, lamb_shift),
+        )
+        for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
     return result
 
@@ -148,8 +151,12 @@ def compare_ensemble(
         operator, drop_tolerance, initial_beta,
     )  # fmt: skip
     runs = _compare_many(models, setting)
-    message = ensemble_warning(runs, models, bath, lamb_shift)
-    if message:
+    worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
+    messages = (
+        balance_warning(worst.certificate) if worst else "",
+        ensemble_warning(runs, models, bath, lamb_shift),
+    )
+    for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)
     return runs
 

@@ -294,3 +294,22 @@ def test_certificate_figures_of_a_stack(rng):
         with np.errstate(invalid="ignore"):
             assert not np.isfinite(certificates.hermiticity_error(states)[0])
     assert certificates.hermiticity_error(states[:, :0]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_bath_without_detailed_balance_is_said():
+    class Falling(mb.OhmicBath):
+        """Takes energy and gives none."""
+
+        def gamma(self, omega):
+            return np.where(np.asarray(omega) < 0.0, 0.0, super().gamma(omega))[()]
+
+    model, bath = mb.dirac_syk2(4, seed=1), Falling(0.2, 10.0, 1.0)
+    for call in (
+        lambda: mb.compare(model, bath, [0.0, 1.0]),
+        lambda: mb.compare_ensemble([model, model], bath, [0.0, 1.0]),
+    ):
+        with pytest.warns(UserWarning, match=r"breaks detailed balance.* by up to 5"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mb.compare(model, mb.OhmicBath(0.2, 10.0, 1.0), [0.0, 1.0])
