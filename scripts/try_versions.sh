@@ -67,6 +67,6 @@ pip list | grep -iE '^(numpy|scipy|h5py|matplotlib|threadpoolctl|pandas|xarray|p
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 status=0
 "$folder/venv/bin/python" -m mypy --cache-dir "$folder/mypy" || status=1
-"$folder/venv/bin/python" -m pytest -q -p no:cacheprovider -n "$(nproc)" --dist loadfile "$@" ||
+"$folder/venv/bin/python" -m pytest -q -p no:cacheprovider -n "$(env -u OMP_NUM_THREADS nproc)" --dist loadfile "$@" ||
   status=1
 exit "$status"
