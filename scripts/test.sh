@@ -69,12 +69,11 @@ check "mypy" "$venv_python" -m mypy
 printf -- '---- tests\n'
 status=0
 cores=$("$venv_python" -c 'from manybody.blas import usable_cores; print(usable_cores())')
-# A file has fixtures that its tests share, the Slurm for one: it stays in one process. What
-# waits, for jobs and launchers, comes first, and there is one process more than cores for it.
+# A file has fixtures that its tests share, the Slurm for one: it stays in one process. Some
+# wait for jobs and launchers, hence one process more than cores.
 timeout --foreground -k 30 3600 "$venv_python" -m pytest -q -n "$((cores < 8 ? cores + 1 : 8))" \
   --dist loadfile --no-loadscope-reorder -o faulthandler_timeout=600 --durations=15 \
-  tests/slurm tests/study tests/mpi tests/cases tests/report tests 2>&1 |
-  tee "$logs/serial" || status=$?
+  2>&1 | tee "$logs/serial" || status=$?
 record "tests" "$status" "$logs/serial"
 
 # Rank 0 speaks; the others write to files that are shown when something fails. A rank that

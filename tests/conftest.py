@@ -30,6 +30,16 @@ np.testing.assert_allclose = assert_allclose
 _LIMIT = 120
 
 
+# What waits, for jobs and launchers, comes first, or one process would end with all of it.
+_WAITING = ("slurm", "study", "mpi")
+
+
+def pytest_collection_modifyitems(items):
+    """By folder; within one in the order of files and tests."""
+    place = {name: index for index, name in enumerate(_WAITING)}
+    items.sort(key=lambda item: place.get(item.path.parent.name, len(place)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """A rank that waits for one that has failed would wait for ever, in C and with the GIL held.
