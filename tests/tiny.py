@@ -22,6 +22,8 @@ model = "anderson3d"
 length = 2
 disorder = [0.0, 5.0]
 """
+# For tests of anything but figures, which take longer than the rest.
+TABLES = '[outputs]\nformats = ["csv"]\n'
 
 
 def study(**replacements):

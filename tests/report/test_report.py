@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny import TINY, payload
+from tiny import TABLES, TINY, payload
 
 import manybody as mb
 from manybody import cli
@@ -150,7 +150,7 @@ def test_refined_times():
 
 def test_stores_are_compared_sample_by_sample(out, tmp_path, capsys):
     shifted = TINY.replace("seed = 3", "seed = 3\nlamb_shift = true").replace("5\n", "3\n", 1)
-    (tmp_path / "shifted.toml").write_text(shifted)
+    (tmp_path / "shifted.toml").write_text(shifted + TABLES)
     other = tmp_path / "other"
     assert cli.main(["run", str(tmp_path / "shifted.toml"), "--out", str(other), "--quiet"]) == 0
     capsys.readouterr()
@@ -170,7 +170,7 @@ def test_stores_are_compared_sample_by_sample(out, tmp_path, capsys):
     assert difference.worst_sample == samples[int(np.argmax(changes))]
     assert cli.main(["compare-stores", str(out), str(out)]) == 0
     assert "the studies are the same" in capsys.readouterr().out
-    (tmp_path / "seed.toml").write_text(TINY.replace("seed = 3", "seed = 4"))
+    (tmp_path / "seed.toml").write_text(TINY.replace("seed = 3", "seed = 4") + TABLES)
     third = tmp_path / "third"
     assert cli.main(["run", str(tmp_path / "seed.toml"), "--out", str(third), "--quiet"]) == 0
     assert cli.main(["compare-stores", str(out), str(third)]) == 2

@@ -62,7 +62,7 @@ name = "large"
 seed = 12
 samples = 1
 block_size = 1
-times = { start = 0.0, stop = 40.0, count = 21 }
+times = { start = 0.0, stop = 40.0, count = 11 }
 [bath]
 coupling = 0.2
 cutoff = 10.0

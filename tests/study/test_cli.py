@@ -7,15 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from tiny import TINY, assert_same_payload, payload
+from tiny import TABLES, TINY, assert_same_payload, payload
 
 from manybody import cli
 from manybody.parsing import builtin_studies
 from manybody.study.progress import Progress, clock
 from manybody.study.store import Store
-
-# Figures take longer than the rest.
-TABLES = '[outputs]\nformats = ["csv"]\n'
 
 
 @pytest.fixture
@@ -57,6 +54,7 @@ def test_run_and_report(study_file, tmp_path, capsys):
 
 def test_a_partial_store_says_what_is_missing(study_file, tmp_path, capsys):
     out = tmp_path / "out"
+    study_file.write_text(TINY + TABLES)
     assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 0
     store = Store(out)
     store.block_paths(store.study.systems[0].points[0])[0].unlink()

@@ -7,7 +7,7 @@ import time
 
 import launching
 import pytest
-from tiny import TINY
+from tiny import TABLES, TINY
 
 MPIRUN = shutil.which("mpirun")
 pytestmark = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def launch(n_ranks, *command, timeout=120):
 @pytest.fixture
 def study_file(tmp_path):
     path = tmp_path / "tiny.toml"
-    path.write_text(TINY)
+    path.write_text(TINY + TABLES)
     return path
 
 
