@@ -9,6 +9,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody.launch import launched_ranks
 
 CHECKS = Path(__file__).parent / "checks"
 
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items):
     """By folder; within one in the order of files and tests."""
     place = {name: index for index, name in enumerate(_WAITING)}
     items.sort(key=lambda item: place.get(item.path.parent.name, len(place)))
+
+
+def pytest_runtest_setup(item):
+    mark = item.get_closest_marker("up_to")
+    if mark is not None and launched_ranks() > mark.args[0]:
+        pytest.skip(f"takes long on more than {mark.args[0]} ranks and shows no more")
 
 
 @pytest.hookimpl(wrapper=True)

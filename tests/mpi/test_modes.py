@@ -57,10 +57,12 @@ def test_random_complex_systems(comm, bath, n, lamb_shift, seed):
     assert_found(mb.dirac_syk2(n, seed=n), bath, lamb_shift, 6, seed, comm)
 
 
+@pytest.mark.up_to(2)
 def test_a_larger_random_system(comm, bath):
     assert_found(mb.dirac_syk2(16, seed=16), bath, True, 6, 0, comm)
 
 
+@pytest.mark.up_to(2)
 @pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
 def test_degenerate_dark_and_decoupled_levels(comm, bath, lamb_shift):
     rng = np.random.default_rng(3)
@@ -119,6 +121,7 @@ def far_from_normal():
     return point.build(study.seed, 6)
 
 
+@pytest.mark.up_to(2)
 def test_a_slow_mode_far_from_normal(comm, bath):
     """(L_D - shift)⁻¹L has singular values from 1e-5 to 1e5: GMRES needs a larger shift."""
     model = far_from_normal()
@@ -166,6 +169,7 @@ def test_growing_modes_come_first(comm, coupling, disorder, growth):
     assert mb.slow_modes(model, bath, 1, False, comm=comm).gap > 0.0
 
 
+@pytest.mark.up_to(2)
 @pytest.mark.parametrize(("cutoff", "beta", "seed"), [(10.0, 5.0, 0), (30.0, 20.0, 1)])
 def test_strong_growth_is_followed(comm, cutoff, beta, seed):
     """Far to the right of the first shift, with slower modes in between.
@@ -195,6 +199,7 @@ def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
         assert_found(single(matrix), bath, False, count, 0, comm)
 
 
+@pytest.mark.up_to(2)
 @pytest.mark.parametrize("seed", [1, 3])
 def test_copies_that_one_start_does_not_find(comm, bath, seed):
     """Three equal trimers: from one random vector the disc seems complete and is not."""
@@ -241,6 +246,7 @@ def test_nearly_all_modes(comm, bath):
     assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 40, 0, comm)
 
 
+@pytest.mark.up_to(2)
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_the_unit_of_energy_does_not_matter(comm, bath, unit):
     matrix = oracles.random_hermitian(np.random.default_rng(8), 8)

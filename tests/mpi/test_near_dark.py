@@ -137,6 +137,7 @@ def test_slow_growth_beside_the_stationary_state(comm, levels, gap, method):
         assert np.abs(every - value).min() < 1e-8
 
 
+@pytest.mark.up_to(2)
 def test_gaps_below_their_residual_are_no_growth(comm, bath):
     levels = 1e-9 * np.array([0.3, -0.7, 0.5, 0.1, 0.9, -0.2])
     for lamb_shift, method in ((False, "auto"), (True, "auto"), (False, "gmres")):
