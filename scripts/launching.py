@@ -1,8 +1,11 @@
 """What starts several ranks on any machine: for the scripts of this folder and the tests."""
 
+import atexit
+import functools
 import importlib.util
 import os
 import shutil
+import tempfile
 
 # As root, which is what a container runs as; with more ranks than cores, which then leave the
 # cores to each other.  Each twice where Open MPI 5, whose launcher is PRRTE, has another name
@@ -30,4 +33,17 @@ def can_launch() -> bool:
 def environment(**variables: str) -> dict[str, str]:
     """That of this process, for a launcher of its own; one BLAS thread a rank."""
     own = {name: text for name, text in os.environ.items() if not name.startswith(FOREIGN)}
-    return own | OPEN_MPI | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | variables
+    own |= OPEN_MPI | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return own | {"TMPDIR": _sessions()} | variables
+
+
+@functools.cache
+def _sessions() -> str:
+    """A folder of this process for the sessions of its launchers, removed at its end.
+
+    Those of one user share a folder otherwise, which one that ends removes while another of
+    Open MPI 5 that starts needs it.
+    """
+    folder = tempfile.mkdtemp(prefix="mpi-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
