@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every check of the project: ruff, mypy, the whole test suite without a launcher, each file
-# in one of as many processes as there are cores (tests/mpi among them: one rank), and tests/mpi
+# in one of a few processes (tests/mpi among them: one rank), and tests/mpi
 # again on 2 and 3 ranks. All of them run whatever fails; the exit status is 0 only when all
 # passed, and the last line counts the tests and checks.
 #
