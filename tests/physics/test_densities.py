@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import oracles
 import pytest
@@ -69,6 +70,18 @@ def test_closed_forms_are_the_quadrature(density):
     error = SpectralDensity.shift_error(density, near)
     assert np.all(difference <= error + density.shift_error(near))
     assert error.max() < 1e-12 * largest(density)
+
+
+def test_a_semi_elliptic_band_keeps_its_digits_beyond_its_edges():
+    """x − 1 of a rounded x is wrong by per cents there, and its square root by 1e-11."""
+    density = mb.SemiEllipticDensity(0.1, 10.0)
+    for beyond in (1e-13, 1e-9, 1e-3):
+        omega = 10.0 + beyond
+        with mpmath.workdps(40):
+            rest = mpmath.mpf(omega) / 10 - 1
+            exact = mpmath.mpf(0.05) / (1 + rest + mpmath.sqrt(rest * (rest + 2)))
+        assert density.shift(omega) == pytest.approx(float(exact), abs=1e-16)
+        assert density.shift(-omega) == pytest.approx(-float(exact), abs=1e-16)
 
 
 @pytest.mark.parametrize("density", WITH_ID)
