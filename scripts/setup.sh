@@ -201,11 +201,12 @@ install_mpi4py() {
   fi
 }
 
-# Debian's petsc4py 3.18 and many cluster builds predate NumPy 2.
+# Debian's petsc4py 3.18 and many cluster builds predate NumPy 2; pyarrow has needed it since 26
+# and does not say so to pip. Arguments: a NumPy version, what pip shall keep to.
 constrain_numpy() {
+  printf '%s\n' "${@:2}" >"$constraints"
   case $1 in
-    1.*) printf 'numpy<2\n' >"$constraints" ;;
-    *) : >"$constraints" ;;
+    1.*) printf 'pyarrow<26\n' >>"$constraints" ;;
   esac
 }
 
@@ -214,7 +215,7 @@ finish_with_petsc() {
   install_package test || return 1
   if ! check_environment "$1" serial >/dev/null 2>&1; then
     say "the PETSc bindings need an older NumPy: pinning numpy $2"
-    printf 'numpy==%s\n' "$2" >"$constraints"
+    constrain_numpy "$2" "numpy==$2"
     install_package test && check_environment "$1" serial >/dev/null
   fi
 }
@@ -230,7 +231,10 @@ build_on_petsc() {
     tr ':' '\n' <<<"$directories" >"$(in_venv -c \
       'import sysconfig; print(sysconfig.get_path("purelib"))')/manybody-petsc.pth"
   fi
-  constrain_numpy "$numpy_version"
+  case $numpy_version in
+    1.*) constrain_numpy "$numpy_version" 'numpy<2' ;;
+    *) constrain_numpy "$numpy_version" ;;
+  esac
   say "installing manybody and its Python dependencies"
   finish_with_petsc "$1" "$numpy_version"
 }
