@@ -27,16 +27,33 @@ UNKNOWN = "unknown"
 # what it falls back on when it is older than the CPU and does not recognise it.
 _AVX512_CORES = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _OLD_CORES = (
-    "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge", "Katmai", "Coppermine",
-    "Northwood", "Banias", "Atom", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat",
-)  # fmt: skip
+    "Prescott",
+    "Core2",
+    "Penryn",
+    "Dunnington",
+    "Nehalem",
+    "Sandybridge",
+    "Katmai",
+    "Coppermine",
+    "Northwood",
+    "Banias",
+    "Atom",
+    "Athlon",
+    "Opteron",
+    "Opteron_SSE3",
+    "Barcelona",
+    "Bobcat",
+)
 _AVX2 = {"avx2", "fma"}
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
 # Whoever sets one of these has chosen the number of threads.
 _THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-)  # fmt: skip
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
 
 # Products of the size of an L = 6 cube, by SciPy and by NumPy, a tenth of a second each.
 _RATE_PROBE = """
@@ -196,9 +213,14 @@ def _measure(core_type: str) -> ProductRate | None:
     )
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", _RATE_PROBE], env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
+            [sys.executable, "-c", _RATE_PROBE],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
         found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None

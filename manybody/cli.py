@@ -95,9 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--index", type=int, required=True, help="of the sample, from 0")
     sample.add_argument("--model", help="where several have this size")
     sample.add_argument(
-        "--where", action="append", default=[], metavar="KEY=VALUE",
+        "--where",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
         help="a parameter or change of the system, where several have this size; may be repeated",
-    )  # fmt: skip
+    )
 
     status = commands.add_parser("status", help="what a store holds and what is missing")
     status.add_argument("directory", metavar="DIR")

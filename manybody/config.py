@@ -17,8 +17,13 @@ DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # What may be measured of a sample.
 TRACE_DISTANCE = "trace_distance"
 OBSERVABLES = (
-    TRACE_DISTANCE, "steady_state", "gap", "level_statistics", "cancellation", "locality",
-)  # fmt: skip
+    TRACE_DISTANCE,
+    "steady_state",
+    "gap",
+    "level_statistics",
+    "cancellation",
+    "locality",
+)
 # Samples that a block may have where a study leaves it open, and what they may cost together,
 # about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
 # which learns: all versions must cut a study into the same blocks.

@@ -21,9 +21,7 @@ from manybody.blas import (
 from manybody.environment import NOT_INSTALLED, PACKAGE, UNKNOWN, describe, version
 
 # With these in its environment a process believes that a launcher started it.
-_LAUNCHER_PREFIXES = (
-    "OMPI_", "PMI", "PRTE", "HYDRA", "MPI_LOCAL", "PALS_", "FLUX_", "SLURM_",
-)  # fmt: skip
+_LAUNCHER_PREFIXES = ("OMPI_", "PMI", "PRTE", "HYDRA", "MPI_LOCAL", "PALS_", "FLUX_", "SLURM_")
 
 _PROBE_MARK = "manybody-probe:"
 
@@ -251,9 +249,13 @@ def _mpi_family(text: str) -> str:
 def _says(launcher: str) -> str:
     try:
         answer = subprocess.run(
-            [launcher, "--version"], env=_clean_environment(), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=20,
-        )  # fmt: skip
+            [launcher, "--version"],
+            env=_clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout + answer.stderr
@@ -270,9 +272,14 @@ def _probe(code: str, timeout: float = 60.0) -> tuple[dict[str, Any] | None, str
     """Run `code` in a fresh interpreter; return what it found, or None and why it failed."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", code], env=_clean_environment(), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace", timeout=timeout,
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            env=_clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
     except subprocess.TimeoutExpired:
         return None, f"it does not answer within {timeout:.0f} s"
     except OSError as error:

@@ -81,11 +81,23 @@ def _git_revision() -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         answer = subprocess.run(
-            ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch",
-             "--", PACKAGE.name],
-            cwd=PACKAGE.parent, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=10, check=True,
-        ).stdout  # fmt: skip
+            [
+                "git",
+                "--no-optional-locks",
+                "status",
+                "--porcelain=v2",
+                "--branch",
+                "--",
+                PACKAGE.name,
+            ],
+            cwd=PACKAGE.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN
     commit = re.search(r"^# branch\.oid ([0-9a-f]{40,})$", answer, re.MULTILINE)

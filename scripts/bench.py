@@ -73,9 +73,12 @@ def operator_of(models, linearity="hermitian", outline=True, lamb_shift=False):
     """Redfield of a stack, matrix-free."""
     generator = build_redfield(build_spectrum(models), BATH, lamb_shift)
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, Columns(models[0].n_sites), linearity,
+        generator.kernel(),
+        generator.spectral_box,
+        Columns(models[0].n_sites),
+        linearity,
         generator.spectral_outline if outline else None,
-    )  # fmt: skip
+    )
 
 
 def bandwidth(model):
@@ -137,9 +140,13 @@ def applications(quick):
                     "applications", f"{name} fraction", own / rate, "", "higher", **facts
                 )
                 each = record(
-                    "applications", f"{name} time", 1e6 * seconds["application"] / stack,
-                    "us", "lower", **facts,
-                )  # fmt: skip
+                    "applications",
+                    f"{name} time",
+                    1e6 * seconds["application"] / stack,
+                    "us",
+                    "lower",
+                    **facts,
+                )
                 gigaflops = record(
                     "applications", f"{name} product rate", rate / 1e9, "GF/s", "higher", **facts
                 )
@@ -166,9 +173,15 @@ def stacks(quick):
                 seconds = application_rounds(n, real, stack, 3 if quick else 7)["application"]
                 kind = "real" if real else "complex"
                 record(
-                    "stacks", f"N={n} {kind} stack={stack}", 1e6 * seconds / stack, "us", "lower",
-                    n=n, real=real, stack=stack,
-                )  # fmt: skip
+                    "stacks",
+                    f"N={n} {kind} stack={stack}",
+                    1e6 * seconds / stack,
+                    "us",
+                    "lower",
+                    n=n,
+                    real=real,
+                    stack=stack,
+                )
                 mark = "*" if stack == stack_size(n) else ""
                 line.append(f"{stack}{mark}: {1e6 * np.median(seconds) / stack:.2f}")
             say(f"  N={n:<3} {'real   ' if real else 'complex'} {'  '.join(line)}")
@@ -227,9 +240,17 @@ def precision(quick):
                 states, used, seconds = propagate(model, stepper, times)
                 error = float(trace_norm(states - exact).max())
                 record(
-                    "precision", f"{title} {name} {tolerance:g} seconds", seconds, "s", "lower",
-                    case=title, stepper=name, tolerance=tolerance, error=error, applications=used,
-                )  # fmt: skip
+                    "precision",
+                    f"{title} {name} {tolerance:g} seconds",
+                    seconds,
+                    "s",
+                    "lower",
+                    case=title,
+                    stepper=name,
+                    tolerance=tolerance,
+                    error=error,
+                    applications=used,
+                )
                 say(
                     f"    {name:<12} tolerance {tolerance:7.0e}  error {error:8.1e}  "
                     f"{used:7d} applications = {used / reach:6.2f} bandwidth x time  "
@@ -275,9 +296,12 @@ def whole(quick):
             "whole", f"{title} over its products", seconds["compare"] / ideal, "", "lower"
         )
         reach = record(
-            "whole", f"{title} applications per bandwidth x time",
-            used / (bandwidth(model) * last), "", "lower",
-        )  # fmt: skip
+            "whole",
+            f"{title} applications per bandwidth x time",
+            used / (bandwidth(model) * last),
+            "",
+            "lower",
+        )
         taken = record("whole", f"{title} seconds", seconds["compare"], "s", "lower")
         say(f"  {title:<24} {taken}; {ratio} times its products; {reach} applications per Δt")
     against_petsc(quick)
@@ -315,9 +339,13 @@ def against_petsc(quick):
         3 if quick else 5,
     )
     text = record(
-        "peers", "PETSc TS over ours, SYK2 N=64 t=50", seconds["theirs"] / seconds["ours"],
-        "times", "higher", setting=setting,
-    )  # fmt: skip
+        "peers",
+        "PETSc TS over ours, SYK2 N=64 t=50",
+        seconds["theirs"] / seconds["ours"],
+        "times",
+        "higher",
+        setting=setting,
+    )
     say(f"  PETSc TS ({setting}, true error <= 1e-6) takes {text} as long as Chebyshev at 1e-10")
 
 
@@ -343,9 +371,14 @@ def against_expm(quick):
         apart = float(trace_norm(theirs.reshape(ours.shape) - ours).max())
         own = rounds_of({"ours": lambda m=model, t=times: propagate(m, Chebyshev(1e-10), t)}, 5)
         text = record(
-            "peers", f"expm_multiply over ours, {title}", seconds / own["ours"], "times",
-            "higher", assembly=assembly, apart=apart,
-        )  # fmt: skip
+            "peers",
+            f"expm_multiply over ours, {title}",
+            seconds / own["ours"],
+            "times",
+            "higher",
+            assembly=assembly,
+            apart=apart,
+        )
         say(
             f"  expm_multiply, {title}: {text} as long (assembly {assembly:.2f} s apart), "
             f"answers differ by {apart:.0e}"
@@ -367,9 +400,13 @@ def against_qutip(quick):
         couplings = [[site, lambda w: float(BATH.gamma(w))] for site in sites]
         start = time.perf_counter()
         solution = qutip.brmesolve(
-            qutip.Qobj(model.dense_hamiltonian()), qutip.fock_dm(n, 0), times, a_ops=couplings,
-            sec_cutoff=-1, options={"nsteps": 100_000, "progress_bar": False},
-        )  # fmt: skip
+            qutip.Qobj(model.dense_hamiltonian()),
+            qutip.fock_dm(n, 0),
+            times,
+            a_ops=couplings,
+            sec_cutoff=-1,
+            options={"nsteps": 100_000, "progress_bar": False},
+        )
         theirs = time.perf_counter() - start
         run = mb.compare(model, BATH, times, keep_states=True)
         states = np.stack([state.full() for state in solution.states])
@@ -386,9 +423,12 @@ def against_qutip(quick):
             "peers", f"brmesolve over ours, N={n}", theirs / own["one"], "times", "higher"
         )
         batch = record(
-            "peers", f"brmesolve over ours, N={n}, one of 50", theirs / (own["many"] / 50),
-            "times", "higher",
-        )  # fmt: skip
+            "peers",
+            f"brmesolve over ours, N={n}, one of 50",
+            theirs / (own["many"] / 50),
+            "times",
+            "higher",
+        )
         say(
             f"  brmesolve, Anderson W=5 N={n} t=20: {theirs:.2f} s; {one} ours, {batch} in a "
             f"batch of 50; answers differ by {apart:.0e}"
@@ -446,9 +486,12 @@ def ensembles(quick):
             "ensembles", f"100 samples SYK2 N={n} t=100", seconds["stacks"], "s", "lower"
         )
         gain = record(
-            "ensembles", f"stacks over one by one N={n}",
-            seconds["one by one"] / seconds["stacks"], "times", "higher",
-        )  # fmt: skip
+            "ensembles",
+            f"stacks over one by one N={n}",
+            seconds["one by one"] / seconds["stacks"],
+            "times",
+            "higher",
+        )
         say(f"  100 samples SYK2 N={n} to t=100, 40 times, one core: {text}; stacks gain {gain}")
     mpirun = shutil.which("mpirun")
     if mpirun is None or importlib.util.find_spec("mpi4py") is None:
@@ -468,11 +511,22 @@ def ensembles(quick):
                 study = Path(folder) / "study.toml"
                 study.write_text(STUDY.format(samples=60 if quick else 200))
                 answer = subprocess.run(
-                    [mpirun, "-n", str(ranks), sys.executable, "-c", RANK, study,
-                     Path(folder) / "store"],
-                    env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                    [
+                        mpirun,
+                        "-n",
+                        str(ranks),
+                        sys.executable,
+                        "-c",
+                        RANK,
+                        study,
+                        Path(folder) / "store",
+                    ],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
                     check=True,
-                )  # fmt: skip
+                )
                 walls[ranks] = float(answer.stdout.split()[-1])
         gains.append(walls[1] / walls[2])
     text = record("ensembles", "1 rank over 2 ranks", gains, "times", "higher")
@@ -507,18 +561,26 @@ def memory(quick):
         ((216, 2), (216, 40)) if quick else ((216, 2), (216, 40), (512, 2), (512, 20))
     ):
         answer = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(n), str(outputs)], capture_output=True, text=True,
-            check=True, stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+            [sys.executable, "-c", MEMORY, str(n), str(outputs)],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
         used = float(answer.stdout)
         text = record("memory", f"N={n} {outputs} times", used / 2**20, "MiB", "lower")
         say(f"  N={n}, {outputs:2d} output times: {text} = {used / (16 * n * n):.0f} N² complex")
 
 
 SECTIONS = {
-    "applications": applications, "stacks": stacks, "precision": precision, "whole": whole,
-    "ensembles": ensembles, "memory": memory,
-}  # fmt: skip
+    "applications": applications,
+    "stacks": stacks,
+    "precision": precision,
+    "whole": whole,
+    "ensembles": ensembles,
+    "memory": memory,
+}
 
 
 def main():

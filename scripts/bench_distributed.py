@@ -119,9 +119,11 @@ def ranks(quick):
             shared=lambda model=model, times=times: mb.compare(model, BATH, times, comm=COMM),
         )
         gain = seconds["alone"] / seconds["shared"]
-        say(f"  {name}: a sample to t = {times[-1]:g}, {len(times)} times: "
+        say(
+            f"  {name}: a sample to t = {times[-1]:g}, {len(times)} times: "
             f"{spread(seconds['alone'])} s alone, {spread(seconds['shared'])} s shared: "
-            f"{spread(gain)} times")  # fmt: skip
+            f"{spread(gain)} times"
+        )
 
 
 def status(field):
@@ -149,8 +151,10 @@ def large(quick):
     # V, G, K and the weights lie once on the node and are seen by every rank.
     rise = COMM.allreduce(status("VmHWM") - before) - (COMM.size - 1) * 2.0 * 16.0 * n * n
     say(f"\nlarge: Anderson L = {length} (N = {n}) on {COMM.size} rank(s)")
-    say(f"  sample to t = 2, {len(times)} times: {seconds:.3g} s, "
-        f"{run.certificate.applications} applications")  # fmt: skip
+    say(
+        f"  sample to t = 2, {len(times)} times: {seconds:.3g} s, "
+        f"{run.certificate.applications} applications"
+    )
     if not quick:
         # At smaller sizes what BLAS keeps would hide it.
         say(
@@ -161,8 +165,10 @@ def large(quick):
     shared, block = operator_of(generator, COMM)
     found = in_turns(3, shared=applying(shared, block, 2))["shared"] / 2
     rate = 16.0 * n**3 / found / COMM.size
-    say(f"  application {spread(1e3 * found)} ms: {spread(rate / rates.real)} of the product rate "
-        f"({rates.real / 1e9:.3g} GF/s a core, N = 216, measured alone)")  # fmt: skip
+    say(
+        f"  application {spread(1e3 * found)} ms: {spread(rate / rates.real)} of the product rate "
+        f"({rates.real / 1e9:.3g} GF/s a core, N = 216, measured alone)"
+    )
     buffer = np.empty_like(block)
 
     def exchange():
@@ -208,10 +214,12 @@ def assembled(quick):
                 COMM.allreduce(rows.entries_possible),
             )
             flops = 24.0 * n**4 / COMM.size / (rates.real if name == "real" else rates.complex)
-            say(f"    drop {tolerance:<6g} keeps {100 * kept / possible:5.1f} %: assembly "
+            say(
+                f"    drop {tolerance:<6g} keeps {100 * kept / possible:5.1f} %: assembly "
                 f"{spread(assembly)} s = {np.median(assembly) / flops:.2g} times 24 N⁴, product "
                 f"{1e3 * each:.3g} ms = {1e9 * each * COMM.size / kept:.3g} ns an entry, "
-                f"{kernel / each:.2g} times as fast as matrix-free")  # fmt: skip
+                f"{kernel / each:.2g} times as fast as matrix-free"
+            )
 
 
 def paper(measured):
@@ -230,10 +238,12 @@ def paper(measured):
         observing = 40 * 2 * (16.0 / 3.0) * n**3 * 5.0 / CORE / min(40, CORES * nodes)
         total = applications * (products + network) + observing
         memory = 16.0 * n * n * (2.0 * nodes + 8.0 + 40.0 + 3.5 * min(40, CORES * nodes)) / nodes
-        say(f"  L = {length:<3} N = {n:<6} {nodes:>3} node(s): {applications:.0f} applications of "
+        say(
+            f"  L = {length:<3} N = {n:<6} {nodes:>3} node(s): {applications:.0f} applications of "
             f"{products:.3g} s products + {network:.3g} s network ({volume / 1e9:.3g} GB a node), "
             f"eigenvalues {observing / 60:.3g} min, a sample {total / 60:.3g} min, "
-            f"{memory / 1e9:.3g} GB a node")  # fmt: skip
+            f"{memory / 1e9:.3g} GB a node"
+        )
     if measured:
         say(
             f"  (measured here at N = 1000 on {COMM.size} core(s): {measured:.3g} s an "

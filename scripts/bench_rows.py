@@ -32,10 +32,15 @@ def record(section, what, values, unit, better, **facts):
     """Keep a measured figure (one or an array of rounds) and return its median as text."""
     values = np.atleast_1d(values)
     row = {
-        "section": section, "what": what, "unit": unit, "better": better,
-        "value": float(np.median(values)), "low": float(values.min()),
-        "high": float(values.max()), **facts,
-    }  # fmt: skip
+        "section": section,
+        "what": what,
+        "unit": unit,
+        "better": better,
+        "value": float(np.median(values)),
+        "low": float(values.min()),
+        "high": float(values.max()),
+        **facts,
+    }
     ROWS.append(row)
     spread = f" [{row['low']:.4g}, {row['high']:.4g}]" if len(values) > 1 else ""
     return f"{row['value']:.4g}{spread} {unit}".rstrip()
@@ -64,34 +69,50 @@ def draw(path):
             own = [r for r in fractions if r["real"] is real and (r["stack"] > 1) is stacked]
             label = f"{'real' if real else 'complex'} H, {'stack' if stacked else 'one sample'}"
             rates.plot(
-                [r["n"] for r in own], [r["value"] for r in own], "o--" if stacked else "s-",
-                color=colours[real], label=label,
-            )  # fmt: skip
+                [r["n"] for r in own],
+                [r["value"] for r in own],
+                "o--" if stacked else "s-",
+                color=colours[real],
+                label=label,
+            )
         sizes = sorted({r["n"] for r in ROWS if r["section"] == "stacks"})
         for index, n in enumerate(sizes):
             own = [
                 r for r in ROWS if r["section"] == "stacks" and (r["n"], r["real"]) == (n, real)
             ]
             batches.loglog(
-                [r["stack"] for r in own], [r["value"] for r in own],
-                "s-" if real else "o--", color=f"C{index}", label=f"N = {n}" if real else None,
-            )  # fmt: skip
+                [r["stack"] for r in own],
+                [r["value"] for r in own],
+                "s-" if real else "o--",
+                color=f"C{index}",
+                label=f"N = {n}" if real else None,
+            )
     rates.set(xscale="log", ylim=(0, 1.05), xlabel="sites N")
     rates.set(ylabel="fraction of the product rate", title="One application, X + X† included")
-    batches.set(xlabel="samples in a stack", ylabel="µs per application and sample",
-                title="Stacks (squares real, circles complex)")  # fmt: skip
+    batches.set(
+        xlabel="samples in a stack",
+        ylabel="µs per application and sample",
+        title="Stacks (squares real, circles complex)",
+    )
     points = [row for row in ROWS if row["section"] == "precision"]
     cases = list(dict.fromkeys(row["case"] for row in points))
     case = cases[min(1, len(cases) - 1)] if cases else ""
     for index, name in enumerate(STEPPERS):
         own = [row for row in points if row["stepper"] == name and row["case"] == case]
         if own:
-            work.loglog([r["value"] for r in own], [max(r["error"], 1e-15) for r in own], "o-",
-                        color=f"C{index}", label=name)  # fmt: skip
+            work.loglog(
+                [r["value"] for r in own],
+                [max(r["error"], 1e-15) for r in own],
+                "o-",
+                color=f"C{index}",
+                label=name,
+            )
     work.set(xlabel="seconds", ylabel="true trace-norm error", title=f"Work and precision, {case}")
     others = [row for row in ROWS if row["section"] == "peers"]
-    peers.barh([row["what"].replace(" over ours, ", "\n") for row in others],
-               [row["value"] for row in others])  # fmt: skip
+    peers.barh(
+        [row["what"].replace(" over ours, ", "\n") for row in others],
+        [row["value"] for row in others],
+    )
     peers.set(xscale="log", xlim=(1.0, None), xlabel="times as long as here", title="Others")
     peers.tick_params(axis="y", labelsize=8)
     found = {row["section"] for row in ROWS}

@@ -99,9 +99,12 @@ def parse():
         "--ranks", type=int, default=2, metavar="R", help="of the runs under mpirun (default 2)"
     )
     parser.add_argument(
-        "--seconds-between", type=float, default=3.0, metavar="S",
+        "--seconds-between",
+        type=float,
+        default=3.0,
+        metavar="S",
         help="a run is killed between 0 and S seconds after its start (default 3)",
-    )  # fmt: skip
+    )
     parser.add_argument("--seed", type=int, help="of the moments and signals (default: random)")
     parser.add_argument("--scratch", metavar="DIR", help="where the stores lie, for a while")
     options = parser.parse_args()
@@ -260,10 +263,14 @@ class Soak:
         self.double += double
         self.differing += len(problems)
         for key, values in found.items():
-            same = key in expected and values.keys() == expected[key].keys() and all(
-                np.array_equal(value, expected[key][name], equal_nan=True)
-                for name, value in values.items()
-            )  # fmt: skip
+            same = (
+                key in expected
+                and values.keys() == expected[key].keys()
+                and all(
+                    np.array_equal(value, expected[key][name], equal_nan=True)
+                    for name, value in values.items()
+                )
+            )
             self.differing += not same
         self.leftover += leftovers(out)
         self.completed += 1

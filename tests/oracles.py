@@ -184,10 +184,7 @@ def _dagger(matrix: np.ndarray) -> np.ndarray:
 
 
 def redfield_matrix(
-    hamiltonian: np.ndarray,
-    coupled_sites: Iterable[int],
-    gamma: Scalar,
-    eta: Scalar | None = None,
+    hamiltonian: np.ndarray, coupled_sites: Iterable[int], gamma: Scalar, eta: Scalar | None = None
 ) -> np.ndarray:
     """Return the dense Redfield Liouvillian (N*N, N*N), PHYSICS.md section 3, A_j = |j><j|.
 

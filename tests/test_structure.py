@@ -94,16 +94,21 @@ def test_imports_point_one_way(path):
 
 def test_comm_world_is_named_in_one_place():
     naming = {
-        str(path.relative_to(PACKAGE)) for path in FILES
-        if any(isinstance(node, ast.Attribute) and node.attr == "COMM_WORLD"
-               for node in ast.walk(ast.parse(path.read_text("utf-8"))))
-    }  # fmt: skip
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "COMM_WORLD"
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        )
+    }
     assert naming == {"cli.py"}
 
 
 def test_no_cycles():
-    module = {path: ".".join(("manybody", *path.relative_to(PACKAGE).with_suffix("").parts))
-              for path in FILES}  # fmt: skip
+    module = {
+        path: ".".join(("manybody", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in FILES
+    }
     names = set(module.values())
     graph = {}
     for path, own in module.items():

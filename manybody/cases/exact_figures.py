@@ -91,9 +91,11 @@ def draw_detuning(found: Sequence[Scan]) -> Any:
         panels[3].plot(detunings, [number(r, "exact_entropy") for r in own], **exact)
         panels[0].set_yscale("log")
         labels = (
-            r"$\|C - C_\mathrm{exact}\|_1$", "particle current", "energy current",
+            r"$\|C - C_\mathrm{exact}\|_1$",
+            "particle current",
+            "energy current",
             "entropy production",
-        )  # fmt: skip
+        )
         for axis, label in zip(panels, labels):
             axis.set_xlabel(r"detuning $\delta = h_{11} - h_{22}$", fontsize=11)
             axis.set_ylabel(label, fontsize=11)

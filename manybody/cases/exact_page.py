@@ -1,6 +1,6 @@
 """The page of an exact study: how far each equation is from the truth, and where it fails."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,11 +8,15 @@ import numpy as np
 
 from manybody.cases.config import CaseStudy
 from manybody.cases.exact import DYNAMICS, LABELS, NORMS, ROUTES, STEADY
-from manybody.cases.exact_figures import (
-    NAMES,
-    draw_curves,
-    draw_detuning,
-    draw_scans,
+from manybody.cases.exact_figures import NAMES, draw_curves, draw_detuning, draw_scans
+from manybody.cases.exact_tables import (
+    EQUATIONS,
+    SAID,
+    Scan,
+    currents_table,
+    curves_table,
+    error_of,
+    scan_table,
 )
 from manybody.cases.page import (
     Chapter,
@@ -42,10 +46,6 @@ _TIE = 1.01
 _FAILS = 3.0
 # A current is wrong beyond that.
 _WRONG = 0.1
-_EQUATIONS = ("redfield", "davies", "local")
-# Whose laws a finding states.
-_SAID = (*_EQUATIONS, "redfield_without_shift")
-Scan = tuple[str, list[Record]]
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -68,22 +68,16 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
             chapters.append(chapter)
     data = [cases_table(records)]
     if moving:
-        data.append(_curves_table(moving))
+        data.append(curves_table(moving))
     return Page(tuple(findings), tuple(chapters), tuple(data))
-
-
-def error_of(record: Record, label: str, norm: str = "trace") -> float:
-    """Distance of an equation from the exact answer: of the dynamics the largest in time."""
-    value = record.results[f"{label}_{norm}"]
-    return float(max(value)) if isinstance(value, list) else float(value)
 
 
 def _nearest(compared: Sequence[Record]) -> Finding:
     """How often each equation is the one nearest to the truth, or as near."""
-    counts = dict.fromkeys(_EQUATIONS, 0)
+    counts = dict.fromkeys(EQUATIONS, 0)
     for record in compared:
-        errors = {label: error_of(record, label) for label in _EQUATIONS}
-        for label in _EQUATIONS:
+        errors = {label: error_of(record, label) for label in EQUATIONS}
+        for label in EQUATIONS:
             counts[label] += errors[label] <= _TIE * min(errors.values())
     words = ", ".join(f"{NAMES[label]} in {count}" for label, count in counts.items())
     sentence = (
@@ -174,36 +168,50 @@ def _evidence(
         last = record.results.get("times", record.results.get("time"))
         rows.append(
             (
-                record.case.name, _title(record.case.given, ""),
+                record.case.name,
+                _title(record.case.given, ""),
                 " → ".join(f"{count:g}" for count in numbers(record, "modes")),
-                numbers(record, "changes")[-1], number(record, "recurrence_time"),
+                numbers(record, "changes")[-1],
+                number(record, "recurrence_time"),
                 last[-1] if isinstance(last, list) else last,
             )
-        )  # fmt: skip
+        )
     columns = (
-        Column("case"), Column("system", "system"), Column("modes", "modes of each reservoir"),
+        Column("case"),
+        Column("system", "system"),
+        Column("modes", "modes of each reservoir"),
         Column("change", "last change of C", scientific),
-        Column("recurrence_time", "recurrence time", short), Column("until", "last time", short),
-    )  # fmt: skip
+        Column("recurrence_time", "recurrence time", short),
+        Column("until", "last time", short),
+    )
     tables = [Table("evidence", "Convergence of the exact dynamics", columns, tuple(rows))]
     if routes:
         keys = (
-            "difference_element", "difference_trace", "difference_particle", "difference_energy",
+            "difference_element",
+            "difference_trace",
+            "difference_particle",
+            "difference_energy",
             "remaining",
-        )  # fmt: skip
+        )
         tables.append(
             Table(
                 "routes",
                 "Both exact answers against each other, long after the start",
-                (Column("system", "system"), Column("time", "time", short),
-                 *(Column(key, key.replace("difference_", ""), scientific) for key in keys)),
+                (
+                    Column("system", "system"),
+                    Column("time", "time", short),
+                    *(Column(key, key.replace("difference_", ""), scientific) for key in keys),
+                ),
                 tuple(
-                    (_title(record.case.given, ""), number(record, "time"),
-                     *(number(record, key) for key in keys))
+                    (
+                        _title(record.case.given, ""),
+                        number(record, "time"),
+                        *(number(record, key) for key in keys),
+                    )
                     for record in routes
                 ),
             )
-        )  # fmt: skip
+        )
     sentence = f"The exact answer: {'; '.join(words)}."
     return [Finding(sentence, values)], Chapter(
         "Is the exact answer exact?", (), (), tuple(tables)
@@ -227,10 +235,19 @@ def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding]
                 ends.append((errors[0], errors[-1]))
             element, trace = fits
             rows.append(
-                (title, NAMES[label], trace.exponent, trace.error, *ends[1],
-                 element.exponent, element.error, *ends[0], trace.points)
-            )  # fmt: skip
-            if label in _SAID:
+                (
+                    title,
+                    NAMES[label],
+                    trace.exponent,
+                    trace.error,
+                    *ends[1],
+                    element.exponent,
+                    element.error,
+                    *ends[0],
+                    trace.points,
+                )
+            )
+            if label in SAID:
                 values[f"{NAMES[label]}, exponent"] = trace.exponent
                 values[f"{NAMES[label]}, standard error of it"] = trace.error
                 values[f"{NAMES[label]}, error at J = {strengths[0]:g}"] = ends[1][0]
@@ -239,23 +256,28 @@ def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding]
     slopes = Table(
         "slopes",
         f"Distances as powers of J, fitted to the {_FITTED} smallest",
-        (Column("system", "system"), Column("equation", "equation"),
-         Column("trace_exponent", "exponent, trace norm", _hundredths),
-         Column("trace_error", "±", digits(1)),
-         Column("trace_at_smallest", "at smallest J", scientific),
-         Column("trace_at_largest", "at largest", scientific),
-         Column("element_exponent", "exponent, element", _hundredths),
-         Column("element_error", "±", digits(1)), Column("element_at_smallest"),
-         Column("element_at_largest"), Column("points")),
+        (
+            Column("system", "system"),
+            Column("equation", "equation"),
+            Column("trace_exponent", "exponent, trace norm", _hundredths),
+            Column("trace_error", "±", digits(1)),
+            Column("trace_at_smallest", "at smallest J", scientific),
+            Column("trace_at_largest", "at largest", scientific),
+            Column("element_exponent", "exponent, element", _hundredths),
+            Column("element_error", "±", digits(1)),
+            Column("element_at_smallest"),
+            Column("element_at_largest"),
+            Column("points"),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     figure = Figure(
         "strength",
         "Trace norm of C − C_exact against coupling strength, of the dynamics the largest in "
         "time; filled: with Lamb shift, open and dotted: without; grey: J².",
         partial(draw_scans, found, "strength", error_of),
     )
-    table = _scan_table("strength", "strength", "J", found)
+    table = scan_table("strength", "strength", "J", found)
     return findings, Chapter("Against coupling strength", (), (figure,), (slopes, table))
 
 
@@ -285,7 +307,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
             curve = numbers(record, f"{label}_trace")
             top = int(np.argmax(curve))
             rows.append((title, NAMES[label], curve[top], times[top], curve[-1]))
-            if label in _EQUATIONS:
+            if label in EQUATIONS:
                 values[f"{NAMES[label]}, largest"] = curve[top]
                 values[f"{NAMES[label]}, at the end"] = curve[-1]
                 words.append(
@@ -301,11 +323,15 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     table = Table(
         "times",
         "Distances in time",
-        (Column("system", "system"), Column("equation", "equation"),
-         Column("largest", "largest", scientific), Column("time", "at t", short),
-         Column("last", "at the end", scientific)),
+        (
+            Column("system", "system"),
+            Column("equation", "equation"),
+            Column("largest", "largest", scientific),
+            Column("time", "at t", short),
+            Column("last", "at the end", scientific),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     return findings, Chapter("Against time", (), (figure,), (table,))
 
 
@@ -318,7 +344,7 @@ def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
         first, last = n_sites_of(own[0].case.given), n_sites_of(own[-1].case.given)
         values: dict[str, float] = {}
         words = []
-        for label in _EQUATIONS:
+        for label in EQUATIONS:
             errors = [error_of(record, label) for record in own]
             values[f"{NAMES[label]}, N = {first}"] = errors[0]
             values[f"{NAMES[label]}, N = {last}"] = errors[-1]
@@ -341,7 +367,7 @@ def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
         "without Lamb shift. Where Redfield and Davies agree, Davies covers Redfield.",
         partial(draw_scans, found, "n_sites", error_of),
     )
-    table = _scan_table("size", "n_sites", "N", found)
+    table = scan_table("size", "n_sites", "N", found)
     return findings, Chapter("Against size", (), (figure,), (table,))
 
 
@@ -353,8 +379,8 @@ def _detuning(steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
     for title, own in found:
         values: dict[str, float] = {}
         words = [_range_words(own, label, values) for label in ("davies", "local")]
-        words += [_current_words(own, label, values) for label in _EQUATIONS]
-        for label in ("exact", *_EQUATIONS):
+        words += [_current_words(own, label, values) for label in EQUATIONS]
+        for label in ("exact", *EQUATIONS):
             against = [r for r in own if number(r, f"{label}_entropy") < 0.0]
             values[f"{NAMES[label]}, detunings of negative entropy production"] = len(against)
             if against:
@@ -371,9 +397,9 @@ def _detuning(steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
         "reservoir, entropy production; dashed black: exact.",
         partial(draw_detuning, found),
     )
-    table = _scan_table("detuning", "detuning", "δ", found)
+    table = scan_table("detuning", "detuning", "δ", found)
     return findings, Chapter(
-        "Against detuning, with currents", (), (figure,), (table, _currents_table(found))
+        "Against detuning, with currents", (), (figure,), (table, currents_table(found))
     )
 
 
@@ -429,62 +455,3 @@ def _current_error(record: Record, label: str) -> float:
     """Of the particle current out of the first reservoir, relative to the exact one."""
     exact = numbers(record, "exact_particle")[0]
     return abs(numbers(record, f"{label}_particle")[0] / exact - 1.0)
-
-
-def _scan_table(name: str, key: str, symbol: str, found: Sequence[Scan]) -> Table:
-    """Distances at every point of all scans over one parameter."""
-    columns = (
-        Column("system", "system"), Column(key, symbol, short),
-        *(
-            Column(f"{label}_trace", NAMES[label] if label in _SAID else "", scientific)
-            for label in LABELS
-        ),
-        *(Column(f"{label}_element") for label in LABELS),
-    )  # fmt: skip
-    rows = tuple(
-        (
-            title,
-            record.case.given[key],
-            *(error_of(record, label) for label in LABELS),
-            *(error_of(record, label, "element") for label in LABELS),
-        )
-        for title, own in found
-        for record in own
-    )
-    return Table(name, "Trace norm of C − C_exact", columns, rows)
-
-
-def _currents_table(found: Sequence[Scan]) -> Table:
-    labels = ("exact", *_EQUATIONS)
-    columns = [Column("system", "system"), Column("detuning", "δ", short)]
-    kinds: tuple[tuple[str, str, Callable[[Record, str], float]], ...] = (
-        ("particle", "I", lambda r, label: numbers(r, f"{label}_particle")[0]),
-        ("energy", "E", lambda r, label: numbers(r, f"{label}_energy")[0]),
-        ("entropy", "σ", lambda r, label: number(r, f"{label}_entropy")),
-    )
-    for kind, symbol, _ in kinds:
-        columns += [
-            Column(f"{label}_{kind}", f"{symbol} {NAMES[label]}", scientific) for label in labels
-        ]
-    rows = tuple(
-        (
-            title,
-            record.case.given["detuning"],
-            *(value(record, label) for _, _, value in kinds for label in labels),
-        )
-        for title, own in found
-        for record in own
-    )
-    title = "Particle (I) and energy (E) currents out of the first reservoir, entropy production σ"
-    return Table("currents", title, tuple(columns), rows)
-
-
-def _curves_table(moving: Sequence[Record]) -> Table:
-    names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
-    rows = tuple(
-        (record.case.name, time, *(numbers(record, name)[index] for name in names))
-        for record in moving
-        for index, time in enumerate(numbers(record, "times"))
-    )
-    columns = (Column("case"), Column("time"), *(Column(name) for name in names))
-    return Table("curves", "every distance at every time", columns, rows)

@@ -6,12 +6,7 @@ from typing import Any
 from manybody.cases.config import Case, Results
 from manybody.cases.levy_kosloff_errata import ERRATA, global_population
 from manybody.cases.papers import Curves, columns, compute_paper, parse_paper
-from manybody.networks.levy_kosloff import (
-    EQUATIONS,
-    OSCILLATORS,
-    STATISTICS,
-    levy_kosloff,
-)
+from manybody.networks.levy_kosloff import EQUATIONS, OSCILLATORS, STATISTICS, levy_kosloff
 from manybody.networks.levy_kosloff_formulas import (
     global_heat_current,
     local_heat_current,

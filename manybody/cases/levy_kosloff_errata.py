@@ -89,13 +89,7 @@ def global_population(
 
 
 ERRATA = (
-    Erratum(
-        "LK (13)",
-        "e^{β_cω₊} in the first denominator",
-        "e^{β_cω₋}",
-        "J_h",
-        equation_13,
-    ),
+    Erratum("LK (13)", "e^{β_cω₊} in the first denominator", "e^{β_cω₋}", "J_h", equation_13),
     Erratum(
         "LK on Fig. 3",
         "⟨a†a⟩ is thermal for ε ≪ ω_h, ω_c, √|ω_h − ω_c|",

@@ -39,8 +39,20 @@ _WORDS = {"epsilon": "ε", "omega_h": "ω_h"}
 _NAME_OF = {AGAINST_COUPLING: "Fig. 3", AGAINST_FREQUENCY: "Fig. 4"}
 # Currents of two equations agree that far.
 _CLOSE = 0.01
-_SCAN = ("figure", "over", "from", "to", "spacing", "omega_h", "omega_c", "T_h", "T_c", "epsilon",
-         "kappa", "statistics")  # fmt: skip
+_SCAN = (
+    "figure",
+    "over",
+    "from",
+    "to",
+    "spacing",
+    "omega_h",
+    "omega_c",
+    "T_h",
+    "T_c",
+    "epsilon",
+    "kappa",
+    "statistics",
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -93,9 +105,16 @@ def _second_law(records: list[Record]) -> tuple[Finding, Chapter]:
         difference = largest(own, "heat_current_hot", "formula_heat")
         has_formula = any("formula_heat" in record.results for record in own)
         rows.append(
-            (_NAMES[approach], _MEDIA[statistics], total, violated, violated / total,
-             astray if approach == "local" else None, difference if has_formula else None)
-        )  # fmt: skip
+            (
+                _NAMES[approach],
+                _MEDIA[statistics],
+                total,
+                violated,
+                violated / total,
+                astray if approach == "local" else None,
+                difference if has_formula else None,
+            )
+        )
         name = f"{_NAMES[approach]}, {_MEDIA[statistics]}"
         values[f"{name}: points"], values[f"{name}: violations"] = total, violated
         words.append(f"{name}: {violated} of {total}")
@@ -110,12 +129,17 @@ def _second_law(records: list[Record]) -> tuple[Finding, Chapter]:
     table = Table(
         "second-law",
         "Second law in (ω_h, T_h)",
-        (Column("equation", "equation"), Column("medium", "nodes"), Column("points", "points"),
-         Column("violations", "violations"), Column("share", "share", digits(3)),
-         Column("astray", "not as (9)", digits(6)),
-         Column("difference", "largest difference from the formula", digits(2))),
+        (
+            Column("equation", "equation"),
+            Column("medium", "nodes"),
+            Column("points", "points"),
+            Column("violations", "violations"),
+            Column("share", "share", digits(3)),
+            Column("astray", "not as (9)", digits(6)),
+            Column("difference", "largest difference from the formula", digits(2)),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     drawn = {key: own for key, own in maps.items() if len(own) > 1}
     figures = (
         (
@@ -147,15 +171,22 @@ def _draw_maps(maps: dict[tuple[str, str], list[Record]]) -> Any:
         # Resonances would take most of the colours.
         size = float(np.quantile(np.abs(production), 0.96)) or 1.0
         norm = SymLogNorm(symmetric_logarithm([production]), vmin=-size, vmax=size)
-        mesh = axis.pcolormesh(x, hot, production, norm=norm, cmap="RdBu_r", shading="nearest",
-                               rasterized=True)  # fmt: skip
+        mesh = axis.pcolormesh(
+            x, hot, production, norm=norm, cmap="RdBu_r", shading="nearest", rasterized=True
+        )
         bar = figure.colorbar(mesh, ax=axis, pad=0.02, extend="both")
         bar.set_ticks(norm.inverse(np.linspace(0.0, 1.0, 7)))
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
         bar.minorticks_off()
         if (production < 0.0).any():
-            axis.contourf(x, hot, np.where(production < 0.0, 1.0, 0.0), levels=[0.5, 1.5],
-                          colors="none", hatches=["///"])  # fmt: skip
+            axis.contourf(
+                x,
+                hot,
+                np.where(production < 0.0, 1.0, 0.0),
+                levels=[0.5, 1.5],
+                colors="none",
+                hatches=["///"],
+            )
             axis.contour(x, hot, production, levels=[0.0], colors="black", linewidths=1.6)
         border = given["omega_c"] * hot / given["T_c"]
         axis.plot(border, hot, color="black", ls="--", lw=1.0)
@@ -190,9 +221,10 @@ def _curves(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
             continue
         heat = largest(has, "heat_current_hot", "formula_heat")
         people = largest(has, "population_a", "formula_population")
-        rows += [(name, f"J_h, {approach}", formula, heat),
-                 (name, f"⟨a†a⟩, {approach}", "(8)" if approach == "local" else "(11), (12)",
-                  people)]  # fmt: skip
+        rows += [
+            (name, f"J_h, {approach}", formula, heat),
+            (name, f"⟨a†a⟩, {approach}", "(8)" if approach == "local" else "(11), (12)", people),
+        ]
         values[f"largest difference from {formula}"] = heat
         words.append(f"LK {formula} to {heat:.1e}")
         if approach == "global":
@@ -203,9 +235,10 @@ def _curves(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
     sentence = f"{name}. J_h agrees with {', '.join(words)}{misprint}." if words else f"{name}."
     for approach in ("local", "global"):
         own = [
-            r for r in records
+            r
+            for r in records
             if r.case.given["approach"] == approach and r.case.given["statistics"] == "boson"
-        ]  # fmt: skip
+        ]
         if own:
             signs = np.concatenate([array(r, "heat_current_hot") for r in own])
             values[f"share of points with J_h < 0, {approach}"] = float((signs < 0.0).mean())
@@ -225,8 +258,9 @@ def _curves(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
         "Local and global equations as in the paper, and Redfield's beside them; two-level "
         "systems, for which the paper gives (9) alone, below."
     )
-    return Finding(sentence, values), chapter_of(f"{name}: current and population", paragraph,
-                                                 picture, table)  # fmt: skip
+    return Finding(sentence, values), chapter_of(
+        f"{name}: current and population", paragraph, picture, table
+    )
 
 
 def _draw_curves(scans: Sequence[list[Record]]) -> Any:
@@ -254,11 +288,16 @@ def _draw_curves(scans: Sequence[list[Record]]) -> Any:
                     dotted = {"ls": (0, (4, 1.5)), "lw": 1.6, "alpha": 0.9}
                     axis.plot(x, array(record, ours), label=_NAMES[approach], **dotted, **style)
             if "printed_heat" in record.results:
-                heat.plot(x, array(record, "printed_heat"), label="(13) as printed",
-                          **(PRINTED | {"color": "black", "lw": 1.0}))  # fmt: skip
+                heat.plot(
+                    x,
+                    array(record, "printed_heat"),
+                    label="(13) as printed",
+                    **(PRINTED | {"color": "black", "lw": 1.0}),
+                )
                 off = differences(array(record, "printed_heat"), array(record, "formula_heat"))
-                show_difference(apart, x, off, ls="--", lw=1.0, color="black",
-                                label="(13) as printed, J_h")  # fmt: skip
+                show_difference(
+                    apart, x, off, ls="--", lw=1.0, color="black", label="(13) as printed, J_h"
+                )
         _label(heat, people, apart, given)
     return figure
 
@@ -306,7 +345,7 @@ def _resonance(records: Sequence[Record]) -> list[Finding]:
         "ε/κ below which the global current is off": border,
         "largest difference of the global current for ε > κ": worst,
         "largest difference of the local current there": agrees,
-    }  # fmt: skip
+    }
     if not len(above):
         return [Finding("At the resonance the global current is right for all ε > κ.", values)]
     sentence = (

@@ -28,10 +28,8 @@ _TWO_QUBITS = ("omega", "g", "delta_Omega", "gamma")
 _KINDS = {
     IN_TIME: Curves(("time", *_OSCILLATORS, "T_a", "T_b"), {}, 1e-4),
     AGAINST_TEMPERATURE: Curves((*_BATHS, *_OSCILLATORS), {}, 1e-2),
-    **{
-        name: Curves((*_BATHS, *_TWO_QUBITS), {"limit": LIMITS}, 7e-3) for name in QUBITS
-    },
-}  # fmt: skip
+    **{name: Curves((*_BATHS, *_TWO_QUBITS), {"limit": LIMITS}, 7e-3) for name in QUBITS},
+}
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
@@ -99,12 +97,14 @@ def _against_temperature(given: Mapping[str, Any], points: list[dict[str, Any]])
         found = coupled_oscillators(**fixed, times=[0.0])
         # (34) with −1 adds up to −3ε(2n̄_- + 1)/ω_+, whatever γ is.
         _, size = _rate_and_size(OscillatorSystem(**fixed))
-        rows.append({
-            "response": found["Phi_11_infinity"] + found["Phi_12_infinity"],
-            "kubo": found["Phi_11_infinity"],
-            "formula": -size,
-            "printed": found["Phi_11_infinity_printed"] + found["Phi_12_infinity_printed"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "response": found["Phi_11_infinity"] + found["Phi_12_infinity"],
+                "kubo": found["Phi_11_infinity"],
+                "formula": -size,
+                "printed": found["Phi_11_infinity_printed"] + found["Phi_12_infinity_printed"],
+            }
+        )
     return columns(rows)
 
 
@@ -120,12 +120,14 @@ def _qubits(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
             response = local_correction(**fixed, delta_Omega=shift)
         if point["limit"] == "global":
             response = four_channel_current(**fixed, delta_Omega=shift) - below
-        rows.append({
-            "heat_current_a": found["heat_current_a"],
-            "response_a": found["response_a"],
-            "formula": below + response,
-            "formula_response": response,
-        })  # fmt: skip
+        rows.append(
+            {
+                "heat_current_a": found["heat_current_a"],
+                "response_a": found["response_a"],
+                "formula": below + response,
+                "formula_response": response,
+            }
+        )
     return columns(rows)
 
 
@@ -134,8 +136,12 @@ def four_channel_current(
 ) -> float:
     """J^a of LRL (46), of populations from the rates of the four channels of (45)."""
     levels = {"00": 0, "-": 1, "+": 2, "11": 3}
-    steps = (("00", "-", -g, -1.0), ("00", "+", g, -1.0), ("+", "11", -g, 1.0),
-             ("-", "11", g, 1.0))  # fmt: skip
+    steps = (
+        ("00", "-", -g, -1.0),
+        ("00", "+", g, -1.0),
+        ("+", "11", -g, 1.0),
+        ("-", "11", g, 1.0),
+    )
     rates = np.zeros((2, 4, 4))
     for low, high, coupling, sign in steps:
         frequency = omega + coupling + sign * 2.0 * delta_Omega

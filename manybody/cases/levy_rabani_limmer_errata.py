@@ -46,9 +46,13 @@ def steady_response(system: OscillatorSystem) -> float:
 
 
 def equation_32(
-    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, gamma: float = 0.6,
-    T_a: float = 0.8, T_b: float = 0.5,
-) -> Evidence:  # fmt: skip
+    omega: float = 3.0,
+    g: float = 1.7,
+    epsilon: float = 0.4,
+    gamma: float = 0.6,
+    T_a: float = 0.8,
+    T_b: float = 0.5,
+) -> Evidence:
     """φ^(1,2) of ⟨a†a⟩ at t = 0, LRL (32)."""
     point = (omega, g, epsilon, gamma, T_a, T_b)
     found = coupled_oscillators(*point, [0.0])
@@ -63,9 +67,13 @@ def equation_32(
 
 
 def equation_34(
-    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, gamma: float = 3.0,
-    T_a: float = 0.8, T_b: float = 0.5,
-) -> Evidence:  # fmt: skip
+    omega: float = 3.0,
+    g: float = 1.7,
+    epsilon: float = 0.4,
+    gamma: float = 3.0,
+    T_a: float = 0.8,
+    T_b: float = 0.5,
+) -> Evidence:
     """Φ^(1,1) + Φ^(1,2) in the long run, LRL (34) and Fig. 3."""
     point = (omega, g, epsilon, gamma, T_a, T_b)
     found = coupled_oscillators(*point, [0.0])
@@ -77,9 +85,14 @@ def equation_34(
 
 
 def equation_35(
-    omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4, T_a: float = 0.8,
-    T_b: float = 0.5, weak: float = 0.1, strong: float = 5.0,
-) -> Evidence:  # fmt: skip
+    omega: float = 3.0,
+    g: float = 1.7,
+    epsilon: float = 0.4,
+    T_a: float = 0.8,
+    T_b: float = 0.5,
+    weak: float = 0.1,
+    strong: float = 5.0,
+) -> Evidence:
     """Φ^(1,1) + Φ^(1,2) in the long run at one γ over that at another: 1 at all temperatures."""
     found: list[Evidence] = []
     for gamma in (strong, weak):
@@ -118,8 +131,10 @@ def equation_40(
             sums[name] += gamma * (n + 1.0) * (down - emitted) + gamma * n * (up - absorbed)
     generator = qubit_generator(omega, g, 0.0, [bath, bath]).toarray()
     reference = np.abs(generator.conj().T @ np.eye(4).ravel()).max()
-    return {**{name: float(np.abs(s).max()) for name, s in sums.items()},
-            "reference": float(reference)}  # fmt: skip
+    return {
+        **{name: float(np.abs(s).max()) for name, s in sums.items()},
+        "reference": float(reference),
+    }
 
 
 def _channels() -> tuple[Real, Real]:
@@ -219,10 +234,20 @@ ERRATA = (
         "response at γ = 5 over that at 0.1",
         equation_35,
     ),
-    Erratum("LRL (29)", "V of (B9)", "its negative, with d_- = (b − a)/√2", "coefficient of d_-³",
-            equation_29),
-    Erratum("LRL (40)", "{χχ†, O}, {χ†χ, O}", "{χ†χ, O}, {χχ†, O}, (C2)", "largest |element| of "
-            "L†(1)", equation_40),
+    Erratum(
+        "LRL (29)",
+        "V of (B9)",
+        "its negative, with d_- = (b − a)/√2",
+        "coefficient of d_-³",
+        equation_29,
+    ),
+    Erratum(
+        "LRL (40)",
+        "{χχ†, O}, {χ†χ, O}",
+        "{χ†χ, O}, {χχ†, O}, (C2)",
+        "largest |element| of L†(1)",
+        equation_40,
+    ),
     Erratum(
         "LRL (44)",
         "signs of S_1 to S_4 in σ_x^A: + + + +, in σ_x^B: − + − +",
@@ -237,7 +262,8 @@ ERRATA = (
         "constant beside d_+ that turns",
         equation_b6,
     ),
-    Erratum("LRL (B17), (B18)", "n_-^α + 1", "1, in all its lines", "⟨D_1†(d_- + d_-†)⟩",
-            equation_b17),
+    Erratum(
+        "LRL (B17), (B18)", "n_-^α + 1", "1, in all its lines", "⟨D_1†(d_- + d_-†)⟩", equation_b17
+    ),
     Erratum("LRL (B19)", "n_- in ⟨d_+†d_+⟩", "n_+", "⟨d_+†d_+⟩", equation_b19),
-)  # fmt: skip
+)

@@ -45,8 +45,11 @@ _LIMITS = {"unperturbed": "black", "local": colour(3), "global": colour(0)}
 _EQUATION = {"unperturbed": "(42)", "local": "(42) + (43)", "global": "(46)"}
 _RESPONSE = {"unperturbed": "0", "local": "(43)", "global": "(46) − (42)"}
 _NAME = {"figure-4b": "Fig. 4 b", "figure-4c": "Fig. 4 c", "figure-5": "Fig. 5"}
-_AXES = {"difference": r"$T_a - T_b$", "mean_temperature": r"mean temperature $\bar T$",
-         "delta_Omega": r"$\delta\Omega$"}  # fmt: skip
+_AXES = {
+    "difference": r"$T_a - T_b$",
+    "mean_temperature": r"mean temperature $\bar T$",
+    "delta_Omega": r"$\delta\Omega$",
+}
 _WORDS = {"difference": "T_a − T_b", "mean_temperature": "T̄", "delta_Omega": "δΩ"}
 # Points at the hot end that a power of the temperature is fitted to.
 _HOT = 12
@@ -100,9 +103,13 @@ def _in_time(record: Record) -> tuple[Finding, Chapter]:
         f"Corrected it is at most {share:.2g} of Kubo's term. The population before is "
         f"{number(record, 'population'):.4f}."
     )
-    values = {"Kubo, largest difference": kubo, "dissipator, largest difference": corrected,
-              "printed over corrected": times, "dissipator over Kubo": share,
-              "population": number(record, "population")}  # fmt: skip
+    values = {
+        "Kubo, largest difference": kubo,
+        "dissipator, largest difference": corrected,
+        "printed over corrected": times,
+        "dissipator over Kubo": share,
+        "population": number(record, "population"),
+    }
     rows = [
         ("Fig. 2", "Φ^(1,1)", "(31)", kubo),
         ("Fig. 2", "Φ^(1,2)", "(32) corrected", corrected),
@@ -117,8 +124,9 @@ def _in_time(record: Record) -> tuple[Finding, Chapter]:
     )
     table = difference_table("figure-2-differences", "Fig. 2: ours against the formulas", rows)
     paragraph = "The parameters are those of the caption."
-    return Finding(sentence, values), chapter_of("Fig. 2: response in time", paragraph, figure,
-                                                 table)  # fmt: skip
+    return Finding(sentence, values), chapter_of(
+        "Fig. 2: response in time", paragraph, figure, table
+    )
 
 
 def _draw_in_time(record: Record) -> Any:
@@ -126,14 +134,26 @@ def _draw_in_time(record: Record) -> Any:
     x = array(record, "x")
     every = max(1, len(x) // 70)
     for axis in (whole, close):
-        for key, own, label in (("Phi_11", _KUBO, r"$\Phi^{(1,1)}$"),
-                                ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$")):  # fmt: skip
-            axis.plot(x, array(record, f"{key}_formula"), color=own, label=label,
-                      **(FORMULA | {"lw": 0.9}))  # fmt: skip
+        for key, own, label in (
+            ("Phi_11", _KUBO, r"$\Phi^{(1,1)}$"),
+            ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$"),
+        ):
+            axis.plot(
+                x,
+                array(record, f"{key}_formula"),
+                color=own,
+                label=label,
+                **(FORMULA | {"lw": 0.9}),
+            )
             axis.plot(x, array(record, key), color=own, ls="", marker="o", ms=3, markevery=every)
         axis.set_ylabel(r"response of $\langle a^\dagger a\rangle$", fontsize=11)
-    whole.plot(x, array(record, "Phi_12_printed"), color=_DISSIPATOR, **PRINTED,
-               label=r"$\Phi^{(1,2)}$ as printed")  # fmt: skip
+    whole.plot(
+        x,
+        array(record, "Phi_12_printed"),
+        color=_DISSIPATOR,
+        **PRINTED,
+        label=r"$\Phi^{(1,2)}$ as printed",
+    )
     for key, own, label in (("Phi_11", _KUBO, "(31)"), ("Phi_12", _DISSIPATOR, "(32) corrected")):
         off = differences(array(record, key), array(record, f"{key}_formula"))
         show_difference(apart, x, off, color=own, lw=0.8, label=label)
@@ -167,9 +187,10 @@ def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
         changes = np.nonzero(np.diff(np.sign(curve)))[0]
         values[f"changes of sign, {name}"] = float(len(changes))
         said.append(
-            f"changes its sign near T̄ = {x[changes[0] + 1]:.3g}" if len(changes)
+            f"changes its sign near T̄ = {x[changes[0] + 1]:.3g}"
+            if len(changes)
             else "keeps its sign"
-        )  # fmt: skip
+        )
     sentence = (
         f"Fig. 3. The steady response {said[0]} and grows as T̄^{first:.3f} at the hot end; as "
         f"printed, (34), it {said[1]} and grows as T̄^{second:.3f}. Ours agrees with "
@@ -177,9 +198,13 @@ def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
     )
     rows = [
         ("Fig. 3", "Φ^(1,1) + Φ^(1,2)", "(34) corrected", agrees),
-        ("Fig. 3", "Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response",
-                                                                   "printed")),
-    ]  # fmt: skip
+        (
+            "Fig. 3",
+            "Φ^(1,1) + Φ^(1,2)",
+            "(34) as printed",
+            largest([record], "response", "printed"),
+        ),
+    ]
     figure = Figure(
         "figure-3",
         "Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
@@ -188,8 +213,9 @@ def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
         partial(_draw_temperature, record),
     )
     table = difference_table("figure-3-differences", "Fig. 3: ours against the formulas", rows)
-    chapter = chapter_of("Fig. 3: steady response", "The parameters are those of the caption.",
-                         figure, table)  # fmt: skip
+    chapter = chapter_of(
+        "Fig. 3: steady response", "The parameters are those of the caption.", figure, table
+    )
     return Finding(sentence, values), chapter
 
 
@@ -198,15 +224,25 @@ def _draw_temperature(record: Record) -> Any:
     x = array(record, "x")
     ours, printed = array(record, "response"), array(record, "printed")
     axis.plot(x, array(record, "formula"), color=_KUBO, label="(34) corrected", **FORMULA)
-    axis.plot(x, ours, color=_KUBO, ls="", marker="o", ms=3.4, label="ours",
-              markevery=max(1, len(x) // 40))  # fmt: skip
+    axis.plot(
+        x,
+        ours,
+        color=_KUBO,
+        ls="",
+        marker="o",
+        ms=3.4,
+        label="ours",
+        markevery=max(1, len(x) // 40),
+    )
     axis.plot(x, array(record, "kubo"), color="black", ls=":", lw=1.4, label="Kubo's term alone")
     axis.plot(x, printed, color=_DISSIPATOR, label="(34) as printed", **PRINTED)
     axis.set_yscale("symlog", linthresh=symmetric_logarithm([ours]))
     axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
     axis.set_ylabel("steady response", fontsize=11)
-    for other, own, label in (("formula", _KUBO, "(34) corrected"),
-                              ("printed", _DISSIPATOR, "(34) as printed")):  # fmt: skip
+    for other, own, label in (
+        ("formula", _KUBO, "(34) corrected"),
+        ("printed", _DISSIPATOR, "(34) as printed"),
+    ):
         off = differences(ours, array(record, other))
         show_difference(apart, x, off, color=own, lw=1.2, label=label)
     for one in (axis, apart):
@@ -218,8 +254,9 @@ def _draw_temperature(record: Record) -> Any:
 
 def _qubits(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
     name, response = _NAME[figure], figure == "figure-4c"
-    ours, formula = ("response_a", "formula_response") if response else ("heat_current_a",
-                                                                         "formula")  # fmt: skip
+    ours, formula = (
+        ("response_a", "formula_response") if response else ("heat_current_a", "formula")
+    )
     quantity = "response of J^a" if response else "heat current J^a"
     equations = _RESPONSE if response else _EQUATION
     limits = grouped(records, lambda given: given["limit"])
@@ -243,8 +280,9 @@ def _qubits(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
     )
     table = difference_table(f"{figure}-differences", f"{name}: ours against the formulas", rows)
     paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
-    return Finding(sentence, values), chapter_of(f"{name}: heat currents of two qubits",
-                                                 paragraph, picture, table)  # fmt: skip
+    return Finding(sentence, values), chapter_of(
+        f"{name}: heat currents of two qubits", paragraph, picture, table
+    )
 
 
 def _panels(records: Sequence[Record]) -> list[dict[str, Record]]:
@@ -282,10 +320,21 @@ def _draw_qubits(panels: Sequence[Mapping[str, Record]], ours: str, formula: str
             x, style = array(record, "x"), {"color": _LIMITS[limit]}
             equation = (_RESPONSE if ours == "response_a" else _EQUATION)[limit]
             dashes = {"ls": "--"} if limit == "unperturbed" else {}
-            axis.plot(x, array(record, formula), label=f"{limit}, {equation}",
-                      **(FORMULA | dashes | style))  # fmt: skip
-            axis.plot(x, array(record, ours), ls="", marker="o", ms=3.4,
-                      markevery=max(1, len(x) // 30), **style)  # fmt: skip
+            axis.plot(
+                x,
+                array(record, formula),
+                label=f"{limit}, {equation}",
+                **(FORMULA | dashes | style),
+            )
+            axis.plot(
+                x,
+                array(record, ours),
+                ls="",
+                marker="o",
+                ms=3.4,
+                markevery=max(1, len(x) // 30),
+                **style,
+            )
             off = differences(array(record, ours), array(record, formula))
             show_difference(apart, x, off, lw=1.1, label=limit, **style)
         given = next(iter(own.values())).case.given

@@ -17,18 +17,17 @@ from manybody.networks.mitchison_plenio_formulas import (
     transmission_weak,
 )
 from manybody.networks.two_modes import Complex, TwoModes, to_modes
-from manybody.networks.two_modes_generators import (
-    asymptotic_rates,
-    lead_rates,
-    non_markovianity,
-)
+from manybody.networks.two_modes_generators import asymptotic_rates, lead_rates, non_markovianity
 from manybody.physics.gaussian import landauer
 from manybody.physics.gaussian.discretised import legendre_modes
 from manybody.physics.gaussian.exact import build_closed_system, propagate
 
 TRANSMISSION, EVOLUTION, MARKOV, EQUATIONS = FIGURES = (
-    "figure-3", "figure-4", "figure-5", "equations",
-)  # fmt: skip
+    "figure-3",
+    "figure-4",
+    "figure-5",
+    "equations",
+)
 LEADS = "leads"
 SHIFTED = "redfield-shift"
 _SYSTEM = ("h", "delta", "g", "Gamma", "Omega")
@@ -96,8 +95,12 @@ def _evolution(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Result
 
 
 def _elements(matrices: Complex) -> dict[str, list[float]]:
-    parts = (matrices[:, 0, 0].real, matrices[:, 1, 1].real, matrices[:, 0, 1].real,
-             matrices[:, 0, 1].imag)  # fmt: skip
+    parts = (
+        matrices[:, 0, 0].real,
+        matrices[:, 1, 1].real,
+        matrices[:, 0, 1].real,
+        matrices[:, 0, 1].imag,
+    )
     return {name: values.tolist() for name, values in zip(ELEMENTS, parts)}
 
 
@@ -124,8 +127,10 @@ def _steady(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
         shift = given["method"] == SHIFTED
         method = "redfield" if shift else given["method"]
         found = mitchison_plenio(**fixed, method=method, lamb_shift=shift)
-        row = {name: values[0] for name, values in
-               _elements(found["correlation_matrix"][None]).items()}  # fmt: skip
+        row = {
+            name: values[0]
+            for name, values in _elements(found["correlation_matrix"][None]).items()
+        }
         row |= {
             name: float(found[name])
             for name in ("particle_current", "energy_current", "entropy_production")

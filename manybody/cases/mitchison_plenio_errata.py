@@ -41,9 +41,13 @@ def equation_81(
 
 
 def equation_e1(
-    h: float = 1.0, delta: float = 0.5, g: float = 0.5, Gamma: float = 0.01, Omega: float = 10.0,
+    h: float = 1.0,
+    delta: float = 0.5,
+    g: float = 0.5,
+    Gamma: float = 0.01,
+    Omega: float = 10.0,
     time: float = 100.0,
-) -> Evidence:  # fmt: skip
+) -> Evidence:
     """|G_1(t)|; the reference is the exact propagator MP (24)."""
     found = errata.equation_e1(_network(h, delta, g, Gamma, Omega), [time])
     return {name: float(abs(found[name][0, 0])) for name in ("printed", "corrected", "reference")}

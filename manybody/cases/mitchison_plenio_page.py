@@ -14,9 +14,9 @@ from manybody.cases.mitchison_plenio import (
     EVOLUTION,
     LEADS,
     MARKOV,
-    SHIFTED,
     TRANSMISSION,
 )
+from manybody.cases.mitchison_plenio_equations import AXES, NAMES, WORDS, but, equations_chapter
 from manybody.cases.mitchison_plenio_errata import ERRATA as MISPRINTS
 from manybody.cases.page import Chapter, Figure, Finding, Page, cases_table, grouped
 from manybody.cases.papers import ERRATA, LOG
@@ -38,20 +38,7 @@ from manybody.report.tables import digits, scientific
 
 Real = NDArray[np.float64]
 
-_NAMES = {
-    "exact": "exact", "epa": "exponential propagator", "additive": "additive",
-    "redfield": "Redfield", SHIFTED: "Redfield with Lamb shift", "davies": "Davies",
-    "local": "local", LEADS: "finite leads",
-}  # fmt: skip
-_COLOURS = {
-    "exact": "black", "epa": colour(4), "additive": colour(1), "redfield": colour(0),
-    SHIFTED: "#6fb1e0", "davies": colour(3), "local": colour(2),
-}  # fmt: skip
 _LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
-_AXES = {"Gamma": r"$\Gamma$", "mu_L": r"$\mu_L$", "mu_R": r"$\mu_R$", "T_L": r"$T_L$",
-         "T_R": r"$T_R$"}  # fmt: skip
-_WORDS = {"Gamma": "Γ", "mu_L": "μ_L", "mu_R": "μ_R", "T_L": "T_L", "T_R": "T_R"}
-_FLOWS = ("particle_current", "energy_current", "entropy_production")
 # ν/Γ that counts as non-Markovian.
 _SMALL = 0.01
 
@@ -65,7 +52,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         TRANSMISSION: _transmission,
         EVOLUTION: _evolution,
         MARKOV: _non_markovianity,
-        EQUATIONS: _equations,
+        EQUATIONS: equations_chapter,
     }
     for figure, build in builders.items():
         if figure in found:
@@ -114,8 +101,9 @@ def _transmission(records: list[Record]) -> tuple[list[Finding], Chapter]:
         partial(_draw_transmission, [weak[gamma] for gamma in sorted(weak)]),
     )
     table = difference_table("figure-3-differences", "Fig. 3: ours against the formula", rows)
-    chapter = chapter_of("Fig. 3: transmission", "The Landauer formulae (43), (44) need T(ω).",
-                         figure, table)  # fmt: skip
+    chapter = chapter_of(
+        "Fig. 3: transmission", "The Landauer formulae (43), (44) need T(ω).", figure, table
+    )
     return [Finding(sentence, values)], chapter
 
 
@@ -126,8 +114,15 @@ def _draw_transmission(records: Sequence[Record]) -> Any:
         x = array(record, "x") / given["Omega"]
         ratio = given["Gamma"] / np.hypot(given["g"], given["delta"])
         label = rf"$\Gamma = {ratio:.2g}\,\Delta$"
-        axis.plot(x, array(record, "transmission"), ls="", marker="o", ms=3, color=own,
-                  markevery=max(1, len(x) // 60))  # fmt: skip
+        axis.plot(
+            x,
+            array(record, "transmission"),
+            ls="",
+            marker="o",
+            ms=3,
+            color=own,
+            markevery=max(1, len(x) // 60),
+        )
         axis.plot(x, array(record, "formula"), color=own, lw=1.2, label=label)
         off = differences(array(record, "transmission"), array(record, "formula"))
         show_difference(apart, x, off, color=own, lw=1.2, label=label)
@@ -143,17 +138,8 @@ def _draw_transmission(records: Sequence[Record]) -> Any:
     return figure
 
 
-def _but(*without: str) -> Any:
-    """A key of grouping: all parameters but these."""
-
-    def key(given: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple((name, value) for name, value in given.items() if name not in without)
-
-    return key
-
-
 def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
-    panels = grouped(records, _but("method", "to", "points"))
+    panels = grouped(records, but("method", "to", "points"))
     rows, words = [], []
     values: dict[str, float] = {}
     drawn = []
@@ -168,17 +154,20 @@ def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
             off = max(
                 float(np.abs(gap).max()) for _, gap in _gaps(exact, by_method[method]).values()
             )
-            rows.append((where, _NAMES[method], off))
-            values[f"{_NAMES[method]}, {where}"] = off
-            words.append(f"{_NAMES[method]} {off:.1e} ({where})")
+            rows.append((where, NAMES[method], off))
+            values[f"{NAMES[method]}, {where}"] = off
+            words.append(f"{NAMES[method]} {off:.1e} ({where})")
     rows.sort()
     table = Table(
         "figure-4-differences",
         "Fig. 4: largest |difference| of an element of C(t) from the exact one",
-        (Column("panel", "panel"), Column("method", "method"),
-         Column("difference", "largest |difference|", scientific)),
+        (
+            Column("panel", "panel"),
+            Column("method", "method"),
+            Column("difference", "largest |difference|", scientific),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     sentence = (
         "Fig. 4. Largest distance of an element of C(t) from the exact solution (24)-(32): "
         f"{', '.join(sorted(words))}."
@@ -223,20 +212,33 @@ def _draw_evolution(panels: Sequence[Mapping[str, Record]]) -> Any:
                 if method not in by_method:
                     continue
                 record = by_method[method]
-                axis.plot(array(record, "x") * given["Gamma"], array(record, name), color=own,
-                          **style)  # fmt: skip
+                axis.plot(
+                    array(record, "x") * given["Gamma"], array(record, name), color=own, **style
+                )
                 if method != "exact":
                     times, gap = _gaps(by_method["exact"], record)[name]
                     dots = {"marker": "x", "ls": ":"} if method == LEADS else {"ls": "-"}
-                    show_difference(apart, times[1:] * given["Gamma"], np.abs(gap)[1:], color=own,
-                                    lw=1.0, ms=4, **dots)  # fmt: skip
+                    show_difference(
+                        apart,
+                        times[1:] * given["Gamma"],
+                        np.abs(gap)[1:],
+                        color=own,
+                        lw=1.0,
+                        ms=4,
+                        **dots,
+                    )
         apart.set_ylabel("|difference from exact|", fontsize=11)
         for one in (axis, apart):
             one.set_xlabel(r"$\Gamma t$", fontsize=11)
         axis.set_ylabel(r"$C_{jk}(t)$", fontsize=11)
         axis.legend(fontsize=9, frameon=False, ncols=2)
-        put_title(axis, f"h = {given['h']:g}, μ = {given['mu_L']:g} and {given['mu_R']:g}, "
-                  f"T = {given['T_L']:g} and {given['T_R']:g}", 11, 60)  # fmt: skip
+        put_title(
+            axis,
+            f"h = {given['h']:g}, μ = {given['mu_L']:g} and {given['mu_R']:g}, "
+            f"T = {given['T_L']:g} and {given['T_R']:g}",
+            11,
+            60,
+        )
     return figure
 
 
@@ -246,7 +248,7 @@ def _other(given: Mapping[str, Any]) -> str:
 
 
 def _non_markovianity(records: list[Record]) -> tuple[list[Finding], Chapter]:
-    maps = grouped(records, lambda given: (given["over"], *_but(_other(given))(given)))
+    maps = grouped(records, lambda given: (given["over"], *but(_other(given))(given)))
     rows, words = [], []
     values: dict[str, float] = {}
     drawn = []
@@ -281,12 +283,15 @@ def _non_markovianity(records: list[Record]) -> tuple[list[Finding], Chapter]:
     table = Table(
         "figure-5-differences",
         "Fig. 5: ours against the formulas, relative to the largest ν∞",
-        (Column("panel", "panel"), Column("largest", "largest ν/Γ", digits(4)),
-         Column("share", f"share with ν > {_SMALL:g} Γ", digits(3)),
-         Column("formula", "(66) with g/(4Δ)", scientific),
-         Column("printed", "(66) as printed", scientific)),
+        (
+            Column("panel", "panel"),
+            Column("largest", "largest ν/Γ", digits(4)),
+            Column("share", f"share with ν > {_SMALL:g} Γ", digits(3)),
+            Column("formula", "(66) with g/(4Δ)", scientific),
+            Column("printed", "(66) as printed", scientific),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     figures: tuple[Figure, ...] = ()
     if drawn:
         figures = (
@@ -318,8 +323,15 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
         given = own[0].case.given
         x = array(own[0], "x")
         y = np.array([record.case.given[_other(given)] for record in own])
-        mesh = axis.pcolormesh(x, y, values / given["Gamma"], cmap="viridis", shading="nearest",
-                               vmin=0.0, rasterized=True)  # fmt: skip
+        mesh = axis.pcolormesh(
+            x,
+            y,
+            values / given["Gamma"],
+            cmap="viridis",
+            shading="nearest",
+            vmin=0.0,
+            rasterized=True,
+        )
         figure.colorbar(mesh, ax=axis, pad=0.02)
         if given["spacing"] == LOG:
             axis.set_xscale("log")
@@ -330,141 +342,28 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
             for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
                 axis.axvline(level, color="white", lw=0.7, ls=":")
                 axis.axhline(level, color="white", lw=0.7, ls=":")
-        axis.set_ylabel(_AXES[_other(given)], fontsize=11)
-        axis.set_xlabel(_AXES[given["over"]], fontsize=11)
+        axis.set_ylabel(AXES[_other(given)], fontsize=11)
+        axis.set_xlabel(AXES[given["over"]], fontsize=11)
         put_title(axis, title, 11)
         highest = own[int(values.max(axis=1).argmax())]
         for key, style in (
             ("non_markovianity", {"lw": 1.6, "color": colour(0), "label": "ours"}),
-            ("formula", {"ls": "", "marker": "o", "ms": 3.5, "color": colour(0),
-                         "label": "(66) with g/(4Δ)"}),
+            (
+                "formula",
+                {
+                    "ls": "",
+                    "marker": "o",
+                    "ms": 3.5,
+                    "color": colour(0),
+                    "label": "(66) with g/(4Δ)",
+                },
+            ),
             ("printed", {"ls": "--", "lw": 1.2, "color": colour(3), "label": "(66) as printed"}),
-        ):  # fmt: skip
+        ):
             below.plot(x, array(highest, key) / given["Gamma"], **style)
         row = highest.case.given[_other(given)]
-        put_title(below, f"{_WORDS[_other(given)]} = {row:.3g}", 10)
-        below.set_xlabel(_AXES[given["over"]], fontsize=11)
+        put_title(below, f"{WORDS[_other(given)]} = {row:.3g}", 10)
+        below.set_xlabel(AXES[given["over"]], fontsize=11)
         below.set_ylabel(r"$\nu_\infty/\Gamma$", fontsize=11)
         below.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def _equations(records: list[Record]) -> tuple[list[Finding], Chapter]:
-    scans = [
-        {record.case.given["method"]: record for record in own}
-        for own in grouped(records, _but("method")).values()
-    ]
-    scans = [scan for scan in scans if "exact" in scan]
-    rows, findings = [], []
-    for scan in scans:
-        more, finding = _scan(scan)
-        rows += more
-        findings.append(finding)
-    table = Table(
-        "equations",
-        "Distance from the exact steady state; relative errors of currents at the two ends",
-        (Column("scan", "against"), Column("method", "method"),
-         Column("element", "largest |C − C_exact|", scientific),
-         *(Column(f"{name}_{end}", f"{words}, {end}", digits(2))
-           for name, words in (("particle", "J"), ("energy", "J_E"))
-           for end in ("first", "last")),
-         Column("violations", "points with entropy production < 0")),
-        tuple(rows),
-    )  # fmt: skip
-    figure = Figure(
-        "equations",
-        "Steady state against the coupling and against the bias: distance of C from the exact "
-        "one, currents out of the left lead and entropy production, by the generators of the "
-        "package.",
-        partial(_draw_equations, scans),
-    )
-    paragraph = (
-        "What master equations say of the same system. Redfield and Davies are of second order in "
-        "the coupling; the additive generator is Davies' with the widths of the levels."
-    )
-    return findings, chapter_of("Redfield, Davies and local equations", paragraph, figure, table)
-
-
-def _distance(record: Record, exact: Record) -> Real:
-    """Largest |element| of C − C_exact at every point."""
-    c11, c22, re, im = (array(record, name) - array(exact, name) for name in ELEMENTS)
-    return np.asarray(np.max([np.abs(c11), np.abs(c22), np.hypot(re, im)], axis=0))
-
-
-def _scan(scan: Mapping[str, Record]) -> tuple[list[tuple[Any, ...]], Finding]:
-    exact = scan["exact"]
-    given = exact.case.given
-    over = _WORDS.get(given["over"], given["over"])
-    x = array(exact, "x")
-    rows: list[tuple[Any, ...]] = []
-    values: dict[str, float] = {}
-    flows: dict[str, Real] = {}
-    for method, record in scan.items():
-        if method == "exact":
-            continue
-        far = _distance(record, exact)
-        off = {
-            name: differences(array(record, name), array(exact, name))
-            for name in ("particle_current", "energy_current")
-        }
-        flows[method] = off["particle_current"]
-        violations = int((array(record, "entropy_production") < -1e-14).sum())
-        ends = (v for name in off for v in (float(off[name][0]), float(off[name][-1])))
-        rows.append((f"{over} = {x[0]:g} to {x[-1]:g}", _NAMES[method], float(far.max()), *ends,
-                     violations))  # fmt: skip
-        values[f"{_NAMES[method]}: largest |C − C_exact|"] = float(far.max())
-        values[f"{_NAMES[method]}: J at {over} = {x[0]:g}"] = float(off["particle_current"][0])
-        values[f"{_NAMES[method]}: J at {over} = {x[-1]:g}"] = float(off["particle_current"][-1])
-    words = [f"{_NAMES[method]} {off[0]:.1g} and {off[-1]:.1g}" for method, off in flows.items()]
-    broken = [_NAMES[row_method] for row_method, row in zip(flows, rows) if row[-1]]
-    law = f"violated by {', '.join(broken)}" if broken else "kept by all of them"
-    reference = max(
-        largest([exact], "particle_current", "reference_particle"),
-        largest([exact], "energy_current", "reference_energy"),
-    )
-    sentence = (
-        f"Against {over}, particle current: relative distance from the exact one at "
-        f"{over} = {x[0]:g} and at {x[-1]:g}: {'; '.join(words)}. The second law is {law}. The "
-        f"exact currents agree with a quadrature of Green's functions to {reference:.0e}"
-    )
-    values["exact currents, Green's functions"] = reference
-    if "additive" in scan:
-        optical = max(
-            largest([scan["additive"]], "particle_current", "formula_particle"),
-            largest([scan["additive"]], "energy_current", "formula_energy"),
-        )
-        sentence += f", the additive ones with MP (61), (62) to {optical:.0e}"
-        values["additive currents, (61) and (62)"] = optical
-    return rows, Finding(f"{sentence}.", values)
-
-
-def _draw_equations(scans: Sequence[Mapping[str, Record]]) -> Any:
-    figure, axes = grid(4 * max(1, len(scans)), 4.2, 3.5, most=4)
-    for row, scan in enumerate(scans):
-        panels = axes[4 * row : 4 * row + 4]
-        exact = scan["exact"]
-        given = exact.case.given
-        x = array(exact, "x")
-        for method, record in scan.items():
-            style = {"color": _COLOURS[method], "label": _NAMES[method], "lw": 1.4}
-            if method == "exact":
-                style |= {"ls": "--", "lw": 1.8, "zorder": 5}
-            elif method in ("epa", SHIFTED):
-                style |= {"ls": ":", "lw": 2.0}
-            if method != "exact":
-                show_difference(panels[0], x, _distance(record, exact), **style)
-            for axis, name in zip(panels[1:], _FLOWS):
-                axis.plot(x, array(record, name), **style)
-        panels[0].set_ylabel(r"largest $|C - C_\mathrm{exact}|$", fontsize=11)
-        for axis, label in zip(panels[1:], ("particle current", "energy current",
-                                            "entropy production")):  # fmt: skip
-            axis.set_ylabel(label, fontsize=11)
-            if given["spacing"] == LOG:
-                axis.set_yscale("symlog", linthresh=1e-4)
-            axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-        for axis in panels:
-            axis.set_xlabel(_AXES.get(given["over"], given["over"]), fontsize=11)
-            if given["spacing"] == LOG:
-                axis.set_xscale("log")
-        panels[1].legend(fontsize=7.5, frameon=False)
     return figure

@@ -103,12 +103,14 @@ def build_document(
     for chapter in page.chapters:
         shown = [
             Picture(
-                figure.name, figure.caption, pictures[figure.name],
+                figure.name,
+                figure.caption,
+                pictures[figure.name],
                 f"python -m manybody report DIR --figure {figure.name}",
             )
             for figure in chapter.figures
             if figure.name in pictures
-        ]  # fmt: skip
+        ]
         tables = [table for table in chapter.tables if table.rows]
         words = [Text(chapter.paragraphs)] if chapter.paragraphs else []
         commands = [Text(chapter.commands, "command")] if chapter.commands else []

@@ -111,9 +111,13 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     values = _range(where, {**{key: table[key] for key in _RANGE}, "spacing": spacing})
     run: dict[str, Value] = {
-        "figure": name, "over": over, "spacing": spacing,
-        "from": values[0], "to": values[-1], "points": len(values),
-    }  # fmt: skip
+        "figure": name,
+        "over": over,
+        "spacing": spacing,
+        "from": values[0],
+        "to": values[-1],
+        "points": len(values),
+    }
     choices: list[list[Value]] = []
     for key in fixed:
         choices.append([*_numbers(f"{where}.{key}", table[key])])

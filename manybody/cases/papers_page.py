@@ -56,9 +56,12 @@ def show_difference(axis: Any, x: ArrayLike, values: ArrayLike, **style: Any) ->
 
 def difference_table(name: str, title: str, rows: Sequence[tuple[str, str, str, float]]) -> Table:
     """(figure, quantity, compared with, largest relative difference)."""
-    names = (Column("figure", "figure"), Column("quantity", "quantity"),
-             Column("formula", "formula"),
-             Column("difference", "largest relative difference", scientific))  # fmt: skip
+    names = (
+        Column("figure", "figure"),
+        Column("quantity", "quantity"),
+        Column("formula", "formula"),
+        Column("difference", "largest relative difference", scientific),
+    )
     return Table(name, title, names, tuple(rows))
 
 
@@ -122,23 +125,36 @@ def _words_table(errata: Sequence[Erratum]) -> Table:
         (one.where, one.printed, one.right, "derivation" if one.evidence is None else "numbers")
         for one in errata
     ]
-    names = (Column("where", "where"), Column("printed", "printed"), Column("right", "right"),
-             Column("evidence", "evidence"))  # fmt: skip
+    names = (
+        Column("where", "where"),
+        Column("printed", "printed"),
+        Column("right", "right"),
+        Column("evidence", "evidence"),
+    )
     return Table(ERRATA, "Errata", names, tuple(rows))
 
 
 def _values_table(shown: Sequence[Erratum], by_name: Mapping[str, Record]) -> Table:
     rows = [
-        (one.where, one.quantity, *(number(by_name[one.name], key) for key in _KEYS),
-         one.setting, one.command)
+        (
+            one.where,
+            one.quantity,
+            *(number(by_name[one.name], key) for key in _KEYS),
+            one.setting,
+            one.command,
+        )
         for one in shown
-    ]  # fmt: skip
+    ]
     value = digits(8)
     names = (
-        Column("where", "where"), Column("quantity", "quantity"),
-        Column("printed", "printed gives", value), Column("corrected", "right gives", value),
-        Column("reference", "reference", value), Column("parameters"), Column("command"),
-    )  # fmt: skip
+        Column("where", "where"),
+        Column("quantity", "quantity"),
+        Column("printed", "printed gives", value),
+        Column("corrected", "right gives", value),
+        Column("reference", "reference", value),
+        Column("parameters"),
+        Column("command"),
+    )
     return Table("evidence", "Evidence of the errata", names, tuple(rows))
 
 
@@ -159,11 +175,14 @@ def curves_table(records: Sequence[Record]) -> Table:
         )
     )
     rows = [
-        (record.case.name, record.case.given["over"],
-         *(numbers(record, key)[place] if key in record.results else None for key in names))
+        (
+            record.case.name,
+            record.case.given["over"],
+            *(numbers(record, key)[place] if key in record.results else None for key in names),
+        )
         for record in curves
         for place in range(len(numbers(record, "x")))
-    ]  # fmt: skip
+    ]
     header = ("case", "over", *names)
     return Table("curves", "every point", tuple(Column(name) for name in header), tuple(rows))
 

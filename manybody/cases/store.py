@@ -21,20 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manybody.cases.config import (
-    Case,
-    CaseStudy,
-    Results,
-    differences,
-    from_json,
-    merge_cases,
-)
-from manybody.study.description import (
-    extend_description,
-    is_new,
-    read_description,
-    refuse_changes,
-)
+from manybody.cases.config import Case, CaseStudy, Results, differences, from_json, merge_cases
+from manybody.study.description import extend_description, is_new, read_description, refuse_changes
 from manybody.study.files import listed, write_atomically
 
 # Of the text of study.json and of every case.
@@ -221,9 +209,11 @@ class CaseStore:
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptCase(f"{path} is not the file of a case: {error!r}") from error
         wanted = {
-            "format": FORMAT, "case": case.name, "kind": study.kind,
+            "format": FORMAT,
+            "case": case.name,
+            "kind": study.kind,
             "settings": dict(study.settings),
-        }  # fmt: skip
+        }
         if own != wanted or parameters != case.given:
             raise CorruptCase(f"{path} belongs to another study")
         return Record(case, results, seconds, provenance, path)

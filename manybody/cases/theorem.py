@@ -34,8 +34,13 @@ from manybody.physics.gaussian.theorem import theorem_residual, unclustered_resi
 
 # Identical contacts everywhere, then what breaks the theorem, one thing at a time.
 EQUAL, ONE_COUPLING, TWO_TEMPERATURES, EVERY, UNCLUSTERED, FOCK = CHECKS = (
-    "equal", "one_coupling", "two_temperatures", "every", "unclustered", "fock",
-)  # fmt: skip
+    "equal",
+    "one_coupling",
+    "two_temperatures",
+    "every",
+    "unclustered",
+    "fock",
+)
 # Of the whole Fock space of bosons, and of a dense Liouvillian.
 _MOST_BOSONS, _MOST_SITES = 2, 4
 # Core-seconds of a case: one of N³ flops by the hundred, and what the smallest take.

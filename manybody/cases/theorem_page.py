@@ -21,14 +21,7 @@ from manybody.cases.page import (
 )
 from manybody.cases.store import Record
 from manybody.cases.systems import n_sites_of, title_of
-from manybody.cases.theorem import (
-    EQUAL,
-    EVERY,
-    FOCK,
-    ONE_COUPLING,
-    TWO_TEMPERATURES,
-    UNCLUSTERED,
-)
+from manybody.cases.theorem import EQUAL, EVERY, FOCK, ONE_COUPLING, TWO_TEMPERATURES, UNCLUSTERED
 from manybody.report.canvas import colour, grid, marker, put_title, size_axis
 from manybody.report.document import Column, Table
 from manybody.report.tables import scientific
@@ -109,8 +102,13 @@ def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
     table = Table(
         "theorem",
         "Identical baths on every site",
-        (*_GROUP, *_RANGE, Column("damping", "largest, R", scientific),
-         Column("filling", "largest, F", scientific), Column("verdict", "paper")),
+        (
+            *_GROUP,
+            *_RANGE,
+            Column("damping", "largest, R", scientific),
+            Column("filling", "largest, F", scientific),
+            Column("verdict", "paper"),
+        ),
         tuple(
             (
                 *_group_cells(own),
@@ -121,7 +119,7 @@ def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
             )
             for own in _systems(records)
         ),
-    )  # fmt: skip
+    )
     return Finding(sentence, numbers), Chapter("The theorem", (), (figure,), (table,))
 
 
@@ -167,11 +165,7 @@ def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding,
         partial(_draw_residuals, "two temperatures", records),
     )
     table = _trend_table("two-temperatures", "Two temperatures", records)
-    numbers |= {
-        "largest, R": damping,
-        "smallest, F": min(filling),
-        "largest, F": max(filling),
-    }
+    numbers |= {"largest, R": damping, "smallest, F": min(filling), "largest, F": max(filling)}
     return Finding(sentence, numbers), Chapter("Two temperatures", (), (figure,), (table,))
 
 
@@ -186,9 +180,17 @@ def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         bare = math.sqrt(spacing - 1)
         apart = max(abs(number(r, "damping") - number(r, "expected")) for r in own)
         rows.append(
-            (spacing, flux, *_range_cells(own), min(values), max(values), bare, apart,
-             "fails" if min(values) > ROUNDING else "holds")
-        )  # fmt: skip
+            (
+                spacing,
+                flux,
+                *_range_cells(own),
+                min(values),
+                max(values),
+                bare,
+                apart,
+                "fails" if min(values) > ROUNDING else "holds",
+            )
+        )
         name = f"p = {spacing}, flux {flux:g}"
         numbers[f"{name}, smallest"], numbers[f"{name}, largest"] = min(values), max(values)
         span = f"{values[0]:.4g}"
@@ -212,12 +214,18 @@ def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
     table = Table(
         "rings",
         "Baths on every p-th site of a ring, residual of R",
-        (Column("spacing", "p"), Column("flux", "flux", short), *_RANGE,
-         Column("smallest", "smallest", _six), Column("largest", "largest", _six),
-         Column("bare", "√(p−1)", _six),
-         Column("deviation", "from sum over terms", scientific), Column("verdict", "paper")),
+        (
+            Column("spacing", "p"),
+            Column("flux", "flux", short),
+            *_RANGE,
+            Column("smallest", "smallest", _six),
+            Column("largest", "largest", _six),
+            Column("bare", "√(p−1)", _six),
+            Column("deviation", "from sum over terms", scientific),
+            Column("verdict", "paper"),
+        ),
         tuple(rows),
-    )  # fmt: skip
+    )
     return Finding(sentence, numbers), Chapter("Baths on some sites of a ring", (), (), (table,))
 
 
@@ -269,8 +277,7 @@ def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
             *_range_cells(own),
             max(number(record, "residual") for record in own),
             min(
-                (number(r, "unclustered") for r in own if "unclustered" in r.results),
-                default=None,
+                (number(r, "unclustered") for r in own if "unclustered" in r.results), default=None
             ),
         )
         for own in _systems(records)
@@ -278,14 +285,15 @@ def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
     table = Table(
         "fock",
         "Generators on Fock space",
-        (*_GROUP, *_RANGE, Column("residual", "largest residual", scientific),
-         Column("unclustered", "smallest, unclustered", short)),
+        (
+            *_GROUP,
+            *_RANGE,
+            Column("residual", "largest residual", scientific),
+            Column("unclustered", "smallest, unclustered", short),
+        ),
         tuple(rows),
-    )  # fmt: skip
-    return (
-        Finding(f"{sentence}.", numbers),
-        Chapter("Fock space", (paragraph,), (), (table,)),
     )
+    return (Finding(f"{sentence}.", numbers), Chapter("Fock space", (paragraph,), (), (table,)))
 
 
 _GROUP = (
@@ -371,14 +379,23 @@ def _trend_table(name: str, title: str, records: Sequence[Record]) -> Table:
         fit = _exponent(own)
         values = [residual(record) for record in own]
         rows.append(
-            (*_group_cells(own), *_range_cells(own), min(values), max(values),
-             None if fit is None else fit.exponent, None if fit is None else fit.error)
-        )  # fmt: skip
+            (
+                *_group_cells(own),
+                *_range_cells(own),
+                min(values),
+                max(values),
+                None if fit is None else fit.exponent,
+                None if fit is None else fit.error,
+            )
+        )
     columns = (
-        *_GROUP, *_RANGE, Column("smallest", "smallest", short),
-        Column("largest", "largest", short), Column("exponent", "exponent of N", short),
+        *_GROUP,
+        *_RANGE,
+        Column("smallest", "smallest", short),
+        Column("largest", "largest", short),
+        Column("exponent", "exponent of N", short),
         Column("exponent_error", "±", _plain),
-    )  # fmt: skip
+    )
     return Table(name, title, columns, tuple(rows))
 
 
@@ -398,11 +415,15 @@ def _draw_residuals(title: str, records: Sequence[Record], rounding: bool = Fals
             # Open and filled side by side, or the one hides the other.
             for shift in (False, True):
                 axis.plot(
-                    sizes[shifted == shift] * (1.06 if shift else 1.0), values[shifted == shift],
-                    ls="", marker=marker(index), ms=6, color=colour(index),
+                    sizes[shifted == shift] * (1.06 if shift else 1.0),
+                    values[shifted == shift],
+                    ls="",
+                    marker=marker(index),
+                    ms=6,
+                    color=colour(index),
                     mfc=colour(index) if not shift else "white",
                     label=title_of(own[0].case.given) if not shift else None,
-                )  # fmt: skip
+                )
         if rounding:
             sizes = np.array(sorted({n_sites_of(record.case.given) for record in mine}))
             axis.plot(sizes, np.finfo(float).eps * np.sqrt(sizes), color="0.5", lw=1.0, ls="--")

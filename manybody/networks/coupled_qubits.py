@@ -141,12 +141,7 @@ def unperturbed_current(
 
 
 def local_correction(
-    omega: float,
-    g: float,
-    delta_Omega: float,
-    T_a: float,
-    T_b: float,
-    gamma: float = 1.0,
+    omega: float, g: float, delta_Omega: float, T_a: float, T_b: float, gamma: float = 1.0
 ) -> float:
     """δJ_1^a in closed form, (43)."""
     upper, lower = (

@@ -83,10 +83,13 @@ def local_heat_current(
     denominator = (
         gamma_c**3 * gamma_h * c**3 * h
         + 2.0 * gamma_c**2 * c**2 * (gamma_h**2 * h**2 + 2.0 * epsilon**2)
-        + gamma_c * gamma_h * c * h
+        + gamma_c
+        * gamma_h
+        * c
+        * h
         * (4.0 * ((omega_c - omega_h) ** 2 + 2.0 * epsilon**2) + gamma_h**2 * h**2)
         + 4.0 * epsilon**2 * gamma_h**2 * h**2
-    )  # fmt: skip
+    )
     # e^{−x_h} − e^{−x_c}, from the larger of the two.
     smaller = min(x_h, x_c)
     difference = math.copysign(-math.expm1(-abs(x_h - x_c)), x_c - x_h) * math.exp(-smaller)

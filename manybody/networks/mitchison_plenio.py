@@ -22,11 +22,7 @@ from manybody.networks.two_modes_exact import (
     rate_matrices,
     steady_moments,
 )
-from manybody.networks.two_modes_generators import (
-    lead_currents,
-    lead_rates,
-    non_markovianity,
-)
+from manybody.networks.two_modes_generators import lead_currents, lead_rates, non_markovianity
 from manybody.physics import arguments
 from manybody.physics.gaussian import relaxation
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, checked_correlations
@@ -128,14 +124,16 @@ def _by_propagator(
         if times is None and exact:
             flow, energy_flow, _ = landauer_currents(network)
             particle, energy = np.array([flow, -flow]), np.array([energy_flow, -energy_flow])
-        rows.append((
-            correlations(start, one),
-            double_occupancy(start, occupancy, one),
-            particle,
-            energy,
-            float(non_markovianity(gain, np.diag(damping))),
-            complex(gain[0, 1]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                correlations(start, one),
+                double_occupancy(start, occupancy, one),
+                particle,
+                energy,
+                float(non_markovianity(gain, np.diag(damping))),
+                complex(gain[0, 1]),
+            )
+        )
     return rows
 
 

@@ -8,11 +8,7 @@ import numpy as np
 from manybody.networks.mitchison_plenio import mitchison_plenio
 from manybody.networks.mitchison_plenio_formulas import transmission, transmission_weak
 from manybody.networks.two_modes import Complex, Real, TwoModes
-from manybody.networks.two_modes_generators import (
-    asymptotic_rates,
-    lead_rates,
-    non_markovianity,
-)
+from manybody.networks.two_modes_generators import asymptotic_rates, lead_rates, non_markovianity
 from manybody.physics import arguments
 
 FIG4_PANELS = {

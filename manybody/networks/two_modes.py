@@ -126,9 +126,7 @@ class TwoModes:
     def model(self) -> QuadraticModel:
         """Site L first; a lead of its own on each site."""
         half = 0.5 * self.delta
-        matrix = np.array(
-            [[self.h + half, -0.5 * self.g], [-0.5 * self.g, self.h - half]],
-        )
+        matrix = np.array([[self.h + half, -0.5 * self.g], [-0.5 * self.g, self.h - half]])
         leads = (
             Reservoir(self.density, 1.0 / self.T_L, self.mu_L),
             Reservoir(self.density, 1.0 / self.T_R, self.mu_R),

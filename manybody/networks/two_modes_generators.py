@@ -13,11 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.networks.two_modes import Complex, Real, TwoModes, to_sites
-from manybody.networks.two_modes_exact import (
-    exponential_propagator,
-    rate_matrices,
-    steady_moments,
-)
+from manybody.networks.two_modes_exact import exponential_propagator, rate_matrices, steady_moments
 
 
 @dataclass(frozen=True, eq=False)

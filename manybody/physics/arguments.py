@@ -21,11 +21,7 @@ def integer(name: str, value: object, minimum: int) -> int:
 
 
 def real(
-    name: str,
-    value: object,
-    *,
-    above: float = -math.inf,
-    minimum: float = -math.inf,
+    name: str, value: object, *, above: float = -math.inf, minimum: float = -math.inf
 ) -> float:
     """Return `value` as a float, > `above`, >= `minimum` and at most 1e100 in size.
 

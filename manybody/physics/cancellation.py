@@ -72,11 +72,7 @@ class Cancellation:
 
 
 def cancellation_measures(
-    model: SingleParticleModel,
-    bath: Bath,
-    n_vectors: int = 8,
-    seed: Seed = 0,
-    n_rows: int = 512,
+    model: SingleParticleModel, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
     """c_F, a_ns, a_sec and κ of one sample (PHYSICS.md section 6; SNM, End Matter), η = 0.
 
@@ -251,10 +247,7 @@ class _Parts:
         sizes = multiplicity * self._row_sizes()[left, right]
         row = self._row_sums()
         rows, error = _sum_by_size(
-            lambda index: multiplicity[index] * row(left[index], right[index]),
-            sizes,
-            n_rows,
-            rng,
+            lambda index: multiplicity[index] * row(left[index], right[index]), sizes, n_rows, rng
         )
         return rows + self._weighted_decay(), error
 

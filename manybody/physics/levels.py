@@ -170,11 +170,7 @@ def eth_ratio(variance: Real, off_diagonal: Real) -> float:
 
 
 def build_statistics(
-    energies: Real,
-    participation: Real,
-    n_sites: int,
-    tolerance: float,
-    eth: float | None = None,
+    energies: Real, participation: Real, n_sites: int, tolerance: float, eth: float | None = None
 ) -> LevelStatistics:
     """LevelStatistics of the levels of one window, M >= 3 of them.
 

@@ -65,10 +65,7 @@ def redfield_liouvillian(
 
 
 def davies_liouvillian(
-    model: SingleParticleModel,
-    bath: Bath,
-    lamb_shift: bool = False,
-    undecided: str | None = None,
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 

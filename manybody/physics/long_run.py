@@ -56,10 +56,7 @@ def dense_davies(davies: DaviesGenerator) -> DenseLiouvillian:
 
 @zero_where_tiny
 def long_run(
-    dense: DenseLiouvillian,
-    rho: NDArray[Any],
-    starts: Sequence[NDArray[Any]],
-    at_least: int = 1,
+    dense: DenseLiouvillian, rho: NDArray[Any], starts: Sequence[NDArray[Any]], at_least: int = 1
 ) -> LongRun:
     """Long run of ρ by the singular vectors of L and its eigenvalues.
 

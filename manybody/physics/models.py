@@ -103,11 +103,7 @@ def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SinglePar
 
 
 def anderson3d(
-    length: int,
-    disorder: float,
-    hopping: float = 1.0,
-    boundary: str = "periodic",
-    seed: Seed = 0,
+    length: int, disorder: float, hopping: float = 1.0, boundary: str = "periodic", seed: Seed = 0
 ) -> SingleParticleModel:
     """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on an L x L x L cube (SNM).
 

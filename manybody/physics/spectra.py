@@ -279,9 +279,17 @@ def _judge(omega: Real, spectrum: Spectrum, uncertainty: float) -> Clustering:
         verdict, merging = STRUCTURAL if merged else SIMPLE, tolerance
         answers = (tolerance if merged else None,)
     return Clustering(
-        verdict, tolerance, merging, answers, merged, chance, merged_wide, widest, smallest,
+        verdict,
+        tolerance,
+        merging,
+        answers,
+        merged,
+        chance,
+        merged_wide,
+        widest,
+        smallest,
         conditioning,
-    )  # fmt: skip
+    )
 
 
 def _level_conditioning(spectrum: Spectrum, tolerance: float) -> float:

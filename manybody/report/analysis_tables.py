@@ -49,14 +49,32 @@ def _laws(analysis: Analysis) -> Table:
                 for name, value, error in zip(names, fit.parameters, fit.errors)
             )
             rows.append(
-                (system_title(each.system, plain=True), fit.law.value, words, fit.chi2,
-                 fit.freedom, fit.p_value, fit.aic, fit.weight, each.sentence)
-            )  # fmt: skip
+                (
+                    system_title(each.system, plain=True),
+                    fit.law.value,
+                    words,
+                    fit.chi2,
+                    fit.freedom,
+                    fit.p_value,
+                    fit.aic,
+                    fit.weight,
+                    each.sentence,
+                )
+            )
         rows += [
-            (system_title(each.system, plain=True), law.value, f"not fitted, {why}",
-             None, None, None, None, None, each.sentence)
+            (
+                system_title(each.system, plain=True),
+                law.value,
+                f"not fitted, {why}",
+                None,
+                None,
+                None,
+                None,
+                None,
+                each.sentence,
+            )
             for law, why in each.not_fitted
-        ]  # fmt: skip
+        ]
     return Table("laws", "Laws of size dependence", columns, tuple(rows))
 
 
@@ -71,11 +89,17 @@ def _estimates(analysis: Analysis) -> Table:
         Column("reach", "the maximum is", reach_words),
     )
     rows = tuple(
-        (system_title(each.system, plain=True), estimate.n_sites, estimate.maximum,
-         estimate.error, estimate.widened_error, estimate.reach.value)
+        (
+            system_title(each.system, plain=True),
+            estimate.n_sites,
+            estimate.maximum,
+            estimate.error,
+            estimate.widened_error,
+            estimate.reach.value,
+        )
         for each in analysis.verdicts
         for estimate in each.estimates
-    )  # fmt: skip
+    )
     return Table("estimates", "Maxima that the laws are fitted to", columns, rows)
 
 
@@ -93,11 +117,19 @@ def _numerics(analysis: Analysis) -> Table:
         Column("dominates", "larger"),
     )
     rows = tuple(
-        (each.variant, point_title(each.difference.point), each.difference.point.n_sites,
-         each.difference.samples, each.difference.identical, each.difference.largest,
-         each.difference.of_mean, each.statistical, each.dominates)
+        (
+            each.variant,
+            point_title(each.difference.point),
+            each.difference.point.n_sites,
+            each.difference.samples,
+            each.difference.identical,
+            each.difference.largest,
+            each.difference.of_mean,
+            each.statistical,
+            each.dominates,
+        )
         for each in analysis.errors
-    )  # fmt: skip
+    )
     return Table("numerics", "The same samples computed otherwise", columns, rows)
 
 
@@ -153,10 +185,17 @@ def _precision_curves(analysis: Analysis) -> Table:
         (point_title(point), point.n_sites, *row)
         for point, found in analysis.precisions.items()
         for row in zip(
-            map(int, found.counts), *(map(float, numbers) for numbers in (
-                found.maximum, found.error, found.mean_maximum, found.mean_error,
-                found.error_spread,
-            ))
+            map(int, found.counts),
+            *(
+                map(float, numbers)
+                for numbers in (
+                    found.maximum,
+                    found.error,
+                    found.mean_maximum,
+                    found.mean_error,
+                    found.error_spread,
+                )
+            ),
         )
-    )  # fmt: skip
+    )
     return Table("precision-curves", "Error against number of samples", columns, rows)

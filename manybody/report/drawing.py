@@ -78,9 +78,14 @@ def draw_distances(results: StudyResult) -> Any:
     last.tick_params(labelsize=11)
     last.set_ylim(top=1.25 * last.get_ylim()[1])
     last.legend(
-        fontsize=10, loc="upper left", frameon=False, ncols=2, columnspacing=0.8,
-        handlelength=1.2, handletextpad=0.4,
-    )  # fmt: skip
+        fontsize=10,
+        loc="upper left",
+        frameon=False,
+        ncols=2,
+        columnspacing=0.8,
+        handlelength=1.2,
+        handletextpad=0.4,
+    )
     last.set_title(f"({chr(97 + len(drawn))}) maximum against size", fontsize=14)
     if len(axes) > len(drawn) + 1:
         _describe(axes[len(drawn) + 1], results.study)
@@ -114,10 +119,16 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
     axis.set_ylabel(r"$\|\rho_D(t) - \rho_R(t)\|_1$", fontsize=12)
     axis.tick_params(labelsize=11)
     axis.legend(
-        fontsize=10, ncols=3, loc="upper center", frameon=False, columnspacing=0.8,
-        handletextpad=0.4, handlelength=1.2,
-        title=counted_samples([p.n_samples for p in points]), title_fontsize=10,
-    )  # fmt: skip
+        fontsize=10,
+        ncols=3,
+        loc="upper center",
+        frameon=False,
+        columnspacing=0.8,
+        handletextpad=0.4,
+        handlelength=1.2,
+        title=counted_samples([p.n_samples for p in points]),
+        title_fontsize=10,
+    )
 
 
 def _describe(axis: Any, study: Study) -> None:

@@ -70,24 +70,36 @@ def draw_observables(results: StudyResult) -> Any:
         for word, value in panel.marks:
             axis.axhline(value, color="0.6", lw=0.9, ls=":")
             axis.annotate(
-                word, (1.0, value), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-                textcoords="offset points", ha="right", fontsize=9, color="0.4",
-            )  # fmt: skip
+                word,
+                (1.0, value),
+                xycoords=("axes fraction", "data"),
+                xytext=(-3, 2),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+                color="0.4",
+            )
         left_out = _n_left_out(results, panel)
         if axis.has_data():
             size_axis(axis, 12)
             axis.set_yscale("log" if panel.logarithmic else "linear")
         else:
             axis.text(
-                0.5, 0.5, "zero up to rounding, or not defined", ha="center",
+                0.5,
+                0.5,
+                "zero up to rounding, or not defined",
+                ha="center",
                 transform=axis.transAxes,
-            )  # fmt: skip
+            )
             left_out = 0
         if left_out:
             axis.annotate(
-                f"{left_out} means not drawn: not defined, or not above zero", (0.02, 0.02),
-                xycoords="axes fraction", fontsize=8, color="0.35",
-            )  # fmt: skip
+                f"{left_out} means not drawn: not defined, or not above zero",
+                (0.02, 0.02),
+                xycoords="axes fraction",
+                fontsize=8,
+                color="0.35",
+            )
         axis.set_ylabel(panel.label, fontsize=12)
         axis.set_title(panel.title, fontsize=14)
         axis.tick_params(labelsize=11)
@@ -96,10 +108,15 @@ def draw_observables(results: StudyResult) -> Any:
     legend = {label: handle for handles, labels in known for handle, label in zip(handles, labels)}
     counts = counted_samples([point.n_samples for point in results.points])
     figure.legend(
-        list(legend.values()), list(legend), loc="outside lower center", ncols=2, fontsize=10,
+        list(legend.values()),
+        list(legend),
+        loc="outside lower center",
+        ncols=2,
+        fontsize=10,
         frameon=False,
-        title=f"mean and standard error over {counts}", title_fontsize=10,
-    )  # fmt: skip
+        title=f"mean and standard error over {counts}",
+        title_fontsize=10,
+    )
     return figure
 
 

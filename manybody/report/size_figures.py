@@ -39,9 +39,16 @@ def draw_maxima(analysis: Analysis) -> Any:
         sizes = [point.point.n_sites for point in points]
         summaries = [point.summary for point in points if point.summary is not None]
         axis.plot(
-            sizes, [s.mean_maximum for s in summaries], marker="o", ms=5, lw=1.0, ls="--",
-            mfc="white", color="0.4", label=r"$\langle\max_t\cdot\rangle$, of each sample",
-        )  # fmt: skip
+            sizes,
+            [s.mean_maximum for s in summaries],
+            marker="o",
+            ms=5,
+            lw=1.0,
+            ls="--",
+            mfc="white",
+            color="0.4",
+            label=r"$\langle\max_t\cdot\rangle$, of each sample",
+        )
         _draw_interval(
             axis,
             sizes,
@@ -82,9 +89,14 @@ def draw_maximum(
     sizes = [point.point.n_sites for point in points]
     summaries = [point.summary for point in points if point.summary is not None]
     axis.plot(
-        sizes, [s.maximum for s in summaries], marker=marker(index), ms=5, lw=1.2,
-        color=colour(index), label=label,
-    )  # fmt: skip
+        sizes,
+        [s.maximum for s in summaries],
+        marker=marker(index),
+        ms=5,
+        lw=1.2,
+        color=colour(index),
+        label=label,
+    )
     low, high = [s.maximum_low for s in summaries], [s.maximum_high for s in summaries]
     _draw_interval(axis, sizes, low, high, colour(index))
     bounds = [(n, s.maximum) for n, s in zip(sizes, summaries) if s.reach is Reach.END]
@@ -107,9 +119,15 @@ def _draw_bounds(axis: Any, bounds: list[tuple[int, float]], shade: str) -> None
     if bounds:
         known = axis.get_legend_handles_labels()[1]
         axis.plot(
-            *zip(*bounds), ls="", marker="^", ms=11, mfc="none", mew=1.2, color=shade,
+            *zip(*bounds),
+            ls="",
+            marker="^",
+            ms=11,
+            mfc="none",
+            mew=1.2,
+            color=shade,
             label=None if LOWER_BOUND in known else LOWER_BOUND,
-        )  # fmt: skip
+        )
 
 
 def draw_laws(analysis: Analysis) -> Any:
@@ -134,9 +152,14 @@ def draw_laws(analysis: Analysis) -> Any:
         if each.not_fitted:
             reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
             axis.text(
-                0.98, 0.03, "laws not fitted: " + "; ".join(reasons), ha="right", fontsize=8,
-                color="0.35", transform=axis.transAxes,
-            )  # fmt: skip
+                0.98,
+                0.03,
+                "laws not fitted: " + "; ".join(reasons),
+                ha="right",
+                fontsize=8,
+                color="0.35",
+                transform=axis.transAxes,
+            )
         size_axis(axis)
         from_zero(axis)
         axis.legend(fontsize=8, frameon=False)
@@ -174,18 +197,25 @@ def draw_precision(analysis: Analysis) -> Any:
             if found is None or len(found.counts) < 2 or not (found.mean_error > 0.0).all():
                 continue
             axis.plot(
-                found.counts, found.mean_error, color=colour(index), lw=0.7 + 0.35 * place,
-                alpha=0.8, label=label,
-            )  # fmt: skip
+                found.counts,
+                found.mean_error,
+                color=colour(index),
+                lw=0.7 + 0.35 * place,
+                alpha=0.8,
+                label=label,
+            )
             label = None
     if axis.has_data():
         axis.set_xscale("log")
         axis.set_yscale("log")
     else:
         axis.text(
-            0.5, 0.5, "all samples agree, or too few to halve", ha="center",
+            0.5,
+            0.5,
+            "all samples agree, or too few to halve",
+            ha="center",
             transform=axis.transAxes,
-        )  # fmt: skip
+        )
     axis.set_xlabel("number of samples", fontsize=11)
     axis.set_ylabel("bootstrap error of the maximum of the mean", fontsize=11)
     if axis.has_data():

@@ -61,9 +61,13 @@ def build_tables(results: StudyResult) -> list[Table]:
 
 def _curves(results: StudyResult) -> Table:
     columns = (
-        "time", "mean", "standard_deviation", "standard_error",
-        "smallest_eigenvalue_mean", "smallest_eigenvalue_worst",
-    )  # fmt: skip
+        "time",
+        "mean",
+        "standard_deviation",
+        "standard_error",
+        "smallest_eigenvalue_mean",
+        "smallest_eigenvalue_worst",
+    )
     return Table(
         "curves",
         "Trace distance and positivity against time",
@@ -78,9 +82,12 @@ def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
         moments = result.summary.moments
         smallest = result.arrays["smallest_eigenvalue_in_time"]
         arrays = (
-            moments.mean, moments.standard_deviation, moments.standard_error,
-            smallest.mean(axis=0), smallest.min(axis=0),
-        )  # fmt: skip
+            moments.mean,
+            moments.standard_deviation,
+            moments.standard_error,
+            smallest.mean(axis=0),
+            smallest.min(axis=0),
+        )
         for time, *numbers in zip(results.study.times, *arrays):
             yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
 
@@ -112,11 +119,26 @@ def _maxima(results: StudyResult) -> Table:
         worst = [float(reduce(result.arrays[name])) for name, reduce in WORST.items()]
         merged = None if result.second is None else result.second.maximum
         rows.append(
-            (*_point_cells(result.point), result.n_samples, s.maximum, s.maximum_low,
-             s.maximum_high, s.maximum_error, s.time_of_maximum, s.maximum_deviation,
-             s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high, s.mean_maximum_error,
-             s.reach.value, int(result.outside.sum()), merged, result.missing, *worst)
-        )  # fmt: skip
+            (
+                *_point_cells(result.point),
+                result.n_samples,
+                s.maximum,
+                s.maximum_low,
+                s.maximum_high,
+                s.maximum_error,
+                s.time_of_maximum,
+                s.maximum_deviation,
+                s.mean_maximum,
+                s.mean_maximum_low,
+                s.mean_maximum_high,
+                s.mean_maximum_error,
+                s.reach.value,
+                int(result.outside.sum()),
+                merged,
+                result.missing,
+                *worst,
+            )
+        )
     return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
 
 
@@ -140,10 +162,19 @@ def _spread(results: StudyResult) -> Table:
         s = spread_of(own)
         at_end = int(np.count_nonzero(curves.argmax(axis=1) == curves.shape[1] - 1))
         rows.append(
-            (*_point_cells(result.point), s.mean, s.deviation,
-             s.deviation / s.mean if s.mean else None, float(own.min()), s.low, s.median, s.high,
-             float(own.max()), at_end)
-        )  # fmt: skip
+            (
+                *_point_cells(result.point),
+                s.mean,
+                s.deviation,
+                s.deviation / s.mean if s.mean else None,
+                float(own.min()),
+                s.low,
+                s.median,
+                s.high,
+                float(own.max()),
+                at_end,
+            )
+        )
     return Table("spread", "Each sample's own maximum over time", columns, tuple(rows))
 
 
@@ -202,9 +233,21 @@ def _figures(results: StudyResult) -> Table:
             finite = values[np.isfinite(values)]
             ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
             rows.append(
-                (*_point_cells(result.point), name, figure.unit, s.count, s.others, s.mean,
-                 s.error, s.deviation, s.low, s.median, s.high, *ends)
-            )  # fmt: skip
+                (
+                    *_point_cells(result.point),
+                    name,
+                    figure.unit,
+                    s.count,
+                    s.others,
+                    s.mean,
+                    s.error,
+                    s.deviation,
+                    s.low,
+                    s.median,
+                    s.high,
+                    *ends,
+                )
+            )
     return Table("figures", "Other observables over samples", columns, tuple(rows))
 
 
@@ -229,9 +272,14 @@ def _certificates(results: StudyResult) -> Table:
             own = result.arrays[name]
             row = int(np.argmax(np.isnan(own) if value != value else own == value))
             rows.append(
-                (name, value, point_title(result.point), result.point.n_sites,
-                 int(result.samples[row]))
-            )  # fmt: skip
+                (
+                    name,
+                    value,
+                    point_title(result.point),
+                    result.point.n_sites,
+                    int(result.samples[row]),
+                )
+            )
     return Table("certificates", "Worst figures over all samples", columns, tuple(rows))
 
 

@@ -76,10 +76,7 @@ def judge_systems(results: StudyResult) -> list[SystemVerdict]:
             reach = point.summary.reach if point.summary is not None else Reach.INSIDE
             try:
                 estimate = SizeEstimate.of(
-                    point.point.n_sites,
-                    point.arrays["trace_distance"],
-                    results.study.seed,
-                    reach,
+                    point.point.n_sites, point.arrays["trace_distance"], results.study.seed, reach
                 )
             except ValueError as error:
                 # Its values are finite and its samples enough: they agree.

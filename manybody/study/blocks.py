@@ -188,12 +188,15 @@ def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
     tolerance = _SHARED_TOLERANCE if shared else 0.0
     return all(
         np.allclose(
-            left.arrays[name][row], right.arrays[name][other_row],
-            rtol=tolerance, atol=tolerance, equal_nan=True,
+            left.arrays[name][row],
+            right.arrays[name][other_row],
+            rtol=tolerance,
+            atol=tolerance,
+            equal_nan=True,
         )
         for name in left.arrays
         if name != "seconds"
-    )  # fmt: skip
+    )
 
 
 def rows_of(block: Block, rows: list[int]) -> Block:

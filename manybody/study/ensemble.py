@@ -37,13 +37,7 @@ from manybody.study.groups import (
     together,
 )
 from manybody.study.large import compare_large
-from manybody.study.plan import (
-    Task,
-    build_tasks,
-    check_feasible,
-    check_libraries,
-    group_sizes,
-)
+from manybody.study.plan import Task, build_tasks, check_feasible, check_libraries, group_sizes
 from manybody.study.progress import Watch, print_header, print_rates
 from manybody.study.sample import compare_ensemble
 from manybody.study.signals import Stopped, never

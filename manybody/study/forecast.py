@@ -27,9 +27,13 @@ _SECONDS_OF_AN_ENTRY = 2.5e-9
 _SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
 # Applications relative to Chebyshev's at 1e-10.
 _APPLICATIONS_OF = {
-    "dop853": 10.0, "ts-rk5dp": 30.0, "ts-rk8vr": 10.0, "ts-arkimex4": 100.0,
-    "mfn-krylov": 3.0, "mfn-expokit": 3.0,
-}  # fmt: skip
+    "dop853": 10.0,
+    "ts-rk5dp": 30.0,
+    "ts-rk8vr": 10.0,
+    "ts-arkimex4": 100.0,
+    "mfn-krylov": 3.0,
+    "mfn-expokit": 3.0,
+}
 # LAPACK reduces a matrix at about a fifth of the rate of products.
 _LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
 # Of the generator for the modes around one frequency, each from two starts, and what one costs

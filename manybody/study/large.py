@@ -35,13 +35,7 @@ from manybody.physics.spectra import (
 from manybody.physics.starts import Start
 from manybody.study.checkpoints import Keeper, Snapshot, read_columns
 from manybody.study.comparison import Comparison, Setting, certify
-from manybody.study.groups import (
-    everybody_raises,
-    on_every_rank,
-    raised_alike,
-    size_of,
-    together,
-)
+from manybody.study.groups import everybody_raises, on_every_rank, raised_alike, size_of, together
 from manybody.study.memory import Extent, check_room, ranks_here
 from manybody.study.observing import Observer
 from manybody.study.signals import Stopped
@@ -89,9 +83,13 @@ def _check_room(model: SingleParticleModel | None, setting: Setting, n_ranks: in
     if model is None:
         raise ValueError("rank 0 needs the model")
     extent = Extent(
-        model.n_sites, len(setting.times), model.is_real, setting.lamb_shift,
-        setting.stepper.name, setting.operator,
-    )  # fmt: skip
+        model.n_sites,
+        len(setting.times),
+        model.is_real,
+        setting.lamb_shift,
+        setting.stepper.name,
+        setting.operator,
+    )
     check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
 
 
@@ -217,9 +215,13 @@ def _compare(
             del solution
             if index + 1 < len(segments):
                 done = Snapshot(
-                    index + 1, done.borders, applications, error_estimate,
-                    redfield_residual, tuple(observer.seen),
-                )  # fmt: skip
+                    index + 1,
+                    done.borders,
+                    applications,
+                    error_estimate,
+                    redfield_residual,
+                    tuple(observer.seen),
+                )
                 _checkpoint(done, state, columns, keeper)
     seen = observer.seen
     distances = {name: np.array([each.distances[name] for each in seen]) for name in sample.davies}
@@ -251,9 +253,14 @@ def _compare(
         kept = observer.kept
         states = {name: np.stack([own[name] for own in kept]) for name in states}
     return Comparison(
-        times, distances["davies"], smallest, certificate, merged,
-        states["redfield"], states["davies"],
-    )  # fmt: skip
+        times,
+        distances["davies"],
+        smallest,
+        certificate,
+        merged,
+        states["redfield"],
+        states["davies"],
+    )
 
 
 def _observed(observer: Observer) -> tuple[Real, Real]:
@@ -264,11 +271,7 @@ def _observed(observer: Observer) -> tuple[Real, Real]:
 
 
 def _begin(
-    segments: list[Segment],
-    start: Start,
-    spectrum: Spectrum,
-    columns: Columns,
-    keeper: Keeper,
+    segments: list[Segment], start: Start, spectrum: Spectrum, columns: Columns, keeper: Keeper
 ) -> tuple[Array, Snapshot]:
     """Own columns of ρ where the sample goes on, and what was done before; collective."""
     borders = (0.0, *(segment.stop for segment in segments))

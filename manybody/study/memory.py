@@ -12,9 +12,13 @@ from manybody.study.stacks import is_large
 INTERPRETER_BYTES = 120 << 20
 # Vectors of the size of ρ that PETSc's and SciPy's steppers work with, about.
 _VECTORS_OF = {
-    "dop853": 20, "ts-rk5dp": 12, "ts-rk8vr": 18, "ts-arkimex4": 45,
-    "mfn-krylov": 35, "mfn-expokit": 35,
-}  # fmt: skip
+    "dop853": 20,
+    "ts-rk5dp": 12,
+    "ts-rk8vr": 18,
+    "ts-arkimex4": 45,
+    "mfn-krylov": 35,
+    "mfn-expokit": 35,
+}
 # Steady states and slow modes: vectors of GMRES within those of Krylov-Schur, spread, and
 # what every rank keeps for itself of H, V and the preconditioner.
 _KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0

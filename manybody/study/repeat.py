@@ -70,11 +70,19 @@ def repeat_sample(
     result: dict[str, Any] = {}
     if study.evolves:
         run = compare(
-            model, own.bath, study.times, own.initial_site, own.lamb_shift, study.stepper,
-            study.tolerance, comm=comm, petsc_options=study.petsc_options,
-            operator=study.operator, drop_tolerance=study.drop_tolerance,
+            model,
+            own.bath,
+            study.times,
+            own.initial_site,
+            own.lamb_shift,
+            study.stepper,
+            study.tolerance,
+            comm=comm,
+            petsc_options=study.petsc_options,
+            operator=study.operator,
+            drop_tolerance=study.drop_tolerance,
             initial_beta=own.initial_beta,
-        )  # fmt: skip
+        )
         lines += _curve_lines(run)
         result["trace_distance"] = run.trace_distance
         result.update(run.certificate.as_dict())

@@ -80,9 +80,18 @@ def compare(
         arguments.boolean("keep_states", keep_states)
         check_ranks(stepper, size_of(comm))
         return check_setting(
-            [model], bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
-            operator, drop_tolerance, initial_beta,
-        )  # fmt: skip
+            [model],
+            bath,
+            times,
+            initial_site,
+            lamb_shift,
+            stepper,
+            tolerance,
+            petsc_options,
+            operator,
+            drop_tolerance,
+            initial_beta,
+        )
 
     setting = on_every_rank(comm, checked)
     agree(comm, **fingerprint(model, setting, keep_states))
@@ -147,9 +156,18 @@ def compare_ensemble(
     """
     models = list(models)
     setting = check_setting(
-        models, bath, times, initial_site, lamb_shift, stepper, tolerance, petsc_options,
-        operator, drop_tolerance, initial_beta,
-    )  # fmt: skip
+        models,
+        bath,
+        times,
+        initial_site,
+        lamb_shift,
+        stepper,
+        tolerance,
+        petsc_options,
+        operator,
+        drop_tolerance,
+        initial_beta,
+    )
     runs = _compare_many(models, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (

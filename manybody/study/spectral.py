@@ -71,9 +71,18 @@ FIGURES: Mapping[str, Mapping[str, Figure]] = {
 
 # What a report shows of them; tables have all.
 SHOWN_FIGURES = (
-    "steady_distance", "gap", "gap_davies", "spacing_ratio", "participation", "generator_ratio",
-    "weighted_ratio", "nonsecular_ratio", "secular_ratio", "locality_1", "locality_2",
-)  # fmt: skip
+    "steady_distance",
+    "gap",
+    "gap_davies",
+    "spacing_ratio",
+    "participation",
+    "generator_ratio",
+    "weighted_ratio",
+    "nonsecular_ratio",
+    "secular_ratio",
+    "locality_1",
+    "locality_2",
+)
 
 
 def figures_of(study: Study) -> dict[str, Figure]:

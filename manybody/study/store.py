@@ -36,16 +36,8 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.checkpoints import Keeper
-from manybody.study.description import (
-    extend_description,
-    is_new,
-    read_description,
-    refuse_changes,
-)
-from manybody.study.files import (
-    listed,
-    write_atomically,
-)
+from manybody.study.description import extend_description, is_new, read_description, refuse_changes
+from manybody.study.files import listed, write_atomically
 from manybody.study.plan import Task
 from manybody.study.signals import never
 

@@ -154,10 +154,7 @@ def outside_warning(
 
 
 def ensemble_warning(
-    runs: Sequence[Comparison],
-    models: Sequence[SingleParticleModel],
-    bath: Bath,
-    lamb_shift: bool,
+    runs: Sequence[Comparison], models: Sequence[SingleParticleModel], bath: Bath, lamb_shift: bool
 ) -> str:
     """The same for many samples: how many leave the states, and the worst; empty if none does."""
     found = {index: one for index, run in enumerate(runs) if (one := outside(run)) is not None}

@@ -153,8 +153,11 @@ def test_a_signal_finishes_the_case_at_hand_and_is_exit_code_75(
 def launch(*command):
     return subprocess.run(
         ["mpirun", "-n", "2", sys.executable, "-m", "manybody", *command],
-        env=launching.environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        env=launching.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def test_two_ranks_give_the_same_files(tmp_path):

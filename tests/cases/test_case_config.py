@@ -99,7 +99,7 @@ def test_cases_may_be_added_and_nothing_else_changed():
         (EXACT, "n_times = 4", "n_times = 1", "n_times = 1"),
         (EXACT, "beta = 4.0", "beta = -4.0", "last: .*beta = -4.0"),
         (EXACT, "[[steady]]", "[[steadies]]", "unknown key 'steadies'"),
-        (EXACT, 'hopping = 0.3\n', "", "key 'hopping' is missing"),
+        (EXACT, "hopping = 0.3\n", "", "key 'hopping' is missing"),
         (
             EXACT,
             'density = "semi-elliptic"\nheight = 1.0\nhalf_width = 4.0\nbeta = 4.0',
@@ -107,7 +107,7 @@ def test_cases_may_be_added_and_nothing_else_changed():
             "last: .*finite band",
         ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_one_sentence(text, old, new, words):
     assert old in text
     with pytest.raises((ValueError, TypeError), match=words) as raised:

@@ -53,9 +53,10 @@ class Checker(html.parser.HTMLParser):
         if tag not in self.VOID:
             self.open.append(tag)
         self.fetched += [
-            value for key, value in attributes
+            value
+            for key, value in attributes
             if key in ("src", "href") and not value.startswith("data:")
-        ]  # fmt: skip
+        ]
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -248,9 +249,16 @@ def test_power_laws():
 def test_scans_need_three_values_of_one_parameter():
     def record(strength, duration):
         given = {
-            "check": "dynamics", "model": "pair", "n_sites": 2, "detuning": 0.0, "hopping": 1.0,
-            "level": 0.0, "contacts": "ends", "strength": strength, "duration": duration,
-        }  # fmt: skip
+            "check": "dynamics",
+            "model": "pair",
+            "n_sites": 2,
+            "detuning": 0.0,
+            "hopping": 1.0,
+            "level": 0.0,
+            "contacts": "ends",
+            "strength": strength,
+            "duration": duration,
+        }
         return Record(build_case(given, 0.0), {}, 0.0, {}, None)
 
     records = [record(s, 2.0) for s in (0.4, 0.1, 0.2)] + [record(s, 3.0) for s in (0.1, 0.2)]

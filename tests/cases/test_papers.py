@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 
 import manybody as mb
-from manybody.cases import (
-    levy_kosloff_errata,
-    levy_rabani_limmer_errata,
-    mitchison_plenio_errata,
-)
+from manybody.cases import levy_kosloff_errata, levy_rabani_limmer_errata, mitchison_plenio_errata
 from manybody.cases.kinds import KINDS, parse_case_study
 from manybody.cases.pages import write_page
 from manybody.cases.papers import points_of
@@ -109,10 +105,13 @@ def test_machinery_against_formulas(stores, name):
 
 
 def test_non_markovianity_and_the_printed_interference(stores):
-    own = [r for r in records_of(stores["mitchison-plenio"])
-           if r.case.given["figure"] == "figure-5"]  # fmt: skip
-    nu, formula, printed = (np.concatenate([r.results[key] for r in own])
-                            for key in ("non_markovianity", "formula", "printed"))  # fmt: skip
+    own = [
+        r for r in records_of(stores["mitchison-plenio"]) if r.case.given["figure"] == "figure-5"
+    ]
+    nu, formula, printed = (
+        np.concatenate([r.results[key] for r in own])
+        for key in ("non_markovianity", "formula", "printed")
+    )
     assert nu.max() > 0.0 and np.abs(formula - nu).max() < 1e-11 * nu.max()
     assert np.abs(printed - nu).max() > 0.3 * nu.max()
 
@@ -120,13 +119,17 @@ def test_non_markovianity_and_the_printed_interference(stores):
 def test_finite_leads_against_the_exact_solution(stores):
     own = {
         (r.case.given["h"], r.case.given["method"], r.case.given["to"]): r.results
-        for r in records_of(stores["mitchison-plenio"]) if r.case.given["figure"] == "figure-4"
-    }  # fmt: skip
+        for r in records_of(stores["mitchison-plenio"])
+        if r.case.given["figure"] == "figure-4"
+    }
     for h in (1.0, 50.0):
         leads = own[h, "leads", 5.0]
         given = {"delta": 0.1, "g": 0.5, "Gamma": 0.2, "Omega": 100.0, "h": h}
-        given |= ({"mu_L": 1.0, "mu_R": 0.0, "T_L": 0.1, "T_R": 0.1} if h == 1.0 else
-                  {"mu_L": 49.0, "mu_R": 49.0, "T_L": 10.0, "T_R": 0.01})  # fmt: skip
+        given |= (
+            {"mu_L": 1.0, "mu_R": 0.0, "T_L": 0.1, "T_R": 0.1}
+            if h == 1.0
+            else {"mu_L": 49.0, "mu_R": 49.0, "T_L": 10.0, "T_R": 0.01}
+        )
         C = mb.networks.mitchison_plenio(**given, times=leads["x"])["correlation_matrix"]
         np.testing.assert_allclose(leads["C_11"], C[:, 0, 0].real, atol=1e-11)
         np.testing.assert_allclose(leads["im_C_12"], C[:, 0, 1].imag, atol=1e-11)
@@ -200,9 +203,9 @@ class Tags(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize(("name", "figures"), [
-    ("levy-kosloff", 3), ("mitchison-plenio", 4), ("levy-rabani-limmer", 5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "figures"), [("levy-kosloff", 3), ("mitchison-plenio", 4), ("levy-rabani-limmer", 5)]
+)
 def test_pages(stores, name, figures):
     summary, paths = write_page(stores[name], ["html", "csv"])
     page = (stores[name].directory / "report" / "index.html").read_text()
@@ -242,8 +245,9 @@ def test_other_numbers_make_other_sentences(stores, name):
         assert "global (Davies), oscillators: 0 of 15" in before[0].sentence
         assert "but for" in after[0].sentence and "but for" not in before[0].sentence
     if name == "mitchison-plenio":
-        assert any("violated by exponential propagator, additive, Redfield" in f.sentence
-                   for f in after)  # fmt: skip
+        assert any(
+            "violated by exponential propagator, additive, Redfield" in f.sentence for f in after
+        )
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -266,8 +270,15 @@ def test_built_in_studies_are_cheap(name):
 
 
 def test_points():
-    given = {"figure": "figure-3", "over": "epsilon", "spacing": "log", "from": 0.01, "to": 1.0,
-             "points": 3, "omega_h": 2.0}  # fmt: skip
+    given = {
+        "figure": "figure-3",
+        "over": "epsilon",
+        "spacing": "log",
+        "from": 0.01,
+        "to": 1.0,
+        "points": 3,
+        "omega_h": 2.0,
+    }
     assert [point["epsilon"] for point in points_of(given)] == pytest.approx([0.01, 0.1, 1.0])
     assert all(point.keys() == {"epsilon", "omega_h"} for point in points_of(given))
 

@@ -65,9 +65,14 @@ def assert_window(matrix, target, n_levels, comm):
 @pytest.mark.parametrize("flux", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize(
     ("length", "disorder", "target", "n_levels"),
-    [(5, 5.0, 0.1, 30), (6, 20.0, 0.0, 40), (5, 5.0, -3.0, 20), (5, 1.0, 5.5, 10),
-     (4, 8.0, 40.0, 5)],
-)  # fmt: skip
+    [
+        (5, 5.0, 0.1, 30),
+        (6, 20.0, 0.0, 40),
+        (5, 5.0, -3.0, 20),
+        (5, 1.0, 5.5, 10),
+        (4, 8.0, 40.0, 5),
+    ],
+)
 def test_windows_of_lattices(comm, flux, length, disorder, target, n_levels):
     """The middle, the flanks, the edge of the band and a target outside it."""
     for seed in range(2):

@@ -50,8 +50,14 @@ def assert_same(shared, alone, comm, atol=1e-12):
     ours, theirs = shared.certificate.as_dict(), alone.certificate.as_dict()
     for name in ("clustering", "merged_neighbours", "expected_by_chance", "cluster_width"):
         assert ours[name] == theirs[name]
-    for name in ("redfield_gibbs_residual", "davies_gibbs_residual", "smallest_eigenvalue",
-                 "trace_error", "hermiticity_error", "secular_ambiguity"):  # fmt: skip
+    for name in (
+        "redfield_gibbs_residual",
+        "davies_gibbs_residual",
+        "smallest_eigenvalue",
+        "trace_error",
+        "hermiticity_error",
+        "secular_ambiguity",
+    ):
         assert ours[name] == pytest.approx(theirs[name], abs=1e-12)
     if comm.rank == 0 and alone.redfield_states is not None:
         np.testing.assert_allclose(shared.redfield_states, alone.redfield_states, atol=atol)
@@ -107,9 +113,14 @@ def test_every_stepper_over_both_operators(comm, bath, stepper, operator):
     model = mb.dirac_syk2(5, seed=1)
     expected = mb.compare(model, bath, [0.0, 3.0, 5.0], lamb_shift=True).trace_distance
     run = mb.compare(
-        model, bath, [0.0, 3.0, 5.0], lamb_shift=True, stepper=stepper, comm=comm,
+        model,
+        bath,
+        [0.0, 3.0, 5.0],
+        lamb_shift=True,
+        stepper=stepper,
+        comm=comm,
         operator=operator,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(run.trace_distance, expected, atol=1e-8)
     assert run.certificate.hermiticity_error < 1e-12
 
@@ -210,9 +221,7 @@ def test_the_answer_needs_no_windows(comm, bath, monkeypatch):
 
 def test_only_rank_0_needs_the_model(comm, bath):
     model = mb.dirac_syk2(6, seed=3)
-    setting = check_setting(
-        [], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0
-    )  # fmt: skip
+    setting = check_setting([], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0)
     said = []
     shared = compare_large(model if comm.rank == 0 else None, setting, comm, tell=said.append)
     assert_same(shared, mb.compare(model, bath, TIMES), comm)
@@ -283,7 +292,7 @@ def test_eigenvalues_spread_out_are_the_same(comm, bath, monkeypatch, kind, lamb
     monkeypatch.setattr("manybody.study.observing.observers", lambda *_: 0)
     setting = check_setting(
         [], bath, TIMES, 1, lamb_shift, "chebyshev", 1e-10, "", "matrix-free", 0.0
-    )  # fmt: skip
+    )
     try:
         assert_same(compare_large(model, setting, comm), alone, comm)
     except RuntimeError as error:
@@ -332,9 +341,13 @@ def test_what_all_ranks_refuse_leaves_nothing_behind(comm, bath, monkeypatch):
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
     with pytest.raises(RuntimeError, match="reason"):
         mb.compare(
-            mb.dirac_syk2(16, seed=5), bath, [40.0], stepper="mfn-krylov",
-            petsc_options="-redfield_mfn_max_it 1", comm=comm,
-        )  # fmt: skip
+            mb.dirac_syk2(16, seed=5),
+            bath,
+            [40.0],
+            stepper="mfn-krylov",
+            petsc_options="-redfield_mfn_max_it 1",
+            comm=comm,
+        )
     assert all(freed) == (comm.size > 1) or not freed
     assert_same(mb.compare(model, bath, TIMES, comm=comm), mb.compare(model, bath, TIMES), comm)
 
@@ -349,9 +362,17 @@ def test_bohr_blocks_take_one_recursion(comm, bath, monkeypatch, times):
     monkeypatch.setattr(davies, "_evolve", lambda *a: calls.append(1) or real(*a))
     model = mb.SingleParticleModel(oracles.ring_hamiltonian(7))
     setting = check_setting(
-        [], mb.OhmicBath(1.0, 10.0, 1.0), times, 0, True, "chebyshev", 1e-10, "", "matrix-free",
+        [],
+        mb.OhmicBath(1.0, 10.0, 1.0),
+        times,
+        0,
+        True,
+        "chebyshev",
+        1e-10,
+        "",
+        "matrix-free",
         0.0,
-    )  # fmt: skip
+    )
     shared = compare_large(model, setting, comm)
     assert len(calls) <= 1
     monkeypatch.undo()

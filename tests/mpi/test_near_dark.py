@@ -16,8 +16,13 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FIRST = [17.337, -19.793, 10.119, 12.421, -14.529]
-SECOND = [2.73133991578304, -8.528531085234722, 2.1804581299558645, -1.2990589779639006,
-          4.402320320777484]  # fmt: skip
+SECOND = [
+    2.73133991578304,
+    -8.528531085234722,
+    2.1804581299558645,
+    -1.2990589779639006,
+    4.402320320777484,
+]
 
 
 def state_in_many_digits(h, sites, bath, lamb_shift):
@@ -38,10 +43,14 @@ def state_in_many_digits(h, sites, bath, lamb_shift):
             for a in range(n):
                 for b in range(n):
                     own[a, b] = sum(
-                        vectors[a, k] * at(energies[m] - energies[k]) * vectors[site, k]
-                        * vectors[site, m] * vectors[b, m]
-                        for k in range(n) for m in range(n)
-                    )  # fmt: skip
+                        vectors[a, k]
+                        * at(energies[m] - energies[k])
+                        * vectors[site, k]
+                        * vectors[site, m]
+                        * vectors[b, m]
+                        for k in range(n)
+                        for m in range(n)
+                    )
             projector = mpmath.matrix(n)
             projector[site, site] = 1
             couplings.append((projector, own))

@@ -122,18 +122,26 @@ def test_a_failure_on_rank_0_reaches_every_rank(comm, bath):
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
     with pytest.raises(RuntimeError, match="reason"):
         mb.compare(
-            mb.dirac_syk2(16, seed=5), bath, [40.0], stepper="mfn-krylov",
-            petsc_options="-redfield_mfn_max_it 1", comm=comm,
-        )  # fmt: skip
+            mb.dirac_syk2(16, seed=5),
+            bath,
+            [40.0],
+            stepper="mfn-krylov",
+            petsc_options="-redfield_mfn_max_it 1",
+            comm=comm,
+        )
 
 
 @pytest.mark.parametrize("stepper", ["ts-rk8vr", "ts-arkimex4", "mfn-krylov"])
 def test_a_petsc_study_on_any_number_of_ranks(comm, folder, stepper):
     """PETSc starts on one rank at a time, and a rank without a sample never needs it."""
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
-    text = {"seed = 3": f'seed = 3\ntolerance = 1e-7\nstepper = "{stepper}"',
-            "samples = 5": "samples = 1", "[4, 6]": "[4]", "4.0, 11.0]": "4.0]",
-            "disorder = [0.0, 5.0]": "disorder = 5.0"}  # fmt: skip
+    text = {
+        "seed = 3": f'seed = 3\ntolerance = 1e-7\nstepper = "{stepper}"',
+        "samples = 5": "samples = 1",
+        "[4, 6]": "[4]",
+        "4.0, 11.0]": "4.0]",
+        "disorder = [0.0, 5.0]": "disorder = 5.0",
+    }
     wanted = together(comm, lambda: study(text=text))
     shared = Store(folder / "petsc")
     outcome = run_study(prepare(wanted, shared, comm), shared, comm, quiet=True)
@@ -149,8 +157,10 @@ def test_a_study_of_shared_samples(comm, folder, group_size, operator):
     """Groups of two and three ranks, also of more ranks than a system has sites."""
     if operator == "assembled":
         pytest.importorskip("petsc4py", reason="petsc4py not installed")
-    text = {"seed = 3": f'seed = 3\ngroup_size = {group_size}\noperator = "{operator}"',
-            "[4, 6]": "[2, 6]"}  # fmt: skip
+    text = {
+        "seed = 3": f'seed = 3\ngroup_size = {group_size}\noperator = "{operator}"',
+        "[4, 6]": "[2, 6]",
+    }
     wanted = together(comm, lambda: study(text=text))
     shared = Store(folder / "groups")
     outcome = run_study(prepare(wanted, shared, comm), shared, comm, quiet=True)

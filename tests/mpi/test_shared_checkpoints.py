@@ -111,9 +111,7 @@ def test_a_shared_study_that_stops_again_and_again(comm, folder, asking):
     while True:
         runs += 1
         stop = After(4 if comm.rank == who else 1000)
-        outcome = run_study(
-            prepare(asked, store, comm), store, comm, quiet=True, stop=stop
-        )  # fmt: skip
+        outcome = run_study(prepare(asked, store, comm), store, comm, quiet=True, stop=stop)
         if not outcome.missing:
             break
         assert outcome.stopped == "asked"

@@ -149,8 +149,12 @@ def test_equal_parts_that_never_meet(comm, bath):
     """LAPACK mixes equal levels of decoupled parts; each part has its own steady state."""
     rng = np.random.default_rng(1)
     trimer, ring = oracles.random_hermitian(rng, 3), oracles.ring_hamiltonian(4)
-    for block, copies, sites in ((trimer, 2, None), (trimer, 4, None), (ring, 3, None),
-                                 (ring, 3, [0, 1, 5, 9])):  # fmt: skip
+    for block, copies, sites in (
+        (trimer, 2, None),
+        (trimer, 4, None),
+        (ring, 3, None),
+        (ring, 3, [0, 1, 5, 9]),
+    ):
         n = len(block) * copies
         order = rng.permutation(n)
         matrix = np.kron(np.eye(copies), block)[np.ix_(order, order)]

@@ -34,9 +34,9 @@ from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import build_generator, currents
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
 
-ROWS = json.loads(
-    (Path(__file__).parents[1] / "checks" / "networks.json").read_text("utf-8")
-)["levy_kosloff"]["rows"]  # fmt: skip
+ROWS = json.loads((Path(__file__).parents[1] / "checks" / "networks.json").read_text("utf-8"))[
+    "levy_kosloff"
+]["rows"]
 NAMES = ("wh", "wc", "Th", "Tc", "eps", "kappa")
 KINDS = [(s, a) for s in ("boson", "tls") for a in ("local", "global", "redfield")]
 DELTA = {"boson": -1, "tls": 1}
@@ -310,8 +310,11 @@ def test_second_law():
 def test_sign_at_the_border():
     """One unit in the last place of ω_h decides the direction, and on the border nothing flows."""
     for T_h, border in ((12.0, 6.0), (20.0, 10.0)):  # noqa: N806
-        for omega, sign in ((np.nextafter(border, 0), 1.0), (border, 0.0),
-                            (np.nextafter(border, 99), -1.0)):  # fmt: skip
+        for omega, sign in (
+            (np.nextafter(border, 0), 1.0),
+            (border, 0.0),
+            (np.nextafter(border, 99), -1.0),
+        ):
             result = levy_kosloff(float(omega), 5.0, T_h, 10.0, 1e-4, 1e-7)
             assert np.sign(result["heat_current_hot"]) == sign
 
@@ -337,8 +340,10 @@ def test_moments_solve_equation_8():
     for statistics, delta in DELTA.items():
         a, b, x, y = local_moments(*PLAIN, delta)
         result = levy_kosloff(*PLAIN, statistics, "local")
-        found = [result[name] for name in ("population_a", "population_b", "correlation_x",
-                                           "correlation_y")]  # fmt: skip
+        found = [
+            result[name]
+            for name in ("population_a", "population_b", "correlation_x", "correlation_y")
+        ]
         np.testing.assert_allclose(found, [a, b, x, y], rtol=1e-11)
         gamma, boltzmann = bath_rate(omega_h, t_h, kappa), np.exp(-omega_h / t_h)
         damping = 1.0 + delta * boltzmann
@@ -449,8 +454,10 @@ def test_reservoir_of_a_two_level_system():
     np.testing.assert_allclose(gain.eta(-omega), as_boson[1].bath.eta(-omega), rtol=1e-12)
     np.testing.assert_allclose(bath.occupation(-omega) + bath.occupation(omega), 1.0)
     np.testing.assert_allclose(bath.occupation(omega) * bath.spectrum(omega), density * n)
-    for refused in (Reservoir(OhmicDensity(0.3, 4.0), 0.7),
-                    Reservoir(OhmicDensity(0.3, 4.0), 0.7, -1.0, "boson")):  # fmt: skip
+    for refused in (
+        Reservoir(OhmicDensity(0.3, 4.0), 0.7),
+        Reservoir(OhmicDensity(0.3, 4.0), 0.7, -1.0, "boson"),
+    ):
         with pytest.raises(ValueError, match="bosons of chemical potential 0 are needed"):
             TwoLevelReservoir(refused)
 

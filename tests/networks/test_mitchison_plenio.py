@@ -37,8 +37,17 @@ CHECKS = json.loads(
 NAMES = {"Gam": "Gamma", "Om": "Omega", "muL": "mu_L", "muR": "mu_R", "TL": "T_L", "TR": "T_R"}
 ALL_METHODS = ("exact", "epa", "additive", "redfield", "davies", "local")
 # Everything different, and nothing small.
-GENERAL = {"h": 1.0, "delta": 0.3, "g": 0.5, "Gamma": 0.4, "Omega": 3.0,
-           "mu_L": 0.7, "mu_R": -0.2, "T_L": 0.3, "T_R": 0.2}  # fmt: skip
+GENERAL = {
+    "h": 1.0,
+    "delta": 0.3,
+    "g": 0.5,
+    "Gamma": 0.4,
+    "Omega": 3.0,
+    "mu_L": 0.7,
+    "mu_R": -0.2,
+    "T_L": 0.3,
+    "T_R": 0.2,
+}
 WEAK = {**GENERAL, "Gamma": 0.01, "Omega": 10.0}
 START = np.array([[0.6, 0.1 + 0.2j], [0.1 - 0.2j, 0.3]])
 
@@ -111,30 +120,73 @@ def test_check_values_of_non_markovianity(case):
 
 # By mpmath with 34 digits: tanh-sinh between points graded around E'_j, μ_α and the edges.
 DIGITS = [
-    ((1.0, 0.3, 0.5, 1e-7, 10.0, 1.1, 0.9, 0.1, 0.15),
-     (0.11382864994226756, 0.8301276511884514, -1.5873152795706504e-08, 9.463665074476145e-09,
-      4.731832537238072e-09, 3.988838009245516e-09)),
-    ((1.0, 0.3, 0.5, 0.01, 10.0, 1.000000001, 1.0, 0.1, 0.1),
-     (0.057113629545517935, 0.9424904226097823, -8.957422188980426e-12, 3.812250963646977e-12,
-      1.9061254818234887e-12, 1.9032816032628043e-12)),
-    ((1.0, -0.4, 1e-4, 0.01, 10.0, 1.2, 0.8, 0.1, 1e-5),
-     (0.003776082905306855, 0.977468534219646, -2.7996765305906787e-06, 1.6205163074404317e-06,
-      1.620516307440432e-10, 1.6182322490712696e-10)),
-    ((2.4, 0.3, 0.5, 0.1, 2.8, 2.7, -0.2, 0.3, 0.2),
-     (0.3720086227809542, 0.21234528771274647, 0.0005681880171437576, 0.024153514407801533,
-      0.012076757203900767, 0.02712294779125722)),
-    ((1.0, 0.5, 0.5, 0.014142135623730952, 10.0, 1.0, 1.0, 0.6, 0.15),
-     (0.3185061753119164, 0.8683454243290809, -9.308691311271088e-06, -5.702144447218033e-06,
-      -2.8510722236090165e-06, 0.00032668630268335605)),
-]  # fmt: skip
+    (
+        (1.0, 0.3, 0.5, 1e-7, 10.0, 1.1, 0.9, 0.1, 0.15),
+        (
+            0.11382864994226756,
+            0.8301276511884514,
+            -1.5873152795706504e-08,
+            9.463665074476145e-09,
+            4.731832537238072e-09,
+            3.988838009245516e-09,
+        ),
+    ),
+    (
+        (1.0, 0.3, 0.5, 0.01, 10.0, 1.000000001, 1.0, 0.1, 0.1),
+        (
+            0.057113629545517935,
+            0.9424904226097823,
+            -8.957422188980426e-12,
+            3.812250963646977e-12,
+            1.9061254818234887e-12,
+            1.9032816032628043e-12,
+        ),
+    ),
+    (
+        (1.0, -0.4, 1e-4, 0.01, 10.0, 1.2, 0.8, 0.1, 1e-5),
+        (
+            0.003776082905306855,
+            0.977468534219646,
+            -2.7996765305906787e-06,
+            1.6205163074404317e-06,
+            1.620516307440432e-10,
+            1.6182322490712696e-10,
+        ),
+    ),
+    (
+        (2.4, 0.3, 0.5, 0.1, 2.8, 2.7, -0.2, 0.3, 0.2),
+        (
+            0.3720086227809542,
+            0.21234528771274647,
+            0.0005681880171437576,
+            0.024153514407801533,
+            0.012076757203900767,
+            0.02712294779125722,
+        ),
+    ),
+    (
+        (1.0, 0.5, 0.5, 0.014142135623730952, 10.0, 1.0, 1.0, 0.6, 0.15),
+        (
+            0.3185061753119164,
+            0.8683454243290809,
+            -9.308691311271088e-06,
+            -5.702144447218033e-06,
+            -2.8510722236090165e-06,
+            0.00032668630268335605,
+        ),
+    ),
+]
 
 
 @pytest.mark.parametrize(("params", "expected"), DIGITS)
 def test_no_digits_are_lost(params, expected):
     """Γ/Ω = 1e-8, a bias of 1e-9, T = 1e-5, a level near the edge of the band."""
     found = mitchison_plenio(*params)
-    values = [*components(found["correlation_matrix"]).values(),
-              found["particle_current"], found["energy_current"]]  # fmt: skip
+    values = [
+        *components(found["correlation_matrix"]).values(),
+        found["particle_current"],
+        found["energy_current"],
+    ]
     np.testing.assert_allclose(values, expected, rtol=1e-13)
 
 
@@ -244,9 +296,7 @@ def test_double_occupancy_in_fock_space():
     Z = correlation(after) - G.conj()[:, None] * start * G
     nothing = np.zeros(2, dtype=complex)
     found = double_occupancy(
-        start,
-        average(full, state).real,
-        Moments(G, nothing, nothing, Z, Z, Z, nothing),
+        start, average(full, state).real, Moments(G, nothing, nothing, Z, Z, Z, nothing)
     )
     assert average(full, state).real == pytest.approx(0.2, abs=1e-14)
     assert found == pytest.approx(average(full, after).real, abs=1e-14)
@@ -435,8 +485,10 @@ def differences(method, params, **options):
 
 def orders(method, **options):
     """Powers of Γ of the differences from the exact populations, coherence and currents."""
-    pair = [differences(method, {**GENERAL, "Omega": 10.0, "Gamma": gamma}, **options)
-            for gamma in (2e-4, 2e-5)]  # fmt: skip
+    pair = [
+        differences(method, {**GENERAL, "Omega": 10.0, "Gamma": gamma}, **options)
+        for gamma in (2e-4, 2e-5)
+    ]
     return np.log10(np.array(pair[0]) / np.array(pair[1]))
 
 
@@ -512,9 +564,14 @@ def test_second_law():
     """MP (64): kept by the exact, Davies and additive answers, broken by the local equation."""
     rng = np.random.default_rng(3)
     for _ in range(12):
-        params = {**WEAK, "delta": rng.uniform(-1, 1), "mu_L": rng.uniform(0, 2),
-                  "mu_R": rng.uniform(0, 2), "T_L": rng.uniform(0.1, 1),
-                  "T_R": rng.uniform(0.1, 1)}  # fmt: skip
+        params = {
+            **WEAK,
+            "delta": rng.uniform(-1, 1),
+            "mu_L": rng.uniform(0, 2),
+            "mu_R": rng.uniform(0, 2),
+            "T_L": rng.uniform(0.1, 1),
+            "T_R": rng.uniform(0.1, 1),
+        }
         for method in ("exact", "additive", "davies"):
             assert mitchison_plenio(**params, method=method)["entropy_production"] >= 0.0
         balance = entropy_balance(TwoModes(**params))
@@ -543,10 +600,14 @@ def test_propagator_error_is_within_its_bound():
 
     tau = np.array([1e-3, 0.3, 2.0, 5.0])
     half = 0.5 * tau
-    bessel = 0.5 * np.sqrt(np.pi * tau) * (
-        special.iv(-0.75, half) * special.iv(0.25, half)
-        - special.iv(-0.25, half) * special.iv(0.75, half)
-    )  # fmt: skip
+    bessel = (
+        0.5
+        * np.sqrt(np.pi * tau)
+        * (
+            special.iv(-0.75, half) * special.iv(0.25, half)
+            - special.iv(-0.25, half) * special.iv(0.75, half)
+        )
+    )
     factor = bessel / formulas.error_shape(tau)
     np.testing.assert_allclose(factor, factor[0], rtol=1e-9)
     assert formulas.error_shape(0.0) == pytest.approx(0.54, abs=0.005)

@@ -17,9 +17,12 @@ def redfield_operator(models, bath, lamb_shift=False, outline=True):
     generator = build_redfield(build_spectrum(models), bath, lamb_shift)
     n = models[0].n_sites
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, Columns(n), "hermitian",
+        generator.kernel(),
+        generator.spectral_box,
+        Columns(n),
+        "hermitian",
         generator.spectral_outline if outline else None,
-    )  # fmt: skip
+    )
 
 
 def start(operator):
@@ -64,12 +67,15 @@ def test_bessel_table():
         (mb.dirac_syk2(6, seed=1), mb.OhmicBath(1.0, 10.0, 0.5), 30.0),
         (mb.dirac_syk2(6, seed=1), mb.OhmicBath(0.2, 10.0, 0.01), 20.0),
         (mb.anderson3d(2, 20.0, seed=1), mb.OhmicBath(0.2, 10.0, 5.0), 40.0),
-        (mb.SingleParticleModel(1e3 * np.diag([0.0, 1.0, 1.3]) + 10.0),
-         mb.OhmicBath(3.0, 1e4, 1e-3), 0.3),
+        (
+            mb.SingleParticleModel(1e3 * np.diag([0.0, 1.0, 1.3]) + 10.0),
+            mb.OhmicBath(3.0, 1e4, 1e-3),
+            0.3,
+        ),
         (mb.SingleParticleModel(np.eye(3)), mb.OhmicBath(0.2, 10.0, 5.0), 60.0),
     ],
     ids=["syk2", "strong", "hot", "localised", "energies of 1000", "one level"],
-)  # fmt: skip
+)
 def test_error_stays_below_tolerance_and_estimate(model, bath, last, lamb_shift, tolerance):
     operator = redfield_operator([model], bath, lamb_shift)
     times = np.linspace(0.0, last, 6)
@@ -209,10 +215,14 @@ def test_oracle_trace_distance(bath):
 
 @pytest.mark.parametrize(
     "times",
-    [np.cumsum(np.full(200, 0.1)), np.array([0.0, 5.0, np.nextafter(20.0, 30.0)]),
-     np.logspace(-1.0, np.log10(20.0), 30), np.array([np.nextafter(10.0, 0.0)])],
+    [
+        np.cumsum(np.full(200, 0.1)),
+        np.array([0.0, 5.0, np.nextafter(20.0, 30.0)]),
+        np.logspace(-1.0, np.log10(20.0), 30),
+        np.array([np.nextafter(10.0, 0.0)]),
+    ],
     ids=["cumsum", "next after", "logspace", "just before"],
-)  # fmt: skip
+)
 def test_no_output_time_is_lost_to_rounding(times):
     for length in (0.625, 2.5, 10.0, 20.0):
         segments = cut(times, length)

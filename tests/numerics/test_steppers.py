@@ -15,17 +15,21 @@ from manybody.physics.spectra import build_spectrum
 needs_petsc = pytest.mark.skipif(
     importlib.util.find_spec("slepc4py") is None, reason="petsc4py and slepc4py not installed"
 )
-ALL = [pytest.param(name, marks=needs_petsc) if name in PETSC_STEPPERS else name
-       for name in STEPPERS]  # fmt: skip
+ALL = [
+    pytest.param(name, marks=needs_petsc) if name in PETSC_STEPPERS else name for name in STEPPERS
+]
 
 
 def operator_for(stepper, model, bath, lamb_shift):
     generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
     n = model.n_sites
     return KernelOperator(
-        generator.kernel(), generator.spectral_box, Columns(n), stepper.linearity,
+        generator.kernel(),
+        generator.spectral_box,
+        Columns(n),
+        stepper.linearity,
         generator.spectral_outline,
-    )  # fmt: skip
+    )
 
 
 def true_error(stepper, model, bath, times, lamb_shift=True):
@@ -58,9 +62,12 @@ def test_every_stepper_against_the_dense_exponential(name, tolerance, bath):
 @needs_petsc
 @pytest.mark.parametrize(
     ("name", "order", "steps"),
-    [("ts-rk5dp", 5, (0.2, 0.1, 0.05)), ("ts-rk8vr", 8, (0.5, 0.4, 0.25)),
-     ("ts-arkimex4", 4, (0.2, 0.1, 0.05))],
-)  # fmt: skip
+    [
+        ("ts-rk5dp", 5, (0.2, 0.1, 0.05)),
+        ("ts-rk8vr", 8, (0.5, 0.4, 0.25)),
+        ("ts-arkimex4", 4, (0.2, 0.1, 0.05)),
+    ],
+)
 def test_convergence_order(name, order, steps, bath):
     model = mb.dirac_syk2(4, seed=5)
     times = np.array([2.0])
@@ -123,8 +130,10 @@ def test_values_that_petsc_refuses_are_refused_before_any_work():
 @pytest.mark.parametrize("name", ["ts-rk5dp", "ts-arkimex4", "mfn-krylov"])
 def test_with_options_nothing_is_claimed_about_the_error(name, bath):
     kind = name.split("-")[0]
-    options = {"ts": "-redfield_ts_adapt_type none -redfield_ts_dt 0.5",
-               "mfn": "-redfield_mfn_tol 1e-3"}[kind]  # fmt: skip
+    options = {
+        "ts": "-redfield_ts_adapt_type none -redfield_ts_dt 0.5",
+        "mfn": "-redfield_mfn_tol 1e-3",
+    }[kind]
     run_ = mb.compare(mb.dirac_syk2(4, seed=5), bath, [5.0], stepper=name, petsc_options=options)
     assert np.isnan(run_.certificate.stepper_error)
 
@@ -132,9 +141,12 @@ def test_with_options_nothing_is_claimed_about_the_error(name, bath):
 @needs_petsc
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("ts-rk5dp", "-redfield_ts_max_steps 2"), ("mfn-krylov", "-redfield_mfn_max_it 1"),
-     ("ts-arkimex4", "-redfield_ts_max_steps 2")],
-)  # fmt: skip
+    [
+        ("ts-rk5dp", "-redfield_ts_max_steps 2"),
+        ("mfn-krylov", "-redfield_mfn_max_it 1"),
+        ("ts-arkimex4", "-redfield_ts_max_steps 2"),
+    ],
+)
 def test_what_does_not_converge_raises(name, options, bath):
     with pytest.raises(RuntimeError, match=f"{name} .*reason"):
         mb.compare(mb.dirac_syk2(16, seed=5), bath, [40.0], stepper=name, petsc_options=options)

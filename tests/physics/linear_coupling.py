@@ -142,9 +142,15 @@ def fock_derivative(
         for kind, operator in (("loss", annihilators[q]), ("gain", dagger[q])):
             if equation == "davies":
                 part = davies_terms(
-                    contact.reservoir, kind, operator, omega, vectors, rho, lamb_shift,
+                    contact.reservoir,
+                    kind,
+                    operator,
+                    omega,
+                    vectors,
+                    rho,
+                    lamb_shift,
                     gap_tolerance,
-                )  # fmt: skip
+                )
             else:
                 at = omega
                 if equation == "local":

@@ -60,8 +60,9 @@ def test_rows_by_definition(matrix, sites, bath, lamb_shift):
 @pytest.mark.parametrize("drop_tolerance", [0.0, 1e-2, 0.3])
 def test_the_trace_is_exact_and_hermiticity_kept(matrix, sites, bath, lamb_shift, drop_tolerance):
     n = len(matrix)
-    rows = dense(assemble_rows(generator_of(matrix, sites, bath, lamb_shift), slice(None),
-                               drop_tolerance))  # fmt: skip
+    rows = dense(
+        assemble_rows(generator_of(matrix, sites, bath, lamb_shift), slice(None), drop_tolerance)
+    )
     assert np.abs(np.eye(n).ravel() @ rows).max() < 1e-15
     swap = np.arange(n * n).reshape(n, n).T.ravel()
     np.testing.assert_allclose(rows[np.ix_(swap, swap)], rows.conj(), atol=1e-13)
@@ -148,8 +149,10 @@ def test_bits_of_rows_do_not_depend_on_the_columns(bath, rng, n, real, drop_tole
     generator = generator_of(matrix, [0, 2, 3], bath, lamb_shift)
     every = assemble_rows(generator, slice(None), drop_tolerance)
     borders = [0, 1, 1, n // 2, n]
-    parts = [assemble_rows(generator, slice(*pair), drop_tolerance)
-             for pair in zip(borders[:-1], borders[1:])]  # fmt: skip
+    parts = [
+        assemble_rows(generator, slice(*pair), drop_tolerance)
+        for pair in zip(borders[:-1], borders[1:])
+    ]
     for name in ("data", "indices"):
         joined = np.concatenate([getattr(part.matrix, name) for part in parts])
         np.testing.assert_array_equal(joined, getattr(every.matrix, name))
@@ -169,9 +172,16 @@ def test_bits_of_rows_do_not_depend_on_the_columns(bath, rng, n, real, drop_tole
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(-1e-3, ValueError), (1.0, ValueError), (np.nan, ValueError), (np.inf, ValueError),
-     ("1e-3", TypeError), (True, TypeError), (None, TypeError)],
-)  # fmt: skip
+    [
+        (-1e-3, ValueError),
+        (1.0, ValueError),
+        (np.nan, ValueError),
+        (np.inf, ValueError),
+        ("1e-3", TypeError),
+        (True, TypeError),
+        (None, TypeError),
+    ],
+)
 def test_bad_tolerances_are_named(bath, value, kind):
     generator = build_redfield(build_spectrum([mb.dirac_syk2(4, seed=1)]), bath, False)
     with pytest.raises(kind, match=f"drop_tolerance = {value!r}"):

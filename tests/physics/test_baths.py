@@ -23,11 +23,7 @@ def test_gamma_has_all_digits_in_every_limit(coupling, cutoff, beta):
 
 
 @settings(deadline=None, max_examples=200)
-@given(
-    beta=st.floats(1e-3, 1e3),
-    cutoff=st.floats(1e-2, 1e3),
-    reduced=st.floats(1e-12, 300.0),
-)
+@given(beta=st.floats(1e-3, 1e3), cutoff=st.floats(1e-2, 1e3), reduced=st.floats(1e-12, 300.0))
 def test_kms(beta, cutoff, reduced):
     bath = mb.OhmicBath(0.2, cutoff, beta)
     omega = reduced / beta

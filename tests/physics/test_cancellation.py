@@ -303,10 +303,7 @@ def test_dark_levels(bath, rng, degenerate):
 
 @pytest.mark.parametrize(
     "matrix",
-    [
-        oracles.ring_hamiltonian(6),
-        oracles.bipartite_hamiltonian(np.random.default_rng(1), 6),
-    ],
+    [oracles.ring_hamiltonian(6), oracles.bipartite_hamiltonian(np.random.default_rng(1), 6)],
     ids=["ring", "bipartite"],
 )
 def test_coinciding_frequencies_are_refused(matrix, bath):

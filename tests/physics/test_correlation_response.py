@@ -27,9 +27,11 @@ def system(statistics, n=4, real=False):
         density = SemiEllipticDensity(0.6, 9.0)
         reservoirs = [Reservoir(density, 0.8, 0.3), Reservoir(density, 2.5, -0.4)]
     contacts = (
-        Contact(0, reservoirs[0], 0.7), Contact(0, reservoirs[1], 0.3),
-        Contact(1, reservoirs[1], 0.5), Contact(3 % n, reservoirs[0], 0.9),
-    )  # fmt: skip
+        Contact(0, reservoirs[0], 0.7),
+        Contact(0, reservoirs[1], 0.3),
+        Contact(1, reservoirs[1], 0.5),
+        Contact(3 % n, reservoirs[0], 0.9),
+    )
     return h, v, contacts
 
 

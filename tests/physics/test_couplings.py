@@ -30,9 +30,14 @@ def test_the_stand_in_lead_is_a_lead():
     """Its filled shift is P∫ fD / (2π(ω − ω')), to the digits of the quadrature."""
     for omega in (-1.3, 0.0, 0.41, 2.2):
         value, _ = scipy.integrate.quad(
-            lambda w: -float(LEAD.filled(w)) / (2 * math.pi), -200.0, 60.0,
-            weight="cauchy", wvar=omega, epsabs=1e-11, limit=400,
-        )  # fmt: skip
+            lambda w: -float(LEAD.filled(w)) / (2 * math.pi),
+            -200.0,
+            60.0,
+            weight="cauchy",
+            wvar=omega,
+            epsabs=1e-11,
+            limit=400,
+        )
         assert float(LEAD.filled_shift(omega)) == pytest.approx(value, abs=1e-9)
 
 
@@ -42,9 +47,14 @@ def test_eta_is_the_transform_of_gamma(half):
     bath = exchange_couplings(1, 0, LEAD, 1.3)[half].bath
     for omega in (-1.3, 0.0, 0.41, 2.2):
         value, _ = scipy.integrate.quad(
-            lambda w: -float(bath.gamma(w)) / (2 * math.pi), -200.0, 200.0,
-            weight="cauchy", wvar=omega, epsabs=1e-11, limit=400,
-        )  # fmt: skip
+            lambda w: -float(bath.gamma(w)) / (2 * math.pi),
+            -200.0,
+            200.0,
+            weight="cauchy",
+            wvar=omega,
+            epsabs=1e-11,
+            limit=400,
+        )
         assert float(bath.eta(omega)) == pytest.approx(value, abs=1e-9)
 
 
@@ -157,12 +167,14 @@ def test_fields_move_between_bases(rng):
     raised = Ladder(v, True, False).to_modes(orbitals).amplitudes
     np.testing.assert_allclose(
         sum(x * c for x, c in zip(lowered, modes)),
-        Ladder(v, False, False).operator(basis).toarray(), atol=1e-13,
-    )  # fmt: skip
+        Ladder(v, False, False).operator(basis).toarray(),
+        atol=1e-13,
+    )
     np.testing.assert_allclose(
         sum(x * c.conj().T for x, c in zip(raised, modes)),
-        Ladder(v, True, False).operator(basis).toarray(), atol=1e-13,
-    )  # fmt: skip
+        Ladder(v, True, False).operator(basis).toarray(),
+        atol=1e-13,
+    )
     np.testing.assert_allclose(
         Ladder(v, True, True).operator(basis).toarray(),
         Ladder(v.conj(), False, True).operator(basis).toarray().conj().T,

@@ -110,10 +110,14 @@ def test_logarithmic_cells_resolve_what_linear_cells_miss():
         distance = bath.energies - 0.5
         return np.sum(bath.couplings**2 * np.tanh(5e3 * distance) / distance)
 
-    exact = 2.0 / (2 * np.pi) * sum(
-        integrate.quad(lambda u: np.tanh(5e3 * np.exp(u)), np.log(1e-9), np.log(reach))[0]
-        for reach in (4.5, 5.5)
-    )  # fmt: skip
+    exact = (
+        2.0
+        / (2 * np.pi)
+        * sum(
+            integrate.quad(lambda u: np.tanh(5e3 * np.exp(u)), np.log(1e-9), np.log(reach))[0]
+            for reach in (4.5, 5.5)
+        )
+    )
     errors = [
         abs(response(logarithmic_modes(lead, n, centre=0.5, innermost=1e-5)) / exact - 1.0)
         for n in (60, 120)

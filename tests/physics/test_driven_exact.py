@@ -33,9 +33,14 @@ def distance(strength):
     """Largest |element| of the difference between Redfield and the exact answer."""
     model = driven(strength, 0.7)
     exact = converge(
-        model.at(0.0), chebyshev_modes, START, TIMES, 48, 1e-7,
+        model.at(0.0),
+        chebyshev_modes,
+        START,
+        TIMES,
+        48,
+        1e-7,
         run=lambda closed, initial, times: propagate_exactly(closed, slow, initial, times, 1e-7),
-    )  # fmt: skip
+    )
     assert exact.changes[-1] < 1e-7
     run = propagate_driven(model, START, TIMES, "redfield", True, 1e-8)
     return np.abs(run.correlations - exact.trajectory.correlations).max()

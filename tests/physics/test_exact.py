@@ -8,12 +8,7 @@ from leads import Contact, Flat, Lead, Model, Ohmic, SemiElliptic
 from scipy import integrate
 
 from manybody.physics.gaussian.discretised import DiscretisedBath, chebyshev_modes, legendre_modes
-from manybody.physics.gaussian.exact import (
-    build_closed_system,
-    conservation,
-    converge,
-    propagate,
-)
+from manybody.physics.gaussian.exact import build_closed_system, conservation, converge, propagate
 
 TWO_SITES = np.array([[0.3, 0.4 - 0.2j], [0.4 + 0.2j, -0.1]])
 START = np.array([[0.8, 0.1 + 0.2j], [0.1 - 0.2j, 0.3]])

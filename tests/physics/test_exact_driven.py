@@ -38,12 +38,7 @@ def closed_system(n_modes, statistics="fermion"):
 
 
 def assert_same(one, other, tolerance):
-    for name in (
-        "correlations",
-        "particle_currents",
-        "energy_currents",
-        "interaction_energies",
-    ):
+    for name in ("correlations", "particle_currents", "energy_currents", "interaction_energies"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=tolerance)
 
 

@@ -204,10 +204,14 @@ def test_known_interacting_spectra():
 
 @pytest.mark.parametrize(
     "basis",
-    [FockBasis(4), FockBasis(5, n_particles=2), FockBasis(3, "boson", max_particles=3),
-     FockBasis(3, "boson", n_particles=3)],
+    [
+        FockBasis(4),
+        FockBasis(5, n_particles=2),
+        FockBasis(3, "boson", max_particles=3),
+        FockBasis(3, "boson", n_particles=3),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_rotation_to_other_modes(rng, basis):
     orbitals = oracles.random_unitary(rng, basis.n_modes)
     rotation = fock_rotation(basis, orbitals)

@@ -112,8 +112,11 @@ def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
 @pytest.mark.parametrize("n", [22, 26, 30])
 def test_kernel_of_larger_systems_by_definition(bath, rng, n, kind, sites, linearity, lamb_shift):
     """Stacks whose products go one by one, and the last that do not: PHYSICS.md section 3."""
-    draw = {"complex": oracles.random_hermitian, "bipartite": oracles.bipartite_hamiltonian,
-            "real": lambda rng, n: oracles.random_hermitian(rng, n, real=True)}[kind]  # fmt: skip
+    draw = {
+        "complex": oracles.random_hermitian,
+        "bipartite": oracles.bipartite_hamiltonian,
+        "real": lambda rng, n: oracles.random_hermitian(rng, n, real=True),
+    }[kind]
     matrices = [draw(rng, n) for _ in range(2)]
     models = [mb.SingleParticleModel(matrix, sites) for matrix in matrices]
     generator = build_redfield(build_spectrum(models), bath, lamb_shift)
@@ -300,9 +303,12 @@ def test_a_liouvillian_too_large_to_write_down_is_refused(bath):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((np.eye(2), None), "model = "), ((mb.dirac_syk2(2), 0.2), "bath = 0.2"),
-     ((mb.dirac_syk2(2), mb.OhmicBath(0.2, 1.0, 1.0), "no"), "lamb_shift = 'no'")],
-)  # fmt: skip
+    [
+        ((np.eye(2), None), "model = "),
+        ((mb.dirac_syk2(2), 0.2), "bath = 0.2"),
+        ((mb.dirac_syk2(2), mb.OhmicBath(0.2, 1.0, 1.0), "no"), "lamb_shift = 'no'"),
+    ],
+)
 def test_liouvillians_check_their_arguments(arguments, words):
     for build in (mb.redfield_liouvillian, mb.davies_liouvillian):
         with pytest.raises(TypeError, match=words):

@@ -60,11 +60,17 @@ def by_the_definition(model):
     total = 0.0
     for low, high in zip(ends[:-1], ends[1:]):
         # ω = cos θ takes the √ edges away.
-        total = total + integrate.quad_vec(
-            lambda x, a=low, b=high: entries(0.5 * (a + b) - 0.5 * (b - a) * np.cos(x))
-            * 0.5 * (b - a) * np.sin(x),
-            0.0, np.pi, epsabs=1e-12,
-        )[0]  # fmt: skip
+        total = (
+            total
+            + integrate.quad_vec(
+                lambda x, a=low, b=high: (
+                    entries(0.5 * (a + b) - 0.5 * (b - a) * np.cos(x)) * 0.5 * (b - a) * np.sin(x)
+                ),
+                0.0,
+                np.pi,
+                epsabs=1e-12,
+            )[0]
+        )
     return total[: n * n].reshape(n, n), total[n * n :].real
 
 

@@ -54,7 +54,7 @@ def test_undamped_modes_need_a_start(rng):
         ({"initial": np.eye(3)}, "shape"),
         ({"lamb_shift": 1}, "lamb_shift = 1"),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments(arguments, words, rng):
     model = mb.QuadraticModel(oracles.random_hermitian(rng, 2), [mb.Contact(0, Colored())])
     given = {"initial": np.eye(2), "times": [1.0]} | arguments

@@ -48,8 +48,9 @@ def test_anderson_hamiltonian():
     assert (off != 0).sum(axis=0).tolist() == [6] * 27
     assert np.abs(np.diag(matrix)).max() <= 5.0
     assert (mb.anderson3d(2, 5.0).dense_hamiltonian() != 0).sum() == 8 + 8 * 3
-    wide = np.concatenate([np.diag(mb.anderson3d(6, 2.0, seed=s).dense_hamiltonian())
-                           for s in range(40)])  # fmt: skip
+    wide = np.concatenate(
+        [np.diag(mb.anderson3d(6, 2.0, seed=s).dense_hamiltonian()) for s in range(40)]
+    )
     assert wide.mean() == pytest.approx(0.0, abs=0.08)
     assert wide.var() == pytest.approx(4.0 / 3.0, rel=0.05)
 

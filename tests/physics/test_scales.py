@@ -247,8 +247,9 @@ def test_no_decision_depends_on_the_unit_of_energy():
 def test_dark_modes_stay_dark_at_every_scale(rng):
     for scale in (1e-6, 1.0, 1e6, 1e12):
         for n, sites, dark in ((6, [0], 2), (12, [0, 6], 5)):
-            contacts = [mb.Contact(site, mb.Reservoir(mb.FlatDensity(1.0), 1.0 / scale))
-                        for site in sites]  # fmt: skip
+            contacts = [
+                mb.Contact(site, mb.Reservoir(mb.FlatDensity(1.0), 1.0 / scale)) for site in sites
+            ]
             model = mb.QuadraticModel(scale * oracles.ring_hamiltonian(n), contacts)
             for equation in EQUATIONS:
                 found = mb.steady_correlations(model, equation, initial=np.eye(n))

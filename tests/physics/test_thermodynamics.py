@@ -166,8 +166,9 @@ def test_entropy_change_is_the_derivative(equation, rng):
     model = quadratic("fermion")
     generator, baths = many(model, equation)
     rho, step = random_state(rng, 8, 0.3), 1e-4
-    slope = (entropy(rho + step * generator.apply(rho))
-             - entropy(rho - step * generator.apply(rho))) / (2 * step)  # fmt: skip
+    slope = (
+        entropy(rho + step * generator.apply(rho)) - entropy(rho - step * generator.apply(rho))
+    ) / (2 * step)
     assert balance(generator, baths, rho).entropy_change.sum() == pytest.approx(slope, rel=1e-6)
     for statistics in ("fermion", "boson"):
         model = quadratic(statistics)
@@ -310,11 +311,13 @@ def test_spohn_holds_for_davies(case, rng):
 
 
 SMALL = {
-    "interacting": (lambda equation: many(quadratic("fermion", 2), equation,
-                                          np.array([[0, 0.9], [0.9, 0]])), 4),
+    "interacting": (
+        lambda equation: many(quadratic("fermion", 2), equation, np.array([[0, 0.9], [0.9, 0]])),
+        4,
+    ),
     "densities": (lambda equation: density_case(equation, 3, 1), 3),
     "hermitian": (lambda equation: hermitian_case(equation, 3), 3),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", list(SMALL))
@@ -325,8 +328,12 @@ def test_redfield_violates_spohn(case):
         generator, baths = build(equation)
         worst = search_violation(
             lambda rho, of=generator, them=baths: balance(of, them, rho),
-            "density matrix", dimension, seed=1, n_starts=2, iterations=15,
-        )  # fmt: skip
+            "density matrix",
+            dimension,
+            seed=1,
+            n_starts=2,
+            iterations=15,
+        )
         again = balance(generator, baths, worst.state).production
         assert again.min() == again[worst.bath] == pytest.approx(worst.production)
         if equation == "davies":
@@ -350,8 +357,12 @@ def test_spohn_of_correlations(statistics, rng):
         generator = build_generator(pair, equation)
         worst = search_violation(
             lambda state, of=generator: correlation_balance(pair, of, state),
-            statistics, 2, seed=1, n_starts=2, iterations=30,
-        )  # fmt: skip
+            statistics,
+            2,
+            seed=1,
+            n_starts=2,
+            iterations=30,
+        )
         if equation == "davies":
             assert worst.n_negative == 0
             assert -1e-12 < worst.production < 1e-4

@@ -143,8 +143,13 @@ def test_single_precision_gives_both_answers(bath):
 def test_exact_numbers_stay_structural():
     """Integers and what single precision holds exactly coincide as in double precision."""
     ring = oracles.ring_hamiltonian(6)
-    for matrix in (ring.astype(int), ring.astype(np.float32), ring.astype(np.complex64),
-                   ring.astype(np.float16), ring.astype(int).tolist()):  # fmt: skip
+    for matrix in (
+        ring.astype(int),
+        ring.astype(np.float32),
+        ring.astype(np.complex64),
+        ring.astype(np.float16),
+        ring.astype(int).tolist(),
+    ):
         assert judge(matrix).verdict == STRUCTURAL
         assert judge(matrix, [0]).verdict == STRUCTURAL
     assert mb.SingleParticleModel(ring.astype(int)).uncertainty == 0.0

@@ -61,9 +61,12 @@ def test_davies_liouvillians_take_either_answer(bath):
         for answer, tolerance in (("apart", 0.01 * delta), ("merged", 10.0 * delta)):
             chosen, count = said(mb.davies_liouvillian, model, bath, shift, answer)
             expected = oracles.davies_matrix(
-                matrix, range(n) if sites is None else sites,
-                lambda omega: float(bath.gamma(omega)), eta, tolerance,
-            )  # fmt: skip
+                matrix,
+                range(n) if sites is None else sites,
+                lambda omega: float(bath.gamma(omega)),
+                eta,
+                tolerance,
+            )
             error = np.abs(chosen.toarray() - expected).max()
             # Vectors of levels δ apart are known to ε/δ.
             if count or error > 1e-11 + (10.0 * delta if answer == "merged" else 1e-15 / delta):

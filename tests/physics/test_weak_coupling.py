@@ -87,8 +87,10 @@ def test_temperatures_count_to_the_last_digit():
     density = OhmicDensity(0.1, 5.0)
 
     def heat(equation, temperature, known):
-        contacts = [Contact(0, Reservoir(density, 1.0 / temperature)),
-                    Contact(1, Reservoir(density, 1.0 / cold))]  # fmt: skip
+        contacts = [
+            Contact(0, Reservoir(density, 1.0 / temperature)),
+            Contact(1, Reservoir(density, 1.0 / cold)),
+        ]
         model = QuadraticModel(np.array([[1.0, 0.2], [0.2, 1.5]]), contacts)
         return steady_balance(model, equation, (temperature, cold) if known else None).energy[0]
 

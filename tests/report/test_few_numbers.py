@@ -183,8 +183,9 @@ def test_three_sizes_are_too_few_in_page_table_and_figure(tmp_path):
     store, terminal, page = report(tmp_path, words)
     (verdict,) = judge_systems(load_results(store))
     assert verdict.verdict is not None and [law for law, _ in verdict.not_fitted] == [
-        Law.SATURATING, Law.EXPONENTIAL,
-    ]  # fmt: skip
+        Law.SATURATING,
+        Law.EXPONENTIAL,
+    ]
     assert "too few sizes" in terminal and "too few sizes: 3 parameters, 3 sizes" in page
     rows = list(csv.DictReader((tmp_path / "report" / "laws.csv").read_text().splitlines()))
     for row in rows:
@@ -303,9 +304,10 @@ def test_growing_modes_are_counted_beyond_the_residual_of_the_gap():
 
 def test_steady_states_that_are_none_are_counted():
     point = point_with(
-        steady_distance=[0.1, 2.5, 0.2], steady_smallest_eigenvalue=[0.0, -0.8, -0.2],
+        steady_distance=[0.1, 2.5, 0.2],
+        steady_smallest_eigenvalue=[0.0, -0.8, -0.2],
         steady_error=[1e-9, 1e-9, np.nan],
-    )  # fmt: skip
+    )
     assert point.steady_words.startswith("in 2 of 3 samples the steady state of Redfield is no")
     assert "down to -0.8" in point.steady_words and "up to 2.5" in point.steady_words
     near = point_with(

@@ -114,8 +114,9 @@ def test_the_samples_table_holds_the_store(out):
     data = payload(Store(out))
     assert len(rows) == len(data) == 25
     point = "dirac_syk2-coupling=1.0-n_sites=6"
-    row = next(r for r in rows if r["model"] == "dirac_syk2" and r["size"] == "6" and
-               r["sample"] == "3")  # fmt: skip
+    row = next(
+        r for r in rows if r["model"] == "dirac_syk2" and r["size"] == "6" and r["sample"] == "3"
+    )
     own = data[(point, 3)]
     assert float(row["maximum"]) == own["trace_distance"].max()
     assert float(row["stepper_error"]) == own["stepper_error"]

@@ -80,9 +80,13 @@ class Cluster:
     def call(self, *command: str, **variables: str) -> str:
         """What a client command says; `variables` are added to its environment."""
         done = subprocess.run(
-            command, env={**self.environment, **variables}, text=True, timeout=60,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            command,
+            env={**self.environment, **variables},
+            text=True,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
         return done.stdout
@@ -121,8 +125,11 @@ def running_cluster() -> Iterator[Cluster]:
     # A session of its own: Ctrl-C is for the one who started it.
     guard = subprocess.Popen(
         [sys.executable, __file__, str(directory)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert guard.stdin is not None and guard.stdout is not None
     try:
         cluster = Cluster(directory)
@@ -199,7 +206,7 @@ def _start(directory: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                )  # fmt: skip
+                )
             )
         if command[0] == "munged":
             _wait_for(lambda: (directory / "munge.socket").exists(), daemons, "munged")
@@ -216,8 +223,11 @@ def _slurm_version() -> tuple[int, ...]:
 def _idle(directory: Path) -> bool:
     done = subprocess.run(
         ["sinfo", "--noheader", "--Node", "--format=%T"],
-        env=environment(directory), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        env=environment(directory),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return done.returncode == 0 and done.stdout.split() == ["idle"] * len(NODES)
 
 

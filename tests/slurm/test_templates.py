@@ -135,18 +135,27 @@ def submit(cluster, template, *arguments, options=(), log, **variables):
         **variables,
     }
     said = cluster.call(
-        "sbatch", "--parsable", f"--output={log}", *options,
-        str(ROOT / "slurm" / template), *map(str, arguments), **variables,
-    )  # fmt: skip
+        "sbatch",
+        "--parsable",
+        f"--output={log}",
+        *options,
+        str(ROOT / "slurm" / template),
+        *map(str, arguments),
+        **variables,
+    )
     return said.strip()
 
 
 def array(cluster, folder, *arguments, tasks, options=(), **variables):
     """The tasks of a submitted ensemble."""
     name = submit(
-        cluster, "ensemble.sbatch", *arguments,
-        options=[f"--array=0-{tasks - 1}", *options], log=folder / "array-%a.log", **variables,
-    )  # fmt: skip
+        cluster,
+        "ensemble.sbatch",
+        *arguments,
+        options=[f"--array=0-{tasks - 1}", *options],
+        log=folder / "array-%a.log",
+        **variables,
+    )
     return [Job(cluster, f"{name}_{i}", folder / f"array-{i}.log") for i in range(tasks)]
 
 
@@ -161,8 +170,10 @@ def manybody(*arguments, launcher=()):
     done = subprocess.run(
         [*launcher, sys.executable, "-m", "manybody", *map(str, arguments)],
         env=launching.environment(PYTHONPATH=str(ROOT)),
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -252,9 +263,13 @@ def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, tm
     )
     array_id = dying.name.split("_")[0]
     resume = single(
-        cluster, tmp_path, "resume.sbatch", study, store,
+        cluster,
+        tmp_path,
+        "resume.sbatch",
+        study,
+        store,
         options=[f"--dependency=afterany:{array_id}", "--ntasks=1"],
-    )  # fmt: skip
+    )
     for task in tasks:
         task.wait_for("RUNNING")
     wait_for_some(steady, store, number=3)
@@ -296,9 +311,14 @@ def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, varia
     study, unbroken = large
     store = tmp_path / "store"
     job = single(
-        cluster, tmp_path, "large-sample.sbatch", study, store,
-        options=[f"--nodes={nodes}", f"--ntasks-per-node={2 // nodes}"], **variables,
-    )  # fmt: skip
+        cluster,
+        tmp_path,
+        "large-sample.sbatch",
+        study,
+        store,
+        options=[f"--nodes={nodes}", f"--ntasks-per-node={2 // nodes}"],
+        **variables,
+    )
     wait_for_some(job, store, "claims/*")
     job.stop()
     job.wait_for("PENDING", restarts=1)
@@ -318,9 +338,15 @@ def large(tmp_path_factory):
     study = folder / "large.toml"
     study.write_text(LARGE)
     manybody(
-        "run", study, "--out", folder / "unbroken", "--group-size", 2, "--quiet",
+        "run",
+        study,
+        "--out",
+        folder / "unbroken",
+        "--group-size",
+        2,
+        "--quiet",
         launcher=["mpirun", "-n", "2"],
-    )  # fmt: skip
+    )
     return study, folder / "unbroken"
 
 
@@ -334,14 +360,18 @@ def test_what_cannot_run_is_said_and_not_queued_again(cluster, ensemble, tmp_pat
         "usage: sbatch slurm/resume.sbatch": ("resume.sbatch", [study], {}),
         "join them first (manybody merge)": ("resume.sbatch", [study, tmp_path / "s-%a"], {}),
         "no Python at /nowhere/python": (
-            "resume.sbatch", [study, store], {"MANYBODY_PYTHON": "/nowhere/python"},
+            "resume.sbatch",
+            [study, store],
+            {"MANYBODY_PYTHON": "/nowhere/python"},
         ),
         "/nowhere is not the checkout": (
-            "resume.sbatch", [study, store], {"MANYBODY_ROOT": "/nowhere"},
+            "resume.sbatch",
+            [study, store],
+            {"MANYBODY_ROOT": "/nowhere"},
         ),
         "no-such-study": ("resume.sbatch", ["no-such-study", store], {}),
         "--array must be 0-(N-1)": ("ensemble.sbatch", [study, store], {"array": "3"}),
-    }  # fmt: skip
+    }
     jobs = {}
     for number, (words, (template, arguments, variables)) in enumerate(cases.items()):
         folder = tmp_path / str(number)
@@ -351,9 +381,7 @@ def test_what_cannot_run_is_said_and_not_queued_again(cluster, ensemble, tmp_pat
             options = ["--nodes=1", "--ntasks-per-node=1", "--time=5"]
         if template == "ensemble.sbatch":
             options.append(f"--array={variables.pop('array', '0')}")
-        jobs[words] = single(
-            cluster, folder, template, *arguments, options=options, **variables
-        )  # fmt: skip
+        jobs[words] = single(cluster, folder, template, *arguments, options=options, **variables)
     for words, job in jobs.items():
         job.wait_for("FAILED", restarts=0)
         assert job.exit_code == 2, job.said
@@ -368,11 +396,15 @@ def test_a_job_that_may_not_be_requeued_says_so_and_a_cancelled_one_is_not(
     (tmp_path / "cancelled").mkdir()
     stopped, cancelled = jobs = [
         single(
-            cluster, folder, "resume.sbatch", study, folder / "store",
+            cluster,
+            folder,
+            "resume.sbatch",
+            study,
+            folder / "store",
             options=["--ntasks=1", *options],
         )
         for folder, options in ((tmp_path, ["--no-requeue"]), (tmp_path / "cancelled", []))
-    ]  # fmt: skip
+    ]
     for job in jobs:
         wait_for_some(job, job.log.parent / "store")
     stopped.stop()
@@ -385,9 +417,13 @@ def test_a_job_that_may_not_be_requeued_says_so_and_a_cancelled_one_is_not(
     # Told to end, it was given the time to: no block is lost, and none is torn.
     assert cancelled.exit_code == 75
     again = single(
-        cluster, tmp_path, "resume.sbatch", study, tmp_path / "cancelled/store",
+        cluster,
+        tmp_path,
+        "resume.sbatch",
+        study,
+        tmp_path / "cancelled/store",
         options=["--ntasks=1"],
-    )  # fmt: skip
+    )
     again.wait_for("COMPLETED")
     assert_complete(tmp_path / "cancelled/store", unbroken)
 

@@ -18,9 +18,12 @@ pytestmark = pytest.mark.skipif(
 
 def bench(*arguments):
     return subprocess.run(
-        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=300,
+        [sys.executable, SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
-    )  # fmt: skip
+    )
 
 
 def test_sections_json_and_comparison(tmp_path):
@@ -38,9 +41,14 @@ def test_sections_json_and_comparison(tmp_path):
         row.update(value=0.5 * row["value"], low=0.5 * row["low"], high=0.5 * row["high"])
     (tmp_path / "old.json").write_text(json.dumps(content))
     done = bench(
-        "--quick", "--only", "memory", "--out", str(tmp_path),
-        "--against", str(tmp_path / "old.json"),
-    )  # fmt: skip
+        "--quick",
+        "--only",
+        "memory",
+        "--out",
+        str(tmp_path),
+        "--against",
+        str(tmp_path / "old.json"),
+    )
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if " -> " in line]
     assert len(lines) == len(content["rows"])

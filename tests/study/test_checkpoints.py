@@ -45,9 +45,7 @@ def torn(tmp_path, bath):
 
 
 def setting_of(bath, model, stepper="chebyshev", operator="matrix-free", lamb_shift=False):
-    return check_setting(
-        [model], bath, TIMES, 0, lamb_shift, stepper, 1e-10, "", operator, 0.0
-    )  # fmt: skip
+    return check_setting([model], bath, TIMES, 0, lamb_shift, stepper, 1e-10, "", operator, 0.0)
 
 
 def assert_same_bits(left, right):
@@ -94,9 +92,15 @@ def test_a_sample_in_pieces_has_the_same_bits(kind, lamb_shift, bath, tmp_path):
 
 @pytest.mark.parametrize(
     ("stepper", "operator"),
-    [("chebyshev", "assembled"), ("ts-rk5dp", "matrix-free"), ("ts-arkimex4", "assembled"),
-     ("mfn-krylov", "matrix-free"), ("mfn-expokit", "assembled"), ("dop853", "matrix-free")],
-)  # fmt: skip
+    [
+        ("chebyshev", "assembled"),
+        ("ts-rk5dp", "matrix-free"),
+        ("ts-arkimex4", "assembled"),
+        ("mfn-krylov", "matrix-free"),
+        ("mfn-expokit", "assembled"),
+        ("dop853", "matrix-free"),
+    ],
+)
 def test_any_stepper_and_operator_in_pieces(stepper, operator, bath, tmp_path):
     if stepper != "dop853":
         pytest.importorskip("slepc4py", reason="slepc4py not installed")
@@ -414,8 +418,11 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
 
 def test_a_stop_between_long_samples_without_checkpoints(tmp_path, monkeypatch):
     """Studies that do not evolve in time stop after the sample at hand, not after its block."""
-    without = {"times = [0.0, 1.5, 4.0, 11.0]\n": "", "block_size = 2": "block_size = 5",
-               "[bath]": 'observables = ["level_statistics"]\n[bath]'}  # fmt: skip
+    without = {
+        "times = [0.0, 1.5, 4.0, 11.0]\n": "",
+        "block_size = 2": "block_size = 5",
+        "[bath]": 'observables = ["level_statistics"]\n[bath]',
+    }
     few = {key: value for key, value in FEW.items() if "samples" not in key}
     asked, store, computed = study(text={**few, **without}), Store(tmp_path / "store"), []
     real = ensemble.measure

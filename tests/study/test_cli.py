@@ -39,8 +39,11 @@ def test_run_and_report(study_file, tmp_path, capsys):
     assert len(curves) == 4 * 4
     data = payload(Store(out))
     first = rows[0]
-    distances = [values["trace_distance"] for (point, _), values in data.items()
-                 if point.endswith("n_sites=4")]  # fmt: skip
+    distances = [
+        values["trace_distance"]
+        for (point, _), values in data.items()
+        if point.endswith("n_sites=4")
+    ]
     mean = sum(distances) / len(distances)
     assert float(first["maximum_of_mean"]) == pytest.approx(mean.max(), rel=1e-14)
     assert int(first["n_samples"]) == 5
@@ -132,8 +135,10 @@ def without(tmp_path):
     def run(*arguments):
         return subprocess.run(
             [sys.executable, "-m", "manybody", *arguments],
-            env=environment, capture_output=True, text=True,
-        )  # fmt: skip
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
 
     return run
 
@@ -197,8 +202,7 @@ def test_progress_in_a_file_is_plain_lines():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")],
+    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")]
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text

@@ -56,9 +56,14 @@ def test_states_against_the_oracle(matrix, sites, lamb_shift, bath):
     gamma, eta = (lambda w: float(bath.gamma(w))), (lambda w: float(bath.eta(w)))
     times = [0.7, 5.0, 33.0]
     run = mb.compare(
-        model, bath, times, initial_site=1, lamb_shift=lamb_shift, tolerance=1e-12,
+        model,
+        bath,
+        times,
+        initial_site=1,
+        lamb_shift=lamb_shift,
+        tolerance=1e-12,
         keep_states=True,
-    )  # fmt: skip
+    )
     rho = np.zeros((n, n), dtype=complex)
     rho[1, 1] = 1.0
     for build, states in (
@@ -69,8 +74,9 @@ def test_states_against_the_oracle(matrix, sites, lamb_shift, bath):
             build(matrix, coupled, gamma, eta if lamb_shift else None), rho, times
         )
         np.testing.assert_allclose(states, expected, atol=1e-11)
-    distance = [oracles.trace_distance(a, b)
-                for a, b in zip(run.davies_states, run.redfield_states)]  # fmt: skip
+    distance = [
+        oracles.trace_distance(a, b) for a, b in zip(run.davies_states, run.redfield_states)
+    ]
     np.testing.assert_allclose(run.trace_distance, distance, atol=1e-13)
 
 
@@ -168,9 +174,12 @@ def test_an_ensemble_has_the_bits_of_its_samples(bath, rng):
         *(mb.dirac_syk2(n, seed=seed) for n in (3, 8, 13) for seed in range(4)),
         *(mb.anderson3d(2, 20.0, seed=seed) for seed in range(5)),
         mb.SingleParticleModel(mb.dirac_syk2(8, seed=9).hamiltonian, [1, 4]),
-        cube, mb.anderson3d(3, 1e-11, seed=3), mb.SingleParticleModel(bipartite),
-        mb.dirac_syk2(30, seed=2), mb.dirac_syk2(30, seed=3),
-    ]  # fmt: skip
+        cube,
+        mb.anderson3d(3, 1e-11, seed=3),
+        mb.SingleParticleModel(bipartite),
+        mb.dirac_syk2(30, seed=2),
+        mb.dirac_syk2(30, seed=3),
+    ]
     order = rng.permutation(len(models))
     times = np.linspace(0.0, 30.0, 7)
     for lamb_shift in (False, True):

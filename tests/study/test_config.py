@@ -97,10 +97,12 @@ def test_blocks_take_about_a_second_unless_told_otherwise():
     for text, sizes in (
         (GOOD, {4: 100, 40: 100, 400: 1}),
         (GOOD.replace("4.0]", "4000.0]"), {4: 100, 40: 2, 400: 1}),
-        (GOOD.replace("seed = 3", 'seed = 3\nobservables = ["gap", "trace_distance"]'),
-         {4: 100, 8: 50, 27: 2, 40: 1}),
+        (
+            GOOD.replace("seed = 3", 'seed = 3\nobservables = ["gap", "trace_distance"]'),
+            {4: 100, 8: 50, 27: 2, 40: 1},
+        ),
         (GOOD.replace("seed = 3", "seed = 3\nblock_size = 7"), {4: 7, 400: 7}),
-    ):  # fmt: skip
+    ):
         study = parse(text)
         point = study.systems[0].points[0]
         found = {size: study.samples_in_block(replace(point, size=size)) for size in sizes}
@@ -122,9 +124,13 @@ def test_disorder_is_a_function_of_the_task_alone():
     point = parse(GOOD).systems[2].points[0]
     first = point.build(3, 17).dense_hamiltonian()
     np.testing.assert_array_equal(first, point.build(3, 17).dense_hamiltonian())
-    entropies = {point.entropy(3, 17), point.entropy(3, 18), point.entropy(4, 17),
-                 replace(point, size=3).entropy(3, 17),
-                 parse(GOOD).systems[1].points[0].entropy(3, 17)}  # fmt: skip
+    entropies = {
+        point.entropy(3, 17),
+        point.entropy(3, 18),
+        point.entropy(4, 17),
+        replace(point, size=3).entropy(3, 17),
+        parse(GOOD).systems[1].points[0].entropy(3, 17),
+    }
     assert len(entropies) == 5
     # Fixed for ever: stores of other versions must continue with the same disorder.
     words = seeding.sample_entropy(1, "dirac_syk2", {"coupling": 1.0}, 8, 0)
@@ -186,12 +192,16 @@ EXPECTED_NORMAL = -0.21952946763098652
         ("samples = 4", "samples = 1000000000000", ValueError, "at most 1000000"),
         ("samples = 4", f"samples = {10**400}", ValueError, "at most 1000000"),
         ("[0.0, 1.5, 4.0]", "{start = 0, stop = 2, count = 99999999}", ValueError, "at most"),
-        ("[0.0, 1.5, 4.0]", "{start = 1e16, stop = 10000000000000002, count = 9}",
-         ValueError, "must ascend"),
+        (
+            "[0.0, 1.5, 4.0]",
+            "{start = 1e16, stop = 10000000000000002, count = 9}",
+            ValueError,
+            "must ascend",
+        ),
         ("[0.0, 1.5, 4.0]", "[1e-320]", ValueError, "at least 1e-100"),
         ("[0.0, 1.5, 4.0]", f"[{10**400}]", ValueError, "at most 1e.100"),
     ],
-)  # fmt: skip
+)
 def test_bad_studies_are_refused_with_a_sentence(old, new, error, words):
     assert GOOD.count(old) == 1
     with pytest.raises(error, match=words) as caught:
@@ -219,8 +229,11 @@ def test_keys_that_came_later_change_no_older_store():
     assert "operator" not in study.identity()
     older = {key: value for key, value in study.to_json().items() if key != "group_size"}
     assert from_json(older) == study
-    later = parse(GOOD.replace("seed = 3", 'seed = 3\noperator = "assembled"\ngroup_size = 2\n'
-                               "drop_tolerance = 1e-3"))  # fmt: skip
+    later = parse(
+        GOOD.replace(
+            "seed = 3", 'seed = 3\noperator = "assembled"\ngroup_size = 2\ndrop_tolerance = 1e-3'
+        )
+    )
     assert later.hash() != study.hash()
     assert (later.operator, later.drop_tolerance, later.group_size) == ("assembled", 1e-3, 2)
     assert from_json(json.loads(json.dumps(later.to_json()))) == later
@@ -246,13 +259,19 @@ def test_bad_operators_and_groups_are_refused(keys, error, words):
 
 
 BATHS = {
-    "drude-lorentz": ('type = "drude-lorentz"\ncoupling = 0.2\ncutoff = 3.0\nbeta = 5',
-                      mb.ThermalBath(mb.DrudeLorentzDensity(0.2, 3.0), 5.0)),
-    "power-law": ('type = "power-law"\ncoupling = 0.2\ncutoff = 3.0\nexponent = 2\nbeta = 5',
-                  mb.ThermalBath(mb.OhmicDensity(0.2, 3.0, 2.0), 5.0)),
-    "phonon": ('type = "phonon"\nstrength = 0.1\nbeta = 5',
-               mb.ThermalBath(mb.PhononDensity(0.1), 5.0)),
-}  # fmt: skip
+    "drude-lorentz": (
+        'type = "drude-lorentz"\ncoupling = 0.2\ncutoff = 3.0\nbeta = 5',
+        mb.ThermalBath(mb.DrudeLorentzDensity(0.2, 3.0), 5.0),
+    ),
+    "power-law": (
+        'type = "power-law"\ncoupling = 0.2\ncutoff = 3.0\nexponent = 2\nbeta = 5',
+        mb.ThermalBath(mb.OhmicDensity(0.2, 3.0, 2.0), 5.0),
+    ),
+    "phonon": (
+        'type = "phonon"\nstrength = 0.1\nbeta = 5',
+        mb.ThermalBath(mb.PhononDensity(0.1), 5.0),
+    ),
+}
 OHMIC = "coupling = 0.2\ncutoff = 10.0\nbeta = 5"
 
 

@@ -69,10 +69,26 @@ def doctor_without(blocked, tmp_path, metadata=True):
 def test_describe_is_flat_complete_and_a_copy():
     facts = environment.describe()
     assert set(facts) == {
-        "manybody", "git_revision", "python", "numpy", "scipy", "h5py", "petsc4py", "slepc4py",
-        "mpi4py", "blas", "blas_version", "blas_core", "blas_threads", "hostname", "cpu_model",
-        "logical_cores", "scipy_blas", "scipy_blas_version", "scipy_blas_core",
-    }  # fmt: skip
+        "manybody",
+        "git_revision",
+        "python",
+        "numpy",
+        "scipy",
+        "h5py",
+        "petsc4py",
+        "slepc4py",
+        "mpi4py",
+        "blas",
+        "blas_version",
+        "blas_core",
+        "blas_threads",
+        "hostname",
+        "cpu_model",
+        "logical_cores",
+        "scipy_blas",
+        "scipy_blas_version",
+        "scipy_blas_core",
+    }
     assert all(isinstance(value, str | int) and value != "" for value in facts.values())
     assert facts["numpy"] == numpy.__version__
     assert facts["logical_cores"] >= 1
@@ -139,8 +155,10 @@ def test_core_type_fits_the_cpu(core, flags, expected, monkeypatch):
 def git(folder, *arguments):
     subprocess.run(
         ["git", "-c", "user.name=n", "-c", "user.email=e@localhost", *arguments],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -185,8 +203,7 @@ def test_doctor_survives_packages_that_do_not_load(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("import os; os.abort()")
     report = in_fresh_python(
-        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
-        tmp_path,
+        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))", tmp_path
     )
     assert report.count("does not work") == 2
     assert "no Redfield steady states" in report
@@ -205,8 +222,7 @@ def test_doctor_refuses_real_scalars(tmp_path):
         "    def getVersion(): return (3, 99, 0)\n"
     )
     report = in_fresh_python(
-        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
-        tmp_path,
+        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))", tmp_path
     )
     assert "scalars float64, 64-bit indices: refused" in report
     assert "no steppers ts-* and mfn-*" in report

@@ -47,9 +47,14 @@ def command(study_file, out, *options, ranks=1, program=soak.PROGRAM):
 
 def start(*arguments, preexec=None, **keywords):
     return subprocess.Popen(
-        command(*arguments, **keywords), env=environment(), text=True, preexec_fn=preexec,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        command(*arguments, **keywords),
+        env=environment(),
+        text=True,
+        preexec_fn=preexec,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def finish(process):
@@ -120,16 +125,20 @@ def test_kills_at_random_moments():
     """
     done = subprocess.run(
         [sys.executable, soak.__file__, "--kills", "8", "--seconds-between", "2.0"],
-        env=environment(), capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"seed \d+, 8 kills", done.stdout)
     (kills, completed) = re.search(
         r"^(\d+) kills .*\n(\d+) studies completed: 0 samples lost, 0 double, 0 with differing "
         r"bits, 0 leftover files, 0 runs hung, 0 strange",
-        done.stdout, re.MULTILINE,
-    ).groups()  # fmt: skip
+        done.stdout,
+        re.MULTILINE,
+    ).groups()
     assert int(kills) >= 8 and int(completed) >= 1
 
 

@@ -196,10 +196,13 @@ def test_a_sample_again(finished, capsys):
     assert "several systems have size 2" in said and "--where" in said
     assert cli.main([*where, "2", "--index", "0", "--where", "disorder=5"]) == 0
     assert "disorder=5.0" in capsys.readouterr().out
-    for bad in (["6", "--index", "-1"], ["7", "--index", "0"],
-                ["2", "--index", "0", "--where", "disorder"],
-                ["2", "--index", "0", "--where", "disorder=6"],
-                ["6", "--index", "0", "--model", "ising"]):  # fmt: skip
+    for bad in (
+        ["6", "--index", "-1"],
+        ["7", "--index", "0"],
+        ["2", "--index", "0", "--where", "disorder"],
+        ["2", "--index", "0", "--where", "disorder=6"],
+        ["6", "--index", "0", "--model", "ising"],
+    ):
         assert cli.main([*where, *bad]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     # One that the study does not have yet.

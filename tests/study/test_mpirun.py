@@ -33,8 +33,11 @@ sys.exit(cli.main(sys.argv[1:]))
 def launch(n_ranks, *command, timeout=120):
     return subprocess.run(
         [MPIRUN, "-n", str(n_ranks), sys.executable, *command],
-        env=launching.environment(), capture_output=True, text=True, timeout=timeout,
-    )  # fmt: skip
+        env=launching.environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
 @pytest.fixture
@@ -54,9 +57,11 @@ def test_bad_input_is_said_once_and_nothing_written(study_file, tmp_path):
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [('raise TypeError("broken program")', "TypeError: broken program"),
-     ("sys.exit(3)", "SystemExit: 3")],
-)  # fmt: skip
+    [
+        ('raise TypeError("broken program")', "TypeError: broken program"),
+        ("sys.exit(3)", "SystemExit: 3"),
+    ],
+)
 def test_an_exception_on_one_rank_ends_the_job_at_once(study_file, tmp_path, what, words):
     out = tmp_path / "out"
     start = time.monotonic()

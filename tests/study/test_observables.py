@@ -76,9 +76,13 @@ def test_a_study_without_evolution(tmp_path):
     assert all(set(one) == {"seed", *figures_of(study)} for one in payload(store).values())
     summary, paths = write_report(store)
     assert {path.name for path in paths} == {
-        "samples.csv", "figures.csv", "certificates.csv", "tiny-figures.png", "tiny-figures.pdf",
+        "samples.csv",
+        "figures.csv",
+        "certificates.csv",
+        "tiny-figures.png",
+        "tiny-figures.pdf",
         "index.html",
-    }  # fmt: skip
+    }
     assert "a growing mode: 0 of 20" in summary
     assert "gap_davies" in summary and "steady_error" in summary and "max of mean" not in summary
     table = store.directory / "report" / "figures.csv"

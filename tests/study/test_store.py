@@ -72,18 +72,36 @@ def test_blocks_describe_themselves(finished):
         assert attributes["model"] == "anderson3d"
         assert attributes["parameter_boundary"] == "periodic"
         assert (attributes["size"], attributes["n_sites"]) == (2, 8)
-        for key in ("numpy", "blas_core", "git_revision", "hostname", "ranks", "stepper",
-                    "conventions_of_physics", "blas_threads_per_rank"):  # fmt: skip
+        for key in (
+            "numpy",
+            "blas_core",
+            "git_revision",
+            "hostname",
+            "ranks",
+            "stepper",
+            "conventions_of_physics",
+            "blas_threads_per_rank",
+        ):
             assert key in attributes, key
         assert json.loads(attributes["study"]) == finished.study.identity()
     with xarray.open_dataset(path, engine="h5netcdf") as data:
         assert data["trace_distance"].dims == ("sample", "time")
         assert data["time"].values.tolist() == [0.0, 1.5, 4.0, 11.0]
         assert data["sample"].values.tolist() == [0, 1]
-        for name in ("trace_error", "hermiticity_error", "redfield_gibbs_residual",
-                     "davies_gibbs_residual", "kms_residual", "smallest_eigenvalue",
-                     "clustering", "merged_neighbours", "smallest_separation",
-                     "stepper_error", "applications", "seconds"):  # fmt: skip
+        for name in (
+            "trace_error",
+            "hermiticity_error",
+            "redfield_gibbs_residual",
+            "davies_gibbs_residual",
+            "kms_residual",
+            "smallest_eigenvalue",
+            "clustering",
+            "merged_neighbours",
+            "smallest_separation",
+            "stepper_error",
+            "applications",
+            "seconds",
+        ):
             assert data[name].dims == ("sample",)
         assert data["clustering"].attrs["flag_meanings"] == "simple structural ambiguous"
         clean = xarray.open_dataset(path, engine="h5netcdf")["clustering"].values
@@ -407,8 +425,9 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
     ):
         arrays = dict(original.arrays)
         arrays["trace_distance"] = arrays["trace_distance"] + shift
-        other = replace(original, arrays=arrays,
-                        attributes={**original.attributes, "ranks_per_sample": ranks})  # fmt: skip
+        other = replace(
+            original, arrays=arrays, attributes={**original.attributes, "ranks_per_sample": ranks}
+        )
         assert same_payload(original, 0, other, 0) is same
 
 

@@ -13,8 +13,10 @@ from manybody.study.comparing import compare_stores
 from manybody.study.store import Store
 
 ARCHIVES = Path(__file__).parents[1] / "stores"
-SAMPLES = {"evolution": ("samples = 3\ntimes", "samples = 4\ntimes"),
-           "observables": ("samples = 2", "samples = 3")}
+SAMPLES = {
+    "evolution": ("samples = 3\ntimes", "samples = 4\ntimes"),
+    "observables": ("samples = 2", "samples = 3"),
+}
 CASES = ("exact", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")
 # The others take half a minute, most of it errata that tests/cases looks at.
 COMPUTED_AGAIN = ("exact", "theorem")

@@ -105,8 +105,13 @@ def test_a_clock_that_jumps_decides_nothing(tmp_path, monkeypatch, finished):
 
 def test_a_block_cut_at_every_length(finished, tmp_path):
     """Seen, named and set aside at every single one; left out by those who only read."""
-    asked = study(text={"[4, 6]": "[4]", "samples = 5": "samples = 2", TINY[TINY.index(
-        '[[systems]]\nmodel = "anderson3d"'):]: ""})  # fmt: skip
+    asked = study(
+        text={
+            "[4, 6]": "[4]",
+            "samples = 5": "samples = 2",
+            TINY[TINY.index('[[systems]]\nmodel = "anderson3d"') :]: "",
+        }
+    )
     store = Store(tmp_path / "store")
     run_study(prepare(asked, store), store, quiet=True)
     expected = payload(store)

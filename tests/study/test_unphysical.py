@@ -55,8 +55,9 @@ def test_an_ensemble_speaks_once_and_counts():
     runs, said = messages(
         lambda: mb.compare_ensemble(models, STRONG, [0.0, 5.0, 20.0], lamb_shift=True)
     )
-    outside = [run.trace_distance.max() > 2.0 or run.smallest_eigenvalue.min() < -0.1
-               for run in runs]  # fmt: skip
+    outside = [
+        run.trace_distance.max() > 2.0 or run.smallest_eigenvalue.min() < -0.1 for run in runs
+    ]
     (message,) = said
     assert message.startswith(f"{sum(outside)} of 3 samples leave the states; in sample 0 ")
     _, said = messages(lambda: mb.compare_ensemble(models[1:2], mb.OhmicBath(0.1, 5, 2), [3.0]))

@@ -303,10 +303,7 @@ def _count_below(matrix: Any, energy: float, margin: float) -> int:
     shifted = sp.csc_matrix(matrix - energy * sp.identity(n, format="csr"))
     # Symmetric mode and no threshold: rows and columns move together, L D L† apart from scaling.
     factors = linalg.splu(
-        shifted,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
+        shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
     if not np.array_equal(factors.perm_r, factors.perm_c):
         raise RuntimeError("a pivot is zero; move the target")

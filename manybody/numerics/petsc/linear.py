@@ -66,12 +66,7 @@ def solve(
 
 
 def nearest_modes(
-    invert: Map,
-    start: Array,
-    columns: Columns,
-    shift: complex,
-    n_modes: int,
-    tolerance: float,
+    invert: Map, start: Array, columns: Columns, shift: complex, n_modes: int, tolerance: float
 ) -> list[tuple[complex, Array]]:
     """Eigenvalues of L nearest to a shift with their modes, by Krylov-Schur on (L − shift)⁻¹.
 

@@ -41,8 +41,7 @@ def petsc() -> Any:
     scalar = np.dtype(PETSc.ScalarType)
     if scalar.kind != "c":
         raise RuntimeError(
-            f"PETSc is built for {scalar.name} scalars, complex is needed: "
-            + _INSTALL
+            f"PETSc is built for {scalar.name} scalars, complex is needed: " + _INSTALL
         )
     return PETSc
 

@@ -33,9 +33,7 @@ def _phonon(strength: float, cutoff: float, beta: float) -> Bath:
 BATH_FAMILIES: Mapping[str, BathFamily] = {
     "ohmic": BathFamily("Ohmic", {"coupling": None, "cutoff": None, "beta": None}, OhmicBath),
     "power-law": BathFamily(
-        "power law",
-        {"coupling": None, "cutoff": None, "exponent": None, "beta": None},
-        _power_law,
+        "power law", {"coupling": None, "cutoff": None, "exponent": None, "beta": None}, _power_law
     ),
     "drude-lorentz": BathFamily(
         "Drude-Lorentz", {"coupling": None, "cutoff": None, "beta": None}, _drude_lorentz

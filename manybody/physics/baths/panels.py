@@ -59,10 +59,14 @@ class Panels:
     """
 
     def __init__(
-        self, name: str, function: Function, points: Iterable[float], noise: float = 0.0,
+        self,
+        name: str,
+        function: Function,
+        points: Iterable[float],
+        noise: float = 0.0,
         precision: float = 0.0,
         scales: Iterable[float] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._name, self._function = name, function
         self._noise, self._resolved = noise, max(_RESOLVED, precision)
         self.scale = 0.0

@@ -18,11 +18,7 @@ from numpy.typing import NDArray
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
-from manybody.physics.models import (
-    HERMITICITY_TOLERANCE,
-    SingleParticleModel,
-    data_uncertainty,
-)
+from manybody.physics.models import HERMITICITY_TOLERANCE, SingleParticleModel, data_uncertainty
 from manybody.physics.spectra import EPSILON, linked
 from manybody.physics.vectorise import column_order_to_row_major
 

@@ -347,11 +347,7 @@ def _legendre(n: int) -> tuple[Real, Real]:
 
 
 def _bath(
-    reservoir: Reservoir,
-    omega: Real,
-    weights: Real,
-    window: tuple[float, float],
-    left_out: float,
+    reservoir: Reservoir, omega: Real, weights: Real, window: tuple[float, float], left_out: float
 ) -> DiscretisedBath:
     """The modes of weights g² > 0 in ascending order."""
     omega, weights = omega[weights > 0.0], weights[weights > 0.0]

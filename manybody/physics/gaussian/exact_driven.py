@@ -41,11 +41,7 @@ _HALVINGS = 10
 
 
 def propagate_driven(
-    closed: ClosedSystem,
-    drive: Drive,
-    initial: NDArray[Any],
-    times: Any,
-    tolerance: float = 1e-9,
+    closed: ClosedSystem, drive: Drive, initial: NDArray[Any], times: Any, tolerance: float = 1e-9
 ) -> Trajectory:
     """C(t) of the system and the currents for h(t), from C(0) ⊕ f(ω_k) at t = 0.
 
