@@ -19,22 +19,23 @@ from manybody.physics.baths.densities import (
     SemiEllipticDensity,
     SpectralDensity,
 )
-from manybody.physics.baths.ohmic import Bath, OhmicBath
+from manybody.physics.baths.ohmic import OhmicBath
+from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.baths.thermal import ThermalBath
-from manybody.physics.certificates import Certificate
 from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
 from manybody.physics.gaussian.theorem import theorem_residual
-from manybody.physics.levels import LevelStatistics
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
-from manybody.physics.models import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.models.single_particle import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.spacing import LevelStatistics
 from manybody.report.writing import report_figures
-from manybody.study.comparison import Comparison
-from manybody.study.levels import level_statistics
-from manybody.study.modes import SlowModes, slow_modes
-from manybody.study.sample import compare, compare_ensemble
-from manybody.study.steady import SteadyState, steady_state
+from manybody.solve.compare import compare, compare_ensemble
+from manybody.solve.comparison import Comparison
+from manybody.solve.level_statistics import level_statistics
+from manybody.solve.modes import SlowModes, slow_modes
+from manybody.solve.steady import SteadyState, steady_state
 
 __version__ = "0.1.0"
 

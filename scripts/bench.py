@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__" and "MANYBODY_BENCH" not in os.environ:
     # BLAS reads these when it is loaded, that is before anything below is imported.
-    from manybody.blas import better_core_type, blas_summary, cpu_flags
+    from manybody.system.blas import better_core_type, blas_summary, cpu_flags
 
     environment = {**os.environ, "MANYBODY_BENCH": "1"}
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -39,19 +39,23 @@ import numpy as np  # noqa: E402
 from bench_rows import ROWS, compare_with, draw, record, rounds_of, say  # noqa: E402
 
 import manybody as mb  # noqa: E402
-from manybody.buffers import aligned_copy, aligned_empty, keep_freed_memory  # noqa: E402
-from manybody.environment import describe  # noqa: E402
+from manybody.arrays import (  # noqa: E402
+    aligned_copy,
+    aligned_empty,
+    keep_freed_memory,
+    product,  # noqa: E402
+)
 from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
 from manybody.numerics.columns import Columns  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
 from manybody.physics.assembly import assemble_rows  # noqa: E402
-from manybody.physics.observables import trace_norm  # noqa: E402
-from manybody.physics.redfield import build_redfield  # noqa: E402
+from manybody.physics.equations.redfield import build_redfield  # noqa: E402
+from manybody.physics.quantities.norms import trace_norm  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
-from manybody.products import product  # noqa: E402
-from manybody.study.stacks import stack_size  # noqa: E402
+from manybody.solve.stacks import stack_size  # noqa: E402
+from manybody.system.environment import describe  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
 
@@ -455,9 +459,9 @@ n_sites = [64]
 RANK = """
 import sys
 from mpi4py import MPI
-from manybody.blas import blas_threads
-from manybody.parsing import parse_study
-from manybody.study.ensemble import prepare, run_study
+from manybody.system.blas import blas_threads
+from manybody.study.parsing import parse_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 comm, store = MPI.COMM_WORLD, Store(sys.argv[2])
 study = prepare(parse_study(open(sys.argv[1]).read(), "bench"), store, comm)

@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from manybody.buffers import keep_freed_memory
-from manybody.parsing import parse_study
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.sample import compare_ensemble
+from manybody.solve.compare import compare_ensemble
+from manybody.study.parsing import parse_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.status import status_lines
 from manybody.study.store import Store
+from manybody.system.memory import keep_freed_memory
 
 STUDY = """
 name = "store"

@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from manybody.numerics.petsc.eigensolvers import hermitian_eigenvalues  # noqa: E402
-from manybody.physics.observables import trace_norm  # noqa: E402
+from manybody.physics.quantities.norms import trace_norm  # noqa: E402
 
 
 def peak_memory(reset=False):

@@ -520,7 +520,7 @@ find_launcher() {
 # multiplies matrices several times slower than it could.
 choose_blas_kernels() {
   local core
-  core=$(in_alone_venv -c 'from manybody.blas import better_core_type, blas_summary, cpu_flags
+  core=$(in_alone_venv -c 'from manybody.system.blas import better_core_type, blas_summary, cpu_flags
 print(better_core_type(blas_summary(), cpu_flags())[0])') || return 0
   if [ -n "$core" ]; then
     export OPENBLAS_CORETYPE=$core

@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from launching import can_launch, environment
 
-from manybody.config import Point
-from manybody.study.files import process_is_alive
+from manybody.parallel.files import process_is_alive
+from manybody.study.configuration import Point
 from manybody.study.progress import clock
 from manybody.study.store import Store
 
@@ -63,7 +63,9 @@ formats = ["csv"]
 PROGRAM = """
 import sys
 from manybody import cli
-from manybody.study import checkpoints, large, stacks
+from manybody.solve import checkpoints
+from manybody.solve import large
+from manybody.solve import stacks
 stacks._LARGE_ABOVE, large._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
 sys.exit(cli.main(sys.argv[1:]))
 """

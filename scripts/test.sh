@@ -68,7 +68,7 @@ check "mypy" "$venv_python" -m mypy
 
 printf -- '---- tests\n'
 status=0
-cores=$("$venv_python" -c 'from manybody.blas import usable_cores; print(usable_cores())')
+cores=$("$venv_python" -c 'from manybody.system.blas import usable_cores; print(usable_cores())')
 # A file has fixtures that its tests share, the Slurm for one: it stays in one process. Some
 # wait for jobs and launchers, hence one process more than cores.
 timeout --foreground -k 30 3600 "$venv_python" -m pytest -q -n "$((cores < 8 ? cores + 1 : 8))" \

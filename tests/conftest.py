@@ -9,7 +9,7 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.launch import launched_ranks
+from manybody.system.launch import launched_ranks
 
 CHECKS = Path(__file__).parent / "checks"
 

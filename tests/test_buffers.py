@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from manybody.buffers import ALIGNMENT, aligned_copy, aligned_empty, row_panels
+from manybody.arrays import ALIGNMENT, aligned_copy, aligned_empty, row_panels
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex128, np.uint8])
@@ -31,7 +31,7 @@ def test_panels_cover_every_row_once(rows, length):
 FAULTS = """
 import resource, sys
 import numpy as np
-from manybody.buffers import keep_freed_memory
+from manybody.system.memory import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else False
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manybody.products import product
+from manybody.arrays import product
 
 
 def random(rng, shape, kind):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manybody.parsing import parse_study
+from manybody.study.parsing import parse_study
 
 TINY = """
 name = "tiny"

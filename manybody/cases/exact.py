@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.config import Case, Results, Value, build_case
 from manybody.cases.systems import (
     build_hamiltonian,
@@ -22,7 +23,6 @@ from manybody.cases.systems import (
     expand_system,
     n_sites_of,
 )
-from manybody.parsing import check_keys, checked_table
 from manybody.physics import arguments
 from manybody.physics.gaussian import landauer
 from manybody.physics.gaussian.correlations import EQUATIONS, REDFIELD, build_generators, currents
@@ -30,8 +30,7 @@ from manybody.physics.gaussian.discretised import chebyshev_modes
 from manybody.physics.gaussian.exact import Convergence, converge
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, propagate, steady_correlations
-
-Real = NDArray[np.float64]
+from manybody.study.parsing import check_keys, checked_table
 
 DYNAMICS, STEADY, ROUTES = CHECKS = ("dynamics", "steady", "routes")
 # Equal contacts on every site, or those of the first reservoir and of the last on two ends.

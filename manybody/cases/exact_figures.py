@@ -8,7 +8,7 @@ import numpy as np
 from manybody.cases.exact import EQUATIONS, LABELS
 from manybody.cases.page import number, numbers
 from manybody.cases.store import Record
-from manybody.report.canvas import colour, grid, marker, put_title
+from manybody.report.figures.canvas import colour, grid, marker, put_title
 
 NAMES = {"exact": "exact"} | {
     label: label.replace("_", " ").replace("redfield", "Redfield").replace("davies", "Davies")

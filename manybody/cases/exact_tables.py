@@ -6,8 +6,8 @@ from manybody.cases.exact import LABELS, NORMS
 from manybody.cases.exact_figures import NAMES
 from manybody.cases.page import number, numbers, short
 from manybody.cases.store import Record
-from manybody.report.document import Column, Table
-from manybody.report.tables import scientific
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.samples import scientific
 
 EQUATIONS = ("redfield", "davies", "local")
 # Whose laws a finding states.

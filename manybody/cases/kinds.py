@@ -20,8 +20,14 @@ from manybody.cases import (
 from manybody.cases.config import Case, CaseStudy, Results
 from manybody.cases.page import Page
 from manybody.cases.store import Record
-from manybody.parsing import check_keys, checked_formats, checked_name, checked_text, load_toml
 from manybody.physics import arguments
+from manybody.study.parsing import (
+    check_keys,
+    checked_formats,
+    checked_name,
+    checked_text,
+    load_toml,
+)
 
 _COMMON = {"name", "kind", "description", "outputs"}
 

@@ -27,9 +27,9 @@ from manybody.cases.papers_page import (
     symmetric_logarithm,
 )
 from manybody.cases.store import Record
-from manybody.report.canvas import colour, grid, put_title
-from manybody.report.document import Column, Table
-from manybody.report.tables import digits
+from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.samples import digits
 
 _COLOURS = {"local": colour(0), "global": colour(3), "redfield": colour(2)}
 _NAMES = {"local": "local", "global": "global (Davies)", "redfield": "Redfield"}

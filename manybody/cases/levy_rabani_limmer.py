@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.config import Case, Results
 from manybody.cases.levy_rabani_limmer_errata import ERRATA
 from manybody.cases.papers import Curves, columns, compute_paper, parse_paper
@@ -17,8 +17,6 @@ from manybody.networks.coupled_qubits import (
     unperturbed_current,
 )
 from manybody.networks.flat_baths import FlatBath
-
-Real = NDArray[np.float64]
 
 IN_TIME, AGAINST_TEMPERATURE = "figure-2", "figure-3"
 QUBITS = ("figure-4b", "figure-4c", "figure-5")

@@ -7,8 +7,8 @@ displacement of ⟨a†a⟩ it is: 20 levels, the perturbation of the generator 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.papers import Erratum
 from manybody.networks.coupled_oscillators import OscillatorSystem, coupled_oscillators
 from manybody.networks.coupled_qubits import qubit_generator
@@ -21,7 +21,6 @@ from manybody.physics.response.linear_response import LinearResponse
 from manybody.physics.response.perturbed import build_perturbed_generator
 
 Evidence = dict[str, float]
-Real = NDArray[np.float64]
 _LEVELS = 20
 
 

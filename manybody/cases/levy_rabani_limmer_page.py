@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.config import CaseStudy
 from manybody.cases.levy_rabani_limmer import AGAINST_TEMPERATURE, IN_TIME, QUBITS
 from manybody.cases.levy_rabani_limmer_errata import ERRATA as MISPRINTS
@@ -36,9 +36,7 @@ from manybody.cases.papers_page import (
     symmetric_logarithm,
 )
 from manybody.cases.store import Record
-from manybody.report.canvas import colour, grid, put_title
-
-Real = NDArray[np.float64]
+from manybody.report.figures.canvas import colour, grid, put_title
 
 _KUBO, _DISSIPATOR = colour(0), colour(3)
 _LIMITS = {"unperturbed": "black", "local": colour(3), "global": colour(0)}

@@ -5,18 +5,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.mitchison_plenio import ELEMENTS, LEADS, SHIFTED
 from manybody.cases.page import Chapter, Figure, Finding, grouped
 from manybody.cases.papers import LOG
 from manybody.cases.papers_page import array, chapter_of, differences, largest, show_difference
 from manybody.cases.store import Record
-from manybody.report.canvas import colour, grid
-from manybody.report.document import Column, Table
-from manybody.report.tables import digits, scientific
-
-Real = NDArray[np.float64]
+from manybody.report.figures.canvas import colour, grid
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.samples import digits, scientific
 
 NAMES = {
     "exact": "exact",

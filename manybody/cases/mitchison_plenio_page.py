@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.config import CaseStudy
 from manybody.cases.mitchison_plenio import (
     ELEMENTS,
@@ -32,11 +32,9 @@ from manybody.cases.papers_page import (
     show_difference,
 )
 from manybody.cases.store import Record
-from manybody.report.canvas import colour, grid, put_title
-from manybody.report.document import Column, Table
-from manybody.report.tables import digits, scientific
-
-Real = NDArray[np.float64]
+from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.samples import digits, scientific
 
 _LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
 # ν/Γ that counts as non-Markovian.

@@ -8,8 +8,8 @@ import numpy as np
 
 from manybody.cases.config import CaseStudy
 from manybody.cases.store import Record
-from manybody.report.document import Column, Document, Picture, Section, Table, Text
-from manybody.report.tables import digits
+from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
+from manybody.report.tables.samples import digits
 
 
 @dataclass(frozen=True)

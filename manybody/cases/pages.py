@@ -6,10 +6,10 @@ from pathlib import Path
 from manybody.cases.kinds import KINDS
 from manybody.cases.page import Page, build_document
 from manybody.cases.store import CaseStore, Record
-from manybody.config import FORMATS
+from manybody.parallel.files import make_folder, write_atomically
 from manybody.physics import arguments
 from manybody.report.writing import PICTURES, check_matplotlib, saved, write_parts
-from manybody.study.files import make_folder, write_atomically
+from manybody.study.configuration import FORMATS
 
 
 def write_page(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:

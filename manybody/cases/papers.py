@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.cases.config import Case, Results, Value, build_case
-from manybody.parsing import check_keys, checked_boolean, checked_table, listed
 from manybody.physics import arguments
-
-Real = NDArray[np.float64]
+from manybody.study.parsing import check_keys, checked_boolean, checked_table, listed
 
 ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.cases.page import Chapter, Figure, Finding, grouped, number, numbers
 from manybody.cases.papers import ERRATA, Erratum
 from manybody.cases.store import Record
-from manybody.report.document import Column, Table
-from manybody.report.tables import digits, scientific
-
-Real = NDArray[np.float64]
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.samples import digits, scientific
 
 OURS = {"lw": 0.0, "marker": "o", "ms": 3.6}
 FORMULA = {"lw": 1.3, "marker": ""}

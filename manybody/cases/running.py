@@ -9,12 +9,12 @@ from typing import Any
 from manybody.cases.config import Case, CaseStudy
 from manybody.cases.kinds import KINDS
 from manybody.cases.store import CaseStore
-from manybody.environment import describe
-from manybody.study.claims import Claims, sweep
-from manybody.study.files import remove_orphans
-from manybody.study.groups import rank_of, size_of, together
+from manybody.parallel.claims import Claims, sweep
+from manybody.parallel.collective import rank_of, size_of, together
+from manybody.parallel.files import remove_orphans
+from manybody.parallel.signals import never
 from manybody.study.progress import Progress, clock
-from manybody.study.signals import never
+from manybody.system.environment import describe
 
 # What the numbers of a case may raise; anything else ends the run.
 _CASE_ERRORS = (RuntimeError, ArithmeticError, ValueError)

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from manybody.cases.config import Case, CaseStudy, Results, differences, from_json, merge_cases
+from manybody.parallel.files import listed, write_atomically
 from manybody.study.description import extend_description, is_new, read_description, refuse_changes
-from manybody.study.files import listed, write_atomically
 
 # Of the text of study.json and of every case.
 FORMAT = "cases-1"

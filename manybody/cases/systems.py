@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.parsing import check_keys, checked_table, listed
 from manybody.physics import arguments
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -19,8 +18,9 @@ from manybody.physics.baths.densities import (
     SpectralDensity,
 )
 from manybody.physics.baths.reservoirs import Reservoir
-from manybody.physics.models import anderson3d, dirac_syk2
+from manybody.physics.models.single_particle import anderson3d, dirac_syk2
 from manybody.seeding import generator, sample_entropy
+from manybody.study.parsing import check_keys, checked_table, listed
 
 DENSITIES: Mapping[str, type[SpectralDensity]] = MappingProxyType(
     {

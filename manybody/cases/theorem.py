@@ -21,7 +21,6 @@ from manybody.cases.systems import (
     expand_system,
     n_sites_of,
 )
-from manybody.parsing import check_keys, checked_boolean, checked_table, listed
 from manybody.physics import arguments
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis
@@ -31,6 +30,7 @@ from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import REDFIELD, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
 from manybody.physics.gaussian.theorem import theorem_residual, unclustered_residual
+from manybody.study.parsing import check_keys, checked_boolean, checked_table, listed
 
 # Identical contacts everywhere, then what breaks the theorem, one thing at a time.
 EQUAL, ONE_COUPLING, TWO_TEMPERATURES, EVERY, UNCLUSTERED, FOCK = CHECKS = (

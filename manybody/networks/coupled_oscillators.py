@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
 from manybody.physics.baths.densities import FlatDensity
@@ -35,7 +36,6 @@ from manybody.physics.gaussian.correlations import DAVIES, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, Contact, QuadraticModel
 from manybody.physics.underflow import zero_where_tiny
 
-Real = NDArray[np.float64]
 # Coefficient of every e^{λτ}, by λ.
 Exponentials = dict[complex, complex]
 

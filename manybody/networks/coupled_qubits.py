@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.arrays import Real
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
@@ -28,8 +29,6 @@ from manybody.physics.fock.rate_equations import (
 )
 from manybody.physics.fock.secular import SecularGenerator, build_davies_equation
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 LIMITS = ("unperturbed", "local", "global")
 # The order of all arrays over levels: (44) has |±⟩ = (|01⟩ ± |10⟩)/√2.

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.physics import arguments
-
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

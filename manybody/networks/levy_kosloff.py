@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.densities import PhononDensity
 from manybody.physics.baths.reservoirs import Reservoir
@@ -19,8 +20,6 @@ from manybody.physics.gaussian.correlations import DAVIES, LOCAL, REDFIELD
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, Contact, QuadraticModel
 from manybody.physics.gaussian.weak_coupling import steady_balance
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 OSCILLATORS, TWO_LEVEL = "boson", "tls"
 STATISTICS = (OSCILLATORS, TWO_LEVEL)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.networks.levy_kosloff import OSCILLATORS, levy_kosloff
 
-Real = NDArray[np.float64]
 Point = tuple[float, float, float, float, float, float]
 
 _CURVES = ("heat_current_hot", "population_a", "entropy_production")

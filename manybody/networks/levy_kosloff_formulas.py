@@ -7,9 +7,8 @@ overflows; with δ = 1 for two-level systems and −1 for oscillators, (3).
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Real = NDArray[np.float64]
+from manybody.arrays import Real
 
 # e^x beyond is infinite in double precision.
 _LARGEST_EXPONENT = 700.0

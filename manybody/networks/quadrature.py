@@ -15,8 +15,7 @@ from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import NDArray
 from scipy import special
 
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
+from manybody.arrays import Complex, Real
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from manybody.arrays import Complex, Real
 from manybody.networks.quadrature import Rule, build_rule
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SemiEllipticDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 # √ edges of the band cut off here, relative: their 3/2 power counts.
 _EDGE = 1e-13

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.buffers import aligned_empty
+from manybody.arrays import Complex, Real, aligned_empty, product
 from manybody.numerics.growth import (
     LARGEST_NORM,
     Overflow,
@@ -26,17 +26,14 @@ from manybody.numerics.growth import (
     overflow_sentence,
 )
 from manybody.numerics.protocols import (
-    Array,
     Bounds,
     Linearity,
     Operator,
     Ownership,
-    Real,
     Segment,
     Solution,
     cut,
 )
-from manybody.products import product
 
 EPSILON = float(np.finfo(np.float64).eps)
 # Largest δt of one series: beyond, its z^{1/3} overhead is 2 % and only the table grows.
@@ -99,7 +96,7 @@ class Chebyshev:
             )
         return np.array([count for count, _ in chosen], dtype=np.int64)
 
-    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """One series for all output times of the segment and its end."""
         if segment.stop == segment.start:
             states = np.repeat(state[:, None], len(segment.times), axis=1)
@@ -124,7 +121,9 @@ class Chebyshev:
         check_norms(norms, after, segment.start, segment.stop)
         return solution
 
-    def _sum(self, operator: Operator, state: Array, segment: Segment, points: Array) -> Solution:
+    def _sum(
+        self, operator: Operator, state: Complex, segment: Segment, points: Complex
+    ) -> Solution:
         """Recursion and sums for a stack; `points` (samples, P) choose the widths."""
         duration = segment.stop - segment.start
         times = np.array(segment.times) - segment.start
@@ -176,7 +175,7 @@ class Chebyshev:
         )
 
     def _repeat_carefully(
-        self, operator: Operator, state: Array, segment: Segment, sample: int, solution: Solution
+        self, operator: Operator, state: Complex, segment: Segment, sample: int, solution: Solution
     ) -> None:
         """Do one sample again with the width and the pieces that its box allows."""
         corner = _corners(operator)
@@ -217,7 +216,7 @@ class _Series:
 class _Sums:
     """Σ_k c_k(t) φ_k of every sample, block of vectors by block."""
 
-    def __init__(self, states: Array, series: list[_Series]) -> None:
+    def __init__(self, states: Complex, series: list[_Series]) -> None:
         n_samples, n_times = states.shape[:2]
         self._sums = states.reshape(n_samples, n_times, -1).view(np.float64)
         self._series = series
@@ -229,7 +228,7 @@ class _Sums:
         # ‖φ_k‖² as far as this rank knows.
         self._squares = np.zeros((n_samples, max(own.count for own in series)))
 
-    def add(self, phi: Array, first: int) -> None:
+    def add(self, phi: Complex, first: int) -> None:
         """Add φ_first, φ_first+1, ...; phi: (vectors, samples, N, m)."""
         vectors = phi.reshape(*phi.shape[:2], -1).view(np.float64)
         for sample, own in enumerate(self._series):
@@ -266,19 +265,19 @@ def _rounding(applications: NDArray[np.int64], norms: Real) -> Real:
     return EPSILON * norms * (11.0 + applications)
 
 
-def _points(bounds: Bounds) -> Array:
+def _points(bounds: Bounds) -> Complex:
     """(samples, P) where the spectrum ends, |Re λ| + i |Im λ|: the outline, or the box."""
     outline = bounds.spectral_outline
     return _corners(bounds) if outline is None else outline
 
 
-def _corners(bounds: Bounds) -> Array:
+def _corners(bounds: Bounds) -> Complex:
     """(samples, 1) the corner of the spectral box."""
     box = bounds.spectral_box
     return (np.maximum(-box[:, 1], box[:, 2]) + 1j * box[:, 0])[:, None]
 
 
-def _growth(points: Array, width: float | Real) -> Any:
+def _growth(points: Complex, width: float | Real) -> Any:
     """log |φ_{k+1}/φ_k| of the worst of the points, scaled by `width` (a number or an array).
 
     With w = λ/δ the φ_k grow like |w + √(w² + 1)|^k off the interval [−i, i], fastest
@@ -293,20 +292,20 @@ def series_terms(z: Real, tolerance: float) -> Real:
     return z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
 
 
-def _allowed_growth(points: Array, tolerance: float) -> float:
+def _allowed_growth(points: Complex, tolerance: float) -> float:
     """log of the growth that carries the rounding of some 500 terms to the tolerance."""
     slack = _OUTLINE_SLACK if len(points) > 1 else 0.0
     return slack + max(_ACCEPTED_GROWTH, float(np.log(tolerance / (500.0 * EPSILON))))
 
 
-def _candidates(points: Array, duration: float) -> tuple[Real, Real]:
+def _candidates(points: Complex, duration: float) -> tuple[Real, Real]:
     """Widths worth trying for a spectrum, and the growth with each."""
     floor = max(float(points.imag.max()), float(points.real.max()), 1e-3 / duration)
     widths = floor * _WIDTHS
     return widths, _growth(points, widths)
 
 
-def _best_width(points: Array, duration: float, tolerance: float) -> float:
+def _best_width(points: Complex, duration: float, tolerance: float) -> float:
     """Width δ with the fewest terms whose growth leaves rounding below the tolerance."""
     widths, growth = _candidates(points, duration)
     terms = series_terms(widths * duration, tolerance)
@@ -315,7 +314,7 @@ def _best_width(points: Array, duration: float, tolerance: float) -> float:
 
 
 def _fewest_segments(
-    points: Array, last: float, tolerance: float, most: float = np.inf
+    points: Complex, last: float, tolerance: float, most: float = np.inf
 ) -> tuple[int, float]:
     """Number of equal segments with the fewest terms over all, and their number.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.numerics.protocols import Array, Real
+from manybody.arrays import Complex, Real
 
 # What one MPI message may hold, in elements: counts are 32-bit integers.
 _LARGEST_COUNT = 2**31 - 1
@@ -50,7 +50,7 @@ class Columns:
         """Number of columns this rank owns."""
         return self.own.stop - self.own.start
 
-    def adjoint_pieces(self, block: Array, buffer: Array) -> list[tuple[slice, Array]]:
+    def adjoint_pieces(self, block: Complex, buffer: Complex) -> list[tuple[slice, Complex]]:
         """What the adjoint of a matrix needs here: (rows r, matrix[own, r]) for every rank's r.
 
         block: (samples, N, m); buffer: as large, overwritten; the pieces (samples, m, ·)
@@ -71,7 +71,7 @@ class Columns:
             for rows, start, count, length in zip(self.ranges, starts, counts, send)
         ]
 
-    def collect(self, blocks: list[Array], first_rank: int = 0) -> Array | None:
+    def collect(self, blocks: list[Complex], first_rank: int = 0) -> Complex | None:
         """Whole matrices on ranks of their own: the transpose of matrix k on rank first + k.
 
         blocks: (N, m) each, no more than there are ranks from the first on.  Returns

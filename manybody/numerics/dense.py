@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
-from manybody.buffers import aligned_empty, row_panels
+from manybody.arrays import Complex, Real, aligned_empty, row_panels
 from manybody.numerics.columns import Columns
 from manybody.numerics.growth import (
     GROWN_NORM,
@@ -18,12 +18,10 @@ from manybody.numerics.growth import (
     overflow_sentence,
 )
 from manybody.numerics.protocols import (
-    Array,
     Bounds,
     Kernel,
     Linearity,
     Operator,
-    Real,
     Segment,
     Solution,
     cut,
@@ -46,7 +44,7 @@ class KernelOperator:
 
     basis = "site"
     autonomous = True
-    source: Array | None = None
+    source: Complex | None = None
 
     def __init__(
         self,
@@ -54,7 +52,7 @@ class KernelOperator:
         spectral_box: Real,
         columns: Columns,
         linearity: Linearity,
-        spectral_outline: Array | None = None,
+        spectral_outline: Complex | None = None,
     ) -> None:
         self._kernel = kernel
         self.columns = columns
@@ -66,7 +64,7 @@ class KernelOperator:
             raise ValueError(f"{columns.size} ranks share one sample, got a stack of {n_samples}")
         self.shape = (n_samples, dimension, columns.width)
         self._half, self._spare = kernel.buffers
-        self._adjoints: list[Array] = []
+        self._adjoints: list[Complex] = []
         if linearity == "complex":
             self._adjoints = [aligned_empty(self.shape, np.complex128) for _ in range(2)]
         # A panel that is written stays near until the last addition to it.
@@ -74,7 +72,9 @@ class KernelOperator:
         if dimension > _PANELS_ABOVE:
             self._panels = [row_panels(rows, columns.width) for rows in columns.ranges]
 
-    def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
+    def apply(
+        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
+    ) -> None:
         """Write L[x], or L[x] + plus, into `out`; all (samples, N, m).
 
         `out` may be neither of the others.  A stack may be shorter than the operator's:
@@ -101,7 +101,9 @@ class KernelOperator:
             other.spectral_outline = self.spectral_outline * factors[:, None]
         return other
 
-    def _add_adjoint(self, half: Array, out: Array, own: Array, plus: Array | None) -> None:
+    def _add_adjoint(
+        self, half: Complex, out: Complex, own: Complex, plus: Complex | None
+    ) -> None:
         """out = half† + own (+ plus)."""
         pieces = self.columns.adjoint_pieces(half, self._spare[: len(half)])
         for (rows, piece), panels in zip(pieces, self._panels):
@@ -137,16 +139,16 @@ class RungeKutta:
         """Segments of 10, or what fits; adaptive steps cannot promise `most`."""
         return cut(times, 10.0)
 
-    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """Integrate from output time to output time."""
         return advance_one_by_one(operator, state, segment, self._integrate)
 
     def _integrate(
-        self, operator: Operator, x: Array, start: float, stop: float
-    ) -> tuple[Array, int, float]:
+        self, operator: Operator, x: Complex, start: float, stop: float
+    ) -> tuple[Complex, int, float]:
         out = np.empty_like(x)
 
-        def rhs(time: float, flat: Array) -> Array:
+        def rhs(time: float, flat: Complex) -> Complex:
             operator.apply(flat.reshape(x.shape), out, time)
             return out.ravel().copy()
 
@@ -170,7 +172,7 @@ class RungeKutta:
 
 
 def advance_one_by_one(
-    operator: Operator, state: Array, segment: Segment, integrate: Any
+    operator: Operator, state: Complex, segment: Segment, integrate: Any
 ) -> Solution:
     """Solution of a stepper that goes from output time to output time.
 

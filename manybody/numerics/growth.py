@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from manybody.numerics.protocols import Array, Ownership, Real
+from manybody.arrays import Complex, Real
+from manybody.numerics.protocols import Ownership
 
 # Squares of elements, which norms and certificates take, overflow at 1e154; a segment may add
 # a factor of e^11 and its series as much again.
@@ -15,7 +16,7 @@ class Overflow(RuntimeError):
     """A growing mode has left the range of double precision."""
 
 
-def block_norms(state: Array, columns: Ownership) -> Real:
+def block_norms(state: Complex, columns: Ownership) -> Real:
     """(samples,) ‖x‖_F of (samples, N, m) blocks, over all ranks; inf where it overflows."""
     flat = np.ascontiguousarray(state).reshape(len(state), -1).view(np.float64)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

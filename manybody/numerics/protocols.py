@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Real = NDArray[np.float64]
-Array = NDArray[np.complex128]
+from manybody.arrays import Complex, Real
+
 Linearity = Literal["complex", "hermitian"]
 
 
@@ -17,9 +17,9 @@ class Kernel(Protocol):
     columns: slice
     needs: slice
     # Workspaces of the shape of a result, free between calls; the first may be `out`.
-    buffers: tuple[Array, Array]
+    buffers: tuple[Complex, Complex]
 
-    def __call__(self, rho: Array, out: Array, time: float = 0.0) -> None:
+    def __call__(self, rho: Complex, out: Complex, time: float = 0.0) -> None:
         """(samples, N, len(needs)) -> (samples, N, len(columns)), written to `out`."""
 
     def scaled(self, factors: Real) -> "Kernel":
@@ -39,7 +39,7 @@ class Bounds(Protocol):
         """(samples, 3)."""
 
     @property
-    def spectral_outline(self) -> Array | None:
+    def spectral_outline(self) -> Complex | None:
         """(samples, P)."""
 
 
@@ -65,13 +65,15 @@ class Operator(Bounds, Protocol):
     basis: str
     linearity: Linearity
     autonomous: bool
-    source: Array | None
+    source: Complex | None
 
     @property
     def columns(self) -> Ownership:
         """Who owns what of a state."""
 
-    def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
+    def apply(
+        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
+    ) -> None:
         """Write L[x], or L[x] + plus, into `out`."""
 
     def scaled(self, factors: Real) -> "Operator":
@@ -102,8 +104,8 @@ class Solution:
     error_estimate: (samples,) estimate of the Frobenius-norm error added here.
     """
 
-    states: Array
-    final: Array
+    states: Complex
+    final: Complex
     status: str
     applications: NDArray[np.int64]
     error_estimate: Real
@@ -129,7 +131,7 @@ class Stepper(Protocol):
         most: applications that a segment may take, where the stepper can tell.
         """
 
-    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """From `state` at segment.start to every output time and to segment.stop.
 
         Raises RuntimeError when the scheme does not converge.

@@ -12,11 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.buffers import aligned_copy, aligned_empty
+from manybody.arrays import aligned_copy, aligned_empty, product
 from manybody.physics import arguments
-from manybody.physics.redfield import RedfieldGenerator
+from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.spectra import degeneracy_tolerance
-from manybody.products import product
 
 _LARGEST_32_BIT = int(np.iinfo(np.int32).max)
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.ohmic import Bath, check_bath
-from manybody.physics.davies import build_davies
-from manybody.physics.models import SingleParticleModel
-from manybody.physics.redfield import build_redfield
+from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.redfield import build_redfield
+from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.spectra import AMBIGUOUS, build_spectrum, cluster_bohr_frequencies
 from manybody.physics.undecided import MERGED, checked, warn_undecided
 from manybody.physics.underflow import zero_where_tiny

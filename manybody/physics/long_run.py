@@ -13,12 +13,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from manybody.physics.davies import DaviesGenerator
-from manybody.physics.dense_redfield import DenseLiouvillian
+from manybody.arrays import Complex, Real
+from manybody.physics.equations.davies import DaviesGenerator
+from manybody.physics.equations.dense_redfield import DenseLiouvillian
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 # Equal eigenvalues have eigenvectors of any condition, and yet errors of rounding.
 _WORST_CONDITION = 1e3

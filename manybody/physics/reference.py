@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics.baths.ohmic import Bath
+from manybody.physics.baths.protocol import Bath
 
 Matrix = NDArray[np.complex128]
 

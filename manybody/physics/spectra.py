@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.physics.models import SingleParticleModel
+from manybody.arrays import Real
+from manybody.physics.models.single_particle import SingleParticleModel
 
-Real = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
 
 # A separation that chance would make fewer than this many times is taken for a coincidence

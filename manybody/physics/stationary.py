@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from manybody.arrays import Complex, Real
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance, linked
 
 # Numbers below have lost digits to gradual underflow, or are about to.
 _UNDERFLOW = 1e-290
 # Error in trace norm up to which Gibbs stands for the stationary state of Davies.
 _GIBBS = 1e-6
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
-from manybody.physics.davies import DaviesGenerator
+from manybody.physics.equations.davies import DaviesGenerator
+from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.fock.basis import number_operator
 from manybody.physics.fock.couplings import Coupling, Gain, Loss
 from manybody.physics.fock.small_systems import Generator
@@ -29,11 +31,7 @@ from manybody.physics.gaussian.correlations import (
     checked_correlations,
 )
 from manybody.physics.gaussian.quadratic import BOSON, STATISTICS, QuadraticModel
-from manybody.physics.redfield import RedfieldGenerator
 from manybody.physics.spectra import degeneracy_tolerance, linked
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 # An eigenvalue of a state above minus this is zero with rounding.
 _ROUNDING = 1e-12

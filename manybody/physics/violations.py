@@ -13,12 +13,11 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import BOSON, STATISTICS
 from manybody.physics.thermodynamics import Balance
 
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 Evaluate = Callable[[NDArray[Any]], Balance]
 
 DENSITY_MATRIX = "density matrix"

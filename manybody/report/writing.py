@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manybody.config import FORMATS
+from manybody.parallel.files import write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
-from manybody.report.analysis import Analysis, analyse
-from manybody.report.analysis_tables import build_analysis_tables
-from manybody.report.document import Document, Table, to_html, to_markdown
-from manybody.report.drawing import figure_makers
-from manybody.report.results import load_results, system_title
-from manybody.report.sections import build_document
-from manybody.report.summary import text_summary
-from manybody.report.tables import build_tables, to_csv, to_parquet
-from manybody.study.files import write_atomically
+from manybody.report.analysis.conclusions import Analysis, analyse
+from manybody.report.figures.makers import figure_makers
+from manybody.report.page.document import Document, Table, to_html, to_markdown
+from manybody.report.page.sections import build_document
+from manybody.report.page.summary import text_summary
+from manybody.report.read import load_results, system_title
+from manybody.report.tables.analysis import build_analysis_tables
+from manybody.report.tables.samples import build_tables, to_csv, to_parquet
+from manybody.study.configuration import FORMATS
 from manybody.study.store import Store
 
 PICTURES = ("png", "pdf")

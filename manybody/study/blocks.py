@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.config import TRACE_DISTANCE, Point, Study
-from manybody.physics.certificates import Certificate
+from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import VERDICTS
-from manybody.study.comparison import Comparison
-from manybody.study.spectral import figures_of
+from manybody.solve.comparison import Comparison
+from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.observables import figures_of
 
 # HDF5's handle of anything.
 Identifier = Any

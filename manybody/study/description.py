@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from manybody.study.files import TEMPORARY, locked, make_folder, remove_orphans, write_atomically
+from manybody.parallel.files import (
+    TEMPORARY,
+    locked,
+    make_folder,
+    remove_orphans,
+    write_atomically,
+)
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
-from manybody.config import Study, merge_systems
+from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
-from manybody.study.files import write_atomically
+from manybody.study.configuration import Study, merge_systems
 from manybody.study.store import Store
 
 

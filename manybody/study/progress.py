@@ -4,10 +4,10 @@ import sys
 import time
 from typing import TextIO
 
-from manybody.blas import better_core_type, blas_summary, cpu_flags
-from manybody.config import Study
-from manybody.study.plan import Task
+from manybody.study.configuration import Study
 from manybody.study.store import Store
+from manybody.study.tasks import Task
+from manybody.system.blas import better_core_type, blas_summary, cpu_flags
 
 
 class Progress:

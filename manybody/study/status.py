@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from manybody.config import Point
+from manybody.parallel.claims import claimed_samples
+from manybody.parallel.files import listed
 from manybody.study.blocks import CorruptBlock, read_block
-from manybody.study.claims import claimed_samples
-from manybody.study.files import listed
+from manybody.study.configuration import Point
 from manybody.study.progress import clock
 from manybody.study.store import Store
 

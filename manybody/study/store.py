@@ -20,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from manybody.config import Point, Study, from_json, merge_systems
+from manybody.parallel.files import listed, write_atomically
+from manybody.parallel.signals import never
+from manybody.solve.checkpoints import Keeper
 from manybody.study.blocks import (
     FORMAT,
     Block,
@@ -35,11 +37,9 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
-from manybody.study.checkpoints import Keeper
+from manybody.study.configuration import Point, Study, from_json, merge_systems
 from manybody.study.description import extend_description, is_new, read_description, refuse_changes
-from manybody.study.files import listed, write_atomically
-from manybody.study.plan import Task
-from manybody.study.signals import never
+from manybody.study.tasks import Task
 
 _BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
 

@@ -5,7 +5,7 @@ from tiny_cases import EXACT, THEOREM, exact_study, theorem_study
 
 from manybody.cases.config import differences, from_json, merge_cases
 from manybody.cases.kinds import has_kind, parse_case_study
-from manybody.parsing import builtin_studies
+from manybody.study.parsing import builtin_studies
 
 
 def test_built_in_studies():

@@ -8,7 +8,7 @@ from manybody.cases import running
 from manybody.cases.kinds import KINDS
 from manybody.cases.running import plan_lines, prepare_cases, run_cases, status_lines
 from manybody.cases.store import CaseStore, holds_cases
-from manybody.study.claims import Claims
+from manybody.parallel.claims import Claims
 
 
 def run(study, store, **options):

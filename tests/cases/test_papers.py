@@ -19,7 +19,7 @@ from manybody.cases.papers import points_of
 from manybody.cases.papers_page import differences
 from manybody.cases.running import prepare_cases, run_cases
 from manybody.cases.store import CaseStore, Record
-from manybody.parsing import builtin_studies
+from manybody.study.parsing import builtin_studies
 
 PAPERS = {
     "levy-kosloff": levy_kosloff_errata.ERRATA,

@@ -8,7 +8,7 @@ import manybody as mb
 from manybody.numerics.columns import Columns
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows, dropped_norm
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
 pytest.importorskip("petsc4py", reason="petsc4py not installed")

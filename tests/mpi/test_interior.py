@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 import manybody as mb
-from manybody.physics import levels
+from manybody.physics.quantities import spacing
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
@@ -84,7 +84,7 @@ def test_windows_of_lattices(comm, flux, length, disorder, target, n_levels):
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize(("n", "n_levels"), [(2, 1), (7, 3), (8, 4), (40, 20), (90, 7)])
 def test_full_matrices_of_any_size(comm, rng, real, n, n_levels):
-    """Fewer rows than ranks have, half of all levels, and a diagonal that is not stored."""
+    """Fewer rows than ranks have, half of all spacing, and a diagonal that is not stored."""
     matrix = oracles.random_hermitian(rng, n, real=real)
     assert_window(sp.csr_array(matrix), 0.013, n_levels, comm)
     np.fill_diagonal(matrix, 0.0)
@@ -225,11 +225,11 @@ def test_statistics_of_a_window_are_those_of_dense_levels(comm, disorder):
         inside = np.sort(np.argsort(np.abs(energies - 0.2))[:60])
         vectors = vectors[:, inside]
         np.testing.assert_allclose(found.energies, energies[inside], atol=1e-11)
-        expected = levels.mean_spacing_ratio(levels.spacing_ratios(energies[inside]))
+        expected = spacing.mean_spacing_ratio(spacing.spacing_ratios(energies[inside]))
         np.testing.assert_allclose((found.mean_ratio, found.ratio_error), expected, rtol=1e-6)
-        participation = levels.participation_ratios(vectors)
+        participation = spacing.participation_ratios(vectors)
         np.testing.assert_allclose(found.participation_ratios, participation, rtol=1e-6)
-        assert found.eth == pytest.approx(levels.eth_indicator(vectors), rel=1e-6)
+        assert found.eth == pytest.approx(spacing.eth_indicator(vectors), rel=1e-6)
         assert found.window == (found.energies[0], found.energies[-1])
         assert (found.n_levels, found.n_sites, found.n_degenerate) == (60, 216, 0)
         told = (found.mean_ratio, found.participation, found.eth, found.energies.tobytes())

@@ -10,14 +10,14 @@ from scipy.linalg import expm
 import manybody as mb
 from manybody.numerics.columns import Columns, split_evenly
 from manybody.numerics.dense import KernelOperator
+from manybody.parallel.collective import on_every_rank
+from manybody.parallel.node_memory import NodeMemory
 from manybody.physics import reference
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
-from manybody.study.comparison import check_setting
-from manybody.study.groups import on_every_rank
-from manybody.study.large import compare_large
-from manybody.study.observing import observers
-from manybody.study.windows import NodeMemory
+from manybody.solve.comparison import check_setting
+from manybody.solve.large import compare_large
+from manybody.solve.monitor import observers
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 
@@ -273,7 +273,7 @@ def test_a_failure_on_one_rank_is_raised_on_all(comm, bath, monkeypatch):
     def break_down(*_arguments, **_keywords):
         raise RuntimeError(f"no eigenvalues on rank {comm.rank}")
 
-    monkeypatch.setattr("manybody.study.observing.observables.trace_norm", break_down)
+    monkeypatch.setattr("manybody.solve.monitor.observables.trace_norm", break_down)
     with pytest.raises(RuntimeError, match="no eigenvalues on rank"):
         compare_large(
             mb.dirac_syk2(6, seed=3),
@@ -289,7 +289,7 @@ def test_eigenvalues_spread_out_are_the_same(comm, bath, monkeypatch, kind, lamb
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
     model = draw(kind)
     alone = mb.compare(model, bath, TIMES, initial_site=1, lamb_shift=lamb_shift)
-    monkeypatch.setattr("manybody.study.observing.observers", lambda *_: 0)
+    monkeypatch.setattr("manybody.solve.monitor.observers", lambda *_: 0)
     setting = check_setting(
         [], bath, TIMES, 1, lamb_shift, "chebyshev", 1e-10, "", "matrix-free", 0.0
     )
@@ -355,7 +355,7 @@ def test_what_all_ranks_refuse_leaves_nothing_behind(comm, bath, monkeypatch):
 @pytest.mark.parametrize("times", [[0.0, 1.0], np.linspace(0.0, 40.0, 23)])
 def test_bohr_blocks_take_one_recursion(comm, bath, monkeypatch, times):
     """However many output times and segments there are."""
-    from manybody.physics import davies
+    from manybody.physics.equations import davies
 
     calls = []
     real = davies._evolve

@@ -9,7 +9,7 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.parsing import find_study, parse_study
+from manybody.study.parsing import find_study, parse_study
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
@@ -93,7 +93,7 @@ def test_too_many_modes_and_bad_input(comm, bath):
 
 
 def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
-    monkeypatch.setattr("manybody.study.search.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("manybody.solve.eigensearch.MAX_ITERATIONS", 2)
     with pytest.raises(Exception, match="inner solution|error code 101"):
         mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm, method="gmres")
     monkeypatch.undo()
@@ -209,7 +209,7 @@ def test_copies_that_one_start_does_not_find(comm, bath, seed):
 
 
 def test_more_copies_than_can_be_told_apart(comm, bath, monkeypatch):
-    monkeypatch.setattr("manybody.study.search._MOST_ALIKE", 10)
+    monkeypatch.setattr("manybody.solve.eigensearch._MOST_ALIKE", 10)
     with pytest.raises(RuntimeError, match="more than 10 modes within"):
         mb.slow_modes(mb.SingleParticleModel(np.eye(6)), bath, 20, comm=comm, method="gmres")
 

@@ -11,9 +11,9 @@ from scipy.linalg import expm
 from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
+from manybody.parallel.collective import together
 from manybody.physics import reference
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.groups import together
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 

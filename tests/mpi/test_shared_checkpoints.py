@@ -7,13 +7,13 @@ import pytest
 from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
-from manybody.study import checkpoints, large, stacks
-from manybody.study.checkpoints import Keeper
-from manybody.study.comparison import check_setting
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.groups import raised_alike, together
-from manybody.study.large import compare_large
-from manybody.study.signals import Stopped
+from manybody.parallel.collective import raised_alike, together
+from manybody.parallel.signals import Stopped
+from manybody.solve import checkpoints, large, stacks
+from manybody.solve.checkpoints import Keeper
+from manybody.solve.comparison import check_setting
+from manybody.solve.large import compare_large
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 

@@ -113,7 +113,7 @@ def test_what_is_no_state_is_said(comm, bath, recwarn):
 
 
 def test_no_convergence_is_a_sentence(comm, bath, monkeypatch):
-    monkeypatch.setattr("manybody.study.steady.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("manybody.solve.steady.MAX_ITERATIONS", 2)
     with pytest.raises(RuntimeError, match=r"GMRES reached .* instead of 1e-10 J in 2 iterations"):
         mb.steady_state(mb.dirac_syk2(8, seed=1), bath, lamb_shift=True, start=1, comm=comm)
 

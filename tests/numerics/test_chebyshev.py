@@ -9,7 +9,7 @@ from manybody.numerics.chebyshev import Chebyshev, bessel_table
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import cut
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
 

@@ -9,7 +9,7 @@ import manybody as mb
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.steppers import PETSC_STEPPERS, STEPPERS, build_stepper
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
 needs_petsc = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from conftest import hamiltonians
 import manybody as mb
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows, dropped_norm
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 from manybody.physics.vectorise import column_order_to_row_major
 

@@ -9,8 +9,9 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.physics import cancellation, reference
-from manybody.physics.cancellation import cancellation_measures
+from manybody.physics import reference
+from manybody.physics.quantities import cancellation
+from manybody.physics.quantities.cancellation import cancellation_measures
 
 EVERYTHING = {"n_vectors": 1000, "n_rows": 10**6}
 

@@ -5,9 +5,9 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.physics import davies as davies_module
-from manybody.physics.davies import build_davies
-from manybody.physics.davies_modes import davies_eigenvalues
+from manybody.physics.equations import davies as davies_module
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.davies_modes import davies_eigenvalues
 from manybody.physics.spectra import build_spectrum, cluster_bohr_frequencies
 from manybody.physics.stationary import decompose
 
@@ -71,7 +71,7 @@ def test_between_bright_levels_alone(name):
 
 def test_a_block_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(davies_module, "MAX_BLOCK_ENTRIES", 0)
-    monkeypatch.setattr("manybody.physics.davies_modes._MOST_IN_BLOCK", 3)
+    monkeypatch.setattr("manybody.physics.equations.davies_modes._MOST_IN_BLOCK", 3)
     davies, _ = generator(MODELS["ring"], False)
     with pytest.raises(RuntimeError, match="coherences share the Bohr frequency"):
         davies_eigenvalues(davies)

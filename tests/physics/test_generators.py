@@ -10,11 +10,11 @@ from conftest import hamiltonians
 import manybody as mb
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.physics import davies as davies_module
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.davies import build_davies
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations import davies as davies_module
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import STRUCTURAL, build_spectrum, cluster_bohr_frequencies
 
 CASES = [pytest.param(h, sites, id=name) for name, h, sites in hamiltonians()]

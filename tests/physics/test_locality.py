@@ -8,8 +8,8 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.physics.lattices import cubic_bonds, cubic_distances
-from manybody.physics.locality import locality_profile
+from manybody.physics.models.lattices import cubic_bonds, cubic_distances
+from manybody.physics.quantities.locality import locality_profile
 
 
 def dressed(model, bath, site, lamb_shift=False):

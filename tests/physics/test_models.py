@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 import manybody as mb
-from manybody.physics.lattices import cubic_bonds
+from manybody.physics.models.lattices import cubic_bonds
 
 
 def test_syk2_is_the_gaussian_unitary_ensemble():

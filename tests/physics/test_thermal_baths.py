@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import manybody as mb
 from manybody.physics import reference
-from manybody.physics.cancellation import cancellation_measures
-from manybody.physics.locality import locality_profile
+from manybody.physics.quantities.cancellation import cancellation_measures
+from manybody.physics.quantities.locality import locality_profile
 
 OMEGA = np.concatenate([np.linspace(-11.0, 11.0, 89), [1e-8, -1e-8, 300.0, -300.0]])
 DENSITIES = [

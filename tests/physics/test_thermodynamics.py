@@ -8,7 +8,8 @@ from linear_coupling import Colored
 
 import manybody as mb
 from manybody.networks.levy_kosloff import build_network
-from manybody.physics.davies import build_davies
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.fock.basis import (
     FockBasis,
     correlation_matrix,
@@ -30,7 +31,6 @@ from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
-from manybody.physics.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 from manybody.physics.thermodynamics import (
     balance,

@@ -9,7 +9,6 @@ import pytest
 from linear_coupling import contacts_all_different
 
 import manybody as mb
-from manybody.physics.cancellation import cancellation_measures
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import (
     density_coupling,
@@ -20,6 +19,7 @@ from manybody.physics.fock.half_form import ManyBodyModel
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import build_generators
 from manybody.physics.gaussian.driven import DrivenModel, propagate_driven
+from manybody.physics.quantities.cancellation import cancellation_measures
 
 CHAIN = np.diag([1.0, 1.0], 1) + np.diag([1.0, 1.0], -1)
 

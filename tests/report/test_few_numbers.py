@@ -11,14 +11,14 @@ import warnings
 import numpy as np
 import pytest
 
-from manybody.parsing import parse_study
-from manybody.report.boundedness import Word, classify, judge
-from manybody.report.results import PointResult, load_results
-from manybody.report.scaling import Law, SizeEstimate
-from manybody.report.statistics import Moments, Reach, reach_of, summarise
-from manybody.report.verdicts import judge_systems
+from manybody.report.analysis.boundedness import Word, classify, judge
+from manybody.report.analysis.scaling import Law, SizeEstimate
+from manybody.report.analysis.statistics import Moments, Reach, reach_of, summarise
+from manybody.report.analysis.verdicts import judge_systems
+from manybody.report.read import PointResult, load_results
 from manybody.report.writing import report_figures, write_report
-from manybody.study.ensemble import prepare, run_study
+from manybody.study.parsing import parse_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 SYK2 = """[[systems]]
@@ -111,9 +111,9 @@ def test_other_observables_that_some_samples_do_not_have(tmp_path):
 
 
 def test_some_samples_without_a_figure_leave_the_extremes_of_the_others(tmp_path, monkeypatch):
-    from manybody.study import spectral
+    from manybody.study import observables
 
-    measured = spectral._MEASURES["level_statistics"]
+    measured = observables._MEASURES["level_statistics"]
 
     def some(model, study, comm):
         found = measured(model, study, comm)
@@ -121,7 +121,7 @@ def test_some_samples_without_a_figure_leave_the_extremes_of_the_others(tmp_path
             found["eth_ratio"] = float("nan")
         return found
 
-    monkeypatch.setitem(spectral._MEASURES, "level_statistics", some)
+    monkeypatch.setitem(observables._MEASURES, "level_statistics", some)
     wanted = 'observables = ["level_statistics"]'
     words = text(SYK2, 9, observables=wanted).replace("times = [0.0, 1.5, 4.0, 11.0]\n", "")
     store, _, _ = report(tmp_path, words)

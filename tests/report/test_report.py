@@ -11,16 +11,24 @@ from tiny import TABLES, TINY, payload
 
 import manybody as mb
 from manybody import cli
-from manybody.config import System, from_json, refined
-from manybody.parsing import parse_study
-from manybody.report.document import Column, Document, Section, Table, Text, to_html, to_markdown
-from manybody.report.numerical import numerical_errors
-from manybody.report.results import PointResult, load_results
-from manybody.report.sections import sample_options
-from manybody.report.verdicts import judge_systems
+from manybody.report.analysis.numerical import numerical_errors
+from manybody.report.analysis.verdicts import judge_systems
+from manybody.report.page.document import (
+    Column,
+    Document,
+    Section,
+    Table,
+    Text,
+    to_html,
+    to_markdown,
+)
+from manybody.report.page.sections import sample_options
+from manybody.report.read import PointResult, load_results
 from manybody.report.writing import report_figures, write_figure, write_report
-from manybody.study.comparing import compare_stores
-from manybody.study.ensemble import prepare, run_study
+from manybody.study.configuration import System, from_json, refined
+from manybody.study.differences import compare_stores
+from manybody.study.parsing import parse_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 CONVERGENCE = """

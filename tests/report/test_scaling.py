@@ -27,9 +27,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manybody.report.boundedness import Word, classify, judge
-from manybody.report.precision import precision, samples_needed
-from manybody.report.scaling import Law, SizeEstimate, fit_laws
+from manybody.report.analysis.boundedness import Word, classify, judge
+from manybody.report.analysis.precision import precision, samples_needed
+from manybody.report.analysis.scaling import Law, SizeEstimate, fit_laws
 
 SIZES = {
     "4 powers of 2": np.array([8.0, 16, 32, 64]),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manybody.report.statistics import Moments, maximum_interval, summarise
+from manybody.report.analysis.statistics import Moments, maximum_interval, summarise
 
 
 def test_moments_merge():

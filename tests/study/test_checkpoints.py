@@ -11,12 +11,13 @@ import pytest
 from tiny import assert_same_payload, payload, study
 
 import manybody as mb
-from manybody.study import checkpoints, ensemble, large, progress, stacks
-from manybody.study.checkpoints import Keeper
-from manybody.study.comparison import check_setting
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.large import compare_large
-from manybody.study.signals import Stopped
+from manybody.parallel.signals import Stopped
+from manybody.solve import checkpoints, large, stacks
+from manybody.solve.checkpoints import Keeper
+from manybody.solve.comparison import check_setting
+from manybody.solve.large import compare_large
+from manybody.study import progress, runner
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 TIMES = [0.0, 1.5, 4.0, 11.0, 25.0]
@@ -425,13 +426,13 @@ def test_a_stop_between_long_samples_without_checkpoints(tmp_path, monkeypatch):
     }
     few = {key: value for key, value in FEW.items() if "samples" not in key}
     asked, store, computed = study(text={**few, **without}), Store(tmp_path / "store"), []
-    real = ensemble.measure
+    real = runner.measure
 
     def count(*arguments):
         computed.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(ensemble, "measure", count)
+    monkeypatch.setattr(runner, "measure", count)
     outcome = run_study(
         prepare(asked, store), store, quiet=True, stop=lambda: "asked" if computed else ""
     )

@@ -10,7 +10,7 @@ import pytest
 from tiny import TABLES, TINY, assert_same_payload, payload
 
 from manybody import cli
-from manybody.parsing import builtin_studies
+from manybody.study.parsing import builtin_studies
 from manybody.study.progress import Progress, clock
 from manybody.study.store import Store
 
@@ -164,7 +164,7 @@ def test_studies_are_listed_and_judged_without_petsc(without, study_file, tmp_pa
 
 def test_reading_a_study_starts_no_petsc():
     code = (
-        "import sys; from manybody.parsing import builtin_studies, parse_study\n"
+        "import sys; from manybody.study.parsing import builtin_studies, parse_study\n"
         "from manybody.cases.kinds import has_kind\n"
         "[parse_study(t, n) for n, t in builtin_studies().items() if not has_kind(t, n)]\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('petsc4py', 'slepc4py')])"

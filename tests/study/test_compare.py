@@ -9,9 +9,9 @@ from conftest import hamiltonians, single_particle_checks
 from scipy.linalg import expm
 
 import manybody as mb
-from manybody.physics import certificates, observables
-from manybody.physics.davies import build_davies
-from manybody.physics.redfield import build_redfield
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.redfield import build_redfield
+from manybody.physics.quantities import certificates, norms
 from manybody.physics.spectra import build_spectrum
 
 
@@ -214,8 +214,8 @@ def test_observables_against_all_eigenvalues(n, rng):
     x = rng.normal(size=(2, 3, n, n)) + 1j * rng.normal(size=(2, 3, n, n))
     x = x + np.swapaxes(x.conj(), 2, 3)
     values = np.linalg.eigvalsh(x)
-    np.testing.assert_allclose(observables.trace_norm(x), np.abs(values).sum(-1), rtol=1e-13)
-    np.testing.assert_allclose(observables.smallest_eigenvalue(x), values[..., 0], rtol=1e-13)
+    np.testing.assert_allclose(norms.trace_norm(x), np.abs(values).sum(-1), rtol=1e-13)
+    np.testing.assert_allclose(norms.smallest_eigenvalue(x), values[..., 0], rtol=1e-13)
 
 
 @pytest.mark.parametrize("times", [[20.0], [14.0, 20.0], [0.0, 1e-3]])

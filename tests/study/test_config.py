@@ -6,8 +6,8 @@ import pytest
 
 import manybody as mb
 from manybody import seeding
-from manybody.config import from_json, merge_systems
-from manybody.parsing import builtin_studies, find_study, parse_study
+from manybody.study.configuration import from_json, merge_systems
+from manybody.study.parsing import builtin_studies, find_study, parse_study
 
 GOOD = """
 name = "good"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from manybody import blas, doctor, environment
-from manybody.blas import ProductRate
+from manybody.system import blas, doctor, environment
+from manybody.system.blas import ProductRate
 
 # Each package as a module that fails to import, and no metadata either.
 BLOCKER = """
@@ -59,7 +59,7 @@ def doctor_without(blocked, tmp_path, metadata=True):
     # sitecustomize reaches the interpreters that doctor_report starts as well
     (tmp_path / "sitecustomize.py").write_text(BLOCKER)
     return in_fresh_python(
-        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))",
+        "from manybody.system.doctor import doctor_report; print('\\n'.join(doctor_report()))",
         tmp_path,
         BLOCKED_PACKAGES=",".join(blocked),
         BLOCK_METADATA="1" if metadata else "",
@@ -203,7 +203,8 @@ def test_doctor_survives_packages_that_do_not_load(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("import os; os.abort()")
     report = in_fresh_python(
-        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))", tmp_path
+        "from manybody.system.doctor import doctor_report; print('\\n'.join(doctor_report()))",
+        tmp_path,
     )
     assert report.count("does not work") == 2
     assert "no Redfield steady states" in report
@@ -222,7 +223,8 @@ def test_doctor_refuses_real_scalars(tmp_path):
         "    def getVersion(): return (3, 99, 0)\n"
     )
     report = in_fresh_python(
-        "from manybody.doctor import doctor_report; print('\\n'.join(doctor_report()))", tmp_path
+        "from manybody.system.doctor import doctor_report; print('\\n'.join(doctor_report()))",
+        tmp_path,
     )
     assert "scalars float64, 64-bit indices: refused" in report
     assert "no steppers ts-* and mfn-*" in report

@@ -19,8 +19,8 @@ import soak
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
-from manybody.study import checkpoints, large, stacks
-from manybody.study.ensemble import prepare, run_study
+from manybody.solve import checkpoints, large, stacks
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -277,7 +277,7 @@ def test_folders_that_cannot_be_written(study_file, tmp_path, finished):
 
 FAILING = """
 import sys
-from manybody.config import Point
+from manybody.study.configuration import Point
 real = Point.build
 def build(self, seed, sample):
     if {condition}:

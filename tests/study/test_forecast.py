@@ -7,11 +7,12 @@ from tiny import TINY
 
 import manybody as mb
 from manybody import cli
-from manybody.parsing import parse_study
-from manybody.study import forecast, memory, plan
-from manybody.study.forecast import Rates, rank_bytes
-from manybody.study.memory import machine_bytes, ranks_here
-from manybody.study.plan import build_tasks, check_feasible, group_sizes
+from manybody.solve import room
+from manybody.study import cost, tasks
+from manybody.study.cost import Rates, rank_bytes
+from manybody.study.parsing import parse_study
+from manybody.study.tasks import build_tasks, check_feasible, group_sizes
+from manybody.system.memory import machine_bytes, ranks_here
 
 LARGE = """
 name = "large"
@@ -48,9 +49,9 @@ def machine(monkeypatch):
     """Give this machine some memory and some of the ranks."""
 
     def give(gibibytes, here=None):
-        for module in (forecast, memory, plan):
+        for module in (cost, room, tasks):
             monkeypatch.setattr(module, "machine_bytes", lambda: gibibytes * GIB)
-        monkeypatch.setattr(plan, "ranks_here", lambda n: n if here is None else min(n, here))
+        monkeypatch.setattr(tasks, "ranks_here", lambda n: n if here is None else min(n, here))
 
     return give
 
@@ -65,7 +66,7 @@ def test_applications_are_foreseen(system, stop):
     study = parse_study(head + "[[systems]]\n" + system, "file.toml")
     point = study.systems[0].points[0]
     run = mb.compare(point.build(study.seed, 0), study.bath, study.times)
-    ratio = forecast.sample_applications(study, point) / run.certificate.applications
+    ratio = cost.sample_applications(study, point) / run.certificate.applications
     assert 0.75 < ratio < 1.5
 
 
@@ -73,21 +74,21 @@ def test_costs_follow_the_sizes(machine):
     machine(64)
     study, rates = parse(LARGE), Rates(5e10, 6e10)
     points = study.systems[0].points
-    seconds = [forecast.sample_seconds(study, point, rates) for point in points]
+    seconds = [cost.sample_seconds(study, point, rates) for point in points]
     # N³ times the same applications, within what is small and overheads.
     assert (10 / 7) ** 9 * 0.8 < seconds[2] / seconds[1] < (10 / 7) ** 9 * 1.2
-    two = forecast.sample_seconds(study, points[2], rates, 2)
+    two = cost.sample_seconds(study, points[2], rates, 2)
     assert 1.7 < seconds[2] / two < 2.0
     shifted = parse(LARGE, ("seed = 3", "seed = 3\nlamb_shift = true"))
-    assert forecast.sample_seconds(shifted, points[2], rates) > 1.3 * seconds[2]
+    assert cost.sample_seconds(shifted, points[2], rates) > 1.3 * seconds[2]
     assert rank_bytes(shifted, points[2], 2) > rank_bytes(study, points[2], 2)
     assembled = parse(LARGE, ("seed = 3", 'seed = 3\noperator = "assembled"'))
     assert rank_bytes(assembled, points[2], 1) > 2 * 20 * 2 * 1000.0**3
-    assert forecast.sample_seconds(assembled, points[2], rates) > seconds[2]
+    assert cost.sample_seconds(assembled, points[2], rates) > seconds[2]
     # 10 N² complex numbers, N² an output time, and the interpreters.
     for ranks in (1, 2):
-        bound = 16e6 * (10 + 11) + ranks * memory.INTERPRETER_BYTES
-        extent = forecast.extent_of(study, points[2])
+        bound = 16e6 * (10 + 11) + ranks * room.INTERPRETER_BYTES
+        extent = cost.extent_of(study, points[2])
         assert extent.node_bytes(ranks, ranks) <= bound
         assert rank_bytes(study, points[2], ranks) <= extent.node_bytes(ranks, ranks)
     # On two machines each has half of what is spread.
@@ -154,9 +155,9 @@ def test_plan_prints_a_table(tmp_path, capsys):
 
 def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
     plenty = machine_bytes(str(tmp_path))
-    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "room.max").write_text("max\n")
     assert machine_bytes(str(tmp_path)) == plenty
-    (tmp_path / "memory.max").write_text("1073741824\n")
+    (tmp_path / "room.max").write_text("1073741824\n")
     assert machine_bytes(str(tmp_path)) == GIB
     assert ranks_here(8, {}) == 8
     assert ranks_here(8, {"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == 4
@@ -165,9 +166,9 @@ def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
 
 
 def test_rates_are_measured():
-    rates = forecast.measure_rates(0.02)
+    rates = cost.measure_rates(0.02)
     assert 1e8 < rates.real < 1e13 and 1e8 < rates.complex < 1e13
-    assert np.isfinite(forecast.peak_bytes()) and forecast.peak_bytes() > 1e7
+    assert np.isfinite(cost.peak_bytes()) and cost.peak_bytes() > 1e7
 
 
 def test_compare_refuses_what_cannot_fit(machine, bath):

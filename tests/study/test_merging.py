@@ -12,11 +12,11 @@ import pytest
 from tiny import TINY, assert_same_payload, payload, study
 
 from manybody import cli
+from manybody.parallel.claims import Claims
 from manybody.study import merging
-from manybody.study.claims import Claims
-from manybody.study.ensemble import prepare, run_study
 from manybody.study.merging import merge
-from manybody.study.spectral import measure
+from manybody.study.observables import measure
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 

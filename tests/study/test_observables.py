@@ -8,18 +8,18 @@ import pytest
 from tiny import TINY, payload
 
 import manybody as mb
-from manybody.config import OBSERVABLES, from_json, merge_systems
-from manybody.parsing import parse_study
-from manybody.physics.cancellation import cancellation_measures
-from manybody.physics.locality import locality_profile
-from manybody.report.results import load_results
-from manybody.report.statistics import spread_of
+from manybody.physics.quantities.cancellation import cancellation_measures
+from manybody.physics.quantities.locality import locality_profile
+from manybody.report.analysis.statistics import spread_of
+from manybody.report.read import load_results
 from manybody.report.writing import write_report
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.plan import check_libraries
-from manybody.study.spectral import figures_of
+from manybody.study.configuration import OBSERVABLES, from_json, merge_systems
+from manybody.study.observables import figures_of
+from manybody.study.parsing import parse_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
+from manybody.study.tasks import check_libraries
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
@@ -205,7 +205,7 @@ def test_without_slepc_the_study_is_refused(monkeypatch):
     def missing():
         raise RuntimeError("SLEPc is needed but slepc4py does not import")
 
-    monkeypatch.setattr("manybody.study.plan.slepc", missing)
+    monkeypatch.setattr("manybody.study.tasks.slepc", missing)
     with pytest.raises(ValueError, match="'gap': SLEPc is needed"):
         check_libraries(parse(SPECTRAL))
     check_libraries(parse(SPECTRAL.replace('"steady_state", "gap", ', "")))

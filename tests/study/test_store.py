@@ -17,14 +17,15 @@ import pytest
 import xarray
 from tiny import assert_same_payload, payload, study
 
-from manybody.study import claims as claims_module
-from manybody.study import ensemble
+from manybody.parallel import claims as claims_module
+from manybody.parallel.claims import Claims
+from manybody.solve.compare import compare
+from manybody.study import runner
+from manybody.study.assignments import hand_out
 from manybody.study.blocks import CorruptBlock, read_block, same_payload
-from manybody.study.claims import Claims, hand_out
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.plan import build_tasks
-from manybody.study.sample import compare
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
+from manybody.study.tasks import build_tasks
 
 
 @pytest.fixture(scope="module")
@@ -295,9 +296,9 @@ def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
 
 
 def test_a_broken_program_loses_no_finished_block(finished, tmp_path, monkeypatch):
-    from manybody.study import ensemble
+    from manybody.study import runner
 
-    real, calls = ensemble.compare_ensemble, []
+    real, calls = runner.compare_ensemble, []
 
     def fail_later(*arguments, **keywords):
         calls.append(1)
@@ -307,7 +308,7 @@ def test_a_broken_program_loses_no_finished_block(finished, tmp_path, monkeypatc
 
     store = Store(tmp_path / "store")
     prepared = prepare(study(), store)
-    monkeypatch.setattr(ensemble, "compare_ensemble", fail_later)
+    monkeypatch.setattr(runner, "compare_ensemble", fail_later)
     with pytest.raises(TypeError, match="a broken program"):
         run_study(prepared, store, quiet=True)
     monkeypatch.undo()
@@ -433,17 +434,17 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
 
 def test_a_stop_between_stacks_of_small_samples(tmp_path, monkeypatch):
     """What is done of a block is committed; the next run goes on with the same bits."""
-    monkeypatch.setattr(ensemble, "stack_size", lambda n_sites: 2)
+    monkeypatch.setattr(runner, "stack_size", lambda n_sites: 2)
     asked = study(text={"block_size = 2": "block_size = 5"})
     whole, store, computed = Store(tmp_path / "whole"), Store(tmp_path / "store"), []
     run_study(prepare(asked, whole), whole, quiet=True)
-    real = ensemble.compare_ensemble
+    real = runner.compare_ensemble
 
     def count(models, *arguments, **settings):
         computed.append(len(models))
         return real(models, *arguments, **settings)
 
-    monkeypatch.setattr(ensemble, "compare_ensemble", count)
+    monkeypatch.setattr(runner, "compare_ensemble", count)
     prepared = prepare(asked, store)
     stopped = run_study(prepared, store, quiet=True, stop=lambda: "asked" if computed else "")
     assert computed == [2]

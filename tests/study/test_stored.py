@@ -9,7 +9,7 @@ import pytest
 from tiny import TABLES
 
 from manybody import cli
-from manybody.study.comparing import compare_stores
+from manybody.study.differences import compare_stores
 from manybody.study.store import Store
 
 ARCHIVES = Path(__file__).parents[1] / "stores"

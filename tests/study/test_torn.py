@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from tiny import TINY, assert_same_payload, payload, study
 
-from manybody.study import claims
+from manybody.parallel import claims
+from manybody.parallel.claims import Claims
+from manybody.parallel.files import process_is_alive
 from manybody.study import store as store_module
 from manybody.study.blocks import CorruptBlock, read_block
-from manybody.study.claims import Claims
-from manybody.study.ensemble import prepare, run_study
-from manybody.study.files import process_is_alive
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 

@@ -11,9 +11,9 @@ from tiny import study
 
 import manybody as mb
 from manybody.numerics.growth import LARGEST_NORM
-from manybody.report.results import load_results
+from manybody.report.read import load_results
 from manybody.report.writing import write_report
-from manybody.study.ensemble import prepare, run_study
+from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
 GROWING = mb.SingleParticleModel([[0.0, 1.0], [1.0, 0.3]])

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from manybody.arrays import Complex, Real
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import petsc
-from manybody.numerics.protocols import Array, Linearity, Real
+from manybody.numerics.protocols import Linearity
 
 
 class AssembledOperator:
@@ -24,7 +25,7 @@ class AssembledOperator:
 
     basis = "site"
     autonomous = True
-    source: Array | None = None
+    source: Complex | None = None
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class AssembledOperator:
         columns: Columns,
         linearity: Linearity,
         spectral_box: Real,
-        spectral_outline: Array | None = None,
+        spectral_outline: Complex | None = None,
     ) -> None:
         module = petsc()
         dimension, comm = columns.dimension, columns.comm
@@ -63,7 +64,9 @@ class AssembledOperator:
         self.matrix.setPreallocationCSR((borders, indices, rows.data))
         self._input, self._output = self.matrix.createVecs()
 
-    def apply(self, x: Array, out: Array, time: float = 0.0, plus: Array | None = None) -> None:
+    def apply(
+        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
+    ) -> None:
         """Write L[x], or L[x] + plus, into `out`; all (1, N, m), and all may be the same.
 
         Raises RuntimeError after `destroy`.

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.numerics.petsc.runtime import petsc, slepc
-from manybody.numerics.protocols import Real
 
 # PETSC_ERR_ARG_UNKNOWN_TYPE: what setType says of a type that was not compiled in.
 _UNKNOWN_TYPE = 86

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as linalg
 from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
-from manybody.numerics.protocols import Real
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
 _TOLERANCE = 1e-11

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from manybody.arrays import Complex
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
 from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
-from manybody.numerics.protocols import Array
 
-Map = Callable[[Array], Array]
+Map = Callable[[Complex], Complex]
 
 RESTART = 50
 
@@ -19,12 +19,12 @@ RESTART = 50
 def solve(
     apply: Map,
     precondition: Map,
-    right: Array,
-    start: Array,
+    right: Complex,
+    start: Complex,
     columns: Columns,
     tolerance: float,
     max_iterations: int,
-) -> tuple[Array, int, bool]:
+) -> tuple[Complex, int, bool]:
     """Solve apply(x) = right by GMRES, preconditioned from the right.
 
     apply, precondition: complex-linear maps of blocks (1, N, m), collective; right, start:
@@ -66,8 +66,8 @@ def solve(
 
 
 def nearest_modes(
-    invert: Map, start: Array, columns: Columns, shift: complex, n_modes: int, tolerance: float
-) -> list[tuple[complex, Array]]:
+    invert: Map, start: Complex, columns: Columns, shift: complex, n_modes: int, tolerance: float
+) -> list[tuple[complex, Complex]]:
     """Eigenvalues of L nearest to a shift with their modes, by Krylov-Schur on (L − shift)⁻¹.
 
     invert: x -> (L − shift)⁻¹ x on blocks (1, N, m), collective; start: the first vector;
@@ -99,7 +99,9 @@ def nearest_modes(
     return found
 
 
-def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int) -> list[complex]:
+def rightmost_values(
+    apply: Map, start: Complex, columns: Columns, n_vectors: int
+) -> list[complex]:
     """Rough eigenvalues of a map with the largest real parts, from a Krylov space of its own.
 
     apply: complex-linear map of blocks (1, N, m), collective; n_vectors: of the space, which
@@ -116,7 +118,7 @@ def rightmost_values(apply: Map, start: Array, columns: Columns, n_vectors: int)
 
 
 @contextlib.contextmanager
-def _krylov_schur(apply: Map, start: Array, columns: Columns) -> Iterator[tuple[Any, Any]]:
+def _krylov_schur(apply: Map, start: Complex, columns: Columns) -> Iterator[tuple[Any, Any]]:
     """(EPS for a complex-linear map of blocks, its first vector `start`), freed at the end.
 
     Handles that PETSc gives out (of operators, of parts) must not be dropped: what Python
@@ -178,7 +180,7 @@ class Resolvent:
         self._right, self._left = matrix.createVecs()
         self._owned += [self._right, self._left]
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Complex) -> Complex:
         """Of a block (1, N, m)."""
         _, n, m = self._width
         self._left.getArray().reshape(m, n)[...] = x[0].T

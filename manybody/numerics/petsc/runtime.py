@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.launch import launched_ranks
+from manybody.system.launch import launched_ranks
 
 _INSTALL = (
     "run scripts/setup.sh, or install Debian's python3-petsc4py-complex and "

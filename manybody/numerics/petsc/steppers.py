@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
 from manybody.numerics.protocols import (
-    Array,
     Bounds,
     Linearity,
     Operator,
-    Real,
     Segment,
     Solution,
     Stepper,
@@ -77,7 +76,7 @@ class _PetscStepper(ABC):
         """Segments of 10, or what fits; adaptive steps cannot promise `most`."""
         return cut(times, _SEGMENT)
 
-    def advance(self, operator: Operator, state: Array, segment: Segment) -> Solution:
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """From output time to output time, PETSc objects destroyed at the end."""
         if operator.shape[0] != 1:
             raise ValueError(f"{self.name} takes one sample, got a stack of {operator.shape[0]}")
@@ -93,7 +92,9 @@ class _PetscStepper(ABC):
             vector.destroy()
 
     @abstractmethod
-    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+    def _solve(
+        self, operator: Operator, state: Complex, segment: Segment, vector: Any
+    ) -> Solution:
         """Solve with the user's options in force."""
 
     def _estimate(self, actions: int) -> float:
@@ -116,7 +117,9 @@ class TimeStepper(_PetscStepper):
         if scheme.startswith("arkimex"):
             self.linearity = "complex"
 
-    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+    def _solve(
+        self, operator: Operator, state: Complex, segment: Segment, vector: Any
+    ) -> Solution:
         context = ShellMatrix(operator)
         module = petsc()
         ts = module.TS().create(comm=handle(operator))
@@ -140,8 +143,8 @@ class TimeStepper(_PetscStepper):
             step = 0.1 / max(box[0], -box[1], 1e-3)
 
             def integrate(
-                _operator: Operator, x: Array, start: float, stop: float
-            ) -> tuple[Array, int, float]:
+                _operator: Operator, x: Complex, start: float, stop: float
+            ) -> tuple[Complex, int, float]:
                 nonlocal step
                 before = sum(shell.applications for shell in contexts)
                 vector.getArray()[...] = x.ravel()
@@ -227,7 +230,9 @@ class MatrixFunction(_PetscStepper):
     # Once a Krylov space is exhausted its next vector is rounding, and not Hermitian.
     linearity: Linearity = "complex"
 
-    def _solve(self, operator: Operator, state: Array, segment: Segment, vector: Any) -> Solution:
+    def _solve(
+        self, operator: Operator, state: Complex, segment: Segment, vector: Any
+    ) -> Solution:
         context = ShellMatrix(operator)
         module = slepc()
         matrix = shell_matrix(context, operator)
@@ -242,8 +247,8 @@ class MatrixFunction(_PetscStepper):
             function.setType(module.FN.Type.EXP)
 
             def integrate(
-                _operator: Operator, x: Array, start: float, stop: float
-            ) -> tuple[Array, int, float]:
+                _operator: Operator, x: Complex, start: float, stop: float
+            ) -> tuple[Complex, int, float]:
                 before = context.applications
                 # The relative tolerance of SLEPc, for a state of this size.
                 square = operator.columns.total(np.array(np.vdot(x, x).real))

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.thermal import QuadratureBath, kms_violation
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 # Values of a user's function are held to be right to this share of the largest.
 _PRECISION = 1e-13

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.panels import Panels
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 _EXPONENTS = (0.1, 20.0)
 # e^−x and its powers with it are nothing beyond.

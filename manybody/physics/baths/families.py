@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
-from manybody.physics.baths.ohmic import Bath, OhmicBath
+from manybody.physics.baths.ohmic import OhmicBath
+from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import ThermalBath
 
 

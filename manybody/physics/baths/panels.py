@@ -22,7 +22,8 @@ from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-Real = NDArray[np.float64]
+from manybody.arrays import Real
+
 # Values at anchor + offset: next to an anchor the offset has all digits, the sum has not.
 Function = Callable[[Real, Real], Real]
 

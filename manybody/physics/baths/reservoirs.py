@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.densities import FlatDensity, SpectralDensity
 from manybody.physics.baths.panels import Panels
 from manybody.physics.baths.thermal import THERMAL_SCALES
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 STATISTICS = ("fermion", "boson")
 # From this β times the distance of μ from the band edges, e^-45 of the band is not as if full

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
-from manybody.physics.baths.ohmic import Bath
 from manybody.physics.baths.panels import Panels
+from manybody.physics.baths.protocol import Bath
 from manybody.physics.underflow import zero_where_tiny
-
-Real = NDArray[np.float64]
 
 # Multiples of the temperature at which a thermal step or tail is to be seen by quadrature.
 THERMAL_SCALES = (0.25, 1.0, 4.0, 16.0, 64.0)

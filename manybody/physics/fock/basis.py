@@ -15,10 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 STATISTICS = ("fermion", "boson")

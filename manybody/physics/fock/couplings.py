@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import (
     FockBasis,
@@ -23,7 +24,6 @@ from manybody.physics.fock.basis import (
     parity_operator,
 )
 
-Real = NDArray[np.float64]
 Index = NDArray[np.int64]
 Transitions = tuple[Index, Index, NDArray[Any], Index]
 

@@ -15,15 +15,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
-from manybody.physics.models import HERMITICITY_TOLERANCE, SingleParticleModel, data_uncertainty
+from manybody.physics.models.single_particle import (
+    HERMITICITY_TOLERANCE,
+    SingleParticleModel,
+    data_uncertainty,
+)
 from manybody.physics.spectra import EPSILON, linked
 from manybody.physics.vectorise import column_order_to_row_major
 
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 # Λ, A
 Term = tuple[Any, sp.csr_array]
 

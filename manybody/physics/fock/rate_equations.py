@@ -10,11 +10,10 @@ equal.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Real
 from manybody.physics.fock.secular import SecularGenerator
-
-Real = NDArray[np.float64]
 
 
 def population_rates(generator: SecularGenerator, coupling: int) -> Real:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import fock_rotation
 from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
@@ -34,8 +35,6 @@ from manybody.physics.spectra import (
 )
 from manybody.physics.undecided import APART, MERGED, checked, warn_undecided
 
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # Pairs of transitions of equal frequency, of all couplings together: 20 bytes each, and four

@@ -9,13 +9,11 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import number_operator
 from manybody.physics.fock.half_form import ManyBodyModel
 from manybody.physics.spectra import EPSILON
-
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 
 # Errors of `propagate` beyond which it warns.
 _WORST_ERROR = 1e-9

@@ -13,9 +13,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real, product
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, QuadraticModel
-from manybody.physics.models import HERMITICITY_TOLERANCE
+from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,
@@ -27,10 +28,6 @@ from manybody.physics.spectra import (
     linked,
 )
 from manybody.physics.undecided import MERGED, checked, warn_undecided
-from manybody.products import product
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 REDFIELD, DAVIES, LOCAL = "redfield", "davies", "local"
 EQUATIONS = (REDFIELD, DAVIES, LOCAL)

@@ -15,15 +15,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 # Shells around a point, each a factor longer than the one inside it, reach any density
 # whose scale lies between 1e-12 J and 1e12 J.

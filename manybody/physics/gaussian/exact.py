@@ -23,14 +23,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real, product
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import check_occupations
 from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
 from manybody.physics.gaussian.quadratic import QuadraticModel
-from manybody.products import product
 
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 # Correlations, particle currents, energy currents, interaction energies.
 Observed = tuple[Complex, Real, Real, Real]
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.gaussian.exact import (
     ClosedSystem,
@@ -29,8 +30,6 @@ from manybody.physics.gaussian.exact import (
     trajectory,
 )
 
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 Drive = Callable[[float], NDArray[Any]]
 Observed = tuple[Complex, Real, Real, Real]
 

@@ -20,12 +20,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.gaussian.discretised import integration_window
 from manybody.physics.gaussian.quadratic import QuadraticModel
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 # Points at once, so that their Green's functions stay small; panels in all before giving up.
 _POINTS = 4096

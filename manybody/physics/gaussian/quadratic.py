@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.models import SingleParticleModel
+from manybody.physics.models.single_particle import SingleParticleModel
 
 FERMION, BOSON = "fermion", "boson"
 STATISTICS = (FERMION, BOSON)

@@ -29,7 +29,7 @@ from manybody.physics.gaussian.correlations import (
 )
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
-from manybody.physics.models import SingleParticleModel
+from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.response.rate_derivatives import slope
 
 Function = Callable[[Real], Real]

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.small_systems import Generator, currents
 from manybody.physics.response.linear_response import LinearResponse
-
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 
 
 def entropy_rate(rate: NDArray[Any], rho: NDArray[Any]) -> float:

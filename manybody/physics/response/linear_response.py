@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.response.perturbed import PerturbedGenerator
-
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

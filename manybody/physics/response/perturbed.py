@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import (
@@ -36,12 +37,9 @@ from manybody.physics.fock.secular import (
     label_rates,
     secular_parts,
 )
-from manybody.physics.models import HERMITICITY_TOLERANCE
+from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
 from manybody.physics.response.rate_derivatives import rate_derivative
 from manybody.physics.spectra import EPSILON, linked
-
-Complex = NDArray[np.complex128]
-Real = NDArray[np.float64]
 
 EQUATIONS = ("redfield", "davies", "local")
 # First-order shifts below this share of ‖V‖ are rounding.

@@ -11,11 +11,9 @@ from functools import cache
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
-from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.physics.fock.couplings import PowerSpectrum
-
-Real = NDArray[np.float64]
 
 _DEGREE = 16
 # Intervals of half-width scale, scale/2, ..., down to 2e-7 of it: rounding is then 1e-9.

@@ -1,0 +1,43 @@
+"""The communicator of a run: the only place that names COMM_WORLD."""
+
+import sys
+import traceback
+from typing import Any
+
+from manybody.system.launch import launched_ranks
+
+
+def communicator() -> Any:
+    """COMM_WORLD under an MPI launcher with more than one rank, else None.
+
+    Raises RuntimeError when there are several ranks and no mpi4py: each would
+    otherwise take itself for the only one.
+    """
+    ranks = launched_ranks()
+    if ranks <= 1:
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise RuntimeError(
+            f"started with {ranks} ranks, but mpi4py does not import ({error}): "
+            "run one process, or install mpi4py (scripts/setup.sh)"
+        ) from error
+    comm = MPI.COMM_WORLD
+    if comm.Get_size() != ranks:
+        raise RuntimeError(
+            f"the launcher started {ranks} ranks, mpi4py sees {comm.Get_size()}: "
+            "mpi4py belongs to another MPI than the launcher"
+        )
+    return comm
+
+
+def abort_all_on_exception(comm: Any) -> None:
+    """An exception on one rank would leave the others waiting for ever."""
+
+    def hook(kind: Any, value: BaseException, trace: Any) -> None:
+        traceback.print_exception(kind, value, trace)
+        sys.stderr.flush()
+        comm.Abort(1)
+
+    sys.excepthook = hook

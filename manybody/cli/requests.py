@@ -1,0 +1,55 @@
+"""What a command line asks for: studies by name or file, stores by folder."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from manybody.numerics.steppers import check_stepper
+from manybody.study.configuration import Study
+from manybody.study.parsing import find_study, parse_group_size, parse_study
+
+
+def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
+    """The study of cases that is asked for and its text, None for one of disorder samples."""
+    from manybody.cases.kinds import has_kind, parse_case_study
+
+    text, origin = find_study(options.study)
+    if not has_kind(text, origin):
+        return None, text
+    study = parse_case_study(text, origin)
+    for name in ("petsc_options", "group_size"):
+        if getattr(options, name, None) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')}: means nothing to a study of kind {study.kind!r}"
+            )
+    return study, text
+
+
+def requested_study(options: argparse.Namespace) -> tuple[Study, str]:
+    """The study with what the command line changes, and its text."""
+    text, origin = find_study(options.study)
+    study = parse_study(text, origin)
+    if getattr(options, "petsc_options", None) is not None:
+        check_stepper(study.stepper, options.petsc_options)
+        study = replace(study, petsc_options=options.petsc_options)
+    if options.group_size is not None:
+        wish = options.group_size
+        try:
+            given: int | str = int(wish)
+        except ValueError:
+            given = wish
+        study = replace(study, group_size=parse_group_size(given, study.stepper))
+    return study, text
+
+
+def store_of_samples(directory: str) -> Any:
+    """A store that holds disorder samples, not cases.  Raises ValueError."""
+    from manybody.cases.store import holds_cases
+    from manybody.study.store import Store
+
+    if holds_cases(directory):
+        raise ValueError(
+            f"{directory!r} holds a study of cases: run, plan, status and report take those, "
+            "and run goes on with what is missing"
+        )
+    return Store(directory)

@@ -1,0 +1,1 @@
+"""Ranks and processes that share work: collective calls, node memory, signals, claims, files."""

@@ -1,0 +1,106 @@
+"""Read-only arrays that the ranks of a node keep once: MPI shared-memory windows."""
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import ALIGNMENT, aligned, aligned_empty
+from manybody.parallel.collective import everybody_raises
+
+# Bytes of one message, well below what a 32-bit count of bytes can say.
+_MESSAGE_BYTES = 1 << 28
+
+
+class NodeMemory:
+    """Arrays of rank 0 for all ranks of `comm`, one copy a node.  Use with `with`.
+
+    Where windows cannot be had every rank keeps a copy of its own, and rank 0 says so
+    on standard error.  Arrays must not be used after the block: their memory is gone.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self._windows: list[Any] = []
+        self._node: Any = None
+        self._leaders: Any = None
+        self.shared = comm is not None and comm.Get_size() > 1
+
+    def __enter__(self) -> "NodeMemory":
+        if self.shared:
+            from mpi4py import MPI
+
+            rank = self._comm.Get_rank()
+            self._node = self._comm.Split_type(MPI.COMM_TYPE_SHARED, key=rank)
+            is_leader = self._node.Get_rank() == 0
+            self._leaders = self._comm.Split(0 if is_leader else MPI.UNDEFINED, key=rank)
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None and not everybody_raises(error, self._comm):
+            # To free is to meet the others, who may never come: better to leave it.
+            return
+        for window in self._windows:
+            window.Free()
+        self._windows = []
+        if self._node is not None:
+            if self._node.Get_rank() == 0:
+                self._leaders.Free()
+            self._node.Free()
+            self._node = None
+
+    def share(self, array: NDArray[Any] | None) -> NDArray[Any]:
+        """The array of rank 0, on every rank; the others pass None.  Collective."""
+        if self._comm is None or self._comm.Get_size() == 1:
+            if array is None:
+                raise ValueError("rank 0 has no array to share")
+            return aligned(array)
+        shape, dtype = self._comm.bcast(None if array is None else (array.shape, array.dtype))
+        result = self._allocate(shape, dtype) if self.shared else None
+        if result is None:
+            result = aligned_empty(shape, dtype)
+            receivers = self._comm
+        else:
+            receivers = self._leaders if self._node.Get_rank() == 0 else None
+        if array is not None:
+            result[...] = array
+        if receivers is not None:
+            flat = result.reshape(-1)
+            step = _MESSAGE_BYTES // dtype.itemsize
+            for first in range(0, flat.size, step):
+                receivers.Bcast(flat[first : first + step])
+        # Nobody reads before it is written.
+        self._comm.Barrier()
+        result.flags.writeable = False
+        return result
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        """A window of this node, or None, and never again, where one cannot be had."""
+        from mpi4py import MPI
+
+        size = int(np.prod(shape)) * dtype.itemsize
+        own = size + ALIGNMENT if self._node.Get_rank() == 0 else 0
+        window, why = None, ""
+        try:
+            window = MPI.Win.Allocate_shared(own, 1, comm=self._node)
+        except MPI.Exception as error:
+            why = str(error)
+        if window is not None:
+            self._windows.append(window)
+        reasons = [reason for reason in self._comm.allgather(why) if reason]
+        if window is None or reasons:
+            self.shared = False
+            if self._comm.Get_rank() == 0:
+                print(
+                    f"no shared-memory windows ({reasons[0]}): every rank keeps its own copy of "
+                    "the spectrum",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            return None
+        memory, _ = window.Shared_query(0)
+        # Pages lie at the same offsets in every process, and so does the first aligned byte.
+        raw: NDArray[Any] = np.asarray(memory).view(np.uint8)
+        first = -raw.ctypes.data % ALIGNMENT
+        return raw[first : first + size].view(dtype).reshape(shape)

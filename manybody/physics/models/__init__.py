@@ -1,0 +1,1 @@
+"""Hamiltonians and couplings, and the families that a study can draw from."""

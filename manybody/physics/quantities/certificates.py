@@ -1,0 +1,82 @@
+"""How far the laws that must hold do hold on one sample, in measured figures."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import row_panels
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Measured figures of one sample; every comparison carries one.
+
+    trace_error: largest |tr ρ(t) − 1| over times and equations.
+    hermiticity_error: largest |ρ_ab − ρ_ba*| over times and equations.
+    redfield_gibbs_residual, davies_gibbs_residual: largest |element| of L[ρ_G] in
+        the site basis, in J.  Rounding, except for Redfield with Lamb shift.
+    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies.
+    smallest_eigenvalue: of ρ_R(t) over all times.  Redfield need not be positive.
+    clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4).
+    merged_neighbours, expected_by_chance: Bohr frequencies found equal, and how
+        many chance alone would make equal.
+    smallest_separation: smallest distance of two Bohr frequencies kept apart, in J.
+    cluster_width: extent of the widest cluster of equal Bohr frequencies, in J.
+    secular_ambiguity: largest change of the trace distance when near-coincident
+        frequencies are merged; 0 unless the clustering is ambiguous.  The distance
+        of two answers, not an error bar.
+    level_conditioning: ε ‖H‖₂ / smallest level spacing: the relative accuracy to
+        which rounding of H lets the Davies equation be known.
+    stepper_error: estimate of the error of ρ_R(t) in trace norm; nan when options
+        given to PETSc leave nothing to estimate it from.
+    applications: generator applications spent on the Redfield equation.
+    entries_kept: share of the Liouvillian's entries that an assembled operator keeps.
+    drop_error: estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁
+        at the last time with the bound of PHYSICS.md section 3.  No rigorous bound, since
+        ‖e^{Lt}‖ may exceed 1; usually far above the true change.
+    """
+
+    trace_error: float
+    hermiticity_error: float
+    redfield_gibbs_residual: float
+    davies_gibbs_residual: float
+    kms_residual: float
+    smallest_eigenvalue: float
+    clustering: str
+    merged_neighbours: int
+    expected_by_chance: float
+    smallest_separation: float
+    cluster_width: float
+    secular_ambiguity: float
+    level_conditioning: float
+    stepper_error: float
+    applications: int
+    entries_kept: float = 1.0
+    drop_error: float = 0.0
+
+    def as_dict(self) -> dict[str, float | int | str]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def trace_error(states: NDArray[Any]) -> NDArray[np.float64]:
+    """Largest |tr ρ − 1| of each sample; (samples, T, N, N) -> (samples,)."""
+    return np.abs(np.einsum("staa->st", states) - 1.0).max(axis=1, initial=0.0)
+
+
+def hermiticity_error(states: NDArray[Any]) -> NDArray[np.float64]:
+    """Largest |ρ_ab − ρ_ba*| of each sample; (samples, T, N, N) -> (samples,)."""
+    largest = np.zeros(len(states))
+    n = states.shape[-1]
+    for instant in np.swapaxes(states, 0, 1):
+        for rows in row_panels(slice(0, n), n):
+            difference = np.conjugate(np.swapaxes(instant[:, :, rows], 1, 2), order="C")
+            np.subtract(instant[:, rows], difference, out=difference)
+            squares = difference.view(np.float64)
+            squares *= squares
+            here = (squares[..., ::2] + squares[..., 1::2]).max(axis=(1, 2))
+            # maximum() keeps nan.
+            largest = np.maximum(largest, here)
+    return np.sqrt(largest)

@@ -1,0 +1,193 @@
+"""How local a bath acts: the decay of Λ_j with the distance from its site j.
+
+Λ_j = Σ_lk Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|, A_j = |j⟩⟨j|, is what Redfield makes of A_j
+(PHYSICS.md section 3).  Its elements fall off with distance, though not exponentially: γ(ω)
+has a cusp at ω = 0 (SNM: the Redfield equation is quasi-local).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import Real
+from manybody.physics import arguments
+from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.models.lattices import BOUNDARIES, cubic_distances
+from manybody.physics.models.single_particle import Seed, SingleParticleModel
+from manybody.physics.spectra import build_spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class LocalityProfile:
+    """Sizes of ⟨a|Λ_j|b⟩ against the larger of the distances of a and b from j.
+
+    distances: (B,) ascending, 0 first; only distances that occur.
+    rms, maximum: (B,) root mean square and largest |⟨a|Λ_j|b⟩| over all elements at that
+        distance and all j looked at, both relative to `largest`: the largest element that is
+        lost when every Λ_j is cut to the sites nearer to j than this.
+    rms_error: (B,) standard error of rms over the j, nan for one; it knows of one sample only.
+    n_elements: (B,) how many elements that is.
+    outside: (B,) share of Σ_j ‖Λ_j‖² in elements at that distance or further.
+    thresholds, row_counts: (C,) each, the mean number of entries of row ⟨j|Λ_j above a share
+        of the largest entry of its Λ_j: what an assembled row would keep.
+    largest: largest |⟨a|Λ_j|b⟩| of all, in J.
+    centres: the sites j, ascending.
+    """
+
+    distances: Real
+    rms: Real
+    rms_error: Real
+    maximum: Real
+    n_elements: NDArray[np.int64]
+    outside: Real
+    thresholds: Real
+    row_counts: Real
+    largest: float
+    centres: NDArray[np.intp]
+
+
+def locality_profile(
+    model: SingleParticleModel,
+    bath: Bath,
+    distances: Any = None,
+    *,
+    length: int | None = None,
+    boundary: str | None = None,
+    n_centres: int | None = 32,
+    seed: Seed = 0,
+    lamb_shift: bool = False,
+    thresholds: Sequence[float] = (1e-2, 1e-3, 1e-4),
+) -> LocalityProfile:
+    """Decay of the elements of Λ_j with distance, in one sample (PHYSICS.md section 3).
+
+    distances: (N, N) symmetric, >= 0, zero on the diagonal, in any unit; rounded to whole
+        numbers (halves up) to be told apart.  Without it the sites are those of a cube,
+        site (x, y, z) = (x L + y) L + z, and distances are numbers of bonds, the shorter way
+        round where it is periodic; length and boundary: of that cube, else those among
+        model.parameters.
+    n_centres: >= 1, how many coupled sites j are drawn at random, all if there are no more;
+        None means all.  seed: of that draw.
+    lamb_shift: with the imaginary part η(ω) − η(0) of Γ; η(0) only multiplies A_j.
+    thresholds: shares in (0, 1) for row_counts.
+
+    Two products of N x N matrices per centre; about 15 N² reals of memory.  Raises TypeError
+    or ValueError, also when the lattice is not known, its size is not that of the model, or
+    bath coupling = 0, where all Λ_j vanish.
+    """
+    arguments.instance("model", model, SingleParticleModel)
+    check_bath(bath, lamb_shift)
+    lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
+    shares = np.array([_share(value) for value in thresholds])
+    if bath.vanishes:
+        raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
+    apart = _checked_distances(model, distances, length, boundary)
+    centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)
+
+    spectrum = build_spectrum([model])
+    vectors = spectrum.vectors[0]
+    rates = bath.one_sided(spectrum.bohr_frequencies[0], lamb_shift)
+    if lamb_shift:
+        rates = rates - 1j * bath.eta(0.0)
+
+    values = np.unique(apart[centres])
+    squares = np.zeros((len(centres), len(values)))
+    maximum, counts = np.zeros(len(values)), np.zeros_like(squares, dtype=np.int64)
+    kept = np.zeros(len(shares))
+    for index, site in enumerate(centres):
+        order = np.argsort(apart[site], kind="stable")
+        ends = np.searchsorted(apart[site][order], values, side="right")
+        own = rates * vectors[site].conj()[:, None] * vectors[site]
+        sizes = np.abs((vectors @ own) @ vectors.conj().T)
+        kept += np.count_nonzero(sizes[site] > shares[:, None] * sizes.max(), axis=1)
+        sizes = sizes[np.ix_(order, order)]
+        start = 0
+        for shell, end in enumerate(ends):
+            # The elements with one site in the shell and the other no further out.
+            for part in (sizes[start:end, :end], sizes[:start, start:end]):
+                squares[index, shell] += float(np.sum(part**2))
+                counts[index, shell] += part.size
+                maximum[shell] = max(maximum[shell], float(part.max(initial=0.0)))
+            start = end
+    largest = float(maximum.max())
+    total = counts.sum(axis=0)
+    mean_square = squares.sum(axis=0) / total
+    rms = np.sqrt(mean_square)
+    return LocalityProfile(
+        distances=values,
+        rms=rms / largest,
+        rms_error=_rms_error(squares, counts, mean_square) / largest,
+        maximum=maximum / largest,
+        n_elements=total,
+        outside=np.cumsum(squares.sum(axis=0)[::-1])[::-1] / squares.sum(),
+        thresholds=shares,
+        row_counts=kept / len(centres),
+        largest=largest,
+        centres=centres,
+    )
+
+
+def _rms_error(squares: Real, counts: NDArray[np.int64], mean_square: Real) -> Real:
+    """Standard error over centres of the ratio Σ squares / Σ counts, carried to its root."""
+    n_centres = len(squares)
+    if n_centres == 1:
+        return np.full(squares.shape[1], np.nan)
+    scatter = np.sum((squares - mean_square * counts) ** 2, axis=0)
+    error = np.sqrt(scatter * n_centres / (n_centres - 1)) / counts.sum(axis=0)
+    root = np.sqrt(mean_square)
+    return np.divide(error, 2.0 * root, out=np.zeros_like(error), where=root > 0.0)
+
+
+def _share(value: object) -> float:
+    share = arguments.real("thresholds entry", value, above=0.0)
+    if share >= 1.0:
+        raise ValueError(f"thresholds entry = {value!r}: must be > 0 and < 1")
+    return share
+
+
+def _drawn(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArray[np.intp]:
+    """All sites, or n_centres of them at random, ascending."""
+    rng = arguments.seed(seed)
+    if n_centres is None:
+        return sites
+    n_centres = arguments.integer("n_centres", n_centres, 1)
+    if n_centres >= len(sites):
+        return sites
+    return np.sort(rng.choice(sites, size=n_centres, replace=False))
+
+
+def _checked_distances(
+    model: SingleParticleModel, distances: Any, length: int | None, boundary: str | None
+) -> Real:
+    """(N, N) whole distances, given or those of the cube."""
+    n = model.n_sites
+    if distances is None:
+        length = model.parameters.get("length") if length is None else length
+        boundary = model.parameters.get("boundary") if boundary is None else boundary
+        if length is None or boundary is None:
+            raise ValueError(
+                f"model {model.name!r} does not say which lattice its sites form: give `length` "
+                "and `boundary` of a cube, or `distances`"
+            )
+        length = arguments.integer("length", length, 1)
+        boundary = arguments.choice("boundary", boundary, BOUNDARIES)
+        if length**3 != n:
+            raise ValueError(f"length = {length}: a cube of {length**3} sites, the model has {n}")
+        return cubic_distances(length, boundary).astype(np.float64)
+    if length is not None or boundary is not None:
+        given = f"length = {length!r}" if length is not None else f"boundary = {boundary!r}"
+        raise ValueError(f"{given}: has a meaning only without distances")
+    matrix = np.asarray(distances)
+    if matrix.shape != (n, n):
+        raise ValueError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
+    if matrix.dtype.kind not in "iuf":
+        raise TypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
+    matrix = matrix.astype(np.float64)
+    if not np.isfinite(matrix).all() or matrix.min() < 0.0:
+        bad = matrix[~(np.isfinite(matrix) & (matrix >= 0.0))][0]
+        raise ValueError(f"distances contains {bad:g}: all must be finite and >= 0")
+    if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
+        raise ValueError("distances must be symmetric and zero on the diagonal")
+    return np.floor(matrix + 0.5)

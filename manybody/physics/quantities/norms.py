@@ -1,0 +1,84 @@
+"""What is measured on states: trace norm, populations, smallest eigenvalue."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from manybody.arrays import Real, row_panels
+
+# From here on LAPACK's own routines, without the eigenvalues nobody asked for, pay.
+_TRIDIAGONAL_FROM = 24
+
+
+def trace_norm(matrices: NDArray[Any], overwrite: bool = False) -> Real:
+    """‖X‖₁ = Σ |eigenvalues| of Hermitian X, no factor ½ (SNM Fig. 1).  (..., N, N) -> (...).
+
+    overwrite: the matrices are needed no longer, their memory may be used.
+    """
+    if not _is_large(matrices):
+        return np.abs(np.linalg.eigvalsh(matrices)).sum(axis=-1)
+    return _each(
+        matrices, lambda diagonal, beside: np.abs(_all(diagonal, beside)).sum(), overwrite
+    )
+
+
+def trace_distance(rho: NDArray[Any], sigma: NDArray[Any]) -> Real:
+    """‖ρ − σ‖₁ of Hermitian states.  (..., N, N) twice -> (...)."""
+    n = rho.shape[-1]
+    left, right = rho.reshape(-1, n, n), sigma.reshape(-1, n, n)
+    # A few at a time: their difference need not leave a near cache.
+    norms = [
+        trace_norm(left[few] - right[few], True) for few in row_panels(slice(0, len(left)), n * n)
+    ]
+    return np.concatenate(norms).reshape(rho.shape[:-2])
+
+
+def smallest_eigenvalue(rho: NDArray[Any], overwrite: bool = False) -> Real:
+    """Smallest eigenvalue of Hermitian ρ: positivity is reported, never asserted.
+
+    overwrite: ρ is needed no longer, its memory may be used.
+    """
+    if not _is_large(rho):
+        return np.linalg.eigvalsh(rho)[..., 0]
+    return _each(rho, _smallest, overwrite)
+
+
+def _is_large(matrices: NDArray[Any]) -> bool:
+    return matrices.shape[-1] >= _TRIDIAGONAL_FROM and matrices.dtype == np.complex128
+
+
+def _each(matrices: NDArray[Any], measure: Any, overwrite: bool) -> Real:
+    """measure(diagonal, off-diagonal) of the tridiagonal form of every matrix of a stack."""
+    n = matrices.shape[-1]
+    values = []
+    for matrix in matrices.reshape(-1, n, n):
+        # The transpose, which LAPACK reads without a copy, has the same eigenvalues.
+        _, diagonal, beside, _, info = lapack.zhetrd(
+            matrix.T, lower=1, lwork=32 * n, overwrite_a=overwrite
+        )
+        if info != 0:
+            raise RuntimeError(f"LAPACK zhetrd: info = {info}")
+        values.append(measure(diagonal, beside))
+    return np.array(values).reshape(matrices.shape[:-2])
+
+
+def _all(diagonal: Real, beside: Real) -> Real:
+    values, info = lapack.dsterf(diagonal, beside)
+    if info != 0:
+        raise RuntimeError(f"LAPACK dsterf: {info} eigenvalues did not converge")
+    return values
+
+
+def _smallest(diagonal: Real, beside: Real) -> float:
+    # Range 2: by index, from the first to the first, to full precision.
+    _, values, _, _, info = lapack.dstebz(diagonal, beside, 2, 0.0, 0.0, 1, 1, 0.0, "E")
+    if info != 0:
+        raise RuntimeError(f"LAPACK dstebz: info = {info}")
+    return float(values[0])
+
+
+def populations(rho: NDArray[Any]) -> Real:
+    """⟨a|ρ|a⟩.  (..., N, N) -> (..., N)."""
+    return np.einsum("...aa->...a", rho).real.copy()

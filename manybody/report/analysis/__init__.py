@@ -1,0 +1,1 @@
+"""Averages, and what follows from them."""

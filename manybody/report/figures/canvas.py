@@ -1,0 +1,79 @@
+"""What all figures share: colours, markers, grids of panels, axes of sizes, titles."""
+
+from typing import Any
+
+from manybody.report.read import system_title
+from manybody.study.configuration import System
+
+_MARKERS = "osD^vP*X"
+_COLOURS = ("#20639b", "#3caea3", "#e08e0b", "#c0392b", "#7d3c98")
+
+
+def colour(index: int) -> str:
+    """Of the system with this index."""
+    return _COLOURS[index % len(_COLOURS)]
+
+
+def marker(index: int) -> str:
+    """Of the system with this index."""
+    return _MARKERS[index % len(_MARKERS)]
+
+
+def grid(n_panels: int, width: float, height: float, most: int = 3, below: float = 0.0) -> Any:
+    """(figure, axes) of `n_panels` panels, at most so many beside each other.
+
+    width, height: of a panel in inches; below: of the figure beneath all panels.  Panels
+    that are left over in the last row follow, invisible.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(most, n_panels)
+    rows = -(-n_panels // columns)
+    figure = Figure(figsize=(width * columns, height * rows + below), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for unused in axes[n_panels:]:
+        unused.set_visible(False)
+    return figure, axes
+
+
+def size_axis(axis: Any, fontsize: int = 11) -> None:
+    """Numbers of sites, doubling, as plain numbers."""
+    axis.set_xscale("log", base=2)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_xlabel(r"number of sites $N$", fontsize=fontsize)
+
+
+def from_zero(axis: Any) -> None:
+    """A linear axis from zero, also where all that is drawn is zero."""
+    top = axis.get_ylim()[1]
+    axis.set_ylim(0.0, top if top > 0.0 else 1.0)
+
+
+def short_title(system: System) -> str:
+    """For legends."""
+    return system_title(system).replace("3D ", "")
+
+
+def put_title(axis: Any, title: str, largest: int = 14, width: int = 36) -> None:
+    """A title broken at commas, smaller where it takes several lines."""
+    lines = [""]
+    for part in title.split(", "):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append(part)
+        else:
+            lines[-1] += (", " if lines[-1] else "") + part
+    size = largest if len(lines) == 1 else min(largest, 11)
+    axis.set_title(",\n".join(lines), fontsize=size)
+
+
+def counted_samples(counts: list[int]) -> str:
+    """The same with what they are, and that one of them has no error."""
+    if max(counts) == 1:
+        return "one sample a size, no spread"
+    return f"{counted(counts)} samples a size"
+
+
+def counted(counts: list[int]) -> str:
+    """Numbers of samples in words: one, or from the least to the most."""
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low}–{high}"

@@ -1,0 +1,214 @@
+"""Figures of everything beside the distance in time: observables, locality, positivity."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manybody.physics.quantities.spacing import GOE, GUE, POISSON
+from manybody.report.figures.canvas import (
+    colour,
+    counted_samples,
+    grid,
+    marker,
+    short_title,
+    size_axis,
+)
+from manybody.report.read import PointResult, StudyResult
+from manybody.study.configuration import System
+from manybody.study.observables import figures_of
+
+# Means below this are rounding and have no place on a logarithmic axis.
+_ROUNDING = 1e-13
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Figures against size in one panel; marks: values of theory, by name."""
+
+    figures: tuple[str, ...]
+    title: str
+    label: str
+    logarithmic: bool
+    marks: tuple[tuple[str, float], ...] = ()
+
+
+_PANELS: tuple[_Panel, ...] = (
+    _Panel(
+        ("steady_distance",), "steady states", r"$\|\rho_D(\infty) - \rho_R(\infty)\|_1$", True
+    ),
+    _Panel(("gap", "gap_davies"), "slowest decay", r"gap $[J]$, filled: Redfield", True),
+    _Panel(
+        ("spacing_ratio",),
+        "level spacings",
+        r"$\langle r \rangle$",
+        False,
+        (("Poisson", POISSON), ("GOE", GOE), ("GUE", GUE)),
+    ),
+    _Panel(("participation",), "eigenvectors", r"$\sum_a |V_{ak}|^4$", True),
+    _Panel(
+        ("generator_ratio", "weighted_ratio"),
+        "cancellation",
+        r"$c_F$ (filled), $\kappa$ (open)",
+        True,
+    ),
+    _Panel(
+        ("secular_ratio", "nonsecular_ratio"),
+        "how baths add up",
+        r"$a_{sec}$ (filled), $a_{ns}$ (open)",
+        True,
+    ),
+)
+
+
+def has_panels(results: StudyResult) -> bool:
+    """Whether a study measures something that has a panel."""
+    return any(panel.figures[0] in figures_of(results.study) for panel in _PANELS)
+
+
+def draw_observables(results: StudyResult) -> Any:
+    """Means over samples against the number of sites, with standard errors."""
+    panels = [panel for panel in _PANELS if panel.figures[0] in figures_of(results.study)]
+    figure, axes = grid(len(panels), 5.4, 4.2, most=2, below=0.9)
+    for axis, panel in zip(axes, panels):
+        for index, (system, points) in enumerate(results.drawn):
+            for name in panel.figures:
+                _draw_means(axis, name, index, system, points, panel)
+        for word, value in panel.marks:
+            axis.axhline(value, color="0.6", lw=0.9, ls=":")
+            axis.annotate(
+                word,
+                (1.0, value),
+                xycoords=("axes fraction", "data"),
+                xytext=(-3, 2),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+                color="0.4",
+            )
+        left_out = _n_left_out(results, panel)
+        if axis.has_data():
+            size_axis(axis, 12)
+            axis.set_yscale("log" if panel.logarithmic else "linear")
+        else:
+            axis.text(
+                0.5,
+                0.5,
+                "zero up to rounding, or not defined",
+                ha="center",
+                transform=axis.transAxes,
+            )
+            left_out = 0
+        if left_out:
+            axis.annotate(
+                f"{left_out} means not drawn: not defined, or not above zero",
+                (0.02, 0.02),
+                xycoords="axes fraction",
+                fontsize=8,
+                color="0.35",
+            )
+        axis.set_ylabel(panel.label, fontsize=12)
+        axis.set_title(panel.title, fontsize=14)
+        axis.tick_params(labelsize=11)
+    # A system may have nothing to show in some panels.
+    known = [axis.get_legend_handles_labels() for axis in axes]
+    legend = {label: handle for handles, labels in known for handle, label in zip(handles, labels)}
+    counts = counted_samples([point.n_samples for point in results.points])
+    figure.legend(
+        list(legend.values()),
+        list(legend),
+        loc="outside lower center",
+        ncols=2,
+        fontsize=10,
+        frameon=False,
+        title=f"mean and standard error over {counts}",
+        title_fontsize=10,
+    )
+    return figure
+
+
+def _draw_means(
+    axis: Any,
+    name: str,
+    index: int,
+    system: System,
+    points: tuple[PointResult, ...],
+    panel: _Panel,
+) -> None:
+    # A logarithmic axis has no place for zero.
+    shown = [point for point in points if _can_be_drawn(point, name, panel)]
+    if not shown:
+        return
+    first = name == panel.figures[0]
+    axis.errorbar(
+        [point.point.n_sites for point in shown],
+        [point.spreads[name].mean for point in shown],
+        # One sample has no error to draw, which the legend says.
+        np.nan_to_num([point.spreads[name].error for point in shown]),
+        marker=marker(index),
+        color=colour(index),
+        mfc=None if first else "white",
+        ms=5,
+        lw=1.2 if first else 0.8,
+        ls="-" if first else "--",
+        capsize=3,
+        label=short_title(system) if first else None,
+    )
+
+
+def _can_be_drawn(point: PointResult, name: str, panel: _Panel) -> bool:
+    """Whether a mean exists and has a place on the axis of its panel."""
+    mean = point.spreads[name].mean
+    return bool(np.isfinite(mean) and (mean > _ROUNDING or not panel.logarithmic))
+
+
+def _n_left_out(results: StudyResult, panel: _Panel) -> int:
+    return sum(
+        not _can_be_drawn(point, name, panel) for point in results.points for name in panel.figures
+    )
+
+
+def draw_locality(results: StudyResult) -> Any:
+    """Decay of the elements of Λ_j with distance: largest size of every system on a lattice."""
+    figure, (axis,) = grid(1, 7.0, 4.2)
+    for index, (system, points) in enumerate(results.drawn):
+        spreads = points[-1].spreads
+        if not spreads["locality_0"].count:
+            continue
+        names = [name for name in spreads if name.startswith("locality_") and name[9:].isdigit()]
+        shown = [name for name in names if spreads[name].count]
+        axis.errorbar(
+            [int(name[9:]) for name in shown],
+            [spreads[name].mean for name in shown],
+            np.nan_to_num([spreads[name].error for name in shown]),
+            marker=marker(index),
+            color=colour(index),
+            ms=5,
+            capsize=3,
+            label=f"{short_title(system)}, $N = {points[-1].point.n_sites}$",
+        )
+    axis.set_yscale("log")
+    axis.set_xlabel("bonds from $j$", fontsize=11)
+    axis.set_ylabel(r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest", fontsize=11)
+    if axis.has_data():
+        axis.legend(fontsize=9, frameon=False)
+    else:
+        axis.text(0.5, 0.5, "no system on a lattice", ha="center", transform=axis.transAxes)
+    return figure
+
+
+def draw_positivity(results: StudyResult) -> Any:
+    """Smallest eigenvalue of ρ_R against time: mean and worst sample of each largest size."""
+    figure, (axis,) = grid(1, 7.0, 4.2)
+    times = np.array(results.study.times)
+    for index, (system, points) in enumerate(results.drawn):
+        smallest = points[-1].arrays["smallest_eigenvalue_in_time"]
+        label = f"{short_title(system)}, $N = {points[-1].point.n_sites}$"
+        axis.plot(times, smallest.min(axis=0), color=colour(index), lw=1.3, label=label)
+        axis.plot(times, smallest.mean(axis=0), color=colour(index), lw=0.9, ls="--")
+    axis.axhline(0.0, color="0.6", lw=0.9, ls=":")
+    axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=11)
+    axis.set_ylabel(r"smallest eigenvalue of $\rho_R(t)$", fontsize=11)
+    axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    axis.legend(fontsize=9, frameon=False, title="worst sample; dashed: mean", title_fontsize=9)
+    return figure

@@ -1,0 +1,294 @@
+"""Conclusions -> the text of a report: what was found, how far to trust it, how to repeat it."""
+
+from collections.abc import Mapping
+
+from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
+from manybody.report.analysis.conclusions import Analysis
+from manybody.report.page.document import Document, Picture, Section, Table, Text
+from manybody.report.read import StudyResult, point_title, system_title
+from manybody.report.tables.samples import clustering_counts
+from manybody.study.configuration import Point, Study
+from manybody.study.observables import figures_of
+
+Parts = list[Text | Table | Picture]
+
+
+def build_document(
+    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Document:
+    """A report.
+
+    tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
+    missing is left out.
+    """
+    study = analysis.results.study
+    sections = [_answer(analysis)]
+    if study.evolves:
+        sections += [
+            _distances(analysis.results, tables, pictures),
+            _laws(analysis, tables, pictures),
+            _spread(tables, pictures),
+        ]
+    if figures_of(study):
+        sections.append(_observables(analysis.results, tables, pictures))
+    sections += [
+        _numerics(analysis, tables, pictures),
+        _trust(analysis.results, tables, pictures),
+        _repeat(analysis.results),
+    ]
+    return Document(
+        study.name,
+        study.description or "A study of Redfield against Davies master equations",
+        tuple(section for section in sections if section.parts),
+    )
+
+
+def _answer(analysis: Analysis) -> Section:
+    lines, results = findings(analysis), analysis.results
+    notes = []
+    if results.missing:
+        notes.append(
+            f"Incomplete: {results.missing} samples of the study are not in the store, see below."
+        )
+    if results.problems:
+        notes.append(f"{len(results.problems)} blocks or samples were left out, see below.")
+    return Section("What was found", (Text(tuple(lines), "answer"), Text(tuple(notes), "note")))
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """Sentences on every system: its verdict, its largest size, growing modes."""
+    found, results = [], analysis.results
+    sentences = {each.system.key: each.sentence for each in analysis.verdicts}
+    for system, points in results.systems:
+        name = system_title(system, plain=True)
+        if not points:
+            found.append(f"{name}: no sample yet.")
+            continue
+        if results.study.evolves:
+            last = points[-1].summary
+            assert last is not None
+            verdict = f"{sentences[system.key]}. " if system.key in sentences else ""
+            reach = f", {last.reach_words}" if last.reach_words else ""
+            found.append(
+                f"{name}: {verdict}At the largest size, N = {points[-1].point.n_sites}, the mean "
+                f"distance reaches {last.maximum:.4f} {last.error_words} at t = "
+                f"{last.time_of_maximum:g}{reach}."
+            )
+        for point in points:
+            head = f"{name}, N = {point.point.n_sites}: "
+            words = (point.outside_words, point.steady_words, point.gap_words)
+            found += [head + each + "." for each in words if each]
+    return found
+
+
+def _distances(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    study = results.study
+    bath = ", ".join(f"{BATH_SYMBOLS[key][1]} = {value:g}" for key, value in study.bath_parameters)
+    shift = "kept" if study.lamb_shift else "neglected"
+    start = f"on site {study.initial_site}"
+    if study.initial_beta is not None:
+        start = f"in a thermal state of beta = {study.initial_beta:g}"
+    caption = (
+        "Trace norm of the difference of both states against time (mean and standard deviation "
+        "over samples), and the maximum of the mean against size with its 68 % bootstrap "
+        f"interval. {BATH_FAMILIES[study.bath_type].title} baths, {bath}, "
+        f"start {start}, Lamb shift {shift}, unless a title says otherwise."
+    )
+    both = (
+        "Maximum of the mean (filled) and mean of every sample's own maximum (open) against "
+        "size with 68 % bootstrap intervals, and the time at which the mean is largest; "
+        "triangles: lower bounds, where the times end before the mean falls."
+    )
+    parts: Parts = [
+        *_pictures(pictures, {study.name: caption, "maxima": both}),
+        *_present(tables, "maxima"),
+        Text(tuple(_beside(results)), "note"),
+    ]
+    return Section("Distance of the two equations", tuple(parts))
+
+
+def _beside(results: StudyResult) -> list[str]:
+    """What must be known of single sizes where their numbers stand."""
+    found = []
+    for point in results.points:
+        assert point.summary is not None
+        head = f"{point_title(point.point)}, N = {point.point.n_sites}: "
+        if point.summary.reach_words:
+            found.append(f"{head}the maximum is {point.summary.reach_words}.")
+        if point.outside_words:
+            found.append(f"{head}{point.outside_words}.")
+    return found
+
+
+def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
+    caption = (
+        "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
+        "that describe it and their Akaike weights; shaded: beyond the sizes computed; triangles: "
+        "lower bounds, where the times end before the mean falls."
+    )
+    left_out = tuple(
+        f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
+        for each in analysis.verdicts
+        for size, why in each.left_out
+    )
+    not_fitted = tuple(
+        f"{system_title(each.system, plain=True)}: {law.value} is not fitted, {why}."
+        for each in analysis.verdicts
+        for law, why in each.not_fitted
+    )
+    parts: Parts = [
+        *_pictures(pictures, {"laws": caption}),
+        *_present(tables, "estimates"),
+        *_present(tables, "laws"),
+        Text((*left_out, *not_fitted), "note"),
+    ]
+    return Section("Does it stay bounded?", tuple(parts) if analysis.verdicts else ())
+
+
+def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
+    caption = "Each sample's own maximum over time: points are samples, lines their medians."
+    parts: Parts = [*_pictures(pictures, {"spread": caption}), *_present(tables, "spread")]
+    return Section("Spread over samples", tuple(parts))
+
+
+def _observables(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    meanings = tuple(
+        f"{name}: {figure.meaning}." for name, figure in figures_of(results.study).items()
+    )
+    caption = "Mean and standard error over samples against size."
+    decay = (
+        "Root mean square of the elements of the bath operators Lambda_j against their distance "
+        "from site j, over the largest; the largest size of every lattice."
+    )
+    parts: Parts = [
+        *_pictures(pictures, {f"{results.study.name}-figures": caption, "locality": decay}),
+        *_present(tables, "figures"),
+        Text(meanings, "note"),
+    ]
+    return Section("Other observables", tuple(parts))
+
+
+def _numerics(
+    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    parts: Parts = []
+    errors = analysis.errors
+    if errors:
+        parts.append(Text((_error_words(analysis),)))
+    elif analysis.results.study.evolves:
+        parts.append(
+            Text(
+                (
+                    "The study has no [convergence] table: numerical errors are those that the "
+                    "stepper estimates, see below.",
+                ),
+                "note",
+            )
+        )
+    parts += _present(tables, "numerics")
+    caption = (
+        "Error of the maximum of the mean against the number of samples: its bootstrap error, "
+        "averaged over random parts of the samples."
+    )
+    parts += [*_pictures(pictures, {"precision": caption}), *_present(tables, "precision")]
+    return Section("Numerical and statistical errors", tuple(parts))
+
+
+def _error_words(analysis: Analysis) -> str:
+    """Which error is the larger one, over all comparisons."""
+    known = [each for each in analysis.errors if each.dominates in ("numerical", "statistical")]
+    unknown = len(analysis.errors) - len(known)
+    rest = f" In {unknown} comparisons one of both errors is not known." if unknown else ""
+    worse = sum(each.dominates == "numerical" for each in known)
+    if worse:
+        return (
+            f"The numerical error exceeds the statistical one in {worse} of {len(known)} "
+            f"comparisons.{rest}"
+        )
+    if not known:
+        return f"Numerical and statistical errors cannot be compared.{rest}"
+    factors = [
+        each.statistical / each.difference.of_mean for each in known if each.difference.of_mean
+    ]
+    by = f", by a factor of {min(factors):.2g} at least" if factors else ""
+    return f"Everywhere the statistical error is the larger one{by}.{rest}"
+
+
+def _trust(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    caption = (
+        "Redfield does not keep positivity: smallest eigenvalue of its state against time, the "
+        "largest size of every system."
+    )
+    parts: Parts = [
+        *_present(tables, "certificates"),
+        *_pictures(pictures, {"positivity": caption}),
+    ]
+    if results.study.evolves:
+        counts = clustering_counts(results.points)
+        words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        parts.append(Text((f"Coinciding Bohr frequencies, samples by verdict: {words}.",)))
+    parts += _present(tables, "missing")
+    left_out = tuple(f"Left out: {problem}" for problem in results.problems)
+    parts.append(Text(left_out, "note"))
+    mixed = "Computed by: " if len(results.origins) < 2 else "Mixed origins: "
+    parts.append(Text(tuple(mixed + origin for origin in results.origins), "note"))
+    return Section("How far to trust it", tuple(parts))
+
+
+def _repeat(results: StudyResult) -> Section:
+    study, folder = results.study, "DIR"
+    commands = [
+        "# the whole study; what is there is not computed again",
+        f"mpirun -n 2 python -m manybody run {folder}/study.toml --out {folder}",
+        "# figures and tables",
+        f"python -m manybody report {folder}",
+    ]
+    if study.evolves and results.points:
+        point, sample = _worst_sample(results)
+        commands += [
+            "# the sample with the largest estimated error",
+            f"python -m manybody sample {folder} {sample_options(study, point, sample)}",
+        ]
+    note = f"DIR is the folder of the store, {results.directory.name!r} when this was written."
+    return Section("How to repeat it", (Text(tuple(commands), "command"), Text((note,), "note")))
+
+
+def _worst_sample(results: StudyResult) -> tuple[Point, int]:
+    worst = max(results.points, key=lambda point: float(point.arrays["stepper_error"].max()))
+    return worst.point, int(worst.samples[int(worst.arrays["stepper_error"].argmax())])
+
+
+def sample_options(study: Study, point: Point, sample: int) -> str:
+    """What names one sample to the command `sample`."""
+    words = [f"--size {point.size} --index {sample}"]
+    others = [
+        other
+        for system in study.systems
+        for other in system.points
+        if other.size == point.size and other != point
+    ]
+    if any(other.model != point.model for other in others):
+        words.append(f"--model {point.model}")
+    others = [other for other in others if other.model == point.model]
+    for key, value in (*point.parameters, *point.changes):
+        if any(dict((*other.parameters, *other.changes)).get(key) != value for other in others):
+            words.append(f"--where {key}={value}")
+    return " ".join(words)
+
+
+def _present(tables: Mapping[str, Table], name: str) -> list[Table]:
+    return [tables[name]] if name in tables else []
+
+
+def _pictures(pictures: Mapping[str, str], captions: Mapping[str, str]) -> list[Picture]:
+    return [
+        Picture(name, caption, pictures[name], f"python -m manybody report DIR --figure {name}")
+        for name, caption in captions.items()
+        if name in pictures
+    ]

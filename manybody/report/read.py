@@ -1,0 +1,272 @@
+"""Store -> averages over samples: what figures and tables show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import Real
+from manybody.physics.baths.families import BATH_SYMBOLS
+from manybody.physics.models.families import FAMILIES
+from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
+from manybody.solve.unphysical import are_outside, growth_rate, mode_words
+from manybody.study.blocks import Block
+from manybody.study.configuration import Point, Study, System
+from manybody.study.differences import PointDifference, compare_stores
+from manybody.study.observables import figures_of
+from manybody.study.status import PointStatus, point_statuses
+from manybody.study.store import Store
+
+# The error of an eigenvalue is its residual times a condition, which is not measured.
+_GAP_ERRORS = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class PointResult:
+    """Everything a report says of one point.
+
+    samples: (n,) their indices, ascending; summary: of the trace distance, None where it was not
+    measured; second: the same with near-coincident Bohr frequencies merged where that is
+    ambiguous, None where no sample is; spreads: of the figures of other observables, by
+    name; arrays: everything measured, sample axis first, by sample index; missing: number
+    of samples the study asks for and the store lacks; problems: what was left out; times: (T,)
+    output times in 1/J.
+    """
+
+    point: Point
+    samples: NDArray[np.int64]
+    summary: Summary | None
+    second: Summary | None
+    spreads: Mapping[str, Spread]
+    arrays: Mapping[str, NDArray[Any]]
+    missing: int
+    problems: tuple[str, ...]
+    times: Real = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def n_samples(self) -> int:
+        """How many are there."""
+        return len(self.samples)
+
+    @property
+    def impossible(self) -> NDArray[np.bool_]:
+        """(n,) in which samples a trace distance is larger than that of any two states."""
+        return self._outside(np.zeros_like(self.arrays["trace_distance"]))
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """(n,) in which samples the Redfield state leaves the states; see `study.unphysical`."""
+        return self._outside(self.arrays["smallest_eigenvalue_in_time"])
+
+    def _outside(self, smallest: Real) -> NDArray[np.bool_]:
+        error = self.arrays.get("stepper_error", np.zeros(self.n_samples))
+        merged = self.arrays.get("trace_distance_merged")
+        distance = self.arrays["trace_distance"]
+        # nan where there is no second answer.
+        distance = distance if merged is None else np.fmax(distance, merged)
+        found: NDArray[np.bool_] = are_outside(distance, smallest, error).any(axis=1)
+        return found
+
+    @property
+    def outside_words(self) -> str:
+        """How many samples leave the states, and the worst of them; empty where none does."""
+        if "trace_distance" not in self.arrays or not self.outside.any():
+            return ""
+        rows = np.flatnonzero(self.outside)
+        curves = self.arrays["trace_distance"][rows]
+        smallest = self.arrays["smallest_eigenvalue_in_time"][rows]
+        worst = int(np.argmax(curves.max(axis=1)))
+        rate = growth_rate(self.times, curves[worst])
+        return (
+            f"in {len(rows)} of {self.n_samples} samples Redfield leaves the states: trace "
+            f"distance up to {float(curves.max()):.4g} (sample {int(self.samples[rows[worst]])}; "
+            f"no two states are further apart than 2), smallest eigenvalue "
+            f"{float(smallest.min()):.3g}; there {mode_words(rate)}"
+        )
+
+    @property
+    def steady_words(self) -> str:
+        """The same of steady states."""
+        if "steady_distance" not in self.arrays:
+            return ""
+        distance, smallest = (
+            self.arrays[name] for name in ("steady_distance", "steady_smallest_eigenvalue")
+        )
+        error = np.nan_to_num(self.arrays["steady_error"])
+        which = are_outside(distance[:, None], smallest[:, None], error)[:, 0]
+        if not which.any():
+            return ""
+        return (
+            f"in {np.count_nonzero(which)} of {self.n_samples} samples the steady state of "
+            f"Redfield is no state: smallest eigenvalue down to {np.nanmin(smallest):.3g}, "
+            f"distance from Davies up to {np.nanmax(distance):.4g}"
+        )
+
+    @property
+    def growing(self) -> NDArray[np.bool_]:
+        """(n,) in which samples a mode grows, by more than its gap may be wrong."""
+        error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
+        grows: NDArray[np.bool_] = self.arrays["gap"] < -error
+        return grows
+
+    @property
+    def gap_words(self) -> str:
+        """In how many samples a mode of Redfield grows, by more than its gap may be wrong."""
+        if "gap" not in self.arrays:
+            return ""
+        gap = self.arrays["gap"]
+        error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
+        grows = int(np.count_nonzero(self.growing))
+        unknown = int(np.count_nonzero(np.abs(gap) <= error))
+        words = []
+        if grows:
+            words.append(
+                f"in {grows} of {self.n_samples} samples a mode of Redfield grows, and no steady "
+                "state is approached"
+            )
+        if unknown:
+            words.append(
+                f"in {unknown} of {self.n_samples} samples the gap is zero within its residual, "
+                "and its sign is not known"
+            )
+        return "; ".join(words)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """All points of a study, by system.
+
+    statuses: of every point, those without a sample too; origins: code and BLAS that computed
+    blocks; variants: name -> how the samples computed otherwise differ, see
+    `config.Convergence`.
+    """
+
+    directory: Path
+    study: Study
+    systems: tuple[tuple[System, tuple[PointResult, ...]], ...]
+    problems: tuple[str, ...]
+    statuses: tuple[PointStatus, ...]
+    origins: tuple[str, ...]
+    variants: Mapping[str, Sequence[PointDifference]]
+
+    @property
+    def drawn(self) -> list[tuple[System, tuple[PointResult, ...]]]:
+        """Systems with samples."""
+        return [(system, points) for system, points in self.systems if points]
+
+    @property
+    def points(self) -> list[PointResult]:
+        """All points with samples."""
+        return [point for _, points in self.systems for point in points]
+
+    @property
+    def missing(self) -> int:
+        """Samples the study asks for and the store lacks."""
+        wanted = sum(len(system.sizes) * system.samples for system in self.study.systems)
+        return max(0, wanted - sum(point.n_samples for point in self.points))
+
+
+def load_results(store: Store) -> StudyResult:
+    """Average what a store holds; points without a sample are left out."""
+    study = store.study
+    systems, all_problems = [], []
+    origins: set[str] = set()
+    for system in study.systems:
+        results = []
+        for point in system.points:
+            blocks, problems = store.read(study, point)
+            all_problems += problems
+            origins |= {_origin(block) for block in blocks}
+            if blocks:
+                results.append(_point_result(study, system, point, blocks, problems))
+        systems.append((system, tuple(results)))
+    return StudyResult(
+        store.directory,
+        study,
+        tuple(systems),
+        tuple(all_problems),
+        tuple(point_statuses(store)),
+        tuple(sorted(origins)),
+        {
+            name: compare_stores(store, variant)
+            for name in study.variants()
+            if (variant := store.variant(name)).exists
+        },
+    )
+
+
+def _origin(block: Block) -> str:
+    facts = block.attributes
+    return (
+        f"manybody {facts.get('manybody')} at {facts.get('git_revision')}, NumPy "
+        f"{facts.get('numpy')}, {facts.get('blas')} {facts.get('blas_version')} "
+        f"{facts.get('blas_core')} with {facts.get('blas_threads_per_rank')} thread(s)"
+    )
+
+
+def _point_result(
+    study: Study, system: System, point: Point, blocks: list[Block], problems: list[str]
+) -> PointResult:
+    samples = np.concatenate([block.samples for block in blocks])
+    # By sample index, so that the order of blocks leaves no trace in the last bit.
+    order = np.argsort(samples)
+    arrays = {
+        name: np.concatenate([block.arrays[name] for block in blocks])[order]
+        for name in blocks[0].arrays
+    }
+    summary, second = None, None
+    if study.evolves:
+        distance, merged = arrays["trace_distance"], arrays["trace_distance_merged"]
+        summary = summarise(distance, np.array(study.times), study.seed)
+        ambiguous = ~np.isnan(merged).any(axis=1)
+        if ambiguous.any():
+            other = np.where(ambiguous[:, None], merged, distance)
+            second = summarise(other, np.array(study.times), study.seed)
+    return PointResult(
+        point,
+        samples[order],
+        summary,
+        second,
+        {name: spread_of(arrays[name]) for name in figures_of(study)},
+        arrays,
+        max(0, system.samples - len(samples)),
+        tuple(problems),
+        np.array(study.times),
+    )
+
+
+def point_title(point: Point) -> str:
+    """The system of a point in plain words."""
+    return system_title(System(point.model, point.parameters, (), 0, point.changes), plain=True)
+
+
+def system_title(system: System, plain: bool = False) -> str:
+    """Model, disorder, boundary and changes in words; `plain` without mathematics markup."""
+    parameters = dict(system.parameters)
+    title = FAMILIES[system.model].title
+    if "disorder" in parameters:
+        hopping = float(parameters.get("hopping", 1.0))
+        name, value = "W", float(parameters["disorder"])
+        if hopping not in (0.0, 1.0):
+            name, value = "W/J", value / hopping
+        elif hopping == 1.0:
+            name = "W/J"
+        title += f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
+    if plain and "boundary" in parameters:
+        title += f", {parameters['boundary']}"
+    for key, change in system.changes:
+        if key == "lamb_shift":
+            title += ", Lamb shift" if change else ", no Lamb shift"
+        else:
+            title += f", {_WORDS[key]} {change:g}"
+    return title
+
+
+_WORDS = {
+    "initial_site": "start on site",
+    "initial_beta": "thermal start at beta",
+    **{f"bath_{key}": f"bath {key}" for key in BATH_SYMBOLS},
+}

@@ -1,0 +1,329 @@
+"""Averages -> tables: every number of a report, raw, one file each."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.physics.spectra import VERDICTS
+from manybody.report.analysis.statistics import spread_of
+from manybody.report.page.document import NONE, Column, Table, is_missing
+from manybody.report.page.summary import WORST, WORST_OF_ALL
+from manybody.report.read import PointResult, StudyResult, point_title
+from manybody.study.configuration import Point
+from manybody.study.observables import figures_of
+
+_POINT = (
+    Column("model"),
+    Column("parameters"),
+    Column("system", "system"),
+    Column("size"),
+    Column("n_sites", "N"),
+)
+
+
+def _point_cells(point: Point) -> tuple[Any, ...]:
+    words = " ".join(f"{key}={value}" for key, value in (*point.parameters, *point.changes))
+    return point.model, words, point_title(point), point.size, point.n_sites
+
+
+def digits(count: int) -> Callable[[Any], str]:
+    """How a report shows a real number: `count` significant digits."""
+
+    def write(value: Any) -> str:
+        return NONE if is_missing(value) else f"{float(value):.{count}g}"
+
+    return write
+
+
+def scientific(value: Any) -> str:
+    """Powers of ten and two digits, for errors."""
+    return NONE if is_missing(value) else f"{float(value):.1e}"
+
+
+def reach_words(value: Any) -> str:
+    """As a report shows whether the times reach a maximum."""
+    return {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
+
+
+def build_tables(results: StudyResult) -> list[Table]:
+    """All of them; those with nothing to say are left out."""
+    found = [_samples(results)]
+    if results.study.evolves:
+        found += [_curves(results), _maxima(results), _spread(results)]
+    if figures_of(results.study):
+        found.append(_figures(results))
+    found += [_certificates(results), _missing(results)]
+    return [table for table in found if table.rows]
+
+
+def _curves(results: StudyResult) -> Table:
+    columns = (
+        "time",
+        "mean",
+        "standard_deviation",
+        "standard_error",
+        "smallest_eigenvalue_mean",
+        "smallest_eigenvalue_worst",
+    )
+    return Table(
+        "curves",
+        "Trace distance and positivity against time",
+        (*_POINT, Column("n_samples"), *(Column(name) for name in columns)),
+        tuple(_curve_rows(results)),
+    )
+
+
+def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
+    for result in results.points:
+        assert result.summary is not None
+        moments = result.summary.moments
+        smallest = result.arrays["smallest_eigenvalue_in_time"]
+        arrays = (
+            moments.mean,
+            moments.standard_deviation,
+            moments.standard_error,
+            smallest.mean(axis=0),
+            smallest.min(axis=0),
+        )
+        for time, *numbers in zip(results.study.times, *arrays):
+            yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
+
+
+def _maxima(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("n_samples", "samples"),
+        Column("maximum_of_mean", "max of mean", digits(5)),
+        Column("interval_low", "68 % from", digits(5)),
+        Column("interval_high", "to", digits(5)),
+        Column("standard_error_there", "std. error", scientific),
+        Column("time_of_maximum", "at t [1/J]", digits(4)),
+        Column("standard_deviation_there"),
+        Column("mean_of_maximum", "mean of max", digits(5)),
+        Column("mean_of_maximum_low", "68 % from", digits(5)),
+        Column("mean_of_maximum_high", "to", digits(5)),
+        Column("mean_of_maximum_error", "std. error", scientific),
+        Column("reach", "the maximum is", reach_words),
+        Column("outside_samples", "leave the states"),
+        Column("maximum_of_mean_if_merged"),
+        Column("missing_samples"),
+        *(Column(f"worst_{name}") for name in WORST),
+    )
+    rows = []
+    for result in results.points:
+        s = result.summary
+        assert s is not None
+        worst = [float(reduce(result.arrays[name])) for name, reduce in WORST.items()]
+        merged = None if result.second is None else result.second.maximum
+        rows.append(
+            (
+                *_point_cells(result.point),
+                result.n_samples,
+                s.maximum,
+                s.maximum_low,
+                s.maximum_high,
+                s.maximum_error,
+                s.time_of_maximum,
+                s.maximum_deviation,
+                s.mean_maximum,
+                s.mean_maximum_low,
+                s.mean_maximum_high,
+                s.mean_maximum_error,
+                s.reach.value,
+                int(result.outside.sum()),
+                merged,
+                result.missing,
+                *worst,
+            )
+        )
+    return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
+
+
+def _spread(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("mean", "mean", digits(4)),
+        Column("standard_deviation", "std. dev.", digits(3)),
+        Column("ratio", "std. dev. / mean", digits(2)),
+        Column("smallest", "smallest", digits(3)),
+        Column("quantile_16", "16 %", digits(3)),
+        Column("median", "median", digits(3)),
+        Column("quantile_84", "84 %", digits(3)),
+        Column("largest", "largest", digits(3)),
+        Column("at_last_time", "at the last time"),
+    )
+    rows = []
+    for result in results.points:
+        curves = result.arrays["trace_distance"]
+        own = curves.max(axis=1)
+        s = spread_of(own)
+        at_end = int(np.count_nonzero(curves.argmax(axis=1) == curves.shape[1] - 1))
+        rows.append(
+            (
+                *_point_cells(result.point),
+                s.mean,
+                s.deviation,
+                s.deviation / s.mean if s.mean else None,
+                float(own.min()),
+                s.low,
+                s.median,
+                s.high,
+                float(own.max()),
+                at_end,
+            )
+        )
+    return Table("spread", "Each sample's own maximum over time", columns, tuple(rows))
+
+
+def _samples(results: StudyResult) -> Table:
+    """One row a sample: what it measured, its seed and its certificate."""
+    names = list(
+        dict.fromkeys(
+            name
+            for result in results.points
+            for name, array in result.arrays.items()
+            if array.ndim == 1
+        )
+    )
+    evolves = results.study.evolves
+    own = [Column("maximum"), Column("time_of_maximum")] if evolves else []
+    rows: list[tuple[Any, ...]] = []
+    times = np.array(results.study.times)
+    for result in results.points:
+        cells = _point_cells(result.point)
+        for row, sample in enumerate(result.samples):
+            maximum: tuple[float, ...] = ()
+            if evolves:
+                curve = result.arrays["trace_distance"][row]
+                maximum = float(curve.max()), float(times[int(np.argmax(curve))])
+            seed = " ".join(f"{word:016x}" for word in result.arrays["seed"][row])
+            values = [result.arrays[name][row].item() for name in names]
+            rows.append((*cells, int(sample), seed, *maximum, *values))
+    return Table(
+        "samples",
+        "Every sample",
+        (*_POINT, Column("sample"), Column("seed"), *own, *(Column(name) for name in names)),
+        tuple(rows),
+    )
+
+
+def _figures(results: StudyResult) -> Table:
+    columns = (
+        *_POINT,
+        Column("figure", "figure"),
+        Column("unit", "unit"),
+        Column("n_finite", "samples"),
+        Column("n_without", "without"),
+        Column("mean", "mean", digits(5)),
+        Column("standard_error", "std. error", scientific),
+        Column("standard_deviation"),
+        Column("quantile_16", "16 %", digits(3)),
+        Column("median", "median", digits(3)),
+        Column("quantile_84", "84 %", digits(3)),
+        Column("smallest", "smallest", digits(3)),
+        Column("largest", "largest", digits(3)),
+    )
+    rows = []
+    for result in results.points:
+        for name, figure in figures_of(results.study).items():
+            s, values = result.spreads[name], result.arrays[name]
+            finite = values[np.isfinite(values)]
+            ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
+            rows.append(
+                (
+                    *_point_cells(result.point),
+                    name,
+                    figure.unit,
+                    s.count,
+                    s.others,
+                    s.mean,
+                    s.error,
+                    s.deviation,
+                    s.low,
+                    s.median,
+                    s.high,
+                    *ends,
+                )
+            )
+    return Table("figures", "Other observables over samples", columns, tuple(rows))
+
+
+def _certificates(results: StudyResult) -> Table:
+    columns = (
+        Column("figure", "figure"),
+        Column("worst", "worst", digits(3)),
+        Column("system", "in"),
+        Column("n_sites", "N"),
+        Column("sample", "sample"),
+    )
+    rows = []
+    for name, reduce in WORST_OF_ALL.items():
+        found = [
+            (float(reduce(result.arrays[name])), result)
+            for result in results.points
+            if name in result.arrays
+        ]
+        if found:
+            value = float(reduce([worst for worst, _ in found]))
+            result = next(result for worst, result in found if worst == value or value != value)
+            own = result.arrays[name]
+            row = int(np.argmax(np.isnan(own) if value != value else own == value))
+            rows.append(
+                (
+                    name,
+                    value,
+                    point_title(result.point),
+                    result.point.n_sites,
+                    int(result.samples[row]),
+                )
+            )
+    return Table("certificates", "Worst figures over all samples", columns, tuple(rows))
+
+
+def _missing(results: StudyResult) -> Table:
+    columns = (*_POINT, Column("missing", "missing"), Column("failed", "of which failed"))
+    rows = []
+    for status in results.statuses:
+        left = status.wanted - status.done
+        if left:
+            rows.append((*_point_cells(status.point), left, status.failed))
+    return Table("missing", "Samples that are not in the store", columns, tuple(rows))
+
+
+def to_csv(table: Table) -> str:
+    """With every digit; empty cells for what does not exist."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.name for column in table.columns])
+    for row in table.rows:
+        writer.writerow(["" if is_missing(cell) else _exact(cell) for cell in row])
+    return text.getvalue()
+
+
+def to_parquet(table: Table) -> bytes:
+    """The same columns with their types.  Raises RuntimeError without pyarrow."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise RuntimeError(f"parquet needs pyarrow: {error}") from error
+    arrays = {
+        column.name: [None if is_missing(row[index]) else row[index] for row in table.rows]
+        for index, column in enumerate(table.columns)
+    }
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(arrays), buffer)
+    return buffer.getvalue()
+
+
+def _exact(cell: Any) -> str:
+    return repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def clustering_counts(points: Sequence[PointResult]) -> dict[str, int]:
+    """How many samples have each verdict on coinciding Bohr frequencies."""
+    codes = np.concatenate([point.arrays["clustering"] for point in points])
+    return {word: int(np.count_nonzero(codes == code)) for code, word in enumerate(VERDICTS)}

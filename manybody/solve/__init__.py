@@ -1,0 +1,1 @@
+"""One system: both equations in time, steady states, slow modes, levels."""

@@ -1,0 +1,184 @@
+"""Where a long sample goes on after a kill: its state at the end of a segment.
+
+    DIR/checkpoints/<point>/<sample>-<segments done>-<hash>.state
+
+One line of JSON, then ρ_R column by column, complex doubles of this machine's byte order.
+The file is written whole under another name and renamed to one that carries the hash of its
+bytes; every rank reads its own columns from it.  It is gone when the sample is in a block.
+"""
+
+import contextlib
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import Complex
+from manybody.parallel.files import listed, write_pieces
+from manybody.parallel.signals import never
+from manybody.solve.monitor import Seen
+
+# A checkpoint is due when this many times what writing one takes has passed since the last:
+# it costs less than 2 % of a run.
+_PATIENCE = 50.0
+_HASH_LETTERS = 16
+_LONGEST_HEADER = 1 << 26
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A sample between two segments, but for ρ_R.
+
+    segments_done: how many of those in `borders`, [0, ..., last time] in 1/J;
+    applications, error_estimate: of those; gibbs_residual: of Redfield, measured at the
+    start; seen: what was kept of the output times passed; seconds: wall time so far, as read
+    from a file.
+    """
+
+    segments_done: int
+    borders: tuple[float, ...]
+    applications: int
+    error_estimate: float
+    gibbs_residual: float
+    seen: tuple[Seen, ...]
+    seconds: float = 0.0
+
+
+class Keeper:
+    """Checkpoints of one sample; of no sample when `folder` is None.
+
+    identity: what the numbers depend on; a checkpoint of another is not used.  stop: says
+    whether the run shall end.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        sample: int = 0,
+        identity: str = "",
+        stop: Callable[[], str] = never,
+    ) -> None:
+        self._folder, self._sample, self._identity = folder, sample, identity
+        self.stop = stop
+        self._wrote, self._took = time.monotonic(), 0.1
+        self._started = time.perf_counter()
+        # Spent on the sample before this process.
+        self.seconds_before = 0.0
+
+    def due(self) -> bool:
+        """Whether enough time has passed to write one, on rank 0."""
+        return self._folder is not None and (
+            time.monotonic() - self._wrote > _PATIENCE * self._took
+        )
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a place to write to."""
+        return self._folder is not None
+
+    def find(self, borders: tuple[float, ...]) -> tuple[Snapshot, Path] | None:
+        """The furthest intact checkpoint of a sample with these borders of segments.
+
+        All others are removed; torn and foreign ones are named on stderr.
+        """
+        best: tuple[Snapshot, Path] | None = None
+        # Names sort by segments done.
+        for path in reversed(self._paths()):
+            snapshot = self._intact(path, borders) if best is None else None
+            if snapshot is None:
+                path.unlink(missing_ok=True)
+            else:
+                best = snapshot, path
+                self.seconds_before = snapshot.seconds
+        return best
+
+    def write(self, snapshot: Snapshot, columns: Complex) -> None:
+        """Replace the checkpoint of this sample; `columns`: (N, N), row i is column i of ρ_R."""
+        assert self._folder is not None
+        start = time.monotonic()
+        older = self._paths()
+        header = json.dumps(
+            {
+                **asdict(snapshot),
+                "identity": self._identity,
+                "shape": columns.shape,
+                "byteorder": sys.byteorder,
+                "seconds": self.seconds_before + time.perf_counter() - self._started,
+            }
+        )
+        stem = f"{self._sample:06d}-{snapshot.segments_done:06d}"
+        try:
+            written = write_pieces(
+                self._folder,
+                [header.encode() + b"\n", columns.view(np.uint8).data],
+                lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
+            )
+        finally:
+            self._wrote = time.monotonic()
+            self._took = self._wrote - start
+        for path in older:
+            if path != written:
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the checkpoints of this sample, and folders that are empty then."""
+        if self._folder is None:
+            return
+        for path in self._paths():
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+            self._folder.parent.rmdir()
+
+    def _paths(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        return listed(self._folder, f"{self._sample:06d}-*.state")
+
+    def _intact(self, path: Path, borders: tuple[float, ...]) -> Snapshot | None:
+        """What a file says, None when it is torn or of something else."""
+        try:
+            with open(path, "rb") as file:
+                header = file.readline(_LONGEST_HEADER)
+                digest = hashlib.sha256(header)
+                while piece := file.read(1 << 24):
+                    digest.update(piece)
+            if not path.stem.endswith(digest.hexdigest()[:_HASH_LETTERS]):
+                raise ValueError("its content does not match its name")
+            facts = json.loads(header)
+            if facts["byteorder"] != sys.byteorder or facts["identity"] != self._identity:
+                raise ValueError("it belongs to another study, point or kind of machine")
+            snapshot = _snapshot(facts)
+            if snapshot.borders != borders:
+                raise ValueError("the times are cut into other segments now")
+            return snapshot
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            print(f"checkpoint {path} is not used: {error}", file=sys.stderr, flush=True)
+            return None
+
+
+def read_columns(path: Path, own: slice, n: int) -> Complex:
+    """(1, N, m) the columns [own] of ρ_R in a checkpoint that `Keeper.find` has checked."""
+    with open(path, "rb") as file:
+        header = file.readline(_LONGEST_HEADER)
+        file.seek(len(header) + own.start * n * 16)
+        values = np.fromfile(file, np.complex128, (own.stop - own.start) * n)
+    return np.ascontiguousarray(values.reshape(-1, n).T)[None]
+
+
+def _snapshot(facts: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        int(facts["segments_done"]),
+        tuple(facts["borders"]),
+        int(facts["applications"]),
+        float(facts["error_estimate"]),
+        float(facts["gibbs_residual"]),
+        tuple(Seen(**one) for one in facts["seen"]),
+        float(facts["seconds"]),
+    )

@@ -1,0 +1,191 @@
+"""One sample from Hamiltonian to record.  Newcomers read this first.
+
+A model is diagonalised once; the Redfield and Davies generators are built from
+the same spectrum; both equations are advanced side by side, segment by segment,
+and what is observed on the way is all that is kept.  How: stacks.py for small systems
+on one process, large.py for one system on the ranks of a communicator.
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.numerics.steppers import check_ranks
+from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
+from manybody.physics import arguments
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.solve.comparison import (
+    Comparison,
+    Setting,
+    ambiguity_warning,
+    balance_warning,
+    check_setting,
+    fingerprint,
+    without_states,
+)
+from manybody.solve.large import compare_large
+from manybody.solve.stacks import compare_stack, is_large, stacks_of_a_kind
+from manybody.solve.unphysical import ensemble_warning, outside_warning
+from manybody.system.blas import blas_threads
+
+
+def compare(
+    model: SingleParticleModel,
+    bath: Bath,
+    times: Iterable[float],
+    initial_site: int = 0,
+    lamb_shift: bool = False,
+    stepper: str = "chebyshev",
+    tolerance: float = 1e-10,
+    keep_states: bool = False,
+    comm: Any = None,
+    petsc_options: str = "",
+    operator: str = "matrix-free",
+    drop_tolerance: float = 0.0,
+    initial_beta: float | None = None,
+) -> Comparison:
+    """Trace distance between the Redfield and Davies evolutions of one particle.
+
+    Starts from ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), or from e^{−βH}/Z at β =
+    `initial_beta` where that is given, >= 0 in 1/J.
+
+    model, bath: what evolves and what it couples to; times: ascending, >= 0, in
+    1/J; lamb_shift: keep η(ω) in both equations; stepper: one of
+    `manybody.STEPPERS`; tolerance: see the stepper; keep_states: return all
+    states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
+    the sample, or None; every rank returns the same small arrays, which agree with
+    those of one process to rounding; petsc_options: as on PETSc's command line, prefix
+    "redfield_"; operator: one of `manybody.OPERATORS`, "assembled" needs PETSc;
+    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left
+    out of an assembled operator (PHYSICS.md section 3), the certificate says how many
+    and what they may have done.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or
+    its like says otherwise.
+
+    Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
+    -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
+    the bath breaks detailed balance.
+    Raises TypeError or ValueError for arguments out of range or different on the ranks,
+    before any work and on every rank; RuntimeError when PETSc is needed and missing, a
+    stepper does not converge or a growing mode leaves the range of double precision.  What
+    fails on one rank while the others wait for it, memory say, is raised there alone: under
+    mpirun start with `python -m mpi4py`.
+    """
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
+    def checked() -> Setting:
+        arguments.boolean("keep_states", keep_states)
+        check_ranks(stepper, size_of(comm))
+        return check_setting(
+            [model],
+            bath,
+            times,
+            initial_site,
+            lamb_shift,
+            stepper,
+            tolerance,
+            petsc_options,
+            operator,
+            drop_tolerance,
+            initial_beta,
+        )
+
+    setting = on_every_rank(comm, checked)
+    agree(comm, **fingerprint(model, setting, keep_states))
+    if size_of(comm) <= model.n_sites:
+        result = _compare_one(model, setting, comm, keep_states)
+    else:
+        result = _compare_on_some(model, setting, comm, keep_states)
+    if rank_of(comm) == 0:
+        messages = (
+            balance_warning(result.certificate),
+            ambiguity_warning(result.certificate),
+            outside_warning(result, model, bath, lamb_shift),
+        )
+        for message in filter(None, messages):
+            warnings.warn(message, stacklevel=2)
+    return result
+
+
+def _compare_on_some(
+    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+) -> Comparison:
+    """With more ranks than sites: the first have a column each, the others wait for the result."""
+    with first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> Comparison | None:
+            return _compare_one(model, setting, ranks, keep_states) if active else None
+
+        own = on_every_rank(comm, action)
+    small: Comparison = comm.bcast(without_states(own) if own is not None else None)
+    return own if own is not None else small
+
+
+def _compare_one(
+    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+) -> Comparison:
+    # Amplitudes that vanish are zero, whatever np.seterr says.
+    with blas_threads(), np.errstate(under="ignore"):
+        if size_of(comm) > 1 or setting.operator == "assembled" or is_large(model.n_sites):
+            return compare_large(model, setting, comm, keep_states)
+        return compare_stack([model], setting, keep_states)[0]
+
+
+def compare_ensemble(
+    models: Iterable[SingleParticleModel],
+    bath: Bath,
+    times: Iterable[float],
+    initial_site: int = 0,
+    lamb_shift: bool = False,
+    stepper: str = "chebyshev",
+    tolerance: float = 1e-10,
+    petsc_options: str = "",
+    operator: str = "matrix-free",
+    drop_tolerance: float = 0.0,
+    initial_beta: float | None = None,
+) -> list[Comparison]:
+    """`compare` for many samples on this process; small ones share their matrix products.
+
+    Arguments and errors are those of `compare`.  Every result has the bits that
+    `compare` alone would give it, whatever the other samples are.  One warning counts the
+    samples in which ρ_R leaves the states.  A spectrum that leaves Davies undetermined is
+    named by its certificate, without a warning.
+    """
+    models = list(models)
+    setting = check_setting(
+        models,
+        bath,
+        times,
+        initial_site,
+        lamb_shift,
+        stepper,
+        tolerance,
+        petsc_options,
+        operator,
+        drop_tolerance,
+        initial_beta,
+    )
+    runs = _compare_many(models, setting)
+    worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
+    messages = (
+        balance_warning(worst.certificate) if worst else "",
+        ensemble_warning(runs, models, bath, lamb_shift),
+    )
+    for message in filter(None, messages):
+        warnings.warn(message, stacklevel=2)
+    return runs
+
+
+def _compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
+    results: dict[int, Comparison] = {}
+    with blas_threads(), np.errstate(under="ignore"):
+        for stack in stacks_of_a_kind(models):
+            chosen = [models[index] for index in stack]
+            if setting.operator == "assembled" or is_large(chosen[0].n_sites):
+                results.update((index, compare_large(models[index], setting)) for index in stack)
+            else:
+                results.update(zip(stack, compare_stack(chosen, setting)))
+    return [results[index] for index in range(len(models))]

@@ -1,0 +1,343 @@
+"""What a sample leaves after a long time where no linear solver is needed, and how it is judged.
+
+Davies with detailed balance is known in closed form; what no derivation decides (γ = 0 at
+some Bohr frequencies, baths without detailed balance) is left to dense algebra.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import Complex, Real
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.equations.davies import DaviesGenerator, build_davies
+from manybody.physics.equations.davies_modes import davies_undamped
+from manybody.physics.equations.dense_redfield import (
+    DenseLiouvillian,
+    certain_state,
+    dense_redfield,
+)
+from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.long_run import dense_davies, long_run
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.quantities import norms
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    build_spectrum,
+    cluster_bohr_frequencies,
+    cluster_levels,
+)
+from manybody.physics.stationary import (
+    Decomposition,
+    by_rates,
+    decompose,
+    detailed_balance_error,
+    hangs_on_hidden_rates,
+    has_hidden_splitting,
+    lies_on_edge,
+    project,
+    same_levels,
+)
+
+# Sites up to which singular values of a Liouvillian are a matter of seconds.
+DENSE_SITES = 32
+# Error of a state, in trace norm, that is worth more work, and above which a word is due.
+GOOD_ENOUGH, UNCERTAIN = 1e-9, 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyState:
+    """What one equation leaves of ρ(0) = |initial_site⟩⟨initial_site| after a long time.
+
+    state: (N, N) in the site basis, the average over long times; on rank 0, else None;
+    components: (C, N, N) stationary states of trace one, one for each set of levels that
+    the baths connect; on rank 0, else None.  `state` is the only one where C = 1 and no
+    level is dark.
+    null_dimension: number of independent stationary matrices; dark_levels: levels that no
+    coupled site sees or that no rate connects with any; undamped_frequencies: (U,) in J, of
+    coherences that never decay.
+    residual: ‖L[ρ]‖_F in J of the worst component; state_error: estimate of what is wrong in
+    that component, in trace norm, from the slowest modes of the equation itself: by dense
+    algebra or the distance of the state from that of another start; for Davies what
+    the bath leaves of detailed balance.  iterations: of GMRES, all components.
+    smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
+    distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of
+    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁.
+    notes: sentences on what decides the state and is not seen in any figure; given as warnings.
+    """
+
+    equation: str
+    state: Complex | None
+    components: Complex | None
+    null_dimension: int
+    dark_levels: int
+    undamped_frequencies: Real
+    residual: float
+    state_error: float
+    iterations: int
+    smallest_eigenvalue: float
+    distance_from_gibbs: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """One sample and what decides its long run.
+
+    parts: by H alone; rates: by rates; balance_error: bound on what the violation of
+    detailed balance leaves wrong of Gibbs; notes: what a user should know.
+    """
+
+    parts: Decomposition
+    rates: Decomposition
+    balance_error: float
+    notes: tuple[str, ...]
+
+    @property
+    def is_by_h(self) -> bool:
+        """Whether rates leave no more alone than H does."""
+        return same_levels(self.parts, self.rates)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether Gibbs is stationary for Davies: to 1e-9, or to 1e-6 where solving is dear."""
+        n = self.parts.spectrum.n_sites
+        return self.balance_error <= (GOOD_ENOUGH if n <= DENSE_SITES else UNCERTAIN)
+
+    def gibbs(self, beta: float) -> list[Real]:
+        """(N,) populations in the spectrum of `rates` of every component of it."""
+        return [self.rates.gibbs(beta, index) for index in range(self.rates.n_components)]
+
+
+def examine(model: SingleParticleModel, bath: Bath, equation: str, lamb_shift: bool) -> System:
+    """What decides the long run of a sample."""
+    parts = decompose(build_spectrum([model]))
+    own = build_redfield(parts.spectrum, bath, lamb_shift).rates[0]
+    rates = by_rates(parts, own)
+    error = parts.spectrum.n_sites * detailed_balance_error(parts.spectrum, own, bath.beta)
+    notes = notes_on(parts, rates, bath, own)
+    if equation == "redfield" and has_hidden_splitting(parts, own):
+        notes += (
+            "levels lie so near each other that what the baths do not see of them relaxes below "
+            "rounding of the generator: the state returned is that of t → ∞",
+        )
+    return System(parts, rates, error, notes)
+
+
+def notes_on(
+    parts: Decomposition, rates: Decomposition, bath: Bath, own: NDArray[Any]
+) -> tuple[str, ...]:
+    """What of the rates is at the mercy of rounding, in sentences.
+
+    parts: by H alone; rates: by rates; own: (N, N) Γ(E_k − E_l) of `parts`.
+    """
+    notes = []
+    # Both spectra have the same energies.
+    if hangs_on_hidden_rates(rates, own):
+        notes.append(
+            "something relaxes only by rates below rounding of H: the steady state is that of "
+            "t → ∞, which no time of interest reaches"
+        )
+    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
+    lower, upper = max(support[0], 0.0), support[1]
+    edge = lies_on_edge(parts.spectrum, (lower, upper))
+    if edge is not None:
+        notes.append(
+            f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
+            "H: whether γ vanishes there is not decided by the data"
+        )
+    lost = None if rates is parts else _underflow(parts, own, lower, upper)
+    if lost is not None:
+        notes.append(
+            f"γ(±{lost:.6g}) is zero in double precision, where the bath's support does not end: "
+            "it counts as zero, as for all times that can be reached"
+        )
+    return tuple(notes)
+
+
+def _underflow(
+    parts: Decomposition, rates: NDArray[Any], lower: float, upper: float
+) -> float | None:
+    """A Bohr frequency at which γ is 0 and the bath does not say why, or None.
+
+    At 0 a limit vanishes exactly; outside the support, up to `lower` and from `upper` on, γ does.
+    """
+    omega = np.abs(parts.spectrum.bohr_frequencies[0])
+    inside = (omega > lower) & (omega < upper)
+    lost = inside & (np.maximum(rates.real, rates.real.T) == 0.0)
+    lost &= parts.spectrum.weights[0] > 0.0
+    return float(omega[lost].min()) if lost.any() else None
+
+
+def rounding_of(generator: RedfieldGenerator) -> float:
+    """What rounding leaves of ‖L[ρ]‖_F for ‖ρ‖_F = 1, in J."""
+    width, below, above = generator.spectral_box[0]
+    return 4.0 * float(np.finfo(np.float64).eps) * float(width + above - below)
+
+
+def enforce(equation: str, residual: float, tolerance: float, rounding: float) -> None:
+    """Raise RuntimeError where a state is not stationary, whatever promised it to be."""
+    if not residual <= max(tolerance, rounding):
+        raise RuntimeError(
+            f"‖L[ρ]‖ = {residual:.3g} J of the {equation} equation instead of "
+            f"{max(tolerance, rounding):.3g} J: no steady state is returned"
+        )
+
+
+def davies_of(system: System, bath: Bath, lamb_shift: bool) -> list[DaviesGenerator]:
+    """The Davies generators on the spectrum of `system.rates`: two where it is undecided which
+    Bohr frequencies coincide, one that keeps them apart and one that merges them."""
+    spectrum = system.rates.spectrum
+    answers = cluster_bohr_frequencies(spectrum)[0].answers
+    return [build_davies(spectrum, bath, lamb_shift, merging) for merging in answers]
+
+
+def with_undecided(system: System) -> System:
+    """`system` with a note that its steady state depends on which Bohr frequencies coincide."""
+    clustering = cluster_bohr_frequencies(system.rates.spectrum)[0]
+    note = (
+        f"{clustering.undecided()}, and the Davies steady state depends on it: they are kept "
+        "apart here, while a Hamiltonian in which they are equal gives the other answer"
+    )
+    return replace(system, notes=(*system.notes, note))
+
+
+def davies_steady(
+    system: System, bath: Bath, lamb_shift: bool, site: int, tolerance: float
+) -> SteadyState:
+    """Davies with detailed balance: Gibbs on every set of levels that rates connect.
+
+    Notes where it is undecided which levels are equal, or which coherences are damped.
+    Coincidences of other frequencies leave Gibbs stationary either way.
+    """
+    answers = davies_of(system, bath, lamb_shift)
+    rates, gibbs = system.rates, system.gibbs(bath.beta)
+    undamped, *others = (davies_undamped(davies, rates) for davies in answers)
+    if len(answers) > 1 and (
+        cluster_levels(rates.spectrum).verdict == AMBIGUOUS
+        or any(len(other) != len(undamped) for other in others)
+    ):
+        system = with_undecided(system)
+    apart = answers[0]
+    residual = max((float(np.linalg.norm(apart.apply(np.diag(own)))) for own in gibbs), default=0)
+    rounding = rates.spectrum.n_sites * rounding_of(apart.redfield)
+    enforce("davies", residual, tolerance, rounding)
+    still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
+    states = thermal_states(system, bath.beta)
+    counts = rates.n_components + still, int(rates.dark.sum()), undamped
+    figures = residual, system.balance_error, 0
+    return judged("davies", system, bath.beta, site, states, counts, figures)
+
+
+def dense_steady(
+    system: System, equation: str, bath: Bath, lamb_shift: bool, site: int, tolerance: float
+) -> SteadyState:
+    """Either equation by singular values of its Liouvillian.
+
+    Raises RuntimeError above 32 sites.
+    """
+    n = system.parts.spectrum.n_sites
+    if n > DENSE_SITES:
+        reason = (
+            f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
+            f"levels and {int(system.rates.dark.sum())} single ones are left alone"
+            if system.is_balanced
+            else f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
+        )
+        raise RuntimeError(
+            f"{reason}: the {equation} steady state of {n} sites then needs dense algebra, had up "
+            f"to {DENSE_SITES}"
+        )
+    at_least, generator = 1, build_redfield(system.parts.spectrum, bath, lamb_shift)
+    known = False
+    if equation == "davies":
+        davies, *others = davies_of(system, bath, lamb_shift)
+        if others:
+            system = with_undecided(system)
+        dense: DenseLiouvillian = dense_davies(davies)
+    else:
+        dense = dense_redfield(generator)
+        known = not lamb_shift and system.is_balanced
+        if known:
+            # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
+            still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
+            at_least = system.rates.n_components + int(still)
+    found = long_run(dense, _on_site(n, site), thermal_states(system, bath.beta), at_least)
+    state, error, components = found.state, found.state_error, found.components
+    if found.null_dimension == 1 and equation == "redfield":
+        state, error = certain_state(generator, bath, lamb_shift, np.ones(n, dtype=bool))
+        components = state[None]
+    residual = max(
+        float(np.linalg.norm(dense.matrix @ dense.from_sites(one))) for one in (state, *components)
+    )
+    size = max(float(np.linalg.norm(one)) for one in (state, *components))
+    enforce(equation, residual, tolerance, dense.rounding * size)
+    alone = system.parts if lamb_shift and equation == "redfield" else system.rates
+    counts = found.null_dimension, int(alone.dark.sum()), found.undamped_frequencies
+    result = judged(
+        equation, system, bath.beta, site, list(components), counts, (residual, error, 0), state
+    )
+    slow = found.null_dimension - at_least
+    if known and slow > 0:
+        note = (
+            f"{slow} modes relax below {dense.rounding:.1g} J, which rounding of the generator "
+            "hides: they count as stationary"
+        )
+        return replace(result, notes=(*result.notes, note))
+    return result
+
+
+def thermal_states(system: System, beta: float) -> list[Complex]:
+    """(N, N) Gibbs of every set of levels that rates connect, in the site basis."""
+    vectors = system.rates.spectrum.vectors[0]
+    return [
+        ((vectors * own) @ vectors.conj().T).astype(np.complex128) for own in system.gibbs(beta)
+    ]
+
+
+def judged(
+    equation: str,
+    system: System,
+    beta: float,
+    site: int,
+    states: list[Complex],
+    counts: tuple[int, int, Real],
+    figures: tuple[float, float, int],
+    state: Complex | None = None,
+) -> SteadyState:
+    """The result with its figures, on rank 0.
+
+    states: of the components; counts: null dimension, dark levels, undamped frequencies;
+    figures: residual, state_error, iterations; state: the long-time average where it does not
+    follow from the weights of components that H leaves apart.
+    """
+    n = system.parts.spectrum.n_sites
+    rho = _on_site(n, site)
+    parts = system.rates if equation == "davies" else system.parts
+    if state is None:
+        state = project(parts, states, rho)
+    thermal = project(system.rates, thermal_states(system, beta), rho)
+    null_dimension, dark_levels, undamped = counts
+    residual, state_error, iterations = figures
+    return SteadyState(
+        equation=equation,
+        state=state,
+        components=np.array(states).reshape(-1, n, n),
+        null_dimension=null_dimension,
+        dark_levels=dark_levels,
+        undamped_frequencies=np.sort(undamped),
+        residual=residual,
+        state_error=state_error,
+        iterations=iterations,
+        smallest_eigenvalue=float(norms.smallest_eigenvalue(state)),
+        distance_from_gibbs=float(norms.trace_distance(state, thermal)),
+        notes=system.notes,
+    )
+
+
+def _on_site(n: int, site: int) -> Complex:
+    rho = np.zeros((n, n), dtype=np.complex128)
+    rho[site, site] = 1.0
+    return rho

@@ -1,0 +1,367 @@
+"""How slowly the Redfield equation relaxes: its slowest modes, beside those of Davies."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from manybody.arrays import Complex, Real
+from manybody.numerics.columns import Columns
+from manybody.numerics.petsc.runtime import slepc
+from manybody.parallel.collective import (
+    agree,
+    first_ranks,
+    on_every_rank,
+    rank_of,
+    size_of,
+    together,
+)
+from manybody.physics import arguments
+from manybody.physics.assembly import assemble_rows
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.equations.davies import DaviesGenerator, build_davies
+from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
+from manybody.physics.equations.dense_redfield import dense_redfield
+from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.long_run import dense_davies, undamped_values
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.spectra import (
+    AMBIGUOUS,
+    STRUCTURAL,
+    build_spectrum,
+    cluster_bohr_frequencies,
+)
+from manybody.physics.stationary import (
+    Decomposition,
+    by_rates,
+    decompose,
+    is_balanced,
+    is_known_from_h,
+)
+from manybody.solve.comparison import model_digest
+from manybody.solve.eigensearch import Search
+from manybody.solve.long_time import notes_on
+from manybody.solve.steady import check_assembled, check_relaxes
+from manybody.system.blas import blas_threads
+
+METHODS = ("auto", "dense", "gmres", "assembled")
+# Sites up to which "auto" is "dense", and up to which "dense" is allowed.
+DENSE_SITES, _MOST_DENSE = 27, 45
+# Coherences of Davies that decay this much faster than the slowest modes found so far are
+# not expected to hide a slower one of Redfield.
+_MARGIN = 2.0
+_MOST_SHIFTS = 300
+# Modes whose frequency is below this part of ‖L‖ do not oscillate; rates that differ by less
+# than this part of it are one.
+_REAL, _SAME_RATE = 1e-10, 1e-13
+# Eigenvalues nearer to 0 than this part of the largest have few digits in the site basis.
+_FEW_DIGITS = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class SlowModes:
+    """The slowest modes of the Redfield generator.
+
+    eigenvalues: (n,) complex in J, −Re ascending, stationary and undamped modes left out;
+    of a conjugate pair both are listed, and every mode of a multiple eigenvalue.  Redfield
+    does not keep positivity, and with Lamb shift a localised system may have modes that
+    grow: they come first, with Re > 0, and then no state is approached at long times.
+    residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1, in J.  slowest_real: decay rate in J of the
+    slowest mode that does not oscillate, negative if it grows, nan if there is none among
+    all that were found.  davies_eigenvalues: (n,) those of Davies, nan where it cannot be
+    decided which Bohr frequencies coincide.
+    shifts: number of frequencies at which modes were sought, 0 for dense algebra.
+    notes: sentences on rates that rounding decides, given as warnings on rank 0.
+
+    Dense algebra is complete.  Krylov methods cannot prove that no mode was missed: modes are
+    sought around 0 and around the eigenvalues of Davies, twice from different random vectors,
+    until discs of which all modes are known cover those of Davies that decay up to twice as
+    fast as the last mode returned, and where a direct Krylov space of L sees growth.
+    """
+
+    eigenvalues: Complex
+    residuals: Real
+    slowest_real: float
+    davies_eigenvalues: Complex
+    shifts: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """Slowest decay rate, min −Re λ, in J; negative where a mode grows."""
+        return float(-self.eigenvalues[0].real)
+
+    @property
+    def gap_frequency(self) -> float:
+        """|Im λ| of the slowest mode, in J."""
+        return float(abs(self.eigenvalues[0].imag))
+
+
+def slow_modes(
+    model: SingleParticleModel,
+    bath: Bath,
+    n_modes: int = 6,
+    lamb_shift: bool = False,
+    tolerance: float = 1e-9,
+    seed: Any = 0,
+    comm: Any = None,
+    method: str = "auto",
+) -> SlowModes:
+    """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
+
+    model, bath, lamb_shift: as in `compare`, the bath coupled; n_modes: how many, at most N²
+    less those that neither decay nor grow; tolerance: of the residuals, relative to the
+    largest rate, where rounding of ‖L‖ allows it; seed: of the first Krylov vectors; comm: an
+    mpi4py communicator whose ranks share the work, or None; method: "dense" (up to 45 sites;
+    time N⁶), or Krylov-Schur on (L − shift)⁻¹ applied by "gmres" or by sparse LU with
+    "assembled" (MUMPS, up to 100 sites); "auto" is dense up to 27 sites and then gmres.
+
+    Raises TypeError or ValueError for arguments out of range or different on the ranks, on
+    every rank; RuntimeError without SLEPc, when an inner solution does not converge or the
+    modes asked for cannot be had.
+    """
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
+    def checked() -> tuple[int, float, str]:
+        arguments.instance("model", model, SingleParticleModel)
+        check_relaxes(bath, lamb_shift)
+        arguments.boolean("lamb_shift", lamb_shift)
+        arguments.choice("method", method, METHODS)
+        chosen = method
+        if method == "auto":
+            chosen = "dense" if model.n_sites <= DENSE_SITES else "gmres"
+        if chosen == "dense" and model.n_sites > _MOST_DENSE:
+            raise ValueError(f"method = 'dense': {model.n_sites} sites, allowed are {_MOST_DENSE}")
+        if chosen == "assembled":
+            check_assembled(model.n_sites)
+        if chosen != "dense":
+            # Before the threads of BLAS are set: it brings its own.
+            slepc()
+        return arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance), chosen
+
+    count, aim, chosen = on_every_rank(comm, checked)
+    agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
+    task = _Task(model, bath, count, lamb_shift, aim, chosen)
+    found: list[SlowModes] = []
+    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> None:
+            if active:
+                found.append(_solve(task, arguments.seed(seed), ranks))
+
+        if size_of(comm) <= model.n_sites:
+            action()
+        else:
+            on_every_rank(comm, action)
+    if size_of(comm) > model.n_sites:
+        found = [comm.bcast(found[0] if found else None)]
+    # After all that ranks do together: a warning may be made an error.
+    for note in found[0].notes if rank_of(comm) == 0 else ():
+        warnings.warn(note, stacklevel=2)
+    return found[0]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What `slow_modes` was asked for, checked."""
+
+    model: SingleParticleModel
+    bath: Bath
+    n_modes: int
+    lamb_shift: bool
+    tolerance: float
+    method: str
+
+
+def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
+    columns = Columns(task.model.n_sites, comm)
+    parts = together(columns.comm, lambda: decompose(build_spectrum([task.model])))
+    generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
+    n = task.model.n_sites
+    davies, rates, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
+    notes = notes_on(parts, rates, task.bath, generator.rates[0])
+    method = task.method
+    known = is_known_from_h(parts, rates, generator.rates[0], task.bath.beta)
+    if not known and method != "dense":
+        # What only rates leave alone is no part that a search could leave out.
+        if n > _MOST_DENSE:
+            raise RuntimeError(
+                f"γ vanishes at some Bohr frequencies, or violates detailed balance, so that H "
+                f"alone does not tell which modes are undamped: those of {n} sites then need "
+                f"dense algebra, had up to {_MOST_DENSE}"
+            )
+        method = "dense"
+    if method == "dense":
+        values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, known))
+        shifts = 0
+    else:
+        moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
+        _check_count(task.n_modes, moving)
+        values, residuals, shifts = _search(task, generator, davies, parts, columns, rng)
+    width = float(generator.spectral_box[0, 0])
+    order = _slowest_first(values, width)[: task.n_modes]
+    real = np.abs(values.imag) <= _REAL * width
+    slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
+    own = np.full(task.n_modes, complex(np.nan, np.nan))
+    if is_determined:
+        balanced = is_balanced(rates.spectrum, davies.redfield.rates[0], task.bath.beta)
+        theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
+        theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
+        own[: len(theirs)] = theirs
+    return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
+
+
+def _check_count(n_modes: int, moving: int) -> None:
+    """Raise ValueError where fewer modes move than are asked for."""
+    if n_modes > moving:
+        raise ValueError(f"n_modes = {n_modes}: {moving} modes decay or grow here")
+
+
+def _davies(
+    task: _Task, parts: Decomposition, generator: RedfieldGenerator
+) -> tuple[DaviesGenerator, Decomposition, bool]:
+    """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
+    it is known which Bohr frequencies coincide."""
+    clustering = cluster_bohr_frequencies(parts.spectrum)[0]
+    rates = by_rates(parts, generator.rates[0])
+    if rates is not parts:
+        generator = build_redfield(rates.spectrum, task.bath, task.lamb_shift)
+    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
+    davies = build_davies(rates.spectrum, task.bath, task.lamb_shift, merging, generator)
+    return davies, rates, clustering.verdict != AMBIGUOUS
+
+
+def _davies_moving(davies: DaviesGenerator, rates: Decomposition, balanced: bool) -> Complex:
+    """Eigenvalues of Davies that decay."""
+    values = davies_eigenvalues(davies)
+    if balanced:
+        still = rates.n_components + int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
+        undamped = davies_undamped(davies, rates)
+    else:
+        dense = dense_davies(davies)
+        _, _, still, undamped = undamped_values(dense.matrix, dense)
+    return _without(values, still, undamped)[0]
+
+
+def _without(
+    values: Complex, still: int, undamped: Real, residuals: Real | None = None
+) -> tuple[Complex, Real]:
+    """Eigenvalues, and their residuals, less `still` at 0 and one at −iω for each undamped ω."""
+    residuals = np.zeros(len(values)) if residuals is None else residuals
+    kept = np.ones(len(values), dtype=bool)
+    for target in [*([0.0j] * still), *(-1j * undamped)]:
+        kept[np.argmin(np.where(kept, np.abs(values - target), np.inf))] = False
+    return values[kept], residuals[kept]
+
+
+def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
+    """Order by −Re, and by Im where rounding of ‖L‖ alone makes −Re differ."""
+    # Nothing moves where the width is zero: all rates are.
+    width = width if width > 0.0 else 1.0
+    return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
+
+
+def _dense(
+    task: _Task, generator: RedfieldGenerator, parts: Decomposition, known: bool
+) -> tuple[Complex, Real]:
+    """All eigenvalues but those that neither decay nor grow.
+
+    known: that these follow from H alone; else from the eigenvalues themselves (`long_run`).
+    """
+    n = generator.spectrum.n_sites
+    matrix = assemble_rows(generator, slice(0, n)).matrix.toarray()
+    if known:
+        values, modes = scipy.linalg.eig(matrix)
+        frequencies = parts.dark_pairs()[2]
+        still = parts.n_components + int(np.count_nonzero(frequencies == 0.0))
+        undamped = frequencies[frequencies != 0.0]
+    else:
+        values, modes, still, undamped = undamped_values(matrix, dense_redfield(generator))
+    with np.errstate(under="ignore"):
+        residuals = np.linalg.norm(matrix @ modes - modes * values, axis=0)
+    values, residuals = _without(values, still, undamped, residuals)
+    _check_count(task.n_modes, len(values))
+    if still == 1:
+        values = _with_more_digits(values, dense_redfield(generator).slowest_values())
+    return values, residuals
+
+
+def _with_more_digits(values: Complex, accurate: Complex) -> Complex:
+    """Eigenvalues with those nearest to 0 replaced by what the inverse says of them.
+
+    accurate: all of them, the smaller the more digits they have.
+    """
+    size = float(np.abs(values).max(initial=0.0))
+    order = np.argsort(np.abs(values), kind="stable")
+    count = 0
+    while count < len(values) and abs(accurate[count]) <= _FEW_DIGITS * size:
+        count += 1
+    result = values.copy()
+    result[order[:count]] = accurate[:count]
+    return result
+
+
+def _search(
+    task: _Task,
+    generator: RedfieldGenerator,
+    davies: DaviesGenerator,
+    parts: Decomposition,
+    columns: Columns,
+    rng: np.random.Generator,
+) -> tuple[Complex, Real, int]:
+    """(eigenvalues, residuals, shifts) of modes up to where those asked for are known."""
+
+    def aims() -> tuple[tuple[Complex, Real], Complex]:
+        found = davies_eigenvalues(davies, ~parts.dark)
+        # Conjugates are found with their partners.
+        found = found[found.imag >= 0.0]
+        still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
+        return _dark_and_bright(generator, parts), np.delete(found, still)
+
+    # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
+    (mixed, mixed_residuals), targets = together(columns.comm, aims)
+    slowest = float(-targets[0].real) if len(targets) else float(np.abs(generator.rates).max())
+    setting = task.tolerance, rng, task.method, slowest, task.bath.beta
+    search = Search(generator, davies, parts, columns, *setting)
+    search.around(0.0j)
+    search.follow_growth()
+    while True:
+        bright, residuals = search.moving()
+        rates = np.sort(-np.concatenate([bright.real, mixed.real]))
+        cutoff = np.inf
+        if len(rates) >= task.n_modes:
+            cutoff = _MARGIN * max(rates[task.n_modes - 1], slowest)
+        open_targets = [t for t in targets if -t.real <= cutoff and not search.covers(t)]
+        if not open_targets:
+            break
+        if search.shifts == _MOST_SHIFTS:
+            raise RuntimeError(f"{search.shifts} frequencies tried: {len(rates)} modes found")
+        search.around(open_targets[0])
+    if len(rates) < task.n_modes:
+        raise RuntimeError(f"{len(rates)} modes found, {task.n_modes} were asked for")
+    values = np.concatenate([bright, mixed])
+    return values, np.concatenate([residuals, mixed_residuals]), search.shifts
+
+
+def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> tuple[Complex, Real]:
+    """Eigenvalues of coherences between a dark level and the bright ones, both of each pair.
+
+    L[|b⟩⟨d|] = (M + iE_d)|b⟩⟨d| with M = −iH − K: no bath feeds a dark level.  With residuals.
+    """
+    if not parts.dark.any() or parts.dark.all():
+        return np.empty(0, dtype=np.complex128), np.empty(0)
+    vectors, energies = parts.spectrum.vectors[0], parts.spectrum.energies[0]
+    bright, decay = vectors[:, ~parts.dark], generator.decay[0]
+    inside = bright.conj().T @ decay @ bright
+    own, turns = np.linalg.eig(-1j * np.diag(energies[~parts.dark]) - inside)
+    # With all levels: the residual sees what the restriction to bright ones leaves out.
+    modes = bright @ turns
+    images = -1j * (vectors * energies) @ (vectors.conj().T @ modes) - decay @ modes
+    residuals = np.linalg.norm(images - modes * own, axis=0)
+    values = (own[:, None] + 1j * energies[parts.dark]).ravel()
+    residuals = np.repeat(residuals, int(parts.dark.sum()))
+    return np.concatenate([values, values.conj()]), np.concatenate([residuals, residuals])

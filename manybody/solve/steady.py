@@ -1,0 +1,450 @@
+"""Where the two equations relax to: stationary states, dark levels, undamped modes."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import Complex, Real
+from manybody.numerics.columns import Columns
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.petsc.runtime import petsc
+from manybody.parallel.collective import agree, first_ranks, on_every_rank, size_of, together
+from manybody.physics import arguments
+from manybody.physics.assembly import assemble_rows
+from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.equations.davies import build_davies
+from manybody.physics.equations.dense_redfield import certain_state
+from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.stationary import Decomposition
+from manybody.solve.comparison import model_digest
+from manybody.solve.long_time import (
+    GOOD_ENOUGH,
+    UNCERTAIN,
+    SteadyState,
+    System,
+    davies_steady,
+    dense_steady,
+    examine,
+    judged,
+    rounding_of,
+)
+from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
+from manybody.system.blas import blas_threads
+
+EQUATIONS = ("redfield", "davies")
+METHODS = ("gmres", "assembled")
+_MOST_ASSEMBLED = 100
+# Shift of the resolvent, relative to the largest rate, and how often it may be applied.
+_SHIFT, _MOST_STEPS = 1e-5, 30
+MAX_ITERATIONS = 1000
+# Shift of the preconditioner, relative to the largest rate: where Davies has modes much slower
+# than this its inverse is too large for double precision, and L_D⁻¹L too far from normal.
+_ASIDE = 1e-4
+# Levels of a component up to which LU of its Liouvillian is a second or two.
+_DENSE_LEVELS = 27
+# Below this a negative eigenvalue is no rounding.
+_UNPHYSICAL = -1e-8
+
+
+def steady_state(
+    model: SingleParticleModel,
+    bath: Bath,
+    equation: str = "redfield",
+    lamb_shift: bool = False,
+    initial_site: int = 0,
+    tolerance: float = 1e-10,
+    start: Any = None,
+    comm: Any = None,
+    method: str = "gmres",
+) -> SteadyState:
+    """Stationary state of the Redfield or the Davies equation.
+
+    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G by GMRES on the complex-linear map, preconditioned
+    with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix, and
+    compared with what dense algebra (up to 27 levels) or another start says.  Davies: Gibbs on
+    every set of levels that rates connect, by detailed balance, and checked.  Without
+    detailed balance, and for Redfield where γ = 0 leaves alone what H connects: dense algebra, up
+    to 32 sites.  A rate that is not zero counts, however small: the state is that of t → ∞,
+    and a warning says so where rounding hides the rate; one that underflows counts as zero.
+    Redfield with Lamb shift may have modes that grow (`slow_modes` finds them): its stationary
+    state is then not what a long evolution approaches.
+
+    model, bath, lamb_shift, initial_site: as in `compare`, the bath coupled; equation: "redfield"
+    or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more;
+    start: None, or a seed for a random start; comm: an mpi4py communicator whose ranks share
+    the work, or None; method: "gmres", or "assembled" for −σ(L − σ)⁻¹ on every component by
+    sparse LU (MUMPS), up to 100 sites.  Redfield needs PETSc.
+
+    Raises TypeError or ValueError for arguments out of range or different on the ranks, on
+    every rank; RuntimeError with the residual reached when it is above the tolerance, where
+    dense algebra is needed for more sites than it can have, or without PETSc.  Warns when the
+    state has a negative eigenvalue, where it is known to less than 1e-6 since parts of
+    the system are almost decoupled, of rates that underflow or that rounding hides, and where
+    Davies depends on levels of which it cannot be decided whether they are equal: they are
+    kept apart.
+    """
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
+    def checked() -> tuple[int, float]:
+        arguments.instance("model", model, SingleParticleModel)
+        check_relaxes(bath, lamb_shift)
+        arguments.choice("equation", equation, EQUATIONS)
+        arguments.boolean("lamb_shift", lamb_shift)
+        own_site = arguments.integer("initial_site", initial_site, 0)
+        if own_site >= model.n_sites:
+            raise ValueError(f"initial_site = {own_site}: allowed are 0 to {model.n_sites - 1}")
+        arguments.choice("method", method, METHODS)
+        if method == "assembled":
+            check_assembled(model.n_sites)
+        if equation == "redfield":
+            # Before the threads of BLAS are set: it brings its own.
+            petsc()
+        return own_site, arguments.tolerance(tolerance)
+
+    site, aim = on_every_rank(comm, checked)
+    asked = (equation, lamb_shift, site, aim, method, start is None)
+    agree(comm, model=model_digest(model), bath=bath, arguments=asked)
+    rng = None if start is None else arguments.seed(start)
+    found: list[SteadyState] = []
+    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
+
+        def action() -> None:
+            if active:
+                found.append(
+                    _solve(model, bath, equation, lamb_shift, site, aim, rng, ranks, method)
+                )
+
+        if size_of(comm) <= model.n_sites:
+            action()
+        else:
+            on_every_rank(comm, action)
+    if size_of(comm) > model.n_sites:
+        small = comm.bcast(replace(found[0], state=None, components=None) if found else None)
+        found = found or [small]
+    result = found[0]
+    if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
+        warnings.warn(
+            f"the {equation} steady state is no state: smallest eigenvalue "
+            f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
+            stacklevel=2,
+        )
+    if not result.state_error <= UNCERTAIN and result.state is not None:
+        warnings.warn(
+            f"the steady state is known to {result.state_error:.1g} in trace norm only: something "
+            "relaxes so slowly that rounding decides where it ends, as where levels differ by far "
+            "less than their rates",
+            stacklevel=2,
+        )
+    for note in result.notes if result.state is not None else ():
+        warnings.warn(note, stacklevel=2)
+    return result
+
+
+def check_relaxes(bath: object, lamb_shift: object) -> None:
+    """Raise TypeError or ValueError for a bath with which nothing decays."""
+    if check_bath(bath, lamb_shift).vanishes:
+        raise ValueError(
+            "bath coupling = 0: without a bath no state is approached, no mode decays"
+        )
+
+
+def check_assembled(n_sites: int) -> None:
+    """Raise ValueError where sparse factors need too much memory."""
+    if n_sites > _MOST_ASSEMBLED:
+        raise ValueError(
+            f"method = 'assembled': the factors of {n_sites} sites take "
+            f"{16.0 * n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
+        )
+
+
+@contextlib.contextmanager
+def factorised(
+    generator: RedfieldGenerator, columns: Columns, shift: complex
+) -> Iterator[Callable[[Complex], Complex]]:
+    """(L − shift)⁻¹ of an assembled Redfield generator, freed at the end.  Collective."""
+    from manybody.numerics.petsc.assembled import AssembledOperator
+    from manybody.numerics.petsc.linear import Resolvent
+
+    rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own).matrix)
+    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
+    try:
+        resolvent = Resolvent(assembled, shift)
+        try:
+            yield resolvent
+        finally:
+            resolvent.destroy()
+    finally:
+        assembled.destroy()
+
+
+def _solve(
+    model: SingleParticleModel,
+    bath: Bath,
+    equation: str,
+    lamb_shift: bool,
+    site: int,
+    tolerance: float,
+    rng: np.random.Generator | None,
+    comm: Any,
+    method: str,
+) -> SteadyState:
+    columns = Columns(model.n_sites, comm)
+    system = together(columns.comm, lambda: examine(model, bath, equation, lamb_shift))
+    setting = bath, lamb_shift, site, tolerance
+    if equation == "davies" and system.is_balanced:
+        return _on_rank_0(columns, lambda: davies_steady(system, *setting))
+    solver_knows = system.is_by_h and (system.is_balanced or model.n_sites > _DENSE_LEVELS)
+    if equation == "davies" or not solver_knows:
+        return _on_rank_0(columns, lambda: dense_steady(system, equation, *setting))
+    solver = _ComponentSolver(system, bath, lamb_shift, tolerance, rng, columns, method)
+    states: list[Complex | None] = []
+    residual, state_error, iterations = 0.0, 0.0, 0
+    for index in range(system.parts.n_components):
+        block, own_residual, own_error, used = solver.solve(index)
+        residual, state_error = max(residual, own_residual), max(state_error, own_error)
+        iterations += used
+        states.append(_gathered(block[0], columns))
+    frequencies = system.parts.dark_pairs()[2]
+    null_dimension = system.parts.n_components + int(np.count_nonzero(frequencies == 0.0))
+    counts = null_dimension, int(system.parts.dark.sum()), frequencies[frequencies != 0.0]
+    figures = residual, state_error, iterations
+    return _on_rank_0(
+        columns,
+        # There every state is at hand.
+        lambda: judged(equation, system, bath.beta, site, states, counts, figures),  # type: ignore
+    )
+
+
+def _on_rank_0(columns: Columns, action: Callable[[], SteadyState]) -> SteadyState:
+    """The result of rank 0; without its matrices elsewhere."""
+    found: list[SteadyState] = []
+
+    def small() -> SteadyState:
+        found.append(action())
+        return replace(found[0], state=None, components=None)
+
+    others: SteadyState = together(columns.comm, small)
+    return found[0] if found else others
+
+
+class _ComponentSolver:
+    """Redfield's stationary state of one component after the other, as columns on all ranks."""
+
+    def __init__(
+        self,
+        system: System,
+        bath: Bath,
+        lamb_shift: bool,
+        tolerance: float,
+        rng: np.random.Generator | None,
+        columns: Columns,
+        method: str,
+    ) -> None:
+        self._system, self._bath, self._lamb_shift = system, bath, lamb_shift
+        self._tolerance, self._rng, self._columns, self._method = tolerance, rng, columns, method
+        self._parts = system.parts
+        self._generator = build_redfield(self._parts.spectrum, bath, lamb_shift)
+        self._operator = KernelOperator(
+            self._generator.kernel(columns.own), self._generator.spectral_box, columns, "complex"
+        )
+        self._davies = build_davies(self._parts.spectrum, bath, lamb_shift, None, self._generator)
+
+    def solve(self, index: int) -> tuple[Complex, float, float, int]:
+        """(own columns, residual, estimated error, iterations) of one component.
+
+        Raises RuntimeError where the state is not stationary to the tolerance.
+        """
+        columns, levels = self._columns, self._parts.components == index
+        vectors, populations = (
+            self._parts.spectrum.vectors[0],
+            self._parts.gibbs(self._bath.beta, index),
+        )
+        thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
+        reference = thermal[None]
+        inverse = DaviesInverse(self._davies, levels, columns, deflated=populations)
+        relax = partial(self._relax, levels, populations, inverse, reference)
+        random = partial(_random_start, self._parts, index, columns)
+        start = reference if self._rng is None else random(self._rng)
+        block, used, failure = relax(start)
+        exact, exact_error = self._exact(levels, reference)
+        if block is None:
+            if exact is None or used >= MAX_ITERATIONS:
+                raise RuntimeError(failure)
+            block = exact
+        if exact is None:
+            other = random(np.random.default_rng(0)) if self._rng is None else reference
+            again = relax(other)[0]
+            difference = np.inf if again is None else self._distance(block, again)
+            exact_error = 0.0
+        else:
+            difference = self._distance(block, exact)
+            if difference > max(GOOD_ENOUGH, exact_error):
+                block, difference = exact, 0.0
+        out = np.empty_like(block)
+        self._operator.apply(block, out)
+        error = max(difference, exact_error)
+        if exact is None or block is not exact:
+            error = max(error, _state_error(inverse, columns, out))
+        return block, norm(out, columns), error, used
+
+    def _exact(
+        self, levels: NDArray[np.bool_], reference: Complex
+    ) -> tuple[Complex | None, float]:
+        """Own columns of what the state must be, and how well that is known; None if unknown."""
+        if self._system.is_balanced and not self._lamb_shift:
+            return reference, self._system.balance_error
+        if int(levels.sum()) > _DENSE_LEVELS:
+            return None, np.inf
+        state, error = together(
+            self._columns.comm,
+            lambda: certain_state(self._generator, self._bath, self._lamb_shift, levels),
+        )
+        return np.ascontiguousarray(state[:, self._columns.own])[None], error
+
+    def _distance(self, left: Complex, right: Complex) -> float:
+        """‖left − right‖₁ of two states held by columns."""
+        whole = _gathered((left - right)[0], self._columns)
+
+        def measured() -> float:
+            assert whole is not None
+            return float(np.abs(np.linalg.eigvalsh(0.5 * (whole + whole.conj().T))).sum())
+
+        distance: float = together(self._columns.comm, measured)
+        return distance
+
+    def _relax(
+        self,
+        levels: NDArray[np.bool_],
+        populations: Real,
+        inverse: DaviesInverse,
+        reference: Complex,
+        start: Complex,
+    ) -> tuple[Complex | None, int, str]:
+        """(own columns, iterations, why not if not) by the method asked for."""
+        columns, tolerance = self._columns, self._tolerance
+        if self._method == "assembled":
+            return _relax_assembled(
+                self._generator, start, self._operator, inverse, columns, tolerance
+            )
+        aside = _ASIDE * float(np.abs(self._generator.rates).max())
+        nearly = DaviesInverse(self._davies, levels, columns, aside, populations)
+        error_of = partial(_state_error, inverse, columns)
+        rounding = rounding_of(self._generator)
+        return _relax(
+            self._operator, nearly, error_of, reference, columns, tolerance, start, rounding
+        )
+
+
+def _state_error(inverse: DaviesInverse, columns: Columns, residual: Complex) -> float:
+    """√N ‖L_D⁻¹[residual]‖_F, about what it leaves wrong of ρ in trace norm."""
+    return float(np.sqrt(columns.dimension)) * norm(inverse(residual), columns)
+
+
+def _random_start(
+    parts: Decomposition, component: int, columns: Columns, rng: np.random.Generator
+) -> Complex:
+    """Own columns of a random matrix on the levels of one component; not Hermitian."""
+    n = columns.dimension
+    draw = rng.standard_normal((2, n, n))
+    own = parts.components == component
+    vectors = parts.spectrum.vectors[0][:, own]
+    inside = (draw[0] + 1j * draw[1])[np.ix_(own, own)] / n
+    return (vectors @ inside @ vectors[columns.own].conj().T)[None]
+
+
+def _relax(
+    operator: KernelOperator,
+    inverse: DaviesInverse,
+    error_of: Callable[[Complex], float],
+    reference: Complex,
+    columns: Columns,
+    tolerance: float,
+    start: Complex,
+    rounding: float,
+) -> tuple[Complex | None, int, str]:
+    """Own columns of the stationary state of one component, the iterations, and why not.
+
+    L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.  inverse: the
+    preconditioner; error_of: estimate of what a residual leaves wrong in ρ.  Where that is
+    more than GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
+    """
+    from manybody.numerics.petsc.linear import solve
+
+    out = np.empty_like(reference)
+
+    def apply(x: Complex) -> Complex:
+        operator.apply(x, out)
+        return out - reference * trace(x[0], columns)
+
+    def solved(x: Complex, aim: float) -> tuple[Complex, float, int, bool]:
+        # GMRES does not know tr ρ = 1, to which its residual is relative.
+        x, iterations, converged = solve(
+            apply, inverse, -reference, x, columns, aim, MAX_ITERATIONS
+        )
+        x = 0.5 * (x + adjoint(x, columns))
+        x /= trace(x[0], columns).real
+        operator.apply(x, out)
+        return x, norm(out, columns), iterations, converged
+
+    # Where energies are large, no state meets a tolerance below rounding.
+    aim = max(0.5 * tolerance, rounding)
+    found, residual, iterations, converged = solved(start, aim)
+    floor = rounding * norm(found, columns)
+    if not residual <= max(tolerance, 4.0 * floor):
+        failure = (
+            f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
+            f"iterations ({'ended' if converged else 'stagnated'}, {MAX_ITERATIONS} are allowed): "
+            "no steady state is returned"
+        )
+        return None, iterations, failure
+    error = error_of(out)
+    if error > GOOD_ENOUGH and residual > floor:
+        aim = max(floor, 0.5 * residual * GOOD_ENOUGH / error)
+        better, _, more, _ = solved(found, aim)
+        if error_of(out) < error:
+            return better, iterations + more, ""
+    return found, iterations, ""
+
+
+def _relax_assembled(
+    generator: RedfieldGenerator,
+    start: Complex,
+    operator: KernelOperator,
+    inverse: DaviesInverse,
+    columns: Columns,
+    tolerance: float,
+) -> tuple[Complex | None, int, str]:
+    """Own columns of the stationary state of one component, the steps taken, and why not.
+
+    x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
+    """
+    shift = _SHIFT * float(np.abs(generator.rates).max())
+    x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
+    with factorised(generator, columns, shift) as resolvent:
+        for step in range(1, _MOST_STEPS + 1):
+            # Rounding that leaks between other levels would stay: no residual sees it.
+            x = inverse.restrict(resolvent(x))
+            x /= trace(x[0], columns)
+            operator.apply(x, out)
+            residual = norm(out, columns)
+            if residual <= 0.5 * tolerance:
+                return x, step, ""
+    failure = (
+        f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
+        f"{tolerance:g} J: no steady state is returned"
+    )
+    return None, _MOST_STEPS, failure
+
+
+def _gathered(block: Complex, columns: Columns) -> Complex | None:
+    """The whole matrix on rank 0, None elsewhere."""
+    whole = columns.collect([block])
+    return None if whole is None else np.ascontiguousarray(whole.T)

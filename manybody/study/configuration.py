@@ -1,0 +1,317 @@
+"""What a study is: frozen dataclasses, their canonical JSON and its hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from manybody.physics.baths.families import BATH_FAMILIES
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.seeding import generator, sample_entropy
+
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
+# What may be measured of a sample.
+TRACE_DISTANCE = "trace_distance"
+OBSERVABLES = (
+    TRACE_DISTANCE,
+    "steady_state",
+    "gap",
+    "level_statistics",
+    "cancellation",
+    "locality",
+)
+# Samples that a block may have where a study leaves it open, and what they may cost together,
+# about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
+# which learns: all versions must cut a study into the same blocks.
+_BLOCK_SIZES = (1, 2, 5, 10, 20, 50, 100)
+_BLOCK_COST = 5e9
+_COST_OF_A_TIME, _COST_OF_A_STEADY_STATE, _COST_OF_A_GAP = 20.0, 3e3, 1e5
+_LISTS = ("times", "formats", "observables")
+
+Value = float | str | bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model at one size: the unit over which disorder is averaged.
+
+    changes: where this point departs from the study: keys initial_site, initial_beta,
+    lamb_shift and those of the bath (bath_coupling ...).  The disorder does not depend on
+    them, so that points which differ in them alone can be compared sample by sample.
+    """
+
+    model: str
+    parameters: tuple[tuple[str, float | str], ...]
+    size: int
+    changes: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N."""
+        return FAMILIES[self.model].n_sites(self.size)
+
+    @property
+    def name(self) -> str:
+        """Unique name, fit for a folder."""
+        words = [self.model]
+        words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
+        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+
+    def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
+        """Seed words of one disorder sample."""
+        return sample_entropy(seed, self.model, dict(self.parameters), self.size, sample)
+
+    def build(self, seed: int, sample: int) -> SingleParticleModel:
+        """Draw one disorder sample."""
+        family = FAMILIES[self.model]
+        rng = generator(self.entropy(seed, sample))
+        return family.build(**{family.size: self.size}, **dict(self.parameters), seed=rng)
+
+
+@dataclass(frozen=True)
+class System:
+    """One model with fixed parameters over several sizes: one panel of the figure."""
+
+    model: str
+    parameters: tuple[tuple[str, float | str], ...]
+    sizes: tuple[int, ...]
+    samples: int
+    changes: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """One point a size, ascending."""
+        return tuple(Point(self.model, self.parameters, s, self.changes) for s in self.sizes)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells systems of one study apart."""
+        return (self.model, self.parameters, self.changes)
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Which samples a study computes again, and how, to know its numerical errors.
+
+    samples: the first so many of every size; max_sites: of systems no larger, None for all;
+    tolerance, stepper, drop_tolerance: other values to compute them with, one at a time;
+    operator: other operators; time_refinement: times as many output times, the study's among
+    them.
+    """
+
+    samples: int
+    max_sites: int | None = None
+    tolerance: tuple[float, ...] = ()
+    stepper: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
+    drop_tolerance: tuple[float, ...] = ()
+    time_refinement: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study.  Fields are the keys of the TOML file, see `studies/`.
+
+    times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
+    of `BATH_FAMILIES`.
+    """
+
+    name: str
+    description: str
+    seed: int
+    times: tuple[float, ...]
+    bath_parameters: tuple[tuple[str, float], ...]
+    systems: tuple[System, ...]
+    bath_type: str = "ohmic"
+    initial_site: int = 0
+    lamb_shift: bool = False
+    stepper: str = "chebyshev"
+    tolerance: float = 1e-10
+    petsc_options: str = ""
+    operator: str = "matrix-free"
+    drop_tolerance: float = 0.0
+    observables: tuple[str, ...] = (TRACE_DISTANCE,)
+    # Inverse temperature of a thermal start; None starts on a site.
+    initial_beta: float | None = None
+    # Ranks that share a sample; None lets the cost model decide, size by size.
+    group_size: int | None = None
+    # Samples of a block, of every size; None for as many as take about a second.
+    block_size: int | None = None
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    convergence: Convergence | None = None
+
+    @cached_property
+    def bath(self) -> Bath:
+        """What its type and parameters build."""
+        return BATH_FAMILIES[self.bath_type].build(**dict(self.bath_parameters))
+
+    @property
+    def evolves(self) -> bool:
+        """Whether the equations are propagated in time."""
+        return TRACE_DISTANCE in self.observables
+
+    def at(self, point: Point) -> "Study":
+        """This study with the changes of one point."""
+        changes = dict(point.changes)
+        bath = tuple((key, changes.pop(f"bath_{key}", own)) for key, own in self.bath_parameters)
+        return replace(self, bath_parameters=bath, **changes)  # type: ignore[arg-type]
+
+    def samples_in_block(self, point: Point) -> int:
+        """How many samples of a point are computed and committed together."""
+        return self.block_size or self.comfortable_block(point)
+
+    def comfortable_block(self, point: Point) -> int:
+        """Samples that take about a second: a stop, or a death, costs no more."""
+        each = 0.0
+        if self.evolves:
+            bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
+            each += bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
+        if "steady_state" in self.observables:
+            each += _COST_OF_A_STEADY_STATE
+        if "gap" in self.observables:
+            each += _COST_OF_A_GAP
+        cost = each * point.n_sites**3
+        return max(size for size in _BLOCK_SIZES if size == 1 or size * cost <= _BLOCK_COST)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the numbers of a sample: equal for all studies of one store."""
+        # Keys that came later are silent at their defaults: older stores stay what they are.
+        later = {
+            key: getattr(self, key)
+            for key in ("operator", "drop_tolerance", "observables", "initial_beta")
+            if getattr(self, key) != getattr(Study, key)
+        }
+        if "observables" in later:
+            later["observables"] = list(self.observables)
+        return {
+            "seed": self.seed,
+            "times": list(self.times),
+            "bath": {"type": self.bath_type, **dict(self.bath_parameters)},
+            "initial_site": self.initial_site,
+            "lamb_shift": self.lamb_shift,
+            "stepper": self.stepper,
+            "tolerance": self.tolerance,
+            "petsc_options": self.petsc_options,
+            **later,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values; `from_json` inverts it."""
+        systems = [
+            {
+                "model": system.model,
+                "parameters": dict(system.parameters),
+                "sizes": list(system.sizes),
+                "samples": system.samples,
+                **({"changes": dict(system.changes)} if system.changes else {}),
+            }
+            for system in self.systems
+        ]
+        return {
+            "name": self.name,
+            "description": self.description,
+            **self.identity(),
+            "group_size": self.group_size,
+            "block_size": self.block_size,
+            "formats": list(self.formats),
+            "systems": systems,
+            **({"convergence": asdict(self.convergence)} if self.convergence else {}),
+        }
+
+    def variants(self) -> dict[str, "Study"]:
+        """Name -> the study that computes some samples otherwise, see `Convergence`."""
+        wish = self.convergence
+        if wish is None:
+            return {}
+        systems = []
+        for system in self.systems:
+            sizes = [p.size for p in system.points if p.n_sites <= (wish.max_sites or p.n_sites)]
+            if sizes:
+                samples = min(wish.samples, system.samples)
+                systems.append(replace(system, sizes=tuple(sizes), samples=samples))
+        # Other observables have tolerances of their own.
+        base = replace(
+            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+        )
+        found = {
+            f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
+        }
+        for value in wish.stepper:
+            # Options are of the stepper that they were written for, and not every one can
+            # share a sample between ranks.
+            found[f"stepper={value}"] = replace(
+                base, stepper=value, petsc_options="", group_size=None
+            )
+        for value in wish.operator:
+            kept = self.drop_tolerance if value == "assembled" else 0.0
+            found[f"operator={value}"] = replace(base, operator=value, drop_tolerance=kept)
+        for drop in wish.drop_tolerance:
+            found[f"drop_tolerance={drop:g}"] = replace(
+                base, operator="assembled", drop_tolerance=drop
+            )
+        for factor in wish.time_refinement:
+            found[f"time_refinement={factor}"] = replace(base, times=refined(self.times, factor))
+        return found if systems else {}
+
+    def hash(self) -> str:
+        """SHA-256 of the identity in canonical JSON."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
+    """`factor` times as many output times, those given among them with the same bits."""
+    found = []
+    for start, stop in zip((0.0, *times), times):
+        step = (stop - start) / factor
+        found += [start + index * step for index in range(1, factor)] if step > 0.0 else []
+        found.append(stop)
+    return tuple(found)
+
+
+def from_json(values: Mapping[str, Any]) -> Study:
+    """The study that `Study.to_json` wrote."""
+    bath = {"type": "ohmic", **values["bath"]}
+    bath_type = bath.pop("type")
+    systems = tuple(
+        System(
+            item["model"],
+            tuple(sorted(item["parameters"].items())),
+            tuple(item["sizes"]),
+            item["samples"],
+            tuple(sorted(item.get("changes", {}).items())),
+        )
+        for item in values["systems"]
+    )
+    rest = {key: values[key] for key in values if key not in ("bath", "systems")}
+    rest.update({key: tuple(rest[key]) for key in _LISTS if key in rest})
+    if "convergence" in rest:
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in rest["convergence"].items()
+        }
+        rest["convergence"] = Convergence(**given)
+    return Study(bath_type=bath_type, bath_parameters=tuple(bath.items()), systems=systems, **rest)
+
+
+def merge_systems(stored: Study, wanted: Study) -> Study:
+    """`stored`, extended by the systems, sizes and samples of `wanted`."""
+    merged = {system.key: system for system in stored.systems}
+    for system in wanted.systems:
+        known = merged.get(system.key, system)
+        sizes = tuple(sorted({*known.sizes, *system.sizes}))
+        merged[system.key] = replace(
+            system, sizes=sizes, samples=max(known.samples, system.samples)
+        )
+    return replace(
+        stored,
+        formats=wanted.formats,
+        convergence=wanted.convergence or stored.convergence,
+        group_size=wanted.group_size,
+        systems=tuple(merged.values()),
+    )

@@ -1,0 +1,334 @@
+"""What a study will cost: applications, time, memory, and how many ranks a sample should have."""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import product
+from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
+from manybody.physics.models.families import FAMILIES
+from manybody.solve.modes import DENSE_SITES
+from manybody.solve.monitor import observers
+from manybody.solve.room import Extent
+from manybody.solve.stacks import stack_size
+from manybody.study.configuration import Point, Study
+from manybody.system.memory import machine_bytes
+
+# What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
+_FRACTION_OF_RATE, _FRACTION_OF_SMALL = 0.85, 0.6
+_GROUP_EFFICIENCY = 0.9
+# An entry of an assembled operator, bound by memory; what calls cost, however small a sample.
+_SECONDS_OF_AN_ENTRY = 2.5e-9
+_SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
+# Applications relative to Chebyshev's at 1e-10.
+_APPLICATIONS_OF = {
+    "dop853": 10.0,
+    "ts-rk5dp": 30.0,
+    "ts-rk8vr": 10.0,
+    "ts-arkimex4": 100.0,
+    "mfn-krylov": 3.0,
+    "mfn-expokit": 3.0,
+}
+# LAPACK reduces a matrix at about a fifth of the rate of products.
+_LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
+# Of the generator for the modes around one frequency, each from two starts, and what one costs
+# beside products.
+_APPLICATIONS_OF_A_SHIFT, _SECONDS_OF_A_STEP = 1000.0, 1.5e-4
+# All modes of N sites by dense algebra take this times N⁶ products' flops.
+_DENSE_MODES = 180.0
+# Sites up to which calls and caches cost that much.
+_SMALL = 100
+# Fewer columns a rank make thin products and many messages.
+FEWEST_COLUMNS = 64
+# A sample that takes longer is worth more ranks.
+_LONG_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Measured rates of matrix products on one core with one thread, flop/s."""
+
+    real: float
+    complex: float
+
+
+# To order tasks with.
+NOMINAL_RATES = Rates(6e10, 7e10)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predicted cost of one point of a study.
+
+    samples: how many; group_size: ranks a sample; applications, seconds: of one sample, on
+    its group; rank_bytes: peak memory of the fullest rank; core_hours: of all samples;
+    suggested: ranks a sample that this machine would want, None where it cannot hold it.
+    """
+
+    point: Point
+    samples: int
+    group_size: int
+    applications: float
+    seconds: float
+    rank_bytes: float
+    core_hours: float
+    suggested: int | None
+
+
+def measure_rates(seconds: float = 0.1) -> Rates:
+    """Rates of products of 216 x 216 matrices, the fastest of what `seconds` allow each."""
+    n = 216
+    found = []
+    for dtype, columns, flops in ((np.float64, 2 * n, 4.0), (np.complex128, n, 8.0)):
+        left = np.full((n, n), 0.5, dtype=dtype)
+        right, out = (np.full((n, columns), 0.5, dtype=dtype) for _ in range(2))
+        best, stop = np.inf, time.perf_counter() + seconds
+        while time.perf_counter() < stop:
+            start = time.perf_counter()
+            product(left, right, out)
+            best = min(best, time.perf_counter() - start)
+        found.append(flops * n**3 / best)
+    return Rates(*found)
+
+
+def forecast(study: Study, point: Point, samples: int, rates: Rates, group_size: int) -> Forecast:
+    """Cost of `samples` samples of a point with `group_size` ranks each."""
+    seconds = sample_seconds(study, point, rates, group_size)
+    return Forecast(
+        point,
+        samples,
+        group_size,
+        sample_applications(study, point),
+        seconds,
+        rank_bytes(study, point, group_size),
+        samples * seconds * group_size / 3600.0,
+        suggested_group(study, point, rates),
+    )
+
+
+def suggested_group(study: Study, point: Point, rates: Rates) -> int | None:
+    """Ranks a sample: as few as fit in memory and finish within ten minutes, a power of two."""
+    size, widest = 1, max(1, point.n_sites // FEWEST_COLUMNS)
+    per_core = machine_bytes() / max(1, os.cpu_count() or 1)
+    while size <= widest:
+        fits = rank_bytes(study, point, size) <= per_core
+        if fits and sample_seconds(study, point, rates, size) <= _LONG_SECONDS:
+            return size
+        size *= 2
+    fits = rank_bytes(study, point, widest) <= machine_bytes()
+    return widest if fits else None
+
+
+def sample_applications(study: Study, point: Point) -> float:
+    """Applications of the generator: those of one Chebyshev series, times what others need.
+
+    The factors of PETSc's and SciPy's steppers are rough (PHYSICS.md section 5).
+    """
+    if not study.evolves:
+        return 0.0
+    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
+    needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
+    return needed * _APPLICATIONS_OF.get(study.stepper, 1.0)
+
+
+def application_flops(study: Study, point: Point) -> float:
+    """Flops of one application: 16 to 32 N³ (PHYSICS.md section 3), also of 2N³ entries."""
+    n, is_real = point.n_sites, FAMILIES[point.model].is_real
+    if study.operator == "assembled":
+        return 16.0 * n**3
+    if study.at(point).lamb_shift:
+        return (24.0 if is_real else 32.0) * n**3
+    return (16.0 if is_real else 28.0) * n**3
+
+
+def sample_seconds(
+    study: Study, point: Point, rates: Rates = NOMINAL_RATES, group_size: int = 1
+) -> float:
+    """Wall time of one sample on `group_size` ranks, one thread each."""
+    n, n_times = point.n_sites, len(study.times)
+    is_real = FAMILIES[point.model].is_real
+    spectral = _spectral_seconds(study, point, rates, group_size)
+    if not study.evolves:
+        return spectral
+    rate = rates.real if is_real else rates.complex
+    if study.operator == "assembled":
+        each = 2.0 * n**3 * _SECONDS_OF_AN_ENTRY
+        once = 32.0 * n**4 / rate
+    else:
+        fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
+        each = application_flops(study, point) / (fraction * rate)
+        # Eigenvectors, and the matrices that follow from them.
+        once = 60.0 * n**3 / rate * group_size
+    # Two eigenvalue problems and the two products of the Davies state.
+    products = 8.0 if is_real else 16.0
+    slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
+    observing = (slower * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
+    watching = max(1, observers(n, group_size, machine_bytes()))
+    efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
+    shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
+    stack = min(stack_size(n), study.samples_in_block(point))
+    calls = _SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * n_times
+    calls += sample_applications(study, point) * _SECONDS_OF_A_CALL / stack
+    return shared / efficiency + calls + spectral
+
+
+def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
+    """Wall time of the observables that need no evolution; rough, within a factor of three."""
+    n, seconds = point.n_sites, 0.0
+    applications = 0.0
+    if "steady_state" in study.observables:
+        applications += 15.0
+    if "gap" in study.observables and n <= DENSE_SITES:
+        seconds += _DENSE_MODES * float(n) ** 6 / rates.complex
+    elif "gap" in study.observables:
+        applications += _APPLICATIONS_OF_A_SHIFT * (3.0 + n / 12.0)
+    # The complex-linear map and its preconditioner.
+    flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
+    if applications:
+        efficiency = group_size * (1.0 if group_size == 1 else _GROUP_EFFICIENCY)
+        seconds += applications * flops / (_FRACTION_OF_SMALL * rates.complex) / efficiency
+        seconds += applications * _SECONDS_OF_A_STEP
+    if {"level_statistics", "gap", "steady_state"} & set(study.observables):
+        seconds += _SECONDS_OF_A_SAMPLE + 100.0 * n**3 / rates.complex
+    return seconds
+
+
+def extent_of(study: Study, point: Point) -> Extent:
+    """What the memory of a point's samples depends on."""
+    is_real = FAMILIES[point.model].is_real
+    return Extent(
+        point.n_sites,
+        len(study.times),
+        is_real,
+        study.at(point).lamb_shift,
+        study.stepper,
+        study.operator,
+        krylov=bool({"gap", "steady_state"} & set(study.observables)),
+    )
+
+
+def rank_bytes(study: Study, point: Point, group_size: int) -> float:
+    """Peak memory of the fullest rank, its interpreter and what its node shares included."""
+    extent = extent_of(study, point)
+    if extent.is_shared(group_size):
+        return extent.rank_bytes(group_size)
+    return extent.stack_bytes(min(stack_size(point.n_sites), study.samples_in_block(point)))
+
+
+def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[str]:
+    """A table of what a study will cost, size by size, for `plan`.
+
+    sizes: ranks a sample of each point, None of them missing.
+    """
+    found = [
+        forecast(study, point, system.samples, rates, sizes[point])
+        for system in study.systems
+        for point in system.points
+    ]
+    width = max(len(each.point.name) for each in found)
+    lines = [
+        f"{study.name}: {sum(each.samples for each in found)} samples, "
+        f"{sum(each.core_hours for each in found):.3g} core-hours at "
+        f"{rates.real / 1e9:.0f} (real) and {rates.complex / 1e9:.0f} (complex) GF/s a core, "
+        "one BLAS thread a rank",
+        f"  {'':<{width}} {'':>7} {'ranks a sample':>16} {'':>8} {'applica-':>8} "
+        f"{'seconds':>9} {'core-':>8} {'useful':>6}",
+        f"  {'':<{width}} {'samples':>7} {'planned':>7} {'advised':>8} {'GiB/rank':>8} "
+        f"{'tions':>8} {'a sample':>9} {'hours':>8} {'ranks':>6}",
+    ]
+    for each in found:
+        advised = "more" if each.suggested is None else str(each.suggested)
+        useful = "" if each.suggested is None else str(each.suggested * each.samples)
+        lines.append(
+            f"  {each.point.name:<{width}} {each.samples:>7} {each.group_size:>7} {advised:>8} "
+            f"{each.rank_bytes / 2**30:>8.2f} {each.applications:>8.0f} {each.seconds:>9.3g} "
+            f"{each.core_hours:>8.3g} {useful:>6}"
+        )
+    if any(each.suggested is None for each in found):
+        lines.append("  more: a sample exceeds the memory of this machine; spread it over several")
+    return lines
+
+
+@dataclass
+class Measured:
+    """What the samples of a point took: their number, wall seconds and applications."""
+
+    samples: int = 0
+    seconds: float = 0.0
+    applications: int = 0
+
+    def add(self, records: Iterable[Any]) -> None:
+        """Count finished samples."""
+        for record in records:
+            self.samples += 1
+            self.seconds += record.seconds
+            if record.comparison is not None:
+                self.applications += record.comparison.certificate.applications
+
+
+def merge_measured(tallies: Iterable[Mapping[Point, Measured]]) -> dict[Point, Measured]:
+    """What all ranks have counted."""
+    merged: dict[Point, Measured] = {}
+    for tally in tallies:
+        for point, own in tally.items():
+            total = merged.setdefault(point, Measured())
+            total.samples += own.samples
+            total.seconds += own.seconds
+            total.applications += own.applications
+    return merged
+
+
+def predicted_and_measured(
+    study: Study,
+    measured: Mapping[Point, Measured],
+    group_sizes: Mapping[Point, int],
+    rates: Rates,
+    memory: float,
+) -> list[str]:
+    """A table of both, and the memory of the fullest rank, for the end of a run."""
+    width = max(len(point.name) for point in measured)
+    lines = [
+        "predicted and measured, a sample",
+        f"  {'':<{width}} {'ranks':>5} {'applications':>15} {'seconds':>19}",
+    ]
+    for point, found in sorted(measured.items(), key=lambda item: item[0].name):
+        size = group_sizes[point]
+        expected = sample_applications(study, point)
+        seconds = sample_seconds(study, point, rates, size)
+        lines.append(
+            f"  {point.name:<{width}} {size:>5} "
+            f"{expected:>7.0f} {_mean(found.applications, found):>7.0f} "
+            f"{seconds:>9.3g} {_mean(found.seconds, found):>9.3g}"
+        )
+    largest = max(rank_bytes(study, point, group_sizes[point]) for point in measured)
+    lines.append(
+        f"  memory of the fullest rank: {largest / 2**20:.0f} MiB {memory / 2**20:.0f} MiB"
+    )
+    return lines
+
+
+def _mean(total: float, measured: Measured) -> float:
+    return total / measured.samples
+
+
+def peak_bytes() -> float:
+    """Largest resident memory that this process has had."""
+    peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # Bytes on macOS, kilobytes elsewhere.
+    return peak if sys.platform == "darwin" else 1024.0 * peak
+
+
+def check_possible(study: Study, point: Point) -> None:
+    """Raise ValueError when a point would never end."""
+    applications = sample_applications(study, point)
+    if study.evolves and applications > MAX_APPLICATIONS:
+        raise ValueError(
+            f"{point.name}: times up to {study.times[-1]:g} need about "
+            f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"
+        )

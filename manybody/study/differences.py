@@ -1,0 +1,132 @@
+"""Two stores sample by sample: other versions, machines, tolerances, steppers, Lamb shift."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from manybody.arrays import Real
+from manybody.study.blocks import Block
+from manybody.study.configuration import Point, Study
+from manybody.study.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class PointDifference:
+    """Samples of one point that two stores share.
+
+    samples: how many; identical: how many have equal bits at all common times; largest:
+    largest |change| of the trace distance over samples and common times, of sample
+    `worst_sample` at `worst_time` in 1/J; of_maximum: (n,) change of each sample's maximum
+    over the common times, of_mean: largest |change| of their mean curve.  figures: largest
+    |change| of every figure that both measure, by name.
+    """
+
+    point: Point
+    samples: int
+    identical: int
+    largest: float
+    worst_sample: int
+    worst_time: float
+    of_maximum: Real
+    of_mean: float
+    figures: dict[str, float]
+
+
+def changed_keys(left: Study, right: Study) -> list[str]:
+    """In what the numbers of two studies differ, by name."""
+    there, here = left.identity(), right.identity()
+    return [key for key in {**there, **here} if here.get(key) != there.get(key)]
+
+
+def compare_stores(left: Store, right: Store) -> list[PointDifference]:
+    """Every point that both stores have samples of, in the order of `left`.
+
+    Points are the same when they have one name; a change of the whole study, of the Lamb
+    shift say, is no obstacle.  Raises ValueError when a folder is no store or the seeds of
+    the studies differ.
+    """
+    ours, theirs = left.study, right.study
+    if ours.seed != theirs.seed:
+        raise ValueError(
+            f"seed is {ours.seed} in {str(left.directory)!r} and {theirs.seed} in "
+            f"{str(right.directory)!r}: no sample is the same"
+        )
+    others = {point.name: point for system in theirs.systems for point in system.points}
+    found = []
+    for system in ours.systems:
+        for point in system.points:
+            if point.name in others:
+                blocks = left.read(ours, point)[0], right.read(theirs, others[point.name])[0]
+                difference = _difference(point, *blocks)
+                if difference is not None:
+                    found.append(difference)
+    return found
+
+
+def _difference(point: Point, left: list[Block], right: list[Block]) -> PointDifference | None:
+    ours, theirs = _rows(left), _rows(right)
+    samples = sorted(ours.keys() & theirs.keys())
+    if not samples:
+        return None
+    pairs = [(ours[sample], theirs[sample]) for sample in samples]
+    figures: dict[str, float] = {}
+    for (one, row), (other, other_row) in pairs:
+        for name in one.arrays.keys() & other.arrays.keys():
+            if one.arrays[name].ndim == 1 and name != "seconds":
+                change = abs(float(one.arrays[name][row]) - float(other.arrays[name][other_row]))
+                figures[name] = max(figures.get(name, 0.0), change)
+    common, in_left, in_right = np.intersect1d(left[0].times, right[0].times, return_indices=True)
+    none = PointDifference(
+        point, len(samples), 0, np.nan, samples[0], np.nan, np.empty(0), np.nan, figures
+    )
+    if not len(common) or "trace_distance" not in {*left[0].arrays} & {*right[0].arrays}:
+        return none
+    before = np.stack([one.arrays["trace_distance"][row, in_left] for (one, row), _ in pairs])
+    after = np.stack([one.arrays["trace_distance"][row, in_right] for _, (one, row) in pairs])
+    change = np.abs(after - before)
+    worst, time = np.unravel_index(int(np.argmax(change)), change.shape)
+    return PointDifference(
+        point,
+        len(samples),
+        int(np.count_nonzero((before == after).all(axis=1))),
+        float(change.max()),
+        samples[int(worst)],
+        float(common[time]),
+        after.max(axis=1) - before.max(axis=1),
+        float(np.abs(after.mean(axis=0) - before.mean(axis=0)).max()),
+        figures,
+    )
+
+
+def _rows(blocks: list[Block]) -> dict[int, tuple[Block, int]]:
+    return {
+        int(sample): (block, row) for block in blocks for row, sample in enumerate(block.samples)
+    }
+
+
+def comparison_lines(left: Store, right: Store) -> list[str]:
+    """A table for people."""
+    changed = changed_keys(left.study, right.study)
+    lines = [
+        f"{left.directory} against {right.directory}",
+        f"the studies differ in: {', '.join(changed)}" if changed else "the studies are the same",
+    ]
+    differences = compare_stores(left, right)
+    if not differences:
+        return [*lines, "they have no sample in common"]
+    width = max(len(each.point.name) for each in differences)
+    lines.append(
+        f"  {'':<{width}} {'samples':>7} {'equal':>6} {'largest change':>14} {'sample':>6} "
+        f"{'time':>7} {'of the mean':>11} {'mean change of the maximum':>27}"
+    )
+    for each in differences:
+        mean = f"{each.of_maximum.mean():.2e}" if len(each.of_maximum) else "nan"
+        if len(each.of_maximum) > 1:
+            error = each.of_maximum.std(ddof=1) / np.sqrt(len(each.of_maximum))
+            mean += f" ± {error:.1e}"
+        lines.append(
+            f"  {each.point.name:<{width}} {each.samples:>7} {each.identical:>6} "
+            f"{each.largest:>14.2e} {each.worst_sample:>6} {each.worst_time:>7g} "
+            f"{each.of_mean:>11.2e} {mean:>27}"
+        )
+    return lines

@@ -1,0 +1,131 @@
+"""One sample of a store again, beside what the store holds of it."""
+
+from typing import Any
+
+import numpy as np
+
+from manybody.parallel.collective import rank_of, together
+from manybody.solve.compare import compare
+from manybody.solve.comparison import Comparison
+from manybody.study.blocks import Block
+from manybody.study.configuration import Point, Study
+from manybody.study.observables import figures_of, measure
+from manybody.study.store import Store
+
+# Beyond this a sample is not the one that the store holds.
+_AGREEMENT = 1e-8
+
+
+def find_point(study: Study, size: int, model: str | None, where: list[str]) -> Point:
+    """The point of a study that has this size, model, parameters and changes.
+
+    where: "key=value" as in the names of points.  Raises ValueError when there is none or
+    more than one, naming those there are.
+    """
+    every = [point for system in study.systems for point in system.points]
+    found = [point for point in every if point.size == size]
+    if model is not None:
+        found = [point for point in found if point.model == model]
+    for text in where:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
+        found = [point for point in found if _has(point, key, value)]
+    if len(found) == 1:
+        return found[0]
+    what = "several systems have" if found else "no system has"
+    names = ", ".join(point.name for point in found or every)
+    raise ValueError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
+
+
+def _has(point: Point, key: str, value: str) -> bool:
+    own = dict((*point.parameters, *point.changes)).get(key)
+    if own is None:
+        return False
+    if isinstance(own, (bool, str)):
+        return str(own).lower() == value.lower()
+    try:
+        return float(own) == float(value)
+    except ValueError:
+        return False
+
+
+def repeat_sample(
+    store: Store, point: Point, sample: int, comm: Any = None
+) -> tuple[list[str], bool]:
+    """Compute a sample as a run would: lines for people, and whether the store agrees.
+
+    comm: ranks that share the sample, or None.  The store agrees where it does not have the
+    sample.  Raises ValueError for an index below 0, and what `compare` raises.
+    """
+    if sample < 0:
+        raise ValueError(f"--index {sample}: must be >= 0")
+    study = together(comm, lambda: store.study)
+    own = study.at(point)
+    model = point.build(study.seed, sample)
+    lines = [
+        f"{point.name} sample {sample}",
+        "seed " + " ".join(f"{word:016x}" for word in point.entropy(study.seed, sample)),
+    ]
+    result: dict[str, Any] = {}
+    if study.evolves:
+        run = compare(
+            model,
+            own.bath,
+            study.times,
+            own.initial_site,
+            own.lamb_shift,
+            study.stepper,
+            study.tolerance,
+            comm=comm,
+            petsc_options=study.petsc_options,
+            operator=study.operator,
+            drop_tolerance=study.drop_tolerance,
+            initial_beta=own.initial_beta,
+        )
+        lines += _curve_lines(run)
+        result["trace_distance"] = run.trace_distance
+        result.update(run.certificate.as_dict())
+    for name, value in measure(model, own, comm).items():
+        lines.append(f"  {name:<28} {value!r} {figures_of(study)[name].unit}")
+        result[name] = value
+    if rank_of(comm) != 0:
+        return lines, True
+    stored = _stored(store, study, point, sample)
+    if stored is None:
+        return [*lines, "the store does not hold this sample"], True
+    block, row = stored
+    names = [name for name in ("trace_distance", *figures_of(study)) if name in result]
+    differences = {
+        name: _difference(np.asarray(result[name]), block.arrays[name][row]) for name in names
+    }
+    worst = max(differences, key=lambda name: np.nan_to_num(differences[name], nan=np.inf))
+    if not any(differences.values()):
+        return [*lines, f"the same bits as in {block.path.name}"], True
+    lines.append(f"differs from {block.path.name}: {worst} by up to {differences[worst]:.1e}")
+    return lines, differences[worst] <= _AGREEMENT
+
+
+def _difference(here: Any, stored: Any) -> float:
+    """The largest; 0 between equal values that are no numbers."""
+    if np.array_equal(here, stored, equal_nan=True):
+        return 0.0
+    return float(np.abs(here - stored).max())
+
+
+def _curve_lines(run: Comparison) -> list[str]:
+    lines = [f"  {'time':>12} {'trace distance':>24} {'smallest eigenvalue':>24}"]
+    for time, distance, smallest in zip(run.times, run.trace_distance, run.smallest_eigenvalue):
+        lines.append(f"  {time:>12g} {distance:>24.16e} {smallest:>24.16e}")
+    for name, value in run.certificate.as_dict().items():
+        lines.append(f"  {name:<28} {value}")
+    return lines
+
+
+def _stored(store: Store, study: Study, point: Point, sample: int) -> tuple[Block, int] | None:
+    blocks, _ = store.read(study, point)
+    for block in blocks:
+        rows = np.flatnonzero(block.samples == sample)
+        if len(rows):
+            return block, int(rows[0])
+    return None

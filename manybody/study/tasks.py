@@ -1,0 +1,115 @@
+"""Study -> ordered tasks and the ranks that share a sample; no MPI, no files."""
+
+from dataclasses import dataclass
+
+from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
+from manybody.solve.room import check_room
+from manybody.solve.stacks import is_large
+from manybody.study.configuration import Point, Study
+from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
+from manybody.system.memory import machine_bytes, ranks_here
+
+
+@dataclass(frozen=True)
+class Task:
+    """A block of samples of one point: the unit of work and of the store.
+
+    first, stop: sample indices [first, stop); cost: predicted core-seconds on a nominal
+    machine; index: its number among the blocks of the study, by which shards are dealt.
+    """
+
+    point: Point
+    first: int
+    stop: int
+    cost: float
+    index: int = 0
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples in the block."""
+        return self.stop - self.first
+
+
+def build_tasks(study: Study, shard: tuple[int, int] = (0, 1)) -> list[Task]:
+    """The blocks of a study, the most expensive first so that ranks finish together.
+
+    Block borders are multiples of `study.samples_in_block`, whatever the number of ranks.
+    shard: (i, n) for those whose index is i modulo n.
+    """
+    tasks: list[Task] = []
+    for system in study.systems:
+        for point in system.points:
+            seconds, size = sample_seconds(study, point), study.samples_in_block(point)
+            for first in range(0, system.samples, size):
+                stop = min(first + size, system.samples)
+                cost = (stop - first) * seconds
+                tasks.append(Task(point, first, stop, cost, len(tasks)))
+    tasks = tasks[shard[0] :: shard[1]]
+    return sorted(tasks, key=lambda task: (-task.cost, task.point.name, task.first))
+
+
+def group_sizes(study: Study, tasks: list[Task], n_ranks: int) -> dict[Point, int]:
+    """Ranks that share a sample, point by point: what the study says, or the cost model.
+
+    As few as the memory of this machine needs; more for a large system with fewer blocks
+    left than there are ranks, as long as each has enough columns for good products.
+    """
+    blocks: dict[Point, int] = {}
+    for task in tasks:
+        blocks[task.point] = blocks.get(task.point, 0) + 1
+    return {point: _group_size(study, point, count, n_ranks) for point, count in blocks.items()}
+
+
+def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
+    widest = min(n_ranks, point.n_sites)
+    if study.group_size is not None:
+        return min(study.group_size, widest)
+    if study.stepper in SERIAL_STEPPERS:
+        return 1
+    extent, room, size = extent_of(study, point), machine_bytes(), 1
+    while size < widest and extent.is_shared(size + 1):
+        groups, here = _on_this_machine(size, n_ranks)
+        needed = extent.node_bytes(size, here) if extent.is_shared(size) else extent.stack_bytes(1)
+        if groups * needed <= room:
+            break
+        size += 1
+    if is_large(point.n_sites):
+        spare = n_ranks // n_blocks
+        size = max(size, min(spare, point.n_sites // FEWEST_COLUMNS, widest))
+    return size
+
+
+def _on_this_machine(group_size: int, n_ranks: int) -> tuple[int, int]:
+    """(groups with ranks here, ranks here of each)."""
+    here = ranks_here(n_ranks)
+    # As group_of does it: ranks left over make groups larger.
+    groups = max(1, here // group_size)
+    return groups, -(-here // groups)
+
+
+def check_feasible(study: Study, n_ranks: int = 1) -> None:
+    """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
+    sizes = group_sizes(study, build_tasks(study), n_ranks)
+    for point, size in sizes.items():
+        check_possible(study, point)
+        groups, here = _on_this_machine(size, n_ranks)
+        check_room(point.name, extent_of(study, point), size, groups, here)
+
+
+def check_libraries(study: Study) -> None:
+    """Raise ValueError when the study needs a PETSc or SLEPc that this machine has not.
+
+    Also for PETSc options that PETSc refuses: their names and values are its own.
+    """
+    try:
+        build_stepper(study.stepper, study.tolerance, study.petsc_options)
+        require_operator(study.operator)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    for name, library in {"steady_state": petsc, "gap": slepc}.items():
+        if name in study.observables:
+            try:
+                library()
+            except RuntimeError as error:
+                raise ValueError(f"observables: {name!r}: {error}") from error
