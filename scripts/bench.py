@@ -54,7 +54,7 @@ from manybody.physics.equations.redfield import build_redfield  # noqa: E402
 from manybody.physics.quantities.norms import trace_norm  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
-from manybody.solve.stacks import stack_size  # noqa: E402
+from manybody.solve.stacked import stack_size  # noqa: E402
 from manybody.system.environment import describe  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)

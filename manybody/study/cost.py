@@ -16,7 +16,7 @@ from manybody.physics.models.families import FAMILIES
 from manybody.solve.modes import DENSE_SITES
 from manybody.solve.monitor import observers
 from manybody.solve.room import Extent
-from manybody.solve.stacks import stack_size
+from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.system.memory import machine_bytes
 

@@ -25,8 +25,8 @@ from manybody.parallel.files import remove_orphans
 from manybody.parallel.signals import Stopped, never
 from manybody.solve.compare import compare_ensemble
 from manybody.solve.comparison import Comparison, ambiguity_warning, check_setting
-from manybody.solve.large import compare_large
-from manybody.solve.stacks import is_large, stack_size
+from manybody.solve.spread import compare_large
+from manybody.solve.stacked import is_large, stack_size
 from manybody.solve.unphysical import COUNTED, outside_warning
 from manybody.study.assignments import hand_out
 from manybody.study.blocks import Record

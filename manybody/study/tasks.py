@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
 from manybody.solve.room import check_room
-from manybody.solve.stacks import is_large
+from manybody.solve.stacked import is_large
 from manybody.study.configuration import Point, Study
 from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
 from manybody.system.memory import machine_bytes, ranks_here

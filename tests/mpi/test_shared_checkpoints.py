@@ -9,10 +9,10 @@ from tiny import assert_same_payload, payload, study  # noqa: E402
 import manybody as mb
 from manybody.parallel.collective import raised_alike, together
 from manybody.parallel.signals import Stopped
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
-from manybody.solve.large import compare_large
+from manybody.solve.spread import compare_large
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -133,7 +133,7 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
     """Also with fewer sites than ranks; the rest goes on, the next run tries it again."""
     asked, plain = wanted(comm), Store(folder / "plain")
     run_study(prepare(asked, plain, comm), plain, comm, quiet=True)
-    real = large._compare
+    real = spread.compare_spread
 
     def fail(sample, setting, columns, *rest):
         def refuse():
@@ -146,7 +146,7 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
                 raise RuntimeError("no numbers today")
         return real(sample, setting, columns, *rest)
 
-    monkeypatch.setattr(large, "_compare", fail)
+    monkeypatch.setattr(runner, "compare_spread", fail)
     store = Store(folder / "store")
     outcome = run_study(prepare(asked, store, comm), store, comm, quiet=True)
     assert (outcome.failed, outcome.missing, outcome.computed) == (4, 0, 2)

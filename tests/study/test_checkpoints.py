@@ -12,10 +12,10 @@ from tiny import assert_same_payload, payload, study
 
 import manybody as mb
 from manybody.parallel.signals import Stopped
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
-from manybody.solve.large import compare_large
+from manybody.solve.spread import compare_large
 from manybody.study import progress, runner
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -396,14 +396,14 @@ def test_folders_may_vanish_under_a_writer(torn, bath):
 
 
 def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
-    real = large._compare
+    real = spread.compare_spread
 
     def fail(sample, *arguments):
         if sample.n_sites == 8:
             raise np.linalg.LinAlgError("no eigenvalues today")
         return real(sample, *arguments)
 
-    monkeypatch.setattr(large, "_compare", fail)
+    monkeypatch.setattr(runner, "compare_spread", fail)
     store, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.missing, outcome.computed) == (2, 0, 2)
     paths = sorted((store.directory / "failures").rglob("*.json"))
@@ -411,7 +411,7 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
     assert "LinAlgError: no eigenvalues today" in record["error"]
     assert any("in fail" in line for line in record["traceback"])
     assert record["seed"] == list(store.study.systems[1].points[0].entropy(3, 0))
-    monkeypatch.setattr(large, "_compare", real)
+    monkeypatch.setattr(runner, "compare_spread", real)
     _, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.computed) == (0, 2)
     assert not list(Path(store.directory).rglob("failures/*/*.json"))

@@ -19,7 +19,7 @@ import soak
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
