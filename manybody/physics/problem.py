@@ -71,6 +71,12 @@ class Problem:
         """How far the bath breaks detailed balance at the Bohr frequencies, sample by sample."""
         return tuple(self.bath.kms_residual(own) for own in self.spectrum.bohr_frequencies)
 
+    def clustering_on(self, spectrum: Spectrum) -> Clustering:
+        """Which Bohr frequencies of a spectrum of this sample coincide."""
+        if spectrum is self.spectrum:
+            return self.clustering
+        return cluster_bohr_frequencies(spectrum)[0]
+
     def once(self, name: str, build: Callable[[], T]) -> T:
         """What `build` makes, made at the first call with this name alone."""
         if name not in self._derived:

@@ -139,6 +139,12 @@ def _compare_one(
         return compare_stack(problem, setting, keep_states)[0]
 
 
+def compare_problems(problem: Problem, setting: Setting) -> list[Comparison]:
+    """`compare_ensemble` of a stack of small samples of one kind, without warnings."""
+    with blas_threads(), np.errstate(under="ignore"):
+        return compare_stack(problem, setting)
+
+
 def is_spread(n_sites: int, operator: str, n_ranks: int = 1) -> bool:
     """Whether samples are computed one by one, spread over ranks or alone."""
     return n_ranks > 1 or operator == "assembled" or is_large(n_sites)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.parallel.collective import together
+from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.redfield import RedfieldGenerator
@@ -31,6 +31,18 @@ def shared_problem(
     """
     with NodeMemory(comm) as memory:
         yield _share(model, bath, lamb_shift, operator, comm, memory)
+
+
+@contextlib.contextmanager
+def problem_of(
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool, comm: Any
+) -> Iterator[Problem]:
+    """The problem of one sample, shared where `comm` has several ranks, each with the model."""
+    if size_of(comm) == 1:
+        yield Problem([model], bath, lamb_shift)
+    else:
+        with shared_problem(model, bath, lamb_shift, comm) as problem:
+            yield problem
 
 
 def _share(

@@ -144,6 +144,7 @@ class Study:
     block_size: int | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     convergence: Convergence | None = None
+    equations: tuple[str, ...] = ("redfield", "davies")
 
     @cached_property
     def bath(self) -> Bath:

@@ -16,8 +16,8 @@ from manybody.physics import reference
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 from manybody.solve.comparison import check_setting
-from manybody.solve.spread import compare_large
 from manybody.solve.monitor import observers
+from manybody.solve.spread import compare_large
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 

@@ -13,6 +13,7 @@ from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
 from manybody.solve.spread import compare_large
+from manybody.study import samples
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -20,8 +21,8 @@ from manybody.study.store import Store
 @pytest.fixture(autouse=True)
 def small_samples_are_long(monkeypatch):
     """Several segments each, and a checkpoint at the end of every one."""
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 1)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 40.0)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 40.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 
@@ -146,7 +147,7 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
                 raise RuntimeError("no numbers today")
         return real(sample, setting, columns, *rest)
 
-    monkeypatch.setattr(runner, "compare_spread", fail)
+    monkeypatch.setattr(samples, "compare_spread", fail)
     store = Store(folder / "store")
     outcome = run_study(prepare(asked, store, comm), store, comm, quiet=True)
     assert (outcome.failed, outcome.missing, outcome.computed) == (4, 0, 2)

@@ -16,7 +16,7 @@ from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
 from manybody.solve.spread import compare_large
-from manybody.study import progress, runner
+from manybody.study import progress, runner, samples
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -27,8 +27,8 @@ FEW = {"samples = 5": "samples = 2", "[4, 6]": "[4]", "disorder = [0.0, 5.0]": "
 @pytest.fixture(autouse=True)
 def small_samples_are_long(monkeypatch):
     """Tens of segments each, and a checkpoint at the end of every one."""
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 1)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 25.0)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 25.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 
@@ -337,7 +337,7 @@ def test_torn_and_foreign_checkpoints_cost_time_alone(unbroken, tmp_path, capsys
 def test_other_segments_begin_anew(unbroken, tmp_path, monkeypatch, capsys):
     store, _ = run(tmp_path / "store", After(9))
     (path,) = states(store)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 60.0)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 60.0)
     run(tmp_path / "store")
     assert f"{path} is not used: the times are cut into other segments" in capsys.readouterr().err
     assert leftovers(store) == []
@@ -365,7 +365,7 @@ def test_what_began_long_and_ends_short_leaves_no_checkpoint(tmp_path, monkeypat
     """Begun on the way of large samples, finished in a stack, as by fewer ranks later."""
     store, outcome = run(tmp_path / "store", After(9))
     assert len(states(store)) == 1 and outcome.missing > 0
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 256)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 256)
     run(tmp_path / "store")
     assert leftovers(store) == []
 
@@ -403,7 +403,7 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
             raise np.linalg.LinAlgError("no eigenvalues today")
         return real(sample, *arguments)
 
-    monkeypatch.setattr(runner, "compare_spread", fail)
+    monkeypatch.setattr(samples, "compare_spread", fail)
     store, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.missing, outcome.computed) == (2, 0, 2)
     paths = sorted((store.directory / "failures").rglob("*.json"))
@@ -411,7 +411,7 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
     assert "LinAlgError: no eigenvalues today" in record["error"]
     assert any("in fail" in line for line in record["traceback"])
     assert record["seed"] == list(store.study.systems[1].points[0].entropy(3, 0))
-    monkeypatch.setattr(runner, "compare_spread", real)
+    monkeypatch.setattr(samples, "compare_spread", real)
     _, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.computed) == (0, 2)
     assert not list(Path(store.directory).rglob("failures/*/*.json"))

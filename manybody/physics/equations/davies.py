@@ -21,7 +21,12 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real, product, row_panels
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.protocol import Equation, Guarantees
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield, redfield_of
+from manybody.physics.equations.redfield import (
+    RedfieldGenerator,
+    build_redfield,
+    redfield_of,
+    redfield_on,
+)
 from manybody.physics.equations.uniformisation import (
     MAX_POISSON_MEAN,
     MAX_POISSON_MEAN_SHIFTED,
@@ -330,6 +335,17 @@ def davies_of(problem: Problem) -> tuple[DaviesGenerator, ...]:
             )
             for merging in problem.clustering.answers
         ),
+    )
+
+
+def davies_on(problem: Problem, spectrum: Spectrum) -> tuple[DaviesGenerator, ...]:
+    """The generators on a spectrum of this sample, an answer each: see `redfield_on`."""
+    if spectrum is problem.spectrum:
+        return davies_of(problem)
+    redfield = redfield_on(problem, spectrum)
+    return tuple(
+        build_davies(spectrum, problem.bath, problem.lamb_shift, merging, redfield)
+        for merging in problem.clustering_on(spectrum).answers
     )
 
 

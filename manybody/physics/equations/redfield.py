@@ -147,6 +147,14 @@ def redfield_of(problem: Problem) -> RedfieldGenerator:
     return problem.once("redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates))
 
 
+def redfield_on(problem: Problem, spectrum: Spectrum) -> RedfieldGenerator:
+    """The generator on a spectrum of this sample: that of the problem, or one turned within
+    degenerate levels."""
+    if spectrum is problem.spectrum:
+        return redfield_of(problem)
+    return build_redfield(spectrum, problem.bath, problem.lamb_shift)
+
+
 REDFIELD = Equation(
     name="redfield",
     title="Redfield",
