@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
+from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
 from manybody.solve.stacked import is_large
 from manybody.study.configuration import Point, Study
@@ -107,9 +107,8 @@ def check_libraries(study: Study) -> None:
         require_operator(study.operator)
     except RuntimeError as error:
         raise ValueError(str(error)) from error
-    for name, library in {"steady_state": petsc, "gap": slepc}.items():
-        if name in study.observables:
-            try:
-                library()
-            except RuntimeError as error:
-                raise ValueError(f"observables: {name!r}: {error}") from error
+    for each in chosen(study.observables):
+        try:
+            each.library()
+        except RuntimeError as error:
+            raise ValueError(f"observables: {each.name!r}: {error}") from error

@@ -136,16 +136,16 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
     run_study(prepare(asked, plain, comm), plain, comm, quiet=True)
     real = spread.compare_spread
 
-    def fail(sample, setting, columns, *rest):
+    def fail(problem, setting, part, **more):
         def refuse():
             raise ArithmeticError("no numbers today")
 
-        if sample.n_sites in (2, 8):
+        if problem.spectrum.n_sites in (2, 8):
             if where == "together":
-                together(columns.comm, refuse)
-            with raised_alike(columns.comm):
+                together(part, refuse)
+            with raised_alike(part):
                 raise RuntimeError("no numbers today")
-        return real(sample, setting, columns, *rest)
+        return real(problem, setting, part, **more)
 
     monkeypatch.setattr(samples, "compare_spread", fail)
     store = Store(folder / "store")
