@@ -14,7 +14,7 @@ Real = NDArray[np.float64]
 # From here on LAPACK's own routines, without the eigenvalues nobody asked for, pay.
 _TRIDIAGONAL_FROM = 24
 # From here on two Cholesky factorisations cost less than a tridiagonal form.
-_BRACKETED_FROM = 160
+_BRACKETED_FROM = 192
 
 
 def trace_norm(matrices: NDArray[Any], overwrite: bool = False) -> Real:

@@ -6,7 +6,7 @@ import pytest
 from manybody.physics import observables, positivity
 
 EPSILON = np.finfo(float).eps
-SIZES = (1, 2, 3, 17, 64, 170)
+SIZES = (1, 2, 3, 17, 64, 200)
 
 
 def unitary(rng, n):
@@ -100,7 +100,7 @@ def test_the_bracket_closes_on_the_smallest_eigenvalue(case, n, rng):
 @pytest.mark.parametrize("apart", 10.0 ** np.arange(-14.0, -5.0))
 def test_two_that_lanczos_takes_for_one(apart, rng):
     """The first shift between them fails; what comes out is still within the bracket."""
-    for n in (100, 170, 250):
+    for n in (100, 200, 250):
         values = np.linspace(1e-3, 1e-2, n)
         values[:3] = 1.0, -1e-4, -1e-4 + apart
         matrix = with_spectrum(rng, values)
@@ -110,7 +110,7 @@ def test_two_that_lanczos_takes_for_one(apart, rng):
         assert -0.01 * bound <= value - np.linalg.eigvalsh(matrix)[0] <= bound
 
 
-@pytest.mark.parametrize("n", [40, 170])
+@pytest.mark.parametrize("n", [40, 200])
 def test_a_vector_that_misses_the_lowest_state_leaves_it_to_the_reduction(n, rng, monkeypatch):
     """Block by block: Lanczos from one block never sees the other, the factorisation does."""
     matrix = np.zeros((n, n), dtype=complex)
@@ -134,25 +134,25 @@ def test_reductions_are_the_exception(rng, monkeypatch):
         return reduced(diagonal, beside)
 
     monkeypatch.setattr(observables, "_smallest", count)
-    stack = np.array([build(rng, 170) for build in CASES.values()])
+    stack = np.array([build(rng, 200) for build in CASES.values()])
     values = observables.smallest_eigenvalue(stack)
     assert left == []
     for matrix, value in zip(stack, values):
         # One matrix alone, elsewhere in memory, in the other order and overwritten: its bits.
-        moved = np.empty(2 * 170 * 170 + 1)[1:].view(complex).reshape(170, 170)
+        moved = np.empty(2 * 200 * 200 + 1)[1:].view(complex).reshape(200, 200)
         moved[...] = matrix
         assert observables.smallest_eigenvalue(moved, overwrite=True) == value
         assert observables.smallest_eigenvalue(np.asfortranarray(matrix)) == value
     for factor in (0.0, 1e-250, 1e-120, 1e120):
-        matrix = factor * hermitian(rng, 170)
+        matrix = factor * hermitian(rng, 200)
         expected = np.linalg.eigvalsh(matrix)[0]
         value = observables.smallest_eigenvalue(matrix)
         assert value == pytest.approx(expected, rel=1e-12)
-    assert left == [170] * 4
+    assert left == [200] * 4
 
 
 def test_sign_of_a_figure_beyond_rounding(rng):
-    for n in (160, 200):
+    for n in (192, 250):
         for lowest in (-1e-3, -1e-7, -1e-11, 1e-11, 1e-7):
             value = float(observables.smallest_eigenvalue(state_with([lowest])(rng, n)))
             assert np.sign(value) == np.sign(lowest)
