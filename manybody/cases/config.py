@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from manybody.study.configuration import DEFAULT_FORMATS, Formats
+from manybody.study.structure import Listed, Name, Pairs, Table, structure, unstructure
+
 Value = float | int | str | bool
 # What a case gives: numbers and lists of numbers by name.
 Results = Mapping[str, float | list[float]]
@@ -18,7 +21,7 @@ class Case:
     """
 
     name: str
-    parameters: tuple[tuple[str, Value], ...]
+    parameters: Pairs
     cost: float = field(default=0.0, compare=False)
 
     @property
@@ -36,7 +39,7 @@ def build_case(parameters: Mapping[str, Value], cost: float) -> Case:
     return Case("-".join(words), tuple(parameters.items()), cost)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CaseStudy:
     """A study of one kind.
 
@@ -44,36 +47,23 @@ class CaseStudy:
     are equal.
     """
 
-    name: str
-    description: str
+    name: Name
+    description: str = ""
     kind: str
-    settings: Mapping[str, Any]
-    cases: tuple[Case, ...]
-    formats: tuple[str, ...]
+    settings: dict[str, Any]
+    cases: Listed[Table[Case]]
+    formats: Formats = DEFAULT_FORMATS
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        return {
-            "name": self.name,
-            "description": self.description,
-            "kind": self.kind,
-            "settings": dict(self.settings),
-            "cases": [
-                {"name": case.name, "parameters": case.given, "cost": case.cost}
-                for case in self.cases
-            ],
-            "formats": list(self.formats),
-        }
+        values: dict[str, Any] = unstructure(self)
+        return values
 
 
 def from_json(values: Mapping[str, Any]) -> CaseStudy:
     """The study that `CaseStudy.to_json` wrote."""
-    cases = tuple(
-        Case(item["name"], tuple(item["parameters"].items()), item["cost"])
-        for item in values["cases"]
-    )
-    rest = {key: values[key] for key in ("name", "description", "kind", "settings")}
-    return CaseStudy(cases=cases, formats=tuple(values["formats"]), **rest)
+    study: CaseStudy = structure(values, CaseStudy)
+    return study
 
 
 def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:

@@ -16,12 +16,12 @@ from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.migrations import FORMAT, READERS, hash_in
 from manybody.study.observables import figures_of
 
 # HDF5's handle of anything.
 Identifier = Any
 
-FORMAT = 1
 _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
 # Attributes that say where a block belongs, beside those of its parameters.
@@ -164,8 +164,8 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
             TRACE_DISTANCE
         }
     agreements = {
-        "store format": facts.get("store_format") == FORMAT,
-        "study": facts.get("study_hash") == study.hash(),
+        "store format": facts.get("store_format") in READERS,
+        "study": facts.get("study_hash") == hash_in(study, facts.get("store_format", FORMAT)),
         "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
         "parameters": parameters == dict(point.parameters),
         "samples": np.array_equal(block.samples, np.arange(first, stop)),
