@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from manybody.study.configuration import DEFAULT_FORMATS, Formats
+from manybody.study.description import changes_between
 from manybody.study.structure import Listed, Name, Pairs, Table, structure, unstructure
 
 Value = float | int | str | bool
@@ -56,14 +57,12 @@ class CaseStudy:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        values: dict[str, Any] = unstructure(self)
-        return values
+        return unstructure(self)
 
 
 def from_json(values: Mapping[str, Any]) -> CaseStudy:
     """The study that `CaseStudy.to_json` wrote."""
-    study: CaseStudy = structure(values, CaseStudy)
-    return study
+    return structure(values, CaseStudy)
 
 
 def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
@@ -75,13 +74,9 @@ def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
 
 def differences(stored: CaseStudy, wanted: CaseStudy) -> list[tuple[str, Any, Any]]:
     """(key, there, here) of everything that forbids two studies to share a folder."""
-    there = {"kind": stored.kind, **stored.settings}
-    here = {"kind": wanted.kind, **wanted.settings}
-    found = [
-        (key, there.get(key), here.get(key))
-        for key in {**there, **here}
-        if there.get(key) != here.get(key)
-    ]
+    found = changes_between(
+        {"kind": stored.kind, **stored.settings}, {"kind": wanted.kind, **wanted.settings}
+    )
     own = {case.name: case.given for case in wanted.cases}
     for case in stored.cases:
         if case.name in own and own[case.name] != case.given:

@@ -22,7 +22,7 @@ from manybody.cases.page import Page
 from manybody.cases.store import Record
 from manybody.physics import arguments
 from manybody.study.configuration import Outputs
-from manybody.study.parsing import load_toml
+from manybody.study.parsing import load_toml, parsed
 from manybody.study.structure import Name, structure, table_of
 
 # Keys of every kind.
@@ -72,11 +72,7 @@ def parse_case_study(text: str, origin: str) -> CaseStudy:
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the value and
     what is allowed.
     """
-    table = load_toml(text, origin)
-    try:
-        return _study(table)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{origin}: {error}") from error
+    return parsed(text, origin, _study)
 
 
 def _study(table: dict[str, Any]) -> CaseStudy:

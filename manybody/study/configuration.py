@@ -217,8 +217,7 @@ class Study:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        values: dict[str, Any] = unstructure(self)
-        return values
+        return unstructure(self)
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -276,8 +275,7 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 def from_json(values: Mapping[str, Any]) -> Study:
     """The study that `Study.to_json` wrote: every key must be there."""
     check_keys("study", values, [field.name for field in fields(Study)], ())
-    study: Study = structure(values, Study)
-    return study
+    return structure(values, Study)
 
 
 def merge_systems(stored: Study, wanted: Study) -> Study:

@@ -58,6 +58,14 @@ def is_new(directory: Path) -> bool:
     return True
 
 
+def changes_between(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """(key, there, here) of everything in which two identities differ."""
+    found = [(key, there.get(key), here.get(key)) for key in {**there, **here}]
+    return [(key, old, new) for key, old, new in found if old != new]
+
+
 def refuse_changes(
     directory: Path, changed: Sequence[tuple[str, Any, Any]], may_be_added: str
 ) -> None:

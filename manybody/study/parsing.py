@@ -3,11 +3,11 @@
 import itertools
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from manybody.study.structure import (
 )
 
 MAX_TIMES = 100_000
+T = TypeVar("T")
 
 
 def builtin_studies() -> dict[str, str]:
@@ -82,9 +83,14 @@ def parse_study(text: str, origin: str) -> Study:
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the
     value and what is allowed.
     """
+    return parsed(text, origin, _study)
+
+
+def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
+    """What `build` makes of a TOML text; its sentences begin with `origin`."""
     table = load_toml(text, origin)
     try:
-        return _study(table)
+        return build(table)
     except (ValueError, TypeError) as error:
         raise type(error)(f"{origin}: {error}") from error
 
@@ -204,28 +210,26 @@ def _systems(
         raise ValueError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
+    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
-    parameters = (*kinds,)
-    needed = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    required = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": Samples, "initial_beta": Many[InverseTemperature]}
     kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural]}
     kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
-    given = structure(
-        table, table_of({"model": str, family.size: Many[Count], **needed}, kinds), where
-    )
+    given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
         raise ValueError(f"{where}.{family.size} = []: at least one size is needed")
     if len(set(sizes)) != len(sizes):
         raise ValueError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
-    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
     own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
     given |= own_bath
     changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta")
     systems = []
-    for own in _choices({key: given.get(key, (defaults[key],)) for key in parameters}):
+    for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
         # The model itself knows its bounds (W >= 0, J > 0): ask it for the smallest one.
         family.build(**{family.size: 1}, **dict(own), seed=0)
         systems += [

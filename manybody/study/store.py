@@ -37,7 +37,13 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.configuration import Point, Study, merge_systems
-from manybody.study.description import extend_description, is_new, read_description, refuse_changes
+from manybody.study.description import (
+    changes_between,
+    extend_description,
+    is_new,
+    read_description,
+    refuse_changes,
+)
 from manybody.study.migrations import FORMAT, READERS
 from manybody.study.tasks import Task
 
@@ -73,12 +79,7 @@ class Store:
         if is_new(self.directory):
             return study
         stored = self.study
-        there, here = stored.identity(), study.identity()
-        changed = [
-            (key, there.get(key), here.get(key))
-            for key in {**there, **here}
-            if here.get(key) != there.get(key)
-        ]
+        changed = changes_between(stored.identity(), study.identity())
         refuse_changes(self.directory, changed, "samples, sizes and systems")
         return merge_systems(stored, study)
 

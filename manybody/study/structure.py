@@ -92,7 +92,7 @@ def table_of(required: Mapping[str, Any], optional: Mapping[str, Any]) -> Any:
     return table[build("Keys", {**keys, **required})]
 
 
-def structure(value: object, kind: Any, where: str = "") -> Any:
+def structure(value: object, kind: type[T], where: str = "") -> T:
     """`value` as a `kind`: a dataclass or a `table_of`, at `where` in the text.
 
     Raises ValueError or TypeError with a sentence that names the place.
@@ -100,12 +100,13 @@ def structure(value: object, kind: Any, where: str = "") -> Any:
     try:
         return _CONVERTER.structure(checked(where, value, dict), kind)
     except cattrs.BaseValidationError as error:
-        raise _complaint(error, where) from error
+        raise _complaint(error, where) from None
 
 
-def unstructure(value: Any) -> Any:
+def unstructure(value: object) -> dict[str, Any]:
     """A dataclass as JSON values; `structure` inverts it."""
-    return _CONVERTER.unstructure(value)
+    found: dict[str, Any] = _CONVERTER.unstructure(value)
+    return found
 
 
 def check_keys(

@@ -282,8 +282,9 @@ def test_an_error_of_ours_is_no_sentence_about_the_text():
         def check(_where, _value, exception=exception):
             raise exception
 
-        with pytest.raises(type(exception)):
+        with pytest.raises(type(exception)) as caught:
             structure({"key": 1}, table_of({"key": Annotated[int, check]}, {}))
+        assert caught.value is exception
 
 
 @pytest.mark.parametrize(
