@@ -169,13 +169,6 @@ def test_systems_that_depart_share_their_disorder(tmp_path):
         check_belongs(block, study, points[4])
 
 
-def test_an_older_store_knows_nothing_of_this(tmp_path):
-    text = parse(TINY).to_json()
-    assert all("changes" not in system for system in text["systems"])
-    assert "observables" not in text
-    assert "observables" not in parse(TINY).identity()
-
-
 @pytest.mark.parametrize(
     ("old", "new", "error", "words"),
     [
