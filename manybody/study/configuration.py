@@ -13,6 +13,7 @@ from manybody.physics.baths.protocol import Bath
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.observables.registry import chosen
 from manybody.study.structure import (
     Count,
     Listed,
@@ -31,22 +32,14 @@ from manybody.study.structure import (
 
 FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
-# What may be measured of a sample.
+# The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
-OBSERVABLES = (
-    TRACE_DISTANCE,
-    "steady_state",
-    "gap",
-    "level_statistics",
-    "cancellation",
-    "locality",
-)
 # Samples that a block may have where a study leaves it open, and what they may cost together,
-# about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
-# which learns: all versions must cut a study into the same blocks.
+# about a second; in N³: an output time.  These, and the `block_cost` of observables, are not of
+# the cost model, which learns: all versions must cut a study into the same blocks.
 _BLOCK_SIZES = (1, 2, 5, 10, 20, 50, 100)
 _BLOCK_COST = 5e9
-_COST_OF_A_TIME, _COST_OF_A_STEADY_STATE, _COST_OF_A_GAP = 20.0, 3e3, 1e5
+_COST_OF_A_TIME = 20.0
 
 Tolerance = Annotated[float, lambda _, value: arguments.tolerance(value)]
 InverseTemperature = Annotated[float, partial(arguments.real, minimum=0.0)]
@@ -190,10 +183,7 @@ class Study:
         if self.evolves:
             bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
             each += bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
-        if "steady_state" in self.observables:
-            each += _COST_OF_A_STEADY_STATE
-        if "gap" in self.observables:
-            each += _COST_OF_A_GAP
+        each += sum(observable.block_cost for observable in chosen(self.observables))
         cost = each * point.n_sites**3
         return max(size for size in _BLOCK_SIZES if size == 1 or size * cost <= _BLOCK_COST)
 

@@ -17,8 +17,9 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
+from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import (
-    OBSERVABLES,
+    TRACE_DISTANCE,
     InverseTemperature,
     Outputs,
     Point,
@@ -165,33 +166,34 @@ def _check_whole(study: Study) -> None:
 
 def _check_system(own: Study, smallest: Point) -> None:
     """Raise ValueError where the smallest point of a system, or its bath, is not fit for it."""
-    n_sites, observables = smallest.n_sites, own.observables
+    n_sites = smallest.n_sites
     if own.initial_site >= n_sites:
         raise ValueError(
             f"initial_site = {own.initial_site}: the smallest system has {n_sites} sites, "
             f"allowed are 0 to {n_sites - 1}"
         )
-    fewest = {"gap": 2, "level_statistics": 3}
-    for name in observables:
-        if n_sites < fewest.get(name, 1):
+    vanishes = check_bath(own.bath, own.lamb_shift).vanishes
+    for each in chosen(own.observables):
+        if n_sites < each.fewest_sites:
             raise ValueError(
-                f"observables: {name!r} needs {fewest[name]} sites, the smallest "
+                f"observables: {each.name!r} needs {each.fewest_sites} sites, the smallest "
                 f"{smallest.model} has {n_sites}"
             )
-    if own.initial_beta is not None and "steady_state" in observables:
-        raise ValueError(
-            f"initial_beta = {own.initial_beta!r}: 'steady_state' is of a start on a site"
-        )
-    if check_bath(own.bath, own.lamb_shift).vanishes and {"gap", "steady_state"} & {*observables}:
-        raise ValueError("bath.coupling = 0: without a bath there is no steady state and no gap")
+        if own.initial_beta is not None and each.needs_site:
+            raise ValueError(
+                f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
+            )
+        if vanishes and each.needs_bath:
+            raise ValueError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
 
 
 def _observables(where: str, value: object) -> tuple[str, ...]:
-    """In the order of OBSERVABLES, whatever the order in the file."""
-    names = checked_words(where, value, OBSERVABLES)
+    """In the order of their registry, whatever the order in the file."""
+    known = (TRACE_DISTANCE, *MEASURED)
+    names = checked_words(where, value, known)
     if len(set(names)) != len(names):
         raise ValueError(f"{where} = {value!r}: each may appear once")
-    return tuple(name for name in OBSERVABLES if name in names)
+    return tuple(name for name in known if name in names)
 
 
 def _equations(where: str, value: object) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from manybody.physics.quantities.locality import locality_profile
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.read import load_results
 from manybody.report.writing import write_report
+from manybody.solve.observables import registry
 from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
-from manybody.study.configuration import OBSERVABLES, from_json, merge_systems
+from manybody.study.configuration import from_json, merge_systems
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -44,7 +46,7 @@ def test_figures_are_those_of_the_functions(tmp_path):
     text = text.replace('model = "dirac_syk2"', 'model = "dirac_syk2"\nlamb_shift = true')
     store = computed(text, tmp_path / "store")
     study = store.study
-    assert study.observables == OBSERVABLES[:4]
+    assert study.observables == ("trace_distance", "steady_state", "gap", "level_statistics")
     found = payload(store)
     for system in study.systems:
         point = system.points[-1]
@@ -200,7 +202,7 @@ def test_without_slepc_the_study_is_refused(monkeypatch):
     def missing():
         raise RuntimeError("SLEPc is needed but slepc4py does not import")
 
-    monkeypatch.setattr("manybody.study.tasks.slepc", missing)
+    monkeypatch.setitem(registry._KNOWN, "gap", replace(registry.MEASURED["gap"], library=missing))
     with pytest.raises(ValueError, match="'gap': SLEPc is needed"):
         check_libraries(parse(SPECTRAL))
     check_libraries(parse(SPECTRAL.replace('"steady_state", "gap", ', "")))
