@@ -9,7 +9,10 @@
 """
 
 from manybody import networks
-from manybody.numerics.steppers import OPERATORS, STEPPERS
+from manybody.numerics.chebyshev import Chebyshev
+from manybody.numerics.dense import RungeKutta
+from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
+from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
 from manybody.physics.baths.callables import CallableBath, CallableDensity
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -42,21 +45,27 @@ __version__ = "0.1.0"
 __all__ = [
     "OPERATORS",
     "STEPPERS",
+    "Assembled",
     "Bath",
     "CallableBath",
     "CallableDensity",
     "Certificate",
+    "Chebyshev",
     "Comparison",
     "Contact",
     "DrudeLorentzDensity",
     "FlatDensity",
     "LevelStatistics",
     "Liouvillian",
+    "MatrixFree",
     "OhmicBath",
     "OhmicDensity",
+    "PetscMFN",
+    "PetscTS",
     "PhononDensity",
     "QuadraticModel",
     "Reservoir",
+    "RungeKutta",
     "SemiEllipticDensity",
     "SingleParticleModel",
     "SlowModes",

@@ -27,11 +27,11 @@ from manybody.numerics.growth import (
 )
 from manybody.numerics.protocols import (
     Bounds,
-    Linearity,
     Operator,
     Ownership,
     Segment,
     Solution,
+    Stepper,
     cut,
 )
 
@@ -51,17 +51,18 @@ _OUTLINE_SLACK = float(np.log(50.0))
 _MOST_VECTORS, _VECTOR_ELEMENTS = 16, 1 << 20
 
 
-class Chebyshev:
+class Chebyshev(Stepper):
     """Chebyshev propagation to a tolerance.
 
     tolerance: aim for the Frobenius-norm error of every state; at least 1e-13.
     """
 
     name = "chebyshev"
-    linearity: Linearity = "hermitian"
+    relative_applications = 1.0
 
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance = tolerance
+    def vectors(self, n_sites: int, n_times: int) -> float:
+        """The ring of φ_k."""
+        return float(ring_length(n_sites, n_times))
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples of equal numbers of segments, the longest series first.
