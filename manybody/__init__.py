@@ -30,7 +30,9 @@ from manybody.physics.gaussian.linear_coupling import correlation_dynamics, stea
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
 from manybody.physics.gaussian.theorem import theorem_residual
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
-from manybody.physics.models.single_particle import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.models.anderson3d import anderson3d
+from manybody.physics.models.dirac_syk2 import dirac_syk2
+from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.quantities.spacing import LevelStatistics
 from manybody.report.writing import report_figures
