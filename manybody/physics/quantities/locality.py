@@ -77,7 +77,7 @@ def locality_profile(
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
         raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
-    apart = _checked_distances(model, distances)
+    apart = site_distances(model, distances)
     centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)
 
     spectrum = build_spectrum([model])
@@ -152,7 +152,7 @@ def _drawn(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArra
     return np.sort(rng.choice(sites, size=n_centres, replace=False))
 
 
-def _checked_distances(model: SingleParticleModel, distances: Any) -> Real:
+def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
     """(N, N) whole distances, given or those of a lattice."""
     n = model.n_sites
     lattice = model.lattice if distances is None else distances
