@@ -137,7 +137,7 @@ class Stepper(ABC):
         self._tolerance: float | None = tolerance
 
     def __repr__(self) -> str:
-        own = "" if self._tolerance is None else f" to {self._tolerance:g}"
+        own = "" if self._tolerance is None else f" to {self._tolerance!r}"
         return f"<stepper {self.name!r}{own}>"
 
     @property

@@ -205,6 +205,23 @@ def test_options_of_an_object_are_those_of_a_call(bath):
     assert plain.certificate.applications != named.certificate.applications
 
 
+def test_an_object_says_all_of_itself():
+    """What ranks that share a sample compare."""
+    options = "-redfield_ts_dt 0.1"
+    seen = {
+        repr(find_stepper(stepper).configured(tolerance, given, "redfield_"))
+        for stepper, tolerance, given in (
+            (Taylor(), 1e-6, ""),
+            (mb.RungeKutta(), 1e-6, ""),
+            ("dop853", 1e-6 * (1.0 + 1e-15), ""),
+            ("ts-rk8vr", 1e-6, ""),
+            ("ts-rk8vr", 1e-6, options),
+            (mb.PetscTS("8vr", options), 1e-6, ""),
+        )
+    }
+    assert len(seen) == 5
+
+
 def test_what_an_object_cannot_be():
     for make, error, words in (
         (lambda: mb.PetscTS("euler"), ValueError, "scheme = 'euler': must be one of 5dp, 8vr"),

@@ -36,6 +36,9 @@ class _PetscStepper(Stepper):
         self.options = Options(options, self._prefix)
         self.relative_applications, self._vectors = self.schemes[scheme]
 
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]} {self._text!r}>" if self._text else super().__repr__()
+
     def vectors(self, n_sites: int, n_times: int) -> float:
         """Of the scheme."""
         return self._vectors
