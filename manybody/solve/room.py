@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
 from manybody.solve.monitor import OBSERVER_MATRICES, observers
-from manybody.solve.stacks import is_large
+from manybody.solve.stacked import is_large
 from manybody.system.memory import machine_bytes
 
 # An interpreter with the libraries and the buffers of BLAS.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.steppers import build_stepper, find_stepper, require_operator
+from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
-from manybody.solve.stacks import is_large
+from manybody.solve.stacked import is_large
 from manybody.study.configuration import Point, Study
 from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
 from manybody.system.memory import machine_bytes, ranks_here
@@ -107,9 +107,8 @@ def check_libraries(study: Study) -> None:
         require_operator(study.operator)
     except RuntimeError as error:
         raise ValueError(str(error)) from error
-    for name, library in {"steady_state": petsc, "gap": slepc}.items():
-        if name in study.observables:
-            try:
-                library()
-            except RuntimeError as error:
-                raise ValueError(f"observables: {name!r}: {error}") from error
+    for each in chosen(study.observables):
+        try:
+            each.library()
+        except RuntimeError as error:
+            raise ValueError(f"observables: {each.name!r}: {error}") from error

@@ -13,9 +13,9 @@ from tiny import TINY, assert_same_payload, payload, study
 
 from manybody import cli
 from manybody.parallel.claims import Claims
+from manybody.solve.observables.registry import measure
 from manybody.study import merging
 from manybody.study.merging import merge
-from manybody.study.observables import measure
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 

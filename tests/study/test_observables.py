@@ -13,9 +13,9 @@ from manybody.physics.quantities.locality import locality_profile
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.read import load_results
 from manybody.report.writing import write_report
+from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
 from manybody.study.configuration import OBSERVABLES, from_json, merge_systems
-from manybody.study.observables import figures_of
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -73,7 +73,9 @@ def test_a_study_without_evolution(tmp_path):
     study = store.study
     assert study.times == () and not study.evolves
     assert study.hash() != parse(TINY).hash()
-    assert all(set(one) == {"seed", *figures_of(study)} for one in payload(store).values())
+    assert all(
+        set(one) == {"seed", *figures_of(study.observables)} for one in payload(store).values()
+    )
     summary, paths = write_report(store)
     assert {path.name for path in paths} == {
         "samples.csv",
@@ -87,7 +89,7 @@ def test_a_study_without_evolution(tmp_path):
     assert "gap_davies" in summary and "steady_error" in summary and "max of mean" not in summary
     table = store.directory / "report" / "figures.csv"
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 4 * len(figures_of(study))
+    assert len(rows) == 4 * len(figures_of(study.observables))
     gaps = load_results(store).points[1].arrays["gap"]
     row = next(row for row in rows if row["size"] == "6" and row["figure"] == "gap")
     assert row["unit"] == "J" and row["n_finite"] == "5"
@@ -165,13 +167,6 @@ def test_systems_that_depart_share_their_disorder(tmp_path):
     assert block.attributes["bath_beta"] == 1.0
     with pytest.raises(CorruptBlock, match="changes"):
         check_belongs(block, study, points[4])
-
-
-def test_an_older_store_knows_nothing_of_this(tmp_path):
-    text = parse(TINY).to_json()
-    assert all("changes" not in system for system in text["systems"])
-    assert "observables" not in text
-    assert "observables" not in parse(TINY).identity()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
-from manybody.physics.spectra import build_spectrum
+from manybody.physics.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +78,22 @@ def locality_profile(
     if bath.vanishes:
         raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
     apart = site_distances(model, distances)
-    centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)
+    centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
+    return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
 
-    spectrum = build_spectrum([model])
-    vectors = spectrum.vectors[0]
-    rates = bath.one_sided(spectrum.bohr_frequencies[0], lamb_shift)
-    if lamb_shift:
-        rates = rates - 1j * bath.eta(0.0)
+
+def locality_of(
+    problem: Problem, apart: Real, centres: NDArray[np.intp], shares: Real
+) -> LocalityProfile:
+    """`locality_profile` of a problem.
+
+    apart: (N, N) whole distances; centres: sites j; shares: thresholds of row_counts.
+    """
+    spectrum = problem.spectrum
+    vectors, rates = spectrum.vectors[0], problem.rates[0]
+    if problem.lamb_shift and not spectrum.coupled.all():
+        # Where all are coupled it is gone already.
+        rates = rates - 1j * problem.bath.eta(0.0)
 
     values = np.unique(apart[centres])
     squares = np.zeros((len(centres), len(values)))
@@ -141,7 +150,7 @@ def _share(value: object) -> float:
     return share
 
 
-def _drawn(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArray[np.intp]:
+def drawn_centres(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArray[np.intp]:
     """All sites, or n_centres of them at random, ascending."""
     rng = arguments.seed(seed)
     if n_centres is None:
