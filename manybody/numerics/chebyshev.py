@@ -102,7 +102,7 @@ class Chebyshev(Stepper):
         if segment.stop == segment.start:
             states = np.repeat(state[:, None], len(segment.times), axis=1)
             none = np.zeros(len(state), dtype=np.int64)
-            return Solution(states, state.copy(), "converged", none, np.zeros(len(state)))
+            return Solution(states, state.copy(), none, np.zeros(len(state)))
         solution = self._sum(operator, state, segment, _points(operator))
         norms = block_norms(state, operator.columns)
         if operator.spectral_outline is not None:
@@ -170,7 +170,6 @@ class Chebyshev(Stepper):
         return Solution(
             states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),
-            "converged",
             terms - 1,
             tails * last_norms + _rounding(terms - 1, largest_norms),
         )

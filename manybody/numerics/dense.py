@@ -180,7 +180,6 @@ def advance_one_by_one(
     return Solution(
         states,
         current,
-        "converged",
         np.full(n_samples, applications, dtype=np.int64),
         np.full(n_samples, error),
     )

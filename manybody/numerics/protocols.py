@@ -97,13 +97,12 @@ class Solution:
     """What a stepper made of one segment.
 
     states: (samples, len(segment.times), N, m); final: (samples, N, m) at
-    segment.stop; status: a word; applications: (samples,) generator applications;
+    segment.stop; applications: (samples,) generator applications;
     error_estimate: (samples,) estimate of the Frobenius-norm error added here.
     """
 
     states: Complex
     final: Complex
-    status: str
     applications: NDArray[np.int64]
     error_estimate: Real
 

@@ -1,5 +1,4 @@
 import importlib.util
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -138,7 +137,7 @@ def test_a_stepper_from_outside(bath, tmp_path):
     assert by_name.certificate.applications > expected.certificate.applications
     alike = mb.compare_ensemble([model], bath, times, stepper=Taylor())[0]
     np.testing.assert_array_equal(alike.trace_distance, by_name.trace_distance)
-    study = replace(tiny.study(), stepper="taylor")
+    study = tiny.study(text={"seed = 3": 'seed = 3\nstepper = "taylor"'})
     slow, fast = (
         cost.sample_applications(own, own.systems[0].points[0]) for own in (study, tiny.study())
     )

@@ -34,10 +34,7 @@ def random_ring(length, disorder, flux=1.0, seed=0):
     step = np.roll(np.eye(length), 1, axis=0) * np.exp(1j * flux / length)
     energies = np.random.default_rng(seed).uniform(-disorder, disorder, length)
     return mb.SingleParticleModel(
-        step + step.conj().T + np.diag(energies),
-        name="random_ring",
-        parameters={"length": length},
-        lattice=Ring(length),
+        step + step.conj().T + np.diag(energies), name="random_ring", lattice=Ring(length)
     )
 
 
