@@ -9,7 +9,10 @@
 """
 
 from manybody import networks
-from manybody.numerics.steppers import OPERATORS, STEPPERS
+from manybody.numerics.chebyshev import Chebyshev
+from manybody.numerics.dense import RungeKutta
+from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
+from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
 from manybody.physics.baths.callables import CallableBath, CallableDensity
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -27,7 +30,9 @@ from manybody.physics.gaussian.linear_coupling import correlation_dynamics, stea
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
 from manybody.physics.gaussian.theorem import theorem_residual
 from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
-from manybody.physics.models.single_particle import SingleParticleModel, anderson3d, dirac_syk2
+from manybody.physics.models.anderson3d import anderson3d
+from manybody.physics.models.dirac_syk2 import dirac_syk2
+from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.quantities.spacing import LevelStatistics
 from manybody.report.writing import report_figures
@@ -42,21 +47,27 @@ __version__ = "0.1.0"
 __all__ = [
     "OPERATORS",
     "STEPPERS",
+    "Assembled",
     "Bath",
     "CallableBath",
     "CallableDensity",
     "Certificate",
+    "Chebyshev",
     "Comparison",
     "Contact",
     "DrudeLorentzDensity",
     "FlatDensity",
     "LevelStatistics",
     "Liouvillian",
+    "MatrixFree",
     "OhmicBath",
     "OhmicDensity",
+    "PetscMFN",
+    "PetscTS",
     "PhononDensity",
     "QuadraticModel",
     "Reservoir",
+    "RungeKutta",
     "SemiEllipticDensity",
     "SingleParticleModel",
     "SlowModes",

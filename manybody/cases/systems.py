@@ -18,7 +18,8 @@ from manybody.physics.baths.densities import (
     SpectralDensity,
 )
 from manybody.physics.baths.reservoirs import Reservoir
-from manybody.physics.models.single_particle import anderson3d, dirac_syk2
+from manybody.physics.models.anderson3d import anderson3d
+from manybody.physics.models.dirac_syk2 import dirac_syk2
 from manybody.seeding import generator, sample_entropy
 from manybody.study.structure import check_keys, checked, listed
 

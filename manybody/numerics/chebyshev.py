@@ -27,11 +27,11 @@ from manybody.numerics.growth import (
 )
 from manybody.numerics.protocols import (
     Bounds,
-    Linearity,
     Operator,
     Ownership,
     Segment,
     Solution,
+    Stepper,
     cut,
 )
 
@@ -51,17 +51,18 @@ _OUTLINE_SLACK = float(np.log(50.0))
 _MOST_VECTORS, _VECTOR_ELEMENTS = 16, 1 << 20
 
 
-class Chebyshev:
+class Chebyshev(Stepper):
     """Chebyshev propagation to a tolerance.
 
     tolerance: aim for the Frobenius-norm error of every state; at least 1e-13.
     """
 
     name = "chebyshev"
-    linearity: Linearity = "hermitian"
+    relative_applications = 1.0
 
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance = tolerance
+    def vectors(self, n_sites: int, n_times: int) -> float:
+        """The ring of φ_k."""
+        return float(ring_length(n_sites, n_times))
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples of equal numbers of segments, the longest series first.
@@ -101,7 +102,7 @@ class Chebyshev:
         if segment.stop == segment.start:
             states = np.repeat(state[:, None], len(segment.times), axis=1)
             none = np.zeros(len(state), dtype=np.int64)
-            return Solution(states, state.copy(), "converged", none, np.zeros(len(state)))
+            return Solution(states, state.copy(), none, np.zeros(len(state)))
         solution = self._sum(operator, state, segment, _points(operator))
         norms = block_norms(state, operator.columns)
         if operator.spectral_outline is not None:
@@ -169,7 +170,6 @@ class Chebyshev:
         return Solution(
             states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),
-            "converged",
             terms - 1,
             tails * last_norms + _rounding(terms - 1, largest_norms),
         )

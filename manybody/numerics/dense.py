@@ -4,7 +4,6 @@ import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from manybody.arrays import Complex, Real, aligned_empty, row_panels
@@ -17,16 +16,7 @@ from manybody.numerics.growth import (
     check_norms,
     overflow_sentence,
 )
-from manybody.numerics.protocols import (
-    Bounds,
-    Kernel,
-    Linearity,
-    Operator,
-    Segment,
-    Solution,
-    cut,
-    one_by_one,
-)
+from manybody.numerics.protocols import Kernel, Linearity, Operator, Segment, Solution, Stepper
 
 # Below this a matrix stays in a near cache as a whole.
 _PANELS_ABOVE = 256
@@ -41,10 +31,6 @@ class KernelOperator:
 
     Raises ValueError when several processes would share a stack of samples.
     """
-
-    basis = "site"
-    autonomous = True
-    source: Complex | None = None
 
     def __init__(
         self,
@@ -72,9 +58,7 @@ class KernelOperator:
         if dimension > _PANELS_ABOVE:
             self._panels = [row_panels(rows, columns.width) for rows in columns.ranges]
 
-    def apply(
-        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
-    ) -> None:
+    def apply(self, x: Complex, out: Complex, plus: Complex | None = None) -> None:
         """Write L[x], or L[x] + plus, into `out`; all (samples, N, m).
 
         `out` may be neither of the others.  A stack may be shorter than the operator's:
@@ -82,14 +66,14 @@ class KernelOperator:
         """
         half = self._half[: len(x)]
         if not self._adjoints:
-            self._kernel(x, half, time)
+            self._kernel(x, half)
             self._add_adjoint(half, out, half, plus)
         else:
             adjoint, other = (array[: len(x)] for array in self._adjoints)
             for rows, piece in self.columns.adjoint_pieces(x, self._spare[: len(x)]):
                 np.conjugate(np.swapaxes(piece, 1, 2), out=adjoint[:, rows])
-            self._kernel(adjoint, other, time)
-            self._kernel(x, half, time)
+            self._kernel(adjoint, other)
+            self._kernel(x, half)
             self._add_adjoint(other, out, half, plus)
 
     def scaled(self, factors: Real) -> "KernelOperator":
@@ -118,7 +102,7 @@ class KernelOperator:
                     panel += plus[:, here]
 
 
-class RungeKutta:
+class RungeKutta(Stepper):
     """SciPy's DOP853 (order 8), one sample after the other.
 
     tolerance: bound on the Frobenius norm of each local error; the errors of
@@ -126,18 +110,13 @@ class RungeKutta:
     """
 
     name = "dop853"
-    linearity: Linearity = "hermitian"
+    relative_applications = 18.0
+    # Its steps adapt to what one process sees.
+    one_rank = True
 
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance = tolerance
-
-    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """Every sample on its own: the steps adapt to one."""
-        return one_by_one(bounds)
-
-    def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
-        """Segments of 10, or what fits; adaptive steps cannot promise `most`."""
-        return cut(times, 10.0)
+    def vectors(self, n_sites: int, n_times: int) -> float:
+        """Stages, and SciPy's copies of the state."""
+        return 20.0
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """Integrate from output time to output time."""
@@ -148,8 +127,8 @@ class RungeKutta:
     ) -> tuple[Complex, int, float]:
         out = np.empty_like(x)
 
-        def rhs(time: float, flat: Complex) -> Complex:
-            operator.apply(flat.reshape(x.shape), out, time)
+        def rhs(_time: float, flat: Complex) -> Complex:
+            operator.apply(flat.reshape(x.shape), out)
             return out.ravel().copy()
 
         # SciPy weighs the mean square; a Frobenius norm is N times that root.
@@ -201,7 +180,6 @@ def advance_one_by_one(
     return Solution(
         states,
         current,
-        "converged",
         np.full(n_samples, applications, dtype=np.int64),
         np.full(n_samples, error),
     )

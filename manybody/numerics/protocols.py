@@ -1,7 +1,10 @@
 """The small interfaces at which generators, operators and steppers meet."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+import copy
+import numbers
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +18,11 @@ class Kernel(Protocol):
     """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ."""
 
     columns: slice
-    needs: slice
     # Workspaces of the shape of a result, free between calls; the first may be `out`.
     buffers: tuple[Complex, Complex]
 
-    def __call__(self, rho: Complex, out: Complex, time: float = 0.0) -> None:
-        """(samples, N, len(needs)) -> (samples, N, len(columns)), written to `out`."""
+    def __call__(self, rho: Complex, out: Complex) -> None:
+        """rho[:, :, columns] -> the same shape, written to `out`."""
 
     def scaled(self, factors: Real) -> "Kernel":
         """The half form of factor · L, one factor a sample."""
@@ -57,23 +59,18 @@ class Operator(Bounds, Protocol):
 
     linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
     "complex" when it is the complex-linear map, right on any data.
-    source: affine part, or None.  Where ranks share a sample a block is what this rank
-    owns of it; `columns` knows the others.
+    Where ranks share a sample a block is what this rank owns of it; `columns` knows the
+    others.
     """
 
     shape: tuple[int, int, int]
-    basis: str
     linearity: Linearity
-    autonomous: bool
-    source: Complex | None
 
     @property
     def columns(self) -> Ownership:
         """Who owns what of a state."""
 
-    def apply(
-        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
-    ) -> None:
+    def apply(self, x: Complex, out: Complex, plus: Complex | None = None) -> None:
         """Write L[x], or L[x] + plus, into `out`."""
 
     def scaled(self, factors: Real) -> "Operator":
@@ -100,47 +97,95 @@ class Solution:
     """What a stepper made of one segment.
 
     states: (samples, len(segment.times), N, m); final: (samples, N, m) at
-    segment.stop; status: a word; applications: (samples,) generator applications;
+    segment.stop; applications: (samples,) generator applications;
     error_estimate: (samples,) estimate of the Frobenius-norm error added here.
     """
 
     states: Complex
     final: Complex
-    status: str
     applications: NDArray[np.int64]
     error_estimate: Real
-    stats: dict[str, float] = field(default_factory=dict)
 
 
-class Stepper(Protocol):
+class Stepper(ABC):
     """Describe, then solve: no clock, no ranks, no memory between segments.
 
-    linearity: the kind of operator that `advance` must be given.
+    A stepper of one's own says the facts below, `vectors` and `advance`, and is known by its
+    name once `register` has it.
+
+    name: what studies call it; relative_applications: how many it needs for one of
+    Chebyshev, about, both at 1e-10; linearity: the kind of operator that `advance` must be
+    given; library: "PETSc" or "SLEPc" where it needs one; one_rank: that ranks cannot share
+    a sample.
+
+    tolerance: of its own, in [1e-13, 0.01]; None takes that of the call.
     """
 
     name: str
-    tolerance: float
-    linearity: Linearity
+    relative_applications: float
+    linearity: Linearity = "hermitian"
+    library: ClassVar[str] = ""
+    one_rank: ClassVar[bool] = False
+
+    def __init__(self, tolerance: float | None = None) -> None:
+        if tolerance is not None:
+            if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
+                raise TypeError(f"tolerance = {tolerance!r}: a real number is needed")
+            if not 1e-13 <= tolerance <= 1e-2:
+                raise ValueError(f"tolerance = {tolerance!r}: must lie in [1e-13, 0.01]")
+        self._tolerance: float | None = tolerance
+
+    def __repr__(self) -> str:
+        own = "" if self._tolerance is None else f" to {self._tolerance!r}"
+        return f"<stepper {self.name!r}{own}>"
+
+    @property
+    def tolerance(self) -> float:
+        """Its own or that of the call.  Raises RuntimeError where there is neither yet."""
+        if self._tolerance is None:
+            raise RuntimeError(f"stepper {self.name!r} has no tolerance yet: build_stepper first")
+        return self._tolerance
+
+    def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
+        """A copy with what the call says.
+
+        Raises ValueError for options that it would not read; touches no library.
+        """
+        if petsc_options:
+            raise ValueError(
+                f"petsc_options = {petsc_options!r}: stepper {self.name!r} does not use PETSc"
+            )
+        other = copy.copy(self)
+        if self._tolerance is None:
+            other._tolerance = tolerance
+        return other
+
+    def require(self) -> None:
+        """Raise RuntimeError when its library is missing, ValueError for what that refuses."""
+        return
+
+    @abstractmethod
+    def vectors(self, n_sites: int, n_times: int) -> float:
+        """Vectors of the size of ρ that it works with, output states apart; about."""
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """Samples that have the same segments and may be advanced together."""
+        """Samples with the same segments that may be advanced together; here each alone."""
+        return [np.array([sample]) for sample in range(len(bounds.spectral_box))]
 
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
-        """Cut [0, times[-1]] so that every output time lies in one segment.
+        """Cut [0, times[-1]] so that every output time lies in one segment; here of 10.
 
-        most: applications that a segment may take, where the stepper can tell.
+        most: applications that a segment may take, where the stepper can tell; adaptive
+        steps cannot.
         """
+        return cut(times, 10.0)
 
+    @abstractmethod
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """From `state` at segment.start to every output time and to segment.stop.
 
         Raises RuntimeError when the scheme does not converge.
         """
-
-
-def one_by_one(bounds: Bounds) -> list[NDArray[np.intp]]:
-    """Every sample a stack of its own."""
-    return [np.array([sample]) for sample in range(len(bounds.spectral_box))]
 
 
 def cut(times: Real, length: float) -> list[Segment]:

@@ -1,84 +1,208 @@
-"""Steppers and operators by the names that studies use."""
+"""Steppers and operators by the names that studies use, or as objects with their parameters."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
-from manybody.numerics.petsc.runtime import Options, petsc
+from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
 from manybody.numerics.protocols import Stepper
 
-PETSC_STEPPERS = ("ts-rk5dp", "ts-rk8vr", "ts-arkimex4", "mfn-krylov", "mfn-expokit")
-# SciPy's steps adapt to what one process sees.
-SERIAL_STEPPERS = ("dop853",)
-STEPPERS = ("chebyshev", "dop853", *PETSC_STEPPERS)
-OPERATORS = ("matrix-free", "assembled")
+_STEPPERS: dict[str, Stepper] = {}
+# Names of all steppers that are registered, of those that need PETSc, and of those that run on
+# one rank a sample: as they are when asked for.
+STEPPERS: tuple[str, ...]
+PETSC_STEPPERS: tuple[str, ...]
+SERIAL_STEPPERS: tuple[str, ...]
+
+
+def __getattr__(name: str) -> Any:
+    kept = {
+        "STEPPERS": lambda stepper: True,
+        "PETSC_STEPPERS": lambda stepper: stepper.library != "",
+        "SERIAL_STEPPERS": lambda stepper: stepper.one_rank,
+    }.get(name)
+    if kept is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tuple(own.name for own in _STEPPERS.values() if kept(own))
+
+
+def register(stepper: Stepper) -> None:
+    """Let studies and `compare` call a stepper by its name.
+
+    Raises TypeError for what is no stepper or leaves a fact of `Stepper` unsaid, ValueError
+    for a name that is taken.
+    """
+    if not isinstance(stepper, Stepper):
+        raise TypeError(f"stepper = {stepper!r}: a Stepper is needed")
+    for fact in ("name", "relative_applications"):
+        if not hasattr(stepper, fact):
+            raise TypeError(f"stepper {type(stepper).__name__} does not say its {fact}")
+    if stepper.name in _STEPPERS:
+        raise ValueError(f"stepper {stepper.name!r} is known already")
+    _STEPPERS[stepper.name] = stepper
+
+
+def find_stepper(stepper: object) -> Stepper:
+    """A stepper by name, or the object itself.  Raises ValueError for an unknown name."""
+    if isinstance(stepper, Stepper):
+        return stepper
+    if not isinstance(stepper, str) or stepper not in _STEPPERS:
+        raise ValueError(f"stepper = {stepper!r}: must be one of {', '.join(_STEPPERS)}")
+    return _STEPPERS[stepper]
 
 
 def build_stepper(
-    name: str, tolerance: float, petsc_options: str = "", prefix: str = "redfield_"
+    stepper: str | Stepper, tolerance: float, petsc_options: str = "", prefix: str = "redfield_"
 ) -> Stepper:
-    """A stepper by name.
+    """A stepper that is ready to advance.
 
-    name: one of STEPPERS; tolerance: see the stepper; petsc_options: PETSc options
-    as on a command line, for the ts- and mfn- steppers; prefix: their options prefix.
+    stepper: one of STEPPERS, or an object; tolerance: see the stepper, whose own comes
+    first; petsc_options: PETSc options as on a command line, for the ts- and mfn- steppers;
+    prefix: their options prefix.
 
     Raises ValueError for an unknown name or options that no solver would read or
     PETSc refuses, RuntimeError when PETSc or SLEPc is needed and missing.
     """
-    check_stepper(name, petsc_options, prefix)
-    if name in PETSC_STEPPERS:
-        from manybody.numerics.petsc.steppers import build_petsc_stepper
-
-        try:
-            return build_petsc_stepper(name, tolerance, petsc_options, prefix)
-        except RuntimeError as error:
-            raise RuntimeError(
-                f"stepper = {name!r}: {error}, or use stepper 'chebyshev', which needs neither"
-            ) from error
-    return RungeKutta(tolerance) if name == "dop853" else Chebyshev(tolerance)
+    ready = find_stepper(stepper).configured(tolerance, petsc_options, prefix)
+    try:
+        ready.require()
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"stepper = {ready.name!r}: {error}, or use stepper 'chebyshev', which needs neither"
+        ) from error
+    return ready
 
 
-def check_stepper(name: str, petsc_options: str = "", prefix: str = "redfield_") -> None:
+def check_stepper(
+    stepper: str | Stepper, petsc_options: str = "", prefix: str = "redfield_"
+) -> None:
     """Raise ValueError for what `build_stepper` refuses on every machine."""
-    if name not in STEPPERS:
-        raise ValueError(f"stepper = {name!r}: must be one of {', '.join(STEPPERS)}")
-    if petsc_options and name not in PETSC_STEPPERS:
-        raise ValueError(f"petsc_options = {petsc_options!r}: stepper {name!r} does not use PETSc")
-    Options(petsc_options, prefix)
+    find_stepper(stepper).configured(None, petsc_options, prefix)
 
 
-def check_ranks(stepper: str, n_ranks: int) -> None:
+def check_ranks(stepper: str | Stepper, n_ranks: int) -> None:
     """Raise ValueError when several ranks would share a sample that one of them must advance."""
-    if stepper in SERIAL_STEPPERS and n_ranks > 1:
+    own = find_stepper(stepper)
+    if own.one_rank and n_ranks > 1:
         raise ValueError(
-            f"stepper = {stepper!r}: runs on one rank a sample, {n_ranks} ranks would share one"
+            f"stepper = {own.name!r}: runs on one rank a sample, {n_ranks} ranks would share one"
         )
+
+
+_SHIPPED = (Chebyshev(), RungeKutta(), *map(PetscTS, PetscTS.schemes))
+for _own in (*_SHIPPED, *map(PetscMFN, PetscMFN.schemes)):
+    register(_own)
+
+
+def _check_drop(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"drop_tolerance = {value!r}: a real number is needed")
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class MatrixFree:
+    """L by products with the matrices of its half form."""
+
+    name: ClassVar[str] = "matrix-free"
+    drop_tolerance: ClassVar[float] = 0.0
+    # Whether a sample is spread by columns whatever its size and the number of ranks.
+    spread: ClassVar[bool] = False
+
+    def arrays(self, n_sites: int) -> float:
+        """Memory over all ranks, beside the kernel's, in complex N x N arrays."""
+        return 0.0
+
+    def flops(self, n_sites: int, kernel_flops: float) -> float:
+        """Of one application; kernel_flops: those of the half form."""
+        return kernel_flops
+
+    def seconds(self, n_sites: int, kernel_flops: float, rate: float) -> float:
+        """Of one application on one core; rate: flop/s that products reach in it."""
+        return kernel_flops / rate
+
+    def setup_seconds(self, n_sites: int, rate: float, n_ranks: int) -> float:
+        """Core-seconds before the first: eigenvectors and what follows, while others wait."""
+        return 60.0 * n_sites**3 / rate * n_ranks
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """L as a sparse PETSc matrix, distributed by rows.
+
+    drop_tolerance: part of the largest rate in [0, 1) below which entries of Λ_j are left
+    out.  Raises TypeError or ValueError.
+    """
+
+    drop_tolerance: float = 0.0
+    name: ClassVar[str] = "assembled"
+    spread: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_drop(self.drop_tolerance)
+
+    def arrays(self, n_sites: int) -> float:
+        """Rows as they are built and as PETSc keeps them, 20 bytes an entry."""
+        return 2.0 * (2 * n_sites - 1) * 20.0 / 16.0
+
+    def flops(self, n_sites: int, kernel_flops: float) -> float:
+        """Eight an entry of 2 N³."""
+        return 16.0 * n_sites**3
+
+    def seconds(self, n_sites: int, kernel_flops: float, rate: float) -> float:
+        """Bound by memory: 2.5 ns an entry."""
+        return 2.0 * n_sites**3 * 2.5e-9
+
+    def setup_seconds(self, n_sites: int, rate: float, n_ranks: int) -> float:
+        """Rows by products."""
+        return 32.0 * n_sites**4 / rate
+
+
+_OPERATORS: dict[str, MatrixFree | Assembled] = {
+    operator.name: operator for operator in (MatrixFree(), Assembled())
+}
+OPERATORS = tuple(_OPERATORS)
+
+
+def find_operator(operator: object) -> MatrixFree | Assembled:
+    """An operator by name, or the object itself.  Raises ValueError for an unknown name."""
+    if isinstance(operator, (MatrixFree, Assembled)):
+        return operator
+    if not isinstance(operator, str) or operator not in _OPERATORS:
+        raise ValueError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
+    return _OPERATORS[operator]
 
 
 def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float]:
     """One of OPERATORS, and the part of the largest rate below which it drops entries.
 
-    drop_tolerance: in [0, 1), 0 unless the operator is assembled.  Raises TypeError or
-    ValueError.
+    operator: a name or an object; drop_tolerance: in [0, 1), 0 where the object has its own
+    or the operator is not assembled.  Raises TypeError or ValueError.
     """
-    if operator not in OPERATORS:
-        raise ValueError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
-    if isinstance(drop_tolerance, bool) or not isinstance(drop_tolerance, (int, float)):
-        raise TypeError(f"drop_tolerance = {drop_tolerance!r}: a real number is needed")
-    if not 0.0 <= drop_tolerance < 1.0:
-        raise ValueError(f"drop_tolerance = {drop_tolerance!r}: must be >= 0 and < 1")
-    if operator != "assembled" and drop_tolerance > 0.0:
+    chosen, drop = find_operator(operator), _check_drop(drop_tolerance)
+    if not drop or drop == chosen.drop_tolerance:
+        return chosen.name, float(chosen.drop_tolerance)
+    if not isinstance(chosen, Assembled):
         raise ValueError(
-            f"drop_tolerance = {drop_tolerance:g}: operator {operator!r} has no entries to drop, "
+            f"drop_tolerance = {drop:g}: operator {chosen.name!r} has no entries to drop, "
             "'assembled' has"
         )
-    return str(operator), float(drop_tolerance)
+    if chosen.drop_tolerance:
+        raise ValueError(f"drop_tolerance = {drop:g}: the operator has one already, {chosen}")
+    return chosen.name, drop
 
 
-def require_operator(operator: str) -> None:
-    """Raise RuntimeError when `operator`, one of OPERATORS, needs PETSc and there is none."""
-    if operator == "assembled":
+def require_operator(operator: str | MatrixFree | Assembled) -> None:
+    """Raise RuntimeError when the operator needs PETSc and there is none."""
+    name = find_operator(operator).name
+    if name == Assembled.name:
         try:
             petsc()
         except RuntimeError as error:
             raise RuntimeError(
-                f"operator = {operator!r}: {error}, or use operator 'matrix-free'"
+                f"operator = {name!r}: {error}, or use operator 'matrix-free'"
             ) from error

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.physics.baths.families import BATH_SYMBOLS
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
 from manybody.solve.observables.registry import figures_of
@@ -243,30 +242,17 @@ def point_title(point: Point) -> str:
     return system_title(System(point.model, point.parameters, (), 0, point.changes), plain=True)
 
 
-def system_title(system: System, plain: bool = False) -> str:
-    """Model, disorder, boundary and changes in words; `plain` without mathematics markup."""
-    parameters = dict(system.parameters)
-    title = FAMILIES[system.model].title
-    if "disorder" in parameters:
-        hopping = float(parameters.get("hopping", 1.0))
-        name, value = "W", float(parameters["disorder"])
-        if hopping not in (0.0, 1.0):
-            name, value = "W/J", value / hopping
-        elif hopping == 1.0:
-            name = "W/J"
-        title += f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
-    if plain and "boundary" in parameters:
-        title += f", {parameters['boundary']}"
+def system_title(system: System, plain: bool = False, short: bool = False) -> str:
+    """Model, parameters and changes in words; `plain` without mathematics markup."""
+    family = FAMILIES[system.model]
+    title = family.short_title if short else family.title
+    title += family.parameters_in_words(dict(system.parameters), plain)
     for key, change in system.changes:
         if key == "lamb_shift":
             title += ", Lamb shift" if change else ", no Lamb shift"
         else:
-            title += f", {_WORDS[key]} {change:g}"
+            title += f", {_WORDS.get(key, key.replace('_', ' '))} {change:g}"
     return title
 
 
-_WORDS = {
-    "initial_site": "start on site",
-    "initial_beta": "thermal start at beta",
-    **{f"bath_{key}": f"bath {key}" for key in BATH_SYMBOLS},
-}
+_WORDS = {"initial_site": "start on site", "initial_beta": "thermal start at beta"}

@@ -2,22 +2,14 @@
 
 from dataclasses import dataclass
 
-from manybody.numerics.chebyshev import ring_length
+from manybody.numerics.protocols import Stepper
+from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
 from manybody.solve.monitor import OBSERVER_MATRICES, observers
 from manybody.solve.stacked import is_large
 from manybody.system.memory import machine_bytes
 
 # An interpreter with the libraries and the buffers of BLAS.
 INTERPRETER_BYTES = 120 << 20
-# Vectors of the size of ρ that PETSc's and SciPy's steppers work with, about.
-_VECTORS_OF = {
-    "dop853": 20,
-    "ts-rk5dp": 12,
-    "ts-rk8vr": 18,
-    "ts-arkimex4": 45,
-    "mfn-krylov": 35,
-    "mfn-expokit": 35,
-}
 # Steady states and slow modes: vectors of GMRES within those of Krylov-Schur, spread, and
 # what every rank keeps for itself of H, V and the preconditioner.
 _KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0
@@ -37,13 +29,13 @@ class Extent:
     n_times: int
     is_real: bool
     lamb_shift: bool
-    stepper: str
-    operator: str
+    stepper: str | Stepper
+    operator: str | MatrixFree | Assembled
     krylov: bool = False
 
     def is_shared(self, n_ranks: int) -> bool:
         """Whether the sample goes the way of large.py."""
-        return is_large(self.n_sites) or n_ranks > 1 or self.operator == "assembled"
+        return is_large(self.n_sites) or n_ranks > 1 or find_operator(self.operator).spread
 
     @property
     def _square(self) -> float:
@@ -61,13 +53,10 @@ class Extent:
     def _spread(self) -> float:
         """Arrays over all ranks while a state advances."""
         split = self.is_real and not self.lamb_shift
-        ring = _VECTORS_OF.get(self.stepper, ring_length(self.n_sites, self.n_times))
+        vectors = find_stepper(self.stepper).vectors(self.n_sites, self.n_times)
         # ρ, its diagonal factors, workspaces, vectors of the stepper and the output states.
-        arrays = 1.0 + 1.0 + (3.0 if split else 2.0) + ring + self.n_times
-        if self.operator == "assembled":
-            # Rows as they are built and as PETSc keeps them, 20 bytes an entry.
-            arrays += 2.0 * (2 * self.n_sites - 1) * 20.0 / 16.0
-        return arrays
+        arrays = 1.0 + 1.0 + (3.0 if split else 2.0) + vectors + self.n_times
+        return arrays + find_operator(self.operator).arrays(self.n_sites)
 
     def rank_bytes(self, n_ranks: int) -> float:
         """Peak of the fullest of `n_ranks` ranks, with what its node shares."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from manybody.arrays import product
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
+from manybody.numerics.steppers import find_operator, find_stepper
 from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observers
 from manybody.solve.observables.registry import chosen
@@ -23,18 +24,8 @@ from manybody.system.memory import machine_bytes
 # What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
 _FRACTION_OF_RATE, _FRACTION_OF_SMALL = 0.85, 0.6
 _GROUP_EFFICIENCY = 0.9
-# An entry of an assembled operator, bound by memory; what calls cost, however small a sample.
-_SECONDS_OF_AN_ENTRY = 2.5e-9
+# What calls cost, however small a sample.
 _SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
-# Applications relative to Chebyshev's at 1e-10.
-_APPLICATIONS_OF = {
-    "dop853": 10.0,
-    "ts-rk5dp": 30.0,
-    "ts-rk8vr": 10.0,
-    "ts-arkimex4": 100.0,
-    "mfn-krylov": 3.0,
-    "mfn-expokit": 3.0,
-}
 # LAPACK reduces a matrix at about a fifth of the rate of products.
 _LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
 # What an iteration of a solver costs beside products.
@@ -125,23 +116,22 @@ def suggested_group(study: Study, point: Point, rates: Rates) -> int | None:
 def sample_applications(study: Study, point: Point) -> float:
     """Applications of the generator: those of one Chebyshev series, times what others need.
 
-    The factors of PETSc's and SciPy's steppers are rough (PHYSICS.md section 5).
+    The factors of other steppers are rough (PHYSICS.md section 5).
     """
     if not study.evolves:
         return 0.0
     bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
     needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
-    return needed * _APPLICATIONS_OF.get(study.stepper, 1.0)
+    return needed * find_stepper(study.stepper).relative_applications
 
 
 def application_flops(study: Study, point: Point) -> float:
     """Flops of one application: 16 to 32 N³ (PHYSICS.md section 3), also of 2N³ entries."""
     n, is_real = point.n_sites, FAMILIES[point.model].is_real
-    if study.operator == "assembled":
-        return 16.0 * n**3
+    each = 16.0 if is_real else 28.0
     if study.at(point).lamb_shift:
-        return (24.0 if is_real else 32.0) * n**3
-    return (16.0 if is_real else 28.0) * n**3
+        each = 24.0 if is_real else 32.0
+    return find_operator(study.operator).flops(n, each * n**3)
 
 
 def sample_seconds(
@@ -154,14 +144,10 @@ def sample_seconds(
     if not study.evolves:
         return spectral
     rate = rates.real if is_real else rates.complex
-    if study.operator == "assembled":
-        each = 2.0 * n**3 * _SECONDS_OF_AN_ENTRY
-        once = 32.0 * n**4 / rate
-    else:
-        fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
-        each = application_flops(study, point) / (fraction * rate)
-        # Eigenvectors, and the matrices that follow from them.
-        once = 60.0 * n**3 / rate * group_size
+    operator = find_operator(study.operator)
+    fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
+    each = operator.seconds(n, application_flops(study, point), fraction * rate)
+    once = operator.setup_seconds(n, rate, group_size)
     # Two eigenvalue problems and the two products of the Davies state.
     products = 8.0 if is_real else 16.0
     slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL

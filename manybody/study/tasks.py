@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
+from manybody.numerics.steppers import build_stepper, find_stepper, require_operator
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
 from manybody.solve.stacked import is_large
@@ -65,7 +65,7 @@ def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
     widest = min(n_ranks, point.n_sites)
     if study.group_size is not None:
         return min(study.group_size, widest)
-    if study.stepper in SERIAL_STEPPERS:
+    if find_stepper(study.stepper).one_rank:
         return 1
     extent, room, size = extent_of(study, point), machine_bytes(), 1
     while size < widest and extent.is_shared(size + 1):

@@ -54,7 +54,7 @@ def test_the_product_is_the_definition_on_any_data(comm, bath, n, sites, real):
     out = np.full_like(own, np.nan)
     operator.apply(own, out)
     np.testing.assert_allclose(out, answer, atol=1e-13)
-    operator.apply(own, out, time=3.0, plus=plus)
+    operator.apply(own, out, plus=plus)
     np.testing.assert_allclose(out, answer + plus, atol=1e-13)
     np.testing.assert_array_equal(own, kept[0])
     np.testing.assert_array_equal(plus, kept[1])

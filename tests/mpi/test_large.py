@@ -10,6 +10,7 @@ from scipy.linalg import expm
 import manybody as mb
 from manybody.numerics.columns import Columns, split_evenly
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.steppers import find_stepper
 from manybody.parallel.collective import on_every_rank
 from manybody.parallel.node_memory import NodeMemory
 from manybody.physics import reference
@@ -25,7 +26,7 @@ TIMES = [0.0, 0.7, 3.0, 11.0]
 
 
 def needs_petsc(name):
-    if name != "matrix-free" and not name.startswith("cheb"):
+    if name == "assembled" or name not in mb.OPERATORS and find_stepper(name).library:
         pytest.importorskip("slepc4py", reason="slepc4py not installed")
 
 
@@ -106,7 +107,9 @@ def test_undecided_frequencies_on_several_ranks(comm, bath, lamb_shift, operator
 
 
 @pytest.mark.parametrize("operator", mb.OPERATORS)
-@pytest.mark.parametrize("stepper", [name for name in mb.STEPPERS if name != "dop853"])
+@pytest.mark.parametrize(
+    "stepper", [name for name in mb.STEPPERS if not find_stepper(name).one_rank]
+)
 def test_every_stepper_over_both_operators(comm, bath, stepper, operator):
     needs_petsc(operator)
     needs_petsc(stepper)

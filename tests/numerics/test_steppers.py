@@ -1,22 +1,59 @@
 import importlib.util
+from functools import partial
 
 import numpy as np
 import pytest
+import tiny
 from scipy.linalg import expm
 from test_chebyshev import run
 
 import manybody as mb
+from manybody.numerics import steppers
 from manybody.numerics.columns import Columns
-from manybody.numerics.dense import KernelOperator
-from manybody.numerics.steppers import PETSC_STEPPERS, STEPPERS, build_stepper
+from manybody.numerics.dense import KernelOperator, advance_one_by_one
+from manybody.numerics.protocols import Segment, Stepper
+from manybody.numerics.steppers import build_stepper, check_operator, check_ranks, find_stepper
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
+from manybody.study import cost
+from manybody.study.runner import prepare, run_study
+from manybody.study.store import Store
+from manybody.study.tasks import check_feasible
 
 needs_petsc = pytest.mark.skipif(
     importlib.util.find_spec("slepc4py") is None, reason="petsc4py and slepc4py not installed"
 )
+
+
+class Taylor(Stepper):
+    """e^{Lh}x to order 16 in steps h on which |λ|h <= 1: a stepper from outside the package."""
+
+    name = "taylor"
+    relative_applications = 12.0
+
+    def vectors(self, n_sites, n_times):
+        return 3.0
+
+    def advance(self, operator, state, segment):
+        return advance_one_by_one(operator, state, segment, self._integrate)
+
+    def _integrate(self, operator, x, start, stop):
+        width, low, high = operator.spectral_box[0]
+        steps = int(np.ceil(np.hypot(width, max(-low, high)) * (stop - start)))
+        for _ in range(steps):
+            term, out = x.copy(), np.empty_like(x)
+            for k in range(1, 17):
+                operator.apply(term, out)
+                term, out = out * ((stop - start) / steps / k), term
+                x = x + term
+        return x, 16 * steps, steps * 1e-13
+
+
+steppers.register(Taylor())
+# Every stepper that there is meets the laws below.
 ALL = [
-    pytest.param(name, marks=needs_petsc) if name in PETSC_STEPPERS else name for name in STEPPERS
+    pytest.param(name, marks=needs_petsc) if find_stepper(name).library else name
+    for name in steppers.STEPPERS
 ]
 
 
@@ -57,6 +94,179 @@ def test_every_stepper_against_the_dense_exponential(name, tolerance, bath):
     # Local tolerances add up over the steps; that is what the estimate says.
     assert error <= estimate
     assert estimate <= 1e4 * tolerance
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_stepper_keeps_trace_and_hermiticity_and_goes_on_where_it_was(name, bath):
+    """Two segments make what one makes, of any Hermitian state, to the errors estimated."""
+    stepper = build_stepper(name, 1e-9)
+    operator = operator_for(stepper, mb.dirac_syk2(6, seed=3), bath, True)
+    matrix = np.random.default_rng(1).normal(size=(2, 6, 6))
+    x = matrix[0] + 1j * matrix[1]
+    state = (x + x.conj().T)[None] / np.linalg.norm(x)
+    whole = stepper.advance(operator, state, Segment(0.0, 3.0, (1.0, 3.0), 0, 1.0))
+    first = stepper.advance(operator, state, Segment(0.0, 1.0, (1.0,), 0, 0.3))
+    second = stepper.advance(operator, first.final, Segment(1.0, 3.0, (3.0,), 1, 0.7))
+    errors = sum(float(own.error_estimate[0]) for own in (whole, first, second))
+    assert np.linalg.norm(second.final - whole.final) <= errors
+    assert np.linalg.norm(first.final - whole.states[:, 0]) <= errors
+    np.testing.assert_array_equal(whole.states[:, 1], whole.final)
+    final = whole.final[0]
+    assert np.abs(final - final.conj().T).max() < 1e-12
+    assert abs(np.trace(final - state[0])) < 1e-12
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_stepper_knows_what_it_costs(name, bath):
+    stepper = build_stepper(name, 1e-10)
+    assert stepper.vectors(64, 40) >= 2.0
+    model, times = mb.dirac_syk2(12, seed=2), np.array([3.0, 6.0])
+    counts = [
+        run(own, operator_for(own, model, bath, True), times)[2][0]
+        for own in (stepper, build_stepper("chebyshev", 1e-10))
+    ]
+    assert 1 / 3 < counts[0] / counts[1] / stepper.relative_applications < 3
+
+
+def test_a_stepper_from_outside(bath, tmp_path):
+    """One class and its registration: `compare`, ensembles and studies know it by name."""
+    model, times = mb.dirac_syk2(6, seed=1), [0.0, 2.0, 7.0]
+    expected = mb.compare(model, bath, times)
+    by_name = mb.compare(model, bath, times, stepper="taylor")
+    np.testing.assert_allclose(by_name.trace_distance, expected.trace_distance, atol=1e-9)
+    assert by_name.certificate.applications > expected.certificate.applications
+    alike = mb.compare_ensemble([model], bath, times, stepper=Taylor())[0]
+    np.testing.assert_array_equal(alike.trace_distance, by_name.trace_distance)
+    study = tiny.study(text={"seed = 3": 'seed = 3\nstepper = "taylor"'})
+    slow, fast = (
+        cost.sample_applications(own, own.systems[0].points[0]) for own in (study, tiny.study())
+    )
+    assert slow == 12.0 * fast
+    check_feasible(study, 2)
+    stores = []
+    for name, own in (("taylor", study), ("chebyshev", tiny.study())):
+        run_study(prepare(own, Store(tmp_path / name)), Store(tmp_path / name), quiet=True)
+        stores.append(tiny.payload(Store(tmp_path / name)))
+    assert stores[0].keys() == stores[1].keys()
+    for key, values in stores[0].items():
+        other = stores[1][key]["trace_distance"]
+        np.testing.assert_allclose(values["trace_distance"], other, atol=1e-9)
+
+
+def test_what_is_no_stepper_is_not_registered():
+    with pytest.raises(TypeError, match="a Stepper is needed"):
+        steppers.register("euler")
+    with pytest.raises(ValueError, match="'taylor' is known already"):
+        steppers.register(Taylor())
+
+    class Unpriced(Stepper):
+        name = "unpriced"
+        vectors, advance = Taylor.vectors, Taylor.advance
+
+    with pytest.raises(TypeError, match="Unpriced does not say its relative_applications"):
+        steppers.register(Unpriced())
+    assert "unpriced" not in steppers.STEPPERS
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_names_and_objects_are_the_same(name, bath):
+    """Bit by bit; a tolerance of the object's own comes before that of the call."""
+    model, times = mb.dirac_syk2(5, seed=1), [0.0, 2.0, 7.0]
+    make = {
+        "chebyshev": mb.Chebyshev,
+        "dop853": mb.RungeKutta,
+        "ts-rk5dp": partial(mb.PetscTS, "5dp"),
+        "ts-rk8vr": partial(mb.PetscTS, "8vr"),
+        "ts-arkimex4": partial(mb.PetscTS, "arkimex4"),
+        "mfn-krylov": partial(mb.PetscMFN, "krylov"),
+        "mfn-expokit": partial(mb.PetscMFN, "expokit"),
+        "taylor": Taylor,
+    }[name]
+    named = mb.compare(model, bath, times, stepper=name, tolerance=1e-6)
+    for stepper, tolerance in ((make(), 1e-6), (make(tolerance=1e-6), 1e-9)):
+        own = mb.compare(model, bath, times, stepper=stepper, tolerance=tolerance)
+        np.testing.assert_array_equal(own.trace_distance, named.trace_distance)
+        assert own.certificate.stepper_error == named.certificate.stepper_error
+        assert own.certificate.applications == named.certificate.applications
+
+
+@needs_petsc
+def test_options_of_an_object_are_those_of_a_call(bath):
+    model, times = mb.dirac_syk2(5, seed=1), [0.0, 2.0, 7.0]
+    options = "-redfield_ts_adapt_type none -redfield_ts_dt 0.1"
+    named = mb.compare(model, bath, times, stepper="ts-rk8vr", petsc_options=options)
+    owned = mb.compare(model, bath, times, stepper=mb.PetscTS("8vr", options=options))
+    given = mb.compare(model, bath, times, stepper=mb.PetscTS("8vr"), petsc_options=options)
+    for run_ in (owned, given):
+        np.testing.assert_array_equal(run_.trace_distance, named.trace_distance)
+        assert run_.certificate.applications == named.certificate.applications
+    plain = mb.compare(model, bath, times, stepper="ts-rk8vr")
+    assert plain.certificate.applications != named.certificate.applications
+
+
+def test_an_object_says_all_of_itself():
+    """What ranks that share a sample compare."""
+    options = "-redfield_ts_dt 0.1"
+    seen = {
+        repr(find_stepper(stepper).configured(tolerance, given, "redfield_"))
+        for stepper, tolerance, given in (
+            (Taylor(), 1e-6, ""),
+            (mb.RungeKutta(), 1e-6, ""),
+            ("dop853", 1e-6 * (1.0 + 1e-15), ""),
+            ("ts-rk8vr", 1e-6, ""),
+            ("ts-rk8vr", 1e-6, options),
+            (mb.PetscTS("8vr", options), 1e-6, ""),
+        )
+    }
+    assert len(seen) == 5
+
+
+def test_what_an_object_cannot_be():
+    for make, error, words in (
+        (lambda: mb.PetscTS("euler"), ValueError, "scheme = 'euler': must be one of 5dp, 8vr"),
+        (lambda: mb.PetscMFN("krylov", "-mfn_tol 1"), ValueError, "reaches no solver"),
+        (lambda: mb.Chebyshev(0.5), ValueError, "tolerance = 0.5: must lie in"),
+        (lambda: mb.RungeKutta("high"), TypeError, "tolerance = 'high': a real number"),
+        (lambda: mb.Assembled(drop_tolerance=1.0), ValueError, "drop_tolerance = 1.0: must be"),
+        (lambda: mb.Assembled("few"), TypeError, "drop_tolerance = 'few'"),
+        (lambda: mb.Chebyshev().tolerance, RuntimeError, "has no tolerance yet"),
+        (lambda: check_ranks(mb.RungeKutta(), 2), ValueError, "runs on one rank a sample"),
+        (lambda: check_ranks(Taylor, 2), ValueError, "must be one of chebyshev, dop853"),
+        (
+            lambda: build_stepper(mb.PetscTS("8vr", "-redfield_a 1"), 1e-8, "-redfield_b 2"),
+            ValueError,
+            "the stepper has '-redfield_a 1' already",
+        ),
+        (
+            lambda: build_stepper(mb.Chebyshev(), 1e-8, "-redfield_b 2"),
+            ValueError,
+            "'chebyshev' does not use PETSc",
+        ),
+    ):
+        with pytest.raises(error, match=words):
+            make()
+
+
+def test_operators_by_name_or_as_objects():
+    assert (
+        check_operator(mb.MatrixFree(), 0.0)
+        == check_operator("matrix-free", 0)
+        == ("matrix-free", 0.0)
+    )
+    assert (
+        check_operator(mb.Assembled(), 0.0)
+        == check_operator("assembled", 0.0)
+        == ("assembled", 0.0)
+    )
+    for operator, drop in ((mb.Assembled(1e-3), 0.0), (mb.Assembled(), 1e-3), ("assembled", 1e-3)):
+        assert check_operator(operator, drop) == ("assembled", 1e-3)
+    for operator, drop, words in (
+        (mb.Assembled(1e-3), 1e-2, "drop_tolerance = 0.01: the operator has one already"),
+        (mb.MatrixFree(), 1e-2, "'matrix-free' has no entries to drop"),
+        (mb.Assembled, 0.0, "must be one of matrix-free, assembled"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check_operator(operator, drop)
 
 
 @needs_petsc

@@ -8,7 +8,7 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.physics.models.lattices import cubic_bonds, cubic_distances
+from manybody.physics.models.lattices import Cube
 from manybody.physics.quantities.locality import locality_profile
 
 
@@ -58,13 +58,13 @@ def test_distances_are_the_fewest_bonds(length, boundary):
     """Breadth-first search over the bonds of the lattice."""
     n = length**3
     beside = np.eye(n, dtype=bool)
-    for a, b in cubic_bonds(length, boundary):
+    for a, b in Cube(length, boundary).bonds():
         beside[a, b] = beside[b, a] = True
     reached, expected = np.eye(n, dtype=bool), np.zeros((n, n), dtype=int)
     while not reached.all():
         expected += ~reached
         reached = reached @ beside
-    np.testing.assert_array_equal(cubic_distances(length, boundary), expected)
+    np.testing.assert_array_equal(Cube(length, boundary).distances(), expected)
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "open"])
@@ -76,7 +76,7 @@ def test_cubes(bath, length, boundary):
         sites = np.sort(np.random.default_rng(5).choice(27, size=4, replace=False))
     profile = locality_profile(model, bath, n_centres=len(sites), seed=5)
     np.testing.assert_array_equal(profile.centres, sites)
-    found = profile_by_loops(model, bath, cubic_distances(length, boundary), sites)
+    found = profile_by_loops(model, bath, Cube(length, boundary).distances(), sites)
     compare(profile, found)
 
 
@@ -137,7 +137,7 @@ def test_frozen_and_the_cube_given_by_hand(bath):
     anderson = mb.anderson3d(2, 3.0, seed=4)
     bare = mb.SingleParticleModel(anderson.hamiltonian)
     first = locality_profile(anderson, bath)
-    second = locality_profile(bare, bath, length=2, boundary="periodic")
+    second = locality_profile(bare, bath, Cube(2, "periodic"))
     np.testing.assert_array_equal(first.rms, second.rms)
     with pytest.raises(dataclasses.FrozenInstanceError):
         first.largest = 1.0
@@ -147,11 +147,7 @@ def test_frozen_and_the_cube_given_by_hand(bath):
     ("keywords", "error", "pattern"),
     [
         ({}, ValueError, "does not say which lattice"),
-        ({"length": 2}, ValueError, "does not say which lattice"),
-        ({"length": 3, "boundary": "open"}, ValueError, "length = 3: a cube of 27 sites"),
-        ({"length": 2, "boundary": "helical"}, ValueError, "boundary = 'helical'"),
-        ({"length": 2.0, "boundary": "open"}, TypeError, "length = 2.0"),
-        ({"distances": np.zeros((8, 8)), "length": 2}, ValueError, "only without distances"),
+        ({"distances": Cube(3, "open")}, ValueError, r"shape \(27, 27\): must be \(8, 8\)"),
         ({"distances": np.zeros((3, 3))}, ValueError, r"shape \(3, 3\)"),
         ({"distances": np.eye(8)}, ValueError, "symmetric and zero"),
         ({"distances": np.full((8, 8), np.nan)}, ValueError, "contains nan"),

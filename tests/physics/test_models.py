@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 import manybody as mb
-from manybody.physics.models.lattices import cubic_bonds
+from manybody.physics.models.lattices import Cube
 
 
 def test_syk2_is_the_gaussian_unitary_ensemble():
@@ -26,7 +26,7 @@ def test_syk2_is_the_gaussian_unitary_ensemble():
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 @pytest.mark.parametrize("boundary", ["periodic", "open"])
 def test_cubic_lattice(length, boundary):
-    bonds = cubic_bonds(length, boundary)
+    bonds = Cube(length, boundary).bonds()
     expected = 3 * length**2 * (length - 1)
     if boundary == "periodic" and length > 2:
         expected = 3 * length**3

@@ -23,10 +23,6 @@ class AssembledOperator:
     overflows or rows and columns do not fit together.
     """
 
-    basis = "site"
-    autonomous = True
-    source: Complex | None = None
-
     def __init__(
         self,
         rows: Any,
@@ -64,9 +60,7 @@ class AssembledOperator:
         self.matrix.setPreallocationCSR((borders, indices, rows.data))
         self._input, self._output = self.matrix.createVecs()
 
-    def apply(
-        self, x: Complex, out: Complex, time: float = 0.0, plus: Complex | None = None
-    ) -> None:
+    def apply(self, x: Complex, out: Complex, plus: Complex | None = None) -> None:
         """Write L[x], or L[x] + plus, into `out`; all (1, N, m), and all may be the same.
 
         Raises RuntimeError after `destroy`.

@@ -1,80 +1,79 @@
 """PETSc TS and SLEPc MFN behind the Stepper interface, one sample at a time."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real
+from manybody.arrays import Complex
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
-from manybody.numerics.protocols import (
-    Bounds,
-    Linearity,
-    Operator,
-    Segment,
-    Solution,
-    Stepper,
-    cut,
-    one_by_one,
-)
+from manybody.numerics.protocols import Operator, Segment, Solution, Stepper
 
-_SEGMENT = 10.0
 # PETSC_ERR_NOT_CONVERGED: what TS raises when it has rejected too many steps.
 _NOT_CONVERGED = 91
 
 
-def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix: str) -> Stepper:
-    """The stepper "ts-…" or "mfn-…"; see numerics.steppers.build_stepper."""
-    module = petsc()
-    kind, scheme = name.split("-", maxsplit=1)
-    stepper: MatrixFunction | TimeStepper
-    if kind == "mfn":
-        module = slepc()
-        stepper = MatrixFunction(name, scheme, tolerance, petsc_options, prefix)
-        trial = module.MFN().create(comm=petsc().COMM_SELF)
-    else:
-        stepper = TimeStepper(name, scheme, tolerance, petsc_options, prefix)
-        trial = module.TS().create(comm=module.COMM_SELF)
-    # PETSc looks at values when a solver reads them: better now than mid-run.
-    try:
-        trial.setOptionsPrefix(prefix)
-        with stepper.options:
-            trial.setFromOptions()
-    except petsc().Error as error:
-        raise ValueError(
-            f"petsc_options = {petsc_options!r}: PETSc refuses them: {error}"
-        ) from error
-    finally:
-        trial.destroy()
-    return stepper
+class _PetscStepper(Stepper):
+    """What both kinds share: schemes, options, one sample after the other.
 
+    scheme: one of `schemes`; options: PETSc options as on a command line, their names begin
+    with "redfield_"; tolerance: see `Stepper`.  Raises ValueError for another scheme and for
+    options that no solver would read.
+    """
 
-class _PetscStepper(ABC):
-    """What both kinds share: options, segments, one sample after the other."""
+    library = "PETSc"
+    # Scheme -> relative applications, vectors of the size of ρ; about.
+    schemes: ClassVar[Mapping[str, tuple[float, float]]]
 
-    # The map that `advance` must be given.
-    linearity: Linearity = "hermitian"
+    def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
+        super().__init__(tolerance)
+        if scheme not in self.schemes:
+            raise ValueError(f"scheme = {scheme!r}: must be one of {', '.join(self.schemes)}")
+        self._scheme, self._text, self._prefix = scheme, options, "redfield_"
+        self.options = Options(options, self._prefix)
+        self.relative_applications, self._vectors = self.schemes[scheme]
 
-    def __init__(
-        self, name: str, scheme: str, tolerance: float, petsc_options: str, prefix: str
-    ) -> None:
-        self.name = name
-        self.tolerance = tolerance
-        self._scheme = scheme
-        self._prefix = prefix
-        self.options = Options(petsc_options, prefix)
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]} {self._text!r}>" if self._text else super().__repr__()
 
-    def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """Every sample on its own: the steps adapt to one."""
-        return one_by_one(bounds)
+    def vectors(self, n_sites: int, n_times: int) -> float:
+        """Of the scheme."""
+        return self._vectors
 
-    def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
-        """Segments of 10, or what fits; adaptive steps cannot promise `most`."""
-        return cut(times, _SEGMENT)
+    def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
+        """A copy with what the call says.
+
+        Raises ValueError for options that no solver would read, or given twice.
+        """
+        if petsc_options and self._text:
+            raise ValueError(
+                f"petsc_options = {petsc_options!r}: the stepper has {self._text!r} already"
+            )
+        other = super().configured(tolerance, "", prefix)
+        other._text = petsc_options or self._text
+        other._prefix, other.options = prefix, Options(other._text, prefix)
+        return other
+
+    def require(self) -> None:
+        """PETSc looks at values when a solver reads them: better now than mid-run."""
+        trial = self._make().create(comm=petsc().COMM_SELF)
+        try:
+            trial.setOptionsPrefix(self._prefix)
+            with self.options:
+                trial.setFromOptions()
+        except petsc().Error as error:
+            raise ValueError(
+                f"petsc_options = {self._text!r}: PETSc refuses them: {error}"
+            ) from error
+        finally:
+            trial.destroy()
+
+    @abstractmethod
+    def _make(self) -> Any:
+        """A solver of PETSc or SLEPc that is not created yet.  Raises RuntimeError."""
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """From output time to output time, PETSc objects destroyed at the end."""
@@ -102,20 +101,24 @@ class _PetscStepper(ABC):
         return float("nan") if self.options else actions * self.tolerance
 
 
-class TimeStepper(_PetscStepper):
-    """PETSc TS: rk5dp, rk8vr (explicit) and arkimex4 (implicit, order 4).
+class PetscTS(_PetscStepper):
+    """PETSc TS: "5dp", "8vr" (explicit Runge-Kutta) and "arkimex4" (implicit, order 4).
 
     tolerance: bound on the Frobenius norm of each local error; the estimate is
     the number of steps times it, or nan with options of the user's.
     """
 
-    def __init__(
-        self, name: str, scheme: str, tolerance: float, petsc_options: str, prefix: str
-    ) -> None:
-        super().__init__(name, scheme, tolerance, petsc_options, prefix)
+    schemes = {"5dp": (60.0, 12.0), "8vr": (22.0, 18.0), "arkimex4": (500.0, 45.0)}
+
+    def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
+        super().__init__(scheme, options, tolerance)
+        self._implicit = scheme == "arkimex4"
+        self.name = f"ts-{scheme}" if self._implicit else f"ts-rk{scheme}"
         # Krylov solves inside an implicit step form complex combinations.
-        if scheme.startswith("arkimex"):
-            self.linearity = "complex"
+        self.linearity = "complex" if self._implicit else "hermitian"
+
+    def _make(self) -> Any:
+        return petsc().TS()
 
     def _solve(
         self, operator: Operator, state: Complex, segment: Segment, vector: Any
@@ -128,14 +131,14 @@ class TimeStepper(_PetscStepper):
         try:
             ts.setOptionsPrefix(self._prefix)
             ts.setProblemType(module.TS.ProblemType.NONLINEAR)
-            if self._scheme.startswith("rk"):
+            if self._implicit:
+                contexts.append(self._make_implicit(ts, context, operator, owned))
+            else:
                 ts.setType(module.TS.Type.RK)
-                ts.setRKType(self._scheme[2:])
+                ts.setRKType(self._scheme)
                 work = vector.duplicate()
                 owned.append(work)
                 ts.setRHSFunction(_explicit(context), work)
-            else:
-                contexts.append(self._make_implicit(ts, context, operator, owned))
             ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
             # TS weighs the root mean square; a Frobenius norm is N times that.
             ts.setTolerances(rtol=0.0, atol=self.tolerance / operator.shape[1])
@@ -220,15 +223,24 @@ class TimeStepper(_PetscStepper):
         return jacobian_context
 
 
-class MatrixFunction(_PetscStepper):
+class PetscMFN(_PetscStepper):
     """SLEPc MFN: e^{LΔ} x from output time to output time, "krylov" or "expokit".
 
     tolerance: bound on the Frobenius norm of the error of each action, as SLEPc
     estimates it; the estimates add up, nan with options of the user's.
     """
 
+    library = "SLEPc"
     # Once a Krylov space is exhausted its next vector is rounding, and not Hermitian.
-    linearity: Linearity = "complex"
+    linearity = "complex"
+    schemes = {"krylov": (2.5, 35.0), "expokit": (2.5, 35.0)}
+
+    def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
+        super().__init__(scheme, options, tolerance)
+        self.name = f"mfn-{scheme}"
+
+    def _make(self) -> Any:
+        return slepc().MFN()
 
     def _solve(
         self, operator: Operator, state: Complex, segment: Segment, vector: Any

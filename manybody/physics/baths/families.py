@@ -2,21 +2,43 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
 from manybody.physics.baths.ohmic import OhmicBath
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import ThermalBath
 
+# How figures and text write parameters that have a letter.
+_SYMBOLS = {
+    "coupling": (r"$J_\mathrm{int}$", "J_int"),
+    "strength": (r"$\kappa$", "kappa"),
+    "cutoff": (r"$\omega_c$", "cutoff"),
+    "exponent": ("$s$", "exponent"),
+    "beta": (r"$\beta$", "beta"),
+}
+
 
 @dataclass(frozen=True)
 class BathFamily:
-    """A kind of bath; parameters: name -> default, None where one must be given."""
+    """A kind of bath.
 
+    name, title: what studies call it, and figures; parameters: name -> default, None where
+    one must be given; build: parameters by name -> bath; symbols: parameter -> how figures
+    and how text write it, where that is neither usual nor its name.
+    """
+
+    name: str
     title: str
     parameters: Mapping[str, float | None]
     build: Callable[..., Bath]
+    symbols: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def symbol(self, parameter: str) -> tuple[str, str]:
+        """How figures and how text write a parameter."""
+        usual = _SYMBOLS.get(parameter, (parameter, parameter))
+        return self.symbols.get(parameter, usual)
 
 
 def _power_law(coupling: float, cutoff: float, exponent: float, beta: float) -> Bath:
@@ -31,23 +53,30 @@ def _phonon(strength: float, cutoff: float, beta: float) -> Bath:
     return ThermalBath(PhononDensity(strength, cutoff), beta)
 
 
-BATH_FAMILIES: Mapping[str, BathFamily] = {
-    "ohmic": BathFamily("Ohmic", {"coupling": None, "cutoff": None, "beta": None}, OhmicBath),
-    "power-law": BathFamily(
-        "power law", {"coupling": None, "cutoff": None, "exponent": None, "beta": None}, _power_law
+_SHIPPED = (
+    BathFamily("ohmic", "Ohmic", {"coupling": None, "cutoff": None, "beta": None}, OhmicBath),
+    BathFamily(
+        "power-law",
+        "power law",
+        {"coupling": None, "cutoff": None, "exponent": None, "beta": None},
+        _power_law,
     ),
-    "drude-lorentz": BathFamily(
-        "Drude-Lorentz", {"coupling": None, "cutoff": None, "beta": None}, _drude_lorentz
+    BathFamily(
+        "drude-lorentz",
+        "Drude-Lorentz",
+        {"coupling": None, "cutoff": None, "beta": None},
+        _drude_lorentz,
     ),
-    "phonon": BathFamily(
-        "3D phonons", {"strength": None, "cutoff": math.inf, "beta": None}, _phonon
+    BathFamily(
+        "phonon", "3D phonons", {"strength": None, "cutoff": math.inf, "beta": None}, _phonon
     ),
-}
-# How figures and text write the parameters.
-BATH_SYMBOLS: Mapping[str, tuple[str, str]] = {
-    "coupling": (r"$J_\mathrm{int}$", "J_int"),
-    "strength": (r"$\kappa$", "kappa"),
-    "cutoff": (r"$\omega_c$", "cutoff"),
-    "exponent": ("$s$", "exponent"),
-    "beta": (r"$\beta$", "beta"),
-}
+)
+_KNOWN: dict[str, BathFamily] = {each.name: each for each in _SHIPPED}
+BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)
+
+
+def register(family: BathFamily) -> None:
+    """Let studies call a kind of bath by its name.  Raises ValueError where it is taken."""
+    if family.name in _KNOWN:
+        raise ValueError(f"bath {family.name!r} is known already")
+    _KNOWN[family.name] = family

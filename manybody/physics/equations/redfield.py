@@ -128,13 +128,9 @@ class RedfieldGenerator:
         carry_cached(self, chosen, samples)
         return chosen
 
-    def kernel(self, columns: slice = slice(None), xp: Any = np) -> "_Kernel":
-        """X for the given columns of rho, with workspaces of its own.
-
-        columns: a slice of [0, N); xp: NumPy or an array namespace like it.
-        """
-        columns = _range(columns, self.spectrum.n_sites)
-        return _Kernel(self, columns, xp)
+    def kernel(self, columns: slice = slice(None)) -> "_Kernel":
+        """X for the given columns of rho, a slice of [0, N), with workspaces of its own."""
+        return _Kernel(self, _range(columns, self.spectrum.n_sites))
 
 
 def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
@@ -191,53 +187,46 @@ class _Kernel:
     first of them may be given as `out`.
     """
 
-    def __init__(self, generator: RedfieldGenerator, columns: slice, xp: Any) -> None:
+    def __init__(self, generator: RedfieldGenerator, columns: slice) -> None:
         self.columns = columns
-        self.needs = columns
-        self._xp = xp
         spectrum = generator.spectrum
         vectors, coupled = spectrum.vectors, spectrum.coupled
         samples, n = spectrum.n_samples, spectrum.n_sites
         m = columns.stop - columns.start
         # The smallest matrices are faster in one call for all.  By their size alone: the
         # bits of a sample must not depend on its stack.
-        self._one_by_one = xp is np and n >= _ONE_BY_ONE_FROM
+        self._one_by_one = n >= _ONE_BY_ONE_FROM
         self._factors = np.ones(samples)
         # (Vᵀ)_kb = ⟨b|k⟩ for the sites b of this block, zero where no bath is attached.
         meeting = np.swapaxes(np.where(coupled[columns, None], vectors[:, columns], 0.0), 1, 2)
         if spectrum.is_real:
             # One real factor for both parts of a complex number.
             meeting = np.repeat(meeting, 2, axis=2)
-        self._meeting = self._place(meeting)
+        self._meeting = aligned(meeting)
         # Where calls cost more than products BLAS does not transpose on the way.
         self._to_energy: Any = None
         if not self._one_by_one:
-            self._to_energy = self._place(np.swapaxes(vectors.conj(), 1, 2))
+            self._to_energy = aligned(np.swapaxes(vectors.conj(), 1, 2))
         # For large complex ones memory counts, and two more passes do not.
         self._parting: Any = self._meeting
         if np.iscomplexobj(meeting):
-            self._parting = self._place(meeting.conj()) if n <= _PANELS_ABOVE else None
-        self._rates = self._place(generator.rates)
+            self._parting = aligned(meeting.conj()) if n <= _PANELS_ABOVE else None
+        self._rates = aligned(generator.rates)
         self._phase: Any = None
         if generator.is_split:
-            self._phase = self._place(-1j * spectrum.energies[:, :, None])
-        self._vectors, self._local = self._place(vectors), self._place(generator.local)
-        empty = aligned_empty if xp is np else xp.empty
-        self._in_energy = empty((samples, n, m), np.complex128)
+            self._phase = aligned(-1j * spectrum.energies[:, :, None])
+        self._vectors, self._local = aligned(vectors), aligned(generator.local)
+        self._in_energy = aligned_empty((samples, n, m), np.complex128)
         self._filtered = self._in_energy
         if generator.is_split:
-            self._filtered = empty((samples, n, m), np.complex128)
-        self._parted = empty((samples, n, m), np.complex128)
+            self._filtered = aligned_empty((samples, n, m), np.complex128)
+        self._parted = aligned_empty((samples, n, m), np.complex128)
         self.buffers = (self._in_energy, self._parted)
         self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
         self._parts: dict[int, _Part] = {}
 
-    def _place(self, array: NDArray[Any]) -> Any:
-        """Where this kernel reads it; arrays that lie well already are shared, not copied."""
-        return aligned(array) if self._xp is np else self._xp.asarray(array)
-
-    def __call__(self, rho: Any, out: Any, time: float = 0.0) -> None:
-        """Write X into `out`, both (samples, N, m); `time` has no influence.
+    def __call__(self, rho: Any, out: Any) -> None:
+        """Write X into `out`, both (samples, N, m).
 
         A stack may be shorter than the generator's: its first samples are meant.
         """
@@ -246,9 +235,9 @@ class _Kernel:
         if part is None:
             part = self._parts[count] = _Part(self, slice(count))
         state, result = _Block(rho, self._one_by_one), _Block(out, self._one_by_one)
-        multiply, kind = self._xp.multiply, part.weights
+        kind = part.weights
         self._product(part.to_energy, state, part.in_energy)
-        multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
+        np.multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
         self._product(part.rates, part.parted, part.filtered)
         self._part_from(part)
         if part.phase is not None:
@@ -267,13 +256,13 @@ class _Kernel:
         """parted = conj(Vᵀ) ∘ filtered."""
         filtered, parted = part.filtered.both[part.weights], part.parted.both[part.weights]
         if part.parting is not None:
-            self._xp.multiply(part.parting, filtered, out=parted)
+            np.multiply(part.parting, filtered, out=parted)
             return
         for rows in self._panels:
             some = parted[:, rows]
-            self._xp.conjugate(filtered[:, rows], out=some)
+            np.conjugate(filtered[:, rows], out=some)
             some *= part.meeting[:, rows]
-            self._xp.conjugate(some, out=some)
+            np.conjugate(some, out=some)
 
     def scaled(self, factors: Real) -> "_Kernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -282,9 +271,9 @@ class _Kernel:
         if self._one_by_one:
             other._factors = self._factors * factors
         else:
-            column = self._xp.asarray(factors[:, None, None])
-            other._vectors = self._place(self._vectors * column)
-            other._local = self._place(self._local * column)
+            column = factors[:, None, None]
+            other._vectors = aligned(self._vectors * column)
+            other._local = aligned(self._local * column)
         return other
 
     def _product(
@@ -306,7 +295,7 @@ class _Kernel:
                 factor = 1.0 if factors is None else factors[index]
                 gemm(factor, right, left, float(add), result, 0, adjoint, 1)
         else:
-            self._xp.matmul(matrix.stack, block.both[kind], out=out.both[kind])
+            np.matmul(matrix.stack, block.both[kind], out=out.both[kind])
 
 
 class _Block:

@@ -1,4 +1,4 @@
-"""Disorder draw -> Hamiltonian and couplings, in the single-particle sector."""
+"""Hamiltonian and couplings in the single-particle sector."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.physics import arguments
-from manybody.physics.models.lattices import BOUNDARIES, cubic_bonds
+from manybody.physics.models.lattices import Lattice
 
 Seed = int | Sequence[int] | np.random.Generator
 
@@ -38,6 +38,7 @@ class SingleParticleModel:
         rounding of the entries has a norm of about half of that; products that made them
         leave up to .8 of it (measured on V diag(E) V† in single precision, N = 3 to 96).
         Decides which Bohr frequencies may be equal (`Clustering`), and nothing else.
+    lattice: where the sites lie, for what measures distances; no influence on the equations.
 
     Raises TypeError or ValueError when the matrix is not square, not finite or
     not Hermitian to 1e-12 of its largest entry, or a site index is out of
@@ -49,6 +50,7 @@ class SingleParticleModel:
     name: str = "single-particle"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     uncertainty: Any = None
+    lattice: Lattice | None = None
 
     def __post_init__(self) -> None:
         matrix, uncertainty = _checked_hamiltonian(self.hamiltonian)
@@ -84,56 +86,6 @@ class SingleParticleModel:
         if sp.issparse(self.hamiltonian):
             return self.hamiltonian.toarray()
         return self.hamiltonian
-
-
-def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SingleParticleModel:
-    """H = Σ_ij h_ij a_i† a_j with h from the Gaussian unitary ensemble, E|h_ij|² = J²/N (SNM).
-
-    n_sites: N >= 1; coupling: J > 0; seed: int, sequence of ints or Generator.
-    """
-    n_sites = arguments.integer("n_sites", n_sites, 1)
-    coupling = arguments.real("coupling", coupling, above=0.0)
-    rng = arguments.seed(seed)
-    draw = rng.standard_normal((2, n_sites, n_sites))
-    matrix = draw[0] + 1j * draw[1]
-    hamiltonian = (matrix + matrix.conj().T) * (coupling / (2.0 * np.sqrt(n_sites)))
-    return SingleParticleModel(
-        hamiltonian, name="dirac_syk2", parameters={"n_sites": n_sites, "coupling": coupling}
-    )
-
-
-def anderson3d(
-    length: int, disorder: float, hopping: float = 1.0, boundary: str = "periodic", seed: Seed = 0
-) -> SingleParticleModel:
-    """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on an L x L x L cube (SNM).
-
-    ε_i is uniform in [−W, W].  The transition sits at W/J ≈ 8.25.
-
-    length: L >= 1; disorder: W >= 0; hopping: J; boundary: "periodic" (at L = 2
-    each bond counted once) or "open"; seed: int, sequence of ints or Generator.
-    The Hamiltonian is a real SciPy CSR array.
-    """
-    length = arguments.integer("length", length, 1)
-    disorder = arguments.real("disorder", disorder, minimum=0.0)
-    hopping = arguments.real("hopping", hopping)
-    boundary = arguments.choice("boundary", boundary, BOUNDARIES)
-    rng = arguments.seed(seed)
-    energies = disorder * rng.uniform(-1.0, 1.0, length**3)
-    bonds = cubic_bonds(length, boundary)
-    rows = np.concatenate([bonds[:, 0], bonds[:, 1], np.arange(length**3)])
-    columns = np.concatenate([bonds[:, 1], bonds[:, 0], np.arange(length**3)])
-    values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
-    hamiltonian = sp.csr_array((values, (rows, columns)), shape=(length**3, length**3))
-    return SingleParticleModel(
-        hamiltonian,
-        name="anderson3d",
-        parameters={
-            "length": length,
-            "disorder": disorder,
-            "hopping": hopping,
-            "boundary": boundary,
-        },
-    )
 
 
 def _checked_hamiltonian(value: Any) -> tuple[Any, float]:

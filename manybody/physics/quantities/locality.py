@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
-from manybody.physics.models.lattices import BOUNDARIES, cubic_distances
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
 from manybody.physics.problem import Problem
 
@@ -54,8 +53,6 @@ def locality_profile(
     bath: Bath,
     distances: Any = None,
     *,
-    length: int | None = None,
-    boundary: str | None = None,
     n_centres: int | None = 32,
     seed: Seed = 0,
     lamb_shift: bool = False,
@@ -64,10 +61,7 @@ def locality_profile(
     """Decay of the elements of Λ_j with distance, in one sample (PHYSICS.md section 3).
 
     distances: (N, N) symmetric, >= 0, zero on the diagonal, in any unit; rounded to whole
-        numbers (halves up) to be told apart.  Without it the sites are those of a cube,
-        site (x, y, z) = (x L + y) L + z, and distances are numbers of bonds, the shorter way
-        round where it is periodic; length and boundary: of that cube, else those among
-        model.parameters.
+        numbers (halves up) to be told apart; or a `Lattice`.  Without it that of the model.
     n_centres: >= 1, how many coupled sites j are drawn at random, all if there are no more;
         None means all.  seed: of that draw.
     lamb_shift: with the imaginary part η(ω) − η(0) of Γ; η(0) only multiplies A_j.
@@ -83,7 +77,7 @@ def locality_profile(
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
         raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
-    apart = site_distances(model, distances, length, boundary)
+    apart = site_distances(model, distances)
     centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
     return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
 
@@ -167,31 +161,15 @@ def drawn_centres(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) ->
     return np.sort(rng.choice(sites, size=n_centres, replace=False))
 
 
-def site_distances(
-    model: SingleParticleModel,
-    distances: Any = None,
-    length: int | None = None,
-    boundary: str | None = None,
-) -> Real:
-    """(N, N) whole distances, given or those of the cube."""
+def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
+    """(N, N) whole distances, given or those of a lattice."""
     n = model.n_sites
-    if distances is None:
-        length = model.parameters.get("length") if length is None else length
-        boundary = model.parameters.get("boundary") if boundary is None else boundary
-        if length is None or boundary is None:
-            raise ValueError(
-                f"model {model.name!r} does not say which lattice its sites form: give `length` "
-                "and `boundary` of a cube, or `distances`"
-            )
-        length = arguments.integer("length", length, 1)
-        boundary = arguments.choice("boundary", boundary, BOUNDARIES)
-        if length**3 != n:
-            raise ValueError(f"length = {length}: a cube of {length**3} sites, the model has {n}")
-        return cubic_distances(length, boundary).astype(np.float64)
-    if length is not None or boundary is not None:
-        given = f"length = {length!r}" if length is not None else f"boundary = {boundary!r}"
-        raise ValueError(f"{given}: has a meaning only without distances")
-    matrix = np.asarray(distances)
+    lattice = model.lattice if distances is None else distances
+    if lattice is None:
+        raise ValueError(
+            f"model {model.name!r} does not say which lattice its sites form: give `distances`"
+        )
+    matrix = np.asarray(lattice.distances() if hasattr(lattice, "distances") else lattice)
     if matrix.shape != (n, n):
         raise ValueError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
     if matrix.dtype.kind not in "iuf":

@@ -20,7 +20,7 @@ _LAST_TENTH, _CHANCE = 0.9, 0.025
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Count, mean and sum of squared deviations; merging is exact up to rounding."""
+    """Count, mean and sum of squared deviations."""
 
     count: int
     mean: Real
@@ -32,14 +32,6 @@ class Moments:
         # Rounding of the sum must not give equal samples a spread.
         mean = np.clip(samples.mean(axis=0), samples.min(axis=0), samples.max(axis=0))
         return Moments(len(samples), mean, ((samples - mean) ** 2).sum(axis=0))
-
-    def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sets together (Chan, Golub and LeVeque 1979)."""
-        count = self.count + other.count
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        cross = delta**2 * (self.count * other.count / count)
-        return Moments(count, mean, self.deviations + other.deviations + cross)
 
     @property
     def standard_deviation(self) -> Real:

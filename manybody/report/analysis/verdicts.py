@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.boundedness import Verdict, Word, judge
 from manybody.report.analysis.scaling import Law, SizeEstimate
 from manybody.report.analysis.statistics import Reach
@@ -98,7 +99,4 @@ def _why_not(system: System, point: PointResult) -> str:
             f"in {impossible} of {point.n_samples} samples Redfield leaves the states (trace "
             "distance above 2)"
         )
-    periodic = dict(system.parameters).get("boundary") == "periodic"
-    if system.model == "anderson3d" and periodic and point.point.size == 2:
-        return "three bonds a site instead of six"
-    return ""
+    return FAMILIES[system.model].why_apart(point.point.size, dict(system.parameters))

@@ -51,7 +51,7 @@ def from_zero(axis: Any) -> None:
 
 def short_title(system: System) -> str:
     """For legends."""
-    return system_title(system).replace("3D ", "")
+    return system_title(system, short=True)
 
 
 def put_title(axis: Any, title: str, largest: int = 14, width: int = 36) -> None:

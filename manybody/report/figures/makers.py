@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
+from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import (
@@ -97,16 +97,12 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
 
     times = np.array(study.times)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.78, max(2, len(points))))
-    size_name = FAMILIES[system.model].size
     top = 0.0
     for colour, result in zip(colours, points):
         assert result.summary is not None
         mean = result.summary.moments.mean
         spread = np.nan_to_num(result.summary.moments.standard_deviation)
-        n_sites = result.point.n_sites
-        label = f"$N = {n_sites}$"
-        if size_name == "length":
-            label = f"$L = {result.point.size}$ ({n_sites})"
+        label = FAMILIES[system.model].size_label(result.point.size)
         axis.fill_between(
             times, np.maximum(mean - spread, 0.0), mean + spread, color=colour, alpha=0.16, lw=0
         )
@@ -143,25 +139,26 @@ def _describe(axis: Any, study: Study) -> None:
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
         site = f"{site}; thermal starts: {beta_0}"
+    family = BATH_FAMILIES[study.bath_type]
     bath = ",  ".join(
-        f"{BATH_SYMBOLS[key][0]}: " + told(f"bath_{key}", f"{value:g}")
+        f"{family.symbol(key)[0]}: " + told(f"bath_{key}", f"{value:g}")
         for key, value in study.bath_parameters
     )
-    kind = "" if study.bath_type == "ohmic" else f"{BATH_FAMILIES[study.bath_type].title} baths\n"
-    boundaries = {dict(system.parameters).get("boundary") for system in study.systems} - {None}
-    small_cube = any(2 in s.sizes and s.model == "anderson3d" for s in study.systems)
-    lattice = ""
-    if boundaries:
-        lattice = f"cubes $L^3$, {' and '.join(sorted(map(str, boundaries)))} boundaries"
-        if small_cube and "periodic" in boundaries:
-            lattice += "\n($L = 2$: each bond once)"
-        lattice += "\n"
+    kind = "" if study.bath_type == Study.bath_type else f"{family.title} baths\n"
+    by_model: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {}
+    for each in study.systems:
+        by_model.setdefault(each.model, []).append((dict(each.parameters), each.sizes))
+    notes = "".join(
+        f"{line}\n"
+        for model, systems in by_model.items()
+        for line in FAMILIES[model].notes(systems)
+    )
     text = (
         "Redfield against Davies, one particle,\n"
         r"$A_j = |j\rangle\langle j|$ on every site" + "\n\n"
         f"{kind}{bath},  $\\mu = 0$\n"
         f"start on site: {site}, Lamb shift: {shift}\n"
-        f"{lattice}\n"
+        f"{notes}\n"
         "lines: mean over disorder samples\n"
         "bands: standard deviation over samples\n"
         "bars: 68 % bootstrap interval of the\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from manybody.physics.baths.families import BATH_FAMILIES, BATH_SYMBOLS
+from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import StudyResult, point_title, system_title
@@ -85,7 +85,10 @@ def _distances(
     results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Section:
     study = results.study
-    bath = ", ".join(f"{BATH_SYMBOLS[key][1]} = {value:g}" for key, value in study.bath_parameters)
+    family = BATH_FAMILIES[study.bath_type]
+    bath = ", ".join(
+        f"{family.symbol(key)[1]} = {value:g}" for key, value in study.bath_parameters
+    )
     shift = "kept" if study.lamb_shift else "neglected"
     start = f"on site {study.initial_site}"
     if study.initial_beta is not None:
@@ -93,7 +96,7 @@ def _distances(
     caption = (
         "Trace norm of the difference of both states against time (mean and standard deviation "
         "over samples), and the maximum of the mean against size with its 68 % bootstrap "
-        f"interval. {BATH_FAMILIES[study.bath_type].title} baths, {bath}, "
+        f"interval. {family.title} baths, {bath}, "
         f"start {start}, Lamb shift {shift}, unless a title says otherwise."
     )
     both = (

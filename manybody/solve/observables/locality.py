@@ -30,7 +30,7 @@ def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
     def measured() -> dict[str, float]:
         found = dict.fromkeys(_FIGURES, float("nan"))
         model = problem.model
-        if "length" not in model.parameters:
+        if model.lattice is None:
             return found
         centres = drawn_centres(np.flatnonzero(model.coupled), _CENTRES, 0)
         profile = locality_of(problem, site_distances(model), centres, np.array([_SHARE]))
