@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from manybody.numerics.steppers import check_ranks
+from manybody.numerics.protocols import Stepper
+from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
@@ -40,12 +41,12 @@ def compare(
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
-    stepper: str = "chebyshev",
+    stepper: str | Stepper = "chebyshev",
     tolerance: float = 1e-10,
     keep_states: bool = False,
     comm: Any = None,
     petsc_options: str = "",
-    operator: str = "matrix-free",
+    operator: str | MatrixFree | Assembled = "matrix-free",
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
@@ -57,11 +58,11 @@ def compare(
 
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
     1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
-    `manybody.STEPPERS`; tolerance: see the stepper; keep_states: return all
-    states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
-    the sample, or None; every rank returns the same small arrays, which agree with
+    `manybody.STEPPERS`, or an object such as `manybody.PetscTS("8vr", options=...)`; tolerance:
+    see the stepper; keep_states: return all states, on rank 0; comm: an mpi4py communicator
+    whose ranks all call this and share the sample, or None; every rank returns the same small arrays, which agree with
     those of one process to rounding; petsc_options: as on PETSc's command line, prefix
-    "redfield_"; operator: one of `manybody.OPERATORS`, "assembled" needs PETSc;
+    "redfield_"; operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
     drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left
     out of an assembled operator (PHYSICS.md section 3), the certificate says how many
     and what they may have done; equations: names of two or more of `manybody.EQUATIONS`.
@@ -156,10 +157,10 @@ def compare_ensemble(
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
-    stepper: str = "chebyshev",
+    stepper: str | Stepper = "chebyshev",
     tolerance: float = 1e-10,
     petsc_options: str = "",
-    operator: str = "matrix-free",
+    operator: str | MatrixFree | Assembled = "matrix-free",
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,

@@ -10,7 +10,13 @@ import scipy.sparse as sp
 
 from manybody.arrays import Complex, Real
 from manybody.numerics.protocols import Stepper
-from manybody.numerics.steppers import build_stepper, check_operator, require_operator
+from manybody.numerics.steppers import (
+    Assembled,
+    MatrixFree,
+    build_stepper,
+    check_operator,
+    require_operator,
+)
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.equations.protocol import Equation
@@ -108,10 +114,10 @@ def check_setting(
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
-    stepper: str,
+    stepper: str | Stepper,
     tolerance: float,
     petsc_options: str,
-    operator: str,
+    operator: str | MatrixFree | Assembled,
     drop_tolerance: float,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
@@ -127,7 +133,7 @@ def check_setting(
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
-    check_operator(operator, drop_tolerance)
+    operator, drop_tolerance = check_operator(operator, drop_tolerance)
     require_operator(operator)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
     if initial_beta is not None:
