@@ -60,13 +60,14 @@ def compare(
     1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
     `manybody.STEPPERS`, or an object such as `manybody.PetscTS("8vr", options=...)`; tolerance:
     see the stepper; keep_states: return all states, on rank 0; comm: an mpi4py communicator
-    whose ranks all call this and share the sample, or None; every rank returns the same small arrays, which agree with
-    those of one process to rounding; petsc_options: as on PETSc's command line, prefix
-    "redfield_"; operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
-    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left
-    out of an assembled operator (PHYSICS.md section 3), the certificate says how many
-    and what they may have done; equations: names of two or more of `manybody.EQUATIONS`.
-    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
+    whose ranks all call this and share the sample, or None; every rank returns the same
+    small arrays, which agree with those of one process to rounding; petsc_options: as on
+    PETSc's command line, prefix "redfield_"; operator: one of `manybody.OPERATORS`, or an
+    object, "assembled" needs PETSc; drop_tolerance: entries of Λ_j smaller than this part of
+    the largest rate are left out of an assembled operator (PHYSICS.md section 3), the
+    certificate says how many and what they may have done; equations: names of two or more of
+    `manybody.EQUATIONS`.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says
+    otherwise.
 
     Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when

@@ -13,6 +13,7 @@ import numpy as np
 from manybody.arrays import product
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.steppers import find_operator, find_stepper
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observers
 from manybody.solve.observables.registry import chosen
@@ -122,16 +123,23 @@ def sample_applications(study: Study, point: Point) -> float:
         return 0.0
     bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
     needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
-    return needed * find_stepper(study.stepper).relative_applications
+    stepped = sum(EQUATIONS[name].is_stepped for name in study.equations)
+    return needed * find_stepper(study.stepper).relative_applications * stepped
 
 
 def application_flops(study: Study, point: Point) -> float:
-    """Flops of one application: 16 to 32 N³ (PHYSICS.md section 3), also of 2N³ entries."""
-    n, is_real = point.n_sites, FAMILIES[point.model].is_real
-    each = 16.0 if is_real else 28.0
-    if study.at(point).lamb_shift:
-        each = 24.0 if is_real else 32.0
-    return find_operator(study.operator).flops(n, each * n**3)
+    """Flops of one application, on average over the stepped equations."""
+    n, flops = point.n_sites, _flops_of(study, point, stepped=True)
+    if not flops:
+        return 0.0
+    return find_operator(study.operator).flops(n, sum(flops) / len(flops) * n**3)
+
+
+def _flops_of(study: Study, point: Point, stepped: bool) -> list[float]:
+    """In N³, of the stepped or of the closed equations of a study, see `Equation`."""
+    kind = FAMILIES[point.model].is_real, study.at(point).lamb_shift
+    equations = [EQUATIONS[name] for name in study.equations]
+    return [each.flops(*kind) for each in equations if each.is_stepped is stepped]
 
 
 def sample_seconds(
@@ -148,10 +156,12 @@ def sample_seconds(
     fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
     each = operator.seconds(n, application_flops(study, point), fraction * rate)
     once = operator.setup_seconds(n, rate, group_size)
-    # Two eigenvalue problems and the two products of the Davies state.
-    products = 8.0 if is_real else 16.0
+    # An eigenvalue problem a pair and one for each positivity, and the closed states.
+    products = sum(_flops_of(study, point, stepped=False))
     slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
-    observing = (slower * 2.0 * 16.0 / 3.0 + products) * n**3 / rate * n_times
+    open_ = sum(not EQUATIONS[name].keeps.complete_positivity for name in study.equations)
+    problems = len(study.equations) * (len(study.equations) - 1) / 2.0 + open_
+    observing = (slower * problems * 16.0 / 3.0 + products) * n**3 / rate * n_times
     watching = max(1, observers(n, group_size, machine_bytes()))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
     shared = (sample_applications(study, point) * each + once) / group_size + observing / watching

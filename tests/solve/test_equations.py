@@ -61,12 +61,13 @@ class Turned:
 
 
 KEEPS = Guarantees(True, True, False, True, False)
-HALVED = Equation("halved", "half of Redfield", "this file", KEEPS, generator=halved)
+HALVED = Equation("halved", "half", "this file", KEEPS, lambda *_: 28.0, generator=halved)
 UNITARY = Equation(
     "unitary",
     "no bath",
     "this file",
     Guarantees(True, True, True, True, True),
+    lambda *_: 16.0,
     propagators=lambda problem: (Unitary(problem),),
 )
 
@@ -208,7 +209,7 @@ def test_bad_names_are_refused(names, words, bath):
 
 def test_an_equation_is_stepped_or_closed_and_has_a_name_of_its_own(toys):
     with pytest.raises(ValueError, match="either stepped or closed"):
-        Equation("neither", "", "", KEEPS)
+        Equation("neither", "", "", KEEPS, lambda *_: 0.0)
     with pytest.raises(ValueError, match="known already"):
         registry.register(HALVED)
 

@@ -360,6 +360,8 @@ DAVIES = Equation(
         gibbs=True,
         gibbs_with_lamb_shift=True,
     ),
+    # V C V†, two products.
+    flops=lambda is_real, _lamb_shift: 8.0 if is_real else 16.0,
     propagators=davies_of,
 )
 

@@ -83,6 +83,8 @@ class Equation:
 
     name: as users write it; title: as reports print it; source: paper and number; keeps: what
     it guarantees.
+    flops: in N³, by whether H is real and whether there is a Lamb shift, of one application
+    of a stepped equation or of one state of a closed one.
     generator: the stepped generator of a problem; rows: its CSR rows of some columns, for
     assembly (None where it has none).
     propagators: the closed propagators of a problem of one sample: one, or two where it cannot
@@ -94,6 +96,7 @@ class Equation:
     title: str
     source: str
     keeps: Guarantees
+    flops: Callable[[bool, bool], float]
     generator: Callable[[Problem], SteppedGenerator] | None = None
     rows: Callable[..., Any] | None = None
     propagators: Callable[[Problem], Sequence[ClosedPropagator]] | None = None
