@@ -39,12 +39,7 @@ import numpy as np  # noqa: E402
 from bench_rows import ROWS, compare_with, draw, record, rounds_of, say  # noqa: E402
 
 import manybody as mb  # noqa: E402
-from manybody.arrays import (  # noqa: E402
-    aligned_copy,
-    aligned_empty,
-    keep_freed_memory,
-    product,  # noqa: E402
-)
+from manybody.arrays import aligned_copy, aligned_empty, product  # noqa: E402
 from manybody.numerics.chebyshev import Chebyshev  # noqa: E402
 from manybody.numerics.columns import Columns  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
@@ -56,6 +51,7 @@ from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
 from manybody.solve.stacked import stack_size  # noqa: E402
 from manybody.system.environment import describe  # noqa: E402
+from manybody.system.memory import keep_freed_memory  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
 

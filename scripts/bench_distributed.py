@@ -20,7 +20,6 @@ from mpi4py import MPI
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import manybody as mb  # noqa: E402
-from manybody.arrays import keep_freed_memory  # noqa: E402
 from manybody.numerics.columns import Columns  # noqa: E402
 from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.physics.assembly import assemble_rows  # noqa: E402
@@ -28,6 +27,7 @@ from manybody.physics.equations.redfield import build_redfield  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.study.cost import measure_rates  # noqa: E402
 from manybody.system.blas import blas_summary  # noqa: E402
+from manybody.system.memory import keep_freed_memory  # noqa: E402
 
 COMM = MPI.COMM_WORLD
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
