@@ -383,3 +383,18 @@ def test_an_exhausted_krylov_space(name):
             exact = mb.compare(model, weak, [1.0])
             assert run.certificate.trace_error < 1e-9
             np.testing.assert_allclose(run.trace_distance, exact.trace_distance, atol=1e-8)
+
+
+@needs_petsc
+def test_compare_takes_operators_by_name_or_as_objects(bath):
+    model, times = mb.anderson3d(2, 5.0, seed=2), [0.0, 2.0, 7.0]
+    for operator, name, drop in (
+        (mb.MatrixFree(), "matrix-free", 0.0),
+        (mb.Assembled(), "assembled", 0.0),
+        (mb.Assembled(drop_tolerance=0.2), "assembled", 0.2),
+    ):
+        own = mb.compare(model, bath, times, operator=operator)
+        named = mb.compare(model, bath, times, operator=name, drop_tolerance=drop)
+        np.testing.assert_array_equal(own.trace_distance, named.trace_distance)
+        assert own.certificate.entries_kept == named.certificate.entries_kept
+        assert (own.certificate.entries_kept < 1.0) == (drop > 0.0)
