@@ -163,7 +163,7 @@ def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool)
         "model": model_digest(model),
         "bath": setting.bath,
         "times": setting.times.tobytes(),
-        "stepper": (setting.stepper.name, setting.stepper.tolerance),
+        "stepper": repr(setting.stepper),
         "operator": (setting.operator, setting.drop_tolerance),
         "equations": [each.name for each in setting.equations],
         "other arguments": (setting.start, setting.lamb_shift, keep_states),

@@ -86,7 +86,7 @@ def check_fits(model: SingleParticleModel | None, setting: Setting, comm: Any) -
             len(setting.times),
             model.is_real,
             setting.lamb_shift,
-            setting.stepper.name,
+            setting.stepper,
             setting.operator,
         )
         check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
