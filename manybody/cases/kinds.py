@@ -20,6 +20,7 @@ from manybody.cases import (
 from manybody.cases.config import Case, CaseStudy, Results
 from manybody.cases.page import Page
 from manybody.cases.store import Record
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.study.parsing import (
     check_keys,
@@ -77,7 +78,7 @@ def parse_case_study(text: str, origin: str) -> CaseStudy:
     table = load_toml(text, origin)
     try:
         return _study(table)
-    except (ValueError, TypeError) as error:
+    except InputError as error:
         raise type(error)(f"{origin}: {error}") from error
 
 
@@ -90,7 +91,7 @@ def _study(table: dict[str, Any]) -> CaseStudy:
     names = [case.name for case in cases]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the case {twice} appears more than once")
+        raise InputError(f"the case {twice} appears more than once")
     return CaseStudy(
         checked_name(own["name"]),
         checked_text("description", own.get("description", "")),

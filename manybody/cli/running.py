@@ -8,6 +8,7 @@ from typing import Any
 
 from manybody.cli.requests import requested_cases, requested_study, store_of_samples
 from manybody.cli.stores import print_written, write_report
+from manybody.errors import InputError
 from manybody.system.blas import blas_threads
 from manybody.system.memory import keep_freed_memory
 
@@ -20,7 +21,7 @@ def plan(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.tasks import build_tasks, check_feasible, check_libraries, group_sizes
 
     if options.ranks < 1:
-        raise ValueError(f"--ranks {options.ranks}: must be at least 1")
+        raise InputError(f"--ranks {options.ranks}: must be at least 1")
     cases, _ = requested_cases(options)
     if cases is not None:
         from manybody.cases.running import plan_lines as case_lines
@@ -49,10 +50,13 @@ def run(options: argparse.Namespace, comm: Any) -> int:
     from manybody.study.store import Store
 
     keep_freed_memory()
-    if options.threads < 1:
-        raise ValueError(f"--threads {options.threads}: must be at least 1")
-    shard = _shard(options.shard)
-    cases, text = together(comm, lambda: requested_cases(options))
+
+    def request() -> tuple[Any, str, tuple[int, int]]:
+        if options.threads < 1:
+            raise InputError(f"--threads {options.threads}: must be at least 1")
+        return *requested_cases(options), _shard(options.shard)
+
+    cases, text, shard = together(comm, request)
     if cases is not None:
         return _run_cases(options, comm, cases, text, shard)
     study, text = together(comm, lambda: requested_study(options))
@@ -157,11 +161,16 @@ def _run_cases(
 
 def sample(options: argparse.Namespace, comm: Any) -> int:
     """Compute one sample of a store again; 1 where it differs from what the store holds."""
-    from manybody.parallel.collective import rank_of
+    from manybody.parallel.collective import on_every_rank, rank_of
     from manybody.study.rerun import find_point, repeat_sample
 
-    store = store_of_samples(options.directory)
-    point = find_point(store.study, options.size, options.model, options.where)
+    def request() -> tuple[Any, Any]:
+        if options.index < 0:
+            raise InputError(f"--index {options.index}: must be >= 0")
+        store = store_of_samples(options.directory)
+        return store, find_point(store.study, options.size, options.model, options.where)
+
+    store, point = on_every_rank(comm, request)
     with blas_threads():
         lines, agrees = repeat_sample(store, point, options.index, comm)
     if rank_of(comm) == 0:
@@ -178,8 +187,8 @@ def _shard(text: str | None) -> tuple[int, int]:
         return 0, 1
     words = text.split("/")
     if len(words) != 2 or not all(word.isdigit() for word in words):
-        raise ValueError(f"--shard {text}: I/N is needed, as in 0/8")
+        raise InputError(f"--shard {text}: I/N is needed, as in 0/8")
     index, count = map(int, words)
     if not index < count:
-        raise ValueError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
+        raise InputError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
     return index, count

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import DOP853
 
 from manybody.arrays import Complex, Real, aligned_empty, row_panels
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.growth import (
     GROWN_NORM,
@@ -146,6 +146,8 @@ class RungeKutta:
     def _integrate(
         self, operator: Operator, x: Complex, start: float, stop: float
     ) -> tuple[Complex, int, float]:
+        from scipy.integrate import DOP853  # which takes as long to import as all the rest
+
         out = np.empty_like(x)
 
         def rhs(time: float, flat: Complex) -> Complex:
@@ -167,7 +169,7 @@ class RungeKutta:
                 norm = float(np.linalg.norm(reached))
                 raise Overflow(overflow_sentence(norm, last, max(last, solver.t)))
             if solver.status == "failed":
-                raise RuntimeError(f"DOP853 failed at t = {solver.t:g}: {message}")
+                raise NumericalError(f"DOP853 failed at t = {solver.t:g}: {message}")
         return solver.y.reshape(x.shape), solver.nfev, steps * self.tolerance
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
 from manybody.study.configuration import Study, merge_systems
@@ -115,7 +116,7 @@ def _common(stores: Sequence[Store]) -> Study:
         there, here = first.identity(), study.identity()
         changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
         if changed:
-            raise ValueError(
+            raise InputError(
                 f"{str(store.directory)!r} holds another study than "
                 f"{str(stores[0].directory)!r}: {', '.join(changed)} differ"
             )

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from manybody.parallel.collective import rank_of, together
+from manybody.errors import InputError
+from manybody.parallel.collective import raised_alike, rank_of, together
 from manybody.solve.compare import compare
 from manybody.solve.comparison import Comparison
 from manybody.study.blocks import Block
@@ -29,13 +30,13 @@ def find_point(study: Study, size: int, model: str | None, where: list[str]) -> 
     for text in where:
         key, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
+            raise InputError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
         found = [point for point in found if _has(point, key, value)]
     if len(found) == 1:
         return found[0]
     what = "several systems have" if found else "no system has"
     names = ", ".join(point.name for point in found or every)
-    raise ValueError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
+    raise InputError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
 
 
 def _has(point: Point, key: str, value: str) -> bool:
@@ -56,10 +57,8 @@ def repeat_sample(
     """Compute a sample as a run would: lines for people, and whether the store agrees.
 
     comm: ranks that share the sample, or None.  The store agrees where it does not have the
-    sample.  Raises ValueError for an index below 0, and what `compare` raises.
+    sample.  Raises what `compare` and `measure` raise.
     """
-    if sample < 0:
-        raise ValueError(f"--index {sample}: must be >= 0")
     study = together(comm, lambda: store.study)
     own = study.at(point)
     model = point.build(study.seed, sample)
@@ -86,7 +85,9 @@ def repeat_sample(
         lines += _curve_lines(run)
         result["trace_distance"] = run.trace_distance
         result.update(run.certificate.as_dict())
-    for name, value in measure(model, own, comm).items():
+    with raised_alike(comm):
+        figures = measure(model, own, comm)
+    for name, value in figures.items():
         lines.append(f"  {name:<28} {value!r} {figures_of(study)[name].unit}")
         result[name] = value
     if rank_of(comm) != 0:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manybody.errors import InputError, Unavailable
 from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
 from manybody.solve.room import check_room
@@ -105,11 +106,11 @@ def check_libraries(study: Study) -> None:
     try:
         build_stepper(study.stepper, study.tolerance, study.petsc_options)
         require_operator(study.operator)
-    except RuntimeError as error:
-        raise ValueError(str(error)) from error
+    except Unavailable as error:
+        raise InputError(str(error)) from error
     for name, library in {"steady_state": petsc, "gap": slepc}.items():
         if name in study.observables:
             try:
                 library()
-            except RuntimeError as error:
-                raise ValueError(f"observables: {name!r}: {error}") from error
+            except Unavailable as error:
+                raise InputError(f"observables: {name!r}: {error}") from error

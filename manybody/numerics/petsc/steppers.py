@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, NumericalError
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
@@ -45,7 +46,7 @@ def build_petsc_stepper(name: str, tolerance: float, petsc_options: str, prefix:
         with stepper.options:
             trial.setFromOptions()
     except petsc().Error as error:
-        raise ValueError(
+        raise InputError(
             f"petsc_options = {petsc_options!r}: PETSc refuses them: {error}"
         ) from error
     finally:
@@ -161,14 +162,14 @@ class TimeStepper(_PetscStepper):
                     # Decided from norms, on every rank; other errors may be of one.
                     if error.ierr != _NOT_CONVERGED:
                         raise
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
                         "PETSc found no step that meets the tolerance"
                     ) from error
                 reason = ts.getConvergedReason()
                 # PETSc counts a spent number of steps as converged.
                 if reason <= 0 or abs(ts.getTime() - stop) > 1e-12 * stop:
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
                         f"PETSc reason {reason}"
                     )
@@ -260,7 +261,7 @@ class MatrixFunction(_PetscStepper):
                 mfn.solve(vector, result)
                 reason = mfn.getConvergedReason()
                 if reason <= 0:
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} did not converge from t = {start:g} to {stop:g}: "
                         f"SLEPc reason {reason}"
                     )

@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product, row_panels
+from manybody.errors import InputError
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import Spectrum, linked
@@ -447,7 +448,7 @@ def _evolve(
     there would be too many.
     """
     if bound * float(times[-1]) / largest_mean > _MAX_STAGES:
-        raise ValueError(
+        raise InputError(
             f"times up to {float(times[-1]):g} with Bohr blocks of norm {bound:g} need more than "
             f"{_MAX_STAGES:g} stages: are energies, couplings and times in the same units?"
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.lattices import BOUNDARIES, cubic_distances
@@ -82,7 +83,7 @@ def locality_profile(
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
-        raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
+        raise InputError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
     apart = _checked_distances(model, distances, length, boundary)
     centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)
 
@@ -143,7 +144,7 @@ def _rms_error(squares: Real, counts: NDArray[np.int64], mean_square: Real) -> R
 def _share(value: object) -> float:
     share = arguments.real("thresholds entry", value, above=0.0)
     if share >= 1.0:
-        raise ValueError(f"thresholds entry = {value!r}: must be > 0 and < 1")
+        raise InputError(f"thresholds entry = {value!r}: must be > 0 and < 1")
     return share
 
 
@@ -167,27 +168,27 @@ def _checked_distances(
         length = model.parameters.get("length") if length is None else length
         boundary = model.parameters.get("boundary") if boundary is None else boundary
         if length is None or boundary is None:
-            raise ValueError(
+            raise InputError(
                 f"model {model.name!r} does not say which lattice its sites form: give `length` "
                 "and `boundary` of a cube, or `distances`"
             )
         length = arguments.integer("length", length, 1)
         boundary = arguments.choice("boundary", boundary, BOUNDARIES)
         if length**3 != n:
-            raise ValueError(f"length = {length}: a cube of {length**3} sites, the model has {n}")
+            raise InputError(f"length = {length}: a cube of {length**3} sites, the model has {n}")
         return cubic_distances(length, boundary).astype(np.float64)
     if length is not None or boundary is not None:
         given = f"length = {length!r}" if length is not None else f"boundary = {boundary!r}"
-        raise ValueError(f"{given}: has a meaning only without distances")
+        raise InputError(f"{given}: has a meaning only without distances")
     matrix = np.asarray(distances)
     if matrix.shape != (n, n):
-        raise ValueError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
+        raise InputError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
     if matrix.dtype.kind not in "iuf":
-        raise TypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
+        raise InputTypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
     matrix = matrix.astype(np.float64)
     if not np.isfinite(matrix).all() or matrix.min() < 0.0:
         bad = matrix[~(np.isfinite(matrix) & (matrix >= 0.0))][0]
-        raise ValueError(f"distances contains {bad:g}: all must be finite and >= 0")
+        raise InputError(f"distances contains {bad:g}: all must be finite and >= 0")
     if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
-        raise ValueError("distances must be symmetric and zero on the diagonal")
+        raise InputError("distances must be symmetric and zero on the diagonal")
     return np.floor(matrix + 0.5)
