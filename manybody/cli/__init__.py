@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from manybody import __version__
 from manybody.cli import information, running, stores
 from manybody.cli.communicator import abort_all_on_exception, communicator
+from manybody.cli.speech import log_on_stderr
 from manybody.errors import InputError, NumericalError, Unavailable
 from manybody.parallel.collective import everybody_raises, rank_of
 from manybody.study.configuration import FORMATS
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "studies": information.studies,
             "doctor": information.doctor,
         }
-        return command[options.command](options, comm)
+        with log_on_stderr():
+            return command[options.command](options, comm)
     except (InputError, Unavailable, NumericalError, OSError) as error:
         if comm is not None and not everybody_raises(error, comm):
             raise
