@@ -188,7 +188,7 @@ def advance_one_by_one(
             before = block_norms(current, operator.columns)
             try:
                 current, used, estimate = integrate(operator, current, now, stop)
-            except RuntimeError as failure:
+            except NumericalError as failure:
                 explained = _of_growth(failure, float(before.max()), now)
                 if explained is failure:
                     raise
@@ -209,12 +209,12 @@ def advance_one_by_one(
     )
 
 
-def _of_growth(error: RuntimeError, norm: float, start: float) -> RuntimeError:
+def _of_growth(error: NumericalError, norm: float, start: float) -> NumericalError:
     """`error`, or what explains it where the state had grown before."""
-    # Others, PETSc's among them, may be of one rank: they stay what they are.
-    if type(error) is not RuntimeError or norm <= GROWN_NORM:
+    # An overflow says so itself.
+    if isinstance(error, Overflow) or norm <= GROWN_NORM:
         return error
-    return RuntimeError(
+    return NumericalError(
         f"{error}: a growing mode has taken the norm of the state to {norm:.1e} at t = "
         f"{start:g}, and absolute tolerances ask for more digits than double precision has"
     )
