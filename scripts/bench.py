@@ -51,10 +51,10 @@ from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.numerics.steppers import STEPPERS, build_stepper  # noqa: E402
 from manybody.physics.assembly import assemble_rows  # noqa: E402
 from manybody.physics.equations.redfield import build_redfield  # noqa: E402
-from manybody.physics.quantities.norms import trace_norm  # noqa: E402
+from manybody.physics.quantities.norms import smallest_eigenvalue, trace_distance, trace_norm  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
 from manybody.physics.vectorise import column_order_to_row_major  # noqa: E402
-from manybody.solve.stacks import stack_size  # noqa: E402
+from manybody.solve.stacked import stack_size  # noqa: E402
 from manybody.system.environment import describe  # noqa: E402
 
 BATH = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
@@ -269,17 +269,24 @@ def precision(quick):
 
 
 def whole(quick):
-    """A whole `compare` against the products it is made of, and against others."""
+    """A whole `compare` against the products it is made of, and against others.
+
+    Products: as many of one matrix with another of the sample's size and kind, timed alone, as
+    have the flops of the applications used.  Beside it what the Redfield propagation alone takes
+    of these, and the shares of a `compare` that go to λ_min(ρ_R) and to ‖ρ_D − ρ_R‖₁.
+    """
     say("\n(c) a whole compare (40 times, tolerance 1e-10, distances, Davies, certificate)")
     cases = [
         ("SYK2 N=64 t=50", mb.dirac_syk2(64, seed=1), 50.0, False),
         ("SYK2 N=128 t=50", mb.dirac_syk2(128, seed=1), 50.0, False),
         ("Anderson W=5 N=27 t=20", mb.anderson3d(3, 5.0, seed=1), 20.0, True),
+        ("Anderson W=5 N=64 t=20", mb.anderson3d(4, 5.0, seed=1), 20.0, True),
         ("Anderson W=5 N=216 t=20", mb.anderson3d(6, 5.0, seed=1), 20.0, True),
     ]
     for title, model, last, real in cases:
         times, n = np.linspace(0.0, last, 40), model.n_sites
-        used = mb.compare(model, BATH, times).certificate.applications
+        run = mb.compare(model, BATH, times, keep_states=True)
+        used, states = run.certificate.applications, (run.davies_states, run.redfield_states)
         random = np.random.default_rng(0)
         kind = float if real else complex
         matrix = aligned_copy(random.normal(size=(n, n)).astype(kind))
@@ -293,7 +300,14 @@ def whole(quick):
             product(matrix, right, out)
 
         seconds = rounds_of(
-            {"compare": one_compare, "product": one_product}, 3 if n > 200 or quick else 11
+            {
+                "compare": one_compare,
+                "product": one_product,
+                "propagation": lambda m=model, t=times: propagate(m, Chebyshev(1e-10), t),
+                "distance": lambda pair=states: trace_distance(*pair),
+                "positivity": lambda pair=states: smallest_eigenvalue(pair[1]),
+            },
+            3 if n > 200 or quick else 11,
         )
         ideal = used * flops(n, real) / ((4.0 if real else 8.0) * n**3) * seconds["product"]
         ratio = record(
@@ -308,6 +322,27 @@ def whole(quick):
         )
         taken = record("whole", f"{title} seconds", seconds["compare"], "s", "lower")
         say(f"  {title:<24} {taken}; {ratio} times its products; {reach} applications per Δt")
+        alone = record(
+            "whole",
+            f"{title} propagation over its products",
+            seconds["propagation"] / ideal,
+            "",
+            "lower",
+        )
+        distance, positivity = (
+            record(
+                "whole",
+                f"{title} share of {part}",
+                seconds[part] / seconds["compare"],
+                "",
+                "lower",
+            )
+            for part in ("distance", "positivity")
+        )
+        say(
+            f"  {'':<24} propagation {alone} times its products; of all this the distance is "
+            f"{distance}, positivity {positivity}"
+        )
     against_petsc(quick)
     against_expm(quick)
     against_qutip(quick)

@@ -64,9 +64,8 @@ PROGRAM = """
 import sys
 from manybody import cli
 from manybody.solve import checkpoints
-from manybody.solve import large
-from manybody.solve import stacks
-stacks._LARGE_ABOVE, large._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
+from manybody.solve import spread, stacked
+stacked._LARGE_ABOVE, spread._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
 sys.exit(cli.main(sys.argv[1:]))
 """
 KINDS = ("one process", "mpirun", "two processes")

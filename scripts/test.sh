@@ -64,6 +64,7 @@ check() {
 }
 
 check "ruff" "$venv_python" -m ruff check .
+check "ruff format" "$venv_python" -m ruff format --check .
 check "mypy" "$venv_python" -m mypy
 
 printf -- '---- tests\n'

@@ -63,7 +63,7 @@ case $what in
 esac
 
 pip install -qq -c "$folder/constraints" -e '.[test]'
-pip list | grep -iE '^(numpy|scipy|h5py|matplotlib|threadpoolctl|pandas|xarray|pyarrow) '
+pip list | grep -iE '^(numpy|scipy|h5py|matplotlib|threadpoolctl|cattrs|pandas|xarray|pyarrow) '
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 status=0
 "$folder/venv/bin/python" -m mypy --cache-dir "$folder/mypy" || status=1

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from manybody.study.configuration import DEFAULT_FORMATS, Formats
+from manybody.study.description import changes_between
+from manybody.study.structure import Listed, Name, Pairs, Table, structure, unstructure
+
 Value = float | int | str | bool
 # What a case gives: numbers and lists of numbers by name.
 Results = Mapping[str, float | list[float]]
@@ -18,7 +22,7 @@ class Case:
     """
 
     name: str
-    parameters: tuple[tuple[str, Value], ...]
+    parameters: Pairs
     cost: float = field(default=0.0, compare=False)
 
     @property
@@ -36,7 +40,7 @@ def build_case(parameters: Mapping[str, Value], cost: float) -> Case:
     return Case("-".join(words), tuple(parameters.items()), cost)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CaseStudy:
     """A study of one kind.
 
@@ -44,36 +48,21 @@ class CaseStudy:
     are equal.
     """
 
-    name: str
-    description: str
+    name: Name
+    description: str = ""
     kind: str
-    settings: Mapping[str, Any]
-    cases: tuple[Case, ...]
-    formats: tuple[str, ...]
+    settings: dict[str, Any]
+    cases: Listed[Table[Case]]
+    formats: Formats = DEFAULT_FORMATS
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        return {
-            "name": self.name,
-            "description": self.description,
-            "kind": self.kind,
-            "settings": dict(self.settings),
-            "cases": [
-                {"name": case.name, "parameters": case.given, "cost": case.cost}
-                for case in self.cases
-            ],
-            "formats": list(self.formats),
-        }
+        return unstructure(self)
 
 
 def from_json(values: Mapping[str, Any]) -> CaseStudy:
     """The study that `CaseStudy.to_json` wrote."""
-    cases = tuple(
-        Case(item["name"], tuple(item["parameters"].items()), item["cost"])
-        for item in values["cases"]
-    )
-    rest = {key: values[key] for key in ("name", "description", "kind", "settings")}
-    return CaseStudy(cases=cases, formats=tuple(values["formats"]), **rest)
+    return structure(values, CaseStudy)
 
 
 def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
@@ -85,13 +74,9 @@ def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
 
 def differences(stored: CaseStudy, wanted: CaseStudy) -> list[tuple[str, Any, Any]]:
     """(key, there, here) of everything that forbids two studies to share a folder."""
-    there = {"kind": stored.kind, **stored.settings}
-    here = {"kind": wanted.kind, **wanted.settings}
-    found = [
-        (key, there.get(key), here.get(key))
-        for key in {**there, **here}
-        if there.get(key) != here.get(key)
-    ]
+    found = changes_between(
+        {"kind": stored.kind, **stored.settings}, {"kind": wanted.kind, **wanted.settings}
+    )
     own = {case.name: case.given for case in wanted.cases}
     for case in stored.cases:
         if case.name in own and own[case.name] != case.given:

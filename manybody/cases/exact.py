@@ -31,7 +31,7 @@ from manybody.physics.gaussian.discretised import chebyshev_modes
 from manybody.physics.gaussian.exact import Convergence, converge
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, propagate, steady_correlations
-from manybody.study.parsing import check_keys, checked_table
+from manybody.study.structure import check_keys, checked
 
 DYNAMICS, STEADY, ROUTES = CHECKS = ("dynamics", "steady", "routes")
 # Equal contacts on every site, or those of the first reservoir and of the last on two ends.
@@ -63,7 +63,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
             raise InputTypeError(f"{check}: one or more [[{check}]] tables are needed")
         for index, one in enumerate(given):
             where = f"{check}[{index}]"
-            cases += _cases(where, check, checked_table(where, one), settings)
+            cases += _cases(where, check, checked(where, one, dict), settings)
     if not cases:
         raise InputError(f"study: one of the tables {', '.join(CHECKS)} is needed")
     return settings, cases

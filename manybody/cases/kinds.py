@@ -22,15 +22,13 @@ from manybody.cases.page import Page
 from manybody.cases.store import Record
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.study.parsing import (
-    check_keys,
-    checked_formats,
-    checked_name,
-    checked_text,
-    load_toml,
-)
+from manybody.study.configuration import Outputs
+from manybody.study.parsing import load_toml, parsed
+from manybody.study.structure import Name, structure, table_of
 
-_COMMON = {"name", "kind", "description", "outputs"}
+# Keys of every kind.
+_REQUIRED = {"name": Name, "kind": str}
+_COMMON = {"description": str, "outputs": Outputs}
 
 
 @dataclass(frozen=True)
@@ -75,28 +73,18 @@ def parse_case_study(text: str, origin: str) -> CaseStudy:
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the value and
     what is allowed.
     """
-    table = load_toml(text, origin)
-    try:
-        return _study(table)
-    except InputError as error:
-        raise type(error)(f"{origin}: {error}") from error
+    return parsed(text, origin, _study)
 
 
 def _study(table: dict[str, Any]) -> CaseStudy:
-    own = {key: value for key, value in table.items() if key in _COMMON}
-    check_keys("study", own, {"name", "kind"}, _COMMON)
-    kind = arguments.choice("kind", own["kind"], tuple(KINDS))
-    rest = {key: value for key, value in table.items() if key not in _COMMON}
+    rest = {key: value for key, value in table.items() if key not in {**_REQUIRED, **_COMMON}}
+    own = {key: value for key, value in table.items() if key not in rest}
+    frame = structure(own, table_of(_REQUIRED, _COMMON))
+    kind = arguments.choice("kind", frame["kind"], tuple(KINDS))
     settings, cases = KINDS[kind].parse(rest)
     names = [case.name for case in cases]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"the case {twice} appears more than once")
-    return CaseStudy(
-        checked_name(own["name"]),
-        checked_text("description", own.get("description", "")),
-        kind,
-        settings,
-        tuple(cases),
-        checked_formats(own.get("outputs", {})),
-    )
+    outputs = frame.pop("outputs", {})
+    return CaseStudy(settings=settings, cases=tuple(cases), **outputs, **frame)

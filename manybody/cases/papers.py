@@ -12,7 +12,7 @@ from manybody.arrays import Real
 from manybody.cases.config import Case, Results, Value, build_case
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
-from manybody.study.parsing import check_keys, checked_boolean, checked_table, listed
+from manybody.study.structure import check_keys, checked, listed
 
 ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")
@@ -85,8 +85,8 @@ def parse_paper(
         raise InputTypeError("curves: one or more [[curves]] tables are needed")
     for index, one in enumerate(given):
         where = f"curves[{index}]"
-        cases += _curves(where, checked_table(where, one), figures)
-    if checked_boolean(ERRATA, table.get(ERRATA, True)):
+        cases += _curves(where, checked(where, one, dict), figures)
+    if checked(ERRATA, table.get(ERRATA, True), bool):
         cases += [
             build_case({"figure": ERRATA, "evidence": one.name}, _EVIDENCE_COST)
             for one in errata

@@ -27,6 +27,7 @@ from manybody.study.description import extend_description, is_new, read_descript
 
 # Of the text of study.json and of every case.
 FORMAT = "cases-1"
+_READERS = {FORMAT: from_json}
 _FILE = re.compile(r"(.+)-([0-9a-f]{16})\.json")
 
 
@@ -51,7 +52,7 @@ def holds_cases(directory: str | Path) -> bool:
         content = json.loads((Path(directory) / "study.json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+    return isinstance(content, dict) and str(content.get("format")).startswith("cases-")
 
 
 class CaseStore:
@@ -63,7 +64,7 @@ class CaseStore:
     @property
     def study(self) -> CaseStudy:
         """The study this store holds.  Raises ValueError when there is none."""
-        return read_description(self.directory, FORMAT, from_json)
+        return read_description(self.directory, _READERS)
 
     def check(self, study: CaseStudy) -> CaseStudy:
         """What the store will hold: `study`, together with what a used folder already holds.

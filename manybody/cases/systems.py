@@ -21,7 +21,7 @@ from manybody.physics.baths.densities import (
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.models.single_particle import anderson3d, dirac_syk2
 from manybody.seeding import generator, sample_entropy
-from manybody.study.parsing import check_keys, checked_table, listed
+from manybody.study.structure import check_keys, checked, listed
 
 DENSITIES: Mapping[str, type[SpectralDensity]] = MappingProxyType(
     {
@@ -208,7 +208,7 @@ def distinct_reals(where: str, value: object) -> list[float]:
 
 def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any]:
     """A table as `build_reservoir` takes it, checked by building it.  TypeError or ValueError."""
-    table = checked_table(where, value)
+    table = checked(where, value, dict)
     if "density" not in table:
         raise InputError(f"{where}: key 'density' is missing")
     name = arguments.choice(f"{where}.density", table["density"], tuple(DENSITIES))

@@ -31,7 +31,7 @@ from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import REDFIELD, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
 from manybody.physics.gaussian.theorem import theorem_residual, unclustered_residual
-from manybody.study.parsing import check_keys, checked_boolean, checked_table, listed
+from manybody.study.structure import check_keys, checked, listed
 
 # Identical contacts everywhere, then what breaks the theorem, one thing at a time.
 EQUAL, ONE_COUPLING, TWO_TEMPERATURES, EVERY, UNCLUSTERED, FOCK = CHECKS = (
@@ -56,7 +56,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
         {"seed", "strength", "coupling_change", "beta_ratio", FERMION, BOSON, "systems"},
         set(),
     )
-    bosons = dict(checked_table(BOSON, table[BOSON]))
+    bosons = dict(checked(BOSON, table[BOSON], dict))
     if "lowest_level" not in bosons:
         raise InputError(f"{BOSON}: key 'lowest_level' is missing")
     level = arguments.real(f"{BOSON}.lowest_level", bosons.pop("lowest_level"))
@@ -82,7 +82,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
         raise InputTypeError("systems: at least one [[systems]] table is needed")
     cases: list[Case] = []
     for index, system in enumerate(systems):
-        cases += _cases(f"systems[{index}]", checked_table(f"systems[{index}]", system))
+        cases += _cases(f"systems[{index}]", checked(f"systems[{index}]", system, dict))
     return settings, cases
 
 
@@ -91,7 +91,7 @@ def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
     checks = _chosen(f"{where}.checks", table.get("checks", [EQUAL]), CHECKS)
     statistics = _chosen(f"{where}.statistics", table.get("statistics", [*STATISTICS]), STATISTICS)
     shifts = [
-        checked_boolean(f"{where}.lamb_shift", entry)
+        checked(f"{where}.lamb_shift", entry, bool)
         for entry in listed(table.get("lamb_shift", [False, True]))
     ]
     spacings = [

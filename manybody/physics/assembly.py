@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from manybody.arrays import aligned_copy, aligned_empty, product
 from manybody.physics import arguments
-from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.spectra import degeneracy_tolerance
 
 _LARGEST_32_BIT = int(np.iinfo(np.int32).max)
@@ -39,7 +38,7 @@ class AssembledRows:
 
 
 def assemble_rows(
-    generator: RedfieldGenerator,
+    generator: Any,
     columns: slice = slice(None),  # noqa: B008
     drop_tolerance: float = 0.0,
 ) -> AssembledRows:
@@ -124,7 +123,7 @@ class _Sites:
     then meets complex columns from the left.
     """
 
-    def __init__(self, generator: RedfieldGenerator, drop_tolerance: float) -> None:
+    def __init__(self, generator: Any, drop_tolerance: float) -> None:
         spectrum, rates = generator.spectrum, generator.rates[0]
         vectors, n = spectrum.vectors[0], spectrum.n_sites
         self._coupled = spectrum.coupled

@@ -10,10 +10,11 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
-from manybody.physics.equations.davies import build_davies
-from manybody.physics.equations.redfield import build_redfield
+from manybody.physics.equations.davies import davies_of
+from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.models.single_particle import SingleParticleModel
-from manybody.physics.spectra import AMBIGUOUS, build_spectrum, cluster_bohr_frequencies
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import MERGED, checked, warn_undecided
 from manybody.physics.underflow import zero_where_tiny
 from manybody.physics.vectorise import column_order_to_row_major
@@ -59,7 +60,7 @@ def redfield_liouvillian(
     _check(model, bath, lamb_shift)
 
     def build() -> NDArray[np.complex128]:
-        generator = build_redfield(build_spectrum([model]), bath, lamb_shift)
+        generator = redfield_of(Problem([model], bath, lamb_shift))
         return column_order_to_row_major(assemble_rows(generator).matrix, model.n_sites).toarray()
 
     return Liouvillian(model.n_sites, build)
@@ -78,14 +79,13 @@ def davies_liouvillian(
     checked(undecided)
     if model.n_sites > MAX_SITES:
         return Liouvillian(model.n_sites, _refused)
-    spectrum = build_spectrum([model])
-    clustering = cluster_bohr_frequencies(spectrum)[0]
+    problem = Problem([model], bath, lamb_shift)
+    clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
-    merging = clustering.answers[-1 if undecided == MERGED else 0]
 
     def build() -> NDArray[np.complex128]:
-        return build_davies(spectrum, bath, lamb_shift, merging).toarray()
+        return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
     return Liouvillian(model.n_sites, build, clustering.verdict)
 

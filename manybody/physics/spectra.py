@@ -35,6 +35,7 @@ class Spectrum:
     coupled: (N,) True where a bath is attached.
     uncertainties: (samples,) ‖δH‖₂ that the data leave open beyond double precision, see
         `SingleParticleModel`; None for none.
+    centres: (samples,) what `energies` are relative to; None for 0.
     """
 
     energies: Real
@@ -42,6 +43,7 @@ class Spectrum:
     norms: Real
     coupled: NDArray[np.bool_]
     uncertainties: Real | None = None
+    centres: Real | None = None
 
     @property
     def n_samples(self) -> int:
@@ -86,8 +88,14 @@ class Spectrum:
     def select(self, samples: NDArray[np.intp] | slice) -> "Spectrum":
         """The stack of some samples, in the given order; what was derived is not lost."""
         open_ = None if self.uncertainties is None else self.uncertainties[samples]
+        centres = None if self.centres is None else self.centres[samples]
         chosen = Spectrum(
-            self.energies[samples], self.vectors[samples], self.norms[samples], self.coupled, open_
+            self.energies[samples],
+            self.vectors[samples],
+            self.norms[samples],
+            self.coupled,
+            open_,
+            centres,
         )
         carry_cached(self, chosen, samples)
         return chosen
@@ -128,18 +136,18 @@ def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
             raise InputError("models of one stack must agree in size, realness and coupled sites")
     # One by one: the bits of a sample must not depend on its stack.
     systems = [_diagonalise(model.dense_hamiltonian()) for model in models]
-    energies, vectors, norms = (np.stack(parts) for parts in zip(*systems))
+    energies, vectors, norms, centres = (np.stack(parts) for parts in zip(*systems))
     uncertainties = np.array([model.uncertainty for model in models])
-    return Spectrum(energies, vectors, norms, first.coupled, uncertainties)
+    return Spectrum(energies, vectors, norms, first.coupled, uncertainties, centres)
 
 
-def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real]:
-    """Energies from the middle of the band, eigenvectors and ‖H‖₂."""
+def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real, float]:
+    """Energies from the middle of the band, eigenvectors, ‖H‖₂ and that middle."""
     centre = float(np.mean(np.diagonal(hamiltonian)).real)
     energies, vectors = np.linalg.eigh(hamiltonian - centre * np.eye(len(hamiltonian)))
     norm = np.max(np.abs(energies + centre))
     middle = 0.5 * (energies[0] + energies[-1])
-    return energies - middle, np.ascontiguousarray(vectors), norm
+    return energies - middle, np.ascontiguousarray(vectors), norm, centre + float(middle)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ and keeps its coherences.  Where every γ > 0 this is what H alone decides, and 
 for any equation: no A_j and no H leads out of a component.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Complex, Real
+from manybody.physics.problem import Problem
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance, linked
 
 # Numbers below have lost digits to gradual underflow, or are about to.
@@ -132,9 +133,10 @@ def decompose(
     renumbered = np.full(int(owners.max(initial=-1)) + 2, -1, dtype=np.intp)
     renumbered[order] = np.arange(len(order))
     components = renumbered[components]
-    turned = Spectrum(
-        energies[None], vectors[None], spectrum.norms, spectrum.coupled, spectrum.uncertainties
-    )
+    turned = spectrum
+    # What single levels have derived already is theirs still.
+    if not single.all():
+        turned = replace(spectrum, energies=energies[None], vectors=vectors[None])
     return Decomposition(turned, components < 0, components, shifts)
 
 
@@ -283,6 +285,11 @@ def _closed(seen: NDArray[Any], lamb: NDArray[Any] | None, m: int) -> NDArray[An
         last = last @ (lamb / np.linalg.norm(lamb))
         rows.append(last)
     return np.concatenate(rows)
+
+
+def parts_of(problem: Problem) -> Decomposition:
+    """The decomposition by H alone of a problem of one sample, made once."""
+    return problem.once("parts", lambda: decompose(problem.spectrum))
 
 
 def by_rates(parts: Decomposition, rates: NDArray[Any]) -> Decomposition:

@@ -12,11 +12,11 @@ from manybody.arrays import Real
 from manybody.physics.baths.families import BATH_SYMBOLS
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
+from manybody.solve.observables.registry import figures_of
 from manybody.solve.unphysical import are_outside, growth_rate, mode_words
 from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study, System
 from manybody.study.differences import PointDifference, compare_stores
-from manybody.study.observables import figures_of
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
 
@@ -230,7 +230,7 @@ def _point_result(
         samples[order],
         summary,
         second,
-        {name: spread_of(arrays[name]) for name in figures_of(study)},
+        {name: spread_of(arrays[name]) for name in figures_of(study.observables)},
         arrays,
         max(0, system.samples - len(samples)),
         tuple(problems),

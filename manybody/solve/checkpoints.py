@@ -2,7 +2,8 @@
 
     DIR/checkpoints/<point>/<sample>-<segments done>-<hash>.state
 
-One line of JSON, then ρ_R column by column, complex doubles of this machine's byte order.
+One line of JSON, then the states of stepped equations column by column, complex doubles of
+this machine's byte order.
 The file is written whole under another name and renamed to one that carries the hash of its
 bytes; every rank reads its own columns from it.  It is gone when the sample is in a block.
 """
@@ -13,7 +14,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 from manybody.arrays import Complex
 from manybody.parallel.files import listed, write_pieces
 from manybody.parallel.signals import never
-from manybody.solve.monitor import Seen
+from manybody.solve.monitor import Moment
 
 _log = logging.getLogger("manybody")
 # A checkpoint is due when this many times what writing one takes has passed since the last:
@@ -35,10 +36,10 @@ _LONGEST_HEADER = 1 << 26
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A sample between two segments, but for ρ_R.
+    """A sample between two segments, but for the states of its stepped equations.
 
     segments_done: how many of those in `borders`, [0, ..., last time] in 1/J;
-    applications, error_estimate: of those; gibbs_residual: of Redfield, measured at the
+    applications, error_estimate: of those; gibbs_residual: by equation, measured at the
     start; seen: what was kept of the output times passed; seconds: wall time so far, as read
     from a file.
     """
@@ -47,8 +48,8 @@ class Snapshot:
     borders: tuple[float, ...]
     applications: int
     error_estimate: float
-    gibbs_residual: float
-    seen: tuple[Seen, ...]
+    gibbs_residual: dict[str, float]
+    seen: tuple[Moment, ...]
     seconds: float = 0.0
 
 
@@ -84,15 +85,17 @@ class Keeper:
         """Whether there is a place to write to."""
         return self._folder is not None
 
-    def find(self, borders: tuple[float, ...]) -> tuple[Snapshot, Path] | None:
-        """The furthest intact checkpoint of a sample with these borders of segments.
+    def find(
+        self, borders: tuple[float, ...], equations: tuple[str, ...]
+    ) -> tuple[Snapshot, Path] | None:
+        """The furthest intact checkpoint with these borders of segments and stepped equations.
 
         All others are removed; torn and foreign ones are named in the log.
         """
         best: tuple[Snapshot, Path] | None = None
         # Names sort by segments done.
         for path in reversed(self._paths()):
-            snapshot = self._intact(path, borders) if best is None else None
+            snapshot = self._intact(path, borders, equations) if best is None else None
             if snapshot is None:
                 path.unlink(missing_ok=True)
             else:
@@ -100,8 +103,11 @@ class Keeper:
                 self.seconds_before = snapshot.seconds
         return best
 
-    def write(self, snapshot: Snapshot, columns: Complex) -> None:
-        """Replace the checkpoint of this sample; `columns`: (N, N), row i is column i of ρ_R."""
+    def write(self, snapshot: Snapshot, columns: Sequence[Complex]) -> None:
+        """Replace the checkpoint of this sample.
+
+        columns: (N, N) of every stepped equation in turn, row i is column i of its state.
+        """
         assert self._folder is not None
         start = time.monotonic()
         older = self._paths()
@@ -109,7 +115,7 @@ class Keeper:
             {
                 **asdict(snapshot),
                 "identity": self._identity,
-                "shape": columns.shape,
+                "shape": [len(columns), *columns[0].shape],
                 "byteorder": sys.byteorder,
                 "seconds": self.seconds_before + time.perf_counter() - self._started,
             }
@@ -118,7 +124,7 @@ class Keeper:
         try:
             written = write_pieces(
                 self._folder,
-                [header.encode() + b"\n", columns.view(np.uint8).data],
+                [header.encode() + b"\n", *(own.view(np.uint8).data for own in columns)],
                 lambda digest: f"{stem}-{digest[:_HASH_LETTERS]}.state",
             )
         finally:
@@ -143,7 +149,9 @@ class Keeper:
             return []
         return listed(self._folder, f"{self._sample:06d}-*.state")
 
-    def _intact(self, path: Path, borders: tuple[float, ...]) -> Snapshot | None:
+    def _intact(
+        self, path: Path, borders: tuple[float, ...], equations: tuple[str, ...]
+    ) -> Snapshot | None:
         """What a file says, None when it is torn or of something else."""
         try:
             with open(path, "rb") as file:
@@ -159,17 +167,22 @@ class Keeper:
             snapshot = _snapshot(facts)
             if snapshot.borders != borders:
                 raise ValueError("the times are cut into other segments now")
+            if tuple(snapshot.gibbs_residual) != equations:
+                raise ValueError("it is of other equations")
             return snapshot
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning(f"checkpoint {path} is not used: {error}")
             return None
 
 
-def read_columns(path: Path, own: slice, n: int) -> Complex:
-    """(1, N, m) the columns [own] of ρ_R in a checkpoint that `Keeper.find` has checked."""
+def read_columns(path: Path, own: slice, n: int, index: int = 0) -> Complex:
+    """(1, N, m) the columns [own] of a state in a checkpoint that `Keeper.find` has checked.
+
+    index: of its equation among the stepped ones.
+    """
     with open(path, "rb") as file:
         header = file.readline(_LONGEST_HEADER)
-        file.seek(len(header) + own.start * n * 16)
+        file.seek(len(header) + (index * n + own.start) * n * 16)
         values = np.fromfile(file, np.complex128, (own.stop - own.start) * n)
     return np.ascontiguousarray(values.reshape(-1, n).T)[None]
 
@@ -180,7 +193,16 @@ def _snapshot(facts: dict[str, Any]) -> Snapshot:
         tuple(facts["borders"]),
         int(facts["applications"]),
         float(facts["error_estimate"]),
-        float(facts["gibbs_residual"]),
-        tuple(Seen(**one) for one in facts["seen"]),
+        {name: float(value) for name, value in facts["gibbs_residual"].items()},
+        tuple(_moment(one) for one in facts["seen"]),
         float(facts["seconds"]),
+    )
+
+
+def _moment(facts: dict[str, Any]) -> Moment:
+    return Moment(
+        tuple(facts["distances"]),
+        tuple(facts["smallest"]),
+        float(facts["trace_error"]),
+        float(facts["hermiticity_error"]),
     )

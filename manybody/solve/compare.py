@@ -1,9 +1,9 @@
-"""One sample from Hamiltonian to record.  Newcomers read this first.
+"""One sample from Hamiltonian to result.  Newcomers read this first.
 
-A model is diagonalised once; the Redfield and Davies generators are built from
-the same spectrum; both equations are advanced side by side, segment by segment,
-and what is observed on the way is all that is kept.  How: stacks.py for small systems
-on one process, large.py for one system on the ranks of a communicator.
+A model is diagonalised once (its `Problem`); every equation is built from the same spectrum;
+all are advanced side by side, segment by segment (evolution.py), and what is observed on the way
+is all that is kept.  Small systems lie in stacks on one process (stacked.py), a large one is
+spread over the ranks of a communicator (spread.py).
 """
 
 import warnings
@@ -16,7 +16,9 @@ from manybody.numerics.steppers import check_ranks
 from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.equations.registry import DEFAULT
 from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
 from manybody.solve.comparison import (
     Comparison,
     Setting,
@@ -26,8 +28,8 @@ from manybody.solve.comparison import (
     fingerprint,
     without_states,
 )
-from manybody.solve.large import compare_large
-from manybody.solve.stacks import compare_stack, is_large, stacks_of_a_kind
+from manybody.solve.spread import compare_large
+from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
 from manybody.system.blas import blas_threads
 
@@ -46,14 +48,15 @@ def compare(
     operator: str = "matrix-free",
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
+    equations: Sequence[str] = DEFAULT,
 ) -> Comparison:
-    """Trace distance between the Redfield and Davies evolutions of one particle.
+    """Trace distances between the evolutions of one particle by several master equations.
 
     Starts from ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), or from e^{−βH}/Z at β =
     `initial_beta` where that is given, >= 0 in 1/J.
 
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
-    1/J; lamb_shift: keep η(ω) in both equations; stepper: one of
+    1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
     `manybody.STEPPERS`; tolerance: see the stepper; keep_states: return all
     states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
     the sample, or None; every rank returns the same small arrays, which agree with
@@ -61,8 +64,8 @@ def compare(
     "redfield_"; operator: one of `manybody.OPERATORS`, "assembled" needs PETSc;
     drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left
     out of an assembled operator (PHYSICS.md section 3), the certificate says how many
-    and what they may have done.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or
-    its like says otherwise.
+    and what they may have done; equations: names of two or more of `manybody.EQUATIONS`.
+    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
@@ -91,6 +94,7 @@ def compare(
             operator,
             drop_tolerance,
             initial_beta,
+            equations,
         )
 
     setting = on_every_rank(comm, checked)
@@ -129,9 +133,21 @@ def _compare_one(
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):
-        if size_of(comm) > 1 or setting.operator == "assembled" or is_large(model.n_sites):
+        if is_spread(model.n_sites, setting.operator, size_of(comm)):
             return compare_large(model, setting, comm, keep_states)
-        return compare_stack([model], setting, keep_states)[0]
+        problem = Problem([model], setting.bath, setting.lamb_shift)
+        return compare_stack(problem, setting, keep_states)[0]
+
+
+def compare_problems(problem: Problem, setting: Setting) -> list[Comparison]:
+    """`compare_ensemble` of a stack of small samples of one kind, without warnings."""
+    with blas_threads(), np.errstate(under="ignore"):
+        return compare_stack(problem, setting)
+
+
+def is_spread(n_sites: int, operator: str, n_ranks: int = 1) -> bool:
+    """Whether samples are computed one by one, spread over ranks or alone."""
+    return n_ranks > 1 or operator == "assembled" or is_large(n_sites)
 
 
 def compare_ensemble(
@@ -146,6 +162,7 @@ def compare_ensemble(
     operator: str = "matrix-free",
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
+    equations: Sequence[str] = DEFAULT,
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -167,6 +184,7 @@ def compare_ensemble(
         operator,
         drop_tolerance,
         initial_beta,
+        equations,
     )
     runs = _compare_many(models, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
@@ -184,8 +202,9 @@ def _compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> li
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
-            if setting.operator == "assembled" or is_large(chosen[0].n_sites):
+            if is_spread(chosen[0].n_sites, setting.operator):
                 results.update((index, compare_large(models[index], setting)) for index in stack)
             else:
-                results.update(zip(stack, compare_stack(chosen, setting)))
+                problem = Problem(chosen, setting.bath, setting.lamb_shift)
+                results.update(zip(stack, compare_stack(problem, setting)))
     return [results[index] for index in range(len(models))]

@@ -1,8 +1,8 @@
-"""What comparing the two equations takes and gives; how, is in sample.py and large.py."""
+"""What comparing equations takes and gives; how, is in evolution.py."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,33 +13,79 @@ from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import build_stepper, check_operator, require_operator
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.quantities.certificates import Certificate
-from manybody.physics.spectra import AMBIGUOUS, Clustering
+from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
 
 
+class Pairs(Mapping[tuple[str, str], Real]):
+    """What belongs to two equations, whichever is named first."""
+
+    def __init__(self, values: Mapping[tuple[str, str], Real]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, pair: tuple[str, str]) -> Real:
+        first, second = pair
+        return self._values[pair if pair in self._values else (second, first)]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Redfield and Davies side by side on one sample.
+    """Master equations side by side on one sample.
 
-    times: (T,) in 1/J; trace_distance: (T,) ‖ρ_D(t) − ρ_R(t)‖₁, no factor ½;
-    trace_distance_merged: the same with near-coincident Bohr frequencies merged,
-    only when the clustering is ambiguous; smallest_eigenvalue: (T,) of ρ_R(t);
-    certificate: measured figures; redfield_states, davies_states: (T, N, N) in the
-    site basis if kept, on rank 0, else None.
+    times: (T,) in 1/J; equations: their names, as asked for.
+    distance[a, b]: (T,) ‖ρ_a(t) − ρ_b(t)‖₁ of every two of them, no factor ½;
+    distance_merged: the same with undecided Bohr frequencies merged, of the pairs that depend
+    on it, empty unless the clustering is ambiguous; smallest_eigenvalues[name]: (T,) of ρ(t)
+    of every equation that does not guarantee positivity; certificate: measured figures;
+    states[name]: (T, N, N) in the site basis if kept, on rank 0, else empty.
     """
 
     times: Real
-    trace_distance: Real
-    smallest_eigenvalue: Real
+    equations: tuple[str, ...]
+    distance: Pairs
+    smallest_eigenvalues: Mapping[str, Real]
     certificate: Certificate
-    trace_distance_merged: Real | None = None
-    redfield_states: Complex | None = None
-    davies_states: Complex | None = None
+    distance_merged: Pairs = field(default_factory=lambda: Pairs({}))
+    states: Mapping[str, Complex] = field(default_factory=dict)
+
+    @property
+    def trace_distance(self) -> Real:
+        """(T,) that of the first two equations."""
+        return self.distance[self.equations[0], self.equations[1]]
+
+    @property
+    def trace_distance_merged(self) -> Real | None:
+        """(T,) the same with undecided Bohr frequencies merged, None where all are decided."""
+        return self.distance_merged.get((self.equations[0], self.equations[1]))
+
+    @property
+    def smallest_eigenvalue(self) -> Real:
+        """(T,) over the equations that do not guarantee positivity, +inf where all do."""
+        values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
+        return np.asarray(np.min(values, axis=0))
+
+    @property
+    def redfield_states(self) -> Complex | None:
+        """(T, N, N), None where they were not kept."""
+        return self.states.get("redfield")
+
+    @property
+    def davies_states(self) -> Complex | None:
+        """(T, N, N), None where they were not kept."""
+        return self.states.get("davies")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +99,7 @@ class Setting:
     stepper: Stepper
     operator: str
     drop_tolerance: float
+    equations: tuple[Equation, ...]
 
 
 def check_setting(
@@ -67,6 +114,7 @@ def check_setting(
     operator: str,
     drop_tolerance: float,
     initial_beta: float | None = None,
+    equations: Sequence[str] = DEFAULT,
 ) -> Setting:
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
@@ -85,7 +133,12 @@ def check_setting(
     if initial_beta is not None:
         initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)
     start = Start(initial_site, initial_beta)
-    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance)
+    named = tuple(EQUATIONS[name] for name in check_equations(equations))
+    if operator == "assembled":
+        for each in named:
+            if each.is_stepped and each.rows is None:
+                raise ValueError(f"operator = 'assembled': equation {each.name!r} has no rows")
+    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
 
 
 def model_digest(model: SingleParticleModel) -> str:
@@ -106,25 +159,13 @@ def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool)
         "times": setting.times.tobytes(),
         "stepper": (setting.stepper.name, setting.stepper.tolerance),
         "operator": (setting.operator, setting.drop_tolerance),
+        "equations": [each.name for each in setting.equations],
         "other arguments": (setting.start, setting.lamb_shift, keep_states),
     }
 
 
-def certify(clustering: Clustering, **measured: Any) -> Certificate:
-    """The certificate of one sample from its clustering and everything else, by name."""
-    return Certificate(
-        clustering=clustering.verdict,
-        merged_neighbours=clustering.merged_neighbours,
-        expected_by_chance=clustering.expected_by_chance,
-        smallest_separation=clustering.smallest_separation,
-        cluster_width=clustering.widest_cluster,
-        level_conditioning=clustering.level_conditioning,
-        **measured,
-    )
-
-
 def ambiguity_warning(certificate: Certificate) -> str:
-    """What to say of a spectrum that leaves Davies undetermined, empty for others."""
+    """What to say of a spectrum that leaves secular equations undetermined, empty for others."""
     if certificate.clustering != AMBIGUOUS:
         return ""
     coincide, nearest = "", "the nearest"
@@ -151,10 +192,10 @@ def balance_warning(certificate: Certificate) -> str:
         return ""
     return (
         f"the bath breaks detailed balance, γ(−ω) = e^(−βω)γ(ω), by up to "
-        f"{certificate.kms_residual:.1e} of γ(ω): neither equation leaves the Gibbs state alone"
+        f"{certificate.kms_residual:.1e} of γ(ω): no equation leaves the Gibbs state alone"
     )
 
 
 def without_states(result: Comparison) -> Comparison:
     """What every rank gets."""
-    return replace(result, redfield_states=None, davies_states=None)
+    return replace(result, states={})

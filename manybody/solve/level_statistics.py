@@ -18,7 +18,7 @@ from manybody.physics.quantities.spacing import (
     eth_ratio,
     participation_ratios,
 )
-from manybody.physics.spectra import EPSILON
+from manybody.physics.spectra import EPSILON, Spectrum, build_spectrum
 from manybody.system.blas import blas_threads
 
 _WINDOW = 0.5
@@ -58,7 +58,7 @@ def level_statistics(
     arguments.instance("model", model, SingleParticleModel)
     if model.n_sites < 3:
         raise InputError(f"model has {model.n_sites} site(s): a spacing ratio needs three levels")
-    bulk = bulk_window(model.n_sites, window)
+    bulk_window(model.n_sites, window)
     arguments.boolean("eth", eth)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
@@ -66,8 +66,10 @@ def level_statistics(
         if target is not None:
             raise InputError(f"target = {target!r}: has a meaning only with n_levels")
         with blas_threads():
-            result: LevelStatistics = together(comm, lambda: _by_all_levels(model, bulk, eth))
-        return result
+            result: LevelStatistics = together(
+                comm, lambda: levels_of(build_spectrum([model]), window, eth)
+            )
+            return result
     n_levels = arguments.integer("n_levels", n_levels, 3)
     if n_levels > model.n_sites // 2:
         raise InputError(
@@ -85,16 +87,27 @@ def level_statistics(
         return _by_interior_levels(model, n_levels, target, eth, comm)
 
 
-def _by_all_levels(model: SingleParticleModel, bulk: slice, eth: bool) -> LevelStatistics:
-    energies, vectors = np.linalg.eigh(model.dense_hamiltonian())
-    inside = vectors[:, bulk]
-    return build_statistics(
-        energies[bulk].copy(),
-        participation_ratios(inside),
-        model.n_sites,
-        _tolerance(model, float(np.abs(energies).max())),
-        eth_indicator(inside) if eth else None,
-    )
+def levels_of(
+    spectrum: Spectrum, window: float = _WINDOW, eth: bool = False, comm: Any = None
+) -> LevelStatistics:
+    """`level_statistics` of all levels of a known spectrum of one sample, from rank 0."""
+
+    def counted() -> LevelStatistics:
+        bulk = bulk_window(spectrum.n_sites, window)
+        energies, inside = spectrum.energies[0], spectrum.vectors[0][:, bulk]
+        if spectrum.centres is not None:
+            energies = energies + spectrum.centres[0]
+        open_ = 0.0 if spectrum.uncertainties is None else float(spectrum.uncertainties[0])
+        return build_statistics(
+            energies[bulk].copy(),
+            participation_ratios(inside),
+            spectrum.n_sites,
+            _tolerance(spectrum.n_sites, open_, float(spectrum.norms[0])),
+            eth_indicator(inside) if eth else None,
+        )
+
+    found: LevelStatistics = together(comm, counted)
+    return found
 
 
 def _by_interior_levels(
@@ -113,11 +126,11 @@ def _by_interior_levels(
     ratio = eth_ratio(*(np.concatenate(each) for each in zip(*moments))) if eth else None
     # The largest sum of a row is no less than ‖H‖₂.
     norm = float(abs(matrix).sum(axis=1).max())
-    tolerance = _tolerance(model, norm)
+    tolerance = _tolerance(model.n_sites, float(model.uncertainty), norm)
     return build_statistics(found.energies, participation, model.n_sites, tolerance, ratio)
 
 
-def _tolerance(model: SingleParticleModel, norm: float) -> float:
+def _tolerance(n_sites: int, uncertainty: float, norm: float) -> float:
     """What `degeneracy_tolerance` of a whole spectrum would be, or what the data leave open."""
-    rounding = 8.0 * float(np.sqrt(model.n_sites)) * EPSILON * norm
-    return max(rounding, 2.0 * float(model.uncertainty))
+    rounding = 8.0 * float(np.sqrt(n_sites)) * EPSILON * norm
+    return max(rounding, 2.0 * uncertainty)

@@ -12,32 +12,28 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
+from manybody.parallel.collective import together
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.equations.davies import DaviesGenerator, build_davies
+from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
 from manybody.physics.equations.dense_redfield import (
     DenseLiouvillian,
     certain_state,
     dense_redfield,
 )
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, long_run
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
 from manybody.physics.quantities import norms
-from manybody.physics.spectra import (
-    AMBIGUOUS,
-    build_spectrum,
-    cluster_bohr_frequencies,
-    cluster_levels,
-)
+from manybody.physics.spectra import AMBIGUOUS, cluster_levels
 from manybody.physics.stationary import (
     Decomposition,
     by_rates,
-    decompose,
     detailed_balance_error,
     hangs_on_hidden_rates,
     has_hidden_splitting,
     lies_on_edge,
+    parts_of,
     project,
     same_levels,
 )
@@ -112,10 +108,10 @@ class System:
         return [self.rates.gibbs(beta, index) for index in range(self.rates.n_components)]
 
 
-def examine(model: SingleParticleModel, bath: Bath, equation: str, lamb_shift: bool) -> System:
+def examine(problem: Problem, equation: str) -> System:
     """What decides the long run of a sample."""
-    parts = decompose(build_spectrum([model]))
-    own = build_redfield(parts.spectrum, bath, lamb_shift).rates[0]
+    parts, bath = parts_of(problem), problem.bath
+    own = redfield_on(problem, parts.spectrum).rates[0]
     rates = by_rates(parts, own)
     error = parts.spectrum.n_sites * detailed_balance_error(parts.spectrum, own, bath.beta)
     notes = notes_on(parts, rates, bath, own)
@@ -125,6 +121,28 @@ def examine(model: SingleParticleModel, bath: Bath, equation: str, lamb_shift: b
             "rounding of the generator: the state returned is that of t → ∞",
         )
     return System(parts, rates, error, notes)
+
+
+def examined(problem: Problem, equation: str, comm: Any) -> System:
+    """`examine` on rank 0 for all ranks, of which each has the problem."""
+
+    def light(parts: Decomposition) -> Decomposition:
+        # The spectrum of the problem is on every rank already.
+        known = parts.spectrum is problem.spectrum
+        return replace(parts, spectrum=None) if known else parts  # type: ignore[arg-type]
+
+    def whole(parts: Decomposition) -> Decomposition:
+        return replace(parts, spectrum=problem.spectrum) if parts.spectrum is None else parts
+
+    if comm is None:
+        return examine(problem, equation)
+
+    def action() -> System:
+        found = examine(problem, equation)
+        return replace(found, parts=light(found.parts), rates=light(found.rates))
+
+    found: System = together(comm, action)
+    return replace(found, parts=whole(found.parts), rates=whole(found.rates))
 
 
 def notes_on(
@@ -187,17 +205,9 @@ def enforce(equation: str, residual: float, tolerance: float, rounding: float) -
         )
 
 
-def davies_of(system: System, bath: Bath, lamb_shift: bool) -> list[DaviesGenerator]:
-    """The Davies generators on the spectrum of `system.rates`: two where it is undecided which
-    Bohr frequencies coincide, one that keeps them apart and one that merges them."""
-    spectrum = system.rates.spectrum
-    answers = cluster_bohr_frequencies(spectrum)[0].answers
-    return [build_davies(spectrum, bath, lamb_shift, merging) for merging in answers]
-
-
-def with_undecided(system: System) -> System:
+def with_undecided(problem: Problem, system: System) -> System:
     """`system` with a note that its steady state depends on which Bohr frequencies coincide."""
-    clustering = cluster_bohr_frequencies(system.rates.spectrum)[0]
+    clustering = problem.clustering_on(system.rates.spectrum)
     note = (
         f"{clustering.undecided()}, and the Davies steady state depends on it: they are kept "
         "apart here, while a Hamiltonian in which they are equal gives the other answer"
@@ -205,22 +215,20 @@ def with_undecided(system: System) -> System:
     return replace(system, notes=(*system.notes, note))
 
 
-def davies_steady(
-    system: System, bath: Bath, lamb_shift: bool, site: int, tolerance: float
-) -> SteadyState:
+def davies_steady(problem: Problem, system: System, site: int, tolerance: float) -> SteadyState:
     """Davies with detailed balance: Gibbs on every set of levels that rates connect.
 
     Notes where it is undecided which levels are equal, or which coherences are damped.
     Coincidences of other frequencies leave Gibbs stationary either way.
     """
-    answers = davies_of(system, bath, lamb_shift)
+    answers, bath = davies_on(problem, system.rates.spectrum), problem.bath
     rates, gibbs = system.rates, system.gibbs(bath.beta)
     undamped, *others = (davies_undamped(davies, rates) for davies in answers)
     if len(answers) > 1 and (
         cluster_levels(rates.spectrum).verdict == AMBIGUOUS
         or any(len(other) != len(undamped) for other in others)
     ):
-        system = with_undecided(system)
+        system = with_undecided(problem, system)
     apart = answers[0]
     residual = max((float(np.linalg.norm(apart.apply(np.diag(own)))) for own in gibbs), default=0)
     rounding = rates.spectrum.n_sites * rounding_of(apart.redfield)
@@ -233,7 +241,7 @@ def davies_steady(
 
 
 def dense_steady(
-    system: System, equation: str, bath: Bath, lamb_shift: bool, site: int, tolerance: float
+    problem: Problem, system: System, equation: str, site: int, tolerance: float
 ) -> SteadyState:
     """Either equation by singular values of its Liouvillian.
 
@@ -251,12 +259,13 @@ def dense_steady(
             f"{reason}: the {equation} steady state of {n} sites then needs dense algebra, had up "
             f"to {DENSE_SITES}"
         )
-    at_least, generator = 1, build_redfield(system.parts.spectrum, bath, lamb_shift)
+    bath, lamb_shift = problem.bath, problem.lamb_shift
+    at_least, generator = 1, redfield_on(problem, system.parts.spectrum)
     known = False
     if equation == "davies":
-        davies, *others = davies_of(system, bath, lamb_shift)
+        davies, *others = davies_on(problem, system.rates.spectrum)
         if others:
-            system = with_undecided(system)
+            system = with_undecided(problem, system)
         dense: DenseLiouvillian = dense_davies(davies)
     else:
         dense = dense_redfield(generator)

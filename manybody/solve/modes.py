@@ -26,25 +26,16 @@ from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
 from manybody.physics.equations.dense_redfield import dense_redfield
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
 from manybody.physics.models.single_particle import SingleParticleModel
-from manybody.physics.spectra import (
-    AMBIGUOUS,
-    STRUCTURAL,
-    build_spectrum,
-    cluster_bohr_frequencies,
-)
-from manybody.physics.stationary import (
-    Decomposition,
-    by_rates,
-    decompose,
-    is_balanced,
-    is_known_from_h,
-)
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import AMBIGUOUS
+from manybody.physics.stationary import Decomposition, by_rates, is_balanced, is_known_from_h
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
-from manybody.solve.long_time import notes_on
+from manybody.solve.long_time import examined, notes_on
+from manybody.solve.sharing import problem_of
 from manybody.solve.steady import check_assembled, check_relaxes
 from manybody.system.blas import blas_threads
 
@@ -146,13 +137,14 @@ def slow_modes(
 
     count, aim, chosen = on_every_rank(comm, checked)
     agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
-    task = _Task(model, bath, count, lamb_shift, aim, chosen)
+    task = _Task(count, aim, chosen)
     found: list[SlowModes] = []
     with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
         def action() -> None:
             if active:
-                found.append(_solve(task, arguments.seed(seed), ranks))
+                with problem_of(model, bath, lamb_shift, ranks) as problem:
+                    found.append(_solve(problem, task, arguments.seed(seed), ranks))
 
         if size_of(comm) <= model.n_sites:
             action()
@@ -170,23 +162,33 @@ def slow_modes(
 class _Task:
     """What `slow_modes` was asked for, checked."""
 
-    model: SingleParticleModel
-    bath: Bath
     n_modes: int
-    lamb_shift: bool
     tolerance: float
     method: str
 
 
-def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
-    columns = Columns(task.model.n_sites, comm)
-    parts = together(columns.comm, lambda: decompose(build_spectrum([task.model])))
-    generator = build_redfield(parts.spectrum, task.bath, task.lamb_shift)
-    n = task.model.n_sites
-    davies, rates, is_determined = together(columns.comm, lambda: _davies(task, parts, generator))
-    notes = notes_on(parts, rates, task.bath, generator.rates[0])
+def modes_of(
+    problem: Problem, n_modes: int = 1, tolerance: float = 1e-9, comm: Any = None
+) -> SlowModes:
+    """`slow_modes` of a problem that the ranks of `comm` share, all of which call this.
+
+    Gives no warnings: `SlowModes.notes` has what there is to say.
+    """
+    method = "dense" if problem.spectrum.n_sites <= DENSE_SITES else "gmres"
+    return _solve(problem, _Task(n_modes, tolerance, method), np.random.default_rng(0), comm)
+
+
+def _solve(problem: Problem, task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
+    n, bath = problem.spectrum.n_sites, problem.bath
+    columns = Columns(n, comm)
+    parts = examined(problem, "redfield", columns.comm).parts
+    generator = redfield_on(problem, parts.spectrum)
+    davies, rates, is_determined = together(
+        columns.comm, lambda: _davies(problem, parts, generator)
+    )
+    notes = notes_on(parts, rates, bath, generator.rates[0])
     method = task.method
-    known = is_known_from_h(parts, rates, generator.rates[0], task.bath.beta)
+    known = is_known_from_h(parts, rates, generator.rates[0], bath.beta)
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
@@ -202,14 +204,16 @@ def _solve(task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
     else:
         moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
         _check_count(task.n_modes, moving)
-        values, residuals, shifts = _search(task, generator, davies, parts, columns, rng)
+        values, residuals, shifts = _search(
+            task, bath.beta, generator, davies, parts, columns, rng
+        )
     width = float(generator.spectral_box[0, 0])
     order = _slowest_first(values, width)[: task.n_modes]
     real = np.abs(values.imag) <= _REAL * width
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        balanced = is_balanced(rates.spectrum, davies.redfield.rates[0], task.bath.beta)
+        balanced = is_balanced(rates.spectrum, davies.redfield.rates[0], bath.beta)
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
@@ -223,16 +227,17 @@ def _check_count(n_modes: int, moving: int) -> None:
 
 
 def _davies(
-    task: _Task, parts: Decomposition, generator: RedfieldGenerator
+    problem: Problem, parts: Decomposition, generator: RedfieldGenerator
 ) -> tuple[DaviesGenerator, Decomposition, bool]:
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
-    clustering = cluster_bohr_frequencies(parts.spectrum)[0]
+    clustering = problem.clustering_on(parts.spectrum)
     rates = by_rates(parts, generator.rates[0])
     if rates is not parts:
-        generator = build_redfield(rates.spectrum, task.bath, task.lamb_shift)
-    merging = clustering.merging_tolerance if clustering.verdict == STRUCTURAL else None
-    davies = build_davies(rates.spectrum, task.bath, task.lamb_shift, merging, generator)
+        generator = redfield_on(problem, rates.spectrum)
+    davies = build_davies(
+        rates.spectrum, problem.bath, problem.lamb_shift, clustering.answers[0], generator
+    )
     return davies, rates, clustering.verdict != AMBIGUOUS
 
 
@@ -308,6 +313,7 @@ def _with_more_digits(values: Complex, accurate: Complex) -> Complex:
 
 def _search(
     task: _Task,
+    beta: float,
     generator: RedfieldGenerator,
     davies: DaviesGenerator,
     parts: Decomposition,
@@ -326,7 +332,7 @@ def _search(
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
     slowest = float(-targets[0].real) if len(targets) else float(np.abs(generator.rates).max())
-    setting = task.tolerance, rng, task.method, slowest, task.bath.beta
+    setting = task.tolerance, rng, task.method, slowest, beta
     search = Search(generator, davies, parts, columns, *setting)
     search.around(0.0j)
     search.follow_growth()

@@ -1,172 +1,184 @@
-"""What is measured on a state that is spread by columns over ranks.
+"""What is measured on states that are spread by columns over ranks.
 
-Whole matrices meet on ranks of their own, one output time each, where the Davies state of
-that time is made as well: LAPACK on one rank is faster than ScaLAPACK on all of them up to
+Whole matrices meet on ranks of their own, one output time each, where the closed states of
+that time are made as well: LAPACK on one rank is faster than ScaLAPACK on all of them up to
 1728 sites on two ranks (scripts/bench_trace_norm.py), and many ranks have many times to
 observe.  Only where no rank can hold a state are the eigenvalues computed spread out.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from manybody.arrays import Complex, Real, product
+from manybody.arrays import Complex, product
 from manybody.numerics.columns import Columns
+from manybody.numerics.protocols import Segment
 from manybody.parallel.collective import on_every_rank, raised_alike, together
-from manybody.physics.equations.davies import DaviesGenerator, Evolution
+from manybody.physics.equations.protocol import ClosedPropagator, Evolution
+from manybody.physics.problem import Problem
 from manybody.physics.quantities import certificates, norms
-from manybody.physics.starts import Start
+from manybody.solve.comparison import Setting
+from manybody.solve.evolution import Agenda
 from manybody.system.memory import free_bytes
 
-# Complex N x N arrays of a rank that observes: ρ_R, ρ_D and one to work in.
+# Complex N x N arrays of a rank that observes two equations: their states and one to work in.
 OBSERVER_MATRICES = 3.0
 # Two ranks observe in the room that an application needs; more only where memory abounds.
 _FEWEST_OBSERVERS = 2
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is kept of one output time."""
+class Moment:
+    """What is kept of one output time.
 
-    distances: dict[str, float]
-    smallest_eigenvalue: float
+    distances: of the pairs of an agenda; smallest: eigenvalues of its unprotected states.
+    """
+
+    distances: tuple[float, ...]
+    smallest: tuple[float, ...]
     trace_error: float
     hermiticity_error: float
 
 
-class Observer:
-    """Distances, positivity and laws of both equations, output time by output time.
+class Monitor:
+    """Distances, positivity and laws of all equations, output time by output time.
 
-    davies: generators by name, all of one sample; start: ρ(0); times: (T,)
-    all output times; columns: who owns what; keep_states: have all states on rank 0.
-    Collective.  Raises ValueError when Davies cannot be propagated so far.
+    agenda: what is measured; closed: propagators by the names of their states; problem: one
+    sample; columns: who owns what; keep_states: have all states on rank 0.
+    Collective.  Raises ValueError when a closed equation cannot be propagated so far.
     """
 
     def __init__(
         self,
-        davies: dict[str, DaviesGenerator],
-        start: Start,
-        times: Real,
+        agenda: Agenda,
+        closed: Mapping[str, ClosedPropagator],
+        problem: Problem,
+        setting: Setting,
         columns: Columns,
         keep_states: bool,
     ) -> None:
-        self._davies, self._columns, self._times = davies, columns, times
-        self._start, self._spectrum = start, davies["davies"].spectrum
+        self._agenda, self._closed, self._columns = agenda, closed, columns
+        self._spectrum, self._start, self._times = problem.spectrum, setting.start, setting.times
         self._watching = 1
         if not keep_states:
+            matrices = OBSERVER_MATRICES + max(0, len(agenda.stepped) - 1)
             self._watching = together(
-                columns.comm, lambda: observers(columns.dimension, columns.size, free_bytes())
+                columns.comm,
+                lambda: observers(columns.dimension, columns.size, free_bytes(), matrices),
             )
-        is_closed = all(not generator.has_blocks for generator in davies.values())
-        self._spread = self._watching == 0 and is_closed
+        can_spread = all(own.can_spread for own in closed.values())
+        self._spread = self._watching == 0 and can_spread
         self._at_once = 1 if self._spread else max(1, self._watching)
-        # This rank sees every so manieth time: one recursion of Davies for all of them.
-        watches = columns.rank < self._at_once
-        self._own_times = times[columns.rank :: self._at_once] if watches else times[:0]
+        # This rank sees every so manieth time: one recursion of a closed equation for all.
+        watches = columns.rank < self._at_once and not self._spread
+        self._own_times = self._times[columns.rank :: self._at_once] if watches else ()
         self._evolutions = on_every_rank(columns.comm, self._evolve)
-        self.seen: list[Seen] = []
+        self.moments: list[Moment] = []
         self.kept: list[dict[str, Complex]] | None = [] if keep_states else None
 
-    def observe(self, first: int, states: Complex) -> None:
-        """Reduce the states (T, N, m) at the output times from the `first` on.
+    def observe(self, segment: Segment, states: Mapping[str, Complex]) -> None:
+        """Reduce states at the output times of a segment; (T', N, m) of each stepped equation.
 
         Raises RuntimeError, on every rank, when a state is not finite.
         """
-        stop = first + len(states)
+        first, stop = segment.first, segment.first + len(segment.times)
         while first < stop:
             # Chunks begin at multiples, wherever segments do.
             end = min(stop, (first // self._at_once + 1) * self._at_once)
-            some = states[len(states) - (stop - first) :][: end - first]
-            found = [self._see_spread(first, some[0])] if self._spread else self._see(first, some)
+            chosen = slice(first - segment.first, end - segment.first)
+            some = {name: own[chosen] for name, own in states.items()}
+            if self._spread:
+                found = [self._see_spread(first, some)]
+            else:
+                found = self._see(first, end - first, some)
             with raised_alike(self._columns.comm):
                 for one, time in zip(found, self._times[first:end]):
                     if not np.isfinite(one.hermiticity_error):
                         raise RuntimeError(f"an equation diverged before t = {time:g}")
-            self.seen += found
+            self.moments += found
             first = end
 
     def _evolve(self) -> dict[str, Evolution]:
-        """What Davies needs at the times that this rank sees."""
-        if self._spread or len(self._own_times) == 0:
+        """What closed equations need at the times that this rank sees."""
+        if len(self._own_times) == 0:
             return {}
-        initial = self._start.in_energy(self._spectrum)
-        return {
-            name: generator.evolve(initial, self._own_times)
-            for name, generator in self._davies.items()
-        }
+        times = np.asarray(self._own_times)
+        return {name: own.evolve(self._start, times) for name, own in self._closed.items()}
 
-    def _see(self, first: int, states: Complex) -> list[Seen]:
+    def _see(self, first: int, count: int, states: Mapping[str, Complex]) -> list[Moment]:
         """One time a rank, whole matrices: time i on rank i modulo those that watch."""
         columns, offset = self._columns, first % self._at_once
-        whole = columns.collect(list(states), offset)
+        whole = {name: columns.collect(list(own), offset) for name, own in states.items()}
+        mine = offset <= columns.rank < offset + count
+        here = {name: own for name, own in whole.items() if own is not None}
 
-        def reduce() -> Seen | None:
-            return None if whole is None else self._figures(first + columns.rank - offset, whole)
+        def reduce() -> Moment | None:
+            return self._look(first + columns.rank - offset, here) if mine else None
 
         own = on_every_rank(columns.comm, reduce)
         every = [own] if columns.comm is None else columns.comm.allgather(own)
         return [one for one in every if one is not None]
 
-    def _figures(self, index: int, transposed: Complex) -> Seen:
-        """Both equations at one output time; `transposed`: ρ_Rᵀ, overwritten."""
-        time = self._times[index : index + 1]
-        own = {"redfield": transposed.T.copy()} if self.kept is not None else {}
-        trace_error = certificates.trace_error(transposed[None, None])[0]
-        hermiticity_error = certificates.hermiticity_error(transposed[None, None])[0]
-        distances = {}
-        for name, generator in self._davies.items():
-            state = self._start.in_energy(self._spectrum)[None]
-            evolution = self._evolutions[name].at(index // self._at_once)
-            generator.propagate_in_place(state, time, evolution)
-            trace_error = max(trace_error, certificates.trace_error(state[None])[0])
-            hermiticity_error = np.maximum(
-                hermiticity_error, certificates.hermiticity_error(state[None])[0]
-            )
-            if self.kept is not None:
-                own[name] = state[0].copy()
-            state[0] -= transposed.T
-            distances[name] = float(norms.trace_norm(state, overwrite=True)[0])
-            del state
-        smallest = float(norms.smallest_eigenvalue(transposed[None], overwrite=True)[0])
-        if self.kept is not None:
-            self.kept.append(own)
-        return Seen(distances, smallest, float(trace_error), float(hermiticity_error))
+    def _look(self, index: int, transposed: Mapping[str, Complex]) -> Moment:
+        """All equations at one output time; `transposed`: ρᵀ of stepped ones, overwritten."""
+        look = _Look(lambda block: block.T)
+        place = index // self._at_once
+        for name, own in transposed.items():
+            look.hold(name, own, _laws_of(own))
 
-    def _see_spread(self, index: int, redfield: Complex) -> Seen:
+        def closed(name: str) -> Complex:
+            state = np.empty((1, *self._spectrum.vectors.shape[1:]), dtype=np.complex128)
+            self._evolutions[name].write(slice(place, place + 1), state)
+            look.laws(*_laws_of(state[0]))
+            return state[0]
+
+        keep: dict[str, Complex] = {}
+        if self.kept is not None:
+            keep = {name: own.T.copy() for name, own in transposed.items()}
+            self.kept.append(keep)
+        return look.measure(
+            self._agenda,
+            closed,
+            lambda difference: float(norms.trace_norm(difference[None], overwrite=True)[0]),
+            lambda state, done: float(norms.smallest_eigenvalue(state[None], overwrite=done)[0]),
+            keep if self.kept is not None else None,
+        )
+
+    def _see_spread(self, index: int, states: Mapping[str, Complex]) -> Moment:
         """No whole matrix anywhere: eigenvalues by ScaLAPACK."""
         from manybody.numerics.petsc.eigensolvers import hermitian_eigenvalues
 
-        columns = self._columns
+        columns, time = self._columns, float(self._times[index])
         place = columns.own, columns.dimension, columns.comm
-        trace_error, hermiticity_error = self._laws(redfield)
-        distances = {}
-        for name, generator in self._davies.items():
-            state = self._davies_columns(generator, float(self._times[index]))
-            laws = self._laws(state)
-            trace_error = max(trace_error, laws[0])
-            hermiticity_error = float(np.maximum(hermiticity_error, laws[1]))
-            if not np.isfinite(hermiticity_error):
-                break
-            state -= redfield
-            distances[name] = float(np.abs(hermitian_eigenvalues(state, *place)).sum())
-        if not np.isfinite(hermiticity_error):
-            return Seen({}, np.nan, np.nan, np.nan)
-        smallest = float(hermitian_eigenvalues(redfield, *place)[0])
-        return Seen(distances, smallest, trace_error, hermiticity_error)
+        look = _Look(lambda block: block)
+        for name in self._agenda.stepped:
+            look.hold(name, states[name][0], self._laws(states[name][0]))
 
-    def _davies_columns(self, generator: DaviesGenerator, time: float) -> Complex:
-        """(N, m) own columns of ρ_D = V C V† = V (V C)†, C the state in the energy basis."""
-        columns = self._columns
-        populations = together(
-            columns.comm,
-            lambda: generator.populations(
-                self._start.populations(self._spectrum), np.array([time])
-            )[0],
-        )
-        vectors = generator.spectrum.vectors[0]
-        own = generator.energy_columns(
-            self._start.amplitudes(self._spectrum), populations, time, columns.own
-        )
+        def closed(name: str) -> Complex:
+            state = self._own_columns(self._closed[name], time)
+            look.laws(*self._laws(state))
+            return state
+
+        def norm(difference: Complex) -> float:
+            if not np.isfinite(look.hermiticity_error):
+                return float("nan")
+            return float(np.abs(hermitian_eigenvalues(difference, *place)).sum())
+
+        def smallest(state: Complex, _done: bool) -> float:
+            if not np.isfinite(look.hermiticity_error):
+                return float("nan")
+            return float(hermitian_eigenvalues(state, *place)[0])
+
+        return look.measure(self._agenda, closed, norm, smallest, None)
+
+    def _own_columns(self, propagator: ClosedPropagator, time: float) -> Complex:
+        """(N, m) own columns of ρ = V C V† = V (V C)†, C the state in the energy basis."""
+        columns, start = self._columns, self._start
+        common = together(columns.comm, lambda: propagator.common(start, time))
+        vectors = self._spectrum.vectors[0]
+        own = propagator.columns(start, time, common, columns.own)
         half = np.empty((1, *own.shape), dtype=np.complex128)
         product(vectors, own, half[0])
         pieces = columns.adjoint_pieces(half, np.empty_like(half))
@@ -189,12 +201,95 @@ class Observer:
         return error, float(columns.largest(worst))
 
 
-def observers(n_sites: int, n_ranks: int, free: float) -> int:
+@dataclass
+class _Look:
+    """The states of one output time while they are measured.
+
+    plain: turns what is held of a stepped state into what closed ones look like.
+    """
+
+    plain: Callable[[Complex], Complex]
+    trace_error: float = 0.0
+    hermiticity_error: float = 0.0
+    held: dict[str, Complex] = field(default_factory=dict)
+
+    def laws(self, trace_error: float, hermiticity_error: float) -> None:
+        """The worst so far; maximum() keeps nan."""
+        self.trace_error = float(max(self.trace_error, trace_error))
+        self.hermiticity_error = float(np.maximum(self.hermiticity_error, hermiticity_error))
+
+    def hold(self, name: str, state: Complex, laws: tuple[float, float]) -> None:
+        """A stepped state and how well it keeps the laws."""
+        self.held[name] = state
+        self.laws(*laws)
+
+    def measure(
+        self,
+        agenda: Agenda,
+        closed: Callable[[str], Complex],
+        norm: Callable[[Complex], float],
+        smallest: Callable[[Complex, bool], float],
+        keep: dict[str, Complex] | None,
+    ) -> Moment:
+        """Closed states are made when first needed and gone after their last difference.
+
+        norm, smallest: may overwrite, the latter where told so; keep: gets copies of all.
+        """
+        left = Counter(name for pair in agenda.pairs for name in pair)
+        states: dict[str, Complex] = {}
+        lowest: dict[str, float] = {}
+
+        def state(name: str) -> Complex:
+            if name in self.held:
+                return self.plain(self.held[name])
+            if name not in states:
+                states[name] = closed(name)
+                if name in agenda.unprotected:
+                    lowest[name] = smallest(states[name].copy(), True)
+                if keep is not None:
+                    keep[name] = states[name].copy()
+            return states[name]
+
+        distances = []
+        for pair in agenda.pairs:
+            first, second = state(pair[0]), state(pair[1])
+            left.subtract(pair)
+            spent = [name for name in pair if left[name] == 0 and name not in self.held]
+            if spent:
+                # Equal in size whichever is taken from which.
+                target, other = (second, first) if spent[-1] == pair[1] else (first, second)
+                target -= other
+            else:
+                target = second - first
+            del first, second
+            for name in spent:
+                del states[name]
+            distances.append(norm(target))
+            del target
+        for name in agenda.stepped:
+            if name in agenda.unprotected:
+                lowest[name] = smallest(self.held[name], True)
+        return Moment(
+            tuple(distances),
+            tuple(lowest[name] for name in agenda.unprotected),
+            self.trace_error,
+            self.hermiticity_error,
+        )
+
+
+def _laws_of(state: Complex) -> tuple[float, float]:
+    """|tr ρ − 1| and the largest |ρ_ab − ρ_ba*| of a whole state."""
+    stack = state[None, None]
+    return certificates.trace_error(stack)[0], certificates.hermiticity_error(stack)[0]
+
+
+def observers(n_sites: int, n_ranks: int, free: float, matrices: float = OBSERVER_MATRICES) -> int:
     """How many ranks observe at the same time, 0 when none can hold a state.
 
     As many as a quarter of the `free` bytes holds, and two where there is room at all.
+    matrices: complex (N, N) arrays that each of them needs.
     """
-    each = OBSERVER_MATRICES * 16.0 * n_sites**2
+    each = matrices * 16.0 * n_sites**2
     if free < each:
         return 0
     return min(n_ranks, max(_FEWEST_OBSERVERS, int(0.25 * free / each)))

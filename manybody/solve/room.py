@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from manybody.numerics.chebyshev import ring_length
 from manybody.solve.monitor import OBSERVER_MATRICES, observers
-from manybody.solve.stacks import is_large
+from manybody.solve.stacked import is_large
 from manybody.system.memory import machine_bytes
 
 # An interpreter with the libraries and the buffers of BLAS.

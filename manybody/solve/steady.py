@@ -21,8 +21,9 @@ from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.long_time import (
@@ -32,11 +33,12 @@ from manybody.solve.long_time import (
     System,
     davies_steady,
     dense_steady,
-    examine,
+    examined,
     judged,
     rounding_of,
 )
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
+from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
 
 EQUATIONS = ("redfield", "davies")
@@ -119,9 +121,8 @@ def steady_state(
 
         def action() -> None:
             if active:
-                found.append(
-                    _solve(model, bath, equation, lamb_shift, site, aim, rng, ranks, method)
-                )
+                with problem_of(model, bath, lamb_shift, ranks) as problem:
+                    found.append(steady_of(problem, equation, site, aim, rng, ranks, method))
 
         if size_of(comm) <= model.n_sites:
             action()
@@ -186,26 +187,29 @@ def factorised(
         assembled.destroy()
 
 
-def _solve(
-    model: SingleParticleModel,
-    bath: Bath,
-    equation: str,
-    lamb_shift: bool,
-    site: int,
-    tolerance: float,
-    rng: np.random.Generator | None,
-    comm: Any,
-    method: str,
+def steady_of(
+    problem: Problem,
+    equation: str = "redfield",
+    site: int = 0,
+    tolerance: float = 1e-10,
+    rng: np.random.Generator | None = None,
+    comm: Any = None,
+    method: str = "gmres",
 ) -> SteadyState:
-    columns = Columns(model.n_sites, comm)
-    system = together(columns.comm, lambda: examine(model, bath, equation, lamb_shift))
-    setting = bath, lamb_shift, site, tolerance
+    """`steady_state` of a problem that the ranks of `comm` share, all of which call this.
+
+    Gives no warnings: `SteadyState.notes` has what there is to say.
+    """
+    n, bath = problem.spectrum.n_sites, problem.bath
+    columns = Columns(n, comm)
+    system = examined(problem, equation, columns.comm)
+    setting = site, tolerance
     if equation == "davies" and system.is_balanced:
-        return _on_rank_0(columns, lambda: davies_steady(system, *setting))
-    solver_knows = system.is_by_h and (system.is_balanced or model.n_sites > _DENSE_LEVELS)
+        return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
+    solver_knows = system.is_by_h and (system.is_balanced or n > _DENSE_LEVELS)
     if equation == "davies" or not solver_knows:
-        return _on_rank_0(columns, lambda: dense_steady(system, equation, *setting))
-    solver = _ComponentSolver(system, bath, lamb_shift, tolerance, rng, columns, method)
+        return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))
+    solver = _ComponentSolver(problem, system, tolerance, rng, columns, method)
     states: list[Complex | None] = []
     residual, state_error, iterations = 0.0, 0.0, 0
     for index in range(system.parts.n_components):
@@ -241,18 +245,18 @@ class _ComponentSolver:
 
     def __init__(
         self,
+        problem: Problem,
         system: System,
-        bath: Bath,
-        lamb_shift: bool,
         tolerance: float,
         rng: np.random.Generator | None,
         columns: Columns,
         method: str,
     ) -> None:
+        bath, lamb_shift = problem.bath, problem.lamb_shift
         self._system, self._bath, self._lamb_shift = system, bath, lamb_shift
         self._tolerance, self._rng, self._columns, self._method = tolerance, rng, columns, method
         self._parts = system.parts
-        self._generator = build_redfield(self._parts.spectrum, bath, lamb_shift)
+        self._generator = redfield_on(problem, self._parts.spectrum)
         self._operator = KernelOperator(
             self._generator.kernel(columns.own), self._generator.spectral_box, columns, "complex"
         )

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError
+from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.liouvillians import redfield_liouvillian
+from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
 from manybody.solve.comparison import Comparison
 
 LARGEST_DISTANCE, SMALLEST_EIGENVALUE = 2.0, -0.1
@@ -53,9 +55,7 @@ def are_outside(distance: Real, smallest: Real, stepper_error: Real) -> NDArray[
 
 def outside(run: Comparison) -> Outside | None:
     """How far a run leaves the states, None where it does not."""
-    distance = run.trace_distance
-    if run.trace_distance_merged is not None:
-        distance = np.maximum(distance, run.trace_distance_merged)
+    distance = np.max([*run.distance.values(), *run.distance_merged.values()], axis=0)
     error = np.array([run.certificate.stepper_error])
     (which,) = are_outside(distance[None], run.smallest_eigenvalue[None], error)
     if not which.any():
@@ -101,11 +101,11 @@ def growth_rate(times: Real, distance: Real) -> float:
     return float(t @ logarithm / (t @ t))
 
 
-def fastest_mode(model: SingleParticleModel, bath: Bath, lamb_shift: bool) -> complex | None:
-    """The eigenvalue of L with the largest real part, None above 16 sites."""
-    if model.n_sites > _MOST_SITES:
+def fastest_mode(problem: Problem) -> complex | None:
+    """The eigenvalue of Redfield's L with the largest real part, None above 16 sites."""
+    if problem.model.n_sites > _MOST_SITES:
         return None
-    matrix = redfield_liouvillian(model, bath, lamb_shift).toarray()
+    matrix = assemble_rows(redfield_of(problem)).matrix.toarray()
     values = np.linalg.eigvals(matrix)
     best = values[np.argmax(values.real)]
     # Eigenvalues of a matrix that is not normal are known to ε‖L‖ times their condition.
@@ -149,7 +149,9 @@ def outside_warning(
     found = outside(run)
     if found is None:
         return ""
-    mode = None if model is None else fastest_mode(model, bath, lamb_shift)
+    mode = None
+    if model is not None and "redfield" in run.equations:
+        mode = fastest_mode(Problem([model], bath, lamb_shift))
     return outside_words(found, growth_rate(run.times, run.trace_distance), mode)
 
 

@@ -1,9 +1,10 @@
 """A block of samples of one point as bytes: an HDF5 image, and what makes one trustworthy."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,18 @@ from numpy.typing import NDArray
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison
+from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
-from manybody.study.observables import figures_of
+from manybody.study.migrations import FORMAT, READERS, hash_in
 
 # HDF5's handle of anything.
 Identifier = Any
 
-FORMAT = 1
 _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
 # Attributes that say where a block belongs, beside those of its parameters.
+# Datasets that count something.
+_AXES = ("sample", "time", "word", "pair", "equation")
 _FACTS = ("store_format", "study_hash", "model", "size")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10
@@ -34,26 +37,20 @@ CONVENTIONS = (
     "rho(0) = |j><j| at initial_site, or Gibbs at initial_beta where that is given; A_j = |j><j| "
     "on every site"
 )
-_UNITS = {
-    "redfield_gibbs_residual": "J",
-    "davies_gibbs_residual": "J",
-    "smallest_separation": "J",
-    "cluster_width": "J",
-    "seconds": "s",
-}
+_UNITS = {"gibbs_residual": "J", "smallest_separation": "J", "cluster_width": "J", "seconds": "s"}
 _MEANING = {
-    "trace_distance": "trace norm of rho_Davies(t) - rho_Redfield(t)",
-    "trace_distance_merged": "the same with near-coincident Bohr frequencies merged; nan where "
-    "the clustering is not ambiguous",
-    "smallest_eigenvalue_in_time": "smallest eigenvalue of rho_Redfield(t)",
+    "trace_distance": "trace norm of rho_a(t) - rho_b(t) of the equations a:b of a pair",
+    "trace_distance_merged": "the same with undecided Bohr frequencies merged; nan where the "
+    "clustering is not ambiguous or the pair does not depend on it",
+    "smallest_eigenvalue_in_time": "smallest eigenvalue of rho(t); nan for equations that "
+    "guarantee positivity",
     "seed": "256-bit entropy of the disorder draw, four words",
     "seconds": "wall time of the sample",
     "trace_error": "largest |tr rho - 1| over times and equations",
     "hermiticity_error": "largest |rho_ab - conj(rho_ba)| over times and equations",
-    "redfield_gibbs_residual": "largest |element| of L_Redfield[rho_Gibbs], site basis",
-    "davies_gibbs_residual": "largest |element| of L_Davies[rho_Gibbs], site basis",
+    "gibbs_residual": "largest |element| of L[rho_Gibbs], site basis",
     "kms_residual": "largest relative violation of KMS over the Bohr frequencies",
-    "smallest_eigenvalue": "smallest eigenvalue of rho_Redfield over all times",
+    "smallest_eigenvalue": "over all times, of the equations that do not guarantee positivity",
     "clustering": "verdict on coinciding Bohr frequencies",
     "merged_neighbours": "number of Bohr frequencies found equal to a neighbour",
     "expected_by_chance": "how many chance alone would make equal",
@@ -61,10 +58,10 @@ _MEANING = {
     "cluster_width": "extent of the widest cluster of equal Bohr frequencies",
     "secular_ambiguity": "largest change of the distance when near-coincidences are merged",
     "level_conditioning": "eps |H| / smallest level spacing: how well Davies can be known",
-    "stepper_error": "estimated error of rho_Redfield in trace norm",
-    "applications": "generator applications spent on the Redfield equation",
+    "stepper_error": "estimated error of states of stepped equations in trace norm",
+    "applications": "generator applications spent on the stepped equations",
     "entries_kept": "share of the entries of an assembled Liouvillian that were kept",
-    "drop_error": "estimated change of rho_Redfield in trace norm by dropped entries",
+    "drop_error": "estimated change of states in trace norm by dropped entries",
 }
 
 
@@ -83,15 +80,22 @@ class Record:
 class Block:
     """What one block file holds.
 
-    samples: (n,) indices; arrays: everything measured, sample axis first;
-    attributes: provenance and conventions.
+    samples: (n,) indices; arrays: everything measured, sample axis first, by the names of
+    `_by_name` whatever the format of the file; datasets: names in the file; attributes:
+    provenance and conventions.
     """
 
     path: Path
     samples: NDArray[np.int64]
     times: NDArray[np.float64]
     arrays: dict[str, NDArray[Any]]
+    datasets: frozenset[str]
     attributes: dict[str, Any]
+
+    @property
+    def store_format(self) -> int:
+        """Format that the file was written in, 0 for none."""
+        return int(self.attributes.get("store_format", 0))
 
 
 class CorruptBlock(ValueError):
@@ -106,19 +110,52 @@ def read_block(path: Path) -> Block:
     """Read one block file.  Raises CorruptBlock naming the file."""
     try:
         with _opened(path) as file:
-            arrays = {
-                name: dataset[()]
-                for name, dataset in file.items()
-                if name not in ("sample", "time", "word")
-            }
-            samples = file["sample"][()]
-            for entry in fields(Certificate) if TRACE_DISTANCE in arrays else ():
-                # A figure that this block is too old to have.
-                if entry.default is not MISSING and entry.name not in arrays:
-                    arrays[entry.name] = np.full(len(samples), entry.default)
-            return Block(path, samples, file["time"][()], arrays, dict(file.attrs.items()))
+            given = {name: dataset[()] for name, dataset in file.items() if name not in _AXES}
+            samples, times = file["sample"][()], file["time"][()]
+            attributes = dict(file.attrs.items())
+            names = ("redfield", "davies")
+            if "equation" in file:
+                names = tuple(file["equation"].asstr()[()])
+            arrays = _by_name(given, names, len(samples))
+            return Block(path, samples, times, arrays, frozenset(given), attributes)
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+
+
+def _by_name(
+    given: dict[str, NDArray[Any]], equations: tuple[str, ...], n_samples: int
+) -> dict[str, NDArray[Any]]:
+    """Arrays of a block of any format by the names of today.
+
+    Those of a format without equations are of two.  trace_distance, trace_distance_merged:
+    (n, T) of the first pair, with "_of_pairs" (n, P, T) of all in the order of
+    `pairs_of`; smallest_eigenvalue_in_time: (n, T) over the equations; <equation>_gibbs_residual:
+    (n,) each.
+    """
+    arrays = dict(given)
+    if TRACE_DISTANCE not in given:
+        return arrays
+    for name in (TRACE_DISTANCE, "trace_distance_merged"):
+        values = arrays[name] if arrays[name].ndim == 3 else arrays[name][:, None]
+        arrays[f"{name}_of_pairs"], arrays[name] = values, values[:, 0]
+    lowest = arrays["smallest_eigenvalue_in_time"]
+    if lowest.ndim == 3:
+        lowest = np.fmin.reduce(lowest, axis=1)
+        arrays["smallest_eigenvalue_in_time"] = np.where(np.isnan(lowest), np.inf, lowest)
+    residuals = arrays.pop("gibbs_residual", None)
+    if residuals is not None:
+        for name, values in zip(equations, residuals.T):
+            arrays[f"{name}_gibbs_residual"] = values
+    for entry in fields(Certificate):
+        # A figure that this block is too old to have.
+        if entry.default is not MISSING and entry.name not in arrays:
+            arrays[entry.name] = np.full(n_samples, entry.default)
+    return arrays
+
+
+def pairs_of(equations: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two equations, in the order of a block's axis of pairs."""
+    return list(itertools.combinations(equations, 2))
 
 
 def check_block(path: Path, study: Study, point: Point) -> None:
@@ -129,15 +166,14 @@ def check_block(path: Path, study: Study, point: Point) -> None:
     """
     try:
         with _opened(path) as file:
-            # Of the arrays `check_belongs` asks for the names alone, but for the seeds.
-            names = dict.fromkeys(file, np.empty(0))
-            arrays = {**names, "seed": file["seed"][()]}
             facts = {
                 name: file.attrs[name]
                 for name in file.attrs
                 if name in _FACTS or name.startswith(("parameter_", "change_"))
             }
-            block = Block(path, file["sample"][()], file["time"][()], arrays, facts)
+            samples, times = file["sample"][()], file["time"][()]
+            seeds = {"seed": file["seed"][()]}
+            block = Block(path, samples, times, seeds, frozenset(file), facts)
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
     check_belongs(block, study, point)
@@ -157,21 +193,21 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         for key, value in facts.items()
         if key.startswith("change_")
     }
-    expected = set(figures_of(study))
+    expected = set(figures_of(study.observables))
     if study.evolves:
         # Figures with a default came later; older blocks do not have them.
-        expected |= {e.name for e in fields(Certificate) if e.default is MISSING} | {
-            TRACE_DISTANCE
-        }
+        expected |= {e.name for e in fields(Certificate) if e.default is MISSING}
+        expected |= {TRACE_DISTANCE}
+        expected -= {"gibbs_residuals"}
     agreements = {
-        "store format": facts.get("store_format") == FORMAT,
-        "study": facts.get("study_hash") == study.hash(),
+        "store format": block.store_format in READERS,
+        "study": facts.get("study_hash") == hash_in(study, block.store_format),
         "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
         "parameters": parameters == dict(point.parameters),
         "samples": np.array_equal(block.samples, np.arange(first, stop)),
         "times": np.array_equal(block.times, np.array(study.times)),
         "changes": changes == dict(point.changes),
-        "figures": expected <= block.arrays.keys(),
+        "figures": expected <= block.datasets,
         "seeds": np.array_equal(
             block.arrays.get("seed", np.empty(0)),
             np.array([point.entropy(study.seed, int(s)) for s in block.samples], dtype=np.uint64),
@@ -183,8 +219,9 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
 
 
 def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
-    """Equal bits; to 1e-10 where one of the samples was shared by several ranks."""
+    """Equal bits; to 1e-10 where several ranks shared one of them, or formats differ."""
     shared = any(block.attributes.get("ranks_per_sample", 1) != 1 for block in (left, right))
+    shared = shared or left.store_format != right.store_format
     tolerance = _SHARED_TOLERANCE if shared else 0.0
     return all(
         np.allclose(
@@ -202,7 +239,7 @@ def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
 def rows_of(block: Block, rows: list[int]) -> Block:
     """Some of the samples of a block."""
     arrays = {name: array[rows] for name, array in block.arrays.items()}
-    return Block(block.path, block.samples[rows], block.times, arrays, block.attributes)
+    return replace(block, samples=block.samples[rows], arrays=arrays)
 
 
 def _opened(path: Path) -> h5py.File:
@@ -275,7 +312,7 @@ def block_image(
         _dataset(file, "seed", entropy, (axes["sample"], axes["word"]))
         seconds = np.array([record.seconds for record in records])
         _dataset(file, "seconds", seconds, (axes["sample"],))
-        for name, figure in figures_of(study).items():
+        for name, figure in figures_of(study.observables).items():
             values = np.array([record.figures[name] for record in records])
             _dataset(file, name, values, (axes["sample"],), figure.meaning, figure.unit)
         runs = [record.comparison for record in records if record.comparison is not None]
@@ -288,26 +325,32 @@ def block_image(
 
 def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, Identifier]) -> None:
     """What was measured in time, and the certificates."""
+    equations = runs[0].equations
+    pairs, sample, time = pairs_of(equations), axes["sample"], axes["time"]
+    words = np.array([":".join(pair) for pair in pairs], dtype=_TEXT)
+    pair = _dimension(file, "pair", words, "names of two equations")
+    names = np.array(equations, dtype=_TEXT)
+    equation = _dimension(file, "equation", names, "name of a master equation")
     nothing = np.full(len(runs[0].times), np.nan)
-    merged = [
-        nothing if run.trace_distance_merged is None else run.trace_distance_merged for run in runs
-    ]
-    in_time = {
-        "trace_distance": [run.trace_distance for run in runs],
-        "trace_distance_merged": merged,
-        "smallest_eigenvalue_in_time": [run.smallest_eigenvalue for run in runs],
-    }
-    for name, rows in in_time.items():
-        _dataset(file, name, np.stack(rows), (axes["sample"], axes["time"]))
+    distance = [[run.distance[each] for each in pairs] for run in runs]
+    merged = [[run.distance_merged.get(each, nothing) for each in pairs] for run in runs]
+    lowest = [[run.smallest_eigenvalues.get(name, nothing) for name in equations] for run in runs]
+    residuals = [[run.certificate.gibbs_residuals[name] for name in equations] for run in runs]
+    _dataset(file, TRACE_DISTANCE, np.array(distance), (sample, pair, time))
+    _dataset(file, "trace_distance_merged", np.array(merged), (sample, pair, time))
+    _dataset(file, "smallest_eigenvalue_in_time", np.array(lowest), (sample, equation, time))
+    _dataset(file, "gibbs_residual", np.array(residuals), (sample, equation))
     for entry in fields(Certificate):
+        if entry.name == "gibbs_residuals":
+            continue
         figures = [getattr(run.certificate, entry.name) for run in runs]
         if entry.name == "clustering":
             codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)
-            dataset = _dataset(file, entry.name, codes, (axes["sample"],))
+            dataset = _dataset(file, entry.name, codes, (sample,))
             _note(dataset, "flag_values", np.arange(len(VERDICTS), dtype=np.int8))
             _note(dataset, "flag_meanings", " ".join(VERDICTS))
         else:
-            _dataset(file, entry.name, np.array(figures), (axes["sample"],))
+            _dataset(file, entry.name, np.array(figures), (sample,))
 
 
 # A block has a hundred small things in it.  What h5py does for each of them beside creating it
@@ -344,7 +387,8 @@ def _create(file: h5py.File, name: str, values: NDArray[Any]) -> Identifier:
     """A contiguous dataset without a time stamp, so that equal content has equal bytes."""
     space = h5py.h5s.create_simple(values.shape)
     identifier = h5py.h5d.create(file.id, name.encode(), _kind(values.dtype), space, _timeless())
-    identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
+    memory = _text_in_memory() if values.dtype == _TEXT else None
+    identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values), mtype=memory)
     return identifier
 
 

@@ -3,37 +3,48 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Annotated, Any
 
+from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.observables.registry import chosen
+from manybody.study.structure import (
+    Count,
+    Listed,
+    Many,
+    Name,
+    Natural,
+    Pairs,
+    Samples,
+    Table,
+    check_keys,
+    checked_words,
+    structure,
+    table_of,
+    unstructure,
+)
 
 FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
-# What may be measured of a sample.
+# The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
-OBSERVABLES = (
-    TRACE_DISTANCE,
-    "steady_state",
-    "gap",
-    "level_statistics",
-    "cancellation",
-    "locality",
-)
 # Samples that a block may have where a study leaves it open, and what they may cost together,
-# about a second; in N³: an output time, a steady state, a gap.  These are not of the cost model,
-# which learns: all versions must cut a study into the same blocks.
+# about a second; in N³: an output time.  These, and the `block_cost` of observables, are not of
+# the cost model, which learns: all versions must cut a study into the same blocks.
 _BLOCK_SIZES = (1, 2, 5, 10, 20, 50, 100)
 _BLOCK_COST = 5e9
-_COST_OF_A_TIME, _COST_OF_A_STEADY_STATE, _COST_OF_A_GAP = 20.0, 3e3, 1e5
-_LISTS = ("times", "formats", "observables")
+_COST_OF_A_TIME = 20.0
 
-Value = float | str | bool
+Tolerance = Annotated[float, lambda _, value: arguments.tolerance(value)]
+InverseTemperature = Annotated[float, partial(arguments.real, minimum=0.0)]
+Formats = Annotated[tuple[str, ...], partial(checked_words, allowed=FORMATS)]
+Outputs = table_of({}, {"formats": Formats})
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,9 @@ class Point:
     """
 
     model: str
-    parameters: tuple[tuple[str, float | str], ...]
+    parameters: Pairs
     size: int
-    changes: tuple[tuple[str, Value], ...] = ()
+    changes: Pairs = ()
 
     @property
     def n_sites(self) -> int:
@@ -78,10 +89,10 @@ class System:
     """One model with fixed parameters over several sizes: one panel of the figure."""
 
     model: str
-    parameters: tuple[tuple[str, float | str], ...]
-    sizes: tuple[int, ...]
-    samples: int
-    changes: tuple[tuple[str, Value], ...] = ()
+    parameters: Pairs
+    sizes: Listed[Count]
+    samples: Samples
+    changes: Pairs = ()
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -104,46 +115,47 @@ class Convergence:
     them.
     """
 
-    samples: int
-    max_sites: int | None = None
-    tolerance: tuple[float, ...] = ()
-    stepper: tuple[str, ...] = ()
-    operator: tuple[str, ...] = ()
-    drop_tolerance: tuple[float, ...] = ()
-    time_refinement: tuple[int, ...] = ()
+    samples: Samples
+    max_sites: Count | None = None
+    tolerance: Many[Tolerance] = ()
+    stepper: Many[str] = ()
+    operator: Many[str] = ()
+    drop_tolerance: Many[float] = ()
+    time_refinement: Many[Annotated[int, partial(arguments.integer, minimum=2)]] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`.
+    of `BATH_FAMILIES`; equations: of `EQUATIONS`.
     """
 
-    name: str
-    description: str
-    seed: int
-    times: tuple[float, ...]
-    bath_parameters: tuple[tuple[str, float], ...]
-    systems: tuple[System, ...]
+    name: Name
+    description: str = ""
+    seed: Natural
+    times: Listed[float] = ()
     bath_type: str = "ohmic"
-    initial_site: int = 0
+    bath_parameters: Pairs
+    initial_site: Natural = 0
+    # Inverse temperature of a thermal start; None starts on a site.
+    initial_beta: InverseTemperature | None = None
     lamb_shift: bool = False
+    equations: Listed[str] = ("redfield", "davies")
+    observables: Listed[str] = (TRACE_DISTANCE,)
     stepper: str = "chebyshev"
-    tolerance: float = 1e-10
+    tolerance: Tolerance = 1e-10
     petsc_options: str = ""
     operator: str = "matrix-free"
     drop_tolerance: float = 0.0
-    observables: tuple[str, ...] = (TRACE_DISTANCE,)
-    # Inverse temperature of a thermal start; None starts on a site.
-    initial_beta: float | None = None
     # Ranks that share a sample; None lets the cost model decide, size by size.
-    group_size: int | None = None
+    group_size: Count | None = None
     # Samples of a block, of every size; None for as many as take about a second.
-    block_size: int | None = None
-    formats: tuple[str, ...] = DEFAULT_FORMATS
-    convergence: Convergence | None = None
+    block_size: Count | None = None
+    formats: Formats = DEFAULT_FORMATS
+    systems: Listed[Table[System]]
+    convergence: Table[Convergence] | None = None
 
     @cached_property
     def bath(self) -> Bath:
@@ -159,7 +171,7 @@ class Study:
         """This study with the changes of one point."""
         changes = dict(point.changes)
         bath = tuple((key, changes.pop(f"bath_{key}", own)) for key, own in self.bath_parameters)
-        return replace(self, bath_parameters=bath, **changes)  # type: ignore[arg-type]
+        return replace(self, bath_parameters=bath, **changes)
 
     def samples_in_block(self, point: Point) -> int:
         """How many samples of a point are computed and committed together."""
@@ -171,57 +183,31 @@ class Study:
         if self.evolves:
             bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
             each += bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
-        if "steady_state" in self.observables:
-            each += _COST_OF_A_STEADY_STATE
-        if "gap" in self.observables:
-            each += _COST_OF_A_GAP
+        each += sum(observable.block_cost for observable in chosen(self.observables))
         cost = each * point.n_sites**3
         return max(size for size in _BLOCK_SIZES if size == 1 or size * cost <= _BLOCK_COST)
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers of a sample: equal for all studies of one store."""
-        # Keys that came later are silent at their defaults: older stores stay what they are.
-        later = {
-            key: getattr(self, key)
-            for key in ("operator", "drop_tolerance", "observables", "initial_beta")
-            if getattr(self, key) != getattr(Study, key)
-        }
-        if "observables" in later:
-            later["observables"] = list(self.observables)
         return {
             "seed": self.seed,
             "times": list(self.times),
             "bath": {"type": self.bath_type, **dict(self.bath_parameters)},
             "initial_site": self.initial_site,
+            "initial_beta": self.initial_beta,
             "lamb_shift": self.lamb_shift,
+            "equations": list(self.equations),
+            "observables": list(self.observables),
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
-            **later,
+            "operator": self.operator,
+            "drop_tolerance": self.drop_tolerance,
         }
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        systems = [
-            {
-                "model": system.model,
-                "parameters": dict(system.parameters),
-                "sizes": list(system.sizes),
-                "samples": system.samples,
-                **({"changes": dict(system.changes)} if system.changes else {}),
-            }
-            for system in self.systems
-        ]
-        return {
-            "name": self.name,
-            "description": self.description,
-            **self.identity(),
-            "group_size": self.group_size,
-            "block_size": self.block_size,
-            "formats": list(self.formats),
-            "systems": systems,
-            **({"convergence": asdict(self.convergence)} if self.convergence else {}),
-        }
+        return unstructure(self)
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -241,27 +227,29 @@ class Study:
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
         }
-        for value in wish.stepper:
-            # Options are of the stepper that they were written for, and not every one can
-            # share a sample between ranks.
-            found[f"stepper={value}"] = replace(
-                base, stepper=value, petsc_options="", group_size=None
-            )
-        for value in wish.operator:
-            kept = self.drop_tolerance if value == "assembled" else 0.0
-            found[f"operator={value}"] = replace(base, operator=value, drop_tolerance=kept)
+        # Options are of the stepper that they were written for, and not every one can share a
+        # sample between ranks.
+        bare = replace(base, petsc_options="", group_size=None)
+        found |= {f"stepper={name}": replace(bare, stepper=name) for name in wish.stepper}
+        for name in wish.operator:
+            kept = self.drop_tolerance if name == "assembled" else 0.0
+            found[f"operator={name}"] = replace(base, operator=name, drop_tolerance=kept)
+        assembled = replace(base, operator="assembled")
         for drop in wish.drop_tolerance:
-            found[f"drop_tolerance={drop:g}"] = replace(
-                base, operator="assembled", drop_tolerance=drop
-            )
+            found[f"drop_tolerance={drop:g}"] = replace(assembled, drop_tolerance=drop)
         for factor in wish.time_refinement:
             found[f"time_refinement={factor}"] = replace(base, times=refined(self.times, factor))
         return found if systems else {}
 
     def hash(self) -> str:
         """SHA-256 of the identity in canonical JSON."""
-        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_of(self.identity())
+
+
+def hash_of(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of canonical JSON."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
@@ -275,28 +263,9 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 
 
 def from_json(values: Mapping[str, Any]) -> Study:
-    """The study that `Study.to_json` wrote."""
-    bath = {"type": "ohmic", **values["bath"]}
-    bath_type = bath.pop("type")
-    systems = tuple(
-        System(
-            item["model"],
-            tuple(sorted(item["parameters"].items())),
-            tuple(item["sizes"]),
-            item["samples"],
-            tuple(sorted(item.get("changes", {}).items())),
-        )
-        for item in values["systems"]
-    )
-    rest = {key: values[key] for key in values if key not in ("bath", "systems")}
-    rest.update({key: tuple(rest[key]) for key in _LISTS if key in rest})
-    if "convergence" in rest:
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in rest["convergence"].items()
-        }
-        rest["convergence"] = Convergence(**given)
-    return Study(bath_type=bath_type, bath_parameters=tuple(bath.items()), systems=systems, **rest)
+    """The study that `Study.to_json` wrote: every key must be there."""
+    check_keys("study", values, [field.name for field in fields(Study)], ())
+    return structure(values, Study)
 
 
 def merge_systems(stored: Study, wanted: Study) -> Study:

@@ -13,10 +13,10 @@ import numpy as np
 from manybody.arrays import product
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.physics.models.families import FAMILIES
-from manybody.solve.modes import DENSE_SITES
 from manybody.solve.monitor import observers
+from manybody.solve.observables.registry import chosen
 from manybody.solve.room import Extent
-from manybody.solve.stacks import stack_size
+from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.system.memory import machine_bytes
 
@@ -37,11 +37,8 @@ _APPLICATIONS_OF = {
 }
 # LAPACK reduces a matrix at about a fifth of the rate of products.
 _LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
-# Of the generator for the modes around one frequency, each from two starts, and what one costs
-# beside products.
-_APPLICATIONS_OF_A_SHIFT, _SECONDS_OF_A_STEP = 1000.0, 1.5e-4
-# All modes of N sites by dense algebra take this times N⁶ products' flops.
-_DENSE_MODES = 180.0
+# What an iteration of a solver costs beside products.
+_SECONDS_OF_A_STEP = 1.5e-4
 # Sites up to which calls and caches cost that much.
 _SMALL = 100
 # Fewer columns a rank make thin products and many messages.
@@ -180,23 +177,19 @@ def sample_seconds(
 
 def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
     """Wall time of the observables that need no evolution; rough, within a factor of three."""
-    n, seconds = point.n_sites, 0.0
-    applications = 0.0
-    if "steady_state" in study.observables:
-        applications += 15.0
-    if "gap" in study.observables and n <= DENSE_SITES:
-        seconds += _DENSE_MODES * float(n) ** 6 / rates.complex
-    elif "gap" in study.observables:
-        applications += _APPLICATIONS_OF_A_SHIFT * (3.0 + n / 12.0)
+    n, observables = point.n_sites, chosen(study.observables)
+    if not observables:
+        return 0.0
+    costs = [each.cost(n) for each in observables]
+    applications = sum(each.applications for each in costs)
     # The complex-linear map and its preconditioner.
     flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
-    if applications:
-        efficiency = group_size * (1.0 if group_size == 1 else _GROUP_EFFICIENCY)
-        seconds += applications * flops / (_FRACTION_OF_SMALL * rates.complex) / efficiency
-        seconds += applications * _SECONDS_OF_A_STEP
-    if {"level_statistics", "gap", "steady_state"} & set(study.observables):
-        seconds += _SECONDS_OF_A_SAMPLE + 100.0 * n**3 / rates.complex
-    return seconds
+    efficiency = group_size * (1.0 if group_size == 1 else _GROUP_EFFICIENCY)
+    seconds = applications * flops / (_FRACTION_OF_SMALL * rates.complex) / efficiency
+    seconds += applications * _SECONDS_OF_A_STEP
+    # One diagonalisation for all of them.
+    own = sum(each.flops for each in costs) + 100.0 * n**3
+    return seconds + own / rates.complex + _SECONDS_OF_A_SAMPLE
 
 
 def extent_of(study: Study, point: Point) -> Extent:
@@ -209,7 +202,7 @@ def extent_of(study: Study, point: Point) -> Extent:
         study.at(point).lamb_shift,
         study.stepper,
         study.operator,
-        krylov=bool({"gap", "steady_state"} & set(study.observables)),
+        krylov=any(each.krylov for each in chosen(study.observables)),
     )
 
 

@@ -1,7 +1,7 @@
 """study.json, by which a folder knows what it holds: read, compared, extended."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +17,11 @@ from manybody.parallel.files import (
 T = TypeVar("T")
 
 
-def read_description(directory: Path, expected: Any, build: Callable[[Any], T]) -> T:
-    """What `build` makes of the description in a folder.
+def read_description(directory: Path, readers: Mapping[Any, Callable[[Any], T]]) -> T:
+    """The study that a folder describes.
 
-    expected: the format it must have.  Raises ValueError where there is no description, or
-    one of another format, or that does not make sense.
+    readers: what makes a study of its JSON, by format.  Raises ValueError where there is no
+    description, or one of no format among these, or one that does not make sense.
     """
     path = directory / "study.json"
     try:
@@ -31,13 +31,13 @@ def read_description(directory: Path, expected: Any, build: Callable[[Any], T]) 
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     found = content.get("format") if isinstance(content, dict) else None
-    if found != expected:
+    if not isinstance(found, (int, str)) or found not in readers:
         raise InputError(
-            f"{str(directory)!r} holds another kind of study, or one of another version: store "
-            f"format {found!r}, {expected!r} is needed"
+            f"{str(directory)!r} holds another kind of study, or one of a later version: store "
+            f"format {found!r}, {' or '.join(map(repr, readers))} is needed"
         )
     try:
-        return build(content["study"])
+        return readers[found](content["study"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path} does not describe a study: {error!r}") from error
 
@@ -57,6 +57,14 @@ def is_new(directory: Path) -> bool:
     if any(not TEMPORARY.fullmatch(path.name) for path in directory.iterdir()):
         raise InputError(f"{str(directory)!r} is not empty and not a store: use another folder")
     return True
+
+
+def changes_between(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """(key, there, here) of everything in which two identities differ."""
+    found = [(key, there.get(key), here.get(key)) for key in {**there, **here}]
+    return [(key, old, new) for key, old, new in found if old != new]
 
 
 def refuse_changes(

@@ -12,6 +12,7 @@ from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
 from manybody.study.configuration import Study, merge_systems
+from manybody.study.description import changes_between
 from manybody.study.store import Store
 
 
@@ -111,14 +112,12 @@ def _is_intact(path: Path) -> bool:
 def _common(stores: Sequence[Store]) -> Study:
     """The study of all, whatever their order.  Raises ValueError where they differ."""
     studies = [store.study for store in stores]
-    first = studies[0]
     for store, study in zip(stores, studies):
-        there, here = first.identity(), study.identity()
-        changed = [key for key in {**there, **here} if here.get(key) != there.get(key)]
+        changed = changes_between(studies[0].identity(), study.identity())
         if changed:
             raise InputError(
                 f"{str(store.directory)!r} holds another study than "
-                f"{str(stores[0].directory)!r}: {', '.join(changed)} differ"
+                f"{str(stores[0].directory)!r}: {', '.join(key for key, *_ in changed)} differ"
             )
     ordered = sorted(studies, key=lambda study: json.dumps(study.to_json(), sort_keys=True))
     merged = reduce(merge_systems, ordered)

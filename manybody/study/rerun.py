@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from manybody.errors import InputError
-from manybody.parallel.collective import raised_alike, rank_of, together
-from manybody.solve.compare import compare
+from manybody.parallel.collective import first_ranks, raised_alike, rank_of, size_of, together
+from manybody.solve.compare import is_spread
 from manybody.solve.comparison import Comparison
+from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study
-from manybody.study.observables import figures_of, measure
+from manybody.study.samples import Numbers, compute_large, compute_stack
 from manybody.study.store import Store
 
 # Beyond this a sample is not the one that the store holds.
@@ -57,38 +58,22 @@ def repeat_sample(
     """Compute a sample as a run would: lines for people, and whether the store agrees.
 
     comm: ranks that share the sample, or None.  The store agrees where it does not have the
-    sample.  Raises what `compare` and `measure` raise.
+    sample.  Raises what `compare` raises.
     """
     study = together(comm, lambda: store.study)
     own = study.at(point)
-    model = point.build(study.seed, sample)
     lines = [
         f"{point.name} sample {sample}",
         "seed " + " ".join(f"{word:016x}" for word in point.entropy(study.seed, sample)),
     ]
     result: dict[str, Any] = {}
-    if study.evolves:
-        run = compare(
-            model,
-            own.bath,
-            study.times,
-            own.initial_site,
-            own.lamb_shift,
-            study.stepper,
-            study.tolerance,
-            comm=comm,
-            petsc_options=study.petsc_options,
-            operator=study.operator,
-            drop_tolerance=study.drop_tolerance,
-            initial_beta=own.initial_beta,
-        )
+    run, figures = _computed(own, point, sample, comm)
+    if run is not None:
         lines += _curve_lines(run)
         result["trace_distance"] = run.trace_distance
         result.update(run.certificate.as_dict())
-    with raised_alike(comm):
-        figures = measure(model, own, comm)
     for name, value in figures.items():
-        lines.append(f"  {name:<28} {value!r} {figures_of(study)[name].unit}")
+        lines.append(f"  {name:<28} {value!r} {figures_of(study.observables)[name].unit}")
         result[name] = value
     if rank_of(comm) != 0:
         return lines, True
@@ -96,7 +81,7 @@ def repeat_sample(
     if stored is None:
         return [*lines, "the store does not hold this sample"], True
     block, row = stored
-    names = [name for name in ("trace_distance", *figures_of(study)) if name in result]
+    names = [name for name in ("trace_distance", *figures_of(study.observables)) if name in result]
     differences = {
         name: _difference(np.asarray(result[name]), block.arrays[name][row]) for name in names
     }
@@ -105,6 +90,16 @@ def repeat_sample(
         return [*lines, f"the same bits as in {block.path.name}"], True
     lines.append(f"differs from {block.path.name}: {worst} by up to {differences[worst]:.1e}")
     return lines, differences[worst] <= _AGREEMENT
+
+
+def _computed(own: Study, point: Point, sample: int, comm: Any) -> Numbers:
+    """As a run does; nothing on ranks beyond the number of sites."""
+    operator = own.operator if own.evolves else "matrix-free"
+    if not is_spread(point.n_sites, operator, size_of(comm)):
+        with raised_alike(comm):
+            return compute_stack(own, point, [sample], lambda _: None)[0]
+    with first_ranks(comm, point.n_sites) as (part, active):
+        return compute_large(own, point, sample, part) if active else (None, {})
 
 
 def _difference(here: Any, stored: Any) -> float:

@@ -3,8 +3,7 @@
 import logging
 import socket
 import time
-import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,14 +22,13 @@ from manybody.parallel.collective import (
 )
 from manybody.parallel.files import remove_orphans
 from manybody.parallel.signals import Stopped, never
-from manybody.solve.compare import compare_ensemble
-from manybody.solve.comparison import Comparison, ambiguity_warning, check_setting
-from manybody.solve.large import compare_large
-from manybody.solve.stacks import is_large, stack_size
-from manybody.solve.unphysical import COUNTED, outside_warning
+from manybody.solve.compare import is_spread
+from manybody.solve.comparison import Comparison, ambiguity_warning, balance_warning
+from manybody.solve.stacked import stack_size
+from manybody.solve.unphysical import outside_warning
 from manybody.study.assignments import hand_out
 from manybody.study.blocks import Record
-from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.configuration import Point, Study
 from manybody.study.cost import (
     NOMINAL_RATES,
     Measured,
@@ -40,8 +38,8 @@ from manybody.study.cost import (
     peak_bytes,
     predicted_and_measured,
 )
-from manybody.study.observables import measure
 from manybody.study.progress import Watch, log_header, log_rates
+from manybody.study.samples import compute_large, compute_stack
 from manybody.study.store import Store
 from manybody.study.tasks import Task, build_tasks, check_feasible, check_libraries, group_sizes
 from manybody.system.blas import crowding, own_cores
@@ -89,8 +87,8 @@ class _Job:
 
     def is_large(self, point: Point) -> bool:
         """Whether samples of a point are computed one by one, with checkpoints."""
-        assembled = self.study.evolves and self.study.operator == "assembled"
-        return self.ranks is not None or assembled or is_large(point.n_sites)
+        operator = self.study.operator if self.study.evolves else "matrix-free"
+        return is_spread(point.n_sites, operator, size_of(self.ranks))
 
 
 def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Study:
@@ -299,6 +297,7 @@ def _commit(job: _Job, point: Point, records: list[Record]) -> None:
         if comparison is None:
             continue
         messages = {
+            "unbalanced": balance_warning(comparison.certificate),
             "ambiguous": ambiguity_warning(comparison.certificate),
             "outside": outside_warning(comparison, None, own.bath, own.lamb_shift),
         }
@@ -339,22 +338,12 @@ def _attempt(job: _Job, point: Point, samples: list[int]) -> list[Record]:
 
 def _stack_records(job: _Job, point: Point, samples: list[int]) -> list[Record]:
     """Small samples, computed together; each is charged its part of the time."""
-    start, study, own = time.perf_counter(), job.study, job.study.at(point)
-    models = [point.build(study.seed, sample) for sample in samples]
-    comparisons: Sequence[Comparison | None] = [None] * len(samples)
-    if study.evolves:
-        with warnings.catch_warnings():
-            # What leaves the states is said once a point, when it is committed.
-            warnings.filterwarnings("ignore", message=COUNTED)
-            comparisons = compare_ensemble(models, own.bath, study.times, **_settings(own))
-    figures = []
-    for model in models:
-        figures.append(measure(model, own))
-        job.tell(point.name)
+    start, study = time.perf_counter(), job.study
+    found = compute_stack(study.at(point), point, samples, job.tell)
     seconds = (time.perf_counter() - start) / len(samples)
     return [
-        Record(sample, point.entropy(study.seed, sample), seconds, comparison, own_figures)
-        for sample, comparison, own_figures in zip(samples, comparisons, figures)
+        Record(sample, point.entropy(study.seed, sample), seconds, *own)
+        for sample, own in zip(samples, found)
     ]
 
 
@@ -362,20 +351,16 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
     """One sample on the ranks that share it; the record is on the first of them."""
     start, study, own = time.perf_counter(), job.study, job.study.at(point)
     keeper = job.store.keeper(study, point, sample, job.stop)
-    comparison, figures = None, {}
+    comparison: Comparison | None = None
+    figures: dict[str, float] = {}
     # (type of what ended it, in words)
     ended: tuple[type[Exception], str] | None = None
     cause: Exception | None = None
     with first_ranks(job.ranks, point.n_sites) as (part, active):
         try:
-            if active and study.evolves:
-                setting = check_setting([], own.bath, study.times, **_settings(own))
-                model = point.build(study.seed, sample) if rank_of(part) == 0 else None
+            if active:
                 said = partial(_tell_segment, job.tell, point.name)
-                comparison = compare_large(model, setting, part, tell=said, keeper=keeper)
-            if active and study.observables != (TRACE_DISTANCE,):
-                with raised_alike(part):
-                    figures = measure(point.build(study.seed, sample), own, part)
+                comparison, figures = compute_large(own, point, sample, part, said, keeper)
         except Stopped as stopped:
             ended = Stopped, str(stopped)
         except _SAMPLE_ERRORS as error:
@@ -391,12 +376,6 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
         return []
     seconds = time.perf_counter() - start + keeper.seconds_before
     return [Record(sample, point.entropy(study.seed, sample), seconds, comparison, figures)]
-
-
-def _settings(own: Study) -> dict[str, Any]:
-    names = ("initial_site", "lamb_shift", "stepper", "tolerance", "petsc_options")
-    more = ("operator", "drop_tolerance", "initial_beta")
-    return {name: getattr(own, name) for name in (*names, *more)}
 
 
 def _tell_segment(tell: Callable[[str], None], name: str, where: str) -> None:

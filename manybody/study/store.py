@@ -24,7 +24,6 @@ from manybody.parallel.files import listed, write_atomically
 from manybody.parallel.signals import never
 from manybody.solve.checkpoints import Keeper
 from manybody.study.blocks import (
-    FORMAT,
     Block,
     CorruptBlock,
     Record,
@@ -37,8 +36,15 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
-from manybody.study.configuration import Point, Study, from_json, merge_systems
-from manybody.study.description import extend_description, is_new, read_description, refuse_changes
+from manybody.study.configuration import Point, Study, merge_systems
+from manybody.study.description import (
+    changes_between,
+    extend_description,
+    is_new,
+    read_description,
+    refuse_changes,
+)
+from manybody.study.migrations import FORMAT, READERS
 from manybody.study.tasks import Task
 
 _BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
@@ -62,7 +68,7 @@ class Store:
     @property
     def study(self) -> Study:
         """The study this store holds.  Raises ValueError when there is none."""
-        return read_description(self.directory, FORMAT, from_json)
+        return read_description(self.directory, READERS)
 
     def check(self, study: Study) -> Study:
         """What the store will hold: `study`, together with what a used folder already holds.
@@ -73,12 +79,7 @@ class Store:
         if is_new(self.directory):
             return study
         stored = self.study
-        there, here = stored.identity(), study.identity()
-        changed = [
-            (key, there.get(key), here.get(key))
-            for key in {**there, **here}
-            if here.get(key) != there.get(key)
-        ]
+        changed = changes_between(stored.identity(), study.identity())
         refuse_changes(self.directory, changed, "samples, sizes and systems")
         return merge_systems(stored, study)
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from manybody.errors import InputError, Unavailable
-from manybody.numerics.petsc.runtime import petsc, slepc
 from manybody.numerics.steppers import SERIAL_STEPPERS, build_stepper, require_operator
+from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
-from manybody.solve.stacks import is_large
+from manybody.solve.stacked import is_large
 from manybody.study.configuration import Point, Study
 from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
 from manybody.system.memory import machine_bytes, ranks_here
@@ -108,9 +108,8 @@ def check_libraries(study: Study) -> None:
         require_operator(study.operator)
     except Unavailable as error:
         raise InputError(str(error)) from error
-    for name, library in {"steady_state": petsc, "gap": slepc}.items():
-        if name in study.observables:
-            try:
-                library()
-            except Unavailable as error:
-                raise InputError(f"observables: {name!r}: {error}") from error
+    for each in chosen(study.observables):
+        try:
+            each.library()
+        except Unavailable as error:
+            raise InputError(f"observables: {each.name!r}: {error}") from error

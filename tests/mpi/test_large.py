@@ -16,8 +16,8 @@ from manybody.physics import reference
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 from manybody.solve.comparison import check_setting
-from manybody.solve.large import compare_large
 from manybody.solve.monitor import observers
+from manybody.solve.spread import compare_large
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
 
@@ -273,7 +273,7 @@ def test_a_failure_on_one_rank_is_raised_on_all(comm, bath, monkeypatch):
     def break_down(*_arguments, **_keywords):
         raise RuntimeError(f"no eigenvalues on rank {comm.rank}")
 
-    monkeypatch.setattr("manybody.solve.monitor.observables.trace_norm", break_down)
+    monkeypatch.setattr("manybody.solve.monitor.norms.trace_norm", break_down)
     with pytest.raises(RuntimeError, match="no eigenvalues on rank"):
         compare_large(
             mb.dirac_syk2(6, seed=3),
@@ -358,8 +358,8 @@ def test_bohr_blocks_take_one_recursion(comm, bath, monkeypatch, times):
     from manybody.physics.equations import davies
 
     calls = []
-    real = davies._evolve
-    monkeypatch.setattr(davies, "_evolve", lambda *a: calls.append(1) or real(*a))
+    real = davies.evolve
+    monkeypatch.setattr(davies, "evolve", lambda *a: calls.append(1) or real(*a))
     model = mb.SingleParticleModel(oracles.ring_hamiltonian(7))
     setting = check_setting(
         [],

@@ -9,10 +9,11 @@ from tiny import assert_same_payload, payload, study  # noqa: E402
 import manybody as mb
 from manybody.parallel.collective import raised_alike, together
 from manybody.parallel.signals import Stopped
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
-from manybody.solve.large import compare_large
+from manybody.solve.spread import compare_large
+from manybody.study import samples
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -20,8 +21,8 @@ from manybody.study.store import Store
 @pytest.fixture(autouse=True)
 def small_samples_are_long(monkeypatch):
     """Several segments each, and a checkpoint at the end of every one."""
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 1)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 40.0)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 40.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 
@@ -133,20 +134,20 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
     """Also with fewer sites than ranks; the rest goes on, the next run tries it again."""
     asked, plain = wanted(comm), Store(folder / "plain")
     run_study(prepare(asked, plain, comm), plain, comm, quiet=True)
-    real = large._compare
+    real = spread.compare_spread
 
-    def fail(sample, setting, columns, *rest):
+    def fail(problem, setting, part, **more):
         def refuse():
             raise ArithmeticError("no numbers today")
 
-        if sample.n_sites in (2, 8):
+        if problem.spectrum.n_sites in (2, 8):
             if where == "together":
-                together(columns.comm, refuse)
-            with raised_alike(columns.comm):
+                together(part, refuse)
+            with raised_alike(part):
                 raise RuntimeError("no numbers today")
-        return real(sample, setting, columns, *rest)
+        return real(problem, setting, part, **more)
 
-    monkeypatch.setattr(large, "_compare", fail)
+    monkeypatch.setattr(samples, "compare_spread", fail)
     store = Store(folder / "store")
     outcome = run_study(prepare(asked, store, comm), store, comm, quiet=True)
     assert (outcome.failed, outcome.missing, outcome.computed) == (4, 0, 2)

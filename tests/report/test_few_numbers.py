@@ -7,6 +7,7 @@ with every warning an error: no nan, no inf is shown without a word.
 import csv
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from manybody.report.analysis.statistics import Moments, Reach, reach_of, summar
 from manybody.report.analysis.verdicts import judge_systems
 from manybody.report.read import PointResult, load_results
 from manybody.report.writing import report_figures, write_report
+from manybody.solve.observables import registry
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -111,17 +113,15 @@ def test_other_observables_that_some_samples_do_not_have(tmp_path):
 
 
 def test_some_samples_without_a_figure_leave_the_extremes_of_the_others(tmp_path, monkeypatch):
-    from manybody.study import observables
+    known = registry.MEASURED["level_statistics"]
 
-    measured = observables._MEASURES["level_statistics"]
-
-    def some(model, study, comm):
-        found = measured(model, study, comm)
-        if model.hamiltonian[0, 0].real > 0.0:
+    def some(problem, start, comm):
+        found = known.measure(problem, start, comm)
+        if problem.model.hamiltonian[0, 0].real > 0.0:
             found["eth_ratio"] = float("nan")
         return found
 
-    monkeypatch.setitem(observables._MEASURES, "level_statistics", some)
+    monkeypatch.setitem(registry._KNOWN, "level_statistics", replace(known, measure=some))
     wanted = 'observables = ["level_statistics"]'
     words = text(SYK2, 9, observables=wanted).replace("times = [0.0, 1.5, 4.0, 11.0]\n", "")
     store, _, _ = report(tmp_path, words)

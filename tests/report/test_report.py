@@ -286,7 +286,7 @@ def test_merging_brings_the_variants(out, tmp_path):
     [
         ("samples = 2\nmax", "max", ValueError, "'samples' is missing"),
         ("[1e-12]", "[1e-30]", ValueError, "tolerance = 1e-30"),
-        ('["dop853"]', '["euler"]', ValueError, "convergence.stepper = 'euler'"),
+        ('["dop853"]', '["euler"]', ValueError, "convergence: stepper = 'euler'"),
         ("= 3\n[bath]", "= 1\n[bath]", ValueError, "time_refinement = 1"),
         ("max_sites = 6", "colour = 6", ValueError, "unknown key 'colour'"),
         ("max_sites = 6", 'operator = "dense"', ValueError, "operator = 'dense'"),

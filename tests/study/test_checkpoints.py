@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from tiny import assert_same_payload, payload, study
 
 import manybody as mb
 from manybody.parallel.signals import Stopped
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
-from manybody.solve.large import compare_large
-from manybody.study import progress, runner
+from manybody.solve.spread import compare_large
+from manybody.study import progress, samples
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -27,8 +28,8 @@ FEW = {"samples = 5": "samples = 2", "[4, 6]": "[4]", "disorder = [0.0, 5.0]": "
 @pytest.fixture(autouse=True)
 def small_samples_are_long(monkeypatch):
     """Tens of segments each, and a checkpoint at the end of every one."""
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 1)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 25.0)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 25.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 
@@ -41,8 +42,11 @@ def torn(tmp_path, bath):
         compare_large(mb.dirac_syk2(4, seed=5), setting, keeper=keeper)
     (path,) = (tmp_path / "kept").iterdir()
     borders = tuple(json.loads(path.read_bytes().partition(b"\n")[0])["borders"])
-    assert Keeper(tmp_path / "kept", 3, "this one").find(borders) is not None
+    assert Keeper(tmp_path / "kept", 3, "this one").find(borders, REDFIELD) is not None
     return path, borders
+
+
+REDFIELD = ("redfield",)
 
 
 def setting_of(bath, model, stepper="chebyshev", operator="matrix-free", lamb_shift=False):
@@ -55,6 +59,12 @@ def assert_same_bits(left, right):
         mine, theirs = getattr(left, entry.name), getattr(right, entry.name)
         if isinstance(mine, np.ndarray):
             np.testing.assert_array_equal(mine, theirs, err_msg=entry.name)
+        elif isinstance(mine, Mapping):
+            assert mine.keys() == theirs.keys()
+            for key in mine:
+                np.testing.assert_array_equal(
+                    mine[key], theirs[key], err_msg=f"{entry.name} {key}"
+                )
         else:
             assert mine == theirs, entry.name
 
@@ -267,7 +277,7 @@ def test_a_checkpoint_cut_or_altered_anywhere_is_not_used(torn, caplog):
     for one in damaged:
         caplog.clear()
         path.write_bytes(one)
-        assert Keeper(path.parent, 3, "this one").find(borders) is None
+        assert Keeper(path.parent, 3, "this one").find(borders, REDFIELD) is None
         assert str(path) in caplog.text
         assert not path.exists()
 
@@ -279,7 +289,7 @@ def test_foreign_checkpoints_are_not_used(torn, caplog):
 
     def refused(keeper, where=borders):
         caplog.clear()
-        assert keeper.find(where) is None
+        assert keeper.find(where, REDFIELD) is None
         assert keeper.seconds_before == 0.0
         assert not list(path.parent.glob("000003-*"))
         path.write_bytes(content)
@@ -290,7 +300,7 @@ def test_foreign_checkpoints_are_not_used(torn, caplog):
     # Of another sample, under a name that its hash allows.
     renamed = path.with_name(path.name.replace("000003-", "000004-"))
     path.rename(renamed)
-    assert Keeper(path.parent, 4, "this one, 4").find(borders) is None
+    assert Keeper(path.parent, 4, "this one, 4").find(borders, REDFIELD) is None
     assert not renamed.exists() and str(renamed) in caplog.text
     # Whole, but by somebody else: no word of it is believed.
     path.unlink(missing_ok=True)
@@ -314,7 +324,7 @@ def test_the_furthest_of_several_is_used(torn, bath, monkeypatch):
         compare_large(model, setting_of(bath, model), keeper=keeper)
     (newer,) = path.parent.iterdir()
     path.write_bytes(older)
-    snapshot, found = Keeper(path.parent, 3, "this one").find(borders)
+    snapshot, found = Keeper(path.parent, 3, "this one").find(borders, REDFIELD)
     assert (snapshot.segments_done, found) == (2, newer)
     assert list(path.parent.iterdir()) == [newer]
 
@@ -338,7 +348,7 @@ def test_torn_and_foreign_checkpoints_cost_time_alone(unbroken, tmp_path, caplog
 def test_other_segments_begin_anew(unbroken, tmp_path, monkeypatch, caplog):
     store, _ = run(tmp_path / "store", After(9))
     (path,) = states(store)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 60.0)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 60.0)
     run(tmp_path / "store")
     assert f"{path} is not used: the times are cut into other segments" in caplog.text
     assert leftovers(store) == []
@@ -366,7 +376,7 @@ def test_what_began_long_and_ends_short_leaves_no_checkpoint(tmp_path, monkeypat
     """Begun on the way of large samples, finished in a stack, as by fewer ranks later."""
     store, outcome = run(tmp_path / "store", After(9))
     assert len(states(store)) == 1 and outcome.missing > 0
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 256)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 256)
     run(tmp_path / "store")
     assert leftovers(store) == []
 
@@ -390,21 +400,21 @@ def test_folders_may_vanish_under_a_writer(torn, bath):
     """Another process removes a folder that it finds empty."""
     path, borders = torn
     keeper = Keeper(path.parent, 3, "this one")
-    snapshot, _ = keeper.find(borders)
+    snapshot, _ = keeper.find(borders, REDFIELD)
     shutil.rmtree(path.parent)
-    keeper.write(snapshot, np.eye(4, dtype=complex))
+    keeper.write(snapshot, [np.eye(4, dtype=complex)])
     assert [p.name[:13] for p in path.parent.iterdir()] == ["000003-000001"]
 
 
 def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
-    real = large._compare
+    real = spread.compare_spread
 
-    def fail(sample, *arguments):
-        if sample.n_sites == 8:
+    def fail(problem, *arguments, **more):
+        if problem.spectrum.n_sites == 8:
             raise np.linalg.LinAlgError("no eigenvalues today")
-        return real(sample, *arguments)
+        return real(problem, *arguments, **more)
 
-    monkeypatch.setattr(large, "_compare", fail)
+    monkeypatch.setattr(samples, "compare_spread", fail)
     store, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.missing, outcome.computed) == (2, 0, 2)
     paths = sorted((store.directory / "failures").rglob("*.json"))
@@ -412,7 +422,7 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
     assert "LinAlgError: no eigenvalues today" in record["error"]
     assert any("in fail" in line for line in record["traceback"])
     assert record["seed"] == list(store.study.systems[1].points[0].entropy(3, 0))
-    monkeypatch.setattr(large, "_compare", real)
+    monkeypatch.setattr(samples, "compare_spread", real)
     _, outcome = run(tmp_path / "store")
     assert (outcome.failed, outcome.computed) == (0, 2)
     assert not list(Path(store.directory).rglob("failures/*/*.json"))
@@ -427,13 +437,13 @@ def test_a_stop_between_long_samples_without_checkpoints(tmp_path, monkeypatch):
     }
     few = {key: value for key, value in FEW.items() if "samples" not in key}
     asked, store, computed = study(text={**few, **without}), Store(tmp_path / "store"), []
-    real = runner.measure
+    real = samples.measure
 
     def count(*arguments):
         computed.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(runner, "measure", count)
+    monkeypatch.setattr(samples, "measure", count)
     outcome = run_study(
         prepare(asked, store), store, quiet=True, stop=lambda: "asked" if computed else ""
     )

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import manybody as mb
 from manybody import seeding
 from manybody.study.configuration import from_json, merge_systems
 from manybody.study.parsing import builtin_studies, find_study, parse_study
+from manybody.study.structure import structure, table_of
 
 GOOD = """
 name = "good"
@@ -173,7 +175,7 @@ EXPECTED_NORMAL = -0.21952946763098652
         ("coupling = 0.2", 'coupling = "weak"', TypeError, "'weak'"),
         ("beta = 5", "beta = 5\nchemical_potential = 0.5", ValueError, "0.5.*exchanges no"),
         ("beta = 5", 'beta = 5\ntype = "drude"', ValueError, "'drude'"),
-        ("[4, 6]", "[4, 0]", ValueError, "n_sites = 0"),
+        ("[4, 6]", "[4, 0]", ValueError, r"systems\[0\].n_sites = 0: must be an integer >= 1"),
         ("[4, 6]", "[4, 4]", ValueError, "distinct"),
         ("[4, 6]", "[]", ValueError, "at least one size"),
         ("[4, 6]", "[4, 6.0]", TypeError, "6.0"),
@@ -181,6 +183,12 @@ EXPECTED_NORMAL = -0.21952946763098652
         ("length = 2", "", ValueError, "'length' is missing"),
         ("disorder = [1, 5.0]", "", ValueError, "'disorder' is missing"),
         ("disorder = [1, 5.0]", "disorder = -1", ValueError, "disorder = -1"),
+        (
+            "disorder = [1, 5.0]",
+            'disorder = [1, "a"]',
+            TypeError,
+            r"systems\[1\].disorder = 'a': a",
+        ),
         ("disorder = [1, 5.0]", "disorder = []", ValueError, "empty list"),
         ("disorder = [1, 5.0]", "disorder = [1, 1.0]", ValueError, "more than once"),
         ("length = 2", 'length = 2\nboundary = "moebius"', ValueError, "'moebius'.*'open'"),
@@ -224,20 +232,59 @@ def test_unknown_studies_and_unreadable_files(tmp_path):
         find_study(str(path))
 
 
-def test_keys_that_came_later_change_no_older_store():
+def test_operators_groups_and_equations_are_read():
     study = parse(GOOD)
-    assert "operator" not in study.identity()
-    older = {key: value for key, value in study.to_json().items() if key != "group_size"}
-    assert from_json(older) == study
-    later = parse(
-        GOOD.replace(
-            "seed = 3", 'seed = 3\noperator = "assembled"\ngroup_size = 2\ndrop_tolerance = 1e-3'
-        )
-    )
-    assert later.hash() != study.hash()
-    assert (later.operator, later.drop_tolerance, later.group_size) == ("assembled", 1e-3, 2)
-    assert from_json(json.loads(json.dumps(later.to_json()))) == later
-    assert parse(GOOD.replace("seed = 3", 'seed = 3\ngroup_size = "auto"')) == study
+    assert study.equations == ("redfield", "davies")
+    keys = 'operator = "assembled"\ngroup_size = 2\ndrop_tolerance = 1e-3'
+    other = parse(GOOD.replace("seed = 3", "seed = 3\n" + keys))
+    assert other.hash() != study.hash()
+    assert (other.operator, other.drop_tolerance, other.group_size) == ("assembled", 1e-3, 2)
+    same = 'seed = 3\ngroup_size = "auto"\nequations = ["redfield", "davies"]'
+    assert parse(GOOD.replace("seed = 3", same)) == study
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, text in builtin_studies().items() if "\nkind" not in text]
+)
+def test_json_comes_back(name):
+    more = """[convergence]
+samples = 2
+max_sites = 9
+stepper = "dop853"
+tolerance = [1e-6, 1e-4]
+time_refinement = 2
+"""
+    text = builtin_studies()[name]
+    study = parse(text + more if "\ntimes" in text and "[convergence]" not in text else text)
+    again = from_json(json.loads(json.dumps(study.to_json())))
+    assert again == study and again.hash() == study.hash()
+
+
+def test_a_description_without_a_key_or_with_another_type_is_refused():
+    values = parse(GOOD).to_json()
+    for key in values:
+        with pytest.raises(ValueError, match=f"study: key '{key}' is missing"):
+            from_json({name: value for name, value in values.items() if name != key})
+    with pytest.raises(ValueError, match="study: unknown key 'colour'"):
+        from_json({**values, "colour": 1})
+    with pytest.raises(TypeError, match="^seed = 3.0: an integer"):
+        from_json({**values, "seed": 3.0})
+    systems = [values["systems"][0], {**values["systems"][1], "samples": "all"}]
+    with pytest.raises(TypeError, match=r"^systems\[1\].samples = 'all': an integer >= 1"):
+        from_json({**values, "systems": systems})
+    with pytest.raises(TypeError, match="^convergence = 3: a table"):
+        from_json({**values, "convergence": 3})
+
+
+def test_an_error_of_ours_is_no_sentence_about_the_text():
+    for exception in (KeyError("x"), ZeroDivisionError()):
+
+        def check(_where, _value, exception=exception):
+            raise exception
+
+        with pytest.raises(type(exception)) as caught:
+            structure({"key": 1}, table_of({"key": Annotated[int, check]}, {}))
+        assert caught.value is exception
 
 
 @pytest.mark.parametrize(
@@ -251,10 +298,34 @@ def test_keys_that_came_later_change_no_older_store():
         ('group_size = "all"', ValueError, "group_size = 'all'"),
         ("group_size = true", TypeError, "group_size = True"),
         ('group_size = 2\nstepper = "dop853"', ValueError, "runs on one rank"),
+        ('equations = "davies"', TypeError, "equations = 'davies': a list of redfield, davies"),
+        ('equations = ["davies"]', ValueError, r"equations = \['davies'\]: at least two"),
+        ('equations = ["davies", "davies"]', ValueError, "each named once"),
+        ('equations = ["davies", "blue"]', ValueError, "equations = 'blue'.*'redfield'"),
+        ("convergence = 1", TypeError, "convergence = 1: a table"),
+        ("convergence = {tolerance = 1e-6}", ValueError, "convergence: key 'samples' is missing"),
+        ("convergence = {samples = 1, colour = 2}", ValueError, "convergence: unknown .*'colour'"),
+        ("convergence = {samples = 0}", ValueError, "convergence.samples = 0: must be an integer"),
+        (
+            "convergence = {samples = 1, tolerance = [1, 2]}",
+            ValueError,
+            "convergence: tolerance = 1",
+        ),
+        (
+            "convergence = {samples = 1, time_refinement = [2, 1]}",
+            ValueError,
+            "refinement = 1: must",
+        ),
+        (
+            "convergence = {samples = 1, drop_tolerance = 1}",
+            ValueError,
+            "convergence: drop_tol.* = 1",
+        ),
+        ('convergence = {samples = 1, stepper = "euler"}', ValueError, "convergence: .*'euler'"),
     ],
 )
-def test_bad_operators_and_groups_are_refused(keys, error, words):
-    with pytest.raises(error, match=words):
+def test_bad_operators_groups_equations_and_convergence_are_refused(keys, error, words):
+    with pytest.raises(error, match="^file.toml: .*" + words):
         parse(GOOD.replace("seed = 3", "seed = 3\n" + keys))
 
 

@@ -19,7 +19,7 @@ import soak
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
-from manybody.solve import checkpoints, large, stacks
+from manybody.solve import checkpoints, spread, stacked
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -88,8 +88,8 @@ def study_file(tmp_path):
 @pytest.fixture
 def as_the_program_does(monkeypatch):
     """In this process what PROGRAM changes in others."""
-    monkeypatch.setattr(stacks, "_LARGE_ABOVE", 20)
-    monkeypatch.setattr(large, "_MOST_APPLICATIONS", 100.0)
+    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 20)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 100.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 

@@ -155,9 +155,9 @@ def test_plan_prints_a_table(tmp_path, capsys):
 
 def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
     plenty = machine_bytes(str(tmp_path))
-    (tmp_path / "room.max").write_text("max\n")
+    (tmp_path / "memory.max").write_text("max\n")
     assert machine_bytes(str(tmp_path)) == plenty
-    (tmp_path / "room.max").write_text("1073741824\n")
+    (tmp_path / "memory.max").write_text("1073741824\n")
     assert machine_bytes(str(tmp_path)) == GIB
     assert ranks_here(8, {}) == 8
     assert ranks_here(8, {"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == 4

@@ -17,15 +17,15 @@ pytestmark = pytest.mark.skipif(
 FAILING = """
 import os, sys
 from manybody import cli
-from manybody.study import runner
-real = runner.compare_ensemble
+from manybody.study import samples
+real = samples.compare_problems
 def fail(*arguments, **keywords):
     if os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK")) == "1":
         {what}
     import time
     time.sleep(0.05)
     return real(*arguments, **keywords)
-runner.compare_ensemble = fail
+samples.compare_problems = fail
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -2,6 +2,7 @@
 
 import csv
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from manybody.physics.quantities.locality import locality_profile
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.read import load_results
 from manybody.report.writing import write_report
+from manybody.solve.observables import registry
+from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import CorruptBlock, check_belongs, read_block
-from manybody.study.configuration import OBSERVABLES, from_json, merge_systems
-from manybody.study.observables import figures_of
+from manybody.study.configuration import from_json, merge_systems
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -45,7 +47,7 @@ def test_figures_are_those_of_the_functions(tmp_path):
     text = text.replace('model = "dirac_syk2"', 'model = "dirac_syk2"\nlamb_shift = true')
     store = computed(text, tmp_path / "store")
     study = store.study
-    assert study.observables == OBSERVABLES[:4]
+    assert study.observables == ("trace_distance", "steady_state", "gap", "level_statistics")
     found = payload(store)
     for system in study.systems:
         point = system.points[-1]
@@ -74,7 +76,9 @@ def test_a_study_without_evolution(tmp_path):
     study = store.study
     assert study.times == () and not study.evolves
     assert study.hash() != parse(TINY).hash()
-    assert all(set(one) == {"seed", *figures_of(study)} for one in payload(store).values())
+    assert all(
+        set(one) == {"seed", *figures_of(study.observables)} for one in payload(store).values()
+    )
     summary, paths = write_report(store)
     assert {path.name for path in paths} == {
         "samples.csv",
@@ -88,7 +92,7 @@ def test_a_study_without_evolution(tmp_path):
     assert "gap_davies" in summary and "steady_error" in summary and "max of mean" not in summary
     table = store.directory / "report" / "figures.csv"
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 4 * len(figures_of(study))
+    assert len(rows) == 4 * len(figures_of(study.observables))
     gaps = load_results(store).points[1].arrays["gap"]
     row = next(row for row in rows if row["size"] == "6" and row["figure"] == "gap")
     assert row["unit"] == "J" and row["n_finite"] == "5"
@@ -168,13 +172,6 @@ def test_systems_that_depart_share_their_disorder(tmp_path):
         check_belongs(block, study, points[4])
 
 
-def test_an_older_store_knows_nothing_of_this(tmp_path):
-    text = parse(TINY).to_json()
-    assert all("changes" not in system for system in text["systems"])
-    assert "observables" not in text
-    assert "observables" not in parse(TINY).identity()
-
-
 @pytest.mark.parametrize(
     ("old", "new", "error", "words"),
     [
@@ -206,7 +203,7 @@ def test_without_slepc_the_study_is_refused(monkeypatch):
     def missing():
         raise Unavailable("SLEPc is needed but slepc4py does not import")
 
-    monkeypatch.setattr("manybody.study.tasks.slepc", missing)
+    monkeypatch.setitem(registry._KNOWN, "gap", replace(registry.MEASURED["gap"], library=missing))
     with pytest.raises(ValueError, match="'gap': SLEPc is needed"):
         check_libraries(parse(SPECTRAL))
     check_libraries(parse(SPECTRAL.replace('"steady_state", "gap", ', "")))

@@ -20,7 +20,7 @@ from tiny import assert_same_payload, payload, study
 from manybody.parallel import claims as claims_module
 from manybody.parallel.claims import Claims
 from manybody.solve.compare import compare
-from manybody.study import runner
+from manybody.study import runner, samples
 from manybody.study.assignments import hand_out
 from manybody.study.blocks import CorruptBlock, read_block, same_payload
 from manybody.study.runner import prepare, run_study
@@ -68,7 +68,9 @@ def test_blocks_describe_themselves(finished):
     path = finished.block_paths(point)[0]
     with h5py.File(path) as file:
         assert file["trace_distance"].dims[0][0].name == "/sample"
-        assert file["trace_distance"].dims[1][0].name == "/time"
+        assert file["trace_distance"].dims[1][0].name == "/pair"
+        assert file["trace_distance"].dims[2][0].name == "/time"
+        assert file["gibbs_residual"].dims[1][0].name == "/equation"
         attributes = dict(file.attrs)
         assert attributes["model"] == "anderson3d"
         assert attributes["parameter_boundary"] == "periodic"
@@ -86,14 +88,16 @@ def test_blocks_describe_themselves(finished):
             assert key in attributes, key
         assert json.loads(attributes["study"]) == finished.study.identity()
     with xarray.open_dataset(path, engine="h5netcdf") as data:
-        assert data["trace_distance"].dims == ("sample", "time")
+        assert data["trace_distance"].dims == ("sample", "pair", "time")
+        assert data["pair"].values.tolist() == ["redfield:davies"]
+        assert data["equation"].values.tolist() == ["redfield", "davies"]
+        assert data["gibbs_residual"].dims == ("sample", "equation")
+        assert data["smallest_eigenvalue_in_time"].dims == ("sample", "equation", "time")
         assert data["time"].values.tolist() == [0.0, 1.5, 4.0, 11.0]
         assert data["sample"].values.tolist() == [0, 1]
         for name in (
             "trace_error",
             "hermiticity_error",
-            "redfield_gibbs_residual",
-            "davies_gibbs_residual",
             "kms_residual",
             "smallest_eigenvalue",
             "clustering",
@@ -218,7 +222,7 @@ def test_duplicates_are_compared_not_averaged(finished, tmp_path):
     path = store.block_paths(point)[0]
     image = io.BytesIO(path.read_bytes())
     with h5py.File(image, "r+") as file:
-        file["trace_distance"][0, 1] += 1e-9
+        file["trace_distance"][0, 0, 1] += 1e-9
     content = image.getvalue()
     digest = hashlib.sha256(content).hexdigest()[:16]
     twin = path.with_name(f"{path.stem[:13]}-{digest}.h5")
@@ -295,9 +299,8 @@ def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
 
 
 def test_a_broken_program_loses_no_finished_block(finished, tmp_path, monkeypatch):
-    from manybody.study import runner
 
-    real, calls = runner.compare_ensemble, []
+    real, calls = samples.compare_problems, []
 
     def fail_later(*arguments, **keywords):
         calls.append(1)
@@ -307,7 +310,7 @@ def test_a_broken_program_loses_no_finished_block(finished, tmp_path, monkeypatc
 
     store = Store(tmp_path / "store")
     prepared = prepare(study(), store)
-    monkeypatch.setattr(runner, "compare_ensemble", fail_later)
+    monkeypatch.setattr(samples, "compare_problems", fail_later)
     with pytest.raises(TypeError, match="a broken program"):
         run_study(prepared, store, quiet=True)
     monkeypatch.undo()
@@ -437,13 +440,13 @@ def test_a_stop_between_stacks_of_small_samples(tmp_path, monkeypatch):
     asked = study(text={"block_size = 2": "block_size = 5"})
     whole, store, computed = Store(tmp_path / "whole"), Store(tmp_path / "store"), []
     run_study(prepare(asked, whole), whole, quiet=True)
-    real = runner.compare_ensemble
+    real = samples.compare_problems
 
-    def count(models, *arguments, **settings):
-        computed.append(len(models))
-        return real(models, *arguments, **settings)
+    def count(problem, *arguments):
+        computed.append(len(problem.models))
+        return real(problem, *arguments)
 
-    monkeypatch.setattr(runner, "compare_ensemble", count)
+    monkeypatch.setattr(samples, "compare_problems", count)
     prepared = prepare(asked, store)
     stopped = run_study(prepared, store, quiet=True, stop=lambda: "asked" if computed else "")
     assert computed == [2]

@@ -19,21 +19,27 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product, row_panels
-from manybody.errors import InputError
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.equations.protocol import Equation, Guarantees
+from manybody.physics.equations.redfield import (
+    RedfieldGenerator,
+    build_redfield,
+    redfield_of,
+    redfield_on,
+)
+from manybody.physics.equations.uniformisation import (
+    MAX_POISSON_MEAN,
+    MAX_POISSON_MEAN_SHIFTED,
+    evolve,
+    uniformised,
+)
+from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum, linked
+from manybody.physics.starts import Start
 
 # Entries of assembled Bohr blocks of one sample (20 bytes each, three times that
 # while they are built); the largest blocks beyond that are applied without being formed.
 MAX_BLOCK_ENTRIES = 20_000_000
-# Poisson mean of a stage up to which e^{-qt} and its recursion lose nothing in double
-# precision: for a contraction S, and for one that a Lamb shift makes as large as 2.
-_MAX_POISSON_MEAN = 200.0
-_MAX_POISSON_MEAN_SHIFTED = 4.0
-_MAX_STAGES = 1e6
-# Powers of a uniformised generator held at a time.
-_POWERS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,21 +52,25 @@ class BohrBlock:
 
 
 @dataclass(frozen=True, eq=False)
-class Evolution:
-    """What of a state does not follow from its own past alone, at T times.
+class DaviesEvolution:
+    """One start at T times; what of the states does not follow from its own past alone.
 
     populations: (T, N), None where they are in a block; blocks: (T, ·) coherences of all
     small Bohr blocks, then of each large one, without their phase.
     """
 
+    generator: "DaviesGenerator"
+    start: Start
+    times: Real
     populations: Real | None
     blocks: list[Complex]
 
-    def at(self, index: int) -> "Evolution":
-        """The same at one of the times."""
-        one = slice(index, index + 1)
-        populations = None if self.populations is None else self.populations[one]
-        return Evolution(populations, [block[one] for block in self.blocks])
+    def write(self, chosen: slice, states: Complex) -> None:
+        """ρ(t) in the site basis at some of the times, into (T', N, N) `states`."""
+        states[...] = self.start.in_energy(self.generator.spectrum)
+        populations = None if self.populations is None else self.populations[chosen]
+        blocks = [block[chosen] for block in self.blocks]
+        self.generator.write(states, self.times[chosen], populations, blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +92,9 @@ class DaviesGenerator:
     large_blocks: tuple[BohrBlock, ...]
 
     @property
-    def has_blocks(self) -> bool:
-        """Whether some coherences are propagated in Bohr blocks."""
-        return bool(self.block_rows.size or self.large_blocks)
+    def can_spread(self) -> bool:
+        """Whether no coherences are propagated in Bohr blocks, which are known as a whole only."""
+        return not (self.block_rows.size or self.large_blocks)
 
     @property
     def rates(self) -> Real:
@@ -128,7 +138,7 @@ class DaviesGenerator:
             return np.tile(initial, (len(times), 1))
         step /= q
         np.fill_diagonal(step, 1.0 - out_rates / q)
-        return _uniformised(lambda p: step @ p, initial, q, times)
+        return uniformised(lambda p: step @ p, initial, q, times)
 
     def propagate(self, rho: NDArray[Any], times: Real) -> Complex:
         """States at the given times.
@@ -139,38 +149,45 @@ class DaviesGenerator:
         vectors = self.spectrum.vectors[0]
         states = np.empty((len(times), *rho.shape), dtype=np.complex128)
         states[...] = vectors.conj().T @ rho @ vectors
-        self.propagate_in_place(states, times, self.evolve(states[0], times))
+        self.write(states, times, *self._driven(states[0], times))
         return states
 
-    def evolve(self, initial: Complex, times: Real) -> "Evolution":
+    def evolve(self, start: Start, times: Real) -> DaviesEvolution:
+        """The states at all `times`, to be written when somebody looks at them."""
+        driven = self._driven(start.in_energy(self.spectrum), times)
+        return DaviesEvolution(self, start, times, *driven)
+
+    def _driven(self, initial: Complex, times: Real) -> tuple[Real | None, list[Complex]]:
         """Populations and Bohr blocks at all `times` from V†ρ(0)V, by one recursion each."""
         levels = np.arange(len(initial))
         populations = None
         if not self.populations_in_block:
             populations = self.populations(initial[levels, levels].real, times)
         shifted = np.iscomplexobj(self.redfield.rates)
-        stage = _MAX_POISSON_MEAN_SHIFTED if shifted else _MAX_POISSON_MEAN
+        stage = MAX_POISSON_MEAN_SHIFTED if shifted else MAX_POISSON_MEAN
         blocks = []
         if self.block_rows.size:
             matrix = self.block_matrix
             bound = float(abs(matrix).sum(axis=0).max())
             start = initial[self.block_rows, self.block_columns]
-            blocks.append(_evolve(lambda x: matrix @ x, start, bound, times, stage))
+            blocks.append(evolve(lambda x: matrix @ x, start, bound, times, stage))
         for block in self.large_blocks:
             bound = 4.0 * float(self.redfield.decay_bound[0])
             apply = partial(self.apply_block, block)
             start = initial[block.rows, block.columns]
-            blocks.append(_evolve(apply, start, bound, times, stage))
-        return Evolution(populations, blocks)
+            blocks.append(evolve(apply, start, bound, times, stage))
+        return populations, blocks
 
-    def propagate_in_place(self, states: Complex, times: Real, evolution: "Evolution") -> None:
-        """`propagate` for (T, N, N) states that all hold V†ρ(0)V; they become ρ(t)."""
+    def write(
+        self, states: Complex, times: Real, populations: Real | None, blocks: list[Complex]
+    ) -> None:
+        """Turn (T, N, N) states that all hold V†ρ(0)V into ρ(t) in the site basis."""
         vectors = self.spectrum.vectors[0]
         levels = np.arange(len(vectors))
         self._decohere(states, times)
-        if evolution.populations is not None:
-            states[:, levels, levels] = evolution.populations
-        values = iter(evolution.blocks)
+        if populations is not None:
+            states[:, levels, levels] = populations
+        values = iter(blocks)
         if self.block_rows.size:
             place = self.block_rows, self.block_columns, self.block_frequencies
             _fill(states, times, next(values), *place)
@@ -185,15 +202,18 @@ class DaviesGenerator:
             product(vectors, state, half)
             state[...] = half
 
-    def energy_columns(
-        self, row: NDArray[Any], populations: Real, time: float, columns: slice
-    ) -> Complex:
-        """(N, m) columns of V†ρ(t)V in the closed form, for ρ(0) = |j⟩⟨j| with ⟨j|k⟩ = `row`.
+    def common(self, start: Start, time: float) -> Real:
+        """(N,) populations at a time: what `columns` needs and one rank computes for all."""
+        return self.populations(start.populations(self.spectrum), np.array([time]))[0]
 
-        populations: (N,) those at `time`.  Raises ValueError when there are Bohr blocks.
+    def columns(self, start: Start, time: float, common: Real, columns: slice) -> Complex:
+        """(N, m) columns of V†ρ(t)V in the closed form.
+
+        common: what `common` gives.  Raises ValueError when there are Bohr blocks.
         """
-        if self.has_blocks:
+        if not self.can_spread:
             raise ValueError("coherences in Bohr blocks are known as a whole only")
+        row, populations = start.amplitudes(self.spectrum), common
         losses = self.redfield.losses[0].real
         dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
         sizes = dephasing * self.spectrum.weights[0][:, columns]
@@ -305,6 +325,45 @@ def build_davies(
     return DaviesGenerator(spectrum, redfield, *blocks, tuple(large))
 
 
+def davies_of(problem: Problem) -> tuple[DaviesGenerator, ...]:
+    """The generators of one sample, an answer each, built once."""
+    return problem.once(
+        "davies",
+        lambda: tuple(
+            build_davies(
+                problem.spectrum, problem.bath, problem.lamb_shift, merging, redfield_of(problem)
+            )
+            for merging in problem.clustering.answers
+        ),
+    )
+
+
+def davies_on(problem: Problem, spectrum: Spectrum) -> tuple[DaviesGenerator, ...]:
+    """The generators on a spectrum of this sample, an answer each: see `redfield_on`."""
+    if spectrum is problem.spectrum:
+        return davies_of(problem)
+    redfield = redfield_on(problem, spectrum)
+    return tuple(
+        build_davies(spectrum, problem.bath, problem.lamb_shift, merging, redfield)
+        for merging in problem.clustering_on(spectrum).answers
+    )
+
+
+DAVIES = Equation(
+    name="davies",
+    title="Davies",
+    source="secular part of SNM eq. (18)",
+    keeps=Guarantees(
+        trace=True,
+        hermiticity=True,
+        complete_positivity=True,
+        gibbs=True,
+        gibbs_with_lamb_shift=True,
+    ),
+    propagators=davies_of,
+)
+
+
 def _bohr_blocks(
     spectrum: Spectrum, tolerance: float
 ) -> tuple[list[list[BohrBlock]], list[BohrBlock]]:
@@ -389,73 +448,6 @@ def _assemble_blocks(
         np.concatenate(all_frequencies),
         matrix,
     )
-
-
-def _uniformised(
-    step: Any,
-    initial: NDArray[Any],
-    q: float,
-    times: Real,
-    largest_mean: float = _MAX_POISSON_MEAN,
-) -> NDArray[Any]:
-    """Σ_k Poisson(k; qt) S^k x for every time t, i.e. e^{q(S − 1)t} x.
-
-    step: x -> S x; initial: (n,); times: (T,) ascending, >= 0.  Returns (T, n).
-    One recursion serves all times; long times are reached in stages of qt <= largest_mean.
-    """
-    result = np.empty((len(times), len(initial)), dtype=initial.dtype)
-    stage = largest_mean / q
-    start, current, done = 0.0, initial, 0
-    while done < len(times):
-        stop = int(np.searchsorted(times, start + stage, side="right"))
-        if stop == done:
-            means = np.array([largest_mean])
-            current, start = _poisson_mixture(step, current, means)[0], start + stage
-            continue
-        result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
-        done = stop
-    return result
-
-
-def _poisson_mixture(step: Any, initial: NDArray[Any], means: Real) -> NDArray[Any]:
-    """Σ_k Poisson(k; mean) S^k x for every mean, in blocks of powers; (T, n)."""
-    largest = float(means[-1])
-    n_terms = int(largest + 12.0 * np.sqrt(largest) + 30.0)
-    with np.errstate(under="ignore"):
-        ratios = np.ones((len(means), n_terms))
-        ratios[:, 1:] = means[:, None] / np.arange(1, n_terms)
-        weights = np.exp(-means)[:, None] * np.cumprod(ratios, axis=1)
-    weights /= weights.sum(axis=1, keepdims=True)
-    result = np.zeros((len(means), len(initial)), dtype=initial.dtype)
-    power = initial
-    for first in range(0, n_terms, _POWERS_AT_ONCE):
-        chunk = weights[:, first : first + _POWERS_AT_ONCE]
-        powers = np.empty((chunk.shape[1], len(initial)), dtype=initial.dtype)
-        for index in range(len(powers)):
-            powers[index] = power
-            power = step(power)
-        result += chunk @ powers
-    return result
-
-
-def _evolve(
-    dissipator: Any, initial: Complex, bound: float, times: Real, largest_mean: float
-) -> Complex:
-    """e^{At} x of a dissipator A with ‖A‖ <= bound at all times; (T, n).
-
-    1 + A/‖A‖ is a contraction without Lamb shift.  With it the powers may double each
-    time and cancel: then only short stages keep their digits.  Raises ValueError when
-    there would be too many.
-    """
-    if bound * float(times[-1]) / largest_mean > _MAX_STAGES:
-        raise InputError(
-            f"times up to {float(times[-1]):g} with Bohr blocks of norm {bound:g} need more than "
-            f"{_MAX_STAGES:g} stages: are energies, couplings and times in the same units?"
-        )
-    x = initial.astype(np.complex128)
-    if bound == 0.0:
-        return np.tile(x, (len(times), 1))
-    return _uniformised(lambda y: y + dissipator(y) / bound, x, bound, times, largest_mean)
 
 
 def _fill(

@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import GEMM, Real, aligned, aligned_empty, row_panels
+from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
+from manybody.physics.problem import Problem, one_sided_rates
 from manybody.physics.spectra import Spectrum, carry_cached
 
 # Ranges of frequency in the outline of a spectrum.
@@ -43,15 +46,15 @@ class RedfieldGenerator:
         """(samples, N, N) K = Σ_j A_j Λ_j = ((P G) ∘ V) V† in the site basis."""
         vectors = self.spectrum.vectors
         mixed = (self.spectrum.coupled_probabilities @ self.rates) * vectors
-        return mixed @ _adjoint(vectors)
+        return mixed @ adjoint(vectors)
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
         """(samples, N, N) V diag(E) V† in the site basis, its energies centred on the band."""
         vectors = self.spectrum.vectors
-        half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ _adjoint(vectors)
+        half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ adjoint(vectors)
         # Hermitian to the last bit, or the trace would drift.
-        return half + _adjoint(half)
+        return half + adjoint(half)
 
     @property
     def is_split(self) -> bool:
@@ -92,7 +95,7 @@ class RedfieldGenerator:
         with J_int = 0.1…3, β = 0.01…30 came within 0.2 % of −2κ and reached 0.4 κ.
         """
         energies = self.spectrum.energies
-        damping = np.abs(np.linalg.eigvalsh(0.5 * (self.decay + _adjoint(self.decay)))).max(axis=1)
+        damping = np.abs(np.linalg.eigvalsh(0.5 * (self.decay + adjoint(self.decay)))).max(axis=1)
         width = energies[:, -1] - energies[:, 0] + 2.0 * self.decay_bound
         return np.stack([width, -2.0 * damping, 0.5 * damping], axis=1)
 
@@ -125,19 +128,6 @@ class RedfieldGenerator:
         carry_cached(self, chosen, samples)
         return chosen
 
-    def gibbs_residual(self, beta: float, kernel: "_Kernel | None" = None) -> Real:
-        """(samples,) largest |element| of L[ρ_G] in the site basis.
-
-        Rounding without Lamb shift (KMS, bath by bath); a finite number with it.
-        kernel: of all columns, if at hand.
-        """
-        vectors = self.spectrum.vectors
-        populations = self.spectrum.gibbs_populations(beta)[:, None, :]
-        gibbs = ((vectors * populations) @ _adjoint(vectors)).astype(np.complex128)
-        half = np.empty_like(gibbs)
-        (kernel or self.kernel())(gibbs, half)
-        return np.abs(half + _adjoint(half)).max(axis=(1, 2))
-
     def kernel(self, columns: slice = slice(None), xp: Any = np) -> "_Kernel":
         """X for the given columns of rho, with workspaces of its own.
 
@@ -149,16 +139,36 @@ class RedfieldGenerator:
 
 def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
     """The generator of a stack of samples."""
-    rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
-    if lamb_shift and spectrum.coupled.all():
-        # η(0)ΣA_j² = η(0): no part of any equation, but large numbers to round.
-        rates = rates - 1j * bath.eta(0.0)
-    return RedfieldGenerator(spectrum, rates)
+    return RedfieldGenerator(spectrum, one_sided_rates(spectrum, bath, lamb_shift))
 
 
-def _adjoint(matrices: NDArray[Any]) -> NDArray[Any]:
-    """Conjugate transposes of a stack."""
-    return np.swapaxes(matrices.conj(), -1, -2)
+def redfield_of(problem: Problem) -> RedfieldGenerator:
+    """The generator of a problem, built once."""
+    return problem.once("redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates))
+
+
+def redfield_on(problem: Problem, spectrum: Spectrum) -> RedfieldGenerator:
+    """The generator on a spectrum of this sample: that of the problem, or one turned within
+    degenerate levels."""
+    if spectrum is problem.spectrum:
+        return redfield_of(problem)
+    return build_redfield(spectrum, problem.bath, problem.lamb_shift)
+
+
+REDFIELD = Equation(
+    name="redfield",
+    title="Redfield",
+    source="SNM eq. (18)",
+    keeps=Guarantees(
+        trace=True,
+        hermiticity=True,
+        complete_positivity=False,
+        gibbs=True,
+        gibbs_with_lamb_shift=False,
+    ),
+    generator=redfield_of,
+    rows=assemble_rows,
+)
 
 
 def _range(columns: slice, n_sites: int) -> slice:

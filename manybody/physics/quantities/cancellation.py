@@ -24,15 +24,10 @@ from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
-from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
+from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
-from manybody.physics.spectra import (
-    AMBIGUOUS,
-    EPSILON,
-    SIMPLE,
-    build_spectrum,
-    cluster_bohr_frequencies,
-)
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import AMBIGUOUS, EPSILON, SIMPLE
 
 # Times N: what a difference of two sums of squares is known to, relative to the larger.
 _ROUNDING = 16.0 * EPSILON
@@ -97,8 +92,8 @@ def cancellation_measures(
     n_vectors = arguments.integer("n_vectors", n_vectors, 2)
     n_rows = arguments.integer("n_rows", n_rows, 2)
     rng = arguments.seed(seed)
-    spectrum = build_spectrum([model])
-    clustering = cluster_bohr_frequencies(spectrum)[0]
+    problem = Problem([model], bath)
+    clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS:
         raise InputError(
             f"model {model.name!r}: {clustering.undecided()}, and the measures are defined here "
@@ -110,7 +105,16 @@ def cancellation_measures(
             f"frequencies within {clustering.tolerance:.3g} ({clustering.verdict}): the measures "
             "are defined here for distinct ones"
         )
-    parts = _Parts(build_redfield(spectrum, bath, lamb_shift=False), bath)
+    return cancellation_of(problem, n_vectors, rng, n_rows)
+
+
+def cancellation_of(
+    problem: Problem, n_vectors: int, rng: np.random.Generator, n_rows: int
+) -> Cancellation:
+    """`cancellation_measures` of a problem whose Bohr frequencies are distinct."""
+    # The dissipators alone: without what a Lamb shift adds.
+    dissipator = RedfieldGenerator(problem.spectrum, problem.rates.real)
+    parts = _Parts(dissipator, problem.bath)
 
     redfield, redfield_error = parts.squared_norm(n_vectors, rng)
     davies = parts.secular_squared_norm()

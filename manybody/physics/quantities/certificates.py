@@ -1,5 +1,6 @@
 """How far the laws that must hold do hold on one sample, in measured figures."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ class Certificate:
 
     trace_error: largest |tr ρ(t) − 1| over times and equations.
     hermiticity_error: largest |ρ_ab − ρ_ba*| over times and equations.
-    redfield_gibbs_residual, davies_gibbs_residual: largest |element| of L[ρ_G] in
-        the site basis, in J.  Rounding, except for Redfield with Lamb shift.
+    gibbs_residuals[name]: largest |element| of L[ρ_G] in the site basis, in J, by equation.
+        Rounding, except for Redfield with Lamb shift.
     kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies.
-    smallest_eigenvalue: of ρ_R(t) over all times.  Redfield need not be positive.
+    smallest_eigenvalue: of ρ(t) over all times and the equations that do not guarantee
+        positivity, as Redfield does not; inf where all do.
     clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4).
     merged_neighbours, expected_by_chance: Bohr frequencies found equal, and how
         many chance alone would make equal.
@@ -29,9 +31,9 @@ class Certificate:
         of two answers, not an error bar.
     level_conditioning: ε ‖H‖₂ / smallest level spacing: the relative accuracy to
         which rounding of H lets the Davies equation be known.
-    stepper_error: estimate of the error of ρ_R(t) in trace norm; nan when options
-        given to PETSc leave nothing to estimate it from.
-    applications: generator applications spent on the Redfield equation.
+    stepper_error: estimate of the error of the states of stepped equations in trace norm;
+        nan when options given to PETSc leave nothing to estimate it from.
+    applications: generator applications spent on the stepped equations.
     entries_kept: share of the Liouvillian's entries that an assembled operator keeps.
     drop_error: estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁
         at the last time with the bound of PHYSICS.md section 3.  No rigorous bound, since
@@ -40,8 +42,7 @@ class Certificate:
 
     trace_error: float
     hermiticity_error: float
-    redfield_gibbs_residual: float
-    davies_gibbs_residual: float
+    gibbs_residuals: Mapping[str, float]
     kms_residual: float
     smallest_eigenvalue: float
     clustering: str
@@ -56,9 +57,22 @@ class Certificate:
     entries_kept: float = 1.0
     drop_error: float = 0.0
 
+    @property
+    def redfield_gibbs_residual(self) -> float:
+        """That of Redfield, nan where it was not asked for."""
+        return self.gibbs_residuals.get("redfield", float("nan"))
+
+    @property
+    def davies_gibbs_residual(self) -> float:
+        """That of Davies, nan where it was not asked for."""
+        return self.gibbs_residuals.get("davies", float("nan"))
+
     def as_dict(self) -> dict[str, float | int | str]:
         """The figures by name."""
-        return asdict(self)
+        figures = asdict(self)
+        residuals = figures.pop("gibbs_residuals")
+        named = {f"{name}_gibbs_residual": value for name, value in residuals.items()}
+        return {**figures, **named}
 
 
 def trace_error(states: NDArray[Any]) -> NDArray[np.float64]:

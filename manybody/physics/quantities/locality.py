@@ -18,7 +18,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.lattices import BOUNDARIES, cubic_distances
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
-from manybody.physics.spectra import build_spectrum
+from manybody.physics.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +84,23 @@ def locality_profile(
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
         raise InputError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
-    apart = _checked_distances(model, distances, length, boundary)
-    centres = _drawn(np.flatnonzero(model.coupled), n_centres, seed)
+    apart = site_distances(model, distances, length, boundary)
+    centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
+    return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
 
-    spectrum = build_spectrum([model])
-    vectors = spectrum.vectors[0]
-    rates = bath.one_sided(spectrum.bohr_frequencies[0], lamb_shift)
-    if lamb_shift:
-        rates = rates - 1j * bath.eta(0.0)
+
+def locality_of(
+    problem: Problem, apart: Real, centres: NDArray[np.intp], shares: Real
+) -> LocalityProfile:
+    """`locality_profile` of a problem.
+
+    apart: (N, N) whole distances; centres: sites j; shares: thresholds of row_counts.
+    """
+    spectrum = problem.spectrum
+    vectors, rates = spectrum.vectors[0], problem.rates[0]
+    if problem.lamb_shift and not spectrum.coupled.all():
+        # Where all are coupled it is gone already.
+        rates = rates - 1j * problem.bath.eta(0.0)
 
     values = np.unique(apart[centres])
     squares = np.zeros((len(centres), len(values)))
@@ -148,7 +157,7 @@ def _share(value: object) -> float:
     return share
 
 
-def _drawn(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArray[np.intp]:
+def drawn_centres(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArray[np.intp]:
     """All sites, or n_centres of them at random, ascending."""
     rng = arguments.seed(seed)
     if n_centres is None:
@@ -159,8 +168,11 @@ def _drawn(sites: NDArray[np.intp], n_centres: int | None, seed: Seed) -> NDArra
     return np.sort(rng.choice(sites, size=n_centres, replace=False))
 
 
-def _checked_distances(
-    model: SingleParticleModel, distances: Any, length: int | None, boundary: str | None
+def site_distances(
+    model: SingleParticleModel,
+    distances: Any = None,
+    length: int | None = None,
+    boundary: str | None = None,
 ) -> Real:
     """(N, N) whole distances, given or those of the cube."""
     n = model.n_sites

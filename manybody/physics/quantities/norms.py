@@ -8,9 +8,12 @@ from scipy.linalg import lapack
 
 from manybody.arrays import Real, row_panels
 from manybody.errors import NumericalError
+from manybody.physics.quantities.positivity import bracketed_smallest
 
 # From here on LAPACK's own routines, without the eigenvalues nobody asked for, pay.
 _TRIDIAGONAL_FROM = 24
+# From here on two Cholesky factorisations cost less than a tridiagonal form.
+_BRACKETED_FROM = 192
 
 
 def trace_norm(matrices: NDArray[Any], overwrite: bool = False) -> Real:
@@ -43,7 +46,16 @@ def smallest_eigenvalue(rho: NDArray[Any], overwrite: bool = False) -> Real:
     """
     if not _is_large(rho):
         return np.linalg.eigvalsh(rho)[..., 0]
-    return _each(rho, _smallest, overwrite)
+    n = rho.shape[-1]
+    if n < _BRACKETED_FROM:
+        return _each(rho, _smallest, overwrite)
+    values = [_smallest_of_large(matrix, overwrite) for matrix in rho.reshape(-1, n, n)]
+    return np.array(values).reshape(rho.shape[:-2])
+
+
+def _smallest_of_large(matrix: NDArray[Any], overwrite: bool) -> float:
+    value = bracketed_smallest(matrix)
+    return float(_each(matrix, _smallest, overwrite)) if value is None else value
 
 
 def _is_large(matrices: NDArray[Any]) -> bool:

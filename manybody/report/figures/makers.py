@@ -30,8 +30,8 @@ from manybody.report.figures.size import (
     draw_spread,
 )
 from manybody.report.read import PointResult, StudyResult, system_title
+from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
-from manybody.study.observables import figures_of
 
 
 def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
@@ -51,7 +51,7 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
         if analysis.precisions:
             found["precision"] = lambda: draw_precision(analysis)
         found["positivity"] = lambda: draw_positivity(results)
-    if "locality_1" in figures_of(results.study):
+    if "locality_1" in figures_of(results.study.observables):
         found["locality"] = lambda: draw_locality(results)
     if has_panels(results):
         found[f"{results.study.name}-figures"] = lambda: draw_observables(results)

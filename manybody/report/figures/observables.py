@@ -1,11 +1,9 @@
 """Figures of everything beside the distance in time: observables, locality, positivity."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from manybody.physics.quantities.spacing import GOE, GUE, POISSON
 from manybody.report.figures.canvas import (
     colour,
     counted_samples,
@@ -15,60 +13,26 @@ from manybody.report.figures.canvas import (
     size_axis,
 )
 from manybody.report.read import PointResult, StudyResult
+from manybody.solve.observables.protocol import Panel
+from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import System
-from manybody.study.observables import figures_of
 
 # Means below this are rounding and have no place on a logarithmic axis.
 _ROUNDING = 1e-13
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """Figures against size in one panel; marks: values of theory, by name."""
-
-    figures: tuple[str, ...]
-    title: str
-    label: str
-    logarithmic: bool
-    marks: tuple[tuple[str, float], ...] = ()
-
-
-_PANELS: tuple[_Panel, ...] = (
-    _Panel(
-        ("steady_distance",), "steady states", r"$\|\rho_D(\infty) - \rho_R(\infty)\|_1$", True
-    ),
-    _Panel(("gap", "gap_davies"), "slowest decay", r"gap $[J]$, filled: Redfield", True),
-    _Panel(
-        ("spacing_ratio",),
-        "level spacings",
-        r"$\langle r \rangle$",
-        False,
-        (("Poisson", POISSON), ("GOE", GOE), ("GUE", GUE)),
-    ),
-    _Panel(("participation",), "eigenvectors", r"$\sum_a |V_{ak}|^4$", True),
-    _Panel(
-        ("generator_ratio", "weighted_ratio"),
-        "cancellation",
-        r"$c_F$ (filled), $\kappa$ (open)",
-        True,
-    ),
-    _Panel(
-        ("secular_ratio", "nonsecular_ratio"),
-        "how baths add up",
-        r"$a_{sec}$ (filled), $a_{ns}$ (open)",
-        True,
-    ),
-)
-
-
 def has_panels(results: StudyResult) -> bool:
     """Whether a study measures something that has a panel."""
-    return any(panel.figures[0] in figures_of(results.study) for panel in _PANELS)
+    return bool(_panels(results))
+
+
+def _panels(results: StudyResult) -> list[Panel]:
+    return [panel for each in chosen(results.study.observables) for panel in each.panels]
 
 
 def draw_observables(results: StudyResult) -> Any:
     """Means over samples against the number of sites, with standard errors."""
-    panels = [panel for panel in _PANELS if panel.figures[0] in figures_of(results.study)]
+    panels = _panels(results)
     figure, axes = grid(len(panels), 5.4, 4.2, most=2, below=0.9)
     for axis, panel in zip(axes, panels):
         for index, (system, points) in enumerate(results.drawn):
@@ -128,12 +92,7 @@ def draw_observables(results: StudyResult) -> Any:
 
 
 def _draw_means(
-    axis: Any,
-    name: str,
-    index: int,
-    system: System,
-    points: tuple[PointResult, ...],
-    panel: _Panel,
+    axis: Any, name: str, index: int, system: System, points: tuple[PointResult, ...], panel: Panel
 ) -> None:
     # A logarithmic axis has no place for zero.
     shown = [point for point in points if _can_be_drawn(point, name, panel)]
@@ -156,13 +115,13 @@ def _draw_means(
     )
 
 
-def _can_be_drawn(point: PointResult, name: str, panel: _Panel) -> bool:
+def _can_be_drawn(point: PointResult, name: str, panel: Panel) -> bool:
     """Whether a mean exists and has a place on the axis of its panel."""
     mean = point.spreads[name].mean
     return bool(np.isfinite(mean) and (mean > _ROUNDING or not panel.logarithmic))
 
 
-def _n_left_out(results: StudyResult, panel: _Panel) -> int:
+def _n_left_out(results: StudyResult, panel: Panel) -> int:
     return sum(
         not _can_be_drawn(point, name, panel) for point in results.points for name in panel.figures
     )

@@ -7,8 +7,8 @@ from manybody.report.analysis.conclusions import Analysis
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import StudyResult, point_title, system_title
 from manybody.report.tables.samples import clustering_counts
+from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study
-from manybody.study.observables import figures_of
 
 Parts = list[Text | Table | Picture]
 
@@ -29,7 +29,7 @@ def build_document(
             _laws(analysis, tables, pictures),
             _spread(tables, pictures),
         ]
-    if figures_of(study):
+    if figures_of(study.observables):
         sections.append(_observables(analysis.results, tables, pictures))
     sections += [
         _numerics(analysis, tables, pictures),
@@ -157,7 +157,8 @@ def _observables(
     results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Section:
     meanings = tuple(
-        f"{name}: {figure.meaning}." for name, figure in figures_of(results.study).items()
+        f"{name}: {figure.meaning}."
+        for name, figure in figures_of(results.study.observables).items()
     )
     caption = "Mean and standard error over samples against size."
     decay = (

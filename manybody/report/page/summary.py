@@ -8,8 +8,8 @@ import numpy as np
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
 from manybody.report.read import PointResult, StudyResult, system_title
+from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import Study, System
-from manybody.study.observables import SHOWN_FIGURES, figures_of
 
 # Worst figures of a certificate that a table shows, with the reduction that is "worst".
 WORST: Mapping[str, Callable[[Any], Any]] = {
@@ -101,7 +101,7 @@ def _maxima_lines(system: System, points: Sequence[PointResult]) -> list[str]:
 
 
 def _spread_lines(study: Study, system: System, points: Sequence[PointResult]) -> list[str]:
-    names = [name for name in SHOWN_FIGURES if name in figures_of(study)]
+    names = [name for each in chosen(study.observables) for name in each.shown]
     if not names:
         return []
     lines = [

@@ -12,8 +12,8 @@ from manybody.report.analysis.statistics import spread_of
 from manybody.report.page.document import NONE, Column, Table, is_missing
 from manybody.report.page.summary import WORST, WORST_OF_ALL
 from manybody.report.read import PointResult, StudyResult, point_title
+from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point
-from manybody.study.observables import figures_of
 
 _POINT = (
     Column("model"),
@@ -53,7 +53,7 @@ def build_tables(results: StudyResult) -> list[Table]:
     found = [_samples(results)]
     if results.study.evolves:
         found += [_curves(results), _maxima(results), _spread(results)]
-    if figures_of(results.study):
+    if figures_of(results.study.observables):
         found.append(_figures(results))
     found += [_certificates(results), _missing(results)]
     return [table for table in found if table.rows]
@@ -228,7 +228,7 @@ def _figures(results: StudyResult) -> Table:
     )
     rows = []
     for result in results.points:
-        for name, figure in figures_of(results.study).items():
+        for name, figure in figures_of(results.study.observables).items():
             s, values = result.spreads[name], result.arrays[name]
             finite = values[np.isfinite(values)]
             ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)

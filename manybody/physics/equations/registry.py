@@ -1,0 +1,32 @@
+"""The master equations there are, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from manybody.errors import InputError, InputTypeError
+from manybody.physics.equations.davies import DAVIES
+from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.redfield import REDFIELD
+
+_KNOWN: dict[str, Equation] = {each.name: each for each in (REDFIELD, DAVIES)}
+EQUATIONS: Mapping[str, Equation] = MappingProxyType(_KNOWN)
+DEFAULT = (REDFIELD.name, DAVIES.name)
+
+
+def register(equation: Equation) -> None:
+    """Make an equation known by its name.  Raises ValueError where the name is taken."""
+    if equation.name in _KNOWN:
+        raise ValueError(f"equation {equation.name!r} is known already")
+    _KNOWN[equation.name] = equation
+
+
+def check_equations(names: object) -> tuple[str, ...]:
+    """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
+    if isinstance(names, str) or not isinstance(names, (list, tuple)):
+        raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
+    for name in names:
+        if name not in EQUATIONS:
+            raise InputError(f"equations: {name!r} must be one of {', '.join(EQUATIONS)}")
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
+    return tuple(names)

@@ -1,0 +1,124 @@
+"""Model, bath and Lamb shift of a sample, and what follows from them: each once, when asked for.
+
+Every equation and every observable of a sample takes its `Problem`, never its model, so that a
+Hamiltonian is diagonalised once whatever is made of it.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.spectra import Clustering, Spectrum, build_spectrum, cluster_bohr_frequencies
+
+T = TypeVar("T")
+
+
+class Problem:
+    """A stack of samples of one kind: same size, realness and coupled sites, one bath.
+
+    models: of the samples, in their order; bath: on every coupled site; lamb_shift: whether
+    η(ω) is kept.  What is derived is derived once and shared, also by selections.
+    """
+
+    def __init__(
+        self, models: Sequence[SingleParticleModel], bath: Bath, lamb_shift: bool = False
+    ) -> None:
+        self.models, self.bath, self.lamb_shift = tuple(models), bath, lamb_shift
+        self._derived: dict[str, Any] = {}
+        self._samples: dict[int, Problem] = {}
+
+    @classmethod
+    def of_spectrum(cls, spectrum: Spectrum, bath: Bath, lamb_shift: bool = False) -> "Problem":
+        """The problem of samples whose spectrum is known, without their models."""
+        problem = cls((), bath, lamb_shift)
+        vars(problem)["spectrum"] = spectrum
+        return problem
+
+    @property
+    def model(self) -> SingleParticleModel:
+        """The model of a stack of one sample."""
+        (model,) = self.models
+        return model
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Energies and eigenvectors."""
+        return build_spectrum(self.models)
+
+    @cached_property
+    def rates(self) -> NDArray[Any]:
+        """(samples, N, N) G_lk = Γ(E_k − E_l), see `one_sided_rates`."""
+        return one_sided_rates(self.spectrum, self.bath, self.lamb_shift)
+
+    @cached_property
+    def clusterings(self) -> tuple[Clustering, ...]:
+        """Which Bohr frequencies coincide, sample by sample."""
+        return tuple(cluster_bohr_frequencies(self.spectrum))
+
+    @property
+    def clustering(self) -> Clustering:
+        """That of a stack of one sample."""
+        (clustering,) = self.clusterings
+        return clustering
+
+    @cached_property
+    def kms_residuals(self) -> tuple[float, ...]:
+        """How far the bath breaks detailed balance at the Bohr frequencies, sample by sample."""
+        return tuple(self.bath.kms_residual(own) for own in self.spectrum.bohr_frequencies)
+
+    def clustering_on(self, spectrum: Spectrum) -> Clustering:
+        """Which Bohr frequencies of a spectrum of this sample coincide."""
+        if spectrum is self.spectrum:
+            return self.clustering
+        return cluster_bohr_frequencies(spectrum)[0]
+
+    def once(self, name: str, build: Callable[[], T]) -> T:
+        """What `build` makes, made at the first call with this name alone."""
+        if name not in self._derived:
+            self._derived[name] = build()
+        found: T = self._derived[name]
+        return found
+
+    def give(self, name: str, value: object) -> None:
+        """Let `once` find `value` under this name."""
+        self._derived[name] = value
+
+    def select(self, samples: NDArray[np.intp] | slice) -> "Problem":
+        """The problem of some samples, in the given order; what was derived is not lost."""
+        indices = np.arange(self.spectrum.n_samples)[samples]
+        models = [self.models[index] for index in indices] if self.models else []
+        chosen = Problem(models, self.bath, self.lamb_shift)
+        vars(chosen)["spectrum"] = self.spectrum.select(samples)
+        vars(chosen)["rates"] = self.rates[samples]
+        for name in ("clusterings", "kms_residuals"):
+            if name in vars(self):
+                vars(chosen)[name] = tuple(vars(self)[name][index] for index in indices)
+        for name, value in self._derived.items():
+            if hasattr(value, "select"):
+                chosen._derived[name] = value.select(samples)
+        return chosen
+
+    def sample(self, index: int) -> "Problem":
+        """The problem of one sample."""
+        if self.spectrum.n_samples == 1:
+            return self
+        if index not in self._samples:
+            self._samples[index] = self.select(slice(index, index + 1))
+        return self._samples[index]
+
+
+def one_sided_rates(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> NDArray[Any]:
+    """(samples, N, N) Γ(E_k − E_l), real without Lamb shift.
+
+    With it less iη(0) where every site is coupled: η(0)ΣA_j² = η(0) is no part of any equation,
+    but large numbers to round.
+    """
+    rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
+    if lamb_shift and spectrum.coupled.all():
+        rates = rates - 1j * bath.eta(0.0)
+    return rates

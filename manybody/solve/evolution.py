@@ -1,0 +1,278 @@
+"""One loop advances equations, observes and certifies them; where the states lie is a layout.
+
+A layout is a stack of small samples on one process (stacked.py) or one sample spread by columns
+over the ranks that share it (spread.py).  Stepped equations go from segment to segment; closed
+ones are asked for their states at the times that somebody watches.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import Complex, Real
+from manybody.numerics.growth import Overflow
+from manybody.numerics.protocols import Bounds, Operator, Segment, Solution, cut
+from manybody.physics.equations.protocol import Equation, SteppedGenerator
+from manybody.physics.problem import Problem
+from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.spectra import EPSILON, Clustering
+from manybody.solve.comparison import Comparison, Pairs, Setting
+from manybody.solve.unphysical import with_time
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What is measured of which states.
+
+    states: names of the states that are followed, "merged" for the second answer of an equation;
+    stepped: those of stepped equations; pairs: (name, name) whose distance is measured, those
+    of first answers before the others; n_first: how many those are; unprotected: states whose
+    positivity nothing guarantees.
+    """
+
+    states: tuple[str, ...]
+    stepped: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    n_first: int
+    unprotected: tuple[str, ...]
+
+
+def merged(name: str) -> str:
+    """The name of the second answer of an equation."""
+    return f"{name} merged"
+
+
+def build_agenda(equations: Sequence[Equation], undecided: Collection[str] = ()) -> Agenda:
+    """What there is to measure; undecided: names of equations that have two answers."""
+    names = [each.name for each in equations]
+    stepped = tuple(each.name for each in equations if each.is_stepped)
+    other = {name: merged(name) if name in undecided else name for name in names}
+    first = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    more = [(other[a], other[b]) for a, b in first if {a, b} & set(undecided)]
+    states = [*names, *(n for pair in more for n in pair)]
+    return Agenda(
+        tuple(dict.fromkeys(states)),
+        stepped,
+        (*first, *more),
+        len(first),
+        tuple(each.name for each in equations if not each.keeps.complete_positivity),
+    )
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What a stepper plans with where it advances several generators through equal segments."""
+
+    spectral_box: Real
+    spectral_outline: Complex | None = None
+
+
+def joint_bounds(generators: Sequence[SteppedGenerator]) -> Bounds | None:
+    """Bounds of all of them, None without any."""
+    if len(generators) < 2:
+        return generators[0] if generators else None
+    boxes = np.array([each.spectral_box for each in generators])
+    width, below, above = np.moveaxis(boxes, 2, 0)
+    return Joint(np.stack([width.max(axis=0), below.min(axis=0), above.max(axis=0)], axis=1))
+
+
+def cut_times(setting: Setting, bounds: Bounds | None, most: float = np.inf) -> list[Segment]:
+    """Segments of all times; one of them where nothing is stepped."""
+    if bounds is None:
+        return cut(setting.times, max(float(setting.times[-1]), 1.0))
+    return setting.stepper.segments(bounds, setting.times, most)
+
+
+@dataclass
+class Totals:
+    """What the stepped equations have cost and may have lost so far, (samples,) each.
+
+    gibbs_residual: by name, measured before the first segment.
+    """
+
+    applications: Any
+    error_estimate: Real
+    gibbs_residual: dict[str, Real]
+
+    def add(self, solution: Solution) -> None:
+        """Count a segment of one equation."""
+        self.applications = self.applications + solution.applications
+        self.error_estimate = self.error_estimate + solution.error_estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is kept of output times: sample axis first.
+
+    distances: (S, P, T) of the pairs of the agenda; smallest: (S, U, T) eigenvalues of the
+    unprotected states; trace_error, hermiticity_error: (S,) over all states and times.
+    """
+
+    distances: Real
+    smallest: Real
+    trace_error: Real
+    hermiticity_error: Real
+
+
+class Layout(ABC):
+    """Where the states of one or more samples lie while the equations advance.
+
+    problem: the samples; agenda: what is measured; segments: of all of them.
+    """
+
+    def __init__(
+        self, problem: Problem, setting: Setting, agenda: Agenda, segments: list[Segment]
+    ) -> None:
+        self.problem, self.setting, self.agenda = problem, setting, agenda
+        self.segments = segments
+        self.segments_done = 0
+        self.states: dict[str, Complex] = {}
+        n = problem.spectrum.n_samples
+        self.totals = Totals(np.zeros(n, dtype=np.int64), np.zeros(n), {})
+
+    @abstractmethod
+    def operator(self, name: str) -> Operator:
+        """The generator of a stepped equation, to be applied to own columns."""
+
+    @abstractmethod
+    def residual(self, name: str, operator: Operator) -> Real:
+        """(samples,) largest |element| of L[ρ_Gibbs]."""
+
+    @abstractmethod
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
+        """One segment of one stepped equation."""
+
+    @abstractmethod
+    def observe(self, segment: Segment, states: dict[str, Complex]) -> None:
+        """Reduce all states at the output times of a segment; those of stepped ones given."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Between two segments: a checkpoint, or the end of the run."""
+
+    @abstractmethod
+    def seen(self) -> Seen:
+        """What was kept of the output times so far."""
+
+    @abstractmethod
+    def closed_residuals(self) -> dict[str, Real]:
+        """(samples,) largest |element| of L[ρ_Gibbs] of the closed equations, by name."""
+
+    @abstractmethod
+    def kept(self, sample: int) -> dict[str, Complex]:
+        """(T, N, N) states by the names of equations, empty unless they were to be kept."""
+
+    def facts(self) -> dict[str, Any]:
+        """Figures of a certificate that only this layout knows."""
+        return {}
+
+    def run(self) -> list[Comparison]:
+        """Advance, observe and certify; a result a sample."""
+        for index in range(self.segments_done, len(self.segments)):
+            segment, states = self.segments[index], {}
+            for name in self.agenda.stepped:
+                operator = self.operator(name)
+                if index == 0:
+                    self.totals.gibbs_residual[name] = self.residual(name, operator)
+                solution = self._advanced(operator, name, segment)
+                # Where the operator is made anew, its workspaces are room to observe in.
+                del operator
+                self.totals.add(solution)
+                self.states[name], states[name] = solution.final, solution.states
+                del solution
+            self.observe(segment, states)
+            del states
+            self.segments_done = index + 1
+            if self.segments_done < len(self.segments):
+                self.pause()
+        return self._results()
+
+    def _advanced(self, operator: Operator, name: str, segment: Segment) -> Solution:
+        try:
+            return self.advance(operator, self.states[name], segment)
+        except Overflow as error:
+            seen = self.seen()
+            raise with_time(
+                error,
+                self.setting.times,
+                seen.distances[:, 0],
+                seen.smallest.min(axis=1, initial=np.inf),
+            ) from error
+
+    def _results(self) -> list[Comparison]:
+        seen, spectrum, times = self.seen(), self.problem.spectrum, self.setting.times
+        residuals = {**self.totals.gibbs_residual, **self.closed_residuals()}
+        # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
+        unknown = self.totals.error_estimate + EPSILON * spectrum.norms * times[-1]
+        errors = np.sqrt(spectrum.n_sites) * unknown
+        results = []
+        for index, clustering in enumerate(self.problem.clusterings):
+            certificate = certify(
+                clustering,
+                trace_error=float(seen.trace_error[index]),
+                hermiticity_error=float(seen.hermiticity_error[index]),
+                gibbs_residuals={
+                    each.name: float(residuals[each.name][index])
+                    for each in self.setting.equations
+                },
+                kms_residual=self.problem.kms_residuals[index],
+                smallest_eigenvalue=float(seen.smallest[index].min(initial=np.inf)),
+                secular_ambiguity=self._ambiguity(seen.distances[index]),
+                stepper_error=float(errors[index]),
+                applications=int(self.totals.applications[index]),
+                **self.facts(),
+            )
+            results.append(self._result(index, seen, certificate))
+        return results
+
+    def _result(self, index: int, seen: Seen, certificate: Certificate) -> Comparison:
+        agenda, values = self.agenda, seen.distances[index]
+        first = dict(zip(agenda.pairs[: agenda.n_first], values))
+        second = {
+            self._plain(pair): value
+            for pair, value in zip(agenda.pairs[agenda.n_first :], values[agenda.n_first :])
+        }
+        return Comparison(
+            self.setting.times,
+            tuple(each.name for each in self.setting.equations),
+            Pairs(first),
+            dict(zip(agenda.unprotected, seen.smallest[index])),
+            certificate,
+            Pairs(second),
+            self.kept(index),
+        )
+
+    def _plain(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """The pair of equations whose second answers a pair of states is."""
+        names = {
+            state: each.name
+            for each in self.setting.equations
+            for state in (each.name, merged(each.name))
+        }
+        return names[pair[0]], names[pair[1]]
+
+    def _ambiguity(self, distances: Real) -> float:
+        """Largest difference of the two answers, 0 when there is one."""
+        agenda = self.agenda
+        first = dict(zip(agenda.pairs, distances))
+        others = [
+            float(np.abs(first[pair] - first[self._plain(pair)]).max())
+            for pair in agenda.pairs[agenda.n_first :]
+        ]
+        return max(others, default=0.0)
+
+
+def certify(clustering: Clustering, **measured: Any) -> Certificate:
+    """The certificate of one sample from its clustering and everything else, by name."""
+    return Certificate(
+        clustering=clustering.verdict,
+        merged_neighbours=clustering.merged_neighbours,
+        expected_by_chance=clustering.expected_by_chance,
+        smallest_separation=clustering.smallest_separation,
+        cluster_width=clustering.widest_cluster,
+        level_conditioning=clustering.level_conditioning,
+        **measured,
+    )

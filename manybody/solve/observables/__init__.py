@@ -1,0 +1,1 @@
+"""What a study may measure of a sample beside the distance in time: a file each."""

@@ -1,0 +1,107 @@
+"""One large sample for the ranks that share it: rank 0 diagonalises, a node keeps one copy."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.arrays import Real
+from manybody.parallel.collective import size_of, together
+from manybody.parallel.node_memory import NodeMemory
+from manybody.physics.baths.protocol import Bath
+from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import SIMPLE, Clustering, Spectrum, give_cached
+
+
+@contextlib.contextmanager
+def shared_problem(
+    model: SingleParticleModel | None,
+    bath: Bath,
+    lamb_shift: bool,
+    comm: Any,
+    operator: str = "matrix-free",
+) -> Iterator[Problem]:
+    """The problem of one sample on every rank of `comm`; its large arrays go with the block.
+
+    model: needed on rank 0 alone; operator: what is going to apply the generators.  Collective.
+    """
+    with NodeMemory(comm) as memory:
+        yield _share(model, bath, lamb_shift, operator, comm, memory)
+
+
+@contextlib.contextmanager
+def problem_of(
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool, comm: Any
+) -> Iterator[Problem]:
+    """The problem of one sample, shared where `comm` has several ranks, each with the model."""
+    if size_of(comm) == 1:
+        yield Problem([model], bath, lamb_shift)
+    else:
+        with shared_problem(model, bath, lamb_shift, comm) as problem:
+            yield problem
+
+
+def _share(
+    model: SingleParticleModel | None,
+    bath: Bath,
+    lamb_shift: bool,
+    operator: str,
+    comm: Any,
+    memory: NodeMemory,
+) -> Problem:
+    """Rank 0 computes, array after array, so that what it no longer needs is gone."""
+    built: dict[str, Any] = {}
+
+    def shared(name: str) -> NDArray[Any]:
+        return memory.share(built.pop(name, None))
+
+    def diagonalise() -> tuple[Real, NDArray[np.bool_], Real | None, Real | None]:
+        if model is None:
+            raise ValueError("rank 0 needs the model")
+        spectrum = Problem([model], bath).spectrum
+        built.update(energies=spectrum.energies, vectors=spectrum.vectors)
+        return spectrum.norms, spectrum.coupled, spectrum.uncertainties, spectrum.centres
+
+    facts_of_h = together(comm, diagonalise)
+    energies, vectors = shared("energies"), shared("vectors")
+    first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
+
+    def classify() -> tuple[Clustering, float]:
+        built["rates"] = first.rates
+        return first.clustering, first.kms_residuals[0]
+
+    clustering, kms_residual = together(comm, classify)
+    rates = shared("rates")
+    wants_decay = operator == "assembled" or clustering.verdict != SIMPLE
+
+    def bound() -> dict[str, Any]:
+        generator = RedfieldGenerator(first.spectrum, rates)
+        names = ("spectral_box", "spectral_outline", "decay_bound", "losses")
+        figures = {name: getattr(generator, name) for name in names}
+        built["weights"] = first.spectrum.weights
+        if wants_decay:
+            built["decay"] = generator.decay
+        if operator == "matrix-free":
+            built["local"] = generator.local
+        return figures
+
+    facts = together(comm, bound)
+    # Fresh ones: what `first` has derived on the way is no longer needed.
+    spectrum = Spectrum(energies, vectors, *facts_of_h)
+    give_cached(spectrum, weights=shared("weights"))
+    generator = RedfieldGenerator(spectrum, rates)
+    if wants_decay:
+        facts["decay"] = shared("decay")
+    if operator == "matrix-free":
+        facts["local"] = shared("local")
+    give_cached(generator, **facts)
+    problem = Problem.of_spectrum(spectrum, bath, lamb_shift)
+    if model is not None:
+        problem.models = (model,)
+    give_cached(problem, rates=rates, clusterings=(clustering,), kms_residuals=(kms_residual,))
+    problem.give("redfield", generator)
+    return problem

@@ -1,0 +1,228 @@
+"""Samples on one process: stacks of small ones, diagonalised and advanced together.
+
+Samples share calls, never bits.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manybody.arrays import Complex, Real
+from manybody.numerics.columns import Columns
+from manybody.numerics.dense import KernelOperator
+from manybody.numerics.protocols import Operator, Segment, Solution
+from manybody.physics.equations.protocol import Evolution, SteppedGenerator, gibbs_residual
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
+from manybody.physics.quantities import certificates, norms
+from manybody.physics.spectra import AMBIGUOUS
+from manybody.solve.comparison import Comparison, Setting
+from manybody.solve.evolution import (
+    Agenda,
+    Layout,
+    Seen,
+    build_agenda,
+    cut_times,
+    joint_bounds,
+    merged,
+)
+
+# Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
+# touched by an application, and together they should stay in a core's own cache.
+STACK_ELEMENTS = 8192
+# Above this one sample fills every cache, and memory counts.
+_LARGE_ABOVE = 256
+
+
+def is_large(n_sites: int) -> bool:
+    """Whether a sample is spread, on one process too: by its size alone."""
+    return n_sites > _LARGE_ABOVE
+
+
+def stack_size(n_sites: int) -> int:
+    """Samples that one stack holds: as many as keep its matrices in a near cache.
+
+    Batching pays where calls cost more than products: measured by scripts/bench.py.
+    """
+    return max(1, STACK_ELEMENTS // n_sites**2)
+
+
+def stacks_of_a_kind(models: Sequence[SingleParticleModel]) -> list[list[int]]:
+    """Indices of models that agree in size, realness and coupled sites, a stack at a time."""
+    kinds: dict[tuple[int, bool, bytes], list[int]] = {}
+    for index, model in enumerate(models):
+        kind = (model.n_sites, model.is_real, model.coupled.tobytes())
+        kinds.setdefault(kind, []).append(index)
+    stacks = []
+    for (n_sites, _, _), members in kinds.items():
+        size = stack_size(n_sites)
+        stacks += [members[first : first + size] for first in range(0, len(members), size)]
+    return stacks
+
+
+def compare_stack(
+    problem: Problem, setting: Setting, keep_states: bool = False
+) -> list[Comparison]:
+    """Samples of one kind: those of equal segments are advanced together."""
+    count = problem.spectrum.n_samples
+    bounds = joint_bounds(list(_generators(problem, setting).values()))
+    stacks = [np.arange(count)]
+    if bounds is not None:
+        stacks = setting.stepper.stacks(bounds, setting.times)
+    results: dict[int, Comparison] = {}
+    for stack in stacks:
+        # Two answers of some equation: on its own.
+        undecided = [i for i in stack if problem.clusterings[i].verdict == AMBIGUOUS]
+        others = [i for i in stack if problem.clusterings[i].verdict != AMBIGUOUS]
+        for chosen in [[index] for index in undecided] + ([others] if others else []):
+            whole = chosen == list(range(count))
+            own = problem if whole else problem.select(np.array(chosen))
+            results.update(zip(chosen, _compare_alike(own, setting, keep_states)))
+    return [results[index] for index in range(count)]
+
+
+def _generators(problem: Problem, setting: Setting) -> dict[str, SteppedGenerator]:
+    return {
+        each.name: each.generator(problem)
+        for each in setting.equations
+        if each.generator is not None
+    }
+
+
+def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> list[Comparison]:
+    """Samples with the same segments."""
+    propagators = {
+        each.name: [each.propagators(problem.sample(i)) for i in range(problem.spectrum.n_samples)]
+        for each in setting.equations
+        if each.propagators is not None
+    }
+    undecided = [name for name, own in propagators.items() if len(own[0]) > 1]
+    agenda = build_agenda(setting.equations, undecided)
+    generators = _generators(problem, setting)
+    segments = cut_times(setting, joint_bounds(list(generators.values())))
+    return _Stack(problem, setting, agenda, segments, generators, propagators, keep_states).run()
+
+
+class _Stack(Layout):
+    """All states of a stack on this process."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        setting: Setting,
+        agenda: Agenda,
+        segments: list[Segment],
+        generators: dict[str, SteppedGenerator],
+        propagators: dict[str, list],
+        keep_states: bool,
+    ) -> None:
+        super().__init__(problem, setting, agenda, segments)
+        self._generators, self._propagators = generators, propagators
+        self._kernels = {name: own.kernel() for name, own in generators.items()}
+        columns = Columns(problem.spectrum.n_sites)
+        self._operators = {
+            name: KernelOperator(
+                self._kernels[name],
+                own.spectral_box,
+                columns,
+                setting.stepper.linearity,
+                own.spectral_outline,
+            )
+            for name, own in generators.items()
+        }
+        self.states = dict.fromkeys(generators, self._initial())
+        self._evolutions: dict[str, list[Evolution]] = {}
+        for name, samples in propagators.items():
+            for answer, state in enumerate((name, merged(name))[: len(samples[0])]):
+                self._evolutions[state] = [
+                    own[answer].evolve(setting.start, setting.times) for own in samples
+                ]
+        # nan until observed, so that a time left out could not pass for a number.
+        shape = (problem.spectrum.n_samples, len(setting.times))
+        self._distances = np.full((shape[0], len(agenda.pairs), shape[1]), np.nan)
+        self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
+        self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
+        self._kept: dict[str, list[Complex]] | None = None
+        if keep_states:
+            self._kept = {each.name: [] for each in setting.equations}
+
+    def _initial(self) -> Complex:
+        """(samples, N, N) ρ(0)."""
+        spectrum, start = self.problem.spectrum, self.setting.start
+        n_samples, n = spectrum.n_samples, spectrum.n_sites
+        initial = np.zeros((n_samples, n, n), dtype=np.complex128)
+        if start.beta is None:
+            initial[:, start.site, start.site] = 1.0
+        for index in range(n_samples) if start.beta is not None else ():
+            initial[index] = start.columns(spectrum.sample(index), slice(0, n))
+        return initial
+
+    def operator(self, name: str) -> Operator:
+        """Made once: its workspaces are small."""
+        return self._operators[name]
+
+    def residual(self, name: str, operator: Operator) -> Real:
+        """(samples,) largest |element| of L[ρ_Gibbs]."""
+        beta = self.setting.bath.beta
+        return gibbs_residual(self._generators[name], beta, self._kernels[name])
+
+    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
+        """Let the stepper advance."""
+        return self.setting.stepper.advance(operator, state, segment)
+
+    def observe(self, segment: Segment, states: dict[str, Complex]) -> None:
+        """Reduce the states of one segment."""
+        if not segment.times:
+            return
+        chosen = slice(segment.first, segment.first + len(segment.times))
+        every = {
+            name: states[name] if name in states else self._closed(name, chosen)
+            for name in self.agenda.states
+        }
+        for name, own in every.items():
+            error = certificates.hermiticity_error(own)
+            # Every element enters: a state that is not finite shows here.
+            if not np.isfinite(error).all():
+                raise RuntimeError(
+                    f"the {name} equation diverged between t = {segment.start:g} and "
+                    f"{segment.stop:g}"
+                )
+            self._hermiticity_error = np.maximum(self._hermiticity_error, error)
+            self._trace_error = np.maximum(self._trace_error, certificates.trace_error(own))
+        for index, (left, right) in enumerate(self.agenda.pairs):
+            distance = norms.trace_distance(every[right], every[left])
+            self._distances[:, index, chosen] = distance
+        for index, name in enumerate(self.agenda.unprotected):
+            self._smallest[:, index, chosen] = norms.smallest_eigenvalue(every[name])
+        for name in self._kept or ():
+            self._kept[name].append(every[name])  # type: ignore[index]
+
+    def _closed(self, name: str, chosen: slice) -> Complex:
+        """(samples, T', N, N) states of a closed equation at some of the output times."""
+        n, count = self.problem.spectrum.n_sites, chosen.stop - chosen.start
+        states = np.empty((len(self._evolutions[name]), count, n, n), dtype=np.complex128)
+        for evolution, own in zip(self._evolutions[name], states):
+            evolution.write(chosen, own)
+        return states
+
+    def pause(self) -> None:
+        """Small samples are done before anybody would want to stop."""
+
+    def seen(self) -> Seen:
+        """nan where it was not looked yet."""
+        return Seen(self._distances, self._smallest, self._trace_error, self._hermiticity_error)
+
+    def closed_residuals(self) -> dict[str, Real]:
+        """Those of the first answers."""
+        beta = self.setting.bath.beta
+        return {
+            name: np.array([own[0].gibbs_residual(beta) for own in samples])
+            for name, samples in self._propagators.items()
+        }
+
+    def kept(self, sample: int) -> dict[str, Complex]:
+        """States of one sample, if they were to be kept."""
+        return {
+            name: np.concatenate([part[sample] for part in parts])
+            for name, parts in (self._kept or {}).items()
+        }

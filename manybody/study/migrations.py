@@ -1,0 +1,50 @@
+"""Formats of stores: what each version wrote, read as a study of today."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from manybody.study.configuration import Study, from_json, hash_of
+
+# 1: keys that came after the first version are left out where they have the values below, in
+#    study.json and in the identity of a block.
+# 2: every key is there.
+FORMAT = 2
+_LEFT_OUT_OF_1: Mapping[str, Any] = {
+    "initial_beta": None,
+    "equations": ["redfield", "davies"],
+    "observables": ["trace_distance"],
+    "operator": "matrix-free",
+    "drop_tolerance": 0.0,
+}
+
+
+def _read_1(values: Mapping[str, Any]) -> Study:
+    bath = dict(values["bath"])
+    systems = [{"changes": {}, **system} for system in values["systems"]]
+    rest = {key: value for key, value in values.items() if key not in ("bath", "systems")}
+    own = {"bath_type": bath.pop("type"), "bath_parameters": bath, "systems": systems}
+    return from_json({**_LEFT_OUT_OF_1, "group_size": None, "convergence": None, **rest, **own})
+
+
+# Format -> what reads its description of a study.
+READERS: Mapping[Any, Callable[[Mapping[str, Any]], Study]] = {1: _read_1, 2: from_json}
+
+
+def identity_in(study: Study, store_format: int) -> dict[str, Any]:
+    """`Study.identity` as blocks of a format have it.
+
+    A study that format 1 could not express has an identity there that no block of it has.
+    """
+    identity = study.identity()
+    if store_format != 1:
+        return identity
+    return {
+        key: value
+        for key, value in identity.items()
+        if key not in _LEFT_OUT_OF_1 or value != _LEFT_OUT_OF_1[key]
+    }
+
+
+def hash_in(study: Study, store_format: int) -> str:
+    """`Study.hash` as blocks of a format have it."""
+    return hash_of(identity_in(study, store_format))

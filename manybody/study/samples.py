@@ -1,0 +1,96 @@
+"""Samples of a point from draw to numbers: the distance in time and the figures of observables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.parallel.collective import raised_alike, rank_of
+from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.problem import Problem
+from manybody.physics.starts import Start
+from manybody.solve.checkpoints import Keeper
+from manybody.solve.compare import compare_problems
+from manybody.solve.comparison import Comparison, Setting, check_setting
+from manybody.solve.observables.registry import chosen, measure
+from manybody.solve.sharing import shared_problem
+from manybody.solve.spread import check_fits, compare_spread
+from manybody.solve.stacked import stacks_of_a_kind
+from manybody.study.configuration import Point, Study
+from manybody.system.blas import blas_threads
+
+Numbers = tuple[Comparison | None, dict[str, float]]
+
+
+def compute_stack(
+    own: Study, point: Point, samples: Sequence[int], tell: Callable[[str], None]
+) -> list[Numbers]:
+    """Small samples on this process, those of a kind in one stack.
+
+    own: the study with the changes of the point; tell: called with its name after each sample.
+    """
+    models = [point.build(own.seed, sample) for sample in samples]
+    setting = _setting(own, models) if own.evolves else None
+    found: dict[int, Numbers] = {}
+    for stack in stacks_of_a_kind(models):
+        problem = Problem([models[index] for index in stack], own.bath, own.lamb_shift)
+        runs: list[Comparison] | list[None] = [None] * len(stack)
+        if setting is not None:
+            runs = compare_problems(problem, setting)
+        for place, (index, run) in enumerate(zip(stack, runs)):
+            found[index] = run, _measured(problem, place, own)
+            tell(point.name)
+    return [found[index] for index in range(len(models))]
+
+
+def compute_large(
+    own: Study,
+    point: Point,
+    sample: int,
+    comm: Any = None,
+    tell: Callable[[str], None] = lambda _: None,
+    keeper: Keeper | None = None,
+) -> Numbers:
+    """One sample from a problem that the ranks of `comm` share, all of which call this.
+
+    Raises Stopped as `compare_spread` does.
+    """
+    model = point.build(own.seed, sample) if rank_of(comm) == 0 else None
+    setting = _setting(own, []) if own.evolves else None
+    if setting is not None:
+        check_fits(model, setting, comm)
+    comparison, figures = None, {}
+    operator = own.operator if own.evolves else "matrix-free"
+    with shared_problem(model, own.bath, own.lamb_shift, comm, operator) as problem:
+        if setting is not None:
+            with np.errstate(under="ignore"):
+                comparison = compare_spread(problem, setting, comm, tell=tell, keeper=keeper)
+        if chosen(own.observables):
+            with raised_alike(comm):
+                figures = _measured(problem, 0, own, comm)
+    return comparison, figures
+
+
+def _measured(problem: Problem, place: int, own: Study, comm: Any = None) -> dict[str, float]:
+    """Figures of one sample of a stack beside the distance in time."""
+    if not chosen(own.observables):
+        return {}
+    with blas_threads(), np.errstate(under="ignore"):
+        return measure(problem.sample(place), own.observables, Start(own.initial_site), comm)
+
+
+def _setting(own: Study, models: Sequence[SingleParticleModel]) -> Setting:
+    return check_setting(
+        models,
+        own.bath,
+        own.times,
+        own.initial_site,
+        own.lamb_shift,
+        own.stepper,
+        own.tolerance,
+        own.petsc_options,
+        own.operator,
+        own.drop_tolerance,
+        own.initial_beta,
+        own.equations,
+    )

@@ -1,0 +1,144 @@
+"""Values of TOML and JSON made typed: cattrs judges the structure, the sentences are ours.
+
+A type says what it takes: `Annotated[kind, check]` lets check(name, value) look at a value, or
+change it, before it becomes a `kind`.  Checks are called with an empty name and begin their
+sentence with " = value"; the place where the value stood is put before it.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast
+
+import cattrs
+
+from manybody.physics import arguments
+
+T = TypeVar("T")
+_KINDS = {dict: "a table", list: "a list", str: "a string", bool: "true or false"}
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is, anything else as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def checked(where: str, value: object, kind: type[T]) -> T:
+    """`value`, a `kind` of TOML: dict, list, str or bool; TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{where} = {value!r}: {_KINDS[kind]} is needed")
+    return value
+
+
+def checked_words(where: str, value: object, allowed: Collection[str]) -> list[str]:
+    """`value` as a list, not empty, of words among `allowed`; TypeError or ValueError."""
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"{where} = {value!r}: a list of {', '.join(allowed)} is needed")
+    return [arguments.choice(where, item, tuple(allowed)) for item in value]
+
+
+def integer_up_to(where: str, value: object, minimum: int, maximum: int) -> int:
+    """`value` as an int in [minimum, maximum]; TypeError or ValueError."""
+    number = arguments.integer(where, value, minimum)
+    if number > maximum:
+        raise ValueError(f"{where} = {number}: at most {maximum}")
+    return number
+
+
+def _name(where: str, value: object) -> str:
+    """The name of a study is the name of its figure."""
+    name = checked(where, value, str)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ValueError(
+            f"{where} = {name!r}: up to 80 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+Name = Annotated[str, _name]
+Natural = Annotated[int, partial(arguments.integer, minimum=0)]
+Count = Annotated[int, partial(arguments.integer, minimum=1)]
+Samples = Annotated[int, partial(integer_up_to, minimum=1, maximum=1_000_000)]
+Table = Annotated[T, partial(checked, kind=dict)]
+Listed = Annotated[tuple[T, ...], partial(checked, kind=list)]
+# A value stands for a list of one.
+Many = Annotated[tuple[T, ...], lambda _, value: listed(value)]
+# Names and values, a table in the text.
+Pairs = Annotated[
+    tuple[tuple[str, Any], ...], lambda where, value: checked(where, value, dict).items()
+]
+
+
+def _annotated(kind: Any) -> Any:
+    """How cattrs makes a value of an annotated type."""
+    structure_inner = _CONVERTER.get_structure_hook(kind.__origin__)
+    check = kind.__metadata__[0]
+    return lambda value, _: structure_inner(check("", value), kind.__origin__)
+
+
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
+_CONVERTER.register_structure_hook_factory(lambda kind: hasattr(kind, "__metadata__"), _annotated)
+_CONVERTER.register_structure_hook(float, lambda value, _: arguments.real("", value))
+for _kind in (str, bool):
+    _CONVERTER.register_structure_hook(_kind, partial(checked, ""))
+_CONVERTER.register_unstructure_hook_func(lambda kind: kind == Pairs, dict)
+
+
+def table_of(required: Mapping[str, Any], optional: Mapping[str, Any]) -> Any:
+    """The type of a table, a dict, by the types of its keys; in doubt they are required."""
+    build, table = cast(Any, TypedDict), cast(Any, Table)
+    keys = {key: NotRequired[kind] for key, kind in optional.items()}
+    return table[build("Keys", {**keys, **required})]
+
+
+def structure(value: object, kind: type[T], where: str = "") -> T:
+    """`value` as a `kind`: a dataclass or a `table_of`, at `where` in the text.
+
+    Raises ValueError or TypeError with a sentence that names the place.
+    """
+    try:
+        return _CONVERTER.structure(checked(where, value, dict), kind)
+    except cattrs.BaseValidationError as error:
+        raise _complaint(error, where) from None
+
+
+def unstructure(value: object) -> dict[str, Any]:
+    """A dataclass as JSON values; `structure` inverts it."""
+    found: dict[str, Any] = _CONVERTER.unstructure(value)
+    return found
+
+
+def check_keys(
+    where: str, table: Mapping[str, Any], required: Collection[str], optional: Collection[str]
+) -> None:
+    """ValueError for a key that is unknown or missing."""
+    kind = table_of(dict.fromkeys(required, Any), dict.fromkeys(optional, Any))
+    structure(dict(table), kind, where)
+
+
+def _complaint(error: Exception, where: str) -> Exception:
+    """The first thing that is wrong, an unknown key before all else."""
+    if isinstance(error, cattrs.ClassValidationError):
+        named, others = error.group_exceptions()
+        for other in others:
+            if isinstance(other, cattrs.ForbiddenExtraKeysError):
+                key, allowed = min(other.extra_fields), ", ".join(sorted(error.cl.__annotations__))
+                return ValueError(
+                    f"{where or 'study'}: unknown key {key!r}, allowed are {allowed}"
+                )
+        inner, note = named[0]
+        if isinstance(inner, KeyError) and inner.args == (note.name,):
+            return ValueError(f"{where or 'study'}: key {note.name!r} is missing")
+        return _complaint(inner, f"{where}.{note.name}" if where else note.name)
+    if isinstance(error, cattrs.IterableValidationError):
+        element, index = error.group_exceptions()[0][0]
+        # Of a list of values the value says which one is meant.
+        is_table = isinstance(element, cattrs.BaseValidationError)
+        return _complaint(element, f"{where}[{index.index}]" if is_table else where)
+    if not isinstance(error, (ValueError, TypeError)):
+        return error
+    text, table = str(error), where.rpartition(".")[0]
+    if text.startswith(" = "):
+        return type(error)(where + text)
+    return type(error)(f"{table}: {text}" if table else text)

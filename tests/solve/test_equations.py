@@ -1,0 +1,243 @@
+"""Laws that every registered master equation declares, and equations added from outside."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import oracles
+import pytest
+
+import manybody as mb
+from manybody.physics.equations import registry
+from manybody.physics.equations.protocol import Equation, Guarantees
+from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import AMBIGUOUS
+from manybody.solve.comparison import check_setting
+from manybody.solve.evolution import build_agenda, joint_bounds
+from manybody.solve.spread import compare_large
+
+TIMES = [0.0, 0.7, 3.0, 9.0]
+
+
+def halved(problem):
+    """Redfield with half the coupling."""
+    return problem.once("halved", lambda: RedfieldGenerator(problem.spectrum, 0.5 * problem.rates))
+
+
+@dataclass(frozen=True)
+class Unitary:
+    """dρ/dt = −i[H, ρ] in closed form."""
+
+    problem: Problem
+    can_spread = True
+
+    def evolve(self, start, times):
+        return Turned(self, start, times)
+
+    def common(self, start, time):
+        return np.zeros(0)
+
+    def columns(self, start, time, common, columns):
+        return self.in_energy(start, time)[:, columns].copy()
+
+    def in_energy(self, start, time):
+        phases = np.exp(-1j * time * self.problem.spectrum.energies[0])
+        return phases[:, None] * start.in_energy(self.problem.spectrum) * phases.conj()
+
+    def gibbs_residual(self, beta):
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Turned:
+    propagator: Unitary
+    start: object
+    times: np.ndarray
+
+    def write(self, chosen, states):
+        vectors = self.propagator.problem.spectrum.vectors[0]
+        for time, state in zip(self.times[chosen], states):
+            state[...] = vectors @ self.propagator.in_energy(self.start, time) @ vectors.conj().T
+
+
+KEEPS = Guarantees(True, True, False, True, False)
+HALVED = Equation("halved", "half of Redfield", "this file", KEEPS, generator=halved)
+UNITARY = Equation(
+    "unitary",
+    "no bath",
+    "this file",
+    Guarantees(True, True, True, True, True),
+    propagators=lambda problem: (Unitary(problem),),
+)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Two equations registered as a user would, and forgotten afterwards."""
+    known = dict(registry._KNOWN)
+    registry.register(HALVED)
+    registry.register(UNITARY)
+    yield
+    registry._KNOWN.clear()
+    registry._KNOWN.update(known)
+
+
+def models(rng):
+    return {
+        "complex": mb.SingleParticleModel(
+            oracles.random_hermitian(rng, 5), coupled_sites=[0, 2, 3]
+        ),
+        "ring": mb.SingleParticleModel(oracles.ring_hamiltonian(6)),
+        "anderson": mb.anderson3d(2, 5.0, seed=3),
+    }
+
+
+def run_of(model, bath, equations, **more):
+    return mb.compare(model, bath, TIMES, equations=equations, keep_states=True, **more)
+
+
+@pytest.mark.parametrize("kind", ["complex", "ring", "anderson"])
+@pytest.mark.parametrize("lamb_shift", [False, True])
+@pytest.mark.parametrize("name", list(registry.EQUATIONS))
+def test_what_an_equation_guarantees_holds(name, kind, lamb_shift, rng, bath):
+    equation = registry.EQUATIONS[name]
+    others = [other for other in registry.EQUATIONS if other != name]
+    model = models(rng)[kind]
+    run = run_of(model, bath, (name, others[0]), lamb_shift=lamb_shift)
+    states = run.states[name]
+    assert states.shape == (len(TIMES), model.n_sites, model.n_sites)
+    if equation.keeps.trace:
+        np.testing.assert_allclose(np.einsum("taa->t", states), 1.0, atol=1e-12)
+    if equation.keeps.hermiticity:
+        np.testing.assert_allclose(states, np.swapaxes(states, 1, 2).conj(), atol=1e-13)
+    if equation.keeps.complete_positivity:
+        assert np.linalg.eigvalsh(states).min() > -1e-12
+        assert name not in run.smallest_eigenvalues
+    else:
+        lowest = np.linalg.eigvalsh(states)[:, 0]
+        np.testing.assert_allclose(run.smallest_eigenvalues[name], lowest, atol=1e-12)
+    gibbs = equation.keeps.gibbs_with_lamb_shift if lamb_shift else equation.keeps.gibbs
+    if gibbs:
+        assert run.certificate.gibbs_residuals[name] < 1e-13
+
+
+@pytest.mark.parametrize("name", list(registry.EQUATIONS))
+def test_an_equation_does_not_depend_on_phases_of_sites(name, rng, bath):
+    """A_j = |j⟩⟨j| stay what they are under ρ → UρU† with diagonal U, H under UHU†."""
+    hamiltonian = oracles.random_hermitian(rng, 5)
+    phases = np.exp(2j * np.pi * rng.random(5))
+    turned = phases[:, None] * hamiltonian * phases.conj()
+    others = [other for other in registry.EQUATIONS if other != name]
+    here, there = (
+        run_of(mb.SingleParticleModel(h), bath, (name, others[0])) for h in (hamiltonian, turned)
+    )
+    moved = phases[:, None] * here.states[name] * phases.conj()
+    np.testing.assert_allclose(there.states[name], moved, atol=1e-9)
+
+
+def test_equations_added_from_outside_are_compared(toys, rng, bath):
+    names = ("redfield", "davies", "halved", "unitary")
+    for kind, model in models(rng).items():
+        run = run_of(model, bath, names)
+        assert run.equations == names and len(run.distance) == 6, kind
+        half = mb.OhmicBath(bath.coupling / np.sqrt(2.0), bath.cutoff, bath.beta)
+        expected = mb.compare(model, half, TIMES, keep_states=True).redfield_states
+        np.testing.assert_allclose(run.states["halved"], expected, atol=1e-9)
+        alone = mb.OhmicBath(0.0, bath.cutoff, bath.beta)
+        expected = mb.compare(model, alone, TIMES, keep_states=True).davies_states
+        np.testing.assert_allclose(run.states["unitary"], expected, atol=1e-12)
+        for pair, distance in run.distance.items():
+            difference = run.states[pair[0]] - run.states[pair[1]]
+            norm = np.abs(np.linalg.eigvalsh(difference)).sum(axis=1)
+            np.testing.assert_allclose(distance, norm, atol=1e-12, err_msg=str(pair))
+            assert distance is run.distance[pair[::-1]]
+        assert set(run.smallest_eigenvalues) == {"redfield", "halved"}
+        assert run.trace_distance is run.distance["redfield", "davies"]
+
+
+@pytest.mark.parametrize("names", [("unitary", "davies"), ("davies", "unitary", "halved")])
+def test_any_equations_in_any_order_spread_or_stacked(toys, names, rng, bath):
+    for model in models(rng).values():
+        setting = check_setting(
+            [model], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0, None, names
+        )
+        stacked = mb.compare(model, bath, TIMES, equations=names)
+        spread = compare_large(model, setting)
+        assert stacked.distance.keys() == spread.distance.keys()
+        for pair in stacked.distance:
+            np.testing.assert_allclose(stacked.distance[pair], spread.distance[pair], atol=1e-12)
+        assert stacked.smallest_eigenvalues.keys() == spread.smallest_eigenvalues.keys()
+
+
+def test_the_second_answer_of_an_undecided_spectrum(toys, bath):
+    chain = [[0, 0.3, 1e-13], [0.3, 0, 0.3], [1e-13, 0.3, 0]]
+    model = mb.SingleParticleModel(chain)
+    names = ("redfield", "davies", "unitary")
+    with pytest.warns(UserWarning, match="cannot be decided"):
+        run = run_of(model, bath, names)
+    assert run.certificate.clustering == AMBIGUOUS
+    assert set(run.distance_merged) == {("redfield", "davies"), ("davies", "unitary")}
+    decided = mb.compare(
+        mb.SingleParticleModel([[0, 0.3, 0], [0.3, 0, 0.3], [0, 0.3, 0]]),
+        bath,
+        TIMES,
+        equations=names,
+    )
+    for pair, distance in run.distance_merged.items():
+        np.testing.assert_allclose(distance, decided.distance[pair], atol=1e-9)
+    worst = max(
+        np.abs(run.distance_merged[pair] - run.distance[pair]).max()
+        for pair in run.distance_merged
+    )
+    assert run.certificate.secular_ambiguity == worst
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("redfield",), "at least two"),
+        (("redfield", "redfield"), "at least two"),
+        (("redfield", "lindblad"), "'lindblad' must be one of redfield, davies"),
+        ("redfield", "a sequence of names"),
+    ],
+)
+def test_bad_names_are_refused(names, words, bath):
+    with pytest.raises((ValueError, TypeError), match=words):
+        mb.compare(mb.dirac_syk2(3, seed=1), bath, TIMES, equations=names)
+
+
+def test_an_equation_is_stepped_or_closed_and_has_a_name_of_its_own(toys):
+    with pytest.raises(ValueError, match="either stepped or closed"):
+        Equation("neither", "", "", KEEPS)
+    with pytest.raises(ValueError, match="known already"):
+        registry.register(HALVED)
+
+
+def test_an_assembled_operator_needs_rows(toys, bath):
+    with pytest.raises(ValueError, match="'halved' has no rows"):
+        check_setting(
+            [],
+            bath,
+            TIMES,
+            0,
+            False,
+            "chebyshev",
+            1e-10,
+            "",
+            "assembled",
+            0.0,
+            None,
+            ("halved", "davies"),
+        )
+
+
+def test_stepped_equations_share_segments(toys, rng, bath):
+    problem = Problem([models(rng)["complex"]], bath)
+    one, other = registry.EQUATIONS["redfield"].generator(problem), halved(problem)
+    box = joint_bounds([one, other]).spectral_box
+    assert (box[:, 0] >= one.spectral_box[:, 0]).all() and (
+        box[:, 1] <= one.spectral_box[:, 1]
+    ).all()
+    assert joint_bounds([one]) is one and joint_bounds([]) is None
+    agenda = build_agenda((HALVED, UNITARY))
+    assert agenda.stepped == ("halved",) and agenda.unprotected == ("halved",)
