@@ -8,43 +8,50 @@
 (3,)
 """
 
-from manybody import networks
-from manybody.numerics.chebyshev import Chebyshev
-from manybody.numerics.dense import RungeKutta
-from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
-from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
-from manybody.physics.baths.callables import CallableBath, CallableDensity
-from manybody.physics.baths.densities import (
-    DrudeLorentzDensity,
-    FlatDensity,
-    OhmicDensity,
-    PhononDensity,
-    SemiEllipticDensity,
-    SpectralDensity,
-)
-from manybody.physics.baths.ohmic import OhmicBath
-from manybody.physics.baths.protocol import Bath
-from manybody.physics.baths.reservoirs import Reservoir
-from manybody.physics.baths.thermal import ThermalBath
-from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
-from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
-from manybody.physics.gaussian.theorem import theorem_residual
-from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
-from manybody.physics.models.anderson3d import anderson3d
-from manybody.physics.models.dirac_syk2 import dirac_syk2
-from manybody.physics.models.single_particle import SingleParticleModel
-from manybody.physics.quantities.certificates import Certificate
-from manybody.physics.quantities.spacing import LevelStatistics
-from manybody.report.writing import report_figures
-from manybody.solve.compare import compare, compare_ensemble
-from manybody.solve.comparison import Comparison
-from manybody.solve.level_statistics import level_statistics
-from manybody.solve.modes import SlowModes, slow_modes
-from manybody.solve.steady import SteadyState, steady_state
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manybody import networks
+    from manybody.errors import InputError, NumericalError, Unavailable
+    from manybody.numerics.chebyshev import Chebyshev
+    from manybody.numerics.dense import RungeKutta
+    from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
+    from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
+    from manybody.physics.baths.callables import CallableBath, CallableDensity
+    from manybody.physics.baths.densities import (
+        DrudeLorentzDensity,
+        FlatDensity,
+        OhmicDensity,
+        PhononDensity,
+        SemiEllipticDensity,
+        SpectralDensity,
+    )
+    from manybody.physics.baths.ohmic import OhmicBath
+    from manybody.physics.baths.protocol import Bath
+    from manybody.physics.baths.reservoirs import Reservoir
+    from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.equations.registry import EQUATIONS
+    from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
+    from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
+    from manybody.physics.gaussian.theorem import theorem_residual
+    from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
+    from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.dirac_syk2 import dirac_syk2
+    from manybody.physics.models.single_particle import SingleParticleModel
+    from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.spacing import LevelStatistics
+    from manybody.report.writing import report_figures
+    from manybody.solve.compare import compare, compare_ensemble
+    from manybody.solve.comparison import Comparison
+    from manybody.solve.level_statistics import level_statistics
+    from manybody.solve.modes import SlowModes, slow_modes
+    from manybody.solve.steady import SteadyState, steady_state
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "EQUATIONS",
     "OPERATORS",
     "STEPPERS",
     "Assembled",
@@ -57,9 +64,11 @@ __all__ = [
     "Contact",
     "DrudeLorentzDensity",
     "FlatDensity",
+    "InputError",
     "LevelStatistics",
     "Liouvillian",
     "MatrixFree",
+    "NumericalError",
     "OhmicBath",
     "OhmicDensity",
     "PetscMFN",
@@ -74,6 +83,7 @@ __all__ = [
     "SpectralDensity",
     "SteadyState",
     "ThermalBath",
+    "Unavailable",
     "anderson3d",
     "compare",
     "compare_ensemble",
@@ -90,3 +100,54 @@ __all__ = [
     "steady_state",
     "theorem_residual",
 ]
+
+# Where names come from when they are first used: SciPy, h5py and the report take their time.
+_HOMES = {
+    "errors": "InputError NumericalError Unavailable",
+    "numerics.chebyshev": "Chebyshev",
+    "numerics.dense": "RungeKutta",
+    "numerics.petsc.steppers": "PetscMFN PetscTS",
+    "numerics.steppers": "OPERATORS STEPPERS Assembled MatrixFree",
+    "physics.equations.registry": "EQUATIONS",
+    "physics.baths.callables": "CallableBath CallableDensity",
+    "physics.baths.densities": "DrudeLorentzDensity FlatDensity OhmicDensity PhononDensity "
+    "SemiEllipticDensity SpectralDensity",
+    "physics.baths.ohmic": "OhmicBath",
+    "physics.baths.protocol": "Bath",
+    "physics.baths.reservoirs": "Reservoir",
+    "physics.baths.thermal": "ThermalBath",
+    "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
+    "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
+    "physics.gaussian.theorem": "theorem_residual",
+    "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
+    "physics.models.anderson3d": "anderson3d",
+    "physics.models.dirac_syk2": "dirac_syk2",
+    "physics.models.single_particle": "SingleParticleModel",
+    "physics.quantities.certificates": "Certificate",
+    "physics.quantities.spacing": "LevelStatistics",
+    "report.writing": "report_figures",
+    "solve.compare": "compare compare_ensemble",
+    "solve.comparison": "Comparison",
+    "solve.level_statistics": "level_statistics",
+    "solve.modes": "SlowModes slow_modes",
+    "solve.steady": "SteadyState steady_state",
+}
+_HOME = {name: f"manybody.{home}" for home, names in _HOMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # which would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """A public name, at its first use."""
+        if name == "networks":
+            return import_module("manybody.networks")
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(_HOME[name]), name)
+        # Steppers may be registered later.
+        if name != "STEPPERS":
+            globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

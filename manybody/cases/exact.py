@@ -23,6 +23,7 @@ from manybody.cases.systems import (
     expand_system,
     n_sites_of,
 )
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.gaussian import landauer
 from manybody.physics.gaussian.correlations import EQUATIONS, REDFIELD, build_generators, currents
@@ -54,17 +55,17 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     for name in ("first", "last"):
         low, high = build_reservoir(settings[name], FERMION).density.support
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise ValueError(f"{name}: Chebyshev modes need a reservoir with a finite band")
+            raise InputError(f"{name}: Chebyshev modes need a reservoir with a finite band")
     cases: list[Case] = []
     for check in CHECKS:
         given = table.get(check, [])
         if not isinstance(given, list):
-            raise TypeError(f"{check}: one or more [[{check}]] tables are needed")
+            raise InputTypeError(f"{check}: one or more [[{check}]] tables are needed")
         for index, one in enumerate(given):
             where = f"{check}[{index}]"
             cases += _cases(where, check, checked(where, one, dict), settings)
     if not cases:
-        raise ValueError(f"study: one of the tables {', '.join(CHECKS)} is needed")
+        raise InputError(f"study: one of the tables {', '.join(CHECKS)} is needed")
     return settings, cases
 
 
@@ -74,7 +75,7 @@ def _cases(
     timed = {DYNAMICS: {"duration", "n_times"}, ROUTES: {"duration"}, STEADY: set()}[check]
     for key in sorted({"strength", "contacts"} | timed):
         if key not in table:
-            raise ValueError(f"{where}: key {key!r} is missing")
+            raise InputError(f"{where}: key {key!r} is missing")
     systems = expand_system(where, table, {"strength", "contacts"} | timed)
     place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
     strengths = distinct_reals(f"{where}.strength", table["strength"])

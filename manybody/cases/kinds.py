@@ -20,6 +20,7 @@ from manybody.cases import (
 from manybody.cases.config import Case, CaseStudy, Results
 from manybody.cases.page import Page
 from manybody.cases.store import Record
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.study.configuration import Outputs
 from manybody.study.parsing import load_toml, parsed
@@ -84,6 +85,6 @@ def _study(table: dict[str, Any]) -> CaseStudy:
     names = [case.name for case in cases]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the case {twice} appears more than once")
+        raise InputError(f"the case {twice} appears more than once")
     outputs = frame.pop("outputs", {})
     return CaseStudy(settings=settings, cases=tuple(cases), **outputs, **frame)

@@ -9,6 +9,7 @@ from manybody.arrays import Real
 from manybody.cases.config import Case, Results
 from manybody.cases.levy_rabani_limmer_errata import ERRATA
 from manybody.cases.papers import Curves, columns, compute_paper, parse_paper
+from manybody.errors import InputError
 from manybody.networks.coupled_oscillators import OscillatorSystem, coupled_oscillators
 from manybody.networks.coupled_qubits import (
     LIMITS,
@@ -53,7 +54,7 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
 
 def _in_time(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
     if given["over"] != "time":
-        raise ValueError(f"over = {given['over']!r}: {IN_TIME} runs over time")
+        raise InputError(f"over = {given['over']!r}: {IN_TIME} runs over time")
     times = np.array([point["time"] for point in points])
     fixed = {key: given[key] for key in (*_OSCILLATORS, "T_a", "T_b")}
     found = coupled_oscillators(**fixed, times=times)

@@ -8,6 +8,7 @@ import numpy as np
 from manybody.cases.config import Case, Results
 from manybody.cases.mitchison_plenio_errata import ERRATA
 from manybody.cases.papers import Curves, columns, compute_paper, parse_paper
+from manybody.errors import InputError
 from manybody.networks.mitchison_plenio import METHODS, mitchison_plenio
 from manybody.networks.mitchison_plenio_formulas import (
     interference,
@@ -68,7 +69,7 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
 
 def _transmission(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
     if given["over"] != "omega":
-        raise ValueError(f"over = {given['over']!r}: {TRANSMISSION} runs over omega")
+        raise InputError(f"over = {given['over']!r}: {TRANSMISSION} runs over omega")
     system = {key: given[key] for key in _SYSTEM}
     network = TwoModes(**system, mu_L=0.0, mu_R=0.0, T_L=1.0, T_R=1.0)
     omega = np.array([point["omega"] for point in points])
@@ -81,7 +82,7 @@ def _transmission(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Res
 
 def _evolution(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
     if given["over"] != "time":
-        raise ValueError(f"over = {given['over']!r}: {EVOLUTION} runs over time")
+        raise InputError(f"over = {given['over']!r}: {EVOLUTION} runs over time")
     fixed = {key: given[key] for key in (*_SYSTEM, *_STATES)}
     times = np.array([point["time"] for point in points])
     if given["method"] == LEADS:

@@ -6,6 +6,7 @@ from pathlib import Path
 from manybody.cases.kinds import KINDS
 from manybody.cases.page import Page, build_document
 from manybody.cases.store import CaseStore, Record
+from manybody.errors import InputError
 from manybody.parallel.files import make_folder, write_atomically
 from manybody.physics import arguments
 from manybody.report.writing import PICTURES, check_matplotlib, saved, write_parts
@@ -57,7 +58,7 @@ def _page(store: CaseStore) -> tuple[Page, list[Record], list[str]]:
     study = store.study
     records, problems = store.read(study)
     if not records:
-        raise ValueError(f"{str(store.directory)!r} holds no finished case yet")
+        raise InputError(f"{str(store.directory)!r} holds no finished case yet")
     return KINDS[study.kind].build_page(study, records), records, problems
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.cases.config import Case, Results, Value, build_case
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.study.structure import check_keys, checked, listed
 
@@ -81,7 +82,7 @@ def parse_paper(
     cases: list[Case] = []
     given = table.get("curves", [])
     if not isinstance(given, list):
-        raise TypeError("curves: one or more [[curves]] tables are needed")
+        raise InputTypeError("curves: one or more [[curves]] tables are needed")
     for index, one in enumerate(given):
         where = f"curves[{index}]"
         cases += _curves(where, checked(where, one, dict), figures)
@@ -92,14 +93,14 @@ def parse_paper(
             if one.evidence is not None
         ]
     if not cases:
-        raise ValueError("study: [[curves]] or errata = true is needed")
+        raise InputError("study: [[curves]] or errata = true is needed")
     return cases
 
 
 def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) -> list[Case]:
     for key in ("figure", "over"):
         if key not in table:
-            raise ValueError(f"{where}: key {key!r} is missing")
+            raise InputError(f"{where}: key {key!r} is missing")
     name = arguments.choice(f"{where}.figure", table["figure"], tuple(figures))
     kind = figures[name]
     over = arguments.choice(f"{where}.over", table["over"], kind.numbers)
@@ -122,7 +123,7 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     for key, allowed in kind.words.items():
         chosen = listed(table[key])
         if not chosen:
-            raise ValueError(f"{where}.{key}: one word or more is needed")
+            raise InputError(f"{where}.{key}: one word or more is needed")
         choices.append([arguments.choice(f"{where}.{key}", word, allowed) for word in chosen])
     keys = [*fixed, *kind.words]
     return [
@@ -137,7 +138,7 @@ def _numbers(where: str, value: object) -> list[float]:
         return _range(where, value)
     found = [arguments.real(where, entry) for entry in listed(value)]
     if not found:
-        raise ValueError(f"{where}: one number or more is needed")
+        raise InputError(f"{where}: one number or more is needed")
     return found
 
 
@@ -146,7 +147,7 @@ def _range(where: str, table: dict[str, Any]) -> list[float]:
     low, high = (arguments.real(f"{where}.{key}", table[key]) for key in ("from", "to"))
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     if not low < high or (spacing == LOG and low <= 0.0):
-        raise ValueError(
+        raise InputError(
             f"{where}: from = {low:g}, to = {high:g}: from must lie below to, and above 0 where "
             f"spacing is {LOG!r}"
         )

@@ -1,6 +1,6 @@
 """A study of cases from TOML to store: missing cases dealt over ranks through claims."""
 
-import sys
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from manybody.parallel.signals import never
 from manybody.study.progress import Progress, clock
 from manybody.system.environment import describe
 
+_log = logging.getLogger("manybody")
 # What the numbers of a case may raise; anything else ends the run.
 _CASE_ERRORS = (RuntimeError, ArithmeticError, ValueError)
 _PAUSE_SECONDS = 0.2
@@ -54,7 +55,7 @@ def prepare_cases(study: CaseStudy, store: CaseStore, comm: Any = None, text: st
         extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
-            print(problem, file=sys.stderr, flush=True)
+            _log.warning(problem)
 
     together(comm, action)
 
@@ -85,11 +86,9 @@ def run_cases(
     present = together(comm, begin)
     watch = None
     if rank_of(comm) == 0 and not quiet:
-        print(
+        _log.info(
             f"{study.name}: {len(cases)} cases, {present} of them there already, "
-            f"{size_of(comm)} rank(s) x {threads} BLAS thread(s)",
-            file=sys.stderr,
-            flush=True,
+            f"{size_of(comm)} rank(s) x {threads} BLAS thread(s)"
         )
         watch = _Watch(store, cases)
     with Claims(store.directory / "claims") as claims:
@@ -185,7 +184,7 @@ def _compute(study: CaseStudy, store: CaseStore, case: Case, provenance: Mapping
         store.commit(study, case, results, time.perf_counter() - start, provenance)
     except _CASE_ERRORS as error:
         path = store.record_failure(study, case, error, provenance)
-        print(f"FAILED: {case.name}: {error}; see {path}", file=sys.stderr, flush=True)
+        _log.error(f"FAILED: {case.name}: {error}; see {path}")
         return 0
     return 1
 

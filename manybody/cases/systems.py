@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -83,7 +84,7 @@ def _chain(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) ->
 
 def _pair(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:
     if n_sites != 2:
-        raise ValueError(f"n_sites = {n_sites}: a pair has 2 sites")
+        raise InputError(f"n_sites = {n_sites}: a pair has 2 sites")
     half, hopping = 0.5 * given["detuning"], given["hopping"]
     return np.array([[given["level"] + half, hopping], [hopping, given["level"] - half]])
 
@@ -168,7 +169,7 @@ def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list
     Raises TypeError or ValueError.
     """
     if "model" not in table:
-        raise ValueError(f"{where}: key 'model' is missing")
+        raise InputError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(SYSTEMS))
     system = SYSTEMS[model]
     needed = {key for key, default in system.numbers.items() if default is None}
@@ -180,7 +181,7 @@ def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list
         arguments.integer(f"{where}.{system.size}", size, 1) for size in listed(table[system.size])
     ]
     if len(set(sizes)) != len(sizes) or not sizes:
-        raise ValueError(f"{where}.{system.size} = {sizes}: one or more distinct sizes are needed")
+        raise InputError(f"{where}.{system.size} = {sizes}: one or more distinct sizes are needed")
     found: list[dict[str, Any]] = [{"model": model, system.size: size} for size in sorted(sizes)]
     for key, default in system.numbers.items():
         values = distinct_reals(f"{where}.{key}", table.get(key, default))
@@ -202,7 +203,7 @@ def distinct_reals(where: str, value: object) -> list[float]:
     """One real number or a list of different ones.  Raises TypeError or ValueError."""
     numbers = [arguments.real(where, entry) for entry in listed(value)]
     if not numbers or len(set(numbers)) != len(numbers):
-        raise ValueError(f"{where} = {numbers}: one or more distinct numbers are needed")
+        raise InputError(f"{where} = {numbers}: one or more distinct numbers are needed")
     return numbers
 
 
@@ -210,7 +211,7 @@ def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any
     """A table as `build_reservoir` takes it, checked by building it.  TypeError or ValueError."""
     table = checked(where, value, dict)
     if "density" not in table:
-        raise ValueError(f"{where}: key 'density' is missing")
+        raise InputError(f"{where}: key 'density' is missing")
     name = arguments.choice(f"{where}.density", table["density"], tuple(DENSITIES))
     own = fields(DENSITIES[name])  # type: ignore[arg-type]
     needed = {item.name for item in own if item.default is MISSING}
@@ -218,10 +219,8 @@ def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any
     check_keys(where, table, {"density", "beta", *needed}, optional)
     try:
         build_reservoir(table, statistics)
-    except TypeError as error:
-        raise TypeError(f"{where}: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+    except InputError as error:
+        raise type(error)(f"{where}: {error}") from error
     return table
 
 

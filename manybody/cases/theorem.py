@@ -21,6 +21,7 @@ from manybody.cases.systems import (
     expand_system,
     n_sites_of,
 )
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis
@@ -57,14 +58,14 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     )
     bosons = dict(checked(BOSON, table[BOSON], dict))
     if "lowest_level" not in bosons:
-        raise ValueError(f"{BOSON}: key 'lowest_level' is missing")
+        raise InputError(f"{BOSON}: key 'lowest_level' is missing")
     level = arguments.real(f"{BOSON}.lowest_level", bosons.pop("lowest_level"))
     reservoirs = {
         FERMION: check_reservoir(FERMION, table[FERMION], FERMION),
         BOSON: check_reservoir(BOSON, bosons, BOSON),
     }
     if level <= bosons.get("chemical_potential", 0.0):
-        raise ValueError(
+        raise InputError(
             f"{BOSON}.lowest_level = {level:g}: must lie above the chemical potential, "
             f"{bosons.get('chemical_potential', 0.0):g}"
         )
@@ -78,7 +79,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     }
     systems = table["systems"]
     if not isinstance(systems, list) or not systems:
-        raise TypeError("systems: at least one [[systems]] table is needed")
+        raise InputTypeError("systems: at least one [[systems]] table is needed")
     cases: list[Case] = []
     for index, system in enumerate(systems):
         cases += _cases(f"systems[{index}]", checked(f"systems[{index}]", system, dict))
@@ -98,7 +99,7 @@ def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
         for entry in listed(table.get("spacing", []))
     ]
     if (EVERY in checks) != bool(spacings):
-        raise ValueError(f"{where}: the check {EVERY!r} and the key 'spacing' need each other")
+        raise InputError(f"{where}: the check {EVERY!r} and the key 'spacing' need each other")
     found = []
     for system, check in itertools.product(systems, checks):
         n_sites = n_sites_of(system)
@@ -124,22 +125,22 @@ def _check_fits(
     """ValueError for a check that does not exist for a system."""
     if check == EVERY:
         if system["model"] != "ring":
-            raise ValueError(f"{where}: the check {EVERY!r} is of rings, not of {system['model']}")
+            raise InputError(f"{where}: the check {EVERY!r} is of rings, not of {system['model']}")
         if n_sites < 3:
-            raise ValueError(f"{where}: the check {EVERY!r} needs 3 sites, here {n_sites}")
+            raise InputError(f"{where}: the check {EVERY!r} needs 3 sites, here {n_sites}")
         for spacing in spacings:
             if n_sites % spacing:
-                raise ValueError(f"{where}: spacing = {spacing} does not divide {n_sites} sites")
+                raise InputError(f"{where}: spacing = {spacing} does not divide {n_sites} sites")
     if check == FOCK and n_sites > _MOST_SITES:
-        raise ValueError(f"{where}: the check {FOCK!r} is for {_MOST_SITES} sites at most")
+        raise InputError(f"{where}: the check {FOCK!r} is for {_MOST_SITES} sites at most")
     if check in (ONE_COUPLING, TWO_TEMPERATURES) and n_sites < 2:
-        raise ValueError(f"{where}: the check {check!r} needs 2 sites, here {n_sites}")
+        raise InputError(f"{where}: the check {check!r} needs 2 sites, here {n_sites}")
 
 
 def _chosen(where: str, value: object, allowed: tuple[str, ...]) -> list[str]:
     found = [arguments.choice(where, entry, allowed) for entry in listed(value)]
     if not found or len(set(found)) != len(found):
-        raise ValueError(f"{where} = {found}: one or more distinct words are needed")
+        raise InputError(f"{where} = {found}: one or more distinct words are needed")
     return found
 
 

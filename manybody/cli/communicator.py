@@ -4,13 +4,14 @@ import sys
 import traceback
 from typing import Any
 
+from manybody.errors import Unavailable
 from manybody.system.launch import launched_ranks
 
 
 def communicator() -> Any:
     """COMM_WORLD under an MPI launcher with more than one rank, else None.
 
-    Raises RuntimeError when there are several ranks and no mpi4py: each would
+    Raises Unavailable when there are several ranks and no mpi4py: each would
     otherwise take itself for the only one.
     """
     ranks = launched_ranks()
@@ -19,13 +20,13 @@ def communicator() -> Any:
     try:
         from mpi4py import MPI
     except ImportError as error:
-        raise RuntimeError(
+        raise Unavailable(
             f"started with {ranks} ranks, but mpi4py does not import ({error}): "
             "run one process, or install mpi4py (scripts/setup.sh)"
         ) from error
     comm = MPI.COMM_WORLD
     if comm.Get_size() != ranks:
-        raise RuntimeError(
+        raise Unavailable(
             f"the launcher started {ranks} ranks, mpi4py sees {comm.Get_size()}: "
             "mpi4py belongs to another MPI than the launcher"
         )

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
+from manybody.errors import InputError
 from manybody.numerics.steppers import check_stepper
 from manybody.study.configuration import Study
 from manybody.study.parsing import find_study, parse_group_size, parse_study
@@ -19,7 +20,7 @@ def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
     study = parse_case_study(text, origin)
     for name in ("petsc_options", "group_size"):
         if getattr(options, name, None) is not None:
-            raise ValueError(
+            raise InputError(
                 f"--{name.replace('_', '-')}: means nothing to a study of kind {study.kind!r}"
             )
     return study, text
@@ -48,7 +49,7 @@ def store_of_samples(directory: str) -> Any:
     from manybody.study.store import Store
 
     if holds_cases(directory):
-        raise ValueError(
+        raise InputError(
             f"{directory!r} holds a study of cases: run, plan, status and report take those, "
             "and run goes on with what is missing"
         )

@@ -1,13 +1,15 @@
 """plan, run, sample: what computes, or says what computing would cost."""
 
 import argparse
+import contextlib
 import os
 import sys
-import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from manybody.cli.requests import requested_cases, requested_study, store_of_samples
 from manybody.cli.stores import print_written, write_report
+from manybody.errors import InputError
 from manybody.system.blas import blas_threads
 from manybody.system.memory import keep_freed_memory
 
@@ -20,7 +22,7 @@ def plan(options: argparse.Namespace, _comm: Any) -> int:
     from manybody.study.tasks import build_tasks, check_feasible, check_libraries, group_sizes
 
     if options.ranks < 1:
-        raise ValueError(f"--ranks {options.ranks}: must be at least 1")
+        raise InputError(f"--ranks {options.ranks}: must be at least 1")
     cases, _ = requested_cases(options)
     if cases is not None:
         from manybody.cases.running import plan_lines as case_lines
@@ -44,20 +46,23 @@ def plan(options: argparse.Namespace, _comm: Any) -> int:
 def run(options: argparse.Namespace, comm: Any) -> int:
     """Compute what a store lacks of a study; the exit code of `main`."""
     from manybody.parallel.collective import rank_of, together
-    from manybody.parallel.signals import STOPPED, StopRequest
+    from manybody.parallel.signals import StopRequest
     from manybody.study.runner import prepare, run_study
     from manybody.study.store import Store
 
     keep_freed_memory()
-    if options.threads < 1:
-        raise ValueError(f"--threads {options.threads}: must be at least 1")
-    shard = _shard(options.shard)
-    cases, text = together(comm, lambda: requested_cases(options))
+
+    def request() -> tuple[Any, str, tuple[int, int]]:
+        if options.threads < 1:
+            raise InputError(f"--threads {options.threads}: must be at least 1")
+        return *requested_cases(options), _shard(options.shard)
+
+    cases, text, shard = together(comm, request)
     if cases is not None:
         return _run_cases(options, comm, cases, text, shard)
     study, text = together(comm, lambda: requested_study(options))
     store = Store(_out(options, study.name))
-    failed, missing, there, asked, stopped = 0, 0, 0, "", ""
+    failed, missing, there, asked = 0, 0, 0, ""
     with StopRequest() as stop:
         places = {"": (study, store)}
         places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
@@ -65,7 +70,7 @@ def run(options: argparse.Namespace, comm: Any) -> int:
             name: (prepare(each, place, comm, "" if name else text), place)
             for name, (each, place) in places.items()
         }
-        try:
+        with _past_the_checks("blocks"):
             for each, place in prepared.values():
                 # Not from the environment alone: bits depend on the number of BLAS threads.
                 with blas_threads(options.threads):
@@ -77,38 +82,10 @@ def run(options: argparse.Namespace, comm: Any) -> int:
                 asked = asked or outcome.stopped
             # A shard leaves the report to whoever completes the store; where every sample
             # has failed there is nothing to report.
-            stopped = asked if missing else ""
-            is_last = options.shard is None and not stopped
+            is_last = options.shard is None and not (asked and missing)
             if rank_of(comm) == 0 and is_last and there:
                 write_report(store, None)
-        except BaseException:
-            # Past the checks nothing is bad input, and the other ranks know nothing of it.
-            traceback.print_exc()
-            print("manybody: the run stopped; finished blocks are safe", file=sys.stderr)
-            sys.stderr.flush()
-            if comm is not None:
-                comm.Abort(1)
-            return 1
-    said = rank_of(comm) == 0
-    if stopped:
-        if said:
-            print(
-                f"manybody: stopped by {stopped}, {missing} samples are left: the same command "
-                "goes on",
-                file=sys.stderr,
-                flush=True,
-            )
-        return STOPPED
-    if failed:
-        if said:
-            print(
-                f"manybody: {failed} samples have failed, see "
-                f"{store.directory / 'failures'}; the next run tries them again",
-                file=sys.stderr,
-                flush=True,
-            )
-        return _FAILED
-    return 0
+    return _end(comm, store, "samples", asked, missing, failed)
 
 
 def _run_cases(
@@ -118,50 +95,61 @@ def _run_cases(
     from manybody.cases.running import prepare_cases, run_cases
     from manybody.cases.store import CaseStore
     from manybody.parallel.collective import rank_of
-    from manybody.parallel.signals import STOPPED, StopRequest
+    from manybody.parallel.signals import StopRequest
 
     store = CaseStore(_out(options, study.name))
     with StopRequest() as stop:
         prepare_cases(study, store, comm, text)
-        try:
+        with _past_the_checks("cases"):
             with blas_threads(options.threads):
                 outcome = run_cases(
                     study, store, comm, options.threads, options.quiet, shard, stop
                 )
             # As for samples: a shard leaves the page to whoever completes the store.
-            stopped = outcome.stopped if outcome.missing else ""
-            there = outcome.computed + outcome.present
-            if rank_of(comm) == 0 and options.shard is None and not stopped and there:
+            is_last = options.shard is None and not (outcome.stopped and outcome.missing)
+            if rank_of(comm) == 0 and is_last and outcome.computed + outcome.present:
                 print_written(*write_page(store), store.directory / "cases")
-        except BaseException:
-            traceback.print_exc()
-            print("manybody: the run stopped; finished cases are safe", file=sys.stderr)
-            sys.stderr.flush()
-            if comm is not None:
-                comm.Abort(1)
-            return 1
-    left = ""
-    if stopped:
-        left = f"stopped by {stopped}, {outcome.missing} cases are left: the same command goes on"
-    elif outcome.failed:
-        left = (
-            f"{outcome.failed} cases have failed, see {store.directory / 'failures'}; the next "
-            "run tries them again"
-        )
+    return _end(comm, store, "cases", outcome.stopped, outcome.missing, outcome.failed)
+
+
+@contextlib.contextmanager
+def _past_the_checks(kept: str) -> Iterator[None]:
+    """Nothing is bad input from here on, and the other ranks know nothing of what one raises."""
+    try:
+        yield
+    except BaseException as error:
+        raise RuntimeError(f"the run stopped; finished {kept} are safe") from error
+
+
+def _end(comm: Any, store: Any, what: str, stopped: str, missing: int, failed: int) -> int:
+    """The exit code of a run; what it leaves to do is said on standard error."""
+    from manybody.parallel.collective import rank_of
+    from manybody.parallel.signals import STOPPED
+
+    left, code = "", 0
+    if stopped and missing:
+        left = f"stopped by {stopped}, {missing} {what} are left: the same command goes on"
+        code = STOPPED
+    elif failed:
+        folder, code = store.directory / "failures", _FAILED
+        left = f"{failed} {what} have failed, see {folder}; the next run tries them again"
     if left and rank_of(comm) == 0:
         print(f"manybody: {left}", file=sys.stderr, flush=True)
-    if stopped:
-        return STOPPED
-    return _FAILED if outcome.failed else 0
+    return code
 
 
 def sample(options: argparse.Namespace, comm: Any) -> int:
     """Compute one sample of a store again; 1 where it differs from what the store holds."""
-    from manybody.parallel.collective import rank_of
+    from manybody.parallel.collective import on_every_rank, rank_of
     from manybody.study.rerun import find_point, repeat_sample
 
-    store = store_of_samples(options.directory)
-    point = find_point(store.study, options.size, options.model, options.where)
+    def request() -> tuple[Any, Any]:
+        if options.index < 0:
+            raise InputError(f"--index {options.index}: must be >= 0")
+        store = store_of_samples(options.directory)
+        return store, find_point(store.study, options.size, options.model, options.where)
+
+    store, point = on_every_rank(comm, request)
     with blas_threads():
         lines, agrees = repeat_sample(store, point, options.index, comm)
     if rank_of(comm) == 0:
@@ -178,8 +166,8 @@ def _shard(text: str | None) -> tuple[int, int]:
         return 0, 1
     words = text.split("/")
     if len(words) != 2 or not all(word.isdigit() for word in words):
-        raise ValueError(f"--shard {text}: I/N is needed, as in 0/8")
+        raise InputError(f"--shard {text}: I/N is needed, as in 0/8")
     index, count = map(int, words)
     if not index < count:
-        raise ValueError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
+        raise InputError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
     return index, count

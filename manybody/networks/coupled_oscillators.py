@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
 from manybody.physics.baths.densities import FlatDensity
@@ -107,12 +108,12 @@ class OscillatorSystem:
             value = arguments.real(full, getattr(self, name), above=0.0)
             object.__setattr__(self, name, value)
         if self.g == 0.0:
-            raise ValueError(
+            raise InputError(
                 "g = 0: ω_+ = ω_- breaks the secular approximation of LRL (27), which takes the "
                 "normal modes apart; g ≠ 0 is needed"
             )
         if not self.omega > abs(self.g):
-            raise ValueError(
+            raise InputError(
                 f"g = {self.g!r} with omega = {self.omega!r}: LRL (27) needs ω_± = ω ± g > 0, "
                 "so |g| < ω"
             )
@@ -152,7 +153,7 @@ class OscillatorSystem:
         matrix = np.array([[self.omega, self.g], [self.g, self.omega]])
         generator = build_generator(QuadraticModel(matrix, tuple(contacts), BOSON), DAVIES)
         if generator.levels[0] == generator.levels[1]:
-            raise ValueError(
+            raise InputError(
                 f"g = {self.g!r}: ω_± of LRL (27) agree to rounding, a larger |g| is needed"
             )
         values = (np.diagonal(generator.filling) / np.diagonal(generator.damping)).real
@@ -261,7 +262,7 @@ def perturbed_rotation(
     for powers, value in perturbation.terms.items():
         taken = energy_taken(powers, frequencies)
         if taken == 0.0:
-            raise ValueError(
+            raise InputError(
                 f"the perturbation has the term {powers}, which moves the energies: LRL section "
                 "III A needs a V that moves the eigenvectors only"
             )

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
@@ -229,16 +230,16 @@ def _level_order(generator: SecularGenerator) -> NDArray[np.intp]:
 def _check_levels(omega: float, g: float, shift: float) -> None:
     """ValueError where (39) or (46) do not hold."""
     if g == 0.0:
-        raise ValueError(
+        raise InputError(
             "g = 0: ω_+ = ω_- breaks the secular approximation of LRL (39), which takes the "
             "channels ω ± g apart; g ≠ 0 is needed"
         )
     if not omega > abs(g):
-        raise ValueError(
+        raise InputError(
             f"g = {g!r} with omega = {omega!r}: LRL (39) needs ω_± = ω ± g > 0, so |g| < ω"
         )
     if not omega - abs(g) > 2.0 * abs(shift):
-        raise ValueError(
+        raise InputError(
             f"delta_Omega = {shift!r} with omega = {omega!r}, g = {g!r}: LRL (45) needs all "
             "frequencies ω_± ± 2δΩ > 0, so 2|δΩ| < ω − |g|"
         )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 
 
@@ -40,4 +41,4 @@ class FlatBath:
 
     def eta(self, omega: ArrayLike) -> Real:
         """There is none: ValueError."""
-        raise ValueError("a rate that is the same at all ω > 0 has no Lamb shift")
+        raise InputError("a rate that is the same at all ω > 0 has no Lamb shift")

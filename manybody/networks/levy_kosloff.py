@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import PhononDensity
 from manybody.physics.baths.reservoirs import Reservoir
@@ -41,7 +42,7 @@ class TwoLevelReservoir:
     def __post_init__(self) -> None:
         arguments.instance("bosons", self.bosons, Reservoir)
         if self.bosons.statistics != BOSON or self.bosons.chemical_potential != 0.0:
-            raise ValueError(
+            raise InputError(
                 f"bosons = {self.bosons!r}: bosons of chemical potential 0 are needed, since "
                 "what a two-level system gives to them is energy alone"
             )
@@ -218,9 +219,9 @@ def _checked(
     )
     hopping = arguments.real("epsilon", epsilon)
     if hopping < 0.0:
-        raise ValueError(f"epsilon = {epsilon!r}: LK below eq. (3) needs ε > 0, or 0 as a limit")
+        raise InputError(f"epsilon = {epsilon!r}: LK below eq. (3) needs ε > 0, or 0 as a limit")
     if Fraction(hopping) ** 2 >= Fraction(frequencies[0]) * Fraction(frequencies[1]):
-        raise ValueError(
+        raise InputError(
             f"epsilon = {epsilon!r}: epsilon**2 must lie below omega_h * omega_c = "
             f"{frequencies[0] * frequencies[1]:g}, "
             "or LK's condition ω₋ > 0 above eq. (11) is broken"
@@ -232,5 +233,5 @@ def _positive(name: str, value: object, condition: str) -> float:
     """`value` as a positive float; TypeError or ValueError with the condition."""
     number = arguments.real(name, value)
     if number <= 0.0:
-        raise ValueError(f"{name} = {value!r}: must be > 0, {condition}")
+        raise InputError(f"{name} = {value!r}: must be > 0, {condition}")
     return number

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.networks.levy_kosloff import OSCILLATORS, levy_kosloff
 
 Point = tuple[float, float, float, float, float, float]
@@ -100,5 +101,5 @@ def _curves(points: Iterable[Point]) -> dict[str, dict[str, Real]]:
 def _axis(name: str, values: ArrayLike) -> Real:
     axis = np.asarray(values, dtype=np.float64)
     if axis.ndim != 1 or not axis.size:
-        raise ValueError(f"{name} has shape {axis.shape}: a row of at least one number is needed")
+        raise InputError(f"{name} has shape {axis.shape}: a row of at least one number is needed")
     return axis

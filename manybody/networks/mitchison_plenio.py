@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.networks.two_modes import Complex, Real, TwoModes, to_modes, to_sites
 from manybody.networks.two_modes_exact import (
     Moments,
@@ -96,7 +97,7 @@ def mitchison_plenio(
     arguments.boolean("lamb_shift", lamb_shift)
     instants = None if times is None else arguments.ascending_times("times", times)
     if instants is None and not (initial is None and initial_double_occupancy is None):
-        raise ValueError("initial without times: the steady state does not depend on the start")
+        raise InputError("initial without times: the steady state does not depend on the start")
     start, occupancy = _checked_start(initial, initial_double_occupancy)
     if method in EQUATIONS:
         rows = _by_equation(network, method, lamb_shift, instants, start, occupancy)
@@ -208,11 +209,11 @@ def _checked_start(
 ) -> tuple[Complex, float]:
     """C(0) and D(0) of a state."""
     if initial is None and double_occupancy is not None:
-        raise ValueError("initial_double_occupancy without initial: C(0) is needed as well")
+        raise InputError("initial_double_occupancy without initial: C(0) is needed as well")
     start = checked_correlations(np.zeros((2, 2)) if initial is None else initial, 2)
     filled = np.linalg.eigvalsh(start)
     if filled[0] < -1e-12 or filled[1] > 1.0 + 1e-12:
-        raise ValueError(
+        raise InputError(
             f"initial has the eigenvalues {filled[0]:.6g} and {filled[1]:.6g}: MP (21) needs "
             "0 <= C <= 1"
         )
@@ -221,7 +222,7 @@ def _checked_start(
     occupancy = arguments.real("initial_double_occupancy", double_occupancy)
     low, high = max(0.0, float(filled.sum()) - 1.0), float(filled[0])
     if not low - 1e-12 <= occupancy <= high + 1e-12:
-        raise ValueError(
+        raise InputError(
             f"initial_double_occupancy = {occupancy:g}: must lie in [{low:g}, {high:g}] for "
             "these occupations"
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.networks.quadrature import Rule, build_rule
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SemiEllipticDensity
@@ -53,29 +54,29 @@ class TwoModes:
             object.__setattr__(self, field.name, number)
         for name in ("T_L", "T_R"):
             if getattr(self, name) <= 0.0:
-                raise ValueError(
+                raise InputError(
                     f"{name} = {getattr(self, name):g}: the leads start in the Gibbs states of "
                     "MP (20), which need a temperature > 0"
                 )
         for name in ("Gamma", "Omega"):
             if getattr(self, name) <= 0.0:
-                raise ValueError(
+                raise InputError(
                     f"{name} = {getattr(self, name):g}: the spectral density of MP (19) needs "
                     f"{name} > 0"
                 )
         if self.gap == 0.0:
-            raise ValueError(
+            raise InputError(
                 "g = delta = 0: the levels E_1 = E_2 are degenerate, and MP section II assumes "
                 "a system without degeneracy"
             )
         for j, energy in enumerate(self.energies.tolist(), start=1):
             if abs(energy) >= self.Omega:
-                raise ValueError(
+                raise InputError(
                     f"E_{j} = {energy:g} lies outside the band (−{self.Omega:g}, {self.Omega:g}) "
                     "of the leads: MP (34) needs sqrt(E_j² + Gamma Omega) < Omega"
                 )
             if self._depths[j - 1] <= 0.0:
-                raise ValueError(
+                raise InputError(
                     f"Gamma = {self.Gamma:g}, Omega = {self.Omega:g}, E_{j} = {energy:g}: "
                     "sqrt(E_j² + Gamma Omega) < Omega of MP (34) is broken, so that a bound "
                     "state keeps part of the start for ever"

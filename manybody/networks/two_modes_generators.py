@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.networks.two_modes import Complex, Real, TwoModes, to_sites
 from manybody.networks.two_modes_exact import exponential_propagator, rate_matrices, steady_moments
 
@@ -128,7 +129,7 @@ def entropy_balance(network: TwoModes) -> dict[str, Any]:
     C = steady_moments(network, exponential_propagator(network)).Z
     filled, vectors = np.linalg.eigh(C)
     if filled[0] <= 0.0 or filled[1] >= 1.0 or rates.occupations.max() >= 1.0:
-        raise ValueError(
+        raise InputError(
             f"the approximate steady state has occupations {filled[0]:.6g} and {filled[1]:.6g}: "
             "ln ρ of MP (63) needs them between 0 and 1, beyond the errors of order Gamma/Omega"
         )

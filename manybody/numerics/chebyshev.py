@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, aligned_empty, product
+from manybody.errors import InputError, NumericalError
 from manybody.numerics.growth import (
     LARGEST_NORM,
     Overflow,
@@ -89,7 +90,7 @@ class Chebyshev(Stepper):
         chosen = [_fewest_segments(own, last, self.tolerance, most) for own in _points(bounds)]
         applications = max(needed for _, needed in chosen)
         if not applications <= MAX_APPLICATIONS:
-            raise ValueError(
+            raise InputError(
                 f"times up to {last:g} with a spectrum of half-width "
                 f"{float(bounds.spectral_box[:, 0].max()):g} need about "
                 f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}: "
@@ -114,7 +115,7 @@ class Chebyshev(Stepper):
         if not np.all(solution.error_estimate <= norms):
             if not np.all(norms <= LARGEST_NORM):
                 raise Overflow(overflow_sentence(norms.max(), segment.start, segment.stop))
-            raise RuntimeError(
+            raise NumericalError(
                 f"the Chebyshev series diverged between t = {segment.start:g} and "
                 f"{segment.stop:g}: the spectrum lies outside its box"
             )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 
 # What one MPI message may hold, in elements: counts are 32-bit integers.
 _LARGEST_COUNT = 2**31 - 1
@@ -40,7 +41,7 @@ class Columns:
         self.own = self.ranges[self.rank]
         widest = self.ranges[0].stop
         if self.comm is not None and dimension * widest > _LARGEST_COUNT:
-            raise ValueError(
+            raise InputError(
                 f"{widest} columns of {dimension} elements on one rank exceed the "
                 f"{_LARGEST_COUNT} elements of an MPI message: more ranks per sample are needed"
             )

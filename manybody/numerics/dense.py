@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 import numpy as np
-from scipy.integrate import DOP853
 
 from manybody.arrays import Complex, Real, aligned_empty, row_panels
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.growth import (
     GROWN_NORM,
@@ -125,6 +125,8 @@ class RungeKutta(Stepper):
     def _integrate(
         self, operator: Operator, x: Complex, start: float, stop: float
     ) -> tuple[Complex, int, float]:
+        from scipy.integrate import DOP853  # which takes as long to import as all the rest
+
         out = np.empty_like(x)
 
         def rhs(_time: float, flat: Complex) -> Complex:
@@ -146,7 +148,7 @@ class RungeKutta(Stepper):
                 norm = float(np.linalg.norm(reached))
                 raise Overflow(overflow_sentence(norm, last, max(last, solver.t)))
             if solver.status == "failed":
-                raise RuntimeError(f"DOP853 failed at t = {solver.t:g}: {message}")
+                raise NumericalError(f"DOP853 failed at t = {solver.t:g}: {message}")
         return solver.y.reshape(x.shape), solver.nfev, steps * self.tolerance
 
 
@@ -165,7 +167,7 @@ def advance_one_by_one(
             before = block_norms(current, operator.columns)
             try:
                 current, used, estimate = integrate(operator, current, now, stop)
-            except RuntimeError as failure:
+            except NumericalError as failure:
                 explained = _of_growth(failure, float(before.max()), now)
                 if explained is failure:
                     raise
@@ -185,12 +187,12 @@ def advance_one_by_one(
     )
 
 
-def _of_growth(error: RuntimeError, norm: float, start: float) -> RuntimeError:
+def _of_growth(error: NumericalError, norm: float, start: float) -> NumericalError:
     """`error`, or what explains it where the state had grown before."""
-    # Others, PETSc's among them, may be of one rank: they stay what they are.
-    if type(error) is not RuntimeError or norm <= GROWN_NORM:
+    # An overflow says so itself.
+    if isinstance(error, Overflow) or norm <= GROWN_NORM:
         return error
-    return RuntimeError(
+    return NumericalError(
         f"{error}: a growing mode has taken the norm of the state to {norm:.1e} at t = "
         f"{start:g}, and absolute tolerances ask for more digits than double precision has"
     )

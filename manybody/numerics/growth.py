@@ -3,6 +3,7 @@
 import numpy as np
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.numerics.protocols import Ownership
 
 # Squares of elements, which norms and certificates take, overflow at 1e154; a segment may add
@@ -12,7 +13,7 @@ LARGEST_NORM = 1e140
 GROWN_NORM = 1e3
 
 
-class Overflow(RuntimeError):
+class Overflow(NumericalError):
     """A growing mode has left the range of double precision."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError
 
 Linearity = Literal["complex", "hermitian"]
 
@@ -130,9 +131,9 @@ class Stepper(ABC):
     def __init__(self, tolerance: float | None = None) -> None:
         if tolerance is not None:
             if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
-                raise TypeError(f"tolerance = {tolerance!r}: a real number is needed")
+                raise InputTypeError(f"tolerance = {tolerance!r}: a real number is needed")
             if not 1e-13 <= tolerance <= 1e-2:
-                raise ValueError(f"tolerance = {tolerance!r}: must lie in [1e-13, 0.01]")
+                raise InputError(f"tolerance = {tolerance!r}: must lie in [1e-13, 0.01]")
         self._tolerance: float | None = tolerance
 
     def __repr__(self) -> str:
@@ -152,7 +153,7 @@ class Stepper(ABC):
         Raises ValueError for options that it would not read; touches no library.
         """
         if petsc_options:
-            raise ValueError(
+            raise InputError(
                 f"petsc_options = {petsc_options!r}: stepper {self.name!r} does not use PETSc"
             )
         other = copy.copy(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from manybody.errors import InputError, InputTypeError, Unavailable
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
 from manybody.numerics.petsc.runtime import petsc
@@ -35,12 +36,12 @@ def register(stepper: Stepper) -> None:
     for a name that is taken.
     """
     if not isinstance(stepper, Stepper):
-        raise TypeError(f"stepper = {stepper!r}: a Stepper is needed")
+        raise InputTypeError(f"stepper = {stepper!r}: a Stepper is needed")
     for fact in ("name", "relative_applications"):
         if not hasattr(stepper, fact):
-            raise TypeError(f"stepper {type(stepper).__name__} does not say its {fact}")
+            raise InputTypeError(f"stepper {type(stepper).__name__} does not say its {fact}")
     if stepper.name in _STEPPERS:
-        raise ValueError(f"stepper {stepper.name!r} is known already")
+        raise InputError(f"stepper {stepper.name!r} is known already")
     _STEPPERS[stepper.name] = stepper
 
 
@@ -49,7 +50,7 @@ def find_stepper(stepper: object) -> Stepper:
     if isinstance(stepper, Stepper):
         return stepper
     if not isinstance(stepper, str) or stepper not in _STEPPERS:
-        raise ValueError(f"stepper = {stepper!r}: must be one of {', '.join(_STEPPERS)}")
+        raise InputError(f"stepper = {stepper!r}: must be one of {', '.join(_STEPPERS)}")
     return _STEPPERS[stepper]
 
 
@@ -69,7 +70,7 @@ def build_stepper(
     try:
         ready.require()
     except RuntimeError as error:
-        raise RuntimeError(
+        raise Unavailable(
             f"stepper = {ready.name!r}: {error}, or use stepper 'chebyshev', which needs neither"
         ) from error
     return ready
@@ -86,7 +87,7 @@ def check_ranks(stepper: str | Stepper, n_ranks: int) -> None:
     """Raise ValueError when several ranks would share a sample that one of them must advance."""
     own = find_stepper(stepper)
     if own.one_rank and n_ranks > 1:
-        raise ValueError(
+        raise InputError(
             f"stepper = {own.name!r}: runs on one rank a sample, {n_ranks} ranks would share one"
         )
 
@@ -98,9 +99,9 @@ for _own in (*_SHIPPED, *map(PetscMFN, PetscMFN.schemes)):
 
 def _check_drop(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"drop_tolerance = {value!r}: a real number is needed")
+        raise InputTypeError(f"drop_tolerance = {value!r}: a real number is needed")
     if not 0.0 <= value < 1.0:
-        raise ValueError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+        raise InputError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
     return float(value)
 
 
@@ -173,7 +174,7 @@ def find_operator(operator: object) -> MatrixFree | Assembled:
     if isinstance(operator, (MatrixFree, Assembled)):
         return operator
     if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise ValueError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
+        raise InputError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
     return _OPERATORS[operator]
 
 
@@ -187,12 +188,12 @@ def check_operator(operator: object, drop_tolerance: object) -> tuple[str, float
     if not drop or drop == chosen.drop_tolerance:
         return chosen.name, float(chosen.drop_tolerance)
     if not isinstance(chosen, Assembled):
-        raise ValueError(
+        raise InputError(
             f"drop_tolerance = {drop:g}: operator {chosen.name!r} has no entries to drop, "
             "'assembled' has"
         )
     if chosen.drop_tolerance:
-        raise ValueError(f"drop_tolerance = {drop:g}: the operator has one already, {chosen}")
+        raise InputError(f"drop_tolerance = {drop:g}: the operator has one already, {chosen}")
     return chosen.name, drop
 
 
@@ -203,6 +204,6 @@ def require_operator(operator: str | MatrixFree | Assembled) -> None:
         try:
             petsc()
         except RuntimeError as error:
-            raise RuntimeError(
+            raise Unavailable(
                 f"operator = {name!r}: {error}, or use operator 'matrix-free'"
             ) from error

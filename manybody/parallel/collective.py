@@ -6,8 +6,19 @@ import pickle
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from manybody.errors import InputError, InputTypeError, NumericalError, Unavailable
 from manybody.parallel.signals import Stopped
 
+# What equal numbers raise alike; other classes, PETSc's among them, may be of one rank.
+_ALIKE = (
+    ValueError,
+    RuntimeError,
+    InputError,
+    InputTypeError,
+    NumericalError,
+    Unavailable,
+    Stopped,
+)
 # Attribute of an exception that all ranks raise.
 _EVERYBODY = "raised_on_every_rank"
 
@@ -65,7 +76,7 @@ def agree(comm: Any, **given: Any) -> None:
     for name in fingerprints:
         for rank, theirs in enumerate(every):
             if theirs[name] != every[0][name]:
-                error = ValueError(f"{name}: rank {rank} was given another than rank 0")
+                error = InputError(f"{name}: rank {rank} was given another than rank 0")
                 _raise(error, comm)
 
 
@@ -116,13 +127,13 @@ def everybody_raises(error: BaseException | None, comm: Any) -> bool:
 
 @contextlib.contextmanager
 def raised_alike(comm: Any) -> Iterator[None]:
-    """For what every rank computes from equal numbers: its ValueError, RuntimeError or
-    Stopped is raised on all.  Others, PETSc's among them, may be of one rank.
+    """For what every rank computes from equal numbers: all raise its ValueError, RuntimeError or
+    Stopped, or one of errors.py.
     """
     try:
         yield
-    except (ValueError, RuntimeError, Stopped) as error:
-        if type(error) in (ValueError, RuntimeError, Stopped):
+    except _ALIKE as error:
+        if type(error) in _ALIKE:
             setattr(error, _EVERYBODY, size_of(comm))
         raise
 

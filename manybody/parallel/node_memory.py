@@ -1,6 +1,6 @@
 """Read-only arrays that the ranks of a node keep once: MPI shared-memory windows."""
 
-import sys
+import logging
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from manybody.arrays import ALIGNMENT, aligned, aligned_empty
 from manybody.parallel.collective import everybody_raises
 
+_log = logging.getLogger("manybody")
 # Bytes of one message, well below what a 32-bit count of bytes can say.
 _MESSAGE_BYTES = 1 << 28
 
@@ -17,7 +18,7 @@ class NodeMemory:
     """Arrays of rank 0 for all ranks of `comm`, one copy a node.  Use with `with`.
 
     Where windows cannot be had every rank keeps a copy of its own, and rank 0 says so
-    on standard error.  Arrays must not be used after the block: their memory is gone.
+    in the log.  Arrays must not be used after the block: their memory is gone.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -92,11 +93,9 @@ class NodeMemory:
         if window is None or reasons:
             self.shared = False
             if self._comm.Get_rank() == 0:
-                print(
+                _log.warning(
                     f"no shared-memory windows ({reasons[0]}): every rank keeps its own copy of "
-                    "the spectrum",
-                    file=sys.stderr,
-                    flush=True,
+                    "the spectrum"
                 )
             return None
         memory, _ = window.Shared_query(0)

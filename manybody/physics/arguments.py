@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError, InputTypeError
+
 LARGEST = 1e100
 _SMALLEST_TIME = 1e-100
 
@@ -14,9 +16,9 @@ _SMALLEST_TIME = 1e-100
 def integer(name: str, value: object, minimum: int) -> int:
     """Return `value` as int; TypeError unless integral, ValueError below `minimum`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} = {value!r}: an integer >= {minimum} is needed")
+        raise InputTypeError(f"{name} = {value!r}: an integer >= {minimum} is needed")
     if int(value) < minimum:
-        raise ValueError(f"{name} = {value!r}: must be an integer >= {minimum}")
+        raise InputError(f"{name} = {value!r}: must be an integer >= {minimum}")
     return int(value)
 
 
@@ -34,39 +36,39 @@ def real(
     if minimum > -math.inf:
         allowed += f" >= {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} = {value!r}: {allowed} is needed")
+        raise InputTypeError(f"{name} = {value!r}: {allowed} is needed")
     try:
         number = float(value)
     except OverflowError:  # a long integer
         number = math.inf
     if not abs(number) <= LARGEST:
-        raise ValueError(f"{name} = {value!r}: must be {allowed}, at most {LARGEST:g} in size")
+        raise InputError(f"{name} = {value!r}: must be {allowed}, at most {LARGEST:g} in size")
     if number <= above or number < minimum:
-        raise ValueError(f"{name} = {value!r}: must be {allowed}")
+        raise InputError(f"{name} = {value!r}: must be {allowed}")
     return number
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`; ValueError otherwise."""
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} = {value!r}: must be one of {', '.join(map(repr, allowed))}")
+        raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(repr, allowed))}")
     return value
 
 
 def ascending_times(name: str, values: object) -> NDArray[np.float64]:
     """Return `values` as a (T,) array of finite, ascending times >= 0, T >= 1."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} = {values!r}: a sequence of times >= 0 is needed")
+        raise InputTypeError(f"{name} = {values!r}: a sequence of times >= 0 is needed")
     result = np.array([real(f"{name} entry", value, minimum=0.0) for value in values])
     if result.size == 0:
-        raise ValueError(f"{name} is empty: at least one time is needed")
+        raise InputError(f"{name} is empty: at least one time is needed")
     tiny = result[(result > 0.0) & (result < _SMALLEST_TIME)]
     if tiny.size:
-        raise ValueError(f"{name} contains {tiny[0]:g}: must be 0 or at least {_SMALLEST_TIME:g}")
+        raise InputError(f"{name} contains {tiny[0]:g}: must be 0 or at least {_SMALLEST_TIME:g}")
     late = np.flatnonzero(np.diff(result) <= 0.0)
     if late.size:
         first, second = result[late[0]], result[late[0] + 1]
-        raise ValueError(f"{name} must ascend, but {second:g} follows {first:g}")
+        raise InputError(f"{name} must ascend, but {second:g} follows {first:g}")
     return result
 
 
@@ -74,7 +76,7 @@ def tolerance(value: object) -> float:
     """Return `value` as a tolerance in [1e-13, 0.01]: what double precision can keep."""
     result = real("tolerance", value)
     if not 1e-13 <= result <= 1e-2:
-        raise ValueError(f"tolerance = {value!r}: must lie in [1e-13, 0.01]")
+        raise InputError(f"tolerance = {value!r}: must lie in [1e-13, 0.01]")
     return result
 
 
@@ -82,21 +84,21 @@ def drop_tolerance(value: object) -> float:
     """Return `value` as a share in [0, 1) of the largest rate; 0 drops nothing."""
     result = real("drop_tolerance", value)
     if not 0.0 <= result < 1.0:
-        raise ValueError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+        raise InputError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
     return result
 
 
 def boolean(name: str, value: object) -> bool:
     """Return `value` as bool; TypeError unless it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} = {value!r}: True or False is needed")
+        raise InputTypeError(f"{name} = {value!r}: True or False is needed")
     return bool(value)
 
 
 def instance(name: str, value: object, kind: type) -> None:
     """TypeError unless `value` is of the class `kind`."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} = {value!r}: {kind.__name__} is needed")
+        raise InputTypeError(f"{name} = {value!r}: {kind.__name__} is needed")
 
 
 def seed(value: object) -> np.random.Generator:
@@ -109,6 +111,6 @@ def seed(value: object) -> np.random.Generator:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         words = [integer("seed entry", word, 0) for word in value]
         if not words:
-            raise ValueError("seed is an empty sequence: at least one integer is needed")
+            raise InputError("seed is an empty sequence: at least one integer is needed")
         return np.random.default_rng(words)
     return np.random.default_rng(integer("seed", value, 0))

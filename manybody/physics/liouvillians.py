@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
@@ -44,7 +45,7 @@ class Liouvillian:
     def toarray(self) -> NDArray[np.complex128]:
         """Dense (N², N²) matrix.  Raises ValueError above 128 sites."""
         if self.n_sites > MAX_SITES:
-            raise ValueError(
+            raise InputError(
                 f"n_sites = {self.n_sites}: a dense Liouvillian has 16 N⁴ bytes, "
                 f"allowed are at most {MAX_SITES} sites"
             )

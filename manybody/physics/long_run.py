@@ -14,6 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.equations.dense_redfield import DenseLiouvillian
 from manybody.physics.underflow import zero_where_tiny
@@ -71,7 +72,7 @@ def long_run(
     duals = left[:, -count:].conj().T
     overlap = duals @ kept
     if np.linalg.cond(overlap) > 1.0 / np.finfo(np.float64).eps:
-        raise RuntimeError(
+        raise NumericalError(
             f"{count} stationary matrices with {count} conserved quantities that cannot tell them "
             "apart: ρ grows linearly in time, and no long-time average exists"
         )

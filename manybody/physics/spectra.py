@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics.models.single_particle import SingleParticleModel
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -132,7 +133,7 @@ def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
             and np.array_equal(model.coupled, first.coupled)
         )
         if not same:
-            raise ValueError("models of one stack must agree in size, realness and coupled sites")
+            raise InputError("models of one stack must agree in size, realness and coupled sites")
     # One by one: the bits of a sample must not depend on its stack.
     systems = [_diagonalise(model.dense_hamiltonian()) for model in models]
     energies, vectors, norms, centres = (np.stack(parts) for parts in zip(*systems))

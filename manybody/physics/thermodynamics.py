@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.equations.redfield import RedfieldGenerator
@@ -122,7 +123,7 @@ def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
         elif hasattr(bath, "beta"):
             baths.append(BathState((index,), bath.beta))
         else:
-            raise TypeError(f"bath = {bath!r}: without beta there is no entropy flow")
+            raise InputTypeError(f"bath = {bath!r}: without beta there is no entropy flow")
         previous = bath
     return tuple(baths)
 
@@ -328,7 +329,7 @@ def _full_logarithm(rho: NDArray[Any]) -> NDArray[Any]:
     values, vectors = np.linalg.eigh(rho)
     smallest = float(values[..., 0].min())
     if smallest <= 0.0:
-        raise ValueError(f"rho has an eigenvalue {smallest:.3g}: all must be > 0")
+        raise InputError(f"rho has an eigenvalue {smallest:.3g}: all must be > 0")
     bra = np.swapaxes(vectors.conj(), -1, -2)
     return np.asarray((vectors * np.log(values)[..., None, :]) @ bra)
 
@@ -337,7 +338,7 @@ def _positive_values(values: Real) -> Real:
     """Eigenvalues without those that are zero to rounding; ValueError below."""
     scale = float(np.abs(values).max(initial=0.0))
     if values.min(initial=0.0) < -_ROUNDING * max(scale, 1.0):
-        raise ValueError(
+        raise InputError(
             f"smallest eigenvalue {values.min():.3g}: the entropy of what is not positive "
             "is no number"
         )
@@ -362,8 +363,8 @@ def _checked_state(rho: NDArray[Any]) -> Complex:
     """`rho` as a (D, D) Hermitian matrix of trace one to 1e-9; ValueError."""
     matrix = np.asarray(rho)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"rho has shape {matrix.shape}: must be (D, D)")
+        raise InputError(f"rho has shape {matrix.shape}: must be (D, D)")
     state = checked_correlations(matrix, len(matrix))
     if abs(np.trace(state).real - 1.0) > 1e-9:
-        raise ValueError(f"rho has trace {np.trace(state).real:g}: must be 1")
+        raise InputError(f"rho has trace {np.trace(state).real:g}: must be 1")
     return state

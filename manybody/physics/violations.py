@@ -14,6 +14,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import BOSON, STATISTICS
 from manybody.physics.thermodynamics import Balance
@@ -70,7 +71,7 @@ def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> Wors
     """
     found = [(state, evaluate(state).production) for state in states]
     if not found:
-        raise ValueError("states are empty: at least one is needed")
+        raise InputError("states are empty: at least one is needed")
     productions = np.array([production for _, production in found])
     scale = float(np.abs(productions[np.isfinite(productions)]).max(initial=0.0))
     index, bath = np.unravel_index(np.argmin(productions), productions.shape)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from manybody.errors import InputError, Unavailable
 from manybody.parallel.files import write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
@@ -138,7 +139,7 @@ def write_parts(
 def _analysis(store: Store) -> Analysis:
     results = load_results(store)
     if not results.points:
-        raise ValueError(f"{str(store.directory)!r} holds no finished sample yet")
+        raise InputError(f"{str(store.directory)!r} holds no finished sample yet")
     return analyse(results)
 
 
@@ -151,7 +152,7 @@ def _folder(store: Store) -> Path:
 def check_matplotlib() -> None:
     """Raise RuntimeError without matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise RuntimeError("figures need matplotlib: pip install matplotlib")
+        raise Unavailable("figures need matplotlib: pip install matplotlib")
 
 
 def saved(figure: Any, kind: str) -> bytes:

@@ -11,6 +11,7 @@ bytes; every rank reads its own columns from it.  It is gone when the sample is 
 import contextlib
 import hashlib
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from manybody.parallel.files import listed, write_pieces
 from manybody.parallel.signals import never
 from manybody.solve.monitor import Moment
 
+_log = logging.getLogger("manybody")
 # A checkpoint is due when this many times what writing one takes has passed since the last:
 # it costs less than 2 % of a run.
 _PATIENCE = 50.0
@@ -88,7 +90,7 @@ class Keeper:
     ) -> tuple[Snapshot, Path] | None:
         """The furthest intact checkpoint with these borders of segments and stepped equations.
 
-        All others are removed; torn and foreign ones are named on stderr.
+        All others are removed; torn and foreign ones are named in the log.
         """
         best: tuple[Snapshot, Path] | None = None
         # Names sort by segments done.
@@ -169,7 +171,7 @@ class Keeper:
                 raise ValueError("it is of other equations")
             return snapshot
         except (OSError, ValueError, KeyError, TypeError) as error:
-            print(f"checkpoint {path} is not used: {error}", file=sys.stderr, flush=True)
+            _log.warning(f"checkpoint {path} is not used: {error}")
             return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.errors import InputTypeError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
@@ -79,7 +80,7 @@ def compare(
     mpirun start with `python -m mpi4py`.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
-        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
     def checked() -> Setting:
         arguments.boolean("keep_states", keep_states)

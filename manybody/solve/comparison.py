@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import (
     Assembled,
@@ -129,7 +130,7 @@ def check_setting(
     arguments.integer("initial_site", initial_site, 0)
     fewest = min((model.n_sites for model in models), default=initial_site + 1)
     if initial_site >= fewest:
-        raise ValueError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
+        raise InputError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
@@ -143,7 +144,7 @@ def check_setting(
     if operator == "assembled":
         for each in named:
             if each.is_stepped and each.rows is None:
-                raise ValueError(f"operator = 'assembled': equation {each.name!r} has no rows")
+                raise InputError(f"operator = 'assembled': equation {each.name!r} has no rows")
     return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
 
 

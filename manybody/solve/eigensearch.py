@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.physics.equations.davies import DaviesGenerator
@@ -128,7 +129,7 @@ class Search:
                 shift = complex(_FURTHER * centre.real, centre.imag)
                 continue
             if wanted == self._count:
-                raise RuntimeError(
+                raise NumericalError(
                     f"the modes around {target:.3g} J cannot be had to "
                     f"{self._largest_residual:.1e} J"
                 )
@@ -180,7 +181,7 @@ class Search:
             if abs(other - value) <= _SAME * self._unit
         ]
         if len(near) >= _MOST_ALIKE:
-            raise RuntimeError(
+            raise NumericalError(
                 f"more than {_MOST_ALIKE} modes within {_SAME * self._unit:.1e} J of "
                 f"{value:.6g} J: Krylov spaces cannot tell them apart, dense algebra can"
             )
@@ -225,7 +226,7 @@ class Search:
             shift = complex(_FURTHER * shift.real, shift.imag)
             modes, failure = self._nearest(shift, wanted)
         if failure:
-            raise RuntimeError(failure)
+            raise NumericalError(failure)
         return modes, shift
 
     def _nearest(self, shift: complex, wanted: int) -> tuple[list[tuple[complex, Complex]], str]:

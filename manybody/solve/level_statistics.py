@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from manybody.errors import InputError, InputTypeError
 from manybody.parallel.collective import size_of, together
 from manybody.physics import arguments
 from manybody.physics.models.single_particle import SingleParticleModel
@@ -56,14 +57,14 @@ def level_statistics(
     """
     arguments.instance("model", model, SingleParticleModel)
     if model.n_sites < 3:
-        raise ValueError(f"model has {model.n_sites} site(s): a spacing ratio needs three levels")
+        raise InputError(f"model has {model.n_sites} site(s): a spacing ratio needs three levels")
     bulk_window(model.n_sites, window)
     arguments.boolean("eth", eth)
     if comm is not None and not hasattr(comm, "Get_rank"):
-        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
     if n_levels is None:
         if target is not None:
-            raise ValueError(f"target = {target!r}: has a meaning only with n_levels")
+            raise InputError(f"target = {target!r}: has a meaning only with n_levels")
         with blas_threads():
             result: LevelStatistics = together(
                 comm, lambda: levels_of(build_spectrum([model]), window, eth)
@@ -71,12 +72,12 @@ def level_statistics(
             return result
     n_levels = arguments.integer("n_levels", n_levels, 3)
     if n_levels > model.n_sites // 2:
-        raise ValueError(
+        raise InputError(
             f"n_levels = {n_levels}: at most half of the {model.n_sites} levels; "
             "None diagonalises densely and gives all"
         )
     if window != _WINDOW:
-        raise ValueError(
+        raise InputError(
             f"window = {window!r}: has a meaning only without n_levels, all of which count"
         )
     if target is None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.parallel.collective import together
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.davies import davies_on
@@ -198,7 +199,7 @@ def rounding_of(generator: RedfieldGenerator) -> float:
 def enforce(equation: str, residual: float, tolerance: float, rounding: float) -> None:
     """Raise RuntimeError where a state is not stationary, whatever promised it to be."""
     if not residual <= max(tolerance, rounding):
-        raise RuntimeError(
+        raise NumericalError(
             f"‖L[ρ]‖ = {residual:.3g} J of the {equation} equation instead of "
             f"{max(tolerance, rounding):.3g} J: no steady state is returned"
         )
@@ -254,7 +255,7 @@ def dense_steady(
             if system.is_balanced
             else f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
         )
-        raise RuntimeError(
+        raise NumericalError(
             f"{reason}: the {equation} steady state of {n} sites then needs dense algebra, had up "
             f"to {DENSE_SITES}"
         )

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import (
@@ -115,7 +116,7 @@ def slow_modes(
     modes asked for cannot be had.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
-        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
     def checked() -> tuple[int, float, str]:
         arguments.instance("model", model, SingleParticleModel)
@@ -126,7 +127,7 @@ def slow_modes(
         if method == "auto":
             chosen = "dense" if model.n_sites <= DENSE_SITES else "gmres"
         if chosen == "dense" and model.n_sites > _MOST_DENSE:
-            raise ValueError(f"method = 'dense': {model.n_sites} sites, allowed are {_MOST_DENSE}")
+            raise InputError(f"method = 'dense': {model.n_sites} sites, allowed are {_MOST_DENSE}")
         if chosen == "assembled":
             check_assembled(model.n_sites)
         if chosen != "dense":
@@ -191,7 +192,7 @@ def _solve(problem: Problem, task: _Task, rng: np.random.Generator, comm: Any) -
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
-            raise RuntimeError(
+            raise NumericalError(
                 f"γ vanishes at some Bohr frequencies, or violates detailed balance, so that H "
                 f"alone does not tell which modes are undamped: those of {n} sites then need "
                 f"dense algebra, had up to {_MOST_DENSE}"
@@ -222,7 +223,7 @@ def _solve(problem: Problem, task: _Task, rng: np.random.Generator, comm: Any) -
 def _check_count(n_modes: int, moving: int) -> None:
     """Raise ValueError where fewer modes move than are asked for."""
     if n_modes > moving:
-        raise ValueError(f"n_modes = {n_modes}: {moving} modes decay or grow here")
+        raise InputError(f"n_modes = {n_modes}: {moving} modes decay or grow here")
 
 
 def _davies(
@@ -345,10 +346,10 @@ def _search(
         if not open_targets:
             break
         if search.shifts == _MOST_SHIFTS:
-            raise RuntimeError(f"{search.shifts} frequencies tried: {len(rates)} modes found")
+            raise NumericalError(f"{search.shifts} frequencies tried: {len(rates)} modes found")
         search.around(open_targets[0])
     if len(rates) < task.n_modes:
-        raise RuntimeError(f"{len(rates)} modes found, {task.n_modes} were asked for")
+        raise NumericalError(f"{len(rates)} modes found, {task.n_modes} were asked for")
     values = np.concatenate([bright, mixed])
     return values, np.concatenate([residuals, mixed_residuals]), search.shifts
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from manybody.arrays import Complex, product
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.protocols import Segment
 from manybody.parallel.collective import on_every_rank, raised_alike, together
@@ -96,7 +97,7 @@ class Monitor:
             with raised_alike(self._columns.comm):
                 for one, time in zip(found, self._times[first:end]):
                     if not np.isfinite(one.hermiticity_error):
-                        raise RuntimeError(f"an equation diverged before t = {time:g}")
+                        raise NumericalError(f"an equation diverged before t = {time:g}")
             self.moments += found
             first = end
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manybody.errors import InputError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
 from manybody.solve.monitor import OBSERVER_MATRICES, observers
@@ -87,7 +88,7 @@ def check_room(name: str, extent: Extent, n_ranks: int, groups_here: int, here: 
         needed = groups_here * extent.stack_bytes(1)
     room = machine_bytes()
     if needed > room:
-        raise ValueError(
+        raise InputError(
             f"{name}: {extent.n_sites} sites and {extent.n_times} output times with {n_ranks} "
             f"rank(s) a sample, {groups_here * here} rank(s) on this machine, need about "
             f"{needed / 2**30:.3g} GiB, it has {room / 2**30:.3g} GiB: use more machines, more "

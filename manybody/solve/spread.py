@@ -4,7 +4,7 @@ Every rank advances its columns of ρ, products local, one exchange an applicati
 on the way (monitor.py) is all that is kept.
 """
 
-import sys
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -45,6 +45,7 @@ from manybody.solve.sharing import shared_problem
 from manybody.solve.stacked import is_large
 from manybody.system.memory import ranks_here
 
+_log = logging.getLogger("manybody")
 # Of one segment, at whose end a sample may stop and its output states are reduced: some
 # hundred keep what a new series costs (30) below a tenth.
 _MOST_APPLICATIONS = 400.0
@@ -255,7 +256,7 @@ class _Spread(Layout):
             if asked:
                 raise
             if columns.rank == 0:
-                print(f"no checkpoint: {error}", file=sys.stderr, flush=True)
+                _log.warning(f"no checkpoint: {error}")
         if asked:
             with raised_alike(columns.comm):
                 raise Stopped(f"{asked} at t = {done.borders[done.segments_done]:g}")

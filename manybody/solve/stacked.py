@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Operator, Segment, Solution
@@ -183,7 +184,7 @@ class _Stack(Layout):
             error = certificates.hermiticity_error(own)
             # Every element enters: a state that is not finite shows here.
             if not np.isfinite(error).all():
-                raise RuntimeError(
+                raise NumericalError(
                     f"the {name} equation diverged between t = {segment.start:g} and "
                     f"{segment.stop:g}"
                 )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
@@ -93,7 +94,7 @@ def steady_state(
     kept apart.
     """
     if comm is not None and not hasattr(comm, "Get_rank"):
-        raise TypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
     def checked() -> tuple[int, float]:
         arguments.instance("model", model, SingleParticleModel)
@@ -102,7 +103,7 @@ def steady_state(
         arguments.boolean("lamb_shift", lamb_shift)
         own_site = arguments.integer("initial_site", initial_site, 0)
         if own_site >= model.n_sites:
-            raise ValueError(f"initial_site = {own_site}: allowed are 0 to {model.n_sites - 1}")
+            raise InputError(f"initial_site = {own_site}: allowed are 0 to {model.n_sites - 1}")
         arguments.choice("method", method, METHODS)
         if method == "assembled":
             check_assembled(model.n_sites)
@@ -152,7 +153,7 @@ def steady_state(
 def check_relaxes(bath: object, lamb_shift: object) -> None:
     """Raise TypeError or ValueError for a bath with which nothing decays."""
     if check_bath(bath, lamb_shift).vanishes:
-        raise ValueError(
+        raise InputError(
             "bath coupling = 0: without a bath no state is approached, no mode decays"
         )
 
@@ -160,7 +161,7 @@ def check_relaxes(bath: object, lamb_shift: object) -> None:
 def check_assembled(n_sites: int) -> None:
     """Raise ValueError where sparse factors need too much memory."""
     if n_sites > _MOST_ASSEMBLED:
-        raise ValueError(
+        raise InputError(
             f"method = 'assembled': the factors of {n_sites} sites take "
             f"{16.0 * n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
         )
@@ -281,7 +282,7 @@ class _ComponentSolver:
         exact, exact_error = self._exact(levels, reference)
         if block is None:
             if exact is None or used >= MAX_ITERATIONS:
-                raise RuntimeError(failure)
+                raise NumericalError(failure)
             block = exact
         if exact is None:
             other = random(np.random.default_rng(0)) if self._rng is None else reference

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import NumericalError
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.redfield import redfield_of
@@ -68,7 +69,7 @@ def outside(run: Comparison) -> Outside | None:
     )
 
 
-def with_time(error: Exception, times: Real, distance: Real, smallest: Real) -> RuntimeError:
+def with_time(error: Exception, times: Real, distance: Real, smallest: Real) -> NumericalError:
     """An overflow with the time since which the state was none.
 
     distance, smallest: (n, T) as far as they were observed, nan beyond.
@@ -77,9 +78,9 @@ def with_time(error: Exception, times: Real, distance: Real, smallest: Real) -> 
     with np.errstate(invalid="ignore"):
         which = are_outside(distance, smallest, np.zeros(len(distance))).any(axis=0)
     if not which.any():
-        return RuntimeError(error_words)
+        return NumericalError(error_words)
     first = float(times[int(np.argmax(which))])
-    return RuntimeError(
+    return NumericalError(
         f"{error_words}; the Redfield state has left the states from t = {first:g} on"
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import product
+from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.steppers import find_operator, find_stepper
 from manybody.physics.equations.registry import EQUATIONS
@@ -317,7 +318,7 @@ def check_possible(study: Study, point: Point) -> None:
     """Raise ValueError when a point would never end."""
     applications = sample_applications(study, point)
     if study.evolves and applications > MAX_APPLICATIONS:
-        raise ValueError(
+        raise InputError(
             f"{point.name}: times up to {study.times[-1]:g} need about "
             f"{applications:.1e} applications, allowed are {MAX_APPLICATIONS:g}"
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from manybody.errors import InputError
 from manybody.parallel.files import (
     TEMPORARY,
     locked,
@@ -26,19 +27,19 @@ def read_description(directory: Path, readers: Mapping[Any, Callable[[Any], T]])
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{str(directory)!r} is not a store: no study.json in it") from None
+        raise InputError(f"{str(directory)!r} is not a store: no study.json in it") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {error}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(found, (int, str)) or found not in readers:
-        raise ValueError(
+        raise InputError(
             f"{str(directory)!r} holds another kind of study, or one of a later version: store "
             f"format {found!r}, {' or '.join(map(repr, readers))} is needed"
         )
     try:
         return readers[found](content["study"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path} does not describe a study: {error!r}") from error
+        raise InputError(f"{path} does not describe a study: {error!r}") from error
 
 
 def is_new(directory: Path) -> bool:
@@ -49,12 +50,12 @@ def is_new(directory: Path) -> bool:
     if not directory.exists():
         return True
     if not directory.is_dir():
-        raise ValueError(f"{str(directory)!r} is not a folder")
+        raise InputError(f"{str(directory)!r} is not a folder")
     if (directory / "study.json").exists():
         return False
     # What a run that died before its first rename leaves is no obstacle.
     if any(not TEMPORARY.fullmatch(path.name) for path in directory.iterdir()):
-        raise ValueError(f"{str(directory)!r} is not empty and not a store: use another folder")
+        raise InputError(f"{str(directory)!r} is not empty and not a store: use another folder")
     return True
 
 
@@ -75,7 +76,7 @@ def refuse_changes(
             f"{key} is {_short(there)} there and {_short(here)} here"
             for key, there, here in changed
         )
-        raise ValueError(
+        raise InputError(
             f"{str(directory)!r} holds another study: {details}. "
             f"Use another folder ({may_be_added} may be added)"
         )
@@ -101,7 +102,7 @@ def extend_description(
                 write_atomically(directory / "study.toml", text.encode())
             return study
     except OSError as error:
-        raise ValueError(f"{str(directory)!r} cannot be a store: {error}") from error
+        raise InputError(f"{str(directory)!r} cannot be a store: {error}") from error
 
 
 def _short(value: object) -> str:

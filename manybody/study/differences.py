@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study
 from manybody.study.description import changes_between
@@ -47,7 +48,7 @@ def compare_stores(left: Store, right: Store) -> list[PointDifference]:
     """
     ours, theirs = left.study, right.study
     if ours.seed != theirs.seed:
-        raise ValueError(
+        raise InputError(
             f"seed is {ours.seed} in {str(left.directory)!r} and {theirs.seed} in "
             f"{str(right.directory)!r}: no sample is the same"
         )

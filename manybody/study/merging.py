@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
 from manybody.study.configuration import Study, merge_systems
@@ -114,7 +115,7 @@ def _common(stores: Sequence[Store]) -> Study:
     for store, study in zip(stores, studies):
         changed = changes_between(studies[0].identity(), study.identity())
         if changed:
-            raise ValueError(
+            raise InputError(
                 f"{str(store.directory)!r} holds another study than "
                 f"{str(stores[0].directory)!r}: {', '.join(key for key, *_ in changed)} differ"
             )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import numpy as np
 
+from manybody.errors import InputError, InputTypeError
 from manybody.numerics.steppers import check_operator, check_ranks, check_stepper
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
@@ -57,9 +58,9 @@ def find_study(name: str) -> tuple[str, str]:
     if name in builtin:
         return builtin[name], f"study {name}"
     if path.is_dir():
-        raise ValueError(f"study {name!r} is a folder: a TOML file is needed")
+        raise InputError(f"study {name!r} is a folder: a TOML file is needed")
     if not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"study {name!r} is neither a file nor one of the built-in studies "
             f"{', '.join(builtin)}"
         )
@@ -67,7 +68,7 @@ def find_study(name: str) -> tuple[str, str]:
         # utf-8-sig: editors on some systems begin a file with a byte order mark.
         return path.read_text("utf-8-sig"), str(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"study file {name!r} cannot be read: {error}") from error
+        raise InputError(f"study file {name!r} cannot be read: {error}") from error
 
 
 def load_toml(text: str, origin: str) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def load_toml(text: str, origin: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{origin}: not valid TOML: {error}") from error
+        raise InputError(f"{origin}: not valid TOML: {error}") from error
 
 
 def parse_study(text: str, origin: str) -> Study:
@@ -115,7 +116,7 @@ def _study(table: dict[str, Any]) -> Study:
     samples, tables = file.pop("samples"), file.pop("systems")
     bath_type, bath = file.pop("bath")
     if not isinstance(tables, list) or not tables:
-        raise TypeError("systems: at least one [[systems]] table is needed")
+        raise InputTypeError("systems: at least one [[systems]] table is needed")
     systems = [
         system
         for index, each in enumerate(tables)
@@ -131,9 +132,9 @@ def _study(table: dict[str, Any]) -> Study:
         **file,
     )
     if study.evolves and "times" not in table:
-        raise ValueError("study: key 'times' is missing")
+        raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
-        raise ValueError("times: have a meaning only with 'trace_distance' among the observables")
+        raise InputError("times: have a meaning only with 'trace_distance' among the observables")
     _check_whole(study)
     return study
 
@@ -146,13 +147,13 @@ def _check_whole(study: Study) -> None:
     for system in study.systems:
         if keys[system.key] > 1:
             given = dict((*system.parameters, *system.changes))
-            raise ValueError(f"systems: {system.model} with {given} appears more than once")
+            raise InputError(f"systems: {system.model} with {given} appears more than once")
         _check_system(study.at(system.points[0]), system.points[0])
     wish = study.convergence
     if wish is None:
         return
     if not study.evolves:
-        raise ValueError("convergence: needs 'trace_distance' among the observables")
+        raise InputError("convergence: needs 'trace_distance' among the observables")
     try:
         for stepper in wish.stepper:
             check_stepper(stepper)
@@ -168,23 +169,23 @@ def _check_system(own: Study, smallest: Point) -> None:
     """Raise ValueError where the smallest point of a system, or its bath, is not fit for it."""
     n_sites = smallest.n_sites
     if own.initial_site >= n_sites:
-        raise ValueError(
+        raise InputError(
             f"initial_site = {own.initial_site}: the smallest system has {n_sites} sites, "
             f"allowed are 0 to {n_sites - 1}"
         )
     vanishes = check_bath(own.bath, own.lamb_shift).vanishes
     for each in chosen(own.observables):
         if n_sites < each.fewest_sites:
-            raise ValueError(
+            raise InputError(
                 f"observables: {each.name!r} needs {each.fewest_sites} sites, the smallest "
                 f"{smallest.model} has {n_sites}"
             )
         if own.initial_beta is not None and each.needs_site:
-            raise ValueError(
+            raise InputError(
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise ValueError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+            raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
 
 
 def _observables(where: str, value: object) -> tuple[str, ...]:
@@ -192,14 +193,14 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
     known = (TRACE_DISTANCE, *MEASURED)
     names = checked_words(where, value, known)
     if len(set(names)) != len(names):
-        raise ValueError(f"{where} = {value!r}: each may appear once")
+        raise InputError(f"{where} = {value!r}: each may appear once")
     return tuple(name for name in known if name in names)
 
 
 def _equations(where: str, value: object) -> tuple[str, ...]:
     names = checked_words(where, value, EQUATIONS)
     if not 1 < len(names) == len(set(names)):
-        raise ValueError(f"{where} = {value!r}: at least two are compared, each named once")
+        raise InputError(f"{where} = {value!r}: at least two are compared, each named once")
     return check_equations(names)
 
 
@@ -209,7 +210,7 @@ def _systems(
     """The systems of one table: a list of values stands for a system each."""
     table = checked(where, value, dict)
     if "model" not in table:
-        raise ValueError(f"{where}: key 'model' is missing")
+        raise InputError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
@@ -224,9 +225,9 @@ def _systems(
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
-        raise ValueError(f"{where}.{family.size} = []: at least one size is needed")
+        raise InputError(f"{where}.{family.size} = []: at least one size is needed")
     if len(set(sizes)) != len(sizes):
-        raise ValueError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
+        raise InputError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
     own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
     given |= own_bath
     changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta")
@@ -239,7 +240,7 @@ def _systems(
             for change in _choices({key: given[key] for key in changes if key in given})
         ]
     if not systems:
-        raise ValueError(f"{where}: an empty list leaves no system")
+        raise InputError(f"{where}: an empty list leaves no system")
     return systems
 
 
@@ -258,7 +259,7 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     check_keys("bath", table, needed, {*family.parameters, "type", "chemical_potential"})
     mu = arguments.real("bath.chemical_potential", table.get("chemical_potential", 0.0))
     if mu != 0.0:
-        raise ValueError(
+        raise InputError(
             f"bath.chemical_potential = {mu!r}: a density coupling exchanges no particles, "
             "and any value but 0 would break detailed balance"
         )
@@ -285,7 +286,7 @@ def parse_group_size(value: object, stepper: str) -> int | None:
     if value == "auto":
         return None
     if isinstance(value, str):
-        raise ValueError(f"group_size = {value!r}: must be a positive integer or 'auto'")
+        raise InputError(f"group_size = {value!r}: must be a positive integer or 'auto'")
     size = arguments.integer("group_size", value, 1)
     check_ranks(stepper, size)
     return size

@@ -1,13 +1,15 @@
-"""What a run says: progress with rate and time left, a moving line on a terminal or a log's."""
+"""What a run says: progress with rate and time left, in a line that may move on a terminal."""
 
+import logging
 import sys
 import time
-from typing import TextIO
 
 from manybody.study.configuration import Study
 from manybody.study.store import Store
 from manybody.study.tasks import Task
 from manybody.system.blas import better_core_type, blas_summary, cpu_flags
+
+_log = logging.getLogger("manybody")
 
 
 class Progress:
@@ -18,16 +20,10 @@ class Progress:
     """
 
     def __init__(
-        self,
-        total: int,
-        total_cost: float,
-        stream: TextIO | None = None,
-        interval: float = 10.0,
-        unit: str = "samples",
+        self, total: int, total_cost: float, interval: float = 10.0, unit: str = "samples"
     ) -> None:
-        self._stream = sys.stderr if stream is None else stream
         self._total, self._total_cost, self._unit = total, total_cost, unit
-        self._terminal = self._stream.isatty()
+        self._terminal = sys.stderr.isatty()
         self._interval = 0.5 if self._terminal else interval
         self._start = time.monotonic()
         self._last = self._start - (self._interval if self._terminal else 0.0)
@@ -40,7 +36,7 @@ class Progress:
         return now - self._last >= wait
 
     def update(self, done: int, done_cost: float, what: str = "", final: bool = False) -> None:
-        """Print a line."""
+        """Say it; `moving` marks what the next line may overwrite."""
         now = time.monotonic()
         self._last = now
         elapsed = now - self._start
@@ -54,11 +50,7 @@ class Progress:
             text += f"ETA {clock(elapsed * (1.0 - share) / share)}"
         if what and not final:
             text += f"  {what}"
-        if self._terminal:
-            self._stream.write("\r\x1b[2K" + text[:118] + ("\n" if final else ""))
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+        _log.info(text, extra={"moving": not final})
 
 
 def clock(seconds: float) -> str:
@@ -85,7 +77,7 @@ class Watch:
         total_cost = sum(task.cost for task in tasks) - cost
         self._progress = Progress(self._total, total_cost)
         if done and not quiet:
-            print(f"{done} of {total} samples are there already", file=sys.stderr, flush=True)
+            _log.info(f"{done} of {total} samples are there already")
 
     def _count(self) -> tuple[int, float]:
         finished = {point: self._store.finished(point) for point in self._points}
@@ -97,56 +89,49 @@ class Watch:
         return done, cost
 
     def update(self, what: str) -> None:
-        """Print progress if it is time to."""
+        """Say how far it is if it is time to."""
         if not self._quiet and self._progress.due():
-            self._print(what, final=False)
+            self._say(what, final=False)
 
     def finish(self) -> None:
-        """Print the last line."""
+        """Say the last line."""
         if not self._quiet and self._total:
-            self._print("", final=True)
+            self._say("", final=True)
 
-    def _print(self, what: str, final: bool) -> None:
+    def _say(self, what: str, final: bool) -> None:
         done, cost = self._count()
         computed = done - self.finished_at_start
         self._progress.update(computed, cost - self._cost_at_start, what, final)
 
 
-def print_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
+def log_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
     """What is about to run, and with which BLAS."""
     samples = sum(task.n_samples for task in tasks)
     blas, numpys = blas_summary("scipy"), blas_summary("numpy")
-    print(
+    _log.info(
         f"{study.name}: {samples} samples in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
-        f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels",
-        file=sys.stderr,
+        f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels"
     )
     better, _ = better_core_type(numpys, cpu_flags())
     if better:
-        print(
+        _log.info(
             f"NumPy's BLAS chose {numpys['core']} kernels; OPENBLAS_CORETYPE={better}, exported "
             "before the start, makes systems below 24 sites and eigenvectors several times "
-            "faster (it changes the last bits of results)",
-            file=sys.stderr,
+            "faster (it changes the last bits of results)"
         )
     if crowded:
-        print(crowded, file=sys.stderr)
-    sys.stderr.flush()
+        _log.warning(crowded)
 
 
-def print_rates(
-    computed: int, seconds: float, applications: int, flops: float, cores: int
-) -> None:
+def log_rates(computed: int, seconds: float, applications: int, flops: float, cores: int) -> None:
     """What a run did with its time."""
     if not computed:
-        print("nothing to compute: every sample is there", file=sys.stderr, flush=True)
+        _log.info("nothing to compute: every sample is there")
         return
     core_seconds = max(seconds * cores, 1e-9)
-    print(
+    _log.info(
         f"{computed} samples in {clock(seconds)}: "
         f"{applications} applications, {applications / core_seconds:.4g} "
         f"per core-second, {flops / core_seconds / 1e9:.3g} GF/s per core "
-        "(products of the generator over the whole wall time)",
-        file=sys.stderr,
-        flush=True,
+        "(products of the generator over the whole wall time)"
     )

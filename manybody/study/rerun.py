@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from manybody.parallel.collective import first_ranks, rank_of, size_of, together
+from manybody.errors import InputError
+from manybody.parallel.collective import first_ranks, raised_alike, rank_of, size_of, together
 from manybody.solve.compare import is_spread
 from manybody.solve.comparison import Comparison
 from manybody.solve.observables.registry import figures_of
@@ -30,13 +31,13 @@ def find_point(study: Study, size: int, model: str | None, where: list[str]) -> 
     for text in where:
         key, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
+            raise InputError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
         found = [point for point in found if _has(point, key, value)]
     if len(found) == 1:
         return found[0]
     what = "several systems have" if found else "no system has"
     names = ", ".join(point.name for point in found or every)
-    raise ValueError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
+    raise InputError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
 
 
 def _has(point: Point, key: str, value: str) -> bool:
@@ -57,10 +58,8 @@ def repeat_sample(
     """Compute a sample as a run would: lines for people, and whether the store agrees.
 
     comm: ranks that share the sample, or None.  The store agrees where it does not have the
-    sample.  Raises ValueError for an index below 0, and what `compare` raises.
+    sample.  Raises what `compare` raises.
     """
-    if sample < 0:
-        raise ValueError(f"--index {sample}: must be >= 0")
     study = together(comm, lambda: store.study)
     own = study.at(point)
     lines = [
@@ -97,7 +96,8 @@ def _computed(own: Study, point: Point, sample: int, comm: Any) -> Numbers:
     """As a run does; nothing on ranks beyond the number of sites."""
     operator = own.operator if own.evolves else "matrix-free"
     if not is_spread(point.n_sites, operator, size_of(comm)):
-        return compute_stack(own, point, [sample], lambda _: None)[0]
+        with raised_alike(comm):
+            return compute_stack(own, point, [sample], lambda _: None)[0]
     with first_ranks(comm, point.n_sites) as (part, active):
         return compute_large(own, point, sample, part) if active else (None, {})
 

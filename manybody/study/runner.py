@@ -1,7 +1,7 @@
 """A study from tasks to store."""
 
+import logging
 import socket
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -38,13 +38,14 @@ from manybody.study.cost import (
     peak_bytes,
     predicted_and_measured,
 )
-from manybody.study.progress import Watch, print_header, print_rates
+from manybody.study.progress import Watch, log_header, log_rates
 from manybody.study.samples import compute_large, compute_stack
 from manybody.study.store import Store
 from manybody.study.tasks import Task, build_tasks, check_feasible, check_libraries, group_sizes
 from manybody.system.blas import crowding, own_cores
 from manybody.system.environment import describe
 
+_log = logging.getLogger("manybody")
 # What the numbers of one sample may raise.  Anything else is a mistake of this program or an
 # illness of the machine, and ends the run.
 _SAMPLE_ERRORS = (RuntimeError, ArithmeticError, ValueError)
@@ -107,7 +108,7 @@ def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Stu
         extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
-            print(problem, file=sys.stderr, flush=True)
+            _log.warning(problem)
         store.sweep_checkpoints(extended)
         return replace(study, block_size=extended.block_size)
 
@@ -143,7 +144,7 @@ def run_study(
     crowded = crowding(threads, [cores] if comm is None else comm.allgather(cores))
     rates = NOMINAL_RATES
     if watch is not None and not quiet:
-        print_header(study, tasks, size_of(comm), threads, crowded)
+        log_header(study, tasks, size_of(comm), threads, crowded)
         rates = measure_rates()
     tell = watch.update if watch is not None else _say_nothing
     provenance = {
@@ -195,7 +196,7 @@ def run_study(
         watch.finish()
     if watch is not None and not quiet:
         if outcome.computed or not (outcome.failed or outcome.missing):
-            print_rates(
+            log_rates(
                 outcome.computed,
                 outcome.seconds,
                 outcome.applications,
@@ -204,7 +205,7 @@ def run_study(
             )
         if measured:
             lines = predicted_and_measured(study, measured, sizes, rates, memory)
-            print("\n".join(lines), file=sys.stderr, flush=True)
+            _log.info("\n".join(lines))
     return outcome
 
 
@@ -229,7 +230,7 @@ def _work(job: _Job, tasks: list[Task]) -> None:
                 _compute_block(job, task.point, missing)
     except Stopped as stopped:
         if rank_of(job.ranks) == 0:
-            print(f"checkpoint after {stopped}", file=sys.stderr, flush=True)
+            _log.info(f"checkpoint after {stopped}")
 
 
 def _assignments(job: _Job, tasks: list[Task]) -> Generator[tuple[Task, list[int]], None, None]:
@@ -304,7 +305,7 @@ def _commit(job: _Job, point: Point, records: list[Record]) -> None:
         for kind, message in messages.items():
             if message and (point, kind) not in job.warned:
                 said = f"{point.name} sample {record.sample}: {message}"
-                print(said, file=sys.stderr, flush=True)
+                _log.warning(said)
                 job.warned.add((point, kind))
     job.tally.setdefault(point, Measured()).add(records)
     shared = min(size_of(job.ranks), point.n_sites)
@@ -331,11 +332,7 @@ def _attempt(job: _Job, point: Point, samples: list[int]) -> list[Record]:
             path = job.store.record_failure(
                 job.study, point, samples[0], error, dict(job.provenance)
             )
-            print(
-                f"FAILED: {point.name} sample {samples[0]}: {error}; see {path}",
-                file=sys.stderr,
-                flush=True,
-            )
+            _log.error(f"FAILED: {point.name} sample {samples[0]}: {error}; see {path}")
         return []
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast
 
 import cattrs
 
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 
 T = TypeVar("T")
@@ -26,14 +27,14 @@ def listed(value: Any) -> list[Any]:
 def checked(where: str, value: object, kind: type[T]) -> T:
     """`value`, a `kind` of TOML: dict, list, str or bool; TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{where} = {value!r}: {_KINDS[kind]} is needed")
+        raise InputTypeError(f"{where} = {value!r}: {_KINDS[kind]} is needed")
     return value
 
 
 def checked_words(where: str, value: object, allowed: Collection[str]) -> list[str]:
     """`value` as a list, not empty, of words among `allowed`; TypeError or ValueError."""
     if not isinstance(value, list) or not value:
-        raise TypeError(f"{where} = {value!r}: a list of {', '.join(allowed)} is needed")
+        raise InputTypeError(f"{where} = {value!r}: a list of {', '.join(allowed)} is needed")
     return [arguments.choice(where, item, tuple(allowed)) for item in value]
 
 
@@ -41,7 +42,7 @@ def integer_up_to(where: str, value: object, minimum: int, maximum: int) -> int:
     """`value` as an int in [minimum, maximum]; TypeError or ValueError."""
     number = arguments.integer(where, value, minimum)
     if number > maximum:
-        raise ValueError(f"{where} = {number}: at most {maximum}")
+        raise InputError(f"{where} = {number}: at most {maximum}")
     return number
 
 
@@ -49,7 +50,7 @@ def _name(where: str, value: object) -> str:
     """The name of a study is the name of its figure."""
     name = checked(where, value, str)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-        raise ValueError(
+        raise InputError(
             f"{where} = {name!r}: up to 80 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit"
         )
@@ -124,12 +125,12 @@ def _complaint(error: Exception, where: str) -> Exception:
         for other in others:
             if isinstance(other, cattrs.ForbiddenExtraKeysError):
                 key, allowed = min(other.extra_fields), ", ".join(sorted(error.cl.__annotations__))
-                return ValueError(
+                return InputError(
                     f"{where or 'study'}: unknown key {key!r}, allowed are {allowed}"
                 )
         inner, note = named[0]
         if isinstance(inner, KeyError) and inner.args == (note.name,):
-            return ValueError(f"{where or 'study'}: key {note.name!r} is missing")
+            return InputError(f"{where or 'study'}: key {note.name!r} is missing")
         return _complaint(inner, f"{where}.{note.name}" if where else note.name)
     if isinstance(error, cattrs.IterableValidationError):
         element, index = error.group_exceptions()[0][0]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manybody.errors import InputError, Unavailable
 from manybody.numerics.steppers import build_stepper, find_stepper, require_operator
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
@@ -105,10 +106,10 @@ def check_libraries(study: Study) -> None:
     try:
         build_stepper(study.stepper, study.tolerance, study.petsc_options)
         require_operator(study.operator)
-    except RuntimeError as error:
-        raise ValueError(str(error)) from error
+    except Unavailable as error:
+        raise InputError(str(error)) from error
     for each in chosen(study.observables):
         try:
             each.library()
-        except RuntimeError as error:
-            raise ValueError(f"observables: {each.name!r}: {error}") from error
+        except Unavailable as error:
+            raise InputError(f"observables: {each.name!r}: {error}") from error

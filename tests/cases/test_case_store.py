@@ -89,7 +89,7 @@ def test_a_kill_between_cases_costs_nothing(tmp_path, monkeypatch):
     assert not (store.directory / "claims").exists()
 
 
-def test_torn_and_foreign_files_are_named_set_aside_and_computed_again(tmp_path, capsys):
+def test_torn_and_foreign_files_are_named_set_aside_and_computed_again(tmp_path, caplog):
     study, store = theorem_study(), CaseStore(tmp_path / "store")
     run(study, store)
     expected = numbers_of(store)
@@ -107,9 +107,9 @@ def test_torn_and_foreign_files_are_named_set_aside_and_computed_again(tmp_path,
     (store.directory / "cases" / stranger.name).write_bytes(stranger.read_bytes())
     records, problems = store.read(study)
     assert len(records) == 13 and len(problems) == 3
-    capsys.readouterr()
+    caplog.clear()
     outcome = run(study, store)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert (outcome.computed, outcome.present) == (3, 13)
     for path in (paths[0], paths[1], stranger):
         assert path.name in said
@@ -164,7 +164,7 @@ def test_more_cases_join_those_that_are_there(tmp_path, monkeypatch):
     assert len(numbers_of(store)) == 24
 
 
-def test_a_failing_case_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
+def test_a_failing_case_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, caplog):
     study, store = theorem_study(), CaseStore(tmp_path / "store")
 
     def fail(given):
@@ -174,7 +174,7 @@ def test_a_failing_case_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, 
     spy(monkeypatch, fail)
     outcome = run(study, store)
     assert (outcome.computed, outcome.failed, outcome.missing) == (12, 4, 0)
-    assert "FAILED: " in capsys.readouterr().err
+    assert "FAILED: " in caplog.text
     failure = json.loads(next(iter(store.failures().values())).read_text())
     assert failure["error"] == "ArithmeticError: too hot"
     assert failure["parameters"]["n_sites"] == 6

@@ -11,7 +11,8 @@ from scipy.linalg import expm
 from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
-from manybody.parallel.collective import together
+from manybody.errors import InputError, InputTypeError, NumericalError, Unavailable
+from manybody.parallel.collective import everybody_raises, raised_alike, together
 from manybody.physics import reference
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -110,6 +111,18 @@ def test_a_failure_on_rank_0_reaches_every_rank(comm, bath):
 
     with pytest.raises(RuntimeError, match="rank 0"):
         together(comm, fail)
+
+    for kind in (InputError, InputTypeError, NumericalError, Unavailable):
+
+        def fail_of_a_kind(kind=kind):
+            raise kind(f"rank {comm.rank}")
+
+        with pytest.raises(kind, match="rank 0") as raised:
+            together(comm, fail_of_a_kind)
+        assert type(raised.value) is kind and everybody_raises(raised.value, comm)
+        with pytest.raises(kind) as raised, raised_alike(comm):
+            fail_of_a_kind()
+        assert everybody_raises(raised.value, comm)
 
     class Stubborn(Exception):
         """Neither its class nor its arguments can be pickled."""

@@ -155,7 +155,8 @@ class After:
 
 
 @pytest.mark.parametrize("questions", [3, 17])
-def test_a_study_that_stops_again_and_again(questions, unbroken, tmp_path, capsys):
+def test_a_study_that_stops_again_and_again(questions, unbroken, tmp_path, caplog):
+    caplog.set_level("INFO")
     runs, seen = 0, 0
     while True:
         runs += 1
@@ -169,7 +170,7 @@ def test_a_study_that_stops_again_and_again(questions, unbroken, tmp_path, capsy
             store.directory.rglob("*.tmp")
         )
     assert runs > 3 and seen > 3
-    assert "checkpoint after asked at t = " in capsys.readouterr().err
+    assert "checkpoint after asked at t = " in caplog.text
     assert_same_payload(payload(store), payload(unbroken))
     assert leftovers(store) == []
 
@@ -263,7 +264,7 @@ def write(path, content, stem=None):
     return path
 
 
-def test_a_checkpoint_cut_or_altered_anywhere_is_not_used(torn, capsys):
+def test_a_checkpoint_cut_or_altered_anywhere_is_not_used(torn, caplog):
     path, borders = torn
     content = path.read_bytes()
     rng = np.random.default_rng(1)
@@ -274,24 +275,25 @@ def test_a_checkpoint_cut_or_altered_anywhere_is_not_used(torn, capsys):
         altered[position] ^= 1 << int(rng.integers(8))
         damaged.append(bytes(altered))
     for one in damaged:
+        caplog.clear()
         path.write_bytes(one)
         assert Keeper(path.parent, 3, "this one").find(borders, REDFIELD) is None
-        assert str(path) in capsys.readouterr().err
+        assert str(path) in caplog.text
         assert not path.exists()
 
 
-def test_foreign_checkpoints_are_not_used(torn, capsys):
+def test_foreign_checkpoints_are_not_used(torn, caplog):
     path, borders = torn
     content = path.read_bytes()
     facts = json.loads(content.partition(b"\n")[0])
 
     def refused(keeper, where=borders):
+        caplog.clear()
         assert keeper.find(where, REDFIELD) is None
         assert keeper.seconds_before == 0.0
-        printed = capsys.readouterr().err
         assert not list(path.parent.glob("000003-*"))
         path.write_bytes(content)
-        return printed
+        return caplog.text
 
     assert "another study" in refused(Keeper(path.parent, 3, "another one"))
     assert "other segments" in refused(Keeper(path.parent, 3, "this one"), (*borders[:-1], 26.0))
@@ -299,7 +301,7 @@ def test_foreign_checkpoints_are_not_used(torn, capsys):
     renamed = path.with_name(path.name.replace("000003-", "000004-"))
     path.rename(renamed)
     assert Keeper(path.parent, 4, "this one, 4").find(borders, REDFIELD) is None
-    assert not renamed.exists() and str(renamed) in capsys.readouterr().err
+    assert not renamed.exists() and str(renamed) in caplog.text
     # Whole, but by somebody else: no word of it is believed.
     path.unlink(missing_ok=True)
     for key in facts:
@@ -327,29 +329,28 @@ def test_the_furthest_of_several_is_used(torn, bath, monkeypatch):
     assert list(path.parent.iterdir()) == [newer]
 
 
-def test_torn_and_foreign_checkpoints_cost_time_alone(unbroken, tmp_path, capsys):
+def test_torn_and_foreign_checkpoints_cost_time_alone(unbroken, tmp_path, caplog):
     store, outcome = run(tmp_path / "store", After(9))
     (path,) = states(store)
     other, _ = run(tmp_path / "other", After(9), **{"seed = 3": "seed = 4"})
     (foreign,) = states(other)
     path.write_bytes(path.read_bytes()[:-5])
     shutil.copy(foreign, path.parent)
-    capsys.readouterr()
+    caplog.clear()
     _, outcome = run(tmp_path / "store")
-    printed = capsys.readouterr().err
-    assert f"{path} is not used: its content" in printed
-    assert f"{path.parent / foreign.name} is not used: it belongs to another study" in printed
+    assert f"{path} is not used: its content" in caplog.text
+    assert f"{path.parent / foreign.name} is not used: it belongs to another study" in caplog.text
     assert outcome.missing == 0
     assert_same_payload(payload(store), payload(unbroken))
     assert leftovers(store) == []
 
 
-def test_other_segments_begin_anew(unbroken, tmp_path, monkeypatch, capsys):
+def test_other_segments_begin_anew(unbroken, tmp_path, monkeypatch, caplog):
     store, _ = run(tmp_path / "store", After(9))
     (path,) = states(store)
     monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 60.0)
     run(tmp_path / "store")
-    assert f"{path} is not used: the times are cut into other segments" in capsys.readouterr().err
+    assert f"{path} is not used: the times are cut into other segments" in caplog.text
     assert leftovers(store) == []
     for key, values in payload(store).items():
         expected = payload(unbroken)[key]["trace_distance"]
@@ -380,14 +381,14 @@ def test_what_began_long_and_ends_short_leaves_no_checkpoint(tmp_path, monkeypat
     assert leftovers(store) == []
 
 
-def test_a_disk_that_has_no_room_for_checkpoints(unbroken, tmp_path, monkeypatch, capsys):
+def test_a_disk_that_has_no_room_for_checkpoints(unbroken, tmp_path, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "write_pieces", full)
     store, outcome = run(tmp_path / "store")
     assert outcome.missing == 0
-    assert "no checkpoint: [Errno 28] No space left" in capsys.readouterr().err
+    assert "no checkpoint: [Errno 28] No space left" in caplog.text
     assert_same_payload(payload(store), payload(unbroken))
     # Without a checkpoint a sample cannot be left in peace.
     with pytest.raises(OSError, match="No space"):

@@ -1,5 +1,6 @@
 import csv
 import io
+import logging
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 from tiny import TABLES, TINY, assert_same_payload, payload
 
 from manybody import cli
+from manybody.cli.speech import log_on_stderr
 from manybody.study.parsing import builtin_studies
 from manybody.study.progress import Progress, clock
 from manybody.study.store import Store
@@ -112,6 +114,17 @@ def test_a_petsc_stepper_through_the_command_line(study_file, tmp_path):
         assert values["trace_distance"] == pytest.approx(second[key]["trace_distance"], abs=1e-7)
 
 
+RAISING = """
+import sys
+import numpy as np
+from manybody import cli, errors
+from manybody.cli import requests
+def wrong(*arguments):
+    {raised}
+requests.parse_study = wrong
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
 BLOCKER = """
 import sys
 class Blocker:
@@ -187,18 +200,68 @@ def test_the_same_study_without_petsc_and_mpi(without, study_file, tmp_path):
     assert not (tmp_path / "petsc").exists()
 
 
-def test_progress_in_a_file_is_plain_lines():
-    stream = io.StringIO()
-    progress = Progress(10, 100.0, stream, interval=0.0)
-    assert progress.due()
-    progress.update(3, 50.0, "somewhere")
-    progress.update(10, 100.0, final=True)
-    lines = stream.getvalue().splitlines()
-    assert len(lines) == 2
+class Stream(io.StringIO):
+    """Standard error, of a terminal or not."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+
+def said_on(stream, monkeypatch):
+    """What a run of ten samples says there."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    with log_on_stderr():
+        progress = Progress(10, 100.0, interval=0.0)
+        assert progress.due()
+        progress.update(3, 50.0, "somewhere" * 20)
+        logging.getLogger("manybody").warning("FAILED: one of them")
+        progress.update(10, 100.0, final=True)
+    logging.getLogger("manybody").info("nobody listens any more")
+    return stream.getvalue()
+
+
+def test_progress_in_a_file_is_plain_lines(monkeypatch):
+    said = said_on(Stream(False), monkeypatch)
+    lines = said.splitlines()
+    assert len(lines) == 3
     assert "3/10 samples" in lines[0] and "50.0%" in lines[0] and "ETA" in lines[0]
-    assert "10/10 samples" in lines[1] and "took" in lines[1]
-    assert "\r" not in stream.getvalue() and "\x1b" not in stream.getvalue()
-    assert not Progress(10, 100.0, stream, interval=60.0).due()
+    assert lines[1] == "FAILED: one of them"
+    assert "10/10 samples" in lines[2] and "took" in lines[2]
+    assert "\r" not in said and "\x1b" not in said
+    assert not Progress(10, 100.0, interval=60.0).due()
+
+
+def test_progress_on_a_terminal_overwrites_itself(monkeypatch):
+    moving, failed, last = said_on(Stream(True), monkeypatch).split("\r\x1b[2K")[1:]
+    assert "3/10 samples" in moving and len(moving) == 118 and not moving.endswith("\n")
+    assert failed == "FAILED: one of them\n"
+    assert "10/10 samples" in last and last.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        ("errors.InputError('coupling = -1: must be >= 0')", 2, ["manybody: coupling = -1"]),
+        ("errors.Unavailable('no such library here')", 1, ["manybody: no such library"]),
+        ("errors.NumericalError('no convergence')", 1, ["manybody: no convergence"]),
+        ("OSError(28, 'No space left')", 1, ["manybody: [Errno 28] No space left"]),
+        ("RuntimeError('no such state')", 1, ["Traceback", "RuntimeError: no such state"]),
+        ("TypeError('no such argument')", 1, ["Traceback", "TypeError: no such argument"]),
+        (None, 1, ["Traceback", "ValueError: operands could not be broadcast"]),
+    ],
+)
+def test_what_is_for_people_is_one_sentence_all_else_a_traceback(error, code, words, study_file):
+    """The last is a ValueError that NumPy raises, as ours would in a mistake of ours."""
+    raised = f"raise {error}" if error else "np.ones(3) + np.ones(2)"
+    done = subprocess.run(
+        [sys.executable, "-c", RAISING.format(raised=raised), "plan", str(study_file)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert all(word in done.stderr for word in words)
+    assert (done.stderr.count("\n") == 1) == ("Traceback" not in words)
 
 
 @pytest.mark.parametrize(

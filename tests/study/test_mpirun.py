@@ -84,6 +84,49 @@ def test_a_petsc_study_through_the_command_line(study_file, tmp_path):
     assert "figure:" in done.stdout
 
 
+RAISING = """
+import os, sys
+import numpy as np
+from manybody import cli, errors
+from manybody.cli import running
+real = running.keep_freed_memory
+def wrong(*arguments):
+    if os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK")) in "{ranks}":
+        {raised}
+    return real()
+running.{name} = wrong
+sys.exit(cli.main(sys.argv[1:]))
+"""
+NUMPYS = "np.ones(3) + np.ones(2)"
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "raised", "code", "words"),
+    [
+        # Before any collective call, on one rank: the other waits for it.
+        ("keep_freed_memory", "1", NUMPYS, 1, "ValueError: operands could not be broadcast"),
+        ("keep_freed_memory", "1", "raise OSError('torn')", 1, "OSError: torn"),
+        ("keep_freed_memory", "0", "raise errors.InputError('one')", 1, "InputError: one"),
+        # What is judged on rank 0 for all.
+        ("requested_study", "01", NUMPYS, 1, "ValueError: operands could not be broadcast"),
+        ("requested_study", "01", "raise errors.InputError('x = 1')", 2, "manybody: x = 1"),
+        ("requested_study", "01", "raise errors.InputTypeError('x')", 2, "manybody: x"),
+        ("requested_study", "01", "raise errors.Unavailable('no y')", 1, "manybody: no y"),
+    ],
+)
+def test_sentences_and_tracebacks_end_all_ranks(
+    study_file, tmp_path, name, ranks, raised, code, words
+):
+    out = tmp_path / "out"
+    program = RAISING.format(name=name, ranks=ranks, raised=raised)
+    done = launch(2, "-c", program, "run", str(study_file), "--out", str(out), timeout=60)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert ("Traceback" in done.stderr) == ("manybody: " not in words)
+    assert done.stderr.count("manybody: ") == words.count("manybody: ")
+    assert not out.exists()
+
+
 FAILING_TOGETHER = """
 import os, sys
 from manybody import cli

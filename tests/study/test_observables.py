@@ -9,6 +9,7 @@ import pytest
 from tiny import TINY, payload
 
 import manybody as mb
+from manybody.errors import Unavailable
 from manybody.physics.quantities.cancellation import cancellation_measures
 from manybody.physics.quantities.locality import locality_profile
 from manybody.report.analysis.statistics import spread_of
@@ -200,7 +201,7 @@ def test_bad_input(old, new, error, words):
 
 def test_without_slepc_the_study_is_refused(monkeypatch):
     def missing():
-        raise RuntimeError("SLEPc is needed but slepc4py does not import")
+        raise Unavailable("SLEPc is needed but slepc4py does not import")
 
     monkeypatch.setitem(registry._KNOWN, "gap", replace(registry.MEASURED["gap"], library=missing))
     with pytest.raises(ValueError, match="'gap': SLEPc is needed"):

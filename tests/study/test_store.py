@@ -193,7 +193,7 @@ def test_a_block_cut_at_any_byte_is_seen(finished, tmp_path):
     assert len(read_block(target).samples) == 2
 
 
-def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, capsys):
+def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, caplog):
     store, _ = run(tmp_path / "store")
     victim = [path for path in files(store) if path.suffix == ".h5"][2]
     victim.write_bytes(victim.read_bytes()[:1000])
@@ -203,8 +203,7 @@ def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, capsys)
     assert len(problems) == 1 and victim.name in problems[0]
     _, outcome = run(tmp_path / "store")
     assert 1 <= outcome.computed <= 2
-    printed = capsys.readouterr().err
-    assert str(victim) in printed and "torn" in printed
+    assert str(victim) in caplog.text and "torn" in caplog.text
     assert victim.with_suffix(".corrupt").exists()
     assert_same_payload(payload(store), payload(finished))
 
@@ -236,7 +235,7 @@ def test_duplicates_are_compared_not_averaged(finished, tmp_path):
     assert sorted(kept) == [sample for sample in range(5) if sample != disputed]
 
 
-def test_foreign_blocks_are_refused(finished, tmp_path, capsys):
+def test_foreign_blocks_are_refused(finished, tmp_path, caplog):
     """Blocks of another seed, another point or another range, intact and under a valid name."""
     store, _ = run(tmp_path / "store")
     other, _ = run(tmp_path / "other", text={"seed = 3": "seed = 4"})
@@ -260,7 +259,7 @@ def test_foreign_blocks_are_refused(finished, tmp_path, capsys):
     victim.rename(renamed)
     _, outcome = run(tmp_path / "store")
     assert outcome.computed == 2
-    assert "foreign" in capsys.readouterr().err
+    assert "foreign" in caplog.text
     assert renamed.with_suffix(".corrupt").exists()
     assert_same_payload(payload(store), payload(finished))
 

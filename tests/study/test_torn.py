@@ -178,7 +178,7 @@ def test_what_is_no_block_under_a_name_that_is_right(finished, tmp_path):
     assert_whole(store.directory, payload(finished))
 
 
-def test_a_block_that_cannot_be_read_is_not_thrown_away(finished, tmp_path, monkeypatch, capsys):
+def test_a_block_that_cannot_be_read_is_not_thrown_away(finished, tmp_path, monkeypatch, caplog):
     """An ill file system, or too many open files: it may be whole."""
     store = Store(shutil.copytree(finished.directory, tmp_path / "store"))
     victim = sorted(blocks(store.directory))[3]
@@ -192,7 +192,7 @@ def test_a_block_that_cannot_be_read_is_not_thrown_away(finished, tmp_path, monk
     monkeypatch.setattr(Path, "read_bytes", ill)
     outcome = run_study(prepare(study(), store), store, quiet=True)
     assert outcome.computed == 0
-    assert f"left out: {victim} cannot be read" in capsys.readouterr().err
+    assert f"left out: {victim} cannot be read" in caplog.text
     assert not list(store.directory.rglob("*.corrupt"))
     with pytest.raises(CorruptBlock, match="cannot be read"):
         read_block(victim)
@@ -225,7 +225,7 @@ def test_runs_that_start_at_once_set_one_torn_block_aside(finished, tmp_path, mo
     assert_same_payload(payload(store), payload(finished))
 
 
-def test_blocks_of_other_studies_and_points_are_replaced(finished, tmp_path, capsys):
+def test_blocks_of_other_studies_and_points_are_replaced(finished, tmp_path, caplog):
     """Whole, and under a name that is right: in place of the one that belongs there."""
     other = Store(tmp_path / "other")
     run_study(prepare(study(text={"seed = 3": "seed = 4"}), other), other, quiet=True)
@@ -236,9 +236,8 @@ def test_blocks_of_other_studies_and_points_are_replaced(finished, tmp_path, cap
         store.block_paths(point)[0].unlink()
         shutil.copy(source, store.folder(point))
     outcome = run_study(prepare(study(), store), store, quiet=True)
-    printed = capsys.readouterr().err
     assert outcome.computed == 4
-    assert printed.count("is foreign: it has other") == 2
+    assert caplog.text.count("is foreign: it has other") == 2
     aside = list(store.directory.rglob("*.corrupt"))
     assert len(aside) == 2
     for path in aside:

@@ -137,12 +137,12 @@ STRONG_STUDY = {
 }
 
 
-def test_a_study_and_its_report_say_it_where_the_numbers_stand(tmp_path, capsys):
+def test_a_study_and_its_report_say_it_where_the_numbers_stand(tmp_path, caplog):
     wanted = study(text=STRONG_STUDY)
     store = Store(tmp_path)
     _, said = messages(lambda: run_study(prepare(wanted, store), store, quiet=True))
     assert said == []
-    errors = capsys.readouterr().err
+    errors = "\n".join(caplog.messages)
     results = load_results(store)
     for point in results.points:
         expected = (point.arrays["trace_distance"].max(axis=1) > 2.0 + 1e-6) | (

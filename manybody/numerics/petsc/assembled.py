@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.protocols import Linearity
@@ -112,13 +113,13 @@ def check_index_range(
     share = "" if local_columns is None else f" for {local_columns} columns of rho"
     bits = int(largest_index).bit_length() + 1
     if dimension**2 > largest_index:
-        raise ValueError(
+        raise InputError(
             f"{dimension} sites: the assembled matrix has N² = {dimension**2} rows, PETSc's "
             f"{bits}-bit indices end at {largest_index}: use the matrix-free operator, or "
             "PETSc configured with --with-64-bit-indices"
         )
     if local_entries > largest_index:
-        raise ValueError(
+        raise InputError(
             f"{dimension} sites: one rank would store {local_entries} entries{share}, PETSc's "
             f"{bits}-bit indices end at {largest_index}: use more ranks a sample, a larger "
             "drop tolerance, the matrix-free operator, or PETSc configured with "

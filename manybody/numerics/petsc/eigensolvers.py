@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.petsc.runtime import petsc, slepc
 
 # PETSC_ERR_ARG_UNKNOWN_TYPE: what setType says of a type that was not compiled in.
@@ -53,7 +54,7 @@ def hermitian_eigenvalues(
         solver.solve()
         converged = solver.getConverged()
         if converged != size:
-            raise RuntimeError(
+            raise NumericalError(
                 f"ScaLAPACK found {converged} of {size} eigenvalues: "
                 f"SLEPc reason {solver.getConvergedReason()}"
             )
@@ -117,7 +118,7 @@ def _solver(comm: Any) -> Any:
         solver.destroy()
         if error.ierr != _UNKNOWN_TYPE:
             raise
-        raise RuntimeError(
+        raise Unavailable(
             "this SLEPc is built without ScaLAPACK (PETSc's configure needs "
             "--download-scalapack or --with-scalapack; Debian's packages have it, those of "
             "PyPI do not): gather the matrix and use LAPACK instead"

@@ -12,6 +12,7 @@ import scipy.sparse.linalg as linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
@@ -108,7 +109,7 @@ def interior_eigenpairs(
     window = (float(target - width), float(target + width))
     counted = _count_between(matrix_csr, window, 0.5 * margin, comm)
     if counted != inside:
-        raise RuntimeError(
+        raise NumericalError(
             f"the window ({window[0]:.6g}, {window[1]:.6g}) about target = {target:g} has "
             f"{counted} levels by inertia, but Krylov-Schur found {inside}: levels that "
             "coincide, or nearly so, escape it; move the target or diagonalise densely"
@@ -165,7 +166,7 @@ def _factorisation(is_complex: bool, n: int, ranks: int) -> tuple[str, str]:
         # MUMPS has no Hermitian factorisation; its symmetric one takes 2/3 of LU's memory.
         return ("lu" if is_complex else "cholesky"), "mumps"
     if ranks > 1 or n > _LARGEST_OWN:
-        raise RuntimeError(
+        raise Unavailable(
             "this PETSc is built without MUMPS (its configure needs --download-mumps; Debian's "
             f"packages have it), and its own factorisation serves one process and "
             f"{_LARGEST_OWN} rows, not {ranks} and {n}"
@@ -231,13 +232,13 @@ def _krylov_schur(
         try:
             solver.solve()
         except petsc().Error as error:
-            raise RuntimeError(
+            raise NumericalError(
                 f"shift-and-invert at target = {target:g} failed: where the target is a level, "
                 f"move it; PETSc says: {_words(error)}"
             ) from error
         found = solver.getConverged()
         if found < wanted:
-            raise RuntimeError(
+            raise NumericalError(
                 f"SLEPc found {found} of {wanted} levels near target = {target:g}: reason "
                 f"{solver.getConvergedReason()}"
             )
@@ -255,7 +256,7 @@ def _krylov_schur(
         for each in (vector, image, solver):
             each.destroy()
     if not residual <= _LARGEST_RESIDUAL * scale:
-        raise RuntimeError(
+        raise NumericalError(
             f"residual {residual:.3g} of eigenpairs near target = {target:g}: more than "
             f"{_LARGEST_RESIDUAL:g} of the largest entry, {scale:.3g}; is the target a level?"
         )
@@ -271,7 +272,7 @@ def _check_orthonormal(vectors: NDArray[np.complex128], comm: Any) -> None:
     if comm is not None:
         worst = comm.bcast(worst)
     if not worst <= _ORTHOGONALITY:
-        raise RuntimeError(
+        raise NumericalError(
             f"eigenvectors by Krylov-Schur are orthonormal to {worst:.3g} only: at most "
             f"{_ORTHOGONALITY:g} is allowed"
         )
@@ -293,7 +294,7 @@ def _count_between(matrix: Any, window: tuple[float, float], margin: float, comm
     everyone = [(between, problem)] if comm is None else comm.allgather((between, problem))
     for _, found in everyone:
         if found is not None:
-            raise RuntimeError(found)
+            raise NumericalError(found)
     return sum(count for count, _ in everyone)
 
 
@@ -306,7 +307,7 @@ def _count_below(matrix: Any, energy: float, margin: float) -> int:
         shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
     if not np.array_equal(factors.perm_r, factors.perm_c):
-        raise RuntimeError("a pivot is zero; move the target")
+        raise NumericalError("a pivot is zero; move the target")
     # (H − a + E) x = b exactly, so that ‖(H − a) x − b‖ / ‖x‖ is at most ‖E‖; repeated
     # solves turn x towards the nearest level, for which E matters.
     backward = 0.0
@@ -316,7 +317,7 @@ def _count_below(matrix: Any, energy: float, margin: float) -> int:
         x = factors.solve(b)
         backward = max(backward, float(np.linalg.norm(shifted @ x - b) / np.linalg.norm(x)))
     if not _SAFETY * backward < margin:
-        raise RuntimeError(
+        raise NumericalError(
             f"the backward error is {backward:.3g} and the nearest level {margin:.3g} away; "
             "move the target"
         )

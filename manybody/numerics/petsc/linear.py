@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex
+from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
 from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
@@ -174,7 +175,7 @@ class Resolvent:
             except module.Error as error:
                 if operator.columns.comm is not None:
                     _destroy(self._owned)
-                    raise RuntimeError("a factorisation on several ranks needs MUMPS") from error
+                    raise Unavailable("a factorisation on several ranks needs MUMPS") from error
                 factor.setFactorSolverType("petsc")
         self._solver.setUp()
         self._right, self._left = matrix.createVecs()
@@ -186,7 +187,7 @@ class Resolvent:
         self._left.getArray().reshape(m, n)[...] = x[0].T
         self._solver.solve(self._left, self._right)
         if self._solver.getConvergedReason() < 0:
-            raise RuntimeError(f"LU failed: PETSc reason {self._solver.getConvergedReason()}")
+            raise NumericalError(f"LU failed: PETSc reason {self._solver.getConvergedReason()}")
         return self._right.getArray(readonly=True).reshape(m, n).T.copy()[None]
 
     def destroy(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.errors import InputError, Unavailable
 from manybody.system.launch import launched_ranks
 
 _INSTALL = (
@@ -35,12 +36,12 @@ def petsc() -> Any:
         petsc4py.init([], comm=mpi.COMM_SELF if mpi is not None else None)
         PETSc: Any = importlib.import_module("petsc4py.PETSc")
     except ImportError as error:
-        raise RuntimeError(
+        raise Unavailable(
             f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}"
         ) from error
     scalar = np.dtype(PETSc.ScalarType)
     if scalar.kind != "c":
-        raise RuntimeError(
+        raise Unavailable(
             f"PETSc is built for {scalar.name} scalars, complex is needed: " + _INSTALL
         )
     return PETSc
@@ -55,7 +56,7 @@ def slepc() -> Any:
         slepc4py.init([])
         from slepc4py import SLEPc
     except ImportError as error:
-        raise RuntimeError(
+        raise Unavailable(
             f"SLEPc is needed but slepc4py does not import ({error}): {_INSTALL}"
         ) from error
     return SLEPc
@@ -87,19 +88,19 @@ class Options:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise ValueError(f"petsc_options = {text!r}: {error}") from error
+            raise InputError(f"petsc_options = {text!r}: {error}") from error
         for word in words:
             is_option = word.startswith("-") and not _is_number(word)
             if is_option:
                 name = word.lstrip("-")
                 if not name.startswith(prefix) or name == prefix:
-                    raise ValueError(
+                    raise InputError(
                         f"petsc_options = {text!r}: {word} reaches no solver, "
                         f"names must begin with -{prefix}"
                     )
                 self._entries[name] = None
             elif name is None:
-                raise ValueError(f"petsc_options = {text!r}: must start with an option like -name")
+                raise InputError(f"petsc_options = {text!r}: must start with an option like -name")
             else:
                 previous = self._entries[name]
                 self._entries[name] = word if previous is None else f"{previous} {word}"

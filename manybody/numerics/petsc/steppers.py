@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from manybody.arrays import Complex
+from manybody.errors import InputError, NumericalError
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
@@ -31,7 +32,7 @@ class _PetscStepper(Stepper):
     def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
         super().__init__(tolerance)
         if scheme not in self.schemes:
-            raise ValueError(f"scheme = {scheme!r}: must be one of {', '.join(self.schemes)}")
+            raise InputError(f"scheme = {scheme!r}: must be one of {', '.join(self.schemes)}")
         self._scheme, self._text, self._prefix = scheme, options, "redfield_"
         self.options = Options(options, self._prefix)
         self.relative_applications, self._vectors = self.schemes[scheme]
@@ -49,7 +50,7 @@ class _PetscStepper(Stepper):
         Raises ValueError for options that no solver would read, or given twice.
         """
         if petsc_options and self._text:
-            raise ValueError(
+            raise InputError(
                 f"petsc_options = {petsc_options!r}: the stepper has {self._text!r} already"
             )
         other = super().configured(tolerance, "", prefix)
@@ -65,7 +66,7 @@ class _PetscStepper(Stepper):
             with self.options:
                 trial.setFromOptions()
         except petsc().Error as error:
-            raise ValueError(
+            raise InputError(
                 f"petsc_options = {self._text!r}: PETSc refuses them: {error}"
             ) from error
         finally:
@@ -78,9 +79,9 @@ class _PetscStepper(Stepper):
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """From output time to output time, PETSc objects destroyed at the end."""
         if operator.shape[0] != 1:
-            raise ValueError(f"{self.name} takes one sample, got a stack of {operator.shape[0]}")
+            raise InputError(f"{self.name} takes one sample, got a stack of {operator.shape[0]}")
         if operator.linearity != self.linearity:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} needs the {self.linearity} map, got {operator.linearity}"
             )
         vector = petsc().Vec().createMPI(layout(operator), comm=handle(operator))
@@ -164,14 +165,14 @@ class PetscTS(_PetscStepper):
                     # Decided from norms, on every rank; other errors may be of one.
                     if error.ierr != _NOT_CONVERGED:
                         raise
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
                         "PETSc found no step that meets the tolerance"
                     ) from error
                 reason = ts.getConvergedReason()
                 # PETSc counts a spent number of steps as converged.
                 if reason <= 0 or abs(ts.getTime() - stop) > 1e-12 * stop:
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} stopped at t = {ts.getTime():g} instead of {stop:g}: "
                         f"PETSc reason {reason}"
                     )
@@ -272,7 +273,7 @@ class PetscMFN(_PetscStepper):
                 mfn.solve(vector, result)
                 reason = mfn.getConvergedReason()
                 if reason <= 0:
-                    raise RuntimeError(
+                    raise NumericalError(
                         f"{self.name} did not converge from t = {start:g} to {stop:g}: "
                         f"SLEPc reason {reason}"
                     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.thermal import QuadratureBath, kms_violation
@@ -51,7 +52,7 @@ class CallableDensity(SpectralDensity):
         lower, upper = self.support
         outside = [point for point in self.breakpoints if not lower <= point <= upper]
         if outside:
-            raise ValueError(
+            raise InputError(
                 f"density breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
             )
         if self.slope_at_zero is not None:
@@ -77,7 +78,7 @@ class CallableDensity(SpectralDensity):
 
     def _limit(self) -> float:
         if self.slope_at_zero is None and self.support[0] <= 0.0:
-            raise ValueError("density slope_at_zero = None: lim D(ω)/ω at omega = 0 is needed")
+            raise InputError("density slope_at_zero = None: lim D(ω)/ω at omega = 0 is needed")
         return self.slope_at_zero or 0.0
 
     def _samples(self) -> Real:
@@ -120,12 +121,12 @@ class CallableBath(QuadratureBath):
         _set(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
         _set(self, "support", interval("bath support", self.support))
         if self.support[0] != -self.support[1]:
-            raise ValueError(f"bath support = {self.support!r}: must be symmetric about 0")
+            raise InputError(f"bath support = {self.support!r}: must be symmetric about 0")
         for name in ("breakpoints", "kms_frequencies"):
             _set(self, name, finite_points(f"bath {name}", getattr(self, name)))
         outside = [point for point in self.breakpoints if abs(point) > self.support[1]]
         if outside:
-            raise ValueError(
+            raise InputError(
                 f"bath breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
             )
         _set(self, "precision", arguments.tolerance(self.precision))
@@ -134,7 +135,7 @@ class CallableBath(QuadratureBath):
         violation = kms_violation(self, omega)
         worst = int(violation.argmax())
         if violation[worst] > self.kms_tolerance:
-            raise ValueError(
+            raise InputError(
                 f"bath function violates detailed balance: |γ(ω) e^{{−βω}} − γ(−ω)| / γ(ω) = "
                 f"{violation[worst]:.3g} at omega = {omega[worst]:g} with beta = {self.beta:g}, "
                 f"allowed is kms_tolerance = {self.kms_tolerance:g}"
@@ -150,7 +151,7 @@ class CallableBath(QuadratureBath):
             values = checked_values("bath function", self.function, omega[inside])
             if np.isinf(values).any():
                 place = omega[inside][np.isinf(values)][0]
-                raise ValueError(f"bath function is infinite at omega = {place:g}")
+                raise InputError(f"bath function is infinite at omega = {place:g}")
             result[inside] = values
         return result[()]
 
@@ -190,21 +191,23 @@ class CallableBath(QuadratureBath):
 def check_function(name: str, function: object) -> None:
     """TypeError unless `function` can be called."""
     if not callable(function):
-        raise TypeError(f"{name} = {function!r}: a function of an array of frequencies is needed")
+        raise InputTypeError(
+            f"{name} = {function!r}: a function of an array of frequencies is needed"
+        )
 
 
 def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> Real:
     """function(omega), real, >= 0 and of the shape of `omega`; ValueError otherwise."""
     values = np.asarray(function(omega))
     if values.shape != omega.shape or values.dtype.kind not in "fiu":
-        raise ValueError(
+        raise InputError(
             f"{name} gave {values.dtype} of shape {values.shape} for frequencies of shape "
             f"{omega.shape}: real numbers of the same shape are needed"
         )
     values = values.astype(np.float64)
     wrong = ~(values >= 0.0)
     if wrong.any():
-        raise ValueError(
+        raise InputError(
             f"{name} is {values[wrong][0]} at omega = {omega[wrong][0]:g}: must be >= 0"
         )
     return values
@@ -213,20 +216,20 @@ def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real
 def interval(name: str, value: object) -> tuple[float, float]:
     """Return `value` as (lower, upper), lower < upper, ±inf allowed."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise TypeError(f"{name} = {value!r}: a pair (lower, upper) is needed")
+        raise InputTypeError(f"{name} = {value!r}: a pair (lower, upper) is needed")
     lower, upper = (
         end if end in (-math.inf, math.inf) else arguments.real(f"{name} end", end)
         for end in value
     )
     if not lower < upper:
-        raise ValueError(f"{name} = {value!r}: must ascend")
+        raise InputError(f"{name} = {value!r}: must ascend")
     return lower, upper
 
 
 def finite_points(name: str, values: object) -> tuple[float, ...]:
     """Return `values` as a sorted tuple of finite numbers."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} = {values!r}: a sequence of frequencies is needed")
+        raise InputTypeError(f"{name} = {values!r}: a sequence of frequencies is needed")
     return tuple(sorted(arguments.real(f"{name} entry", value) for value in values))
 
 

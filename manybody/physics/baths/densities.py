@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.panels import Panels
 from manybody.physics.underflow import zero_where_tiny
@@ -71,7 +72,7 @@ class SpectralDensity(ABC):
     def _limit(self) -> float:
         """lim D(ω)/ω for ω → 0."""
         if self.support[0] <= 0.0:
-            raise ValueError(f"{self!r}: D(ω)/ω is not known to have a limit at omega = 0")
+            raise InputError(f"{self!r}: D(ω)/ω is not known to have a limit at omega = 0")
         return 0.0
 
     def check_transform(self) -> None:  # noqa: B027
@@ -135,7 +136,7 @@ class OhmicDensity(_CutDensity):
         super().__post_init__()
         exponent = arguments.real("density exponent", self.exponent)
         if not _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
-            raise ValueError(f"density exponent = {exponent!r}: must lie in {list(_EXPONENTS)}")
+            raise InputError(f"density exponent = {exponent!r}: must lie in {list(_EXPONENTS)}")
         _set(self, "exponent", exponent)
 
     @zero_where_tiny
@@ -253,7 +254,7 @@ class PhononDensity(SpectralDensity):
     def check_transform(self) -> None:
         """Raise ValueError without a cutoff."""
         if self.cutoff == math.inf and not self.vanishes:
-            raise ValueError(
+            raise InputError(
                 "density cutoff = inf: κΩ³ grows without end and has no Lamb shift; a finite "
                 "cutoff is needed for one"
             )
@@ -374,7 +375,7 @@ class FlatDensity(SpectralDensity):
     def check_transform(self) -> None:
         """Raise ValueError without band edges."""
         if self.half_width == math.inf and not self.vanishes:
-            raise ValueError(
+            raise InputError(
                 "density half_width = inf: P∫ f D/(2π(ω − ω')) grows as the logarithm of the "
                 "half-width; a finite one is needed for this shift"
             )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 
@@ -50,7 +51,7 @@ class OhmicBath:
         set_field(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
         mu = arguments.real("bath chemical_potential", self.chemical_potential)
         if mu != 0.0:
-            raise ValueError(
+            raise InputError(
                 f"bath chemical_potential = {mu!r}: a density coupling exchanges no particles, "
                 "and any value but 0 would break detailed balance"
             )

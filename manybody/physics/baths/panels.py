@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 
 # Values at anchor + offset: next to an anchor the offset has all digits, the sum has not.
 Function = Callable[[Real, Real], Real]
@@ -198,7 +199,7 @@ class Panels:
             if sizes[-len(_AHEAD) :].max() <= _NOTHING * self.scale:
                 counts = np.flatnonzero(sizes > _NOTHING * self.scale)
                 return ends[: (counts[-1] + 2 if counts.size else 2)]
-        raise ValueError(
+        raise InputError(
             f"{self._name} does not decay towards {math.copysign(math.inf, unit)}: it has no "
             "principal value"
         )
@@ -211,7 +212,7 @@ class Panels:
         wrong = ~np.isfinite(values)
         if wrong.any():
             place = float((spread + offsets)[wrong][0])
-            raise ValueError(f"{self._name} is {values[wrong][0]} at omega = {place:g}")
+            raise InputError(f"{self._name} is {values[wrong][0]} at omega = {place:g}")
         return values
 
     def _resolve(self, anchors: Real, lower: Real, upper: Real) -> None:
@@ -238,7 +239,7 @@ class Panels:
             bad = ~good
             if count + 2 * int(bad.sum()) > _MOST_PANELS:
                 place = float((anchors + 0.5 * (lower + upper))[bad][0])
-                raise ValueError(
+                raise InputError(
                     f"{self._name} is not resolved near omega = {place:g}: it needs breakpoints "
                     "where it is not smooth, or is known to fewer digits than stated"
                 )

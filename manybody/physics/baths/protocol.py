@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 
 
 @runtime_checkable
@@ -47,9 +48,11 @@ def check_bath(bath: object, lamb_shift: object = False) -> Bath:
     infinite, and with a Lamb shift where η does not exist.
     """
     if not isinstance(bath, Bath):
-        raise TypeError(f"bath = {bath!r}: a ThermalBath, CallableBath or OhmicBath is needed")
+        raise InputTypeError(
+            f"bath = {bath!r}: a ThermalBath, CallableBath or OhmicBath is needed"
+        )
     if not math.isfinite(bath.gamma(0.0)):
-        raise ValueError(
+        raise InputError(
             f"bath = {bath!r}: γ(0) = inf, and couplings A_j = |j⟩⟨j| have diagonal elements"
         )
     if lamb_shift:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import FlatDensity, SpectralDensity
 from manybody.physics.baths.panels import Panels
@@ -49,7 +50,7 @@ class Reservoir:
         arguments.choice("reservoir statistics", self.statistics, STATISTICS)
         lower = self.density.support[0]
         if self.statistics == "boson" and not mu < lower and not self._starts_at_mu:
-            raise ValueError(
+            raise InputError(
                 f"reservoir chemical_potential = {mu!r}: bosons need it below the lowest "
                 f"frequency of the reservoir, {lower!r}, or they condense; equal to it is "
                 "allowed at 0 for a density that vanishes there"

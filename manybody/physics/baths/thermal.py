@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.panels import Panels
@@ -83,7 +84,7 @@ class QuadratureBath(ABC):
         missing = self._panels.fourier_error(time)
         bad = np.flatnonzero(~(missing <= _MISSING * self._panels.integral))
         if bad.size and self._panels.scale > 0.0:
-            raise ValueError(
+            raise InputError(
                 f"time = {np.ravel(time)[bad[0]]:g}: γ decays so slowly that C(t) is infinite or "
                 "not known to 1e-9 here"
             )
@@ -128,7 +129,7 @@ class ThermalBath(QuadratureBath):
         arguments.instance("bath density", self.density, SpectralDensity)
         object.__setattr__(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
         if self.density.support[0] < 0.0:
-            raise ValueError(
+            raise InputError(
                 f"bath density = {self.density!r}: D at omega < 0 has no place in a Hermitian "
                 "coupling, where γ(−ω) follows from D(ω); a support from 0 or above is needed"
             )
@@ -156,7 +157,7 @@ class ThermalBath(QuadratureBath):
         """`omega` as an array, without the pole of γ."""
         omega = np.asarray(omega, dtype=np.float64)
         if np.isinf(self.density.slope(0.0)) and not np.all(omega != 0.0):
-            raise ValueError(
+            raise InputError(
                 f"{self!r} has γ(0) = inf, since D(ω)/ω grows without end for ω → 0: couplings "
                 "with diagonal elements, such as A_j = |j⟩⟨j|, are refused"
             )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import NumericalError
 from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.spectra import EPSILON, degeneracy_tolerance
 from manybody.physics.stationary import Decomposition
@@ -115,7 +116,7 @@ def _blocks(
     for large in davies.large_blocks:
         kept = np.flatnonzero(inside[large.rows] & inside[large.columns])
         if kept.size > _MOST_IN_BLOCK:
-            raise RuntimeError(
+            raise NumericalError(
                 f"{kept.size} coherences share the Bohr frequency {large.frequency:.6g} J: the "
                 f"eigenvalues of Davies are had for at most {_MOST_IN_BLOCK}"
             )

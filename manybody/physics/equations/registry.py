@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from manybody.errors import InputError, InputTypeError
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.redfield import REDFIELD
@@ -22,10 +23,10 @@ def register(equation: Equation) -> None:
 def check_equations(names: object) -> tuple[str, ...]:
     """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
-        raise TypeError(f"equations = {names!r}: a sequence of names is needed")
+        raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
     for name in names:
         if name not in EQUATIONS:
-            raise ValueError(f"equations: {name!r} must be one of {', '.join(EQUATIONS)}")
+            raise InputError(f"equations: {name!r} must be one of {', '.join(EQUATIONS)}")
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"equations = {list(names)!r}: at least two different ones are compared")
+        raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
     return tuple(names)

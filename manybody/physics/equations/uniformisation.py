@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 
 # Poisson mean of a stage up to which e^{-qt} and its recursion lose nothing in double
 # precision: for a contraction S, and for one that a Lamb shift makes as large as 2.
@@ -69,7 +70,7 @@ def evolve(
     there would be too many.
     """
     if bound * float(times[-1]) / largest_mean > _MAX_STAGES:
-        raise ValueError(
+        raise InputError(
             f"times up to {float(times[-1]):g} with Bohr blocks of norm {bound:g} need more than "
             f"{_MAX_STAGES:g} stages: are energies, couplings and times in the same units?"
         )

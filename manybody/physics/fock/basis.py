@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 
 Index = NDArray[np.int64]
@@ -60,32 +61,32 @@ class FockBasis:
             if value is not None:
                 object.__setattr__(self, name, arguments.integer(name, value, minimum))
         if self.statistics == "fermion" and self.max_occupation not in (None, 1):
-            raise ValueError(f"max_occupation = {self.max_occupation}: fermions allow 1 only")
+            raise InputError(f"max_occupation = {self.max_occupation}: fermions allow 1 only")
         if self.n_particles is not None and self.max_particles is not None:
-            raise ValueError(
+            raise InputError(
                 f"max_particles = {self.max_particles} is for a basis of every number, "
                 f"here n_particles = {self.n_particles}"
             )
         limits = (self.n_particles, self.max_occupation, self.max_particles)
         if self.statistics == "boson" and limits == (None, None, None):
-            raise ValueError(
+            raise InputError(
                 "bosons of every number need max_particles or max_occupation: "
                 "the space is infinite"
             )
         if self.n_particles is not None and self.n_particles > self.n_modes * self.largest:
-            raise ValueError(
+            raise InputError(
                 f"n_particles = {self.n_particles}: {self.n_modes} modes hold at most "
                 f"{self.n_modes * self.largest}"
             )
         if self.n_modes * math.log2(self.largest + 1) > _KEY_BITS:
-            raise ValueError(
+            raise InputError(
                 f"n_modes = {self.n_modes} with up to {self.largest} particles each: "
                 f"occupations must fit into {_KEY_BITS} bits"
             )
         if self.numbers[-1] > MAX_PARTICLES:
-            raise ValueError(f"{self.numbers[-1]} particles: at most {MAX_PARTICLES} are allowed")
+            raise InputError(f"{self.numbers[-1]} particles: at most {MAX_PARTICLES} are allowed")
         if self.dimension > MAX_DIMENSION:
-            raise ValueError(f"{self.dimension} states: at most {MAX_DIMENSION} are allowed")
+            raise InputError(f"{self.dimension} states: at most {MAX_DIMENSION} are allowed")
 
     @property
     def largest(self) -> int:
@@ -189,7 +190,7 @@ def annihilation_operator(basis: FockBasis, mode: int) -> sp.csr_array:
     if basis.n_particles is None:
         return _lowering(basis, basis, mode)
     if basis.n_particles == 0:
-        raise ValueError("n_particles = 0: there is no sector with one particle less")
+        raise InputError("n_particles = 0: there is no sector with one particle less")
     return _lowering(basis, basis.sector(basis.n_particles - 1), mode)
 
 
@@ -245,7 +246,7 @@ def density_interaction(basis: FockBasis, strengths: ArrayLike) -> sp.csr_array:
     """
     entries = _checked_array("strengths", strengths, (basis.n_modes,) * 2)
     if np.iscomplexobj(entries):
-        raise TypeError("strengths are complex: densities are coupled by real ones")
+        raise InputTypeError("strengths are complex: densities are coupled by real ones")
     return _diagonal(np.sum((basis.occupations @ entries) * basis.occupations, axis=1))
 
 
@@ -270,7 +271,7 @@ def two_body_interaction(basis: FockBasis, strengths: ArrayLike) -> sp.csr_array
     result = sp.csr_array(stacked.conj().T @ (blocks @ stacked))
     deviation = float(abs(result - result.conj().T).max())
     if deviation > 1e-12 * float(abs(result).max()):
-        raise ValueError(
+        raise InputError(
             f"strengths make an operator that is not Hermitian: max |V - V†| = {deviation:.3g}"
         )
     return result
@@ -280,10 +281,10 @@ def fock_state(basis: FockBasis, occupations: ArrayLike) -> Complex:
     """(D,) vector of the state with these (N,) occupations.  ValueError if there is none."""
     wanted = np.asarray(occupations)
     if wanted.shape != (basis.n_modes,) or wanted.dtype.kind not in "iu":
-        raise ValueError(f"occupations = {occupations!r}: {basis.n_modes} integers are needed")
+        raise InputError(f"occupations = {occupations!r}: {basis.n_modes} integers are needed")
     place = int(basis.find(wanted))
     if place < 0:
-        raise ValueError(f"occupations = {occupations!r}: no state of this basis")
+        raise InputError(f"occupations = {occupations!r}: no state of this basis")
     state = np.zeros(basis.dimension, dtype=np.complex128)
     state[place] = 1.0
     return state
@@ -315,7 +316,7 @@ def edge_weight(basis: FockBasis, state: NDArray[Any]) -> float:
     """
     state = _checked_state(basis, state)
     if basis.n_particles is not None:
-        raise ValueError("a basis of one particle number has no edge: creation leaves it")
+        raise InputError("a basis of one particle number has no edge: creation leaves it")
     full = basis.totals == basis.max_particles
     if basis.statistics == "boson":
         full = full | (basis.occupations.max(axis=1) == basis.largest)
@@ -334,7 +335,7 @@ def fock_rotation(basis: FockBasis, orbitals: NDArray[Any]) -> NDArray[Any]:
     not complete.
     """
     if not basis.is_complete:
-        raise ValueError(
+        raise InputError(
             f"max_occupation = {basis.max_occupation} cuts sectors of up to "
             f"{basis.numbers[-1]} particles, which orbitals then do not span: "
             "truncate by max_particles"
@@ -363,16 +364,16 @@ def gaussian_state(basis: FockBasis, correlations: NDArray[Any]) -> Complex:
     the trace falls short of one by what lies beyond it.  Raises ValueError.
     """
     if basis.n_particles is not None:
-        raise ValueError("a Gaussian state has no fixed particle number")
+        raise InputError("a Gaussian state has no fixed particle number")
     matrix = _checked_array("correlations", correlations, (basis.n_modes,) * 2)
     scale = max(1.0, float(np.abs(matrix).max()))
     if float(np.abs(matrix - matrix.conj().T).max()) > 1e-10 * scale:
-        raise ValueError("correlations are not Hermitian")
+        raise InputError("correlations are not Hermitian")
     filling, orbitals = np.linalg.eigh(matrix)
     fermions = basis.statistics == "fermion"
     if filling[0] < -1e-10 * scale or (fermions and filling[-1] > 1.0 + 1e-10):
         allowed = "[0, 1] for fermions" if fermions else ">= 0 for bosons"
-        raise ValueError(
+        raise InputError(
             f"correlations have eigenvalues {filling[0]:g} to {filling[-1]:g}: must be {allowed}"
         )
     filling = np.clip(filling, 0.0, 1.0 if fermions else None)
@@ -443,18 +444,18 @@ def _diagonal(values: NDArray[Any]) -> sp.csr_array:
 
 def _check_mode(basis: FockBasis, mode: object) -> None:
     if arguments.integer("mode", mode, 0) >= basis.n_modes:
-        raise ValueError(f"mode = {mode!r}: allowed are 0 to {basis.n_modes - 1}")
+        raise InputError(f"mode = {mode!r}: allowed are 0 to {basis.n_modes - 1}")
 
 
 def _checked_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     """`value` as a float or complex array of this shape.  Raises TypeError or ValueError."""
     array = np.asarray(value)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}: must be {shape}")
+        raise InputError(f"{name} has shape {array.shape}: must be {shape}")
     if array.dtype.kind not in "iufc":
-        raise TypeError(f"{name} has dtype {array.dtype}: must be numeric")
+        raise InputTypeError(f"{name} has dtype {array.dtype}: must be numeric")
     if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name}: all entries must be finite")
+        raise InputError(f"{name}: all entries must be finite")
     return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
@@ -462,7 +463,7 @@ def _checked_state(basis: FockBasis, state: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(state)
     dimension = basis.dimension
     if array.shape not in ((dimension,), (dimension, dimension)):
-        raise ValueError(
+        raise InputError(
             f"state has shape {array.shape}: must be ({dimension},) or ({dimension}, {dimension})"
         )
     return array

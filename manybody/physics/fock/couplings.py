@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import (
     FockBasis,
@@ -168,7 +169,7 @@ class Ladder:
     def operator(self, basis: FockBasis) -> sp.csr_array:
         """A in the modes of the basis, (D, D).  ValueError for a basis of one particle number."""
         if basis.n_particles is not None:
-            raise ValueError(
+            raise InputError(
                 f"n_particles = {basis.n_particles}: linear coupling changes the number, "
                 "a basis of every number is needed"
             )
@@ -209,7 +210,9 @@ class Coupling:
         if not isinstance(self.operator, (OneBody, Ladder, np.ndarray)) and not sp.issparse(
             self.operator
         ):
-            raise TypeError(f"operator = {self.operator!r}: OneBody, Ladder or a matrix is needed")
+            raise InputTypeError(
+                f"operator = {self.operator!r}: OneBody, Ladder or a matrix is needed"
+            )
 
     @property
     def is_field(self) -> bool:
@@ -221,16 +224,16 @@ class Coupling:
         if isinstance(self.bath, (Loss, Gain)):
             statistics = self.bath.reservoir.statistics
             if statistics != basis.statistics:
-                raise ValueError(f"a {statistics} reservoir does not fit {basis.statistics} modes")
+                raise InputError(f"a {statistics} reservoir does not fit {basis.statistics} modes")
         if isinstance(self.operator, (OneBody, Ladder)):
             if self.operator.amplitudes.shape[0] != basis.n_modes:
-                raise ValueError(
+                raise InputError(
                     f"a coupling of {self.operator.amplitudes.shape[0]} modes does not fit "
                     f"a basis of {basis.n_modes}"
                 )
             return self.operator.operator(basis)
         if self.operator.shape != (basis.dimension,) * 2:
-            raise ValueError(
+            raise InputError(
                 f"operator has shape {self.operator.shape}: must be "
                 f"({basis.dimension}, {basis.dimension})"
             )
@@ -244,12 +247,12 @@ def hermitian_coupling(operator: Any, bath: Any) -> Coupling:
     """
     matrix = sp.csr_array(operator)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"operator has shape {matrix.shape}: must be (D, D)")
+        raise InputError(f"operator has shape {matrix.shape}: must be (D, D)")
     if not np.all(np.isfinite(matrix.data)):
-        raise ValueError("operator: all entries must be finite")
+        raise InputError("operator: all entries must be finite")
     deviation = float(abs(matrix - matrix.conj().T).max())
     if deviation > 1e-12 * float(abs(matrix).max()):
-        raise ValueError(f"operator is not Hermitian: max |A - A†| = {deviation:.3g}")
+        raise InputError(f"operator is not Hermitian: max |A - A†| = {deviation:.3g}")
     return Coupling(matrix, bath)
 
 
@@ -300,7 +303,7 @@ def one_sided_rates(
         # Elements that vanish come out of an eigenbasis as rounding.
         present = infinite & (size > 1e-13 * size.max())
         if np.any(present):
-            raise ValueError(
+            raise InputError(
                 f"the bath has an infinite rate at ω = {frequencies[present][0]:g}, where the "
                 "coupling has an element: this bath takes no such coupling"
             )
@@ -319,11 +322,11 @@ def _joined(parts: list[tuple[Any, Any, Any, Any]]) -> Transitions:
 def _site(n_modes: int, site: object) -> int:
     place = arguments.integer("site", site, 0)
     if place >= n_modes:
-        raise ValueError(f"site = {site!r}: allowed are 0 to {n_modes - 1}")
+        raise InputError(f"site = {site!r}: allowed are 0 to {n_modes - 1}")
     return place
 
 
 def _check_methods(name: str, value: object, methods: tuple[str, ...]) -> None:
     missing = [method for method in methods if not callable(getattr(value, method, None))]
     if missing:
-        raise TypeError(f"{name} = {value!r}: has no {', '.join(missing)}")
+        raise InputTypeError(f"{name} = {value!r}: has no {', '.join(missing)}")

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
@@ -55,7 +56,7 @@ class ManyBodyModel:
         single = SingleParticleModel(self.one_body)
         matrix, uncertainties = single.dense_hamiltonian(), (single.uncertainty, 0.0)
         if len(matrix) != self.basis.n_modes:
-            raise ValueError(f"one_body is of {len(matrix)} modes, basis of {self.basis.n_modes}")
+            raise InputError(f"one_body is of {len(matrix)} modes, basis of {self.basis.n_modes}")
         object.__setattr__(self, "one_body", matrix)
         if self.interaction is not None:
             uncertainties = (single.uncertainty, self._check_interaction())
@@ -67,14 +68,14 @@ class ManyBodyModel:
         """‖δV‖₂ that the numbers of the interaction leave open; stores it as CSR."""
         interaction = sp.csr_array(self.interaction)
         if interaction.shape != (self.basis.dimension,) * 2:
-            raise ValueError(
+            raise InputError(
                 f"interaction has shape {interaction.shape}: must be "
                 f"({self.basis.dimension}, {self.basis.dimension})"
             )
         asymmetry = abs(interaction - interaction.conj().T)
         deviation = float(asymmetry.max())
         if not deviation <= HERMITICITY_TOLERANCE * float(abs(interaction).max()):
-            raise ValueError(f"interaction is not Hermitian: max |V - V†| = {deviation:.3g}")
+            raise InputError(f"interaction is not Hermitian: max |V - V†| = {deviation:.3g}")
         object.__setattr__(self, "interaction", interaction)
         return data_uncertainty(interaction, interaction.astype(np.complex128), asymmetry)
 
@@ -240,7 +241,7 @@ def build_local_equation(
     terms = []
     for coupling in couplings:
         if not coupling.is_field:
-            raise ValueError("the local equation takes couplings written in the a_j only")
+            raise InputError("the local equation takes couplings written in the a_j only")
         field = coupling.operator
         frequencies = field.frequencies(sites)
         own = []
@@ -269,7 +270,7 @@ def check_couplings(
 
 def _checked_uncertainties(value: Any) -> tuple[float, float]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise TypeError(f"uncertainties = {value!r}: two real numbers are needed")
+        raise InputTypeError(f"uncertainties = {value!r}: two real numbers are needed")
     of_one, of_two = (arguments.real("uncertainties entry", v, minimum=0.0) for v in value)
     return of_one, of_two
 
@@ -277,7 +278,7 @@ def _checked_uncertainties(value: Any) -> tuple[float, float]:
 def check_dense(dimension: int) -> None:
     """ValueError when a dense Liouvillian of that many states would not fit."""
     if dimension > MAX_STATES:
-        raise ValueError(
+        raise InputError(
             f"{dimension} states: a dense Liouvillian has 16 D⁴ bytes, "
             f"allowed are at most {MAX_STATES} states"
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics.fock.secular import SecularGenerator
 
 
@@ -37,7 +38,7 @@ def stationary_populations(rates: Real) -> Real:
     for level in range(dimension - 1, 0, -1):
         leaving = jumps[level, :level].sum()
         if not leaving > 0.0:
-            raise ValueError(f"level {level} never decays: the stationary state is not unique")
+            raise InputError(f"level {level} never decays: the stationary state is not unique")
         jumps[:level, level] /= leaving
         jumps[:level, :level] += np.outer(jumps[:level, level], jumps[level, :level])
     populations = np.zeros(dimension)

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import fock_rotation
 from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
@@ -150,7 +151,7 @@ def build_davies_equation(
     chosen = labels or ("modes" if by_modes else "energies")
     arguments.choice("labels", chosen, LABELS)
     if chosen == "modes" and not by_modes:
-        raise ValueError(
+        raise InputError(
             "labels = 'modes': H must be quadratic, no sector cut and all couplings in the a_j"
         )
     if chosen == "energies" or not by_modes:
@@ -326,7 +327,7 @@ def _check_pairs(elements: Sequence[Elements]) -> None:
         for each in elements
     )
     if count > MAX_PAIRS:
-        raise ValueError(
+        raise InputError(
             f"{count} pairs of transitions share a Bohr frequency: at most {MAX_PAIRS} are allowed"
         )
 

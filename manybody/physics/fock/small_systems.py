@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import number_operator
 from manybody.physics.fock.half_form import ManyBodyModel
@@ -60,7 +61,7 @@ def stationary_state(generator: Generator) -> Complex:
     _, singular, right = scipy.linalg.svd(matrix / sizes[:, None])
     count = int(np.count_nonzero(singular <= 64.0 * len(singular) * EPSILON))
     if count != 1:
-        raise ValueError(f"the generator has {count} stationary states: exactly one is needed")
+        raise InputError(f"the generator has {count} stationary states: exactly one is needed")
     state = right[-1].conj().reshape((len(levels),) * 2)
     state = generator.vectors @ state @ generator.vectors.conj().T
     state = state / np.trace(state)
@@ -79,7 +80,7 @@ def propagate(generator: Generator, rho: NDArray[Any], times: ArrayLike) -> Comp
     dimension = generator.model.basis.dimension
     current = np.asarray(rho, dtype=np.complex128)
     if current.shape != (dimension, dimension):
-        raise ValueError(f"rho has shape {current.shape}: must be ({dimension}, {dimension})")
+        raise InputError(f"rho has shape {current.shape}: must be ({dimension}, {dimension})")
     matrix, vectors = _turning(generator), generator.vectors
     n_sets, labels = connected_components(sp.csr_array(matrix != 0.0), directed=False)
     order = np.argsort(labels, kind="stable")

@@ -14,6 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, QuadraticModel
 from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
@@ -251,16 +252,16 @@ def checked_correlations(value: Any, n_sites: int) -> Complex:
     """
     matrix = np.asarray(value)
     if matrix.dtype.kind not in "iufc":
-        raise TypeError(f"correlations have dtype {matrix.dtype}: must be numeric")
+        raise InputTypeError(f"correlations have dtype {matrix.dtype}: must be numeric")
     if matrix.shape != (n_sites, n_sites):
-        raise ValueError(f"correlations have shape {matrix.shape}: must be {(n_sites, n_sites)}")
+        raise InputError(f"correlations have shape {matrix.shape}: must be {(n_sites, n_sites)}")
     scale = np.abs(matrix).max()
     if not scale <= arguments.LARGEST:
-        raise ValueError(f"correlations contain {scale:g}: all entries must be finite")
+        raise InputError(f"correlations contain {scale:g}: all entries must be finite")
     deviation = np.abs(matrix - matrix.conj().T).max()
     # States that were computed, not typed, are meant to come back.
     if deviation > 100.0 * HERMITICITY_TOLERANCE * scale:
-        raise ValueError(f"correlations are not Hermitian: max |C - C†| = {deviation:.3g}")
+        raise InputError(f"correlations are not Hermitian: max |C - C†| = {deviation:.3g}")
     return np.ascontiguousarray(0.5 * (matrix + matrix.conj().T), dtype=np.complex128)
 
 
@@ -282,9 +283,9 @@ def check_occupations(name: str, state: Complex, statistics: str, slack: float =
     eigenvalues = np.linalg.eigvalsh(state)
     slack += _OCCUPATION_ROUNDING * max(1.0, float(eigenvalues[-1]))
     if eigenvalues[0] < -slack:
-        raise ValueError(f"{name} has the eigenvalue {eigenvalues[0]:.6g}: must be >= 0")
+        raise InputError(f"{name} has the eigenvalue {eigenvalues[0]:.6g}: must be >= 0")
     if statistics != BOSON and eigenvalues[-1] > 1.0 + slack:
-        raise ValueError(f"{name} has the eigenvalue {eigenvalues[-1]:.6g}: fermions allow <= 1")
+        raise InputError(f"{name} has the eigenvalue {eigenvalues[-1]:.6g}: fermions allow <= 1")
 
 
 def adjoint(matrix: NDArray[Any]) -> NDArray[Any]:
@@ -347,7 +348,7 @@ def _finite(values: Any, omega: Real, what: str) -> Real:
     result: Real = np.broadcast_to(np.asarray(values, dtype=np.float64), omega.shape)
     if not np.all(np.isfinite(result)):
         first = np.flatnonzero(~np.isfinite(result))[0]
-        raise ValueError(
+        raise InputError(
             f"the {what} of a reservoir is {result.flat[first]} at ω = {omega.flat[first]:g}: "
             "a contact needs a finite one at every energy of the system"
         )

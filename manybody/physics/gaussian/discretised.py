@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
@@ -51,15 +52,15 @@ class DiscretisedBath:
         for name in ("energies", "couplings", "occupations"):
             values = np.array(getattr(self, name), dtype=np.float64)
             if values.ndim != 1 or values.size == 0:
-                raise ValueError(f"{name} has shape {values.shape}: must be (M,) with M >= 1")
+                raise InputError(f"{name} has shape {values.shape}: must be (M,) with M >= 1")
             if values.shape != np.shape(self.energies):
-                raise ValueError(
+                raise InputError(
                     f"{name} has shape {values.shape}, energies {np.shape(self.energies)}"
                 )
             if not np.all(np.isfinite(values)):
-                raise ValueError(f"{name} contains {values[~np.isfinite(values)][0]}")
+                raise InputError(f"{name} contains {values[~np.isfinite(values)][0]}")
             if name != "energies" and values.min() < 0.0:
-                raise ValueError(f"{name} contains {values.min():g}: must be >= 0")
+                raise InputError(f"{name} contains {values.min():g}: must be >= 0")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
 
@@ -146,7 +147,7 @@ def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
     n_modes = arguments.integer("n_modes", n_modes, 1)
     low, high = reservoir.density.support
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"support = {(low, high)}: Chebyshev modes need a finite band")
+        raise InputError(f"support = {(low, high)}: Chebyshev modes need a finite band")
     angles = np.pi * np.arange(n_modes, 0, -1) / (n_modes + 1)
     half = 0.5 * (high - low)
     omega = 0.5 * (low + high) + half * np.cos(angles)
@@ -188,9 +189,9 @@ def logarithmic_modes(
     low, high, left_out = _window(reservoir.density, window)
     reach = [side for side in (centre - low, high - centre) if side > 0.0]
     if not low <= centre <= high:
-        raise ValueError(f"centre = {centre:g}: must lie in the window [{low:g}, {high:g}]")
+        raise InputError(f"centre = {centre:g}: must lie in the window [{low:g}, {high:g}]")
     if innermost >= min(reach):
-        raise ValueError(
+        raise InputError(
             f"innermost = {innermost:g}: must be below the distance {min(reach):g} from the "
             "centre to the end of the window"
         )
@@ -252,7 +253,7 @@ def _window(
         low = max(start, arguments.real("window[0]", window[0]))
         high = min(stop, arguments.real("window[1]", window[1]))
         if low >= high:
-            raise ValueError(f"window = {window}: does not meet the band [{start:g}, {stop:g}]")
+            raise InputError(f"window = {window}: does not meet the band [{start:g}, {stop:g}]")
         inside = _weight(density, low, high)
         outside = sum(_outside(density, edge, end) for edge, end in ((low, start), (high, stop)))
         return low, high, outside / inside if inside > 0.0 else math.inf
@@ -265,11 +266,11 @@ def _window(
     ]
     total = _weight(density, low, high) + sum(float(weights.sum()) for *_, weights in sides)
     if not total > 0.0:
-        raise ValueError("the density has no weight: D > 0 somewhere is needed")
+        raise InputError("the density has no weight: D > 0 somewhere is needed")
     left_out = 0.0
     for edge, ends, weights in sides:
         if weights[-4:].sum() > 1e-6 * tail * total:
-            raise ValueError(
+            raise InputError(
                 f"the density keeps weight as far as {ends[-1]:.3g}: no finite window holds all "
                 f"but {tail:g} of it, so window = (low, high) must be given"
             )
@@ -349,7 +350,7 @@ def _bath(
     """The modes of weights g² > 0 in ascending order."""
     omega, weights = omega[weights > 0.0], weights[weights > 0.0]
     if not omega.size:
-        raise ValueError("no mode carries weight: D > 0 at some of its nodes is needed")
+        raise InputError("no mode carries weight: D > 0 at some of its nodes is needed")
     order = np.argsort(omega)
     omega = omega[order]
     spacing = np.diff(omega).max() if len(omega) > 1 else window[1] - window[0]
@@ -364,7 +365,7 @@ def _positive(density: SpectralDensity, omega: Real) -> Real:
     values = np.asarray(density(omega), dtype=np.float64)
     wrong = ~((values >= 0.0) & np.isfinite(values))
     if np.any(wrong):
-        raise ValueError(
+        raise InputError(
             f"density({omega[wrong][0]:g}) = {values[wrong][0]:g}: must be finite and >= 0"
         )
     return values

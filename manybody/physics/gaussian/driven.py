@@ -12,6 +12,7 @@ import numpy as np
 import scipy.integrate
 from numpy.typing import NDArray
 
+from manybody.errors import InputTypeError, NumericalError
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -44,7 +45,9 @@ class DrivenModel:
 
     def __post_init__(self) -> None:
         if not callable(self.hamiltonian):
-            raise TypeError(f"hamiltonian = {self.hamiltonian!r}: a function of time is needed")
+            raise InputTypeError(
+                f"hamiltonian = {self.hamiltonian!r}: a function of time is needed"
+            )
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
 
     def at(self, time: float) -> QuadraticModel:
@@ -149,7 +152,7 @@ def _integrate(
                 atol=tolerance,
             )
             if not solution.success:
-                raise RuntimeError(f"the driven equation was not integrated: {solution.message}")
+                raise NumericalError(f"the driven equation was not integrated: {solution.message}")
             flat, now = solution.y[:, -1], float(time)
             evaluations += int(solution.nfev)
         states.append(flat.reshape(state.shape))

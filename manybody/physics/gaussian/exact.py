@@ -24,6 +24,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import check_occupations
 from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
@@ -128,11 +129,11 @@ def build_closed_system(model: QuadraticModel, baths: Sequence[DiscretisedBath])
     """
     contacts = model.contacts
     if len(baths) != len(contacts):
-        raise ValueError(f"{len(baths)} baths for {len(contacts)} contacts: one each is needed")
+        raise InputError(f"{len(baths)} baths for {len(contacts)} contacts: one each is needed")
     sparse = sp.issparse(model.hamiltonian)
     hamiltonian = model.hamiltonian.toarray() if sparse else np.asarray(model.hamiltonian)
     if hamiltonian.ndim != 2 or hamiltonian.shape[0] != hamiltonian.shape[1]:
-        raise ValueError(f"hamiltonian has shape {hamiltonian.shape}: must be (N, N)")
+        raise InputError(f"hamiltonian has shape {hamiltonian.shape}: must be (N, N)")
     is_complex = np.iscomplexobj(hamiltonian) and bool(np.any(hamiltonian.imag))
     hamiltonian = hamiltonian.astype(np.complex128) if is_complex else hamiltonian.real + 0.0
     total = sum(bath.n_modes for bath in baths)
@@ -264,11 +265,11 @@ def converge(
             last = found
         size *= 2
     if not sizes:
-        raise ValueError(
+        raise InputError(
             f"times reach {times[-1]:g}, beyond the recurrence time {recurrence:.4g} of "
             f"{size // 2} modes: more modes (largest = {largest}) or shorter times are needed"
         )
-    raise ValueError(
+    raise InputError(
         f"not converged to {tolerance:g}: C(t) changes by "
         f"{', '.join(f'{change:.2g}' for change in changes) or 'an unknown amount'} at "
         f"{', '.join(map(str, sizes))} modes (largest = {largest})"
@@ -280,11 +281,11 @@ def checked_correlation(closed: ClosedSystem, initial: NDArray[Any]) -> Complex:
     matrix = np.array(initial, dtype=np.complex128)
     n = closed.n_sites
     if matrix.shape != (n, n):
-        raise ValueError(f"initial has shape {matrix.shape}: must be ({n}, {n})")
+        raise InputError(f"initial has shape {matrix.shape}: must be ({n}, {n})")
     if not np.all(np.isfinite(matrix)):
-        raise ValueError("initial contains inf or nan")
+        raise InputError("initial contains inf or nan")
     if np.abs(matrix - matrix.conj().T).max() > 1e-12 * max(1.0, np.abs(matrix).max()):
-        raise ValueError("initial is not Hermitian: C_qp = <a_p^† a_q> is")
+        raise InputError("initial is not Hermitian: C_qp = <a_p^† a_q> is")
     check_occupations("initial", matrix, closed.model.statistics)
     return matrix
 
@@ -293,7 +294,7 @@ def checked_times(closed: ClosedSystem, times: Any) -> Real:
     """Ascending times >= 0 within the recurrence time."""
     times = arguments.ascending_times("times", times)
     if times[-1] > closed.recurrence_time:
-        raise ValueError(
+        raise InputError(
             f"times reach {times[-1]:g}, beyond the recurrence time "
             f"{closed.recurrence_time:.4g} of the discretised baths, when they send back what "
             f"they were given: about {1.5 * times[-1] / closed.recurrence_time:.2g} times as many "

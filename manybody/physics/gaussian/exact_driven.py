@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.exact import (
     ClosedSystem,
@@ -72,7 +73,7 @@ def propagate_driven(
                 return trajectory(closed, times, finer[-1], change)
         table = finer
         counts = 2 * counts
-    raise ValueError(
+    raise InputError(
         f"{int(counts.sum()) // 2} time steps still change C(t) by {change:.2g} (tolerance "
         f"{tolerance:g}): is h(t) smooth between the times?"
     )
@@ -200,11 +201,11 @@ def _checked(drive: Drive, n_sites: int) -> Drive:
         value = np.asarray(drive(time))
         if value.shape != (n_sites, n_sites):
             wanted = (n_sites, n_sites)
-            raise ValueError(f"h({time:g}) has shape {value.shape}: must be {wanted}")
+            raise InputError(f"h({time:g}) has shape {value.shape}: must be {wanted}")
         if not np.all(np.isfinite(value)):
-            raise ValueError(f"h({time:g}) contains inf or nan")
+            raise InputError(f"h({time:g}) contains inf or nan")
         if np.abs(value - value.conj().T).max() > 1e-12 * np.abs(value).max():
-            raise ValueError(f"h({time:g}) is not Hermitian")
+            raise InputError(f"h({time:g}) is not Hermitian")
         return value
 
     return checked

@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.discretised import integration_window
 from manybody.physics.gaussian.quadratic import QuadraticModel
@@ -97,12 +98,12 @@ def steady_state(model: QuadraticModel, tolerance: float = 1e-10) -> SteadyState
     tolerance = arguments.tolerance(tolerance)
     n, q = model.hamiltonian.shape[0], len(model.contacts)
     if q == 0:
-        raise ValueError("the model has no contacts: its start is kept for ever")
+        raise InputError("the model has no contacts: its start is kept for ever")
     values, error = _integrate(lambda omega: _integrand(model, omega), _cuts(model), tolerance)
     correlation, spectral = values[: n * n].reshape(n, n), values[n * n : 2 * n * n]
     defect = float(np.linalg.norm(np.eye(n) - spectral.reshape(n, n), 2))
     if defect > 1e-6 + 100.0 * n * tolerance:
-        raise ValueError(
+        raise InputError(
             f"bound states hold {defect:.3g} of the weight of some mode, outside the bands or "
             "out of reach of every contact: the steady state is not unique"
         )
@@ -155,7 +156,7 @@ def _integrate(
         result += (first + second)[done].sum(axis=0)
         error += float(change[done].sum())
         if spent > _LARGEST:
-            raise ValueError(
+            raise InputError(
                 f"the quadrature still changes by {change[~done].sum():.2g} after {spent} panels "
                 f"(tolerance {tolerance:g})"
             )

@@ -9,6 +9,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.models.single_particle import SingleParticleModel
 
@@ -39,7 +40,7 @@ class Contact:
         object.__setattr__(self, "strength", arguments.real("strength", self.strength))
         callables = all(callable(getattr(self.reservoir, name, None)) for name in _METHODS)
         if not callables or not all(hasattr(self.reservoir, name) for name in _ATTRIBUTES):
-            raise TypeError(
+            raise InputTypeError(
                 f"reservoir = {self.reservoir!r}: a reservoir with "
                 f"{', '.join(_METHODS + _ATTRIBUTES)} is needed"
             )
@@ -72,7 +73,7 @@ class QuadraticModel:
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
         for contact in self.contacts:
             if contact.site >= self.n_sites:
-                raise ValueError(
+                raise InputError(
                     f"contact on site {contact.site}: allowed are 0 to {self.n_sites - 1}"
                 )
         if self.statistics == BOSON and self.contacts:
@@ -125,19 +126,19 @@ def checked_contacts(value: Any, statistics: str) -> tuple[Contact, ...]:
     """
     arguments.choice("statistics", statistics, STATISTICS)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"contacts = {value!r}: a sequence of Contact is needed")
+        raise InputTypeError(f"contacts = {value!r}: a sequence of Contact is needed")
     contacts = tuple(value)
     for contact in contacts:
         arguments.instance("contacts entry", contact, Contact)
         reservoir = contact.reservoir
         if reservoir.statistics != statistics:
-            raise ValueError(
+            raise InputError(
                 f"the reservoir on site {contact.site} has statistics "
                 f"{reservoir.statistics!r}, the model {statistics!r}: they must agree"
             )
         support = getattr(getattr(reservoir, "density", None), "support", None)
         if statistics == BOSON and support and reservoir.chemical_potential > support[0]:
-            raise ValueError(
+            raise InputError(
                 f"chemical_potential = {reservoir.chemical_potential:g} of the bosonic reservoir "
                 f"on site {contact.site}: must not lie above its lowest level, {support[0]:g}"
             )
@@ -153,7 +154,7 @@ def _check_boson_levels(model: QuadraticModel) -> None:
         scipy.linalg.cholesky(matrix - largest * np.eye(model.n_sites))
     except scipy.linalg.LinAlgError:
         lowest = float(scipy.linalg.eigvalsh(matrix, subset_by_index=(0, 0))[0])
-        raise ValueError(
+        raise InputError(
             f"chemical_potential = {largest:g} of a bosonic reservoir: must lie below the "
             f"lowest level of the Hamiltonian, {lowest:g}"
         ) from None

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from manybody.errors import InputError
+
 # The integers of a step have as many bits as all earlier steps together.
 MAX_UNKNOWNS = 36
 
@@ -21,19 +23,19 @@ def solve_exactly(matrix: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
     square, wanted = np.asarray(matrix, dtype=object), np.asarray(right, dtype=object)
     n = len(square)
     if square.shape != (n, n) or wanted.ndim != 2 or len(wanted) != n or n > MAX_UNKNOWNS:
-        raise ValueError(
+        raise InputError(
             f"matrix and right have shapes {square.shape} and {wanted.shape}: (n, n) and (n, m) "
             f"with n <= {MAX_UNKNOWNS} are needed"
         )
     together = np.concatenate([square, wanted], axis=1)
     if not all(math.isfinite(x) for x in together.flat):
-        raise ValueError("matrix and right: all entries must be finite")
+        raise InputError("matrix and right: all entries must be finite")
     rows = [_integers(row) for row in together.tolist()]
     previous = 1
     for step in range(n):
         pivot = next((i for i in range(step, n) if rows[i][step]), None)
         if pivot is None:
-            raise ValueError("the matrix is singular: the system has no unique solution")
+            raise InputError("the matrix is singular: the system has no unique solution")
         rows[step], rows[pivot] = rows[pivot], rows[step]
         own = rows[step]
         head = own[step]

@@ -16,6 +16,7 @@ from scipy.linalg.lapack import zgetrf, zgetri
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -190,19 +191,19 @@ def steady_correlations(
     if initial is not None:
         start = checked_initial(initial, generator.n_sites, generator.statistics)
     if relaxation.n_growing:
-        raise ValueError(
+        raise InputError(
             f"{relaxation.n_growing} modes grow, the fastest at the rate "
             f"{-2.0 * relaxation.rates.real.min():.3g}: the {generator.equation} equation "
             "has no stationary state that is reached"
         )
     if undamped and start is None:
-        raise ValueError(
+        raise InputError(
             f"{undamped} modes are undamped: the stationary state depends on the initial "
             "correlations, which are needed"
         )
     if relaxation.right is None or relaxation.left is None:
         if undamped:
-            raise ValueError(
+            raise InputError(
                 f"R is defective (condition {relaxation.condition:.3g}) and has {undamped} "
                 "undamped modes: no stationary state can be given"
             )
@@ -340,7 +341,7 @@ def _stationary_part(
     left_over = np.abs(driven[still]).max(initial=0.0)
     rounding = 64.0 * math.sqrt(len(total)) * EPSILON * relaxation.condition
     if check and left_over > 100.0 * relaxation.tolerances.max() + rounding * largest:
-        raise ValueError(
+        raise InputError(
             f"an undamped mode is filled at the rate {left_over:.3g}: no stationary state exists"
         )
     total[still] = np.inf

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.physics.gaussian.correlations import (
     DAVIES,
     REDFIELD,
@@ -66,7 +67,7 @@ def unclustered_residual(model: QuadraticModel, lamb_shift: bool = False) -> flo
     """
     davies = build_generator(model, DAVIES, lamb_shift)
     if davies.levels[-1] + 1 < davies.n_sites:
-        raise ValueError(
+        raise InputError(
             f"the Hamiltonian has {davies.levels[-1] + 1} different levels of {davies.n_sites}: "
             "the unclustered equation depends on the choice of vectors"
         )

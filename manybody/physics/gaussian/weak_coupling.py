@@ -23,6 +23,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -72,11 +73,11 @@ def steady_balance(
     """
     generator = build_generator(model, equation)
     if model.n_sites**2 > MAX_UNKNOWNS:
-        raise ValueError(f"{model.n_sites} sites: at most {int(MAX_UNKNOWNS**0.5)} are allowed")
+        raise InputError(f"{model.n_sites} sites: at most {int(MAX_UNKNOWNS**0.5)} are allowed")
     if not model.contacts:
-        raise ValueError("contacts = (): without contacts nothing is stationary")
+        raise InputError("contacts = (): without contacts nothing is stationary")
     if equation == REDFIELD and (growing := build_relaxation(generator).n_growing):
-        raise ValueError(
+        raise InputError(
             f"{growing} modes grow: the Redfield equation has no stationary state that is reached"
         )
     betas = _inverse_temperatures(model, temperatures)
@@ -158,7 +159,7 @@ def _inverse_temperatures(
     betas = [contact.reservoir.beta for contact in model.contacts]
     agree = all(abs(T * beta - 1.0) < 1e-14 for T, beta in zip(known, betas))
     if len(known) != len(betas) or not agree:
-        raise ValueError(
+        raise InputError(
             f"temperatures = {known}: must be 1/beta of the reservoirs, beta = {betas}"
         )
     return [1 / Fraction(value) for value in known]

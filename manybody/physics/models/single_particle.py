@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.models.lattices import Lattice
 
@@ -91,27 +92,27 @@ class SingleParticleModel:
 def _checked_hamiltonian(value: Any) -> tuple[Any, float]:
     """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError("hamiltonian is a masked array: fill it first")
+        raise InputTypeError("hamiltonian is a masked array: fill it first")
     sparse = sp.issparse(value)
     matrix: Any = sp.csr_array(value, copy=True) if sparse else np.array(value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
-        raise ValueError(f"hamiltonian has shape {matrix.shape}: must be (N, N) with N >= 1")
+        raise InputError(f"hamiltonian has shape {matrix.shape}: must be (N, N) with N >= 1")
     entries: Any = matrix.data if sparse else matrix
     if entries.dtype.kind not in "iufc":
-        raise TypeError(f"hamiltonian has dtype {entries.dtype}: must be numeric")
+        raise InputTypeError(f"hamiltonian has dtype {entries.dtype}: must be numeric")
     wanted = np.complex128 if entries.dtype.kind == "c" else np.float64
     matrix = matrix.astype(wanted)
     entries = matrix.data if sparse else matrix
     if not np.all(np.isfinite(entries)):
         bad = entries[~np.isfinite(entries)][0]
-        raise ValueError(f"hamiltonian contains {bad}: all entries must be finite")
+        raise InputError(f"hamiltonian contains {bad}: all entries must be finite")
     scale = float(abs(matrix).max())
     if scale > arguments.LARGEST:
-        raise ValueError(f"hamiltonian contains {scale:g}: at most {arguments.LARGEST:g} in size")
+        raise InputError(f"hamiltonian contains {scale:g}: at most {arguments.LARGEST:g} in size")
     asymmetry = abs(matrix - matrix.conj().T)
     deviation = float(asymmetry.max())
     if deviation > HERMITICITY_TOLERANCE * scale:
-        raise ValueError(
+        raise InputError(
             f"hamiltonian is not Hermitian: max |H - H†| = {deviation:.3g} "
             f"(allowed {HERMITICITY_TOLERANCE:g} of the largest entry, {scale:.3g})"
         )
@@ -157,14 +158,16 @@ def _checked_sites(value: Iterable[int] | None, n_sites: int) -> NDArray[np.intp
     if value is None:
         return None
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"coupled_sites = {value!r}: must be None or a sequence of site indices")
+        raise InputTypeError(
+            f"coupled_sites = {value!r}: must be None or a sequence of site indices"
+        )
     sites = [arguments.integer("coupled_sites entry", site, 0) for site in value]
     if not sites:
-        raise ValueError("coupled_sites is empty: at least one site must couple to a bath")
+        raise InputError("coupled_sites is empty: at least one site must couple to a bath")
     if max(sites) >= n_sites:
-        raise ValueError(f"coupled_sites contains {max(sites)}: allowed are 0 to {n_sites - 1}")
+        raise InputError(f"coupled_sites contains {max(sites)}: allowed are 0 to {n_sites - 1}")
     if len(set(sites)) != len(sites):
-        raise ValueError(f"coupled_sites = {sites}: each site may appear once")
+        raise InputError(f"coupled_sites = {sites}: each site may appear once")
     result = np.array(sorted(sites), dtype=np.intp)
     result.flags.writeable = False
     return result

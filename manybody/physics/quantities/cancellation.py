@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.equations.redfield import RedfieldGenerator
@@ -94,12 +95,12 @@ def cancellation_measures(
     problem = Problem([model], bath)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS:
-        raise ValueError(
+        raise InputError(
             f"model {model.name!r}: {clustering.undecided()}, and the measures are defined here "
             "for distinct ones"
         )
     if clustering.verdict != SIMPLE:
-        raise ValueError(
+        raise InputError(
             f"model {model.name!r} has {clustering.merged_neighbours} coinciding Bohr "
             f"frequencies within {clustering.tolerance:.3g} ({clustering.verdict}): the measures "
             "are defined here for distinct ones"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
@@ -76,7 +77,7 @@ def locality_profile(
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
-        raise ValueError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
+        raise InputError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
     apart = site_distances(model, distances)
     centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
     return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
@@ -146,7 +147,7 @@ def _rms_error(squares: Real, counts: NDArray[np.int64], mean_square: Real) -> R
 def _share(value: object) -> float:
     share = arguments.real("thresholds entry", value, above=0.0)
     if share >= 1.0:
-        raise ValueError(f"thresholds entry = {value!r}: must be > 0 and < 1")
+        raise InputError(f"thresholds entry = {value!r}: must be > 0 and < 1")
     return share
 
 
@@ -166,18 +167,18 @@ def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
     n = model.n_sites
     lattice = model.lattice if distances is None else distances
     if lattice is None:
-        raise ValueError(
+        raise InputError(
             f"model {model.name!r} does not say which lattice its sites form: give `distances`"
         )
     matrix = np.asarray(lattice.distances() if hasattr(lattice, "distances") else lattice)
     if matrix.shape != (n, n):
-        raise ValueError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
+        raise InputError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
     if matrix.dtype.kind not in "iuf":
-        raise TypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
+        raise InputTypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
     matrix = matrix.astype(np.float64)
     if not np.isfinite(matrix).all() or matrix.min() < 0.0:
         bad = matrix[~(np.isfinite(matrix) & (matrix >= 0.0))][0]
-        raise ValueError(f"distances contains {bad:g}: all must be finite and >= 0")
+        raise InputError(f"distances contains {bad:g}: all must be finite and >= 0")
     if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
-        raise ValueError("distances must be symmetric and zero on the diagonal")
+        raise InputError("distances must be symmetric and zero on the diagonal")
     return np.floor(matrix + 0.5)

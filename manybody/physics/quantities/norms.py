@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from manybody.arrays import Real, row_panels
+from manybody.errors import NumericalError
 from manybody.physics.quantities.positivity import bracketed_smallest
 
 # From here on LAPACK's own routines, without the eigenvalues nobody asked for, pay.
@@ -79,7 +80,7 @@ def _each(matrices: NDArray[Any], measure: Any, overwrite: bool) -> Real:
 def _all(diagonal: Real, beside: Real) -> Real:
     values, info = lapack.dsterf(diagonal, beside)
     if info != 0:
-        raise RuntimeError(f"LAPACK dsterf: {info} eigenvalues did not converge")
+        raise NumericalError(f"LAPACK dsterf: {info} eigenvalues did not converge")
     return values
 
 
@@ -87,7 +88,7 @@ def _smallest(diagonal: Real, beside: Real) -> float:
     # Range 2: by index, from the first to the first, to full precision.
     _, values, _, _, info = lapack.dstebz(diagonal, beside, 2, 0.0, 0.0, 1, 1, 0.0, "E")
     if info != 0:
-        raise RuntimeError(f"LAPACK dstebz: info = {info}")
+        raise NumericalError(f"LAPACK dstebz: info = {info}")
     return float(values[0])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 
 # Mean spacing ratios of uncorrelated levels (exact) and of large random matrices
@@ -66,7 +67,7 @@ def bulk_window(n_levels: int, window: float = 0.5) -> slice:
     n_levels = arguments.integer("n_levels", n_levels, 1)
     share = arguments.real("window", window, above=0.0)
     if share > 1.0:
-        raise ValueError(f"window = {window!r}: must be > 0 and at most 1")
+        raise InputError(f"window = {window!r}: must be > 0 and at most 1")
     kept = min(n_levels, max(3, round(share * n_levels)))
     start = (n_levels - kept + 1) // 2
     return slice(start, start + kept)
@@ -107,7 +108,7 @@ def mean_spacing_ratio(ratios: Any) -> tuple[float, float]:
     """
     values = np.asarray(ratios, dtype=np.float64)
     if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"ratios has shape {values.shape}: must be (R,) with R >= 1")
+        raise InputError(f"ratios has shape {values.shape}: must be (R,) with R >= 1")
     block = max(1, min(_BLOCK, values.size // 10))
     n_blocks = values.size // block
     mean = float(values.mean())
@@ -138,7 +139,7 @@ def eth_moments(vectors: NDArray[Any]) -> tuple[Real, Real]:
     probabilities = _probabilities(vectors)
     n_levels = probabilities.shape[1]
     if n_levels < 2:
-        raise ValueError(f"vectors has {n_levels} column(s): ETH needs at least two levels")
+        raise InputError(f"vectors has {n_levels} column(s): ETH needs at least two levels")
     variance = probabilities.var(axis=1, ddof=1)
     # (Σp)² − Σp² would cancel for localised states: Σ_k<l p_k p_l by running sums does not.
     before = np.cumsum(probabilities[:, :-1], axis=1)
@@ -177,7 +178,7 @@ def build_statistics(
     closer than this are degenerate; eth: as `eth_indicator` gave it.  Raises ValueError.
     """
     if len(energies) < 3:
-        raise ValueError(f"{len(energies)} level(s) in the window: a spacing ratio needs three")
+        raise InputError(f"{len(energies)} level(s) in the window: a spacing ratio needs three")
     mean, error = mean_spacing_ratio(spacing_ratios(energies, tolerance))
     return LevelStatistics(
         mean_ratio=mean,
@@ -196,18 +197,18 @@ def build_statistics(
 def _spacings(energies: Any) -> Real:
     values = np.asarray(energies)
     if values.dtype.kind not in "iuf":
-        raise TypeError(f"energies has dtype {values.dtype}: real numbers are needed")
+        raise InputTypeError(f"energies has dtype {values.dtype}: real numbers are needed")
     if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"energies has shape {values.shape}: must be (M,) with M >= 1")
+        raise InputError(f"energies has shape {values.shape}: must be (M,) with M >= 1")
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         bad = values[~np.isfinite(values)][0]
-        raise ValueError(f"energies contains {bad}: all must be finite")
+        raise InputError(f"energies contains {bad}: all must be finite")
     spacings = np.diff(values)
     late = np.flatnonzero(spacings < 0.0)
     if late.size:
         first, second = values[late[0]], values[late[0] + 1]
-        raise ValueError(f"energies must ascend, but {second:g} follows {first:g}")
+        raise InputError(f"energies must ascend, but {second:g} follows {first:g}")
     return spacings
 
 
@@ -215,15 +216,15 @@ def _probabilities(vectors: NDArray[Any]) -> Real:
     """|V_ak|², checked."""
     values = np.asarray(vectors)
     if values.ndim != 2 or values.shape[1] == 0:
-        raise ValueError(f"vectors has shape {values.shape}: must be (sites, levels >= 1)")
+        raise InputError(f"vectors has shape {values.shape}: must be (sites, levels >= 1)")
     if values.dtype.kind not in "iufc":
-        raise TypeError(f"vectors has dtype {values.dtype}: numbers are needed")
+        raise InputTypeError(f"vectors has dtype {values.dtype}: numbers are needed")
     probabilities = values.real.astype(np.float64) ** 2
     if np.iscomplexobj(values):
         probabilities += values.imag**2
     if not np.isfinite(probabilities).all():
-        raise ValueError("vectors contains entries that are not finite")
+        raise InputError("vectors contains entries that are not finite")
     too_large = probabilities.sum(axis=0).max(initial=0.0)
     if too_large > 1.0 + _UNITARITY:
-        raise ValueError(f"vectors has a column of norm² {too_large:.6g}: at most 1 is allowed")
+        raise InputError(f"vectors has a column of norm² {too_large:.6g}: at most 1 is allowed")
     return probabilities

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -104,13 +105,13 @@ def correlation_response(
     arguments.boolean("lamb_shift", lamb_shift)
     n = model.n_sites
     if n > _MOST_SITES:
-        raise ValueError(f"{n} sites: linear response takes at most {_MOST_SITES}")
+        raise InputError(f"{n} sites: linear response takes at most {_MOST_SITES}")
     v = SingleParticleModel(perturbation).dense_hamiltonian().astype(np.complex128)
     if v.shape != (n, n):
-        raise ValueError(f"perturbation has shape {v.shape}: must be {(n, n)}")
+        raise InputError(f"perturbation has shape {v.shape}: must be {(n, n)}")
     generator = build_generator(model, equation, lamb_shift)
     if equation == DAVIES and generator.levels[-1] + 1 < n:
-        raise ValueError(
+        raise InputError(
             f"h has {generator.levels[-1] + 1} different levels of {n}: a perturbation splits "
             "degenerate ones, and Davies has no linear response"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.small_systems import Generator, currents
 from manybody.physics.response.linear_response import LinearResponse
@@ -78,7 +79,7 @@ def _logarithm(rho: NDArray[Any]) -> Complex:
     """ln ρ, (D, D).  Raises ValueError unless ρ > 0."""
     weights, vectors = np.linalg.eigh(np.asarray(rho))
     if weights[0] <= 0.0:
-        raise ValueError(
+        raise InputError(
             f"the state has the eigenvalue {weights[0]:.3g}: its logarithm needs them > 0"
         )
     return np.asarray((vectors * np.log(weights)) @ vectors.conj().T, dtype=np.complex128)
@@ -87,5 +88,5 @@ def _logarithm(rho: NDArray[Any]) -> Complex:
 def _checked_temperatures(values: Sequence[float], count: int | None) -> Real:
     result = np.array([arguments.real("temperature", value, above=0.0) for value in values])
     if count is not None and len(result) != count:
-        raise ValueError(f"{len(result)} temperatures: one for each of the {count} couplings")
+        raise InputError(f"{len(result)} temperatures: one for each of the {count} couplings")
     return result

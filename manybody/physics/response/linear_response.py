@@ -14,6 +14,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.response.perturbed import PerturbedGenerator
@@ -95,7 +96,7 @@ class LinearResponse:
         """(D²,) w with tr(Aρ) = w · vec(ρ).  Raises ValueError."""
         matrix = observable.toarray() if hasattr(observable, "toarray") else np.asarray(observable)
         if matrix.shape != self.stationary.shape:
-            raise ValueError(
+            raise InputError(
                 f"observable has shape {matrix.shape}: must be {self.stationary.shape}"
             )
         return np.asarray(matrix.T.ravel(), dtype=np.complex128)

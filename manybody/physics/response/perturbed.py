@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import (
@@ -146,17 +147,17 @@ def _checked_perturbation(value: Any, dimension: int) -> Complex:
     """`value` as a dense Hermitian matrix; TypeError or ValueError."""
     matrix = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
     if matrix.dtype.kind not in "iufc":
-        raise TypeError(f"perturbation has dtype {matrix.dtype}: must be numeric")
+        raise InputTypeError(f"perturbation has dtype {matrix.dtype}: must be numeric")
     if matrix.shape != (dimension, dimension):
-        raise ValueError(
+        raise InputError(
             f"perturbation has shape {matrix.shape}: must be ({dimension}, {dimension})"
         )
     size = np.abs(matrix).max()
     if not size <= arguments.LARGEST:
-        raise ValueError(f"perturbation contains {size:g}: all entries must be finite")
+        raise InputError(f"perturbation contains {size:g}: all entries must be finite")
     deviation = np.abs(matrix - matrix.conj().T).max()
     if deviation > HERMITICITY_TOLERANCE * size:
-        raise ValueError(f"perturbation is not Hermitian: max |V - V†| = {deviation:.3g}")
+        raise InputError(f"perturbation is not Hermitian: max |V - V†| = {deviation:.3g}")
     return np.asarray(0.5 * (matrix + matrix.conj().T), dtype=np.complex128)
 
 
@@ -226,7 +227,7 @@ def _rotation(energies: Real, elements: Complex) -> Complex:
     within = np.abs(np.where(same, elements, 0.0) - np.diag(centres[levels]))
     if within.max() > _SHIFT * size:
         worst = energies[np.unravel_index(within.argmax(), within.shape)[0]]
-        raise ValueError(
+        raise InputError(
             f"the perturbation splits the degenerate level at E = {worst:g}: the Davies equation "
             "is not continuous there and has no linear response (LRL section III C)"
         )
@@ -251,7 +252,7 @@ def _slopes(
         own = moved[labels == label]
         omega = float(elements.frequencies[label])
         if np.ptp(own) > limit:
-            raise ValueError(
+            raise InputError(
                 f"the perturbation splits the Bohr frequency ω = {omega:g}, which {len(own)} "
                 f"transitions share, by {np.ptp(own):.3g} δ: the Davies equation is not "
                 "continuous at δ = 0 and has no linear response (LRL section III C)"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics.fock.couplings import PowerSpectrum
 
 _DEGREE = 16
@@ -55,7 +56,7 @@ def slope(function: Callable[[Real], Real], omega: float, scale: float, kink: fl
             assert before is not None
             return before
         before = centre
-    raise ValueError(
+    raise InputError(
         f"the rate of a bath has no derivative at ω = {omega:g}, or one that is not seen within "
         f"{scale * 0.5**_HALVINGS:.1e}: a perturbation that moves this frequency has no linear "
         "response"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.errors import Unavailable
 from manybody.physics.spectra import VERDICTS
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.page.document import NONE, Column, Table, is_missing
@@ -309,7 +310,7 @@ def to_parquet(table: Table) -> bytes:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise RuntimeError(f"parquet needs pyarrow: {error}") from error
+        raise Unavailable(f"parquet needs pyarrow: {error}") from error
     arrays = {
         column.name: [None if is_missing(row[index]) else row[index] for row in table.rows]
         for index, column in enumerate(table.columns)

@@ -1,0 +1,33 @@
+"""Where the log of a command goes: plain lines on standard error."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+
+
+class Lines(logging.StreamHandler):
+    """A line each message; on a terminal one that may move stays until the next comes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message alone, after what clears a line that has stayed."""
+        text = super().format(record)
+        if not self.stream.isatty():
+            return text
+        moving = getattr(record, "moving", False)
+        self.terminator = "" if moving else "\n"
+        return "\r\x1b[2K" + (text[:118] if moving else text)
+
+
+@contextlib.contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """While this is entered, what `manybody` logs is on standard error, from INFO on."""
+    logger = logging.getLogger("manybody")
+    handler, level = Lines(sys.stderr), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,0 +1,17 @@
+"""What a user is told in one sentence; every other exception is a mistake of this program."""
+
+
+class InputError(ValueError):
+    """What a user gave cannot be: the sentence names the value and what is allowed."""
+
+
+class InputTypeError(InputError, TypeError):
+    """What a user gave is of another type than what is needed."""
+
+
+class Unavailable(RuntimeError):
+    """This machine or installation lacks what is needed: the sentence says what to do."""
+
+
+class NumericalError(RuntimeError):
+    """A solver cannot give what was asked of it: it did not converge, or numbers overflowed."""
