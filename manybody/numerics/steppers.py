@@ -69,7 +69,7 @@ def build_stepper(
     ready = find_stepper(stepper).configured(tolerance, petsc_options, prefix)
     try:
         ready.require()
-    except RuntimeError as error:
+    except Unavailable as error:
         raise Unavailable(
             f"stepper = {ready.name!r}: {error}, or use stepper 'chebyshev', which needs neither"
         ) from error
@@ -203,7 +203,7 @@ def require_operator(operator: str | MatrixFree | Assembled) -> None:
     if name == Assembled.name:
         try:
             petsc()
-        except RuntimeError as error:
+        except Unavailable as error:
             raise Unavailable(
                 f"operator = {name!r}: {error}, or use operator 'matrix-free'"
             ) from error

@@ -93,7 +93,7 @@ def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
     table = load_toml(text, origin)
     try:
         return build(table)
-    except (ValueError, TypeError) as error:
+    except InputError as error:
         raise type(error)(f"{origin}: {error}") from error
 
 
@@ -161,7 +161,7 @@ def _check_whole(study: Study) -> None:
             check_operator(operator, 0.0)
         for drop in wish.drop_tolerance:
             check_operator("assembled", drop)
-    except ValueError as error:
+    except InputError as error:
         raise type(error)(f"convergence: {error}") from error
 
 

@@ -137,7 +137,7 @@ def _complaint(error: Exception, where: str) -> Exception:
         # Of a list of values the value says which one is meant.
         is_table = isinstance(element, cattrs.BaseValidationError)
         return _complaint(element, f"{where}[{index.index}]" if is_table else where)
-    if not isinstance(error, (ValueError, TypeError)):
+    if not isinstance(error, InputError):
         return error
     text, table = str(error), where.rpartition(".")[0]
     if text.startswith(" = "):
