@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.undecided import undecided_words
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -200,16 +201,8 @@ class Clustering:
 
     def undecided(self, what: str = "Bohr frequencies") -> str:
         """What cannot be decided, for the sentences of warnings."""
-        words = []
-        if self.merged_neighbours:
-            words.append(
-                f"{self.merged_neighbours} neighbouring {what} lie within {self.tolerance:.1e}"
-            )
-        if np.isfinite(self.smallest_separation):
-            words.append(f"the nearest {what} kept apart differ by {self.smallest_separation:.1e}")
-        return (
-            f"{' and '.join(words)}: by the precision of the Hamiltonian, chance or symmetry it "
-            "cannot be decided whether they are equal"
+        return undecided_words(
+            self.merged_neighbours, self.tolerance, self.smallest_separation, what
         )
 
 

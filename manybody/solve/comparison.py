@@ -26,6 +26,7 @@ from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
+from manybody.physics.undecided import undecided_words
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
@@ -175,19 +176,11 @@ def ambiguity_warning(certificate: Certificate) -> str:
     """What to say of a spectrum that leaves secular equations undetermined, empty for others."""
     if certificate.clustering != AMBIGUOUS:
         return ""
-    coincide, nearest = "", "the nearest"
-    if certificate.merged_neighbours:
-        coincide = (
-            f"{certificate.merged_neighbours} neighbouring Bohr frequencies coincide to rounding "
-            f"({certificate.expected_by_chance:.1e} expected by chance, widest cluster "
-            f"{certificate.cluster_width:.1e}), and "
-        )
-        nearest = "the nearest of the other"
+    words = undecided_words(
+        certificate.merged_neighbours, certificate.cluster_width, certificate.smallest_separation
+    )
     return (
-        f"{coincide}{nearest} Bohr frequencies differ by "
-        f"{certificate.smallest_separation:.1e}: by the precision of the Hamiltonian, chance or "
-        "symmetry it cannot be decided which are equal, and the Davies equation depends on it.  "
-        "trace_distance keeps them apart, "
+        f"{words}, and the Davies equation depends on it.  trace_distance keeps them apart, "
         "trace_distance_merged merges them; they differ by up to "
         f"{certificate.secular_ambiguity:.1e}"
     )
