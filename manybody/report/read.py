@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
 from manybody.solve.observables.registry import figures_of
@@ -160,6 +161,17 @@ class StudyResult:
     def points(self) -> list[PointResult]:
         """All points with samples."""
         return [point for _, points in self.systems for point in points]
+
+    @property
+    def words(self) -> str:
+        """Which equations are compared."""
+        first, *others = (EQUATIONS[name].title for name in self.study.equations)
+        return f"{first} against {' and '.join(others)}"
+
+    def distance(self, argument: str = "") -> str:
+        """The distance of the first two equations as LaTeX has it, without dollars."""
+        left, right = (EQUATIONS[name].symbol for name in self.study.equations[:2])
+        return rf"\|\rho_{{{right}}}{argument} - \rho_{{{left}}}{argument}\|_1"
 
     @property
     def missing(self) -> int:

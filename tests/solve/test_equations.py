@@ -1,5 +1,7 @@
 """Laws that every registered master equation declares, and equations added from outside."""
 
+import csv
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +9,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody import cli
 from manybody.physics.equations import registry
 from manybody.physics.equations.protocol import Equation, Guarantees
 from manybody.physics.equations.redfield import RedfieldGenerator
@@ -15,6 +18,7 @@ from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import check_setting
 from manybody.solve.evolution import build_agenda, joint_bounds
 from manybody.solve.spread import compare_large
+from manybody.study.store import Store
 
 TIMES = [0.0, 0.7, 3.0, 9.0]
 
@@ -61,10 +65,11 @@ class Turned:
 
 
 KEEPS = Guarantees(True, True, False, True, False)
-HALVED = Equation("halved", "half", "this file", KEEPS, lambda *_: 28.0, generator=halved)
+HALVED = Equation("halved", "half", "H", "this file", KEEPS, lambda *_: 28.0, generator=halved)
 UNITARY = Equation(
     "unitary",
     "no bath",
+    "U",
     "this file",
     Guarantees(True, True, True, True, True),
     lambda *_: 16.0,
@@ -209,7 +214,7 @@ def test_bad_names_are_refused(names, words, bath):
 
 def test_an_equation_is_stepped_or_closed_and_has_a_name_of_its_own(toys):
     with pytest.raises(ValueError, match="either stepped or closed"):
-        Equation("neither", "", "", KEEPS, lambda *_: 0.0)
+        Equation("neither", "", "", "", KEEPS, lambda *_: 0.0)
     with pytest.raises(ValueError, match="known already"):
         registry.register(HALVED)
 
@@ -242,3 +247,50 @@ def test_stepped_equations_share_segments(toys, rng, bath):
     assert joint_bounds([one]) is one and joint_bounds([]) is None
     agenda = build_agenda((HALVED, UNITARY))
     assert agenda.stepped == ("halved",) and agenda.unprotected == ("halved",)
+
+
+STUDY = """
+name = "toys"
+seed = 3
+samples = 3
+times = [0.0, 2.0, 6.0]
+equations = ["halved", "davies", "unitary"]
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+[[systems]]
+model = "dirac_syk2"
+n_sites = [3, 4]
+[outputs]
+formats = ["csv", "html"]
+"""
+
+
+def test_equations_from_outside_are_studied_and_reported(toys, bath, tmp_path, capsys):
+    text, store = tmp_path / "study.toml", tmp_path / "store"
+    text.write_text(STUDY)
+    assert cli.main(["run", str(text), "--out", str(store), "--quiet"]) == 0
+    rows = list(csv.DictReader((store / "report" / "pairs.csv").read_text().splitlines()))
+    assert [row["pair"] for row in rows[:3]] == [
+        "half and Davies",
+        "half and no bath",
+        "Davies and no bath",
+    ]
+    study = Store(store).study
+    point = study.systems[0].points[0]
+    runs = [
+        mb.compare(point.build(3, sample), study.bath, study.times, equations=study.equations)
+        for sample in range(3)
+    ]
+    for row, pair in zip(rows, itertools.combinations(study.equations, 2)):
+        mean = np.mean([run.distance[pair] for run in runs], axis=0)
+        assert float(row["maximum_of_mean"]) == pytest.approx(mean.max(), rel=1e-12)
+    page = (store / "report" / "index.html").read_text()
+    assert "half against Davies and no bath" in page and "Redfield against" not in page
+    assert cli.main(["sample", str(store), "--size", "4", "--index", "1"]) == 0
+    assert "the same bits" in capsys.readouterr().out
+    # Other equations are another study.
+    text.write_text(STUDY.replace(', "unitary"]', "]"))
+    assert cli.main(["run", str(text), "--out", str(store), "--quiet"]) == 2
+    assert "equations is" in capsys.readouterr().err

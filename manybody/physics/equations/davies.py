@@ -352,6 +352,7 @@ def davies_on(problem: Problem, spectrum: Spectrum) -> tuple[DaviesGenerator, ..
 DAVIES = Equation(
     name="davies",
     title="Davies",
+    symbol="D",
     source="secular part of SNM eq. (18)",
     keeps=Guarantees(
         trace=True,

@@ -81,8 +81,8 @@ class Guarantees:
 class Equation:
     """A master equation as data; one of `generator` and `propagators`.
 
-    name: as users write it; title: as reports print it; source: paper and number; keeps: what
-    it guarantees.
+    name: as users write it; title: as reports print it, symbol: the index of its ρ there, as
+    LaTeX has it; source: paper and number; keeps: what it guarantees.
     flops: in N³, by whether H is real and whether there is a Lamb shift, of one application
     of a stepped equation or of one state of a closed one.
     generator: the stepped generator of a problem; rows: its CSR rows of some columns, for
@@ -94,6 +94,7 @@ class Equation:
 
     name: str
     title: str
+    symbol: str
     source: str
     keeps: Guarantees
     flops: Callable[[bool, bool], float]

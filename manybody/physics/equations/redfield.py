@@ -161,6 +161,7 @@ def _flops(is_real: bool, lamb_shift: bool) -> float:
 REDFIELD = Equation(
     name="redfield",
     title="Redfield",
+    symbol="R",
     source="SNM eq. (18)",
     keeps=Guarantees(
         trace=True,

@@ -67,14 +67,14 @@ def draw_distances(results: StudyResult) -> Any:
     drawn = results.drawn
     figure, axes = grid(len(drawn) + 1, 4.6, 3.9)
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
-        _draw_curves(axis, results.study, system, points)
+        _draw_curves(axis, results, system, points)
         put_title(axis, f"({chr(97 + index)}) {system_title(system)}")
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
         draw_maximum(last, points, index, short_title(system))
     size_axis(last, 12)
     from_zero(last)
-    last.set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=12)
+    last.set_ylabel(rf"$\max_t \langle {results.distance()} \rangle$", fontsize=12)
     last.tick_params(labelsize=11)
     last.set_ylim(top=1.25 * last.get_ylim()[1])
     last.legend(
@@ -88,14 +88,16 @@ def draw_distances(results: StudyResult) -> Any:
     )
     last.set_title(f"({chr(97 + len(drawn))}) maximum against size", fontsize=14)
     if len(axes) > len(drawn) + 1:
-        _describe(axes[len(drawn) + 1], results.study)
+        _describe(axes[len(drawn) + 1], results)
     return figure
 
 
-def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointResult, ...]) -> None:
+def _draw_curves(
+    axis: Any, results: StudyResult, system: System, points: tuple[PointResult, ...]
+) -> None:
     import matplotlib
 
-    times = np.array(study.times)
+    times = np.array(results.study.times)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.78, max(2, len(points))))
     top = 0.0
     for colour, result in zip(colours, points):
@@ -112,7 +114,7 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
     # Room above the curves for the legend, which must not hide one.
     axis.set_ylim(0.0, 1.38 * top if top > 0.0 else 1.0)
     axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=12)
-    axis.set_ylabel(r"$\|\rho_D(t) - \rho_R(t)\|_1$", fontsize=12)
+    axis.set_ylabel(f"${results.distance('(t)')}$", fontsize=12)
     axis.tick_params(labelsize=11)
     axis.legend(
         fontsize=10,
@@ -127,8 +129,9 @@ def _draw_curves(axis: Any, study: Study, system: System, points: tuple[PointRes
     )
 
 
-def _describe(axis: Any, study: Study) -> None:
+def _describe(axis: Any, results: StudyResult) -> None:
     """What a reader must know, in the empty corner."""
+    study = results.study
     changed = {key for system in study.systems for key, _ in system.changes}
 
     def told(key: str, words: str) -> str:
@@ -154,7 +157,7 @@ def _describe(axis: Any, study: Study) -> None:
         for line in FAMILIES[model].notes(systems)
     )
     text = (
-        "Redfield against Davies, one particle,\n"
+        f"{results.words}, one particle,\n"
         r"$A_j = |j\rangle\langle j|$ on every site" + "\n\n"
         f"{kind}{bath},  $\\mu = 0$\n"
         f"start on site: {site}, Lamb shift: {shift}\n"

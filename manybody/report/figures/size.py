@@ -78,7 +78,7 @@ def draw_maxima(analysis: Analysis) -> Any:
     last.set_ylabel(r"$t$ of the maximum $[1/J]$", fontsize=11)
     last.legend(fontsize=8, frameon=False)
     put_title(last, "time of the maximum (dotted: end)", 12)
-    axes[0].set_ylabel(r"$\|\rho_D - \rho_R\|_1$", fontsize=11)
+    axes[0].set_ylabel(f"${analysis.results.distance()}$", fontsize=11)
     return figure
 
 
@@ -164,7 +164,7 @@ def draw_laws(analysis: Analysis) -> Any:
         from_zero(axis)
         axis.legend(fontsize=8, frameon=False)
         put_title(axis, short_title(each.system), 12)
-    axes[0].set_ylabel(r"$\max_t \langle \|\rho_D - \rho_R\|_1 \rangle$", fontsize=11)
+    axes[0].set_ylabel(rf"$\max_t \langle {analysis.results.distance()} \rangle$", fontsize=11)
     return figure
 
 
@@ -183,7 +183,7 @@ def draw_spread(analysis: Analysis) -> Any:
         from_zero(axis)
         put_title(axis, short_title(system), 12)
         axis.set_xlabel(r"number of sites $N$", fontsize=11)
-    axes[0].set_ylabel(r"$\max_t \|\rho_D - \rho_R\|_1$ of a sample", fontsize=11)
+    axes[0].set_ylabel(rf"$\max_t {analysis.results.distance()}$ of a sample", fontsize=11)
     return figure
 
 

@@ -38,7 +38,7 @@ def build_document(
     ]
     return Document(
         study.name,
-        study.description or "A study of Redfield against Davies master equations",
+        study.description or f"A study of master equations: {analysis.results.words}",
         tuple(section for section in sections if section.parts),
     )
 

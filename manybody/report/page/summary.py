@@ -11,27 +11,32 @@ from manybody.report.read import PointResult, StudyResult, system_title
 from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import Study, System
 
-# Worst figures of a certificate that a table shows, with the reduction that is "worst".
-WORST: Mapping[str, Callable[[Any], Any]] = {
-    "trace_error": np.max,
-    "hermiticity_error": np.max,
-    "redfield_gibbs_residual": np.max,
-    "davies_gibbs_residual": np.max,
-    "kms_residual": np.max,
-    "smallest_eigenvalue": np.min,
-    "smallest_separation": np.min,
-    "secular_ambiguity": np.max,
-    "level_conditioning": np.max,
-    "stepper_error": np.max,
-}
-
-# The same with those of other observables.
-WORST_OF_ALL: Mapping[str, Callable[[Any], Any]] = {
-    **WORST,
+# What is worst of the figures of other observables.
+_WORST_OF_OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "steady_error": np.max,
     "steady_smallest_eigenvalue": np.min,
     "gap_residual": np.max,
 }
+
+
+def worst_of(study: Study) -> dict[str, Callable[[Any], Any]]:
+    """Figures of a certificate that a table shows, with the reduction that is "worst"."""
+    return {
+        "trace_error": np.max,
+        "hermiticity_error": np.max,
+        **{f"{name}_gibbs_residual": np.max for name in study.equations},
+        "kms_residual": np.max,
+        "smallest_eigenvalue": np.min,
+        "smallest_separation": np.min,
+        "secular_ambiguity": np.max,
+        "level_conditioning": np.max,
+        "stepper_error": np.max,
+    }
+
+
+def worst_of_all(study: Study) -> dict[str, Callable[[Any], Any]]:
+    """The same with those of other observables."""
+    return {**worst_of(study), **_WORST_OF_OTHERS}
 
 
 def text_summary(results: StudyResult) -> str:
@@ -53,7 +58,7 @@ def text_summary(results: StudyResult) -> str:
             f"{len(every)}"
         )
     lines.append("worst figures over all samples")
-    for name, value in _worst(results.points).items():
+    for name, value in _worst(results.study, results.points).items():
         lines.append(f"  {name:<26} {_worst_words(value)}")
     if results.study.evolves:
         verdicts = np.concatenate([point.arrays["clustering"] for point in results.points])
@@ -127,9 +132,9 @@ def _worst_words(value: float) -> str:
     return f"{value:.2e}" if np.isfinite(value) else "unbounded"
 
 
-def _worst(points: Sequence[PointResult]) -> dict[str, float]:
+def _worst(study: Study, points: Sequence[PointResult]) -> dict[str, float]:
     found = {}
-    for name, reduce in WORST_OF_ALL.items():
+    for name, reduce in worst_of_all(study).items():
         values = [reduce(point.arrays[name]) for point in points if name in point.arrays]
         if values:
             found[name] = float(reduce(values))

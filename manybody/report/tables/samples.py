@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from manybody.errors import Unavailable
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.spectra import VERDICTS
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.page.document import NONE, Column, Table, is_missing
-from manybody.report.page.summary import WORST, WORST_OF_ALL
+from manybody.report.page.summary import worst_of, worst_of_all
 from manybody.report.read import PointResult, StudyResult, point_title
 from manybody.solve.observables.registry import figures_of
+from manybody.study.blocks import OF_PAIRS, pairs_of
 from manybody.study.configuration import Point
 
 _POINT = (
@@ -53,7 +55,7 @@ def build_tables(results: StudyResult) -> list[Table]:
     """All of them; those with nothing to say are left out."""
     found = [_samples(results)]
     if results.study.evolves:
-        found += [_curves(results), _maxima(results), _spread(results)]
+        found += [_curves(results), _maxima(results), _spread(results), _pairs(results)]
     if figures_of(results.study.observables):
         found.append(_figures(results))
     found += [_certificates(results), _missing(results)]
@@ -93,6 +95,37 @@ def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
             yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
 
 
+def _pairs(results: StudyResult) -> Table:
+    """The distance of every two equations where there are more than two."""
+    columns = (
+        *_POINT,
+        Column("pair", "equations"),
+        Column("n_samples", "samples"),
+        Column("maximum_of_mean", "max of mean", digits(5)),
+        Column("standard_error_there", "std. error", scientific),
+        Column("time_of_maximum", "at t [1/J]", digits(4)),
+    )
+    pairs = pairs_of(results.study.equations)
+    rows: list[tuple[Any, ...]] = []
+    for result in results.points if len(pairs) > 1 else ():
+        for pair, distance in zip(pairs, np.moveaxis(result.arrays[OF_PAIRS], 1, 0)):
+            place = int(distance.mean(axis=0).argmax())
+            at, n = distance[:, place], len(distance)
+            error = float(at.std(ddof=1) / np.sqrt(n)) if n > 1 else None
+            words = " and ".join(EQUATIONS[name].title for name in pair)
+            rows.append(
+                (
+                    *_point_cells(result.point),
+                    words,
+                    n,
+                    float(at.mean()),
+                    error,
+                    results.study.times[place],
+                )
+            )
+    return Table("pairs", "Every two equations", columns, tuple(rows))
+
+
 def _maxima(results: StudyResult) -> Table:
     columns = (
         *_POINT,
@@ -111,13 +144,15 @@ def _maxima(results: StudyResult) -> Table:
         Column("outside_samples", "leave the states"),
         Column("maximum_of_mean_if_merged"),
         Column("missing_samples"),
-        *(Column(f"worst_{name}") for name in WORST),
+        *(Column(f"worst_{name}") for name in worst_of(results.study)),
     )
     rows = []
     for result in results.points:
         s = result.summary
         assert s is not None
-        worst = [float(reduce(result.arrays[name])) for name, reduce in WORST.items()]
+        worst = [
+            float(reduce(result.arrays[name])) for name, reduce in worst_of(results.study).items()
+        ]
         merged = None if result.second is None else result.second.maximum
         rows.append(
             (
@@ -261,7 +296,7 @@ def _certificates(results: StudyResult) -> Table:
         Column("sample", "sample"),
     )
     rows = []
-    for name, reduce in WORST_OF_ALL.items():
+    for name, reduce in worst_of_all(results.study).items():
         found = [
             (float(reduce(result.arrays[name])), result)
             for result in results.points
