@@ -8,7 +8,6 @@ spread over the ranks of a communicator (spread.py).
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -34,6 +33,7 @@ from manybody.solve.spread import compare_large
 from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 
 def compare(
@@ -45,7 +45,7 @@ def compare(
     stepper: str | Stepper = "chebyshev",
     tolerance: float = 1e-10,
     keep_states: bool = False,
-    comm: Any = None,
+    comm: Communicator | None = None,
     petsc_options: str = "",
     operator: str | MatrixFree | Assembled = "matrix-free",
     drop_tolerance: float = 0.0,
@@ -102,7 +102,7 @@ def compare(
 
     setting = on_every_rank(comm, checked)
     agree(comm, **fingerprint(model, setting, keep_states))
-    if size_of(comm) <= model.n_sites:
+    if comm is None or comm.Get_size() <= model.n_sites:
         result = _compare_one(model, setting, comm, keep_states)
     else:
         result = _compare_on_some(model, setting, comm, keep_states)
@@ -118,7 +118,7 @@ def compare(
 
 
 def _compare_on_some(
-    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+    model: SingleParticleModel, setting: Setting, comm: Communicator, keep_states: bool
 ) -> Comparison:
     """With more ranks than sites: the first have a column each, the others wait for the result."""
     with first_ranks(comm, model.n_sites) as (ranks, active):
@@ -127,12 +127,12 @@ def _compare_on_some(
             return _compare_one(model, setting, ranks, keep_states) if active else None
 
         own = on_every_rank(comm, action)
-    small: Comparison = comm.bcast(without_states(own) if own is not None else None)
+    small = comm.bcast(without_states(own) if own is not None else None)
     return own if own is not None else small
 
 
 def _compare_one(
-    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+    model: SingleParticleModel, setting: Setting, comm: Communicator | None, keep_states: bool
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):

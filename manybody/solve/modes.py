@@ -38,6 +38,7 @@ from manybody.solve.long_time import examined, notes_on
 from manybody.solve.sharing import problem_of
 from manybody.solve.steady import check_assembled, check_relaxes
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 METHODS = ("auto", "dense", "gmres", "assembled")
 # Sites up to which "auto" is "dense", and up to which "dense" is allowed.
@@ -99,7 +100,7 @@ def slow_modes(
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
     seed: Any = 0,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "auto",
 ) -> SlowModes:
     """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
@@ -150,7 +151,7 @@ def slow_modes(
             action()
         else:
             on_every_rank(comm, action)
-    if size_of(comm) > model.n_sites:
+    if comm is not None and comm.Get_size() > model.n_sites:
         found = [comm.bcast(found[0] if found else None)]
     # After all that ranks do together: a warning may be made an error.
     for note in found[0].notes if rank_of(comm) == 0 else ():
@@ -168,7 +169,7 @@ class _Task:
 
 
 def modes_of(
-    problem: Problem, n_modes: int = 1, tolerance: float = 1e-9, comm: Any = None
+    problem: Problem, n_modes: int = 1, tolerance: float = 1e-9, comm: Communicator | None = None
 ) -> SlowModes:
     """`slow_modes` of a problem that the ranks of `comm` share, all of which call this.
 
@@ -178,7 +179,9 @@ def modes_of(
     return _solve(problem, _Task(n_modes, tolerance, method), np.random.default_rng(0), comm)
 
 
-def _solve(problem: Problem, task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
+def _solve(
+    problem: Problem, task: _Task, rng: np.random.Generator, comm: Communicator | None
+) -> SlowModes:
     n, bath = problem.spectrum.n_sites, problem.bath
     columns = Columns(n, comm)
     parts = examined(problem, "redfield", columns.comm).parts

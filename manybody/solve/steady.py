@@ -40,6 +40,7 @@ from manybody.solve.long_time import (
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 EQUATIONS = ("redfield", "davies")
 METHODS = ("gmres", "assembled")
@@ -64,7 +65,7 @@ def steady_state(
     initial_site: int = 0,
     tolerance: float = 1e-10,
     start: Any = None,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "gmres",
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
@@ -128,7 +129,7 @@ def steady_state(
             action()
         else:
             on_every_rank(comm, action)
-    if size_of(comm) > model.n_sites:
+    if comm is not None and comm.Get_size() > model.n_sites:
         small = comm.bcast(replace(found[0], state=None, components=None) if found else None)
         found = found or [small]
     result = found[0]
@@ -193,7 +194,7 @@ def steady_of(
     site: int = 0,
     tolerance: float = 1e-10,
     rng: np.random.Generator | None = None,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "gmres",
 ) -> SteadyState:
     """`steady_state` of a problem that the ranks of `comm` share, all of which call this.
@@ -236,7 +237,7 @@ def _on_rank_0(columns: Columns, action: Callable[[], SteadyState]) -> SteadySta
         found.append(action())
         return replace(found[0], state=None, components=None)
 
-    others: SteadyState = together(columns.comm, small)
+    others = together(columns.comm, small)
     return found[0] if found else others
 
 
@@ -322,8 +323,7 @@ class _ComponentSolver:
             assert whole is not None
             return float(np.abs(np.linalg.eigvalsh(0.5 * (whole + whole.conj().T))).sum())
 
-        distance: float = together(self._columns.comm, measured)
-        return distance
+        return together(self._columns.comm, measured)
 
     def _relax(
         self,
