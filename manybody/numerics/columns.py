@@ -47,7 +47,7 @@ class Columns:
     @property
     def width(self) -> int:
         """Number of columns this rank owns."""
-        return self.own.stop - self.own.start
+        return int(self.own.stop - self.own.start)
 
     def adjoint_pieces(self, block: Complex, buffer: Complex) -> list[tuple[slice, Complex]]:
         """What the adjoint of a matrix needs here: (rows r, matrix[own, r]) for every rank's r.
@@ -94,16 +94,16 @@ class Columns:
 
     def total(self, values: Real) -> Real:
         """Sum over the ranks, the same bits on each."""
-        if self.comm is None:
-            return values
-        # Not allreduce: MPI only advises that all ranks get the same bits from it.
-        return np.sum(self.comm.allgather(values), axis=0)
+        if self.comm is not None:
+            # Not allreduce: MPI only advises that all ranks get the same bits from it.
+            values = np.sum(self.comm.allgather(values), axis=0)
+        return values
 
     def largest(self, values: Real) -> Real:
         """Maximum over the ranks; nan wherever a rank has one."""
-        if self.comm is None:
-            return values
-        return np.max(self.comm.allgather(values), axis=0)
+        if self.comm is not None:
+            values = np.max(self.comm.allgather(values), axis=0)
+        return values
 
 
 def _starts(counts: list[int]) -> list[int]:

@@ -271,7 +271,9 @@ def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
     """Order by −Re, and by Im where rounding of ‖L‖ alone makes −Re differ."""
     # Nothing moves where the width is zero: all rates are.
     width = width if width > 0.0 else 1.0
-    return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
+    rates = np.round(-values.real / (_SAME_RATE * width))
+    order: NDArray[np.intp] = np.lexsort([values.imag, rates])
+    return order
 
 
 def _dense(

@@ -158,7 +158,7 @@ class _Spread(Layout):
         self._monitor = Monitor(agenda, closed, problem, setting, columns, keep_states)
         self._entries_kept, self._dropped_norm = 1.0, 0.0
         self._begin()
-        self._assembled = {}
+        self._assembled: dict[str, Operator] = {}
         if setting.operator == "assembled":
             for equation in equations:
                 if equation.is_stepped:

@@ -362,7 +362,8 @@ def _random_start(
     own = parts.components == component
     vectors = parts.spectrum.vectors[0][:, own]
     inside = (draw[0] + 1j * draw[1])[np.ix_(own, own)] / n
-    return (vectors @ inside @ vectors[columns.own].conj().T)[None]
+    start: Complex = (vectors @ inside @ vectors[columns.own].conj().T)[None]
+    return start
 
 
 def _relax(
