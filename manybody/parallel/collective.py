@@ -97,6 +97,21 @@ def first_ranks(
         yield part, active
 
 
+def by_first_ranks(
+    comm: Communicator | None,
+    most: int,
+    action: Callable[[Communicator | None], T],
+    small: Callable[[T], T],
+) -> T:
+    """What `action` gives to each of the first `most` ranks; to others `small` of rank 0's."""
+    if comm is None or comm.Get_size() <= most:
+        return action(comm)
+    with first_ranks(comm, most) as (ranks, active):
+        own = on_every_rank(comm, lambda: action(ranks) if active else None)
+    sent = comm.bcast(None if own is None else small(own))
+    return sent if own is None else own
+
+
 @contextlib.contextmanager
 def group_of(comm: Communicator | None, group_size: int) -> Iterator[Communicator | None]:
     """The communicator of this rank's group of about `group_size` ranks, None of one alone.

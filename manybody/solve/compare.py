@@ -14,7 +14,7 @@ import numpy as np
 from manybody.errors import InputTypeError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
-from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.registry import DEFAULT
@@ -102,10 +102,12 @@ def compare(
 
     setting = on_every_rank(comm, checked)
     agree(comm, **fingerprint(model, setting, keep_states))
-    if comm is None or comm.Get_size() <= model.n_sites:
-        result = _compare_one(model, setting, comm, keep_states)
-    else:
-        result = _compare_on_some(model, setting, comm, keep_states)
+
+    def action(ranks: Communicator | None) -> Comparison:
+        return _compare_one(model, setting, ranks, keep_states)
+
+    # With more ranks than sites the first have a column each, the others wait for the result.
+    result = by_first_ranks(comm, model.n_sites, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
@@ -115,20 +117,6 @@ def compare(
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
     return result
-
-
-def _compare_on_some(
-    model: SingleParticleModel, setting: Setting, comm: Communicator, keep_states: bool
-) -> Comparison:
-    """With more ranks than sites: the first have a column each, the others wait for the result."""
-    with first_ranks(comm, model.n_sites) as (ranks, active):
-
-        def action() -> Comparison | None:
-            return _compare_one(model, setting, ranks, keep_states) if active else None
-
-        own = on_every_rank(comm, action)
-    small = comm.bcast(without_states(own) if own is not None else None)
-    return own if own is not None else small
 
 
 def _compare_one(

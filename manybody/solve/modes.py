@@ -12,14 +12,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
-from manybody.parallel.collective import (
-    agree,
-    first_ranks,
-    on_every_rank,
-    rank_of,
-    size_of,
-    together,
-)
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
@@ -139,24 +132,17 @@ def slow_modes(
     count, aim, chosen = on_every_rank(comm, checked)
     agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
-    found: list[SlowModes] = []
-    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
-        def action() -> None:
-            if active:
-                with problem_of(model, bath, lamb_shift, ranks) as problem:
-                    found.append(_solve(problem, task, arguments.seed(seed), ranks))
+    def action(ranks: Communicator | None) -> SlowModes:
+        with problem_of(model, bath, lamb_shift, ranks) as problem:
+            return _solve(problem, task, arguments.seed(seed), ranks)
 
-        if size_of(comm) <= model.n_sites:
-            action()
-        else:
-            on_every_rank(comm, action)
-    if comm is not None and comm.Get_size() > model.n_sites:
-        found = [comm.bcast(found[0] if found else None)]
+    with blas_threads():
+        found = by_first_ranks(comm, model.n_sites, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
-    for note in found[0].notes if rank_of(comm) == 0 else ():
+    for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)
-    return found[0]
+    return found
 
 
 @dataclass(frozen=True)

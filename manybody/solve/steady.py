@@ -15,7 +15,7 @@ from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
-from manybody.parallel.collective import agree, first_ranks, on_every_rank, size_of, together
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
@@ -117,22 +117,15 @@ def steady_state(
     asked = (equation, lamb_shift, site, aim, method, start is None)
     agree(comm, model=model_digest(model), bath=bath, arguments=asked)
     rng = None if start is None else arguments.seed(start)
-    found: list[SteadyState] = []
-    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
-        def action() -> None:
-            if active:
-                with problem_of(model, bath, lamb_shift, ranks) as problem:
-                    found.append(steady_of(problem, equation, site, aim, rng, ranks, method))
+    def action(ranks: Communicator | None) -> SteadyState:
+        with problem_of(model, bath, lamb_shift, ranks) as problem:
+            return steady_of(problem, equation, site, aim, rng, ranks, method)
 
-        if size_of(comm) <= model.n_sites:
-            action()
-        else:
-            on_every_rank(comm, action)
-    if comm is not None and comm.Get_size() > model.n_sites:
-        small = comm.bcast(replace(found[0], state=None, components=None) if found else None)
-        found = found or [small]
-    result = found[0]
+    with blas_threads():
+        result = by_first_ranks(
+            comm, model.n_sites, action, lambda own: replace(own, state=None, components=None)
+        )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
