@@ -103,7 +103,7 @@ def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     modes = float(_FEWEST_MODES)
     while 4.0 * modes / (high - low) < _last_time(settings, given):
         modes *= 2.0
-    times = given.get("n_times", 2)
+    times: int = given.get("n_times", 2)
     size = n_sites + 2.0 * modes * n_contacts
     rows = n_sites + 2 * n_contacts
     return 0.05 + 1.5e-9 * size**3 + 3e-10 * rows * times * size**2

@@ -14,6 +14,7 @@ from manybody.parallel.collective import rank_of, size_of, together
 from manybody.parallel.files import remove_orphans
 from manybody.parallel.signals import never
 from manybody.study.progress import Progress, clock
+from manybody.system.communicator import Communicator
 from manybody.system.environment import describe
 
 _log = logging.getLogger("manybody")
@@ -43,7 +44,9 @@ def shard_of(study: CaseStudy, shard: tuple[int, int]) -> list[Case]:
     return sorted(study.cases[shard[0] :: shard[1]], key=lambda case: (-case.cost, case.name))
 
 
-def prepare_cases(study: CaseStudy, store: CaseStore, comm: Any = None, text: str = "") -> None:
+def prepare_cases(
+    study: CaseStudy, store: CaseStore, comm: Communicator | None = None, text: str = ""
+) -> None:
     """Check that `study` may run in `store` and write its description.
 
     Raises ValueError on every rank, before anything is written, when the folder belongs to
@@ -63,7 +66,7 @@ def prepare_cases(study: CaseStudy, store: CaseStore, comm: Any = None, text: st
 def run_cases(
     study: CaseStudy,
     store: CaseStore,
-    comm: Any = None,
+    comm: Communicator | None = None,
     threads: int = 1,
     quiet: bool = False,
     shard: tuple[int, int] = (0, 1),

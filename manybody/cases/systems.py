@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import (
@@ -73,13 +74,14 @@ def power_law(n_sites: int, rng: np.random.Generator) -> NDArray[Any]:
     """
     parts = rng.uniform(-1.0, 1.0, (2, n_sites, n_sites))
     sites = np.arange(n_sites)
-    matrix = (parts[0] + 1j * parts[1]) / (1.0 + np.abs(sites[:, None] - sites))
+    matrix: Complex = (parts[0] + 1j * parts[1]) / (1.0 + np.abs(sites[:, None] - sites))
     return 0.5 * (matrix + matrix.conj().T)
 
 
 def _chain(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:
-    bonds = np.full(n_sites - 1, given["hopping"])
-    return np.diag(np.full(n_sites, given["level"])) + np.diag(bonds, 1) + np.diag(bonds, -1)
+    bonds = np.diag(np.full(n_sites - 1, given["hopping"]), 1)
+    matrix: NDArray[Any] = np.diag(np.full(n_sites, given["level"])) + bonds + bonds.T
+    return matrix
 
 
 def _pair(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:

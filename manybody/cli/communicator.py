@@ -5,10 +5,11 @@ import traceback
 from typing import Any
 
 from manybody.errors import Unavailable
+from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
 
 
-def communicator() -> Any:
+def communicator() -> Communicator | None:
     """COMM_WORLD under an MPI launcher with more than one rank, else None.
 
     Raises Unavailable when there are several ranks and no mpi4py: each would
@@ -24,7 +25,7 @@ def communicator() -> Any:
             f"started with {ranks} ranks, but mpi4py does not import ({error}): "
             "run one process, or install mpi4py (scripts/setup.sh)"
         ) from error
-    comm = MPI.COMM_WORLD
+    comm: Communicator = MPI.COMM_WORLD
     if comm.Get_size() != ranks:
         raise Unavailable(
             f"the launcher started {ranks} ranks, mpi4py sees {comm.Get_size()}: "
@@ -33,7 +34,7 @@ def communicator() -> Any:
     return comm
 
 
-def abort_all_on_exception(comm: Any) -> None:
+def abort_all_on_exception(comm: Communicator) -> None:
     """An exception on one rank would leave the others waiting for ever."""
 
     def hook(kind: Any, value: BaseException, trace: Any) -> None:

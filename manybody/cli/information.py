@@ -1,13 +1,13 @@
 """studies, doctor: what there is, and on which machine."""
 
 import argparse
-from typing import Any
 
 from manybody.study.parsing import builtin_studies, parse_study
+from manybody.system.communicator import Communicator
 from manybody.system.doctor import doctor_report
 
 
-def studies(_options: argparse.Namespace, _comm: Any) -> int:
+def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print the built-in studies."""
     from manybody.cases.kinds import has_kind, parse_case_study
 
@@ -26,7 +26,7 @@ def studies(_options: argparse.Namespace, _comm: Any) -> int:
     return 0
 
 
-def doctor(_options: argparse.Namespace, _comm: Any) -> int:
+def doctor(_options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print what this machine offers and what is missing."""
     print("\n".join(doctor_report()))
     return 0

@@ -11,12 +11,13 @@ from manybody.cli.requests import requested_cases, requested_study, store_of_sam
 from manybody.cli.stores import print_written, write_report
 from manybody.errors import InputError
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 from manybody.system.memory import keep_freed_memory
 
 _FAILED = 3
 
 
-def plan(options: argparse.Namespace, _comm: Any) -> int:
+def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print memory, time and ranks of every size."""
     from manybody.study.cost import measure_rates, plan_lines
     from manybody.study.tasks import build_tasks, check_feasible, check_libraries, group_sizes
@@ -43,7 +44,7 @@ def plan(options: argparse.Namespace, _comm: Any) -> int:
     return 0
 
 
-def run(options: argparse.Namespace, comm: Any) -> int:
+def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     """Compute what a store lacks of a study; the exit code of `main`."""
     from manybody.parallel.collective import rank_of, together
     from manybody.parallel.signals import StopRequest
@@ -89,7 +90,11 @@ def run(options: argparse.Namespace, comm: Any) -> int:
 
 
 def _run_cases(
-    options: argparse.Namespace, comm: Any, study: Any, text: str, shard: tuple[int, int]
+    options: argparse.Namespace,
+    comm: Communicator | None,
+    study: Any,
+    text: str,
+    shard: tuple[int, int],
 ) -> int:
     from manybody.cases.pages import write_page
     from manybody.cases.running import prepare_cases, run_cases
@@ -121,7 +126,9 @@ def _past_the_checks(kept: str) -> Iterator[None]:
         raise RuntimeError(f"the run stopped; finished {kept} are safe") from error
 
 
-def _end(comm: Any, store: Any, what: str, stopped: str, missing: int, failed: int) -> int:
+def _end(
+    comm: Communicator | None, store: Any, what: str, stopped: str, missing: int, failed: int
+) -> int:
     """The exit code of a run; what it leaves to do is said on standard error."""
     from manybody.parallel.collective import rank_of
     from manybody.parallel.signals import STOPPED
@@ -138,7 +145,7 @@ def _end(comm: Any, store: Any, what: str, stopped: str, missing: int, failed: i
     return code
 
 
-def sample(options: argparse.Namespace, comm: Any) -> int:
+def sample(options: argparse.Namespace, comm: Communicator | None) -> int:
     """Compute one sample of a store again; 1 where it differs from what the store holds."""
     from manybody.parallel.collective import on_every_rank, rank_of
     from manybody.study.rerun import find_point, repeat_sample

@@ -4,9 +4,10 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 
-class Lines(logging.StreamHandler):
+class Lines(logging.StreamHandler[TextIO]):
     """A line each message; on a terminal one that may move stays until the next comes."""
 
     def format(self, record: logging.LogRecord) -> str:

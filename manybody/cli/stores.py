@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from manybody.cli.requests import store_of_samples
+from manybody.system.communicator import Communicator
 
 
-def status(options: argparse.Namespace, _comm: Any) -> int:
+def status(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print what a store holds and what is missing."""
     from manybody.cases import running
     from manybody.cases.store import CaseStore, holds_cases
@@ -22,7 +23,7 @@ def status(options: argparse.Namespace, _comm: Any) -> int:
     return 0
 
 
-def merge(options: argparse.Namespace, _comm: Any) -> int:
+def merge(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Several stores of one study into one; 1 where something was left out."""
     from manybody.study.merging import merge
     from manybody.study.status import status_lines
@@ -36,7 +37,7 @@ def merge(options: argparse.Namespace, _comm: Any) -> int:
     return 1 if merged.problems else 0
 
 
-def compare_stores(options: argparse.Namespace, _comm: Any) -> int:
+def compare_stores(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print how two stores differ, sample by sample."""
     from manybody.study.differences import comparison_lines
 
@@ -46,7 +47,7 @@ def compare_stores(options: argparse.Namespace, _comm: Any) -> int:
     return 0
 
 
-def report(options: argparse.Namespace, _comm: Any) -> int:
+def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Write figures and tables of a store."""
     from manybody.cases.pages import write_page, write_page_figure
     from manybody.cases.store import CaseStore, holds_cases

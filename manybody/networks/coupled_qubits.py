@@ -224,7 +224,8 @@ def _curves(
 
 def _level_order(generator: SecularGenerator) -> NDArray[np.intp]:
     """(4,) place of the levels 00, −, +, 11 among the ascending energies."""
-    return np.argmax(np.abs(_STATES @ generator.vectors), axis=1)
+    order: NDArray[np.intp] = np.argmax(np.abs(_STATES @ generator.vectors), axis=1)
+    return order
 
 
 def _check_levels(omega: float, g: float, shift: float) -> None:

@@ -30,14 +30,16 @@ class FlatBath:
         """n(ω) of ω > 0, same shape as `omega`."""
         x = np.asarray(omega, dtype=np.float64) / self.temperature
         with np.errstate(under="ignore", divide="ignore"):
-            return np.exp(-x) / -np.expm1(-x)
+            occupation: Real = np.exp(-x) / -np.expm1(-x)
+            return occupation
 
     def gamma(self, omega: ArrayLike) -> Real:
         """Power spectrum; ω > 0 is energy given to the bath."""
         omega = np.asarray(omega, dtype=np.float64)
         x = np.abs(omega) / self.temperature
         with np.errstate(under="ignore", divide="ignore"):
-            return self.rate * np.where(omega < 0.0, np.exp(-x), 1.0) / -np.expm1(-x)
+            spectrum: Real = self.rate * np.where(omega < 0.0, np.exp(-x), 1.0) / -np.expm1(-x)
+            return spectrum
 
     def eta(self, omega: ArrayLike) -> Real:
         """There is none: ValueError."""

@@ -71,7 +71,8 @@ class TwoLevelReservoir:
         omega = np.asarray(omega, dtype=np.float64)
         with np.errstate(under="ignore"):
             small = np.exp(-self.beta * np.abs(omega))
-            return np.where(omega > 0.0, small, 1.0) / (1.0 + small)
+            occupation: Real = np.where(omega > 0.0, small, 1.0) / (1.0 + small)
+            return occupation
 
     def filled(self, omega: ArrayLike) -> Real:
         """f'D' = nD, same shape as `omega`."""

@@ -35,8 +35,8 @@ def transmission(network: TwoModes, omega: ArrayLike) -> Real:
 
 def transmission_by_overlap(network: TwoModes, omega: ArrayLike) -> Real:
     """T(ω) = (πg²/2) φ_1 φ_2, MP (45)."""
-    first, second = energy_distribution(network, omega)
-    return 0.5 * np.pi * network.g**2 * first * second
+    phi = energy_distribution(network, omega)
+    return 0.5 * np.pi * network.g**2 * phi[0, ...] * phi[1, ...]
 
 
 def transmission_weak(network: TwoModes, omega: ArrayLike) -> Real:
@@ -113,8 +113,8 @@ def local_energy_current(
 def pole_propagator(network: TwoModes, times: ArrayLike, printed: bool = False) -> Complex:
     """p_j e^{−iE'_jt − Γ_jt/2}, MP (E1) without its error, (T,) -> (2, T); printed with Γ_jt."""
     rate = network.decay_rates * (1.0 if printed else 0.5)
-    exponent = -(1j * network.shifted_energies + rate)[:, None] * np.asarray(times)
-    return pole_residues(network)[:, None] * np.exp(exponent)
+    waves: Complex = np.exp(-(1j * network.shifted_energies + rate)[:, None] * np.asarray(times))
+    return pole_residues(network)[:, None] * waves
 
 
 def propagator_error_bound(network: TwoModes, times: ArrayLike) -> Real:
@@ -135,7 +135,8 @@ def error_shape(tau: ArrayLike) -> Real:
     sine = np.sin(v**2)
     measure = 4.0 * half * weights * v * np.sqrt(sine) / (np.pi * np.sqrt(2.0))
     tau = np.asarray(tau, dtype=np.float64)
-    return np.einsum("pn,...pn->...", measure, np.exp(-tau[..., None, None] * sine))
+    shape: Real = np.einsum("pn,...pn->...", measure, np.exp(-tau[..., None, None] * sine))
+    return shape
 
 
 def _squared_resolvents(network: TwoModes, omega: Real) -> Real:

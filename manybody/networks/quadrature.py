@@ -33,7 +33,8 @@ class Rule:
     @property
     def offset(self) -> Real:
         """(P, K) of the nodes from their anchors, with all digits."""
-        return self.centres[:, None] + self.halves[:, None] * leggauss(self.nodes)[0]
+        offset: Real = self.centres[:, None] + self.halves[:, None] * leggauss(self.nodes)[0]
+        return offset
 
     @property
     def omega(self) -> Real:
@@ -43,7 +44,8 @@ class Rule:
     @property
     def weights(self) -> Real:
         """(P, K)."""
-        return self.halves[:, None] * leggauss(self.nodes)[1]
+        weights: Real = self.halves[:, None] * leggauss(self.nodes)[1]
+        return weights
 
     def distance(self, point: float) -> Real:
         """(P, K) node − point, with all digits where the anchor is this point."""
@@ -51,11 +53,13 @@ class Rule:
 
     def integrate(self, values: NDArray[Any]) -> NDArray[Any]:
         """∫ values dω; (..., P, K) -> (...)."""
-        return np.einsum("...pk,pk->...", values, self.weights)
+        integral: NDArray[Any] = np.einsum("...pk,pk->...", values, self.weights)
+        return integral
 
     def fourier(self, values: NDArray[Any], time: float) -> Complex:
         """∫ values e^{iωt} dω, t >= 0; (..., P, K) -> (...)."""
-        return np.einsum("...pk,pk->...", values, self.fourier_weights(time))
+        integral: Complex = np.einsum("...pk,pk->...", values, self.fourier_weights(time))
+        return integral
 
     def fourier_weights(self, time: float) -> Complex:
         """(P, K) weights of `fourier`.

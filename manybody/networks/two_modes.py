@@ -195,28 +195,31 @@ class TwoModes:
         # f(x) − f(y) = −f(x)[1 − f(y)](e^{x−y} − 1), with the smaller of x and y first.
         forward = -special.expit(-left) * special.expit(right) * np.expm1(np.minimum(rise, 0.0))
         backward = special.expit(-right) * special.expit(left) * np.expm1(np.minimum(-rise, 0.0))
-        return forward + backward
+        bias: Real = forward + backward
+        return bias
 
     @cached_property
     def exponent_difference(self) -> Real:
         """(P, K) (ω − μ_L)/T_L − (ω − μ_R)/T_R at the nodes, without cancellation."""
-        thermal = self.exponents[1] * ((self.T_R - self.T_L) / self.T_L)
+        thermal: Real = self.exponents[1] * ((self.T_R - self.T_L) / self.T_L)
         return thermal + (self.mu_R - self.mu_L) / self.T_L
 
     @cached_property
     def filling(self) -> Real:
         """(2, 2, P, K) F(ω) = R diag(f_L, f_R) Rᵀ at the nodes, below MP (27)."""
         occupations = special.expit(-self.exponents)
-        result = np.einsum("ja,ka,apn->jkpn", self.rotation, self.rotation, occupations)
+        result: Real = np.einsum("ja,ka,apn->jkpn", self.rotation, self.rotation, occupations)
         result[0, 1] = result[1, 0] = self.overlap * self.bias
         return result
 
 
 def to_sites(network: TwoModes, correlations: NDArray[Any]) -> NDArray[Any]:
     """⟨c_α†c_β⟩ of C_jk = ⟨d_j†d_k⟩; (..., 2, 2)."""
-    return network.rotation.T @ correlations @ network.rotation
+    turned: NDArray[Any] = network.rotation.T @ correlations @ network.rotation
+    return turned
 
 
 def to_modes(network: TwoModes, matrix: NDArray[Any]) -> NDArray[Any]:
     """C_jk = ⟨d_j†d_k⟩ of ⟨c_α†c_β⟩; (..., 2, 2)."""
-    return network.rotation @ matrix @ network.rotation.T
+    turned: NDArray[Any] = network.rotation @ matrix @ network.rotation.T
+    return turned

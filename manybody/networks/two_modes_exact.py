@@ -51,7 +51,7 @@ class Propagator:
 
     def exponentials(self, time: float) -> Complex:
         """(2, M) a_jn e^{−iz_nt}."""
-        phases = np.exp(-1j * self.origins * time) * np.exp(-1j * self.offsets * time)
+        phases: Complex = np.exp(-1j * self.origins * time) * np.exp(-1j * self.offsets * time)
         return self.amplitudes * phases
 
 
@@ -170,12 +170,14 @@ def _moments_at(network: TwoModes, propagator: Propagator, time: float, tail: Co
         """∫dω J F_jk K_j* factor_k K_k."""
         rising = np.einsum("jkpn,kpn,pn->jk", turning, factor, waves)
         falling = np.einsum("kjpn,kpn,pn->jk", turning, factor, waves)
-        return rule.integrate(still * factor) - rising - falling.conj()
+        integral: Complex = rule.integrate(still * factor) - rising - falling.conj()
+        return integral
 
     def linear(factor: Real) -> Complex:
         """∫dω J F_jk K_j* factor."""
         rising = np.einsum("jkpn,jpn,pn->jk", weight * factor, propagator.resolvents.conj(), waves)
-        return rising - rule.integrate(weight * factor * early.conj())
+        integral: Complex = rising - rule.integrate(weight * factor * early.conj())
+        return integral
 
     of_b, of_e = _polynomials(network)
     ones = np.ones_like(of_b)
@@ -265,7 +267,8 @@ def landauer_currents(network: TwoModes) -> tuple[float, float, float]:
 
 def transmission_at(network: TwoModes, resolvents: Complex, density: Real) -> Real:
     """T(ω) = D²|G_LR|²/2π with G_LR = −(g/2) R_1 R_2, MP (45)."""
-    return 0.5 * np.pi * network.g**2 * np.abs(density * resolvents[0] * resolvents[1]) ** 2
+    T: Real = 0.5 * np.pi * network.g**2 * np.abs(density * resolvents[0] * resolvents[1]) ** 2
+    return T
 
 
 def _weight(network: TwoModes) -> float:

@@ -274,8 +274,9 @@ def _points(bounds: Bounds) -> Complex:
 
 def _corners(bounds: Bounds) -> Complex:
     """(samples, 1) the corner of the spectral box."""
-    box = bounds.spectral_box
-    return (np.maximum(-box[:, 1], box[:, 2]) + 1j * box[:, 0])[:, None]
+    box = bounds.spectral_box[:, :, None]
+    corners: Complex = np.maximum(-box[:, 1], box[:, 2]) + 1j * box[:, 0]
+    return corners
 
 
 def _growth(points: Complex, width: float | Real) -> Any:
@@ -290,7 +291,8 @@ def _growth(points: Complex, width: float | Real) -> Any:
 
 def series_terms(z: Real, tolerance: float) -> Real:
     """About how many terms, and applications, a series of argument z = δt has."""
-    return z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
+    terms: Real = z + 3.0 * np.log10(1.0 / tolerance) ** (2.0 / 3.0) * z ** (1.0 / 3.0) + 4.0
+    return terms
 
 
 def _allowed_growth(points: Complex, tolerance: float) -> float:

@@ -4,13 +4,11 @@ A rank's block is matrix[:, columns] as a C-ordered (1, N, m) array, so the part
 adjoint that another rank needs, block[rows of that rank], is one contiguous piece.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
+from manybody.system.communicator import Communicator
 
 # What one MPI message may hold, in elements: counts are 32-bit integers.
 _LARGEST_COUNT = 2**31 - 1
@@ -32,7 +30,7 @@ class Columns:
     Raises ValueError when a block does not fit into one message.
     """
 
-    def __init__(self, dimension: int, comm: Any = None) -> None:
+    def __init__(self, dimension: int, comm: Communicator | None = None) -> None:
         self.comm = None if comm is None or comm.Get_size() == 1 else comm
         self.rank = 0 if self.comm is None else self.comm.Get_rank()
         self.size = 1 if self.comm is None else self.comm.Get_size()
@@ -49,7 +47,7 @@ class Columns:
     @property
     def width(self) -> int:
         """Number of columns this rank owns."""
-        return self.own.stop - self.own.start
+        return int(self.own.stop - self.own.start)
 
     def adjoint_pieces(self, block: Complex, buffer: Complex) -> list[tuple[slice, Complex]]:
         """What the adjoint of a matrix needs here: (rows r, matrix[own, r]) for every rank's r.
@@ -96,17 +94,16 @@ class Columns:
 
     def total(self, values: Real) -> Real:
         """Sum over the ranks, the same bits on each."""
-        if self.comm is None:
-            return values
-        # Not allreduce: MPI only advises that all ranks get the same bits from it.
-        gathered: list[NDArray[np.float64]] = self.comm.allgather(values)
-        return np.sum(gathered, axis=0)
+        if self.comm is not None:
+            # Not allreduce: MPI only advises that all ranks get the same bits from it.
+            values = np.sum(self.comm.allgather(values), axis=0)
+        return values
 
     def largest(self, values: Real) -> Real:
         """Maximum over the ranks; nan wherever a rank has one."""
-        if self.comm is None:
-            return values
-        return np.max(self.comm.allgather(values), axis=0)
+        if self.comm is not None:
+            values = np.max(self.comm.allgather(values), axis=0)
+        return values
 
 
 def _starts(counts: list[int]) -> list[int]:

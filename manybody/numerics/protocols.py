@@ -4,13 +4,14 @@ import copy
 import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError, InputTypeError
+from manybody.system.communicator import Communicator
 
 Linearity = Literal["complex", "hermitian"]
 
@@ -49,7 +50,7 @@ class Bounds(Protocol):
 class Ownership(Protocol):
     """Which part of a state this rank has (numerics/columns.py)."""
 
-    comm: Any
+    comm: Communicator | None
 
     def total(self, values: Real) -> Real:
         """Sum of small arrays over the ranks, the same bits on each."""

@@ -3,11 +3,14 @@
 import contextlib
 import hashlib
 import pickle
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from manybody.errors import InputError, InputTypeError, NumericalError, Unavailable
 from manybody.parallel.signals import Stopped
+from manybody.system.communicator import Communicator
+
+T = TypeVar("T")
 
 # What equal numbers raise alike; other classes, PETSc's among them, may be of one rank.
 _ALIKE = (
@@ -23,37 +26,37 @@ _ALIKE = (
 _EVERYBODY = "raised_on_every_rank"
 
 
-def rank_of(comm: Any) -> int:
+def rank_of(comm: Communicator | None) -> int:
     """Rank in `comm`, 0 without one."""
     return 0 if comm is None else comm.Get_rank()
 
 
-def size_of(comm: Any) -> int:
+def size_of(comm: Communicator | None) -> int:
     """Number of ranks of `comm`, 1 without one."""
     return 1 if comm is None else comm.Get_size()
 
 
-def together(comm: Any, action: Any) -> Any:
+def together(comm: Communicator | None, action: Callable[[], T]) -> T:
     """Run `action` on rank 0; every rank returns its result or raises its exception."""
     if comm is None:
         return action()
-    outcome: tuple[Any, Exception | None] = (None, None)
+    outcome: tuple[list[T], Exception | None] = ([], None)
     if comm.Get_rank() == 0:
         try:
-            outcome = (action(), None)
+            outcome = ([action()], None)
         except Exception as error:  # raised below, on every rank
-            outcome = (None, _portable(error))
-    result, failure = comm.bcast(outcome)
+            outcome = ([], _portable(error))
+    results, failure = comm.bcast(outcome)
     if failure is not None:
         _raise(failure, comm)
-    return result
+    return results[0]
 
 
-def on_every_rank(comm: Any, action: Any) -> Any:
+def on_every_rank(comm: Communicator | None, action: Callable[[], T]) -> T:
     """Run `action` on every rank; each returns its own result, or raises the first failure."""
     if comm is None:
         return action()
-    result, failure = None, None
+    failure: Exception | None = None
     try:
         result = action()
     except Exception as error:  # raised below, on every rank
@@ -65,9 +68,9 @@ def on_every_rank(comm: Any, action: Any) -> Any:
     return result
 
 
-def agree(comm: Any, **given: Any) -> None:
+def agree(comm: Communicator | None, **given: Any) -> None:
     """Raise ValueError on every rank, naming what differs, unless all were given the same."""
-    if size_of(comm) == 1:
+    if comm is None or comm.Get_size() == 1:
         return
     fingerprints = {
         name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in given.items()
@@ -81,7 +84,9 @@ def agree(comm: Any, **given: Any) -> None:
 
 
 @contextlib.contextmanager
-def first_ranks(comm: Any, most: int) -> Iterator[tuple[Any, bool]]:
+def first_ranks(
+    comm: Communicator | None, most: int
+) -> Iterator[tuple[Communicator | None, bool]]:
     """(communicator of the first `most` ranks, whether this rank is one of them)."""
     if comm is None or comm.Get_size() <= most:
         yield comm, True
@@ -92,24 +97,39 @@ def first_ranks(comm: Any, most: int) -> Iterator[tuple[Any, bool]]:
         yield part, active
 
 
+def by_first_ranks(
+    comm: Communicator | None,
+    most: int,
+    action: Callable[[Communicator | None], T],
+    small: Callable[[T], T],
+) -> T:
+    """What `action` gives to each of the first `most` ranks; to others `small` of rank 0's."""
+    if comm is None or comm.Get_size() <= most:
+        return action(comm)
+    with first_ranks(comm, most) as (ranks, active):
+        own = on_every_rank(comm, lambda: action(ranks) if active else None)
+    sent = comm.bcast(None if own is None else small(own))
+    return sent if own is None else own
+
+
 @contextlib.contextmanager
-def group_of(comm: Any, group_size: int) -> Iterator[Any]:
+def group_of(comm: Communicator | None, group_size: int) -> Iterator[Communicator | None]:
     """The communicator of this rank's group of about `group_size` ranks, None of one alone.
 
     Ranks left over make some groups larger by one or more.
     """
     n_ranks = size_of(comm)
     n_groups = max(1, n_ranks // group_size)
-    if n_groups == n_ranks:
+    if comm is None or n_groups == n_ranks:
         yield None
         return
-    part = comm.Split(rank_of(comm) * n_groups // n_ranks, rank_of(comm))
+    part = comm.Split(comm.Get_rank() * n_groups // n_ranks, comm.Get_rank())
     with _freed_together(part):
         yield part
 
 
 @contextlib.contextmanager
-def _freed_together(part: Any) -> Iterator[None]:
+def _freed_together(part: Communicator) -> Iterator[None]:
     """Free a communicator at the end, but not on one rank alone: it would wait for ever."""
     try:
         yield
@@ -120,13 +140,13 @@ def _freed_together(part: Any) -> Iterator[None]:
     part.Free()
 
 
-def everybody_raises(error: BaseException | None, comm: Any) -> bool:
+def everybody_raises(error: BaseException | None, comm: Communicator | None) -> bool:
     """Whether all ranks of `comm` raise this error, so that they can still act together."""
     return bool(getattr(error, _EVERYBODY, 0) >= size_of(comm))
 
 
 @contextlib.contextmanager
-def raised_alike(comm: Any) -> Iterator[None]:
+def raised_alike(comm: Communicator | None) -> Iterator[None]:
     """For what every rank computes from equal numbers: all raise its ValueError, RuntimeError or
     Stopped, or one of errors.py.
     """
@@ -138,7 +158,7 @@ def raised_alike(comm: Any) -> Iterator[None]:
         raise
 
 
-def _raise(error: Exception, comm: Any) -> NoReturn:
+def _raise(error: Exception, comm: Communicator | None) -> NoReturn:
     """Raise on this rank what all ranks of `comm` raise."""
     setattr(error, _EVERYBODY, size_of(comm))
     raise error

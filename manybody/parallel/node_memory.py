@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import ALIGNMENT, aligned, aligned_empty
 from manybody.parallel.collective import everybody_raises
+from manybody.system.communicator import Communicator
 
 _log = logging.getLogger("manybody")
 # Bytes of one message, well below what a 32-bit count of bytes can say.
@@ -21,21 +22,23 @@ class NodeMemory:
     in the log.  Arrays must not be used after the block: their memory is gone.
     """
 
-    def __init__(self, comm: Any) -> None:
+    def __init__(self, comm: Communicator | None) -> None:
         self._comm = comm
         self._windows: list[Any] = []
+        # Windows take more than a communicator can do.
         self._node: Any = None
-        self._leaders: Any = None
+        self._leaders: Communicator | None = None
         self.shared = comm is not None and comm.Get_size() > 1
 
     def __enter__(self) -> "NodeMemory":
-        if self.shared:
+        if self._comm is not None and self.shared:
             from mpi4py import MPI
 
             rank = self._comm.Get_rank()
             self._node = self._comm.Split_type(MPI.COMM_TYPE_SHARED, key=rank)
             is_leader = self._node.Get_rank() == 0
-            self._leaders = self._comm.Split(0 if is_leader else MPI.UNDEFINED, key=rank)
+            leaders = self._comm.Split(0 if is_leader else MPI.UNDEFINED, key=rank)
+            self._leaders = leaders if is_leader else None
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -45,25 +48,23 @@ class NodeMemory:
         for window in self._windows:
             window.Free()
         self._windows = []
-        if self._node is not None:
-            if self._node.Get_rank() == 0:
-                self._leaders.Free()
-            self._node.Free()
-            self._node = None
+        for part in (self._leaders, self._node):
+            if part is not None:
+                part.Free()
+        self._leaders = self._node = None
 
     def share(self, array: NDArray[Any] | None) -> NDArray[Any]:
         """The array of rank 0, on every rank; the others pass None.  Collective."""
-        if self._comm is None or self._comm.Get_size() == 1:
+        comm = self._comm
+        if comm is None or comm.Get_size() == 1:
             if array is None:
                 raise ValueError("rank 0 has no array to share")
             return aligned(array)
-        shape, dtype = self._comm.bcast(None if array is None else (array.shape, array.dtype))
-        result = self._allocate(shape, dtype) if self.shared else None
+        shape, dtype = comm.bcast(None if array is None else (array.shape, array.dtype))
+        result = self._allocate(comm, shape, dtype) if self.shared else None
+        receivers = comm if result is None else self._leaders
         if result is None:
             result = aligned_empty(shape, dtype)
-            receivers = self._comm
-        else:
-            receivers = self._leaders if self._node.Get_rank() == 0 else None
         if array is not None:
             result[...] = array
         if receivers is not None:
@@ -72,11 +73,13 @@ class NodeMemory:
             for first in range(0, flat.size, step):
                 receivers.Bcast(flat[first : first + step])
         # Nobody reads before it is written.
-        self._comm.Barrier()
+        comm.Barrier()
         result.flags.writeable = False
         return result
 
-    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    def _allocate(
+        self, comm: Communicator, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> NDArray[Any] | None:
         """A window of this node, or None, and never again, where one cannot be had."""
         from mpi4py import MPI
 
@@ -89,10 +92,10 @@ class NodeMemory:
             why = str(error)
         if window is not None:
             self._windows.append(window)
-        reasons = [reason for reason in self._comm.allgather(why) if reason]
+        reasons = [reason for reason in comm.allgather(why) if reason]
         if window is None or reasons:
             self.shared = False
-            if self._comm.Get_rank() == 0:
+            if comm.Get_rank() == 0:
                 _log.warning(
                     f"no shared-memory windows ({reasons[0]}): every rank keeps its own copy of "
                     "the spectrum"

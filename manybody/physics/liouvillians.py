@@ -1,11 +1,8 @@
 """The two generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
@@ -31,7 +28,7 @@ class Liouvillian:
     """
 
     def __init__(
-        self, n_sites: int, build: Callable[[], Any], clustering: str | None = None
+        self, n_sites: int, build: Callable[[], Complex], clustering: str | None = None
     ) -> None:
         self.n_sites, self.clustering = n_sites, clustering
         self._build = build
@@ -42,7 +39,7 @@ class Liouvillian:
         return self.n_sites**2, self.n_sites**2
 
     @zero_where_tiny
-    def toarray(self) -> NDArray[np.complex128]:
+    def toarray(self) -> Complex:
         """Dense (N², N²) matrix.  Raises ValueError above 128 sites."""
         if self.n_sites > MAX_SITES:
             raise InputError(
@@ -59,9 +56,10 @@ def redfield_liouvillian(
 
     _check(model, bath, lamb_shift)
 
-    def build() -> NDArray[np.complex128]:
-        generator = redfield_of(Problem([model], bath, lamb_shift))
-        return column_order_to_row_major(assemble_rows(generator).matrix, model.n_sites).toarray()
+    def build() -> Complex:
+        rows = assemble_rows(redfield_of(Problem([model], bath, lamb_shift))).matrix
+        matrix: Complex = column_order_to_row_major(rows, model.n_sites).toarray()
+        return matrix
 
     return Liouvillian(model.n_sites, build)
 
@@ -84,13 +82,13 @@ def davies_liouvillian(
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
 
-    def build() -> NDArray[np.complex128]:
+    def build() -> Complex:
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
     return Liouvillian(model.n_sites, build, clustering.verdict)
 
 
-def _refused() -> NDArray[np.complex128]:
+def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 

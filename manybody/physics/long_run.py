@@ -136,4 +136,5 @@ def _independent(states: Complex, most: int) -> Complex:
     _, triangle, order = scipy.linalg.qr(flat, mode="economic", pivoting=True)
     sizes = np.abs(np.diagonal(triangle))
     rank = int(np.count_nonzero(sizes > 1e-8 * sizes[0]))
-    return states[np.sort(order[: min(rank, most)])]
+    independent: Complex = states[np.sort(order[: min(rank, most)])]
+    return independent

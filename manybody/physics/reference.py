@@ -85,7 +85,8 @@ def gibbs_state(hamiltonian: NDArray[Any], beta: float) -> Matrix:
     """e^{−βH} / Z, (N, N) in the site basis."""
     energies, vectors = np.linalg.eigh(hamiltonian)
     boltzmann = np.exp(-beta * (energies - energies[0]))
-    return (vectors * (boltzmann / boltzmann.sum())) @ vectors.conj().T
+    state: Matrix = (vectors * (boltzmann / boltzmann.sum())) @ vectors.conj().T
+    return state
 
 
 def _commutator(hamiltonian: NDArray[Any]) -> Matrix:

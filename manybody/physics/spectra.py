@@ -49,12 +49,12 @@ class Spectrum:
     @property
     def n_samples(self) -> int:
         """Number of samples in the stack."""
-        return self.energies.shape[0]
+        return len(self.energies)
 
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return self.energies.shape[1]
+        return int(self.energies.shape[1])
 
     @property
     def is_real(self) -> bool:
@@ -69,7 +69,7 @@ class Spectrum:
     @cached_property
     def coupled_probabilities(self) -> Real:
         """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
-        probabilities = np.abs(self.vectors) ** 2
+        probabilities: Real = np.abs(self.vectors) ** 2
         probabilities[:, ~self.coupled] = 0.0
         return probabilities
 
@@ -84,7 +84,8 @@ class Spectrum:
         exponent = -beta * (self.energies - self.energies[:, :1])
         with np.errstate(under="ignore"):
             boltzmann = np.exp(exponent)
-            return boltzmann / boltzmann.sum(axis=1, keepdims=True)
+            populations: Real = boltzmann / boltzmann.sum(axis=1, keepdims=True)
+            return populations
 
     def select(self, samples: NDArray[np.intp] | slice) -> "Spectrum":
         """The stack of some samples, in the given order; what was derived is not lost."""

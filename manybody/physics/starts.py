@@ -27,9 +27,9 @@ class Start:
 
     def populations(self, spectrum: Spectrum) -> Real:
         """(N,) ⟨k|ρ(0)|k⟩."""
-        if self.beta is None:
-            return np.abs(spectrum.vectors[0, self.site]) ** 2
-        populations: Real = spectrum.gibbs_populations(self.beta)[0]
+        if self.beta is not None:
+            return spectrum.gibbs_populations(self.beta)[0, :]
+        populations: Real = np.abs(spectrum.vectors[0, self.site]) ** 2
         return populations
 
     def in_energy(self, spectrum: Spectrum) -> Complex:
@@ -37,14 +37,14 @@ class Start:
         if self.beta is not None:
             return np.diag(self.populations(spectrum)).astype(np.complex128)
         row = self.amplitudes(spectrum)
-        return np.multiply.outer(row.conj(), row).astype(np.complex128)
+        return np.outer(row.conj(), row).astype(np.complex128)
 
     def columns(self, spectrum: Spectrum, own: slice) -> Complex:
         """(N, m) the columns [own] of ρ(0) in the site basis."""
         n = spectrum.n_sites
         if self.beta is not None:
             vectors = spectrum.vectors[0]
-            thermal = (vectors * self.populations(spectrum)) @ vectors[own].conj().T
+            thermal: NDArray[Any] = (vectors * self.populations(spectrum)) @ vectors[own].conj().T
             return thermal.astype(np.complex128)
         state = np.zeros((n, own.stop - own.start), dtype=np.complex128)
         if own.start <= self.site < own.stop:

@@ -68,7 +68,8 @@ class Decomposition:
         with np.errstate(under="ignore"):
             # Levels of others may lie far below.
             weights = np.where(own, np.exp(np.minimum(exponent - exponent[own].max(), 0.0)), 0.0)
-        return weights / weights.sum()
+        populations: Real = weights / weights.sum()
+        return populations
 
 
 def decompose(
@@ -145,7 +146,8 @@ def _lamb_shift(seen: NDArray[Any], sizes: Real) -> NDArray[Any]:
 
     seen: (n, m) ⟨j|k⟩; sizes: (n,) the sums over E'.
     """
-    return (seen.conj().T * sizes) @ seen
+    shift: NDArray[Any] = (seen.conj().T * sizes) @ seen
+    return shift
 
 
 def _overlap_rounding(members: NDArray[np.intp], energies: Real, norm: float) -> float:
@@ -220,17 +222,17 @@ def _node_components(
     rows, columns = np.concatenate(left), np.concatenate(right)
     graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n * count, n * count))
     _, found = connected_components(graph, directed=False)
-    found = found.reshape(n, count).astype(np.intp)
-    found[~takes_part] = -1
-    kept = np.unique(found[takes_part])
-    found[takes_part] = np.searchsorted(kept, found[takes_part])
-    return found
+    result: NDArray[np.intp] = found.reshape(n, count).astype(np.intp)
+    result[~takes_part] = -1
+    kept = np.unique(result[takes_part])
+    result[takes_part] = np.searchsorted(kept, result[takes_part])
+    return result
 
 
 def _meeting(seen: NDArray[Any], lamb: NDArray[Any] | None, rounding: float) -> NDArray[np.bool_]:
     """(n, n) whether v_j and v_j', or what H_LS makes of them, are not orthogonal."""
     rows = seen
-    meet = np.abs(rows @ seen.conj().T) > rounding
+    meet: NDArray[np.bool_] = np.abs(rows @ seen.conj().T) > rounding
     size = 0.0 if lamb is None else float(np.linalg.norm(lamb))
     if lamb is None or size == 0.0:
         return meet
@@ -425,7 +427,7 @@ def project(
     left, right, frequencies = decomposition.dark_pairs()
     still = frequencies == 0.0
     kept[left[still], right[still]] = in_energy[left[still], right[still]]
-    result = vectors @ kept @ vectors.conj().T
+    result: Complex = vectors @ kept @ vectors.conj().T
     populations = np.diagonal(in_energy)
     for component, state in enumerate(stationary):
         result = result + populations[decomposition.components == component].sum() * state

@@ -213,7 +213,8 @@ def site_rates(generator: RedfieldGenerator, observable: NDArray[Any], rho: NDAr
 
     def filtered(right: NDArray[Any]) -> NDArray[Any]:
         """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj."""
-        return (weights * np.swapaxes(bra @ right, 1, 2)) @ mixing
+        result: NDArray[Any] = (weights * np.swapaxes(bra @ right, 1, 2)) @ mixing
+        return result
 
     before = ((observable @ vectors) * vectors.conj() * filtered(rho)).sum(axis=2)
     after = (np.abs(vectors) ** 2 * filtered(rho @ observable)).sum(axis=2)
@@ -286,7 +287,8 @@ def _balance(
     potentials = np.array([bath.chemical_potential for bath in baths])
 
     def traces(operators: Any) -> Real:
-        return np.einsum("bij,...ji->b", changes, operators).real
+        result: Real = np.einsum("bij,...ji->b", changes, operators).real
+        return result
 
     particle, energy = traces(number), traces(hamiltonian)
     # −ln ρ + ln ρ_b is small near equilibrium, the two traces apart are not.
@@ -321,7 +323,8 @@ def _infinite_part(values: Real, vectors: NDArray[Any], change: NDArray[Any]) ->
 
 def _finite_logarithm(values: Real) -> Real:
     """ln of what is above zero, 0 elsewhere."""
-    return np.log(np.where(values > 0.0, values, 1.0))
+    logarithm: Real = np.log(np.where(values > 0.0, values, 1.0))
+    return logarithm
 
 
 def _full_logarithm(rho: NDArray[Any]) -> NDArray[Any]:
@@ -334,7 +337,7 @@ def _full_logarithm(rho: NDArray[Any]) -> NDArray[Any]:
     return np.asarray((vectors * np.log(values)[..., None, :]) @ bra)
 
 
-def _positive_values(values: Real) -> Real:
+def _positive_values(values: NDArray[Any]) -> Real:
     """Eigenvalues without those that are zero to rounding; ValueError below."""
     scale = float(np.abs(values).max(initial=0.0))
     if values.min(initial=0.0) < -_ROUNDING * max(scale, 1.0):

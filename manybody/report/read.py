@@ -67,7 +67,7 @@ class PointResult:
         distance = self.arrays["trace_distance"]
         # nan where there is no second answer.
         distance = distance if merged is None else np.fmax(distance, merged)
-        found: NDArray[np.bool_] = are_outside(distance, smallest, error).any(axis=1)
+        found: NDArray[np.bool_] = np.any(are_outside(distance, smallest, error), axis=1)
         return found
 
     @property

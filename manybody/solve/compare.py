@@ -8,14 +8,13 @@ spread over the ranks of a communicator (spread.py).
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from manybody.errors import InputTypeError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
-from manybody.parallel.collective import agree, first_ranks, on_every_rank, rank_of, size_of
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.registry import DEFAULT
@@ -34,6 +33,7 @@ from manybody.solve.spread import compare_large
 from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 
 def compare(
@@ -45,7 +45,7 @@ def compare(
     stepper: str | Stepper = "chebyshev",
     tolerance: float = 1e-10,
     keep_states: bool = False,
-    comm: Any = None,
+    comm: Communicator | None = None,
     petsc_options: str = "",
     operator: str | MatrixFree | Assembled = "matrix-free",
     drop_tolerance: float = 0.0,
@@ -102,10 +102,12 @@ def compare(
 
     setting = on_every_rank(comm, checked)
     agree(comm, **fingerprint(model, setting, keep_states))
-    if size_of(comm) <= model.n_sites:
-        result = _compare_one(model, setting, comm, keep_states)
-    else:
-        result = _compare_on_some(model, setting, comm, keep_states)
+
+    def action(ranks: Communicator | None) -> Comparison:
+        return _compare_one(model, setting, ranks, keep_states)
+
+    # With more ranks than sites the first have a column each, the others wait for the result.
+    result = by_first_ranks(comm, model.n_sites, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
@@ -117,22 +119,8 @@ def compare(
     return result
 
 
-def _compare_on_some(
-    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
-) -> Comparison:
-    """With more ranks than sites: the first have a column each, the others wait for the result."""
-    with first_ranks(comm, model.n_sites) as (ranks, active):
-
-        def action() -> Comparison | None:
-            return _compare_one(model, setting, ranks, keep_states) if active else None
-
-        own = on_every_rank(comm, action)
-    small: Comparison = comm.bcast(without_states(own) if own is not None else None)
-    return own if own is not None else small
-
-
 def _compare_one(
-    model: SingleParticleModel, setting: Setting, comm: Any, keep_states: bool
+    model: SingleParticleModel, setting: Setting, comm: Communicator | None, keep_states: bool
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):

@@ -1,12 +1,10 @@
 """One sample from Hamiltonian to level statistics, by all its levels or by those of a window."""
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 
 from manybody.errors import InputError, InputTypeError
-from manybody.parallel.collective import size_of, together
+from manybody.parallel.collective import together
 from manybody.physics import arguments
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.quantities.spacing import (
@@ -20,6 +18,7 @@ from manybody.physics.quantities.spacing import (
 )
 from manybody.physics.spectra import EPSILON, Spectrum, build_spectrum
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 _WINDOW = 0.5
 
@@ -30,7 +29,7 @@ def level_statistics(
     target: float | None = None,
     window: float = _WINDOW,
     eth: bool = False,
-    comm: Any = None,
+    comm: Communicator | None = None,
 ) -> LevelStatistics:
     """Spacing ratios, participation ratios and, on request, the ETH indicator of one sample.
 
@@ -66,10 +65,7 @@ def level_statistics(
         if target is not None:
             raise InputError(f"target = {target!r}: has a meaning only with n_levels")
         with blas_threads():
-            result: LevelStatistics = together(
-                comm, lambda: levels_of(build_spectrum([model]), window, eth)
-            )
-            return result
+            return together(comm, lambda: levels_of(build_spectrum([model]), window, eth))
     n_levels = arguments.integer("n_levels", n_levels, 3)
     if n_levels > model.n_sites // 2:
         raise InputError(
@@ -88,7 +84,10 @@ def level_statistics(
 
 
 def levels_of(
-    spectrum: Spectrum, window: float = _WINDOW, eth: bool = False, comm: Any = None
+    spectrum: Spectrum,
+    window: float = _WINDOW,
+    eth: bool = False,
+    comm: Communicator | None = None,
 ) -> LevelStatistics:
     """`level_statistics` of all levels of a known spectrum of one sample, from rank 0."""
 
@@ -106,12 +105,11 @@ def levels_of(
             eth_indicator(inside) if eth else None,
         )
 
-    found: LevelStatistics = together(comm, counted)
-    return found
+    return together(comm, counted)
 
 
 def _by_interior_levels(
-    model: SingleParticleModel, n_levels: int, target: float, eth: bool, comm: Any
+    model: SingleParticleModel, n_levels: int, target: float, eth: bool, comm: Communicator | None
 ) -> LevelStatistics:
     # Without PETSc the package imports and this raises.
     from manybody.numerics.petsc.interior import interior_eigenpairs
@@ -119,7 +117,7 @@ def _by_interior_levels(
     matrix = sp.csr_array(model.hamiltonian)
     found = interior_eigenpairs(matrix, target, n_levels, comm)
     own = participation_ratios(found.vectors), eth_moments(found.vectors) if eth else None
-    parts = [own] if size_of(comm) == 1 else comm.allgather(own)
+    parts = [own] if comm is None else comm.allgather(own)
     # Added in the order of the ranks, so that all have the same bits.
     participation = np.sum([part[0] for part in parts], axis=0)
     moments = [part[1] for part in parts if part[1] is not None]

@@ -37,6 +37,7 @@ from manybody.physics.stationary import (
     project,
     same_levels,
 )
+from manybody.system.communicator import Communicator
 
 # Sites up to which singular values of a Liouvillian are a matter of seconds.
 DENSE_SITES = 32
@@ -123,7 +124,7 @@ def examine(problem: Problem, equation: str) -> System:
     return System(parts, rates, error, notes)
 
 
-def examined(problem: Problem, equation: str, comm: Any) -> System:
+def examined(problem: Problem, equation: str, comm: Communicator | None) -> System:
     """`examine` on rank 0 for all ranks, of which each has the problem."""
 
     def light(parts: Decomposition) -> Decomposition:
@@ -141,7 +142,7 @@ def examined(problem: Problem, equation: str, comm: Any) -> System:
         found = examine(problem, equation)
         return replace(found, parts=light(found.parts), rates=light(found.rates))
 
-    found: System = together(comm, action)
+    found = together(comm, action)
     return replace(found, parts=whole(found.parts), rates=whole(found.rates))
 
 

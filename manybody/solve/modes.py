@@ -12,14 +12,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
-from manybody.parallel.collective import (
-    agree,
-    first_ranks,
-    on_every_rank,
-    rank_of,
-    size_of,
-    together,
-)
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
@@ -38,6 +31,7 @@ from manybody.solve.long_time import examined, notes_on
 from manybody.solve.sharing import problem_of
 from manybody.solve.steady import check_assembled, check_relaxes
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 METHODS = ("auto", "dense", "gmres", "assembled")
 # Sites up to which "auto" is "dense", and up to which "dense" is allowed.
@@ -99,7 +93,7 @@ def slow_modes(
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
     seed: Any = 0,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "auto",
 ) -> SlowModes:
     """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
@@ -138,24 +132,17 @@ def slow_modes(
     count, aim, chosen = on_every_rank(comm, checked)
     agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
-    found: list[SlowModes] = []
-    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
-        def action() -> None:
-            if active:
-                with problem_of(model, bath, lamb_shift, ranks) as problem:
-                    found.append(_solve(problem, task, arguments.seed(seed), ranks))
+    def action(ranks: Communicator | None) -> SlowModes:
+        with problem_of(model, bath, lamb_shift, ranks) as problem:
+            return _solve(problem, task, arguments.seed(seed), ranks)
 
-        if size_of(comm) <= model.n_sites:
-            action()
-        else:
-            on_every_rank(comm, action)
-    if size_of(comm) > model.n_sites:
-        found = [comm.bcast(found[0] if found else None)]
+    with blas_threads():
+        found = by_first_ranks(comm, model.n_sites, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
-    for note in found[0].notes if rank_of(comm) == 0 else ():
+    for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)
-    return found[0]
+    return found
 
 
 @dataclass(frozen=True)
@@ -168,7 +155,7 @@ class _Task:
 
 
 def modes_of(
-    problem: Problem, n_modes: int = 1, tolerance: float = 1e-9, comm: Any = None
+    problem: Problem, n_modes: int = 1, tolerance: float = 1e-9, comm: Communicator | None = None
 ) -> SlowModes:
     """`slow_modes` of a problem that the ranks of `comm` share, all of which call this.
 
@@ -178,7 +165,9 @@ def modes_of(
     return _solve(problem, _Task(n_modes, tolerance, method), np.random.default_rng(0), comm)
 
 
-def _solve(problem: Problem, task: _Task, rng: np.random.Generator, comm: Any) -> SlowModes:
+def _solve(
+    problem: Problem, task: _Task, rng: np.random.Generator, comm: Communicator | None
+) -> SlowModes:
     n, bath = problem.spectrum.n_sites, problem.bath
     columns = Columns(n, comm)
     parts = examined(problem, "redfield", columns.comm).parts
@@ -268,7 +257,9 @@ def _slowest_first(values: Complex, width: float) -> NDArray[np.intp]:
     """Order by −Re, and by Im where rounding of ‖L‖ alone makes −Re differ."""
     # Nothing moves where the width is zero: all rates are.
     width = width if width > 0.0 else 1.0
-    return np.lexsort([values.imag, np.round(-values.real / (_SAME_RATE * width))])
+    rates = np.round(-values.real / (_SAME_RATE * width))
+    order: NDArray[np.intp] = np.lexsort([values.imag, rates])
+    return order
 
 
 def _dense(

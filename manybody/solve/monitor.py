@@ -133,7 +133,7 @@ class Monitor:
             state = np.empty((1, *self._spectrum.vectors.shape[1:]), dtype=np.complex128)
             self._evolutions[name].write(slice(place, place + 1), state)
             look.laws(*_laws_of(state[0]))
-            return state[0]
+            return state[0, :]
 
         keep: dict[str, Complex] = {}
         if self.kept is not None:

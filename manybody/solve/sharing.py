@@ -15,6 +15,7 @@ from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import SIMPLE, Clustering, Spectrum, give_cached
+from manybody.system.communicator import Communicator
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def shared_problem(
     model: SingleParticleModel | None,
     bath: Bath,
     lamb_shift: bool,
-    comm: Any,
+    comm: Communicator | None,
     operator: str = "matrix-free",
 ) -> Iterator[Problem]:
     """The problem of one sample on every rank of `comm`; its large arrays go with the block.
@@ -35,7 +36,7 @@ def shared_problem(
 
 @contextlib.contextmanager
 def problem_of(
-    model: SingleParticleModel, bath: Bath, lamb_shift: bool, comm: Any
+    model: SingleParticleModel, bath: Bath, lamb_shift: bool, comm: Communicator | None
 ) -> Iterator[Problem]:
     """The problem of one sample, shared where `comm` has several ranks, each with the model."""
     if size_of(comm) == 1:
@@ -50,7 +51,7 @@ def _share(
     bath: Bath,
     lamb_shift: bool,
     operator: str,
-    comm: Any,
+    comm: Communicator | None,
     memory: NodeMemory,
 ) -> Problem:
     """Rank 0 computes, array after array, so that what it no longer needs is gone."""

@@ -43,6 +43,7 @@ from manybody.solve.monitor import Monitor
 from manybody.solve.room import Extent, check_room
 from manybody.solve.sharing import shared_problem
 from manybody.solve.stacked import is_large
+from manybody.system.communicator import Communicator
 from manybody.system.memory import ranks_here
 
 _log = logging.getLogger("manybody")
@@ -54,7 +55,7 @@ _MOST_APPLICATIONS = 400.0
 def compare_large(
     model: SingleParticleModel | None,
     setting: Setting,
-    comm: Any = None,
+    comm: Communicator | None = None,
     keep_states: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     keeper: Keeper | None = None,
@@ -75,7 +76,9 @@ def compare_large(
         return compare_spread(problem, setting, comm, keep_states, tell, keeper)
 
 
-def check_fits(model: SingleParticleModel | None, setting: Setting, comm: Any) -> None:
+def check_fits(
+    model: SingleParticleModel | None, setting: Setting, comm: Communicator | None
+) -> None:
     """Raise ValueError, on every rank, for a sample that this machine cannot hold."""
     n_ranks = size_of(comm)
 
@@ -98,7 +101,7 @@ def check_fits(model: SingleParticleModel | None, setting: Setting, comm: Any) -
 def compare_spread(
     problem: Problem,
     setting: Setting,
-    comm: Any = None,
+    comm: Communicator | None = None,
     keep_states: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     keeper: Keeper | None = None,
@@ -155,7 +158,7 @@ class _Spread(Layout):
         self._monitor = Monitor(agenda, closed, problem, setting, columns, keep_states)
         self._entries_kept, self._dropped_norm = 1.0, 0.0
         self._begin()
-        self._assembled = {}
+        self._assembled: dict[str, Operator] = {}
         if setting.operator == "assembled":
             for equation in equations:
                 if equation.is_stepped:
@@ -276,14 +279,13 @@ class _Spread(Layout):
     def closed_residuals(self) -> dict[str, Real]:
         """Those of the first answers, from rank 0."""
         beta = self.setting.bath.beta
-        found: dict[str, Real] = together(
+        return together(
             self._columns.comm,
             lambda: {
                 name: np.array([own[0].gibbs_residual(beta)])
                 for name, own in self._propagators.items()
             },
         )
-        return found
 
     def kept(self, sample: int) -> dict[str, Complex]:
         """All states, on rank 0, if they were to be kept."""

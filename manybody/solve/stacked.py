@@ -12,7 +12,12 @@ from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Operator, Segment, Solution
-from manybody.physics.equations.protocol import Evolution, SteppedGenerator, gibbs_residual
+from manybody.physics.equations.protocol import (
+    ClosedPropagator,
+    Evolution,
+    SteppedGenerator,
+    gibbs_residual,
+)
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import certificates, norms
@@ -73,8 +78,8 @@ def compare_stack(
     results: dict[int, Comparison] = {}
     for stack in stacks:
         # Two answers of some equation: on its own.
-        undecided = [i for i in stack if problem.clusterings[i].verdict == AMBIGUOUS]
-        others = [i for i in stack if problem.clusterings[i].verdict != AMBIGUOUS]
+        undecided = [int(i) for i in stack if problem.clusterings[i].verdict == AMBIGUOUS]
+        others = [int(i) for i in stack if problem.clusterings[i].verdict != AMBIGUOUS]
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
@@ -114,7 +119,7 @@ class _Stack(Layout):
         agenda: Agenda,
         segments: list[Segment],
         generators: dict[str, SteppedGenerator],
-        propagators: dict[str, list],
+        propagators: dict[str, list[Sequence[ClosedPropagator]]],
         keep_states: bool,
     ) -> None:
         super().__init__(problem, setting, agenda, segments)

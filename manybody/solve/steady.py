@@ -15,7 +15,7 @@ from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
-from manybody.parallel.collective import agree, first_ranks, on_every_rank, size_of, together
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
@@ -40,6 +40,7 @@ from manybody.solve.long_time import (
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 EQUATIONS = ("redfield", "davies")
 METHODS = ("gmres", "assembled")
@@ -64,7 +65,7 @@ def steady_state(
     initial_site: int = 0,
     tolerance: float = 1e-10,
     start: Any = None,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "gmres",
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
@@ -116,22 +117,15 @@ def steady_state(
     asked = (equation, lamb_shift, site, aim, method, start is None)
     agree(comm, model=model_digest(model), bath=bath, arguments=asked)
     rng = None if start is None else arguments.seed(start)
-    found: list[SteadyState] = []
-    with blas_threads(), first_ranks(comm, model.n_sites) as (ranks, active):
 
-        def action() -> None:
-            if active:
-                with problem_of(model, bath, lamb_shift, ranks) as problem:
-                    found.append(steady_of(problem, equation, site, aim, rng, ranks, method))
+    def action(ranks: Communicator | None) -> SteadyState:
+        with problem_of(model, bath, lamb_shift, ranks) as problem:
+            return steady_of(problem, equation, site, aim, rng, ranks, method)
 
-        if size_of(comm) <= model.n_sites:
-            action()
-        else:
-            on_every_rank(comm, action)
-    if size_of(comm) > model.n_sites:
-        small = comm.bcast(replace(found[0], state=None, components=None) if found else None)
-        found = found or [small]
-    result = found[0]
+    with blas_threads():
+        result = by_first_ranks(
+            comm, model.n_sites, action, lambda own: replace(own, state=None, components=None)
+        )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
@@ -193,7 +187,7 @@ def steady_of(
     site: int = 0,
     tolerance: float = 1e-10,
     rng: np.random.Generator | None = None,
-    comm: Any = None,
+    comm: Communicator | None = None,
     method: str = "gmres",
 ) -> SteadyState:
     """`steady_state` of a problem that the ranks of `comm` share, all of which call this.
@@ -236,7 +230,7 @@ def _on_rank_0(columns: Columns, action: Callable[[], SteadyState]) -> SteadySta
         found.append(action())
         return replace(found[0], state=None, components=None)
 
-    others: SteadyState = together(columns.comm, small)
+    others = together(columns.comm, small)
     return found[0] if found else others
 
 
@@ -322,8 +316,7 @@ class _ComponentSolver:
             assert whole is not None
             return float(np.abs(np.linalg.eigvalsh(0.5 * (whole + whole.conj().T))).sum())
 
-        distance: float = together(self._columns.comm, measured)
-        return distance
+        return together(self._columns.comm, measured)
 
     def _relax(
         self,
@@ -362,7 +355,8 @@ def _random_start(
     own = parts.components == component
     vectors = parts.spectrum.vectors[0][:, own]
     inside = (draw[0] + 1j * draw[1])[np.ix_(own, own)] / n
-    return (vectors @ inside @ vectors[columns.own].conj().T)[None]
+    start: Complex = (vectors @ inside @ vectors[columns.own].conj().T)[None]
+    return start
 
 
 def _relax(

@@ -94,8 +94,9 @@ def extend_description(
     try:
         make_folder(directory)
         with locked(directory):
-            study: Any = extended()
-            content = json.dumps({"format": store_format, "study": study.to_json()}, indent=1)
+            study = extended()
+            written: Any = study
+            content = json.dumps({"format": store_format, "study": written.to_json()}, indent=1)
             remove_orphans(directory)
             write_atomically(directory / "study.json", content.encode())
             if text:

@@ -13,6 +13,7 @@ from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study
 from manybody.study.samples import Numbers, compute_large, compute_stack
 from manybody.study.store import Store
+from manybody.system.communicator import Communicator
 
 # Beyond this a sample is not the one that the store holds.
 _AGREEMENT = 1e-8
@@ -53,7 +54,7 @@ def _has(point: Point, key: str, value: str) -> bool:
 
 
 def repeat_sample(
-    store: Store, point: Point, sample: int, comm: Any = None
+    store: Store, point: Point, sample: int, comm: Communicator | None = None
 ) -> tuple[list[str], bool]:
     """Compute a sample as a run would: lines for people, and whether the store agrees.
 
@@ -92,7 +93,7 @@ def repeat_sample(
     return lines, differences[worst] <= _AGREEMENT
 
 
-def _computed(own: Study, point: Point, sample: int, comm: Any) -> Numbers:
+def _computed(own: Study, point: Point, sample: int, comm: Communicator | None) -> Numbers:
     """As a run does; nothing on ranks beyond the number of sites."""
     operator = own.operator if own.evolves else "matrix-free"
     if not is_spread(point.n_sites, operator, size_of(comm)):

@@ -43,6 +43,7 @@ from manybody.study.samples import compute_large, compute_stack
 from manybody.study.store import Store
 from manybody.study.tasks import Task, build_tasks, check_feasible, check_libraries, group_sizes
 from manybody.system.blas import crowding, own_cores
+from manybody.system.communicator import Communicator
 from manybody.system.environment import describe
 
 _log = logging.getLogger("manybody")
@@ -78,7 +79,7 @@ class _Job:
 
     study: Study
     store: Store
-    ranks: Any
+    ranks: Communicator | None
     provenance: dict[str, Any]
     tell: Callable[[str], None]
     stop: Callable[[], str]
@@ -91,7 +92,7 @@ class _Job:
         return is_spread(point.n_sites, operator, size_of(self.ranks))
 
 
-def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Study:
+def prepare(study: Study, store: Store, comm: Communicator | None = None, text: str = "") -> Study:
     """Check that `study` can run in `store`, write its description and return what to run.
 
     A used store keeps its block size and learns of new systems, sizes and samples;
@@ -118,7 +119,7 @@ def prepare(study: Study, store: Store, comm: Any = None, text: str = "") -> Stu
 def run_study(
     study: Study,
     store: Store,
-    comm: Any = None,
+    comm: Communicator | None = None,
     threads: int = 1,
     quiet: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -236,7 +237,7 @@ def _work(job: _Job, tasks: list[Task]) -> None:
 def _assignments(job: _Job, tasks: list[Task]) -> Generator[tuple[Task, list[int]], None, None]:
     """What `hand_out` gives to the first of the ranks, on all of them."""
     ranks = job.ranks
-    if rank_of(ranks) == 0:
+    if ranks is None or ranks.Get_rank() == 0:
         with (
             Claims(job.store.directory / "claims") as claims,
             closing(hand_out(job.store, claims, tasks, job.tell, job.stop)) as handed_out,

@@ -1,7 +1,6 @@
 """Samples of a point from draw to numbers: the distance in time and the figures of observables."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from manybody.solve.spread import check_fits, compare_spread
 from manybody.solve.stacked import stacks_of_a_kind
 from manybody.study.configuration import Point, Study
 from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
 
 Numbers = tuple[Comparison | None, dict[str, float]]
 
@@ -47,7 +47,7 @@ def compute_large(
     own: Study,
     point: Point,
     sample: int,
-    comm: Any = None,
+    comm: Communicator | None = None,
     tell: Callable[[str], None] = lambda _: None,
     keeper: Keeper | None = None,
 ) -> Numbers:
@@ -71,7 +71,9 @@ def compute_large(
     return comparison, figures
 
 
-def _measured(problem: Problem, place: int, own: Study, comm: Any = None) -> dict[str, float]:
+def _measured(
+    problem: Problem, place: int, own: Study, comm: Communicator | None = None
+) -> dict[str, float]:
     """Figures of one sample of a stack beside the distance in time."""
     if not chosen(own.observables):
         return {}

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.system.communicator import Communicator
 
 # PETSC_ERR_ARG_UNKNOWN_TYPE: what setType says of a type that was not compiled in.
 _UNKNOWN_TYPE = 86
 
 
 def hermitian_eigenvalues(
-    block: NDArray[Any], columns: slice, dimension: int, comm: Any = None
+    block: NDArray[Any], columns: slice, dimension: int, comm: Communicator | None = None
 ) -> Real:
     """All eigenvalues, ascending, of a Hermitian matrix held by columns.  Collective.
 
@@ -35,14 +36,14 @@ def hermitian_eigenvalues(
     """
     module = petsc()
     _check(block, columns, dimension, comm)
-    ranks = 1 if comm is None else comm.size
+    ranks = 1 if comm is None else comm.Get_size()
     size = _accepted_size(dimension, ranks)
     padding = 0.0
     if size > dimension:
         # No eigenvalue is larger than the Frobenius norm: those of the padding are last.
         square = float(np.vdot(block, block).real)
         padding = float(np.sqrt(square if comm is None else comm.allreduce(square)))
-    is_last = comm is None or comm.rank == ranks - 1
+    is_last = comm is None or comm.Get_rank() == ranks - 1
     padded_rows = range(dimension, size) if is_last else range(0)
     solver = _solver(module.COMM_SELF if comm is None else comm)
     matrix = None
@@ -68,7 +69,7 @@ def hermitian_eigenvalues(
     return values if comm is None else comm.bcast(values)
 
 
-def _check(block: NDArray[Any], columns: slice, dimension: int, comm: Any) -> None:
+def _check(block: NDArray[Any], columns: slice, dimension: int, comm: Communicator | None) -> None:
     """Raise the same ValueError on every rank when the blocks do not make up a matrix."""
     width = columns.stop - columns.start
     largest = np.iinfo(petsc().IntType).max

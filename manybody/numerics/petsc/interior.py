@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
+from manybody.system.communicator import Communicator
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
 _TOLERANCE = 1e-11
@@ -48,7 +49,7 @@ class InteriorEigenpairs:
 
 
 def interior_eigenpairs(
-    matrix_csr: Any, target: float, n_levels: int, comm: Any = None
+    matrix_csr: Any, target: float, n_levels: int, comm: Communicator | None = None
 ) -> InteriorEigenpairs:
     """The n_levels eigenpairs nearest `target` of a sparse Hermitian matrix.  Collective.
 
@@ -85,8 +86,7 @@ def interior_eigenpairs(
     complex matrices and leaves a corrupted heap behind.
     """
     module = petsc()
-    size = 1 if comm is None else comm.size
-    rank = 0 if comm is None else comm.rank
+    size, rank = (1, 0) if comm is None else (comm.Get_size(), comm.Get_rank())
     n = _check(matrix_csr, target, n_levels, comm)
     rows = slice(n * rank // size, n * (rank + 1) // size)
     solving = _factorisation(np.iscomplexobj(matrix_csr), n, size)
@@ -119,7 +119,7 @@ def interior_eigenpairs(
     return InteriorEigenpairs(energies[nearest], kept, rows, window, counted, residual)
 
 
-def _check(matrix: Any, target: float, n_levels: int, comm: Any) -> int:
+def _check(matrix: Any, target: float, n_levels: int, comm: Communicator | None) -> int:
     """N; raises the same ValueError on every rank for what cannot work."""
     problem, digest = None, b""
     largest = np.iinfo(petsc().IntType).max
@@ -263,7 +263,7 @@ def _krylov_schur(
     return values[order], vectors, residual
 
 
-def _check_orthonormal(vectors: NDArray[np.complex128], comm: Any) -> None:
+def _check_orthonormal(vectors: NDArray[np.complex128], comm: Communicator | None) -> None:
     """RuntimeError unless the columns over all ranks are: else two could be one level."""
     overlaps = vectors.conj().T @ vectors
     if comm is not None:
@@ -278,12 +278,14 @@ def _check_orthonormal(vectors: NDArray[np.complex128], comm: Any) -> None:
         )
 
 
-def _count_between(matrix: Any, window: tuple[float, float], margin: float, comm: Any) -> int:
+def _count_between(
+    matrix: Any, window: tuple[float, float], margin: float, comm: Communicator | None
+) -> int:
     """Number of eigenvalues in a window, none of which is nearer to an end than `margin`.
 
     The ends are counted by the first and the last rank, each alone.
     """
-    size, rank = (1, 0) if comm is None else (comm.size, comm.rank)
+    size, rank = (1, 0) if comm is None else (comm.Get_size(), comm.Get_rank())
     between, problem = 0, None
     for owner, sign, end in ((0, -1, window[0]), (size - 1, 1, window[1])):
         if rank == owner and problem is None:

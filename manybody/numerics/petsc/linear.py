@@ -188,7 +188,8 @@ class Resolvent:
         self._solver.solve(self._left, self._right)
         if self._solver.getConvergedReason() < 0:
             raise NumericalError(f"LU failed: PETSc reason {self._solver.getConvergedReason()}")
-        return self._right.getArray(readonly=True).reshape(m, n).T.copy()[None]
+        solution: Complex = self._right.getArray(readonly=True).reshape(m, n).T.copy()[None]
+        return solution
 
     def destroy(self) -> None:
         """Free the factors; collective."""

@@ -89,7 +89,8 @@ class CallableDensity(SpectralDensity):
         omega = (np.array(ends or [0.0])[:, None] + distances).ravel()
         if math.isfinite(upper - lower):
             omega = np.append(omega, np.linspace(lower, upper, 33)[1:-1])
-        return np.unique(omega[(omega > lower) & (omega < upper)])
+        inside: Real = np.unique(omega[(omega > lower) & (omega < upper)])
+        return inside
 
 
 @dataclass(frozen=True, repr=False)
@@ -173,7 +174,8 @@ class CallableBath(QuadratureBath):
         given = np.abs(np.array(self.kms_frequencies + self.breakpoints, dtype=np.float64))
         even = np.linspace(0.0, end, 33) if math.isfinite(end) else np.zeros(1)
         omega = np.concatenate([_REDUCED / self.beta, given, even])
-        return np.unique(omega[(omega > 0.0) & (omega <= end)])
+        inside: Real = np.unique(omega[(omega > 0.0) & (omega <= end)])
+        return inside
 
     def _sizes(self) -> tuple[float, ...]:
         return self.support[1], 0.0, *(abs(point) for point in self.breakpoints)

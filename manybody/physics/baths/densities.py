@@ -171,7 +171,8 @@ class DrudeLorentzDensity(_CutDensity):
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
-        return np.maximum(omega, 0.0) * self.slope(omega)
+        density: Real = np.maximum(omega, 0.0) * self.slope(omega)
+        return density
 
     @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
@@ -249,7 +250,8 @@ class PhononDensity(SpectralDensity):
         if self.cutoff != math.inf:
             size = np.minimum(size, _BEYOND * self.cutoff)
         with np.errstate(under="ignore"):
-            return self.strength * size**power * np.exp(-size / self.cutoff)
+            density: Real = self.strength * size**power * np.exp(-size / self.cutoff)
+            return density
 
     def check_transform(self) -> None:
         """Raise ValueError without a cutoff."""
@@ -302,9 +304,9 @@ class SemiEllipticDensity(SpectralDensity):
     def at(self, anchor: Real, offset: Real) -> Real:
         """D(anchor + offset) from the distances to both edges."""
         lower, upper = self.support
-        above = np.maximum((anchor - lower) + offset, 0.0) / self.half_width
-        below = np.maximum((upper - anchor) - offset, 0.0) / self.half_width
-        return self.height * np.sqrt(above) * np.sqrt(below)
+        above: Real = np.sqrt(np.maximum((anchor - lower) + offset, 0.0) / self.half_width)
+        below: Real = np.sqrt(np.maximum((upper - anchor) - offset, 0.0) / self.half_width)
+        return self.height * above * below
 
     @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
@@ -388,7 +390,7 @@ class FlatDensity(SpectralDensity):
             return np.where(np.isfinite(omega), 0.0, omega)[()]
         lower, upper = self.support
         with np.errstate(divide="ignore"):
-            ratio = np.log(np.abs(omega - lower)) - np.log(np.abs(omega - upper))
+            ratio: Real = np.log(np.abs(omega - lower)) - np.log(np.abs(omega - upper))
         return self.height / (2.0 * np.pi) * ratio
 
     @zero_where_tiny

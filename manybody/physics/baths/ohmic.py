@@ -73,8 +73,8 @@ class OhmicBath:
         x = self.beta * size
         with np.errstate(invalid="ignore", under="ignore"):
             # x / (1 - e^-x): emission for ω > 0; absorption carries one more e^-x.
-            emission = np.where(x > 0.0, x / -np.expm1(-x), 1.0)
-            factor = np.exp(-size / self.cutoff - np.where(omega < 0.0, x, 0.0))
+            emission: Real = np.where(x > 0.0, x / -np.expm1(-x), 1.0)
+            factor: Real = np.exp(-size / self.cutoff - np.where(omega < 0.0, x, 0.0))
             return self.coupling**2 / self.beta * emission * factor
 
     @zero_where_tiny

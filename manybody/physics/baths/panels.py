@@ -316,7 +316,8 @@ class Panels:
     def _place(self, index: int, omega: Real) -> Real:
         """z of each ω seen from a panel; infinitely many widths away the kernel is zero."""
         with np.errstate(over="ignore"):
-            return ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            place: Real = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
+            return place
 
     def _size_of_terms(self, omega: Real) -> Real:
         """Sum of the sizes of what `_transform` adds up, of which each is rounded."""

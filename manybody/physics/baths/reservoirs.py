@@ -115,13 +115,15 @@ class Reservoir:
     def _occupation(self, x: Real) -> Real:
         """f as a function of x = β(ω − μ)."""
         if self.statistics == "fermion":
-            return special.expit(-x)
+            filled: Real = special.expit(-x)
+            return filled
         with np.errstate(divide="ignore", under="ignore"):
             negative = np.minimum(x, 0.0)
             absorbed = np.exp(-np.maximum(x, 0.0))
-            return np.where(x < 0.0, 1.0, absorbed) / np.where(
+            occupation: Real = np.where(x < 0.0, 1.0, absorbed) / np.where(
                 x < 0.0, np.expm1(negative), -np.expm1(-np.maximum(x, 0.0))
             )
+            return occupation
 
     def _filled(self, anchor: Real, offset: Real) -> Real:
         """f D at anchor + offset, with all digits next to an edge or to μ."""
@@ -135,9 +137,10 @@ class Reservoir:
         spectrum = self.density.at(anchor, offset)
         occupied = spectrum > 0.0
         # A nan stays one.
-        return np.where(spectrum == 0.0, 0.0, spectrum) * np.where(
+        occupied_density: Real = np.where(spectrum == 0.0, 0.0, spectrum) * np.where(
             occupied, self._occupation(x), 1.0
         )
+        return occupied_density
 
     @cached_property
     def _panels(self) -> Panels:
@@ -171,7 +174,7 @@ class Reservoir:
         omega = np.asarray(omega, dtype=np.float64)
         lower = band.support[0]
         reduced = self.beta / (2.0 * np.pi)
-        digamma = special.psi(0.5 + 1j * reduced * (omega - self.chemical_potential)).real
+        digamma: Real = special.psi(0.5 + 1j * reduced * (omega - self.chemical_potential)).real
         with np.errstate(divide="ignore"):
-            logarithm = np.log(reduced * np.abs(omega - lower))
+            logarithm: Real = np.log(reduced * np.abs(omega - lower))
         return band.height / (2.0 * np.pi) * (logarithm - digamma)

@@ -173,7 +173,8 @@ class ThermalBath(QuadratureBath):
         x = self.beta * np.abs(omega)
         with np.errstate(invalid="ignore", under="ignore"):
             emission = np.where(x > 0.0, x / -np.expm1(-x), 1.0)
-            return emission * np.exp(-np.where(omega < 0.0, x, 0.0)) / self.beta
+            spectrum: Real = emission * np.exp(-np.where(omega < 0.0, x, 0.0)) / self.beta
+            return spectrum
 
     def _at(self, anchor: Real, offset: Real) -> Real:
         omega = anchor + offset
@@ -202,4 +203,5 @@ def kms_violation(bath: Bath, omega: Real) -> Real:
     emission, absorption = bath.gamma(omega), bath.gamma(-omega)
     with np.errstate(under="ignore"):
         error = np.abs(emission * np.exp(-bath.beta * omega) - absorption)
-    return error / np.where(emission > 0.0, emission, 1.0)
+    violation: Real = error / np.where(emission > 0.0, emission, 1.0)
+    return violation

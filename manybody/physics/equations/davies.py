@@ -99,14 +99,15 @@ class DaviesGenerator:
     @property
     def rates(self) -> Real:
         """(N, N) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k."""
-        return 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
+        rates: Real = 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
+        return rates
 
     @property
     def damping(self) -> Real:
         """(N, N) real part of the closed-form growth rate of each coherence |k⟩⟨k'|."""
         losses = self.redfield.losses[0].real
         dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        damping = dephasing * self.spectrum.weights[0]
+        damping: Real = dephasing * self.spectrum.weights[0]
         damping -= losses[:, None]
         damping -= losses
         return damping
@@ -114,7 +115,8 @@ class DaviesGenerator:
     @property
     def phases(self) -> Real:
         """(N,) of which the imaginary part of a coherence's growth rate is a difference."""
-        return -self.spectrum.energies[0] - self.redfield.losses[0].imag
+        phases: Real = -self.spectrum.energies[0] - self.redfield.losses[0].imag
+        return phases
 
     @property
     def populations_in_block(self) -> bool:
@@ -204,7 +206,7 @@ class DaviesGenerator:
 
     def common(self, start: Start, time: float) -> Real:
         """(N,) populations at a time: what `columns` needs and one rank computes for all."""
-        return self.populations(start.populations(self.spectrum), np.array([time]))[0]
+        return self.populations(start.populations(self.spectrum), np.array([time]))[0, :]
 
     def columns(self, start: Start, time: float, common: Real, columns: slice) -> Complex:
         """(N, m) columns of V†ρ(t)V in the closed form.
@@ -221,7 +223,7 @@ class DaviesGenerator:
         sizes -= losses[columns]
         sizes *= time
         turned = np.exp(1j * time * self.phases) * row.conj()
-        states = np.exp(sizes, out=sizes) * turned[:, None]
+        states: Complex = np.exp(sizes, out=sizes) * turned[:, None]
         states *= turned[columns].conj()
         own = np.arange(columns.start, columns.stop)
         states[own, own - columns.start] = populations[columns]
@@ -240,7 +242,7 @@ class DaviesGenerator:
     def apply(self, sigma: NDArray[Any]) -> Complex:
         """L[σ] of any (N, N) matrix σ in the energy basis; complex-linear."""
         phases = self.phases
-        result = (self.damping + 1j * (phases[:, None] - phases)) * sigma
+        result: Complex = (self.damping + 1j * (phases[:, None] - phases)) * sigma
         levels = np.arange(len(sigma))
         if not self.populations_in_block:
             p, rates = np.diagonal(sigma), self.rates
@@ -291,13 +293,15 @@ class DaviesGenerator:
         rows = vectors[coupled]
         meeting = rows.T * (sigma @ rows.conj().T)
         gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
-        return gain - self._decay_in_energy @ sigma
+        half: Complex = gain - self._decay_in_energy @ sigma
+        return half
 
     @cached_property
     def _decay_in_energy(self) -> NDArray[Any]:
         """V† K V."""
         vectors = self.spectrum.vectors[0]
-        return vectors.conj().T @ self.redfield.decay[0] @ vectors
+        decay: NDArray[Any] = vectors.conj().T @ self.redfield.decay[0] @ vectors
+        return decay
 
 
 def build_davies(

@@ -47,7 +47,7 @@ def davies_eigenvalues(
     rows, columns = np.nonzero(closed)
     phases = davies.phases
     values.append(davies.damping[rows, columns] + 1j * (phases[rows] - phases[columns]))
-    result = np.concatenate(values)
+    result: Complex = np.concatenate(values)
     return result[np.argsort(-result.real, kind="stable")]
 
 
@@ -92,7 +92,7 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     left, right, frequencies = parts.dark_pairs()
     equal = (energies[left] == energies[right]) & (frequencies != 0.0)
     found.append(frequencies[equal])
-    every_frequency = np.sort(np.concatenate(found))
+    every_frequency: Real = np.sort(np.concatenate(found))
     # Those that do not turn are part of the null space.
     return every_frequency[np.abs(every_frequency) > degeneracy_tolerance(davies.spectrum)]
 

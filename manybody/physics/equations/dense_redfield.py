@@ -42,17 +42,19 @@ class DenseLiouvillian:
     def rounding(self) -> float:
         """What double precision leaves wrong of L in the 2-norm, about, in J."""
         size = np.abs(self.matrix)
-        norm = np.sqrt(float(size.sum(axis=0).max() * size.sum(axis=1).max()))
+        norm: float = np.sqrt(float(size.sum(axis=0).max() * size.sum(axis=1).max()))
         return 8.0 * len(self.basis.T) * EPSILON * norm
 
     def to_sites(self, vector: NDArray[Any]) -> Complex:
         """(N, N) of a (m²,) vector."""
         m = self.basis.shape[1]
-        return self.basis @ vector.reshape(m, m) @ self.basis.conj().T
+        state: Complex = self.basis @ vector.reshape(m, m) @ self.basis.conj().T
+        return state
 
     def from_sites(self, rho: NDArray[Any]) -> Complex:
         """(m²,) of the part of (N, N) ρ between these levels."""
-        return (self.basis.conj().T @ rho @ self.basis).ravel()
+        part: Complex = (self.basis.conj().T @ rho @ self.basis).ravel()
+        return part
 
     def unique_state(self) -> Complex:
         """(N, N) Hermitian ρ with L[ρ] = 0 and tr ρ = 1, where there is only one.
@@ -68,7 +70,7 @@ class DenseLiouvillian:
         right[place] = 1.0
         found = self.to_sites(_solve_scaled(matrix, right))
         found = 0.5 * (found + found.conj().T)
-        return found / np.trace(found).real
+        return found / float(np.trace(found).real)
 
     def slowest_values(self) -> Complex:
         """(m² − 1,) eigenvalues but the 0 of the only stationary state, nearest to 0 first.

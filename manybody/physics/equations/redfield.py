@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import GEMM, Real, aligned, aligned_empty, row_panels
+from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
@@ -46,7 +46,8 @@ class RedfieldGenerator:
         """(samples, N, N) K = Σ_j A_j Λ_j = ((P G) ∘ V) V† in the site basis."""
         vectors = self.spectrum.vectors
         mixed = (self.spectrum.coupled_probabilities @ self.rates) * vectors
-        return mixed @ adjoint(vectors)
+        decay: NDArray[Any] = mixed @ adjoint(vectors)
+        return decay
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
@@ -54,7 +55,8 @@ class RedfieldGenerator:
         vectors = self.spectrum.vectors
         half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ adjoint(vectors)
         # Hermitian to the last bit, or the trace would drift.
-        return half + adjoint(half)
+        whole: NDArray[Any] = half + adjoint(half)
+        return whole
 
     @property
     def is_split(self) -> bool:
@@ -69,7 +71,8 @@ class RedfieldGenerator:
     @cached_property
     def losses(self) -> NDArray[Any]:
         """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩ (PHYSICS.md section 4)."""
-        return np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
+        losses: NDArray[Any] = np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
+        return losses
 
     @cached_property
     def secular_exponents(self) -> NDArray[np.complex128]:
@@ -77,13 +80,15 @@ class RedfieldGenerator:
         unitary = -1j * np.swapaxes(self.spectrum.bohr_frequencies, 1, 2)
         dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.weights
         losses = self.losses
-        return unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
+        exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
+        return exponents
 
     @cached_property
     def decay_bound(self) -> Real:
         """(samples,) √(‖K‖₁ ‖K‖_∞), at least ‖K‖₂."""
         size = np.abs(self.decay)
-        return np.sqrt(size.sum(axis=1).max(axis=1) * size.sum(axis=2).max(axis=1))
+        bound: Real = np.sqrt(size.sum(axis=1).max(axis=1) * size.sum(axis=2).max(axis=1))
+        return bound
 
     @cached_property
     def spectral_box(self) -> Real:

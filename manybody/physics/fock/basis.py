@@ -153,7 +153,8 @@ class FockBasis:
     @cached_property
     def totals(self) -> Index:
         """(D,) particle number of every state."""
-        return self.occupations.sum(axis=1, dtype=np.int64)
+        totals: Index = self.occupations.sum(axis=1, dtype=np.int64)
+        return totals
 
     @cached_property
     def signs(self) -> Real:
@@ -382,7 +383,7 @@ def gaussian_state(basis: FockBasis, correlations: NDArray[Any]) -> Complex:
     else:
         factors = (filling / (1.0 + filling)) ** basis.occupations / (1.0 + filling)
     rotation = fock_rotation(basis, orbitals)
-    state = (rotation * factors.prod(axis=1)) @ rotation.conj().T
+    state: NDArray[Any] = (rotation * factors.prod(axis=1)) @ rotation.conj().T
     return state.astype(np.complex128)
 
 

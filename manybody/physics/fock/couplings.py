@@ -55,21 +55,20 @@ class Loss:
     def gamma(self, omega: ArrayLike) -> Real:
         """J² (D − fD) for fermions, J² (D + fD) for bosons."""
         omega = np.asarray(omega, dtype=np.float64)
-        if self.reservoir.statistics == "boson":
-            return self.strength**2 * (
-                self.reservoir.spectrum(omega) + self.reservoir.filled(omega)
-            )
-        # 1 − f(ω) = f(2μ − ω): the difference would lose the digits of a full reservoir.
-        mirrored = 2.0 * self.reservoir.chemical_potential - omega
-        return self.strength**2 * (
-            self.reservoir.spectrum(omega) * self.reservoir.occupation(mirrored)
-        )
+        reservoir = self.reservoir
+        if reservoir.statistics == "boson":
+            thermal: Real = reservoir.spectrum(omega) + reservoir.filled(omega)
+        else:
+            # 1 − f(ω) = f(2μ − ω): the difference would lose the digits of a full reservoir.
+            mirrored = 2.0 * reservoir.chemical_potential - omega
+            thermal = reservoir.spectrum(omega) * reservoir.occupation(mirrored)
+        return self.strength**2 * thermal
 
     def eta(self, omega: ArrayLike) -> Real:
         """J² (Δ ∓ Δ^f), upper sign fermions."""
         omega = np.asarray(omega, dtype=np.float64)
         sign = 1.0 if self.reservoir.statistics == "boson" else -1.0
-        shift = self.reservoir.shift(omega) + sign * self.reservoir.filled_shift(omega)
+        shift: Real = self.reservoir.shift(omega) + sign * self.reservoir.filled_shift(omega)
         return self.strength**2 * shift
 
 
@@ -82,11 +81,12 @@ class Gain:
 
     def gamma(self, omega: ArrayLike) -> Real:
         """J² f(−ω) D(−ω)."""
-        return self.strength**2 * self.reservoir.filled(-np.asarray(omega, dtype=np.float64))
+        filled: Real = self.reservoir.filled(-np.asarray(omega, dtype=np.float64))
+        return self.strength**2 * filled
 
     def eta(self, omega: ArrayLike) -> Real:
         """P∫ dω' J² f(−ω')D(−ω') / (2π (ω − ω')) = −J² Δ^f(−ω)."""
-        filled_shift = self.reservoir.filled_shift(-np.asarray(omega, dtype=np.float64))
+        filled_shift: Real = self.reservoir.filled_shift(-np.asarray(omega, dtype=np.float64))
         return -(self.strength**2) * filled_shift
 
 

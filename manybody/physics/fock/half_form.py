@@ -155,7 +155,7 @@ class HalfFormGenerator:
         decay = sum(map(_decay, self.terms), start=np.zeros((dimension,) * 2))
         rows = self._rows(decay, slice(None))
         matrix = column_order_to_row_major(rows, dimension).toarray()
-        whole = matrix.astype(np.complex128).reshape((dimension,) * 4)
+        whole: Complex = matrix.astype(np.complex128).reshape((dimension,) * 4)
         # Site by site index: a D⁴ array takes no product of D² x D² matrices.
         for turn in (vectors.conj(), vectors, vectors, vectors.conj()):
             whole = np.tensordot(whole, turn, axes=(0, 0))

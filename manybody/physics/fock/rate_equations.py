@@ -21,7 +21,7 @@ def population_rates(generator: SecularGenerator, coupling: int) -> Real:
     """(D, D) W_lk = γ(E_k − E_l) |⟨l|A|k⟩|² of one coupling, jumps l ← k; zero diagonal."""
     dimension = len(generator.energies)
     diagonal = np.arange(dimension) * (dimension + 1)
-    rates = generator.gains[coupling][diagonal][:, diagonal].toarray().real
+    rates: Real = generator.gains[coupling][diagonal][:, diagonal].toarray().real
     np.fill_diagonal(rates, 0.0)
     return rates
 
@@ -45,14 +45,14 @@ def stationary_populations(rates: Real) -> Real:
     populations[0] = 1.0
     for level in range(1, dimension):
         populations[level] = populations[:level] @ jumps[:level, level]
-    return populations / populations.sum()
+    return populations / float(populations.sum())
 
 
 def gibbs_populations(energies: Real, temperature: float) -> Real:
     """(D,) e^{−E/T} / Z of ascending energies."""
     with np.errstate(under="ignore"):
-        weights = np.exp(-(energies - energies[0]) / temperature)
-    return weights / weights.sum()
+        weights: Real = np.exp(-(energies - energies[0]) / temperature)
+    return weights / float(weights.sum())
 
 
 def steady_heat_currents(
@@ -86,7 +86,8 @@ def steady_heat_currents(
 
 def _generator_matrix(rates: Real) -> Real:
     """W with the losses on its diagonal."""
-    return rates - np.diag(rates.sum(axis=0))
+    matrix: Real = rates - np.diag(rates.sum(axis=0))
+    return matrix
 
 
 def _unbalanced(rates: Real, populations: Real, energies: Real, difference: float) -> Real:

@@ -100,7 +100,8 @@ class SecularGenerator:
         return sum(self.losses, start=sp.csr_array((dimension,) * 2))
 
     def _to_energy(self, sigma: NDArray[Any]) -> NDArray[Any]:
-        return self.vectors.conj().T @ np.asarray(sigma) @ self.vectors
+        turned: NDArray[Any] = self.vectors.conj().T @ np.asarray(sigma) @ self.vectors
+        return turned
 
     def _to_sites(self, sigma: NDArray[Any]) -> Complex:
         return np.asarray(self.vectors @ sigma @ self.vectors.conj().T, dtype=np.complex128)
@@ -109,7 +110,8 @@ class SecularGenerator:
 def _dissipated(gain: sp.csr_array, loss: sp.csr_array, sigma: NDArray[Any]) -> NDArray[Any]:
     """Σ γ A σ A† − Kσ − σK† in the eigenbasis."""
     gained = (gain @ sigma.ravel()).reshape(sigma.shape)
-    return gained - loss @ sigma - (loss @ sigma.conj().T).conj().T
+    change: NDArray[Any] = gained - loss @ sigma - (loss @ sigma.conj().T).conj().T
+    return change
 
 
 @dataclass(frozen=True, eq=False)

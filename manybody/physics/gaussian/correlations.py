@@ -290,7 +290,8 @@ def check_occupations(name: str, state: Complex, statistics: str, slack: float =
 
 def adjoint(matrix: NDArray[Any]) -> NDArray[Any]:
     """C-ordered conjugate transpose."""
-    return np.conjugate(matrix.T, order="C")
+    result: NDArray[Any] = np.conjugate(matrix.T, order="C")
+    return result
 
 
 def multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real, product
 from manybody.errors import InputError
@@ -290,7 +290,7 @@ def checked_correlation(closed: ClosedSystem, initial: NDArray[Any]) -> Complex:
     return matrix
 
 
-def checked_times(closed: ClosedSystem, times: Any) -> Real:
+def checked_times(closed: ClosedSystem, times: ArrayLike) -> Real:
     """Ascending times >= 0 within the recurrence time."""
     times = arguments.ascending_times("times", times)
     if times[-1] > closed.recurrence_time:

@@ -157,7 +157,7 @@ def _exponential(
         return _times_matrix(closed, x, shifted, scaled, fields)
 
     before, here = rows, apply(rows)
-    result = coefficients[0] * before - 2j * coefficients[1] * here
+    result: Complex = coefficients[0] * before - 2j * coefficients[1] * here
     factor = -1j
     for k in range(2, n_terms):
         after = 2.0 * apply(here)

@@ -69,7 +69,7 @@ def green_function(model: QuadraticModel, omega: Any) -> Complex:
     inverse = np.broadcast_to(-_dense(model), (*omega.shape, n, n)).astype(np.complex128)
     sites = np.arange(n)
     inverse[..., sites, sites] += omega[..., None] - self_energy(model, omega)
-    return np.linalg.inv(inverse)
+    return np.linalg.inv(inverse).astype(np.complex128, copy=False)
 
 
 def transmission(model: QuadraticModel, omega: Any) -> Real:
@@ -80,8 +80,8 @@ def transmission(model: QuadraticModel, omega: Any) -> Real:
     omega = np.asarray(omega, dtype=np.float64)
     sites = [contact.site for contact in model.contacts]
     rates = _rates(model, omega)
-    between = green_function(model, omega)[..., sites, :][..., :, sites]
-    return rates[..., :, None] * np.abs(between) ** 2 * rates[..., None, :]
+    between: Real = np.abs(green_function(model, omega)[..., sites, :][..., :, sites]) ** 2
+    return rates[..., :, None] * between * rates[..., None, :]
 
 
 def steady_state(model: QuadraticModel, tolerance: float = 1e-10) -> SteadyState:

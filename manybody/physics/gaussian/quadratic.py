@@ -98,9 +98,9 @@ class QuadraticModel:
 
     def dense_hamiltonian(self) -> NDArray[Any]:
         """(N, N) dense h, real or complex; a fresh array for sparse models."""
-        if sp.issparse(self.hamiltonian):
-            return self.hamiltonian.toarray()
-        return self.hamiltonian
+        given = self.hamiltonian
+        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
+        return dense
 
 
 def from_single_particle(

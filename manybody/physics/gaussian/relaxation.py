@@ -238,7 +238,8 @@ def _change(generator: CorrelationGenerator, correlations: Complex) -> Complex:
     """dC/dt of a Hermitian C, both in the modes of h."""
     half = generator.filling - multiply(generator.damping, correlations)
     turning = generator.energies[:, None] - generator.energies
-    return half + adjoint(half) - 1j * turning * correlations
+    change: Complex = half + adjoint(half) - 1j * turning * correlations
+    return change
 
 
 def _bright_modes(

@@ -296,8 +296,8 @@ def _hermitian_units(n: int) -> tuple[Complex, list[tuple[int, int, int, int]]]:
 def _coordinates(half: NDArray[Any]) -> Real:
     """(n²,) what X + X† of X, (n, n), has of each Hermitian unit."""
     n = len(half)
-    numbers = np.array(_real_numbers(half + half.conj().T)).reshape(n, n, 2)
-    chosen = np.zeros((n, n, 2), dtype=bool)
+    numbers: Real = np.array(_real_numbers(half + half.conj().T)).reshape(n, n, 2)
+    chosen: NDArray[np.bool_] = np.zeros((n, n, 2), dtype=bool)
     chosen[np.triu_indices(n)] = True
     chosen[np.diag_indices(n) + (1,)] = False
     return numbers[chosen]

@@ -63,4 +63,5 @@ class Cube:
             + steps[None, :, None, None, :, None]
             + steps[None, None, :, None, None, :]
         )
-        return total.reshape(length**3, length**3)
+        distances: NDArray[np.intp] = total.reshape(length**3, length**3)
+        return distances

@@ -84,9 +84,9 @@ class SingleParticleModel:
 
     def dense_hamiltonian(self) -> NDArray[Any]:
         """(N, N) dense H, real or complex; a fresh array for sparse models."""
-        if sp.issparse(self.hamiltonian):
-            return self.hamiltonian.toarray()
-        return self.hamiltonian
+        given = self.hamiltonian
+        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
+        return dense
 
 
 def _checked_hamiltonian(value: Any) -> tuple[Any, float]:

@@ -151,7 +151,7 @@ class _Parts:
         # Rows of coupled sites: ⟨l|A_j|k⟩ = V*_jl V_jk.
         self.vectors = spectrum.vectors[0][spectrum.coupled]
         self.probabilities = spectrum.coupled_probabilities[0][spectrum.coupled]
-        self.overlaps = spectrum.weights[0]
+        self.overlaps: Real = spectrum.weights[0]
         self.rates = generator.rates[0]
         full = spectrum.vectors[0]
         self.decay = full.conj().T @ generator.decay[0] @ full
@@ -280,9 +280,9 @@ class _Parts:
         near = self._weights(self.energies - self.energies[:, None])
         np.fill_diagonal(near, 0.0)
         near *= (self.rates + self.at_zero) ** 2
-        close = p.T @ (p * (p @ near.T))
+        close: Real = p.T @ (p * (p @ near.T))
         crowd = self._crowd()
-        return close + close.T + self.overlaps * (crowd + 0.2 * crowd.mean())
+        return close + close.T + self.overlaps * (crowd + 0.2 * float(crowd.mean()))
 
     def _crowd(self) -> Real:
         """(N, N) mean over all (k, m) of (g_lk + g_nm)² / (1 + (δ/ν)²), by the density of levels.
@@ -295,8 +295,8 @@ class _Parts:
         jumps = step * (np.arange(_JUMPS) - 0.5 * (_JUMPS - 1))
         ends = energies + jumps[:, None]
         above, below = (np.searchsorted(energies, ends + sign * step) for sign in (1.0, -1.0))
-        density = (above - below) / (2.0 * step * n)
-        rates = self._bath.gamma(jumps)[:, None]
+        density: Real = (above - below) / (2.0 * step * n)
+        rates: Real = self._bath.gamma(jumps)[:, None]
         return np.pi * self.out_rate * step * (density * rates**2).T @ density
 
     def _row_sums(self) -> Callable[[int, int], float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import row_panels
+from manybody.arrays import Real, row_panels
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,13 @@ class Certificate:
         return {**figures, **named}
 
 
-def trace_error(states: NDArray[Any]) -> NDArray[np.float64]:
+def trace_error(states: NDArray[Any]) -> Real:
     """Largest |tr ρ − 1| of each sample; (samples, T, N, N) -> (samples,)."""
-    return np.abs(np.einsum("staa->st", states) - 1.0).max(axis=1, initial=0.0)
+    error: Real = np.abs(np.einsum("staa->st", states) - 1.0).max(axis=1, initial=0.0)
+    return error
 
 
-def hermiticity_error(states: NDArray[Any]) -> NDArray[np.float64]:
+def hermiticity_error(states: NDArray[Any]) -> Real:
     """Largest |ρ_ab − ρ_ba*| of each sample; (samples, T, N, N) -> (samples,)."""
     largest = np.zeros(len(states))
     n = states.shape[-1]

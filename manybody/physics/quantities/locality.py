@@ -139,8 +139,8 @@ def _rms_error(squares: Real, counts: NDArray[np.int64], mean_square: Real) -> R
     if n_centres == 1:
         return np.full(squares.shape[1], np.nan)
     scatter = np.sum((squares - mean_square * counts) ** 2, axis=0)
-    error = np.sqrt(scatter * n_centres / (n_centres - 1)) / counts.sum(axis=0)
-    root = np.sqrt(mean_square)
+    error: Real = np.sqrt(scatter * n_centres / (n_centres - 1)) / counts.sum(axis=0)
+    root: Real = np.sqrt(mean_square)
     return np.divide(error, 2.0 * root, out=np.zeros_like(error), where=root > 0.0)
 
 
@@ -181,4 +181,5 @@ def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
         raise InputError(f"distances contains {bad:g}: all must be finite and >= 0")
     if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
         raise InputError("distances must be symmetric and zero on the diagonal")
-    return np.floor(matrix + 0.5)
+    whole: Real = np.floor(matrix + 0.5)
+    return whole

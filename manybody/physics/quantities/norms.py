@@ -22,7 +22,8 @@ def trace_norm(matrices: NDArray[Any], overwrite: bool = False) -> Real:
     overwrite: the matrices are needed no longer, their memory may be used.
     """
     if not _is_large(matrices):
-        return np.abs(np.linalg.eigvalsh(matrices)).sum(axis=-1)
+        norms: Real = np.abs(np.linalg.eigvalsh(matrices)).sum(axis=-1)
+        return norms
     return _each(
         matrices, lambda diagonal, beside: np.abs(_all(diagonal, beside)).sum(), overwrite
     )
@@ -78,6 +79,7 @@ def _each(matrices: NDArray[Any], measure: Any, overwrite: bool) -> Real:
 
 
 def _all(diagonal: Real, beside: Real) -> Real:
+    values: Real
     values, info = lapack.dsterf(diagonal, beside)
     if info != 0:
         raise NumericalError(f"LAPACK dsterf: {info} eigenvalues did not converge")
@@ -94,4 +96,5 @@ def _smallest(diagonal: Real, beside: Real) -> float:
 
 def populations(rho: NDArray[Any]) -> Real:
     """⟨a|ρ|a⟩.  (..., N, N) -> (..., N)."""
-    return np.einsum("...aa->...a", rho).real.copy()
+    diagonal: Real = np.einsum("...aa->...a", rho).real.copy()
+    return diagonal

@@ -125,7 +125,8 @@ def participation_ratios(vectors: NDArray[Any]) -> Real:
     Returns (M,).  Raises ValueError.  Source: Evers and Mirlin, RMP 80, 1355 (2008), P_2.
     """
     probabilities = _probabilities(vectors)
-    return np.einsum("ak,ak->k", probabilities, probabilities)
+    ratios: Real = np.einsum("ak,ak->k", probabilities, probabilities)
+    return ratios
 
 
 def eth_moments(vectors: NDArray[Any]) -> tuple[Real, Real]:

@@ -51,7 +51,8 @@ class LinearResponse:
     @cached_property
     def source(self) -> Complex:
         """(D, D) L_1π_0, (20)."""
-        return self.commutator_source + self.dissipator_sources.sum(axis=0)
+        source: Complex = self.commutator_source + self.dissipator_sources.sum(axis=0)
+        return source
 
     @cached_property
     def steady_change(self) -> Complex:

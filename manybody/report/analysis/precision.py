@@ -68,7 +68,8 @@ class Precision:
     @property
     def scaled_error(self) -> Real:
         """Error times the root of the count (K,): level where samples act independently."""
-        return self.mean_error * np.sqrt(self.counts)
+        error: Real = self.mean_error * np.sqrt(self.counts)
+        return error
 
 
 def precision(

@@ -148,7 +148,8 @@ class Fit:
             case Law.SATURATING:
                 return a - b * sites**-c
             case Law.EXPONENTIAL:
-                return a - b * np.exp(-sites / c)
+                missing: Real = b * np.exp(-sites / c)
+                return a - missing
             case Law.POWER:
                 return a * sites**b
             case _:
@@ -194,7 +195,8 @@ class Data:
 
     def exponentials(self, length: Real) -> Real:
         """Basis 1 - exp(-(N - smallest)/length): (..., n) for lengths (...)."""
-        return -np.expm1(-(self.sites - self.sites[0]) / length[..., None])
+        basis: Real = -np.expm1(-(self.sites - self.sites[0]) / length[..., None])
+        return basis
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +243,7 @@ def _minimise(chi2: Callable[[Real], Real], grid: Real, shape: tuple[int, ...]) 
     Every other parameter enters linearly and is solved for, so that one line is searched
     completely; no starting point can miss the minimum, up to the spacing of the grid.
     """
-    best = grid[np.argmin(chi2(np.broadcast_to(grid, (*shape, len(grid)))), axis=-1)]
+    best: Real = grid[np.argmin(chi2(np.broadcast_to(grid, (*shape, len(grid)))), axis=-1)]
     step = float(grid[1] - grid[0])
     for _ in range(4):
         near = np.clip(best[..., None] + step * np.linspace(-1.0, 1.0, 21), grid[0], grid[-1])

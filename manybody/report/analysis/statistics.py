@@ -38,12 +38,14 @@ class Moments:
         """Sample standard deviation; nan for one sample."""
         if self.count < 2:
             return np.full_like(self.mean, np.nan)
-        return np.sqrt(self.deviations / (self.count - 1))
+        deviation: Real = np.sqrt(self.deviations / (self.count - 1))
+        return deviation
 
     @property
     def standard_error(self) -> Real:
         """Standard error of the mean; nan for one sample."""
-        return self.standard_deviation / np.sqrt(self.count)
+        error: Real = self.standard_deviation / np.sqrt(self.count)
+        return error
 
 
 class Reach(StrEnum):

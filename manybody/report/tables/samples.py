@@ -48,7 +48,8 @@ def scientific(value: Any) -> str:
 
 def reach_words(value: Any) -> str:
     """As a report shows whether the times reach a maximum."""
-    return {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
+    words: str = {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
+    return words
 
 
 def build_tables(results: StudyResult) -> list[Table]:

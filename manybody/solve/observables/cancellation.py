@@ -1,7 +1,5 @@
 """Why Redfield and Davies agree: how the generators' differences add up over baths."""
 
-from typing import Any
-
 import numpy as np
 
 from manybody.parallel.collective import together
@@ -10,6 +8,7 @@ from manybody.physics.quantities.cancellation import cancellation_of
 from manybody.physics.spectra import SIMPLE
 from manybody.physics.starts import Start
 from manybody.solve.observables.protocol import Figure, Observable, Panel
+from manybody.system.communicator import Communicator
 
 _VECTORS, _ROWS = 8, 512
 _FIGURES = {
@@ -21,7 +20,7 @@ _FIGURES = {
 }
 
 
-def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
+def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
     """nan where Bohr frequencies coincide: the measures are not defined there."""
 
     def measured() -> dict[str, float]:
@@ -30,8 +29,7 @@ def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
         found = cancellation_of(problem, _VECTORS, np.random.default_rng(0), _ROWS)
         return {name: float(getattr(found, name)) for name in _FIGURES}
 
-    result: dict[str, float] = together(comm, measured)
-    return result
+    return together(comm, measured)
 
 
 CANCELLATION = Observable(

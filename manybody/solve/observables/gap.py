@@ -1,12 +1,11 @@
 """How slowly the equations relax."""
 
-from typing import Any
-
 from manybody.numerics.petsc.runtime import slepc
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
 from manybody.solve.modes import DENSE_SITES, modes_of
 from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
+from manybody.system.communicator import Communicator
 
 # Of the generator for the modes around one frequency, each from two starts.
 _APPLICATIONS_OF_A_SHIFT = 1000.0
@@ -14,7 +13,7 @@ _APPLICATIONS_OF_A_SHIFT = 1000.0
 _DENSE_MODES = 180.0
 
 
-def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
+def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
     found = modes_of(problem, comm=comm)
     return {
         "gap": found.gap,

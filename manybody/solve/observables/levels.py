@@ -1,15 +1,14 @@
 """Whether a Hamiltonian is chaotic: spacings of levels, participation, ETH."""
 
-from typing import Any
-
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.spacing import GOE, GUE, POISSON
 from manybody.physics.starts import Start
 from manybody.solve.level_statistics import levels_of
 from manybody.solve.observables.protocol import Figure, Observable, Panel
+from manybody.system.communicator import Communicator
 
 
-def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
+def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
     found = levels_of(problem.spectrum, eth=True, comm=comm)
     return {
         "spacing_ratio": found.mean_ratio,

@@ -1,7 +1,5 @@
 """How local a bath acts on a lattice."""
 
-from typing import Any
-
 import numpy as np
 
 from manybody.parallel.collective import together
@@ -9,6 +7,7 @@ from manybody.physics.problem import Problem
 from manybody.physics.quantities.locality import drawn_centres, locality_of, site_distances
 from manybody.physics.starts import Start
 from manybody.solve.observables.protocol import Figure, Observable
+from manybody.system.communicator import Communicator
 
 # Bonds up to which locality is recorded; sites looked at; what counts as an entry of a row.
 _FURTHEST, _CENTRES, _SHARE = 8, 32, 1e-2
@@ -24,7 +23,7 @@ _FIGURES = {
 }
 
 
-def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
+def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
     """nan for models without a lattice."""
 
     def measured() -> dict[str, float]:
@@ -40,8 +39,7 @@ def _measure(problem: Problem, _start: Start, comm: Any) -> dict[str, float]:
         found["locality_row"] = float(profile.row_counts[0])
         return found
 
-    result: dict[str, float] = together(comm, measured)
-    return result
+    return together(comm, measured)
 
 
 LOCALITY = Observable(

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
+from manybody.system.communicator import Communicator
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Observable:
 
     name: str
     figures: Mapping[str, Figure]
-    measure: Callable[[Problem, Start, Any], dict[str, float]]
+    measure: Callable[[Problem, Start, Communicator | None], dict[str, float]]
     panels: tuple[Panel, ...] = ()
     shown: tuple[str, ...] = ()
     fewest_sites: int = 1

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
@@ -12,6 +11,7 @@ from manybody.solve.observables.levels import LEVEL_STATISTICS
 from manybody.solve.observables.locality import LOCALITY
 from manybody.solve.observables.protocol import Figure, Observable
 from manybody.solve.observables.steady_state import STEADY_STATE
+from manybody.system.communicator import Communicator
 
 _KNOWN: dict[str, Observable] = {
     each.name: each for each in (STEADY_STATE, GAP, LEVEL_STATISTICS, CANCELLATION, LOCALITY)
@@ -38,7 +38,7 @@ def figures_of(names: Iterable[str]) -> dict[str, Figure]:
 
 
 def measure(
-    problem: Problem, names: Iterable[str], start: Start, comm: Any = None
+    problem: Problem, names: Iterable[str], start: Start, comm: Communicator | None = None
 ) -> dict[str, float]:
     """The figures of one sample; collective over `comm`, the same on every rank.
 

@@ -1,15 +1,14 @@
 """How far apart the equations are after a long time."""
 
-from typing import Any
-
 from manybody.numerics.petsc.runtime import petsc
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
 from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
 from manybody.solve.steady import steady_of
+from manybody.system.communicator import Communicator
 
 
-def _measure(problem: Problem, start: Start, comm: Any) -> dict[str, float]:
+def _measure(problem: Problem, start: Start, comm: Communicator | None) -> dict[str, float]:
     found = steady_of(problem, "redfield", start.site, comm=comm)
     return {
         "steady_distance": found.distance_from_gibbs,
