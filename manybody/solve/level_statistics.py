@@ -83,29 +83,20 @@ def level_statistics(
         return _by_interior_levels(model, n_levels, target, eth, comm)
 
 
-def levels_of(
-    spectrum: Spectrum,
-    window: float = _WINDOW,
-    eth: bool = False,
-    comm: Communicator | None = None,
-) -> LevelStatistics:
-    """`level_statistics` of all levels of a known spectrum of one sample, from rank 0."""
-
-    def counted() -> LevelStatistics:
-        bulk = bulk_window(spectrum.n_sites, window)
-        energies, inside = spectrum.energies[0], spectrum.vectors[0][:, bulk]
-        if spectrum.centres is not None:
-            energies = energies + spectrum.centres[0]
-        open_ = 0.0 if spectrum.uncertainties is None else float(spectrum.uncertainties[0])
-        return build_statistics(
-            energies[bulk].copy(),
-            participation_ratios(inside),
-            spectrum.n_sites,
-            _tolerance(spectrum.n_sites, open_, float(spectrum.norms[0])),
-            eth_indicator(inside) if eth else None,
-        )
-
-    return together(comm, counted)
+def levels_of(spectrum: Spectrum, window: float = _WINDOW, eth: bool = False) -> LevelStatistics:
+    """`level_statistics` of all levels of a known spectrum of one sample."""
+    bulk = bulk_window(spectrum.n_sites, window)
+    energies, inside = spectrum.energies[0], spectrum.vectors[0][:, bulk]
+    if spectrum.centres is not None:
+        energies = energies + spectrum.centres[0]
+    open_ = 0.0 if spectrum.uncertainties is None else float(spectrum.uncertainties[0])
+    return build_statistics(
+        energies[bulk].copy(),
+        participation_ratios(inside),
+        spectrum.n_sites,
+        _tolerance(spectrum.n_sites, open_, float(spectrum.norms[0])),
+        eth_indicator(inside) if eth else None,
+    )
 
 
 def _by_interior_levels(

@@ -1,10 +1,11 @@
 """Samples of a point from draw to numbers: the distance in time and the figures of observables."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from manybody.parallel.collective import raised_alike, rank_of
+from manybody.parallel.collective import raised_alike, rank_of, size_of
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
@@ -60,8 +61,7 @@ def compute_large(
     if setting is not None:
         check_fits(model, setting, comm)
     comparison, figures = None, {}
-    operator = own.operator if own.evolves else "matrix-free"
-    with shared_problem(model, own.bath, own.lamb_shift, comm, operator) as problem:
+    with _problem(own, model, comm) as problem:
         if setting is not None:
             with np.errstate(under="ignore"):
                 comparison = compare_spread(problem, setting, comm, tell=tell, keeper=keeper)
@@ -71,6 +71,22 @@ def compute_large(
     return comparison, figures
 
 
+@contextlib.contextmanager
+def _problem(
+    own: Study, model: SingleParticleModel | None, comm: Communicator | None
+) -> Iterator[Problem]:
+    """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
+    if own.evolves:
+        shared = shared_problem(model, own.bath, own.lamb_shift, comm, own.operator)
+    elif size_of(comm) > 1 and any(each.krylov for each in chosen(own.observables)):
+        shared = shared_problem(model, own.bath, own.lamb_shift, comm)
+    else:
+        yield Problem([] if model is None else [model], own.bath, own.lamb_shift)
+        return
+    with shared as problem:
+        yield problem
+
+
 def _measured(
     problem: Problem, place: int, own: Study, comm: Communicator | None = None
 ) -> dict[str, float]:
@@ -78,7 +94,8 @@ def _measured(
     if not chosen(own.observables):
         return {}
     with blas_threads(), np.errstate(under="ignore"):
-        return measure(problem.sample(place), own.observables, Start(own.initial_site), comm)
+        sample = problem if len(problem.models) < 2 else problem.sample(place)
+        return measure(sample, own.observables, Start(own.initial_site), comm)
 
 
 def _setting(own: Study, models: Sequence[SingleParticleModel]) -> Setting:

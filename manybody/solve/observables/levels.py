@@ -1,5 +1,6 @@
 """Whether a Hamiltonian is chaotic: spacings of levels, participation, ETH."""
 
+from manybody.parallel.collective import together
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.spacing import GOE, GUE, POISSON
 from manybody.physics.starts import Start
@@ -9,7 +10,7 @@ from manybody.system.communicator import Communicator
 
 
 def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
-    found = levels_of(problem.spectrum, eth=True, comm=comm)
+    found = together(comm, lambda: levels_of(problem.spectrum, eth=True))
     return {
         "spacing_ratio": found.mean_ratio,
         "participation": found.participation,

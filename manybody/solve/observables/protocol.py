@@ -60,7 +60,8 @@ class Observable:
     fewest_sites: below which it has no meaning; needs_bath: whether it means nothing without
     one; needs_site: whether it is of a start on a site; library: raises RuntimeError where
     something is not installed.
-    cost: of a sample of N sites; krylov: whether Krylov spaces of matrices take memory.
+    cost: of a sample of N sites; krylov: whether all ranks work on it, in Krylov spaces of
+    matrices that take memory; where none does, rank 0 alone has the problem.
     block_cost: in N³ flops, by which studies cut samples into blocks: no part of the cost model,
     which learns, since all versions must cut alike.
     """
