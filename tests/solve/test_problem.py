@@ -55,6 +55,7 @@ def diagonalised(monkeypatch):
 @pytest.mark.parametrize("lamb_shift", ["false", "true"])
 def test_a_sample_is_diagonalised_once(diagonalised, lamb_shift, more, tmp_path):
     """Whatever its observables, all of them here."""
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
     names = ", ".join(f'"{name}"' for name in ("trace_distance", *MEASURED))
     text = STUDY.format(observables=names, lamb_shift=lamb_shift, more=more) + TABLES
     study = parse_study(text, "here")
