@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
-from manybody.numerics.petsc.runtime import petsc, slepc
+from manybody.numerics.petsc.runtime import own_errors, petsc, slepc
 from manybody.system.communicator import Communicator
 
 # PETSC_ERR_ARG_UNKNOWN_TYPE: what setType says of a type that was not compiled in.
@@ -114,7 +114,8 @@ def _solver(comm: Any) -> Any:
     module = slepc()
     solver = module.EPS().create(comm=comm)
     try:
-        solver.setType(module.EPS.Type.SCALAPACK)
+        with own_errors():
+            solver.setType(module.EPS.Type.SCALAPACK)
     except petsc().Error as error:
         solver.destroy()
         if error.ierr != _UNKNOWN_TYPE:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
-from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
+from manybody.numerics.petsc.runtime import own_errors, part_of_solver, petsc, slepc
 from manybody.system.communicator import Communicator
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
@@ -230,7 +230,8 @@ def _krylov_schur(
             with part_of_solver(transform.getKSP()) as inner:
                 _set_factorisation(inner, solving)
         try:
-            solver.solve()
+            with own_errors():
+                solver.solve()
         except petsc().Error as error:
             raise NumericalError(
                 f"shift-and-invert at target = {target:g} failed: where the target is a level, "

@@ -10,7 +10,7 @@ from manybody.arrays import Complex
 from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
-from manybody.numerics.petsc.runtime import part_of_solver, petsc, slepc
+from manybody.numerics.petsc.runtime import own_errors, part_of_solver, petsc, slepc
 
 Map = Callable[[Complex], Complex]
 
@@ -170,8 +170,9 @@ class Resolvent:
         with part_of_solver(self._solver.getPC()) as factor:
             factor.setType(module.PC.Type.LU)
             try:
-                factor.setFactorSolverType("mumps")
-                factor.setFactorSetUpSolverType()
+                with own_errors():
+                    factor.setFactorSolverType("mumps")
+                    factor.setFactorSetUpSolverType()
             except module.Error as error:
                 if operator.columns.comm is not None:
                     _destroy(self._owned)
@@ -199,7 +200,7 @@ class Resolvent:
 def _destroy(owned: list[Any]) -> None:
     """Free PETSc objects; one that an exception has left at work stays, and hides nothing."""
     for item in reversed(owned):
-        with contextlib.suppress(petsc().Error):
+        with contextlib.suppress(petsc().Error), own_errors():
             item.destroy()
 
 

@@ -63,6 +63,17 @@ def slepc() -> Any:
 
 
 @contextlib.contextmanager
+def own_errors() -> Iterator[None]:
+    """Errors of PETSc as such: slepc4py 3.26 hands them on inside a SystemError."""
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__, petsc().Error):
+            raise error.__cause__ from None
+        raise
+
+
+@contextlib.contextmanager
 def part_of_solver(part: Any) -> Iterator[Any]:
     """The inner solver or preconditioner of another, given back at the end.
 

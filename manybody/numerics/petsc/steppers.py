@@ -10,7 +10,7 @@ from manybody.arrays import Complex
 from manybody.errors import InputError, NumericalError
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
-from manybody.numerics.petsc.runtime import Options, part_of_solver, petsc, slepc
+from manybody.numerics.petsc.runtime import Options, own_errors, part_of_solver, petsc, slepc
 from manybody.numerics.protocols import Operator, Segment, Solution, Stepper
 
 # PETSC_ERR_NOT_CONVERGED: what TS raises when it has rejected too many steps.
@@ -63,7 +63,7 @@ class _PetscStepper(Stepper):
         trial = self._make().create(comm=petsc().COMM_SELF)
         try:
             trial.setOptionsPrefix(self._prefix)
-            with self.options:
+            with self.options, own_errors():
                 trial.setFromOptions()
         except petsc().Error as error:
             raise InputError(
@@ -160,7 +160,8 @@ class PetscTS(_PetscStepper):
                 # Last, so that what the user asked for wins.
                 ts.setFromOptions()
                 try:
-                    ts.solve(vector)
+                    with own_errors():
+                        ts.solve(vector)
                 except module.Error as error:
                     # Decided from norms, on every rank; other errors may be of one.
                     if error.ierr != _NOT_CONVERGED:
