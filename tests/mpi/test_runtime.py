@@ -17,10 +17,13 @@ def test_errors_of_petsc_come_as_such():
     pytest.importorskip("petsc4py", reason="petsc4py not installed")
     from manybody.numerics.petsc.runtime import own_errors, petsc
 
-    with pytest.raises(petsc().Error), own_errors():
+    def wrapped():
         try:
             raise petsc().Error(86)
         except petsc().Error as error:
             raise SystemError("returned a result with an exception set") from error
+
+    with pytest.raises(petsc().Error), own_errors():
+        wrapped()
     with pytest.raises(SystemError, match="of Python"), own_errors():
         raise SystemError("of Python")
