@@ -11,22 +11,14 @@ from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
 from manybody.numerics.protocols import Stepper
 
 _STEPPERS: dict[str, Stepper] = {}
-# Names of all steppers that are registered, of those that need PETSc, and of those that run on
-# one rank a sample: as they are when asked for.
+# Names of all steppers that are registered, as they are when asked for.
 STEPPERS: tuple[str, ...]
-PETSC_STEPPERS: tuple[str, ...]
-SERIAL_STEPPERS: tuple[str, ...]
 
 
 def __getattr__(name: str) -> Any:
-    kept = {
-        "STEPPERS": lambda stepper: True,
-        "PETSC_STEPPERS": lambda stepper: stepper.library != "",
-        "SERIAL_STEPPERS": lambda stepper: stepper.one_rank,
-    }.get(name)
-    if kept is None:
+    if name != "STEPPERS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return tuple(own.name for own in _STEPPERS.values() if kept(own))
+    return tuple(_STEPPERS)
 
 
 def register(stepper: Stepper) -> None:
