@@ -96,13 +96,13 @@ class Columns:
         """Sum over the ranks, the same bits on each."""
         if self.comm is not None:
             # Not allreduce: MPI only advises that all ranks get the same bits from it.
-            values = np.sum(self.comm.allgather(values), axis=0)
+            values = np.stack(self.comm.allgather(values)).sum(axis=0)
         return values
 
     def largest(self, values: Real) -> Real:
         """Maximum over the ranks; nan wherever a rank has one."""
         if self.comm is not None:
-            values = np.max(self.comm.allgather(values), axis=0)
+            values = np.stack(self.comm.allgather(values)).max(axis=0)
         return values
 
 
