@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
 from manybody.solve.observables.registry import figures_of
@@ -33,7 +33,7 @@ class PointResult:
     ambiguous, None where no sample is; spreads: of the figures of other observables, by
     name; arrays: everything measured, sample axis first, by sample index; missing: number
     of samples the study asks for and the store lacks; problems: what was left out; times: (T,)
-    output times in 1/J.
+    output times in 1/J; unguarded: titles of the equations that do not guarantee positivity.
     """
 
     point: Point
@@ -45,6 +45,7 @@ class PointResult:
     missing: int
     problems: tuple[str, ...]
     times: Real = field(default_factory=lambda: np.empty(0))
+    unguarded: str = ""
 
     @property
     def n_samples(self) -> int:
@@ -58,7 +59,7 @@ class PointResult:
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """(n,) in which samples the Redfield state leaves the states; see `study.unphysical`."""
+        """(n,) in which samples an equation leaves the states; see `solve.unphysical`."""
         return self._outside(self.arrays["smallest_eigenvalue_in_time"])
 
     def _outside(self, smallest: Real) -> NDArray[np.bool_]:
@@ -81,10 +82,10 @@ class PointResult:
         worst = int(np.argmax(curves.max(axis=1)))
         rate = growth_rate(self.times, curves[worst])
         return (
-            f"in {len(rows)} of {self.n_samples} samples Redfield leaves the states: trace "
-            f"distance up to {float(curves.max()):.4g} (sample {int(self.samples[rows[worst]])}; "
-            f"no two states are further apart than 2), smallest eigenvalue "
-            f"{float(smallest.min()):.3g}; there {mode_words(rate)}"
+            f"in {len(rows)} of {self.n_samples} samples {self.unguarded} leaves the states: "
+            f"trace distance up to {float(curves.max()):.4g} (sample "
+            f"{int(self.samples[rows[worst]])}; no two states are further apart than 2), smallest "
+            f"eigenvalue {float(smallest.min()):.3g}; there {mode_words(rate)}"
         )
 
     @property
@@ -246,6 +247,7 @@ def _point_result(
         max(0, system.samples - len(samples)),
         tuple(problems),
         np.array(study.times),
+        " or ".join(each.title for each in unguarded(study.equations)),
     )
 
 

@@ -70,12 +70,13 @@ def compare(
     `manybody.EQUATIONS`.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says
     otherwise.
 
-    Warns, on rank 0, when ρ_R leaves the states (a trace distance above 2, an eigenvalue below
+    Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
     the bath breaks detailed balance.
-    Raises TypeError or ValueError for arguments out of range or different on the ranks,
-    before any work and on every rank; RuntimeError when PETSc is needed and missing, a
-    stepper does not converge or a growing mode leaves the range of double precision.  What
+    Raises InputError (a ValueError, where a type is wrong a TypeError too) for arguments out of
+    range or different on the ranks, before any work and on every rank; Unavailable when PETSc is
+    needed and missing; NumericalError when a stepper does not converge or a growing mode leaves
+    the range of double precision.  What
     fails on one rank while the others wait for it, memory say, is raised there alone: under
     mpirun start with `python -m mpi4py`.
     """

@@ -6,8 +6,9 @@ ones are asked for their states at the times that somebody watches.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from manybody.arrays import Complex, Real
 from manybody.numerics.growth import Overflow
 from manybody.numerics.protocols import Bounds, Operator, Segment, Solution, cut
-from manybody.physics.equations.protocol import Equation, SteppedGenerator
+from manybody.physics.equations.protocol import ClosedPropagator, Equation, SteppedGenerator
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import EPSILON, Clustering
@@ -45,13 +46,16 @@ def merged(name: str) -> str:
     return f"{name} merged"
 
 
-def build_agenda(equations: Sequence[Equation], undecided: Collection[str] = ()) -> Agenda:
-    """What there is to measure; undecided: names of equations that have two answers."""
+def build_agenda(
+    equations: Sequence[Equation], answers: Mapping[str, Sequence[object]] = MappingProxyType({})
+) -> Agenda:
+    """What there is to measure; answers: of the closed equations, see `closed_of`."""
+    undecided = {name for name, own in answers.items() if len(own) > 1}
     names = [each.name for each in equations]
     stepped = tuple(each.name for each in equations if each.is_stepped)
     other = {name: merged(name) if name in undecided else name for name in names}
     first = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
-    more = [(other[a], other[b]) for a, b in first if {a, b} & set(undecided)]
+    more = [(other[a], other[b]) for a, b in first if {a, b} & undecided]
     states = [*names, *(n for pair in more for n in pair)]
     return Agenda(
         tuple(dict.fromkeys(states)),
@@ -68,6 +72,33 @@ class Joint:
 
     spectral_box: Real
     spectral_outline: Complex | None = None
+
+
+def stepped_of(problem: Problem, setting: Setting) -> dict[str, SteppedGenerator]:
+    """Generators of the stepped equations, by name."""
+    return {
+        each.name: each.generator(problem)
+        for each in setting.equations
+        if each.generator is not None
+    }
+
+
+def closed_of(problem: Problem, setting: Setting) -> dict[str, tuple[ClosedPropagator, ...]]:
+    """Propagators of the closed equations of one sample, an answer each, by name."""
+    return {
+        each.name: tuple(each.propagators(problem))
+        for each in setting.equations
+        if each.propagators is not None
+    }
+
+
+def by_state(answers: Mapping[str, Sequence[ClosedPropagator]]) -> dict[str, ClosedPropagator]:
+    """Propagators by the names of their states in an `Agenda`."""
+    return {
+        state: own
+        for name, several in answers.items()
+        for state, own in zip((name, merged(name)), several)
+    }
 
 
 def joint_bounds(generators: Sequence[SteppedGenerator]) -> Bounds | None:
@@ -195,10 +226,12 @@ class Layout(ABC):
             return self.advance(operator, self.states[name], segment)
         except Overflow as error:
             seen = self.seen()
+            (who,) = (each.title for each in self.setting.equations if each.name == name)
             raise with_time(
                 error,
+                who,
                 self.setting.times,
-                seen.distances[:, 0],
+                seen.distances.max(axis=1),
                 seen.smallest.min(axis=1, initial=np.inf),
             ) from error
 

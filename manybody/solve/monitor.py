@@ -24,8 +24,6 @@ from manybody.solve.comparison import Setting
 from manybody.solve.evolution import Agenda
 from manybody.system.memory import free_bytes
 
-# Complex N x N arrays of a rank that observes two equations: their states and one to work in.
-OBSERVER_MATRICES = 3.0
 # Two ranks observe in the room that an application needs; more only where memory abounds.
 _FEWEST_OBSERVERS = 2
 
@@ -64,7 +62,7 @@ class Monitor:
         self._spectrum, self._start, self._times = problem.spectrum, setting.start, setting.times
         self._watching = 1
         if not keep_states:
-            matrices = OBSERVER_MATRICES + max(0, len(agenda.stepped) - 1)
+            matrices = observer_matrices(len(setting.equations))
             self._watching = together(
                 columns.comm,
                 lambda: observers(columns.dimension, columns.size, free_bytes(), matrices),
@@ -82,7 +80,7 @@ class Monitor:
     def observe(self, segment: Segment, states: Mapping[str, Complex]) -> None:
         """Reduce states at the output times of a segment; (T', N, m) of each stepped equation.
 
-        Raises RuntimeError, on every rank, when a state is not finite.
+        Raises NumericalError, on every rank, when a state is not finite.
         """
         first, stop = segment.first, segment.first + len(segment.times)
         while first < stop:
@@ -133,7 +131,8 @@ class Monitor:
             state = np.empty((1, *self._spectrum.vectors.shape[1:]), dtype=np.complex128)
             self._evolutions[name].write(slice(place, place + 1), state)
             look.laws(*_laws_of(state[0]))
-            return state[0, :]
+            only: Complex = state[0]
+            return only
 
         keep: dict[str, Complex] = {}
         if self.kept is not None:
@@ -284,7 +283,12 @@ def _laws_of(state: Complex) -> tuple[float, float]:
     return certificates.trace_error(stack)[0], certificates.hermiticity_error(stack)[0]
 
 
-def observers(n_sites: int, n_ranks: int, free: float, matrices: float = OBSERVER_MATRICES) -> int:
+def observer_matrices(n_equations: int) -> float:
+    """Complex (N, N) arrays of a rank that observes: a state an equation, and one to work in."""
+    return n_equations + 1.0
+
+
+def observers(n_sites: int, n_ranks: int, free: float, matrices: float) -> int:
     """How many ranks observe at the same time, 0 when none can hold a state.
 
     As many as a quarter of the `free` bytes holds, and two where there is room at all.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from manybody.errors import InputError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
-from manybody.solve.monitor import OBSERVER_MATRICES, observers
+from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.stacked import is_large
 from manybody.system.memory import machine_bytes
 
@@ -23,7 +23,8 @@ class Extent:
     """What the memory of one sample depends on, all output times in one segment.
 
     n_sites, n_times: N and T; is_real: whether H is; krylov: whether steady states or slow
-    modes are sought too; the rest as in `compare`.
+    modes are sought too; n_equations, n_stepped: how many are compared, and how many of them are
+    stepped; the rest as in `compare`.
     """
 
     n_sites: int
@@ -33,9 +34,11 @@ class Extent:
     stepper: str | Stepper
     operator: str | MatrixFree | Assembled
     krylov: bool = False
+    n_equations: int = 2
+    n_stepped: int = 1
 
     def is_shared(self, n_ranks: int) -> bool:
-        """Whether the sample goes the way of large.py."""
+        """Whether the sample is spread."""
         return is_large(self.n_sites) or n_ranks > 1 or find_operator(self.operator).spread
 
     @property
@@ -55,8 +58,8 @@ class Extent:
         """Arrays over all ranks while a state advances."""
         split = self.is_real and not self.lamb_shift
         vectors = find_stepper(self.stepper).vectors(self.n_sites, self.n_times)
-        # ρ, its diagonal factors, workspaces, vectors of the stepper and the output states.
-        arrays = 1.0 + 1.0 + (3.0 if split else 2.0) + vectors + self.n_times
+        # Every ρ and its output states; diagonal factors, workspaces, vectors of the stepper.
+        arrays = self.n_stepped * (1.0 + self.n_times) + 1.0 + (3.0 if split else 2.0) + vectors
         return arrays + find_operator(self.operator).arrays(self.n_sites)
 
     def rank_bytes(self, n_ranks: int) -> float:
@@ -66,16 +69,17 @@ class Extent:
     def node_bytes(self, n_ranks: int, here: int) -> float:
         """Peak of a machine that has `here` of the `n_ranks` ranks of a sample."""
         interpreters = here * INTERPRETER_BYTES
-        watching = min(here, observers(self.n_sites, n_ranks, machine_bytes()))
-        observing = (self.n_times + 1.0) * here / n_ranks + watching * OBSERVER_MATRICES
+        matrices = observer_matrices(self.n_equations)
+        watching = min(here, observers(self.n_sites, n_ranks, machine_bytes(), matrices))
+        observing = self.n_stepped * (self.n_times + 1.0) * here / n_ranks + watching * matrices
         largest = self._once + max(self._spread * here / n_ranks, observing)
         krylov = here * (_REPLICATED + _KRYLOV_VECTORS / n_ranks) if self.krylov else 0.0
         return interpreters + self._square * max(largest, _PREPARING, krylov)
 
     def stack_bytes(self, samples: int) -> float:
         """Peak of a rank that advances a stack of small samples, a rank a sample."""
-        # scripts/bench.py: 2.2 N² an output time and about 55 beside.
-        largest = samples * (3.0 * self.n_times + 70.0)
+        # scripts/bench.py: of two equations 2.2 N² an output time and about 55 beside.
+        largest = samples * (1.5 * self.n_equations * self.n_times + 70.0 * self.n_stepped)
         krylov = _REPLICATED + _KRYLOV_VECTORS if self.krylov else 0.0
         return INTERPRETER_BYTES + self._square * max(largest, krylov)
 

@@ -25,19 +25,20 @@ from manybody.parallel.collective import (
 )
 from manybody.parallel.signals import Stopped
 from manybody.physics.assembly import dropped_norm
-from manybody.physics.equations.protocol import ClosedPropagator, Equation, SteppedGenerator
+from manybody.physics.equations.protocol import Equation
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.solve.checkpoints import Keeper, Snapshot, read_columns
 from manybody.solve.comparison import Comparison, Setting
 from manybody.solve.evolution import (
-    Agenda,
     Layout,
     Seen,
     build_agenda,
+    by_state,
+    closed_of,
     cut_times,
     joint_bounds,
-    merged,
+    stepped_of,
 )
 from manybody.solve.monitor import Monitor
 from manybody.solve.room import Extent, check_room
@@ -92,6 +93,8 @@ def check_fits(
             setting.lamb_shift,
             setting.stepper,
             setting.operator,
+            n_equations=len(setting.equations),
+            n_stepped=sum(each.is_stepped for each in setting.equations),
         )
         check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
 
@@ -113,20 +116,6 @@ def compare_spread(
         return layout.run()[0]
 
 
-def _stepped(problem: Problem, equations: tuple[Equation, ...]) -> dict[str, SteppedGenerator]:
-    return {each.name: each.generator(problem) for each in equations if each.generator is not None}
-
-
-def _closed(
-    problem: Problem, equations: tuple[Equation, ...]
-) -> dict[str, tuple[ClosedPropagator, ...]]:
-    return {
-        each.name: tuple(each.propagators(problem))
-        for each in equations
-        if each.propagators is not None
-    }
-
-
 class _Spread(Layout):
     """Own columns of the states of one sample."""
 
@@ -141,20 +130,16 @@ class _Spread(Layout):
         stack: ExitStack,
     ) -> None:
         comm, equations = columns.comm, setting.equations
-        self._generators = on_every_rank(comm, lambda: _stepped(problem, equations))
-        self._propagators = on_every_rank(comm, lambda: _closed(problem, equations))
+        self._generators = on_every_rank(comm, lambda: stepped_of(problem, setting))
+        self._propagators = on_every_rank(comm, lambda: closed_of(problem, setting))
         self._columns, self._tell, self._keeper = columns, tell, keeper
         # Before anything is propagated: times that would never end are refused here.
         bounds = joint_bounds(list(self._generators.values()))
         most = _MOST_APPLICATIONS if is_large(problem.spectrum.n_sites) else np.inf
         segments = together(comm, lambda: cut_times(setting, bounds, most))
-        agenda = self._agenda(equations)
+        agenda = build_agenda(equations, self._propagators)
         super().__init__(problem, setting, agenda, segments)
-        closed = {
-            state: own
-            for name, answers in self._propagators.items()
-            for state, own in zip((name, merged(name)), answers)
-        }
+        closed = by_state(self._propagators)
         self._monitor = Monitor(agenda, closed, problem, setting, columns, keep_states)
         self._entries_kept, self._dropped_norm = 1.0, 0.0
         self._begin()
@@ -165,10 +150,6 @@ class _Spread(Layout):
                     operator = self._assemble(equation)
                     stack.push(partial(_destroy, operator))
                     self._assembled[equation.name] = operator
-
-    def _agenda(self, equations: tuple[Equation, ...]) -> Agenda:
-        undecided = [name for name, own in self._propagators.items() if len(own) > 1]
-        return build_agenda(equations, undecided)
 
     def _begin(self) -> None:
         """Own columns of ρ where the sample goes on, and what was done before; collective."""

@@ -28,9 +28,11 @@ from manybody.solve.evolution import (
     Layout,
     Seen,
     build_agenda,
+    by_state,
+    closed_of,
     cut_times,
     joint_bounds,
-    merged,
+    stepped_of,
 )
 
 # Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
@@ -71,7 +73,7 @@ def compare_stack(
 ) -> list[Comparison]:
     """Samples of one kind: those of equal segments are advanced together."""
     count = problem.spectrum.n_samples
-    bounds = joint_bounds(list(_generators(problem, setting).values()))
+    bounds = joint_bounds(list(stepped_of(problem, setting).values()))
     stacks = [np.arange(count)]
     if bounds is not None:
         stacks = setting.stepper.stacks(bounds, setting.times)
@@ -87,24 +89,12 @@ def compare_stack(
     return [results[index] for index in range(count)]
 
 
-def _generators(problem: Problem, setting: Setting) -> dict[str, SteppedGenerator]:
-    return {
-        each.name: each.generator(problem)
-        for each in setting.equations
-        if each.generator is not None
-    }
-
-
 def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> list[Comparison]:
     """Samples with the same segments."""
-    propagators = {
-        each.name: [each.propagators(problem.sample(i)) for i in range(problem.spectrum.n_samples)]
-        for each in setting.equations
-        if each.propagators is not None
-    }
-    undecided = [name for name, own in propagators.items() if len(own[0]) > 1]
-    agenda = build_agenda(setting.equations, undecided)
-    generators = _generators(problem, setting)
+    generators = stepped_of(problem, setting)
+    samples = range(problem.spectrum.n_samples)
+    propagators = [closed_of(problem.sample(index), setting) for index in samples]
+    agenda = build_agenda(setting.equations, propagators[0])
     segments = cut_times(setting, joint_bounds(list(generators.values())))
     return _Stack(problem, setting, agenda, segments, generators, propagators, keep_states).run()
 
@@ -119,7 +109,7 @@ class _Stack(Layout):
         agenda: Agenda,
         segments: list[Segment],
         generators: dict[str, SteppedGenerator],
-        propagators: dict[str, list[Sequence[ClosedPropagator]]],
+        propagators: list[dict[str, tuple[ClosedPropagator, ...]]],
         keep_states: bool,
     ) -> None:
         super().__init__(problem, setting, agenda, segments)
@@ -137,12 +127,13 @@ class _Stack(Layout):
             for name, own in generators.items()
         }
         self.states = dict.fromkeys(generators, self._initial())
-        self._evolutions: dict[str, list[Evolution]] = {}
-        for name, samples in propagators.items():
-            for answer, state in enumerate((name, merged(name))[: len(samples[0])]):
-                self._evolutions[state] = [
-                    own[answer].evolve(setting.start, setting.times) for own in samples
-                ]
+        self._evolutions: list[dict[str, Evolution]] = [
+            {
+                state: own.evolve(setting.start, setting.times)
+                for state, own in by_state(sample).items()
+            }
+            for sample in propagators
+        ]
         # nan until observed, so that a time left out could not pass for a number.
         shape = (problem.spectrum.n_samples, len(setting.times))
         self._distances = np.full((shape[0], len(agenda.pairs), shape[1]), np.nan)
@@ -206,9 +197,9 @@ class _Stack(Layout):
     def _closed(self, name: str, chosen: slice) -> Complex:
         """(samples, T', N, N) states of a closed equation at some of the output times."""
         n, count = self.problem.spectrum.n_sites, chosen.stop - chosen.start
-        states = np.empty((len(self._evolutions[name]), count, n, n), dtype=np.complex128)
-        for evolution, own in zip(self._evolutions[name], states):
-            evolution.write(chosen, own)
+        states = np.empty((len(self._evolutions), count, n, n), dtype=np.complex128)
+        for sample, own in zip(self._evolutions, states):
+            sample[name].write(chosen, own)
         return states
 
     def pause(self) -> None:
@@ -222,8 +213,8 @@ class _Stack(Layout):
         """Those of the first answers."""
         beta = self.setting.bath.beta
         return {
-            name: np.array([own[0].gibbs_residual(beta) for own in samples])
-            for name, samples in self._propagators.items()
+            name: np.array([own[name][0].gibbs_residual(beta) for own in self._propagators])
+            for name in self._propagators[0]
         }
 
     def kept(self, sample: int) -> dict[str, Complex]:

@@ -1,8 +1,8 @@
-"""Redfield states far outside the states: when that is so, and which mode takes them there.
+"""Matrices far outside the states: when that is so, and which mode takes them there.
 
-Redfield keeps trace and Hermiticity, not positivity.  A little negative weight is its known
-price; a trace distance above 2, which no two states have, or an eigenvalue below -0.1 is no
-answer any more, and is said to be none.
+Redfield, for one, keeps trace and Hermiticity, not positivity.  A little negative weight is its
+known price; a trace distance above 2, which no two states have, or an eigenvalue below -0.1 is
+no answer any more, and is said to be none.
 """
 
 import math
@@ -16,7 +16,8 @@ from manybody.arrays import Real
 from manybody.errors import NumericalError
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.equations.redfield import redfield_of
+from manybody.physics.equations.redfield import REDFIELD, redfield_of
+from manybody.physics.equations.registry import unguarded
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import Comparison
@@ -34,10 +35,12 @@ _MOST_SITES = 16
 class Outside:
     """How far one sample leaves the states.
 
+    who: titles of the equations that do not guarantee positivity;
     distance: its largest trace distance, at `time` in 1/J; smallest: of the eigenvalues of
-    ρ_R over all times; since: first output time at which one of both is out of bounds.
+    their ρ over all times; since: first output time at which one of both is out of bounds.
     """
 
+    who: str
     distance: float
     time: float
     smallest: float
@@ -45,7 +48,7 @@ class Outside:
 
 
 def are_outside(distance: Real, smallest: Real, stepper_error: Real) -> NDArray[np.bool_]:
-    """(n, T) which distances and smallest eigenvalues, (n, T), no state of Redfield may have.
+    """(n, T) which distances and smallest eigenvalues, (n, T), no states may have.
 
     stepper_error: (n,) estimates in trace norm; a distance may exceed 2 by as much.
     """
@@ -62,6 +65,7 @@ def outside(run: Comparison) -> Outside | None:
         return None
     worst = int(np.argmax(distance))
     return Outside(
+        " or ".join(each.title for each in unguarded(run.equations)),
         float(distance[worst]),
         float(run.times[worst]),
         float(run.smallest_eigenvalue.min()),
@@ -69,10 +73,13 @@ def outside(run: Comparison) -> Outside | None:
     )
 
 
-def with_time(error: Exception, times: Real, distance: Real, smallest: Real) -> NumericalError:
+def with_time(
+    error: Exception, who: str, times: Real, distance: Real, smallest: Real
+) -> NumericalError:
     """An overflow with the time since which the state was none.
 
-    distance, smallest: (n, T) as far as they were observed, nan beyond.
+    who: title of the equation; distance, smallest: (n, T) as far as they were observed, nan
+    beyond.
     """
     error_words = str(error)
     with np.errstate(invalid="ignore"):
@@ -81,7 +88,7 @@ def with_time(error: Exception, times: Real, distance: Real, smallest: Real) -> 
         return NumericalError(error_words)
     first = float(times[int(np.argmax(which))])
     return NumericalError(
-        f"{error_words}; the Redfield state has left the states from t = {first:g} on"
+        f"{error_words}; the {who} state has left the states from t = {first:g} on"
     )
 
 
@@ -133,8 +140,8 @@ def mode_words(rate: float, mode: complex | None = None) -> str:
 def outside_words(found: Outside, rate: float, mode: complex | None = None) -> str:
     """One sentence on a sample that leaves the states."""
     return (
-        f"the Redfield state leaves the states from t = {found.since:g} on: trace distance up to "
-        f"{found.distance:.4g} at t = {found.time:g} (no two states are further apart than 2), "
+        f"the {found.who} state leaves the states from t = {found.since:g} on: trace distance up "
+        f"to {found.distance:.4g} at t = {found.time:g} (no two states are further apart than 2), "
         f"smallest eigenvalue {found.smallest:.3g}; {mode_words(rate, mode)}"
     )
 
@@ -150,7 +157,8 @@ def outside_warning(
     if found is None:
         return ""
     mode = None
-    if model is not None and "redfield" in run.equations:
+    # Of two equations either may be the one that grows.
+    if model is not None and unguarded(run.equations) == [REDFIELD]:
         mode = fastest_mode(Problem([model], bath, lamb_shift))
     return outside_words(found, growth_rate(run.times, run.trace_distance), mode)
 

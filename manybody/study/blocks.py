@@ -25,11 +25,11 @@ Identifier = Any
 
 _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
-# Attributes that say where a block belongs, beside those of its parameters.
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
 # Datasets that count something.
 _AXES = ("sample", "time", "word", "pair", "equation")
+# Attributes that say where a block belongs, beside those of its parameters.
 _FACTS = ("store_format", "study_hash", "model", "size")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10

@@ -14,9 +14,9 @@ from manybody.arrays import product
 from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.steppers import find_operator, find_stepper
-from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
-from manybody.solve.monitor import observers
+from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import Extent
 from manybody.solve.stacked import stack_size
@@ -160,10 +160,11 @@ def sample_seconds(
     # An eigenvalue problem a pair and one for each positivity, and the closed states.
     products = sum(_flops_of(study, point, stepped=False))
     slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
-    open_ = sum(not EQUATIONS[name].keeps.complete_positivity for name in study.equations)
-    problems = len(study.equations) * (len(study.equations) - 1) / 2.0 + open_
+    n_pairs = len(study.equations) * (len(study.equations) - 1) / 2.0
+    problems = n_pairs + len(unguarded(study.equations))
     observing = (slower * problems * 16.0 / 3.0 + products) * n**3 / rate * n_times
-    watching = max(1, observers(n, group_size, machine_bytes()))
+    matrices = observer_matrices(len(study.equations))
+    watching = max(1, observers(n, group_size, machine_bytes(), matrices))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
     shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
     stack = min(stack_size(n), study.samples_in_block(point))
@@ -200,6 +201,8 @@ def extent_of(study: Study, point: Point) -> Extent:
         study.stepper,
         study.operator,
         krylov=any(each.krylov for each in chosen(study.observables)),
+        n_equations=len(study.equations),
+        n_stepped=sum(EQUATIONS[name].is_stepped for name in study.equations),
     )
 
 

@@ -94,6 +94,7 @@ def _measured(
     if not chosen(own.observables):
         return {}
     with blas_threads(), np.errstate(under="ignore"):
+        # Only a stack is taken apart: ranks without the model must not look at its spectrum.
         sample = problem if len(problem.models) < 2 else problem.sample(place)
         return measure(sample, own.observables, Start(own.initial_site), comm)
 

@@ -306,11 +306,11 @@ def test_eigenvalues_spread_out_are_the_same(comm, bath, monkeypatch, kind, lamb
 
 def test_how_many_ranks_observe():
     each = 3 * 16.0 * 1000**2
-    assert observers(1000, 8, 0.9 * each) == 0
-    assert observers(1000, 8, 2 * each) == 2
-    assert observers(1000, 8, 20 * each) == 5
-    assert observers(1000, 8, 1e12) == 8
-    assert observers(1000, 1, 2 * each) == 1
+    assert observers(1000, 8, 0.9 * each, 3.0) == 0
+    assert observers(1000, 8, 2 * each, 3.0) == 2
+    assert observers(1000, 8, 20 * each, 3.0) == 5
+    assert observers(1000, 8, 1e12, 3.0) == 8
+    assert observers(1000, 1, 2 * each, 3.0) == 1
 
 
 def test_ranks_must_be_given_the_same(comm, bath):

@@ -2,17 +2,16 @@
 
 import csv
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import oracles
 import pytest
+from toy_equations import HALVED, KEEPS, UNITARY, halved, registered
 
 import manybody as mb
 from manybody import cli
 from manybody.physics.equations import registry
-from manybody.physics.equations.protocol import Equation, Guarantees
-from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.equations.protocol import Equation
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import check_setting
@@ -23,69 +22,10 @@ from manybody.study.store import Store
 TIMES = [0.0, 0.7, 3.0, 9.0]
 
 
-def halved(problem):
-    """Redfield with half the coupling."""
-    return problem.once("halved", lambda: RedfieldGenerator(problem.spectrum, 0.5 * problem.rates))
-
-
-@dataclass(frozen=True)
-class Unitary:
-    """dρ/dt = −i[H, ρ] in closed form."""
-
-    problem: Problem
-    can_spread = True
-
-    def evolve(self, start, times):
-        return Turned(self, start, times)
-
-    def common(self, start, time):
-        return np.zeros(0)
-
-    def columns(self, start, time, common, columns):
-        return self.in_energy(start, time)[:, columns].copy()
-
-    def in_energy(self, start, time):
-        phases = np.exp(-1j * time * self.problem.spectrum.energies[0])
-        return phases[:, None] * start.in_energy(self.problem.spectrum) * phases.conj()
-
-    def gibbs_residual(self, beta):
-        return 0.0
-
-
-@dataclass(frozen=True)
-class Turned:
-    propagator: Unitary
-    start: object
-    times: np.ndarray
-
-    def write(self, chosen, states):
-        vectors = self.propagator.problem.spectrum.vectors[0]
-        for time, state in zip(self.times[chosen], states):
-            state[...] = vectors @ self.propagator.in_energy(self.start, time) @ vectors.conj().T
-
-
-KEEPS = Guarantees(True, True, False, True, False)
-HALVED = Equation("halved", "half", "H", "this file", KEEPS, lambda *_: 28.0, generator=halved)
-UNITARY = Equation(
-    "unitary",
-    "no bath",
-    "U",
-    "this file",
-    Guarantees(True, True, True, True, True),
-    lambda *_: 16.0,
-    propagators=lambda problem: (Unitary(problem),),
-)
-
-
 @pytest.fixture
-def toys(monkeypatch):
-    """Two equations registered as a user would, and forgotten afterwards."""
-    known = dict(registry._KNOWN)
-    registry.register(HALVED)
-    registry.register(UNITARY)
-    yield
-    registry._KNOWN.clear()
-    registry._KNOWN.update(known)
+def toys():
+    with registered():
+        yield
 
 
 def models(rng):
@@ -213,6 +153,8 @@ def test_bad_names_are_refused(names, words, bath):
 
 
 def test_an_equation_is_stepped_or_closed_and_has_a_name_of_its_own(toys):
+    with pytest.raises(ValueError, match="small letters"):
+        Equation("Two words", "", "", "", KEEPS, lambda *_: 0.0, generator=halved)
     with pytest.raises(ValueError, match="either stepped or closed"):
         Equation("neither", "", "", "", KEEPS, lambda *_: 0.0)
     with pytest.raises(ValueError, match="known already"):

@@ -4,6 +4,7 @@ An equation is *stepped*, by a time stepper over its generator, or *closed*: ask
 the times somebody watches.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -103,6 +104,9 @@ class Equation:
     propagators: Callable[[Problem], Sequence[ClosedPropagator]] | None = None
 
     def __post_init__(self) -> None:
+        # Names are keys of TOML, columns of tables and, joined by ":", pairs in a block.
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name):
+            raise ValueError(f"equation {self.name!r}: small letters, digits and '-' are allowed")
         if (self.generator is None) == (self.propagators is None):
             raise ValueError(f"equation {self.name!r}: either stepped or closed")
 

@@ -1,6 +1,6 @@
 """The master equations there are, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from manybody.errors import InputError, InputTypeError
@@ -18,6 +18,11 @@ def register(equation: Equation) -> None:
     if equation.name in _KNOWN:
         raise ValueError(f"equation {equation.name!r} is known already")
     _KNOWN[equation.name] = equation
+
+
+def unguarded(names: Iterable[str]) -> list[Equation]:
+    """Those of these equations that do not guarantee positivity."""
+    return [EQUATIONS[name] for name in names if not EQUATIONS[name].keeps.complete_positivity]
 
 
 def check_equations(names: object) -> tuple[str, ...]:

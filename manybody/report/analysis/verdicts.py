@@ -96,7 +96,7 @@ def _why_not(system: System, point: PointResult) -> str:
     impossible = int(np.count_nonzero(point.impossible))
     if impossible:
         return (
-            f"in {impossible} of {point.n_samples} samples Redfield leaves the states (trace "
-            "distance above 2)"
+            f"in {impossible} of {point.n_samples} samples {point.unguarded} leaves the states "
+            "(trace distance above 2)"
         )
     return FAMILIES[system.model].why_apart(point.point.size, dict(system.parameters))

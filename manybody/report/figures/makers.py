@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.physics.baths.families import BATH_FAMILIES
+from manybody.physics.equations.registry import unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import (
@@ -50,7 +51,8 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
         found["spread"] = lambda: draw_spread(analysis)
         if analysis.precisions:
             found["precision"] = lambda: draw_precision(analysis)
-        found["positivity"] = lambda: draw_positivity(results)
+        if unguarded(results.study.equations):
+            found["positivity"] = lambda: draw_positivity(results)
     if "locality_1" in figures_of(results.study.observables):
         found["locality"] = lambda: draw_locality(results)
     if has_panels(results):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.physics.equations.registry import unguarded
 from manybody.report.figures.canvas import (
     colour,
     counted_samples,
@@ -157,7 +158,10 @@ def draw_locality(results: StudyResult) -> Any:
 
 
 def draw_positivity(results: StudyResult) -> Any:
-    """Smallest eigenvalue of ρ_R against time: mean and worst sample of each largest size."""
+    """Smallest eigenvalue against time: mean and worst sample of each largest size.
+
+    Of ρ of the equations that do not guarantee positivity.
+    """
     figure, (axis,) = grid(1, 7.0, 4.2)
     times = np.array(results.study.times)
     for index, (system, points) in enumerate(results.drawn):
@@ -167,7 +171,10 @@ def draw_positivity(results: StudyResult) -> Any:
         axis.plot(times, smallest.mean(axis=0), color=colour(index), lw=0.9, ls="--")
     axis.axhline(0.0, color="0.6", lw=0.9, ls=":")
     axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=11)
-    axis.set_ylabel(r"smallest eigenvalue of $\rho_R(t)$", fontsize=11)
+    states = ", ".join(
+        rf"$\rho_{{{each.symbol}}}(t)$" for each in unguarded(results.study.equations)
+    )
+    axis.set_ylabel(f"smallest eigenvalue of {states}", fontsize=11)
     axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     axis.legend(fontsize=9, frameon=False, title="worst sample; dashed: mean", title_fontsize=9)
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from manybody.physics.baths.families import BATH_FAMILIES
+from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import StudyResult, point_title, system_title
@@ -225,9 +226,10 @@ def _error_words(analysis: Analysis) -> str:
 def _trust(
     results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Section:
+    titles = " and ".join(each.title for each in unguarded(results.study.equations))
     caption = (
-        "Redfield does not keep positivity: smallest eigenvalue of its state against time, the "
-        "largest size of every system."
+        f"Positivity is not guaranteed for {titles}: smallest eigenvalue of the state against "
+        "time, the largest size of every system."
     )
     parts: Parts = [
         *_present(tables, "certificates"),
