@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import warnings
 
 import numpy as np
 import oracles
@@ -16,7 +17,11 @@ from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import check_setting
 from manybody.solve.evolution import build_agenda, joint_bounds
+from manybody.solve.monitor import observer_matrices
+from manybody.solve.room import Extent
 from manybody.solve.spread import compare_large
+from manybody.study import cost
+from manybody.study.parsing import parse_study
 from manybody.study.store import Store
 
 TIMES = [0.0, 0.7, 3.0, 9.0]
@@ -229,6 +234,16 @@ def test_equations_from_outside_are_studied_and_reported(toys, bath, tmp_path, c
     for row, pair in zip(rows, itertools.combinations(study.equations, 2)):
         mean = np.mean([run.distance[pair] for run in runs], axis=0)
         assert float(row["maximum_of_mean"]) == pytest.approx(mean.max(), rel=1e-12)
+    (block,) = Store(store).read(study, point)[0]
+    for row, run in enumerate(runs):
+        for index, pair in enumerate(itertools.combinations(study.equations, 2)):
+            found = block.arrays["trace_distance_of_pairs"][row, index]
+            np.testing.assert_array_equal(found, run.distance[pair])
+        smallest = block.arrays["smallest_eigenvalue_in_time"][row]
+        np.testing.assert_array_equal(smallest, run.smallest_eigenvalues["halved"])
+    figures = mb.report_figures(store)
+    assert figures["toys"].axes[0].get_ylabel() == r"$\|\rho_{D}(t) - \rho_{H}(t)\|_1$"
+    assert figures["positivity"].axes[0].get_ylabel() == r"smallest eigenvalue of $\rho_{H}(t)$"
     page = (store / "report" / "index.html").read_text()
     assert "half against Davies and no bath" in page and "Redfield against" not in page
     assert cli.main(["sample", str(store), "--size", "4", "--index", "1"]) == 0
@@ -237,3 +252,51 @@ def test_equations_from_outside_are_studied_and_reported(toys, bath, tmp_path, c
     text.write_text(STUDY.replace(', "unitary"]', "]"))
     assert cli.main(["run", str(text), "--out", str(store), "--quiet"]) == 2
     assert "equations is" in capsys.readouterr().err
+
+
+STRONG = mb.OhmicBath(2.0, 10.0, 5.0)
+
+
+def test_what_leaves_the_states_is_named(toys, monkeypatch):
+    """The mode of Redfield is no evidence where another equation may be the one that grows."""
+    model = mb.dirac_syk2(3, seed=1)
+
+    def said(equations):
+        with pytest.warns(UserWarning, match="leaves the states") as caught:
+            mb.compare(model, STRONG, [0.0, 5.0, 20.0], lamb_shift=True, equations=equations)
+        (message,) = [str(one.message) for one in caught if "leaves" in str(one.message)]
+        return message
+
+    alone = said(("redfield", "davies"))
+    assert alone.startswith("the Redfield state leaves") and "mode of L has" in alone
+    both = said(("redfield", "halved"))
+    assert both.startswith("the Redfield or half state leaves") and "mode of L has" not in both
+    monkeypatch.setattr("manybody.solve.unphysical.SMALLEST_EIGENVALUE", -np.inf)
+    monkeypatch.setattr("manybody.solve.unphysical.LARGEST_DISTANCE", np.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mb.compare(model, STRONG, [0.0, 5.0, 20.0], lamb_shift=True)
+
+
+def test_forecasts_count_equations(toys):
+    few = parse_study(
+        STUDY.replace('["halved", "davies", "unitary"]', '["redfield", "davies"]'), ""
+    )
+    many = parse_study(STUDY.replace('["halved", ', '["redfield", "halved", '), "")
+    point = few.systems[0].points[0]
+    applications = [cost.sample_applications(each, point) for each in (few, many)]
+    assert applications[1] == 2.0 * applications[0] > 0.0
+    assert cost.sample_seconds(many, point) > cost.sample_seconds(few, point)
+    none = parse_study(STUDY.replace('"halved", ', ""), "")
+    assert cost.sample_applications(none, point) == cost.application_flops(none, point) == 0.0
+    # ρ and its output states once more, and a state more for each equation that is watched.
+    square, n_times = 16.0 * 1000**2, 5
+    two, four = (
+        Extent(1000, n_times, False, False, "chebyshev", "matrix-free", False, n, stepped)
+        for n, stepped in ((2, 1), (4, 2))
+    )
+    assert four.node_bytes(1, 1) - two.node_bytes(1, 1) == (1.0 + n_times) * square
+    assert four.stack_bytes(1) > two.stack_bytes(1)
+    assert observer_matrices(4) == observer_matrices(2) + 2.0 == 5.0
+    assert cost.extent_of(many, point).n_equations == 4
+    assert cost.extent_of(many, point).n_stepped == 2

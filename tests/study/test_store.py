@@ -60,6 +60,12 @@ def test_any_sample_can_be_repeated_to_the_bit(finished):
     again = compare(point.build(tiny.seed, 3), tiny.bath, tiny.times)
     stored = payload(finished)[point.name, 3]
     np.testing.assert_array_equal(stored["trace_distance"], again.trace_distance)
+    smallest = stored["smallest_eigenvalue_in_time"]
+    np.testing.assert_array_equal(smallest, again.smallest_eigenvalue)
+    assert np.isfinite(smallest).all()
+    for name in ("redfield", "davies"):
+        residual = again.certificate.gibbs_residuals[name]
+        assert stored[f"{name}_gibbs_residual"] == residual
     np.testing.assert_array_equal(stored["seed"], point.entropy(tiny.seed, 3))
 
 
