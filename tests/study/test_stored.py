@@ -59,6 +59,17 @@ def test_samples_are_read_computed_again_and_extended(name, tmp_path, capsys):
             if figure not in ("applications", "steady_iterations"):
                 assert change <= 1e-7, (each.point.name, figure)
 
+    # Blocks of both formats side by side: the same samples, none of them in dispute.
+    for path in before:
+        copy = fresh / path.relative_to(old)
+        assert not copy.exists()
+        copy.write_bytes(path.read_bytes())
+    for system in Store(fresh).study.systems:
+        for point in system.points:
+            blocks, problems = Store(fresh).read(Store(fresh).study, point)
+            assert problems == []
+            assert sorted(int(s) for b in blocks for s in b.samples) == list(range(system.samples))
+
     few, more = SAMPLES[name]
     assert few in text.read_text()
     text.write_text(text.read_text().replace(few, more))
