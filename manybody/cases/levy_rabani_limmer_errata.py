@@ -15,7 +15,7 @@ from manybody.networks.coupled_qubits import qubit_generator
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
 from manybody.physics.fock.couplings import hermitian_coupling
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.normal_ordering import annihilator, commutator, constant
 from manybody.physics.response.linear_response import LinearResponse
 from manybody.physics.response.perturbed import build_perturbed_generator
@@ -33,7 +33,7 @@ def lower_mode(system: OscillatorSystem) -> tuple[LinearResponse, Real]:
     # Of the cube of a larger matrix, as it is in the whole space.
     cube = frequency * np.linalg.matrix_power(larger, 3)[:_LEVELS, :_LEVELS]
     basis = FockBasis(1, "boson", max_occupation=_LEVELS - 1)
-    model = ManyBodyModel(basis, np.array([[frequency]]))
+    model = FockModel(basis, np.array([[frequency]]))
     couplings = [hermitian_coupling(math.sqrt(0.5) * x, bath) for bath in system.baths]
     return LinearResponse(build_perturbed_generator(model, couplings, cube)), x
 

@@ -26,7 +26,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import exchange_couplings
-from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import REDFIELD, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
@@ -245,7 +245,7 @@ def _fock(
     basis = FockBasis(
         len(hamiltonian), given["statistics"], max_particles=given.get("max_particles")
     )
-    model = ManyBodyModel(basis, hamiltonian)
+    model = FockModel(basis, hamiltonian)
     couplings = [
         each
         for site in range(len(hamiltonian))

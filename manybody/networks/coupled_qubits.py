@@ -22,7 +22,7 @@ from manybody.networks.flat_baths import FlatBath
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
 from manybody.physics.fock.couplings import hermitian_coupling
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.rate_equations import (
     population_rates,
     stationary_populations,
@@ -113,14 +113,14 @@ def qubit_generator(
     return build_davies_equation(model, qubit_couplings(baths), labels=labels, undecided="apart")
 
 
-def qubit_model(omega: float, g: float, delta_Omega: float) -> ManyBodyModel:
+def qubit_model(omega: float, g: float, delta_Omega: float) -> FockModel:
     """H_0 + δΩ σ_z^A σ_z^B + ω − δΩ; the constant makes the empty state the zero of energy."""
     # σ_z^A σ_z^B − 1 = 4 n_A n_B − 2 n_A − 2 n_B.
     pair = np.zeros(4)
     pair[3] = 4.0 * delta_Omega
     local = omega - 2.0 * delta_Omega
     interaction = sp.csr_array(np.diag(pair)) if delta_Omega != 0.0 else None
-    return ManyBodyModel(_BASIS, np.array([[local, g], [g, local]]), interaction)
+    return FockModel(_BASIS, np.array([[local, g], [g, local]]), interaction)
 
 
 def qubit_couplings(baths: Sequence[Any]) -> list[Any]:

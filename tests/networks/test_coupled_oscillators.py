@@ -24,7 +24,7 @@ from manybody.networks.coupled_oscillators import (
 from manybody.networks.flat_baths import FlatBath
 from manybody.physics.fock.basis import FockBasis, edge_weight
 from manybody.physics.fock.couplings import hermitian_coupling
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.normal_ordering import annihilator, commutator, constant
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.response.linear_response import LinearResponse
@@ -129,7 +129,7 @@ class TestClosedForms:
 def single_mode(frequency, baths, levels):
     """d_- alone: H = ω_- d†d, both baths on x/√2, V = ω_- x³."""
     basis = FockBasis(1, "boson", max_occupation=levels - 1)
-    model = ManyBodyModel(basis, np.array([[frequency]]))
+    model = FockModel(basis, np.array([[frequency]]))
     lowering = np.diag(np.sqrt(np.arange(1.0, levels)), 1)
     x = lowering + lowering.T
     couplings = [hermitian_coupling(np.sqrt(0.5) * x, bath) for bath in baths]
@@ -208,7 +208,7 @@ class TestFockSpace:
         cube = lower / np.sqrt(8.0) * np.linalg.matrix_power(difference, 3)
         cut = np.ix_(place, place)
         # States of the cut space as levels of one mode that holds up to 23.
-        model = ManyBodyModel(
+        model = FockModel(
             FockBasis(1, "boson", max_occupation=len(place) - 1),
             np.zeros((1, 1)),
             (upper * plus.T @ plus + lower * minus.T @ minus)[cut],

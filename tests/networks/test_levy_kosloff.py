@@ -24,7 +24,7 @@ from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis, correlation_matrix, edge_weight
 from manybody.physics.fock.couplings import exchange_couplings
 from manybody.physics.fock.half_form import (
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
 )
@@ -162,7 +162,7 @@ def test_two_level_systems_against_kron(approach):
 
 def fock_equation(model, basis, approach, graded=True):
     """The many-particle generator of a network."""
-    many = ManyBodyModel(basis, model.hamiltonian)
+    many = FockModel(basis, model.hamiltonian)
     couplings = [
         half
         for contact in model.contacts

@@ -19,7 +19,7 @@ from manybody.physics.fock.couplings import (
     exchange_couplings,
     hermitian_coupling,
 )
-from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 
 LEAD = slow.FlatLead(0.7, 3.0, 0.4)
@@ -148,7 +148,7 @@ def test_signs_from_the_double_commutator(rng, statistics, graded):
         Coupling(Ladder(one, False, graded), FiniteTime(g**2 * emptiness, energy, time)),
         Coupling(Ladder(one, True, graded), FiniteTime(g**2 * filling, -energy, time)),
     ]
-    model = ManyBodyModel(FockBasis(n, statistics, max_occupation=limit), h)
+    model = FockModel(FockBasis(n, statistics, max_occupation=limit), h)
     generator = build_redfield_equation(model, couplings, lamb_shift=True)
     change = generator.dissipate(0, rho) + generator.dissipate(1, rho)
     np.testing.assert_allclose(change, expected, atol=1e-12)
@@ -210,11 +210,11 @@ def test_an_infinite_rate_is_refused_where_it_is_met(bath):
         gamma = staticmethod(lambda w: np.where(w == 0.0, np.inf, bath.gamma(w)))
         eta = staticmethod(bath.eta)
 
-    model = ManyBodyModel(FockBasis(2, n_particles=1), np.diag([0.0, 1.0]))
+    model = FockModel(FockBasis(2, n_particles=1), np.diag([0.0, 1.0]))
     with pytest.raises(ValueError, match="infinite rate at ω = 0"):
         build_redfield_equation(model, [density_coupling(2, 0, SubOhmic())])
     # Of the rate equation of degenerate modes too, whose frequencies are 0 but for rounding.
-    ring = ManyBodyModel(FockBasis(4, n_particles=1), oracles.ring_hamiltonian(4))
+    ring = FockModel(FockBasis(4, n_particles=1), oracles.ring_hamiltonian(4))
     with pytest.raises(ValueError, match="infinite rate at ω = 0"):
         build_davies_equation(ring, [density_coupling(4, 0, SubOhmic())])
     flip = hermitian_coupling(np.array([[0.0, 1.0], [1.0, 0.0]]), SubOhmic())

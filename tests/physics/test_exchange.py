@@ -15,7 +15,7 @@ from manybody.physics.fock.basis import (
     number_operator,
 )
 from manybody.physics.fock.couplings import density_coupling
-from manybody.physics.fock.half_form import ManyBodyModel, build_redfield_equation
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import currents, propagate, stationary_state
 
@@ -26,7 +26,7 @@ from manybody.physics.fock.small_systems import currents, propagate, stationary_
 def test_fermion_correlations_close(rng, n, frame, lamb_shift):
     """tr(a_p†a_q L[ρ]) = −(RC + CR†) + F + F† on even ρ, all J, T, μ different, h complex."""
     h = oracles.random_hermitian(rng, n)
-    model = ManyBodyModel(FockBasis(n), h)
+    model = FockModel(FockBasis(n), h)
     contacts = leads(n)
     relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, frame)
     for graded in (True, False):
@@ -41,7 +41,7 @@ def test_fermion_correlations_close(rng, n, frame, lamb_shift):
 @BOTH
 def test_degenerate_fermion_correlations_close(rng, lamb_shift):
     h = oracles.ring_hamiltonian(4)
-    model = ManyBodyModel(FockBasis(4), h)
+    model = FockModel(FockBasis(4), h)
     contacts = leads(4)[:3]
     relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, "davies")
     generator = build_davies_equation(model, exchanges(4, contacts), lamb_shift)
@@ -57,7 +57,7 @@ def test_odd_operators_need_the_graded_sign(rng, lamb_shift):
     """⟨a_q⟩ of any σ obeys d⟨a⟩/dt = −R⟨a⟩ with the parity in A, and not without it."""
     n = 3
     h = oracles.random_hermitian(rng, n)
-    model = ManyBodyModel(FockBasis(n), h)
+    model = FockModel(FockBasis(n), h)
     contacts = leads(n)
     relaxation, _ = slow.linear_coupling_matrices(h, contacts, lamb_shift)
     a = slow.ladder_operators(n)
@@ -85,7 +85,7 @@ def test_boson_correlations_close_away_from_the_edge(rng, frame, lamb_shift):
     relaxation, source = slow.linear_coupling_matrices(h, contacts, lamb_shift, frame)
 
     def error(basis, rho):
-        generator = BUILDERS[frame](ManyBodyModel(basis, h), exchanges(2, contacts), lamb_shift)
+        generator = BUILDERS[frame](FockModel(basis, h), exchanges(2, contacts), lamb_shift)
         c = correlation_matrix(basis, rho)
         expected = -(relaxation @ c + c @ relaxation.conj().T) + source + source.conj().T
         return np.abs(correlation_matrix(basis, generator.apply(rho)) - expected).max()
@@ -120,7 +120,7 @@ def test_identical_linear_couplings_make_redfield_davies(kind, statistics, lamb_
     else:
         basis, h = FockBasis(n, "boson", max_particles=3), h + 3.0 * np.eye(n)
         contacts = [(site, slow.BoseReservoir(0.5, 1.0, -0.2), 0.6) for site in range(n)]
-    model = ManyBodyModel(basis, h)
+    model = FockModel(basis, h)
     sigma = random_matrix(np.random.default_rng(5), basis.dimension)
 
     def distance(contacts, labels="modes"):
@@ -142,7 +142,7 @@ def test_identical_linear_couplings_make_redfield_davies(kind, statistics, lamb_
 
 def test_identical_density_couplings_do_not(bath):
     h, _ = chain(4)
-    model = ManyBodyModel(FockBasis(4, n_particles=2), h)
+    model = FockModel(FockBasis(4, n_particles=2), h)
     couplings = [density_coupling(4, site, bath) for site in range(4)]
     difference = build_redfield_equation(model, couplings).toarray()
     difference -= build_davies_equation(model, couplings).toarray()
@@ -156,7 +156,7 @@ def test_steady_state_and_propagation_follow_the_correlation_matrix():
     """Even ρ all the way: C(t) and C(∞) by the closed equation; a state from one Fock state."""
     n = 3
     h, _ = chain(n)
-    model = ManyBodyModel(FockBasis(n), h)
+    model = FockModel(FockBasis(n), h)
     contacts = leads(n)
     generator = build_redfield_equation(model, exchanges(n, contacts), lamb_shift=True)
     relaxation, source = slow.linear_coupling_matrices(h, contacts, True)
@@ -181,7 +181,7 @@ def test_currents(rng, frame):
     """They balance d⟨n⟩/dt and the dissipative d⟨H⟩/dt, and vanish together in a steady state."""
     n = 3
     h, _ = chain(n)
-    model = ManyBodyModel(FockBasis(n), h)
+    model = FockModel(FockBasis(n), h)
     generator = BUILDERS[frame](model, exchanges(n, leads(n)))
     number, dense = number_operator(model.basis).toarray(), model.hamiltonian.toarray()
     rho = even_state(rng, model.basis)

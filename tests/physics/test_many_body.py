@@ -18,7 +18,7 @@ from manybody.physics.fock.basis import (
 )
 from manybody.physics.fock.couplings import Coupling, OneBody, density_coupling, hermitian_coupling
 from manybody.physics.fock.half_form import (
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
 )
@@ -37,7 +37,7 @@ def test_one_particle_is_the_single_particle_equation(matrix, sites, bath, lamb_
     """Complex and degenerate h, full and partial coupling: the generators of the house."""
     n = len(matrix)
     single = mb.SingleParticleModel(matrix, sites)
-    model = ManyBodyModel(FockBasis(n, n_particles=1), matrix)
+    model = FockModel(FockBasis(n, n_particles=1), matrix)
     couplings = [density_coupling(n, j, bath) for j in (range(n) if sites is None else sites)]
     redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
     expected = mb.redfield_liouvillian(single, bath, lamb_shift).toarray()
@@ -56,7 +56,7 @@ def test_densities_of_a_sector_by_definition(bath, lamb_shift, interacting, stat
     h, bonds = chain(n)
     basis = FockBasis(n, statistics, n_particles=number)
     interaction = density_interaction(basis, bonds + 0.3 * np.eye(n)) if interacting else None
-    model = ManyBodyModel(basis, h, interaction)
+    model = FockModel(basis, h, interaction)
     sites = [0, 1, 3]
     couplings = [density_coupling(n, site, bath) for site in sites]
     matrices = [number_operator(basis, site).toarray().astype(complex) for site in sites]
@@ -83,14 +83,14 @@ def test_any_hermitian_coupling_by_definition(rng, bath, lamb_shift):
     eta = [each.eta if lamb_shift else None for each in (bath, other)]
     pairs = [(dense, bath.gamma, eta[0]), (hop, other.gamma, eta[1])]
     for interaction in (None, density_interaction(basis, bonds)):
-        model = ManyBodyModel(basis, h, interaction)
+        model = FockModel(basis, h, interaction)
         matrix = model.hamiltonian.toarray()
         redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
         np.testing.assert_allclose(redfield, slow.redfield(matrix, pairs), atol=1e-12)
         davies = build_davies_equation(model, couplings, lamb_shift).toarray()
         np.testing.assert_allclose(davies, slow.davies(matrix, pairs), atol=1e-11)
     # Of a quadratic H, frequencies of the one-body coupling alone follow from the modes.
-    model = ManyBodyModel(basis, h)
+    model = FockModel(basis, h)
     davies = build_davies_equation(model, couplings[1:], lamb_shift, "modes").toarray()
     expected = slow.davies(model.hamiltonian.toarray(), pairs[1:])
     np.testing.assert_allclose(davies, expected, atol=1e-11)
@@ -104,7 +104,7 @@ def test_exchange_by_definition(lamb_shift, graded, interacting):
     n = 3
     h, bonds = chain(n)
     basis = FockBasis(n)
-    model = ManyBodyModel(basis, h, density_interaction(basis, bonds) if interacting else None)
+    model = FockModel(basis, h, density_interaction(basis, bonds) if interacting else None)
     contacts = leads(n)
     a = slow.ladder_operators(n)
     if graded:
@@ -123,7 +123,7 @@ def test_truncated_bosons_by_definition(lamb_shift):
     """Of a basis cut within sectors h does not give the spectrum: the D levels do."""
     h = oracles.random_hermitian(np.random.default_rng(3), 2) + 2.0 * np.eye(2)
     basis = FockBasis(2, "boson", max_occupation=2)
-    model = ManyBodyModel(basis, h)
+    model = FockModel(basis, h)
     assert not model.is_quadratic
     contacts = [(0, slow.BoseReservoir(0.5, 2.0, -0.2), 0.6)]
     pairs = pairs_of(slow.ladder_operators(2, "boson", 2), contacts, lamb_shift)
@@ -144,9 +144,9 @@ def generators(bath, lamb_shift):
     """(name, generator) of sparse and dense Λ, densities and exchange, Davies, local."""
     h, bonds = chain(4)
     sector, whole = FockBasis(4, n_particles=2), FockBasis(3)
-    free = ManyBodyModel(sector, h)
-    interacting = ManyBodyModel(sector, h, density_interaction(sector, bonds))
-    open_system = ManyBodyModel(whole, h[:3, :3])
+    free = FockModel(sector, h)
+    interacting = FockModel(sector, h, density_interaction(sector, bonds))
+    open_system = FockModel(whole, h[:3, :3])
     densities = [density_coupling(4, site, bath) for site in (0, 2)]
     exchange = exchanges(3, leads(3))
     return [
@@ -204,7 +204,7 @@ def test_rows_of_a_quadratic_system_are_sparse(bath):
     """Λ_j of a quadratic H moves one particle: 1 + n(N − n) of the D columns."""
     n, number = 8, 4
     basis = FockBasis(n, n_particles=number)
-    model = ManyBodyModel(basis, oracles.random_hermitian(np.random.default_rng(1), n))
+    model = FockModel(basis, oracles.random_hermitian(np.random.default_rng(1), n))
     generator = build_redfield_equation(model, [density_coupling(n, j, bath) for j in range(n)])
     rows = generator.rows(slice(30, 33))
     assert np.diff(rows.indptr).max() <= 2 * (number * (n - number)) + 1 < basis.dimension
@@ -219,7 +219,7 @@ def test_grand_canonical_state_is_stationary(interacting):
     n = 3
     h, bonds = chain(n)
     basis = FockBasis(n)
-    model = ManyBodyModel(basis, h, density_interaction(basis, bonds) if interacting else None)
+    model = FockModel(basis, h, density_interaction(basis, bonds) if interacting else None)
     beta, mu = 1.7, 0.35
     contacts = [(site, slow.FlatLead(0.5, beta, mu), 0.8 - 0.2 * site) for site in (0, 2)]
     dense = model.hamiltonian.toarray() - mu * number_operator(basis).toarray()
@@ -242,7 +242,7 @@ def test_grand_canonical_state_is_stationary(interacting):
 def test_canonical_state_is_stationary_under_densities(bath):
     h, bonds = chain(4)
     basis = FockBasis(4, n_particles=2)
-    model = ManyBodyModel(basis, h, density_interaction(basis, bonds))
+    model = FockModel(basis, h, density_interaction(basis, bonds))
     couplings = [density_coupling(4, site, bath) for site in range(4)]
     gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
     for build in (build_redfield_equation, build_davies_equation):
@@ -263,10 +263,10 @@ def test_covariance_under_other_modes(rng, bath, lamb_shift):
     both = np.kron(big, big.conj())
     for build in (build_redfield_equation, build_davies_equation):
         here = build(
-            ManyBodyModel(basis, h), [Coupling(field, bath) for field in fields], lamb_shift
+            FockModel(basis, h), [Coupling(field, bath) for field in fields], lamb_shift
         ).toarray()
         there = build(
-            ManyBodyModel(basis, turn @ h @ turn.conj().T),
+            FockModel(basis, turn @ h @ turn.conj().T),
             [Coupling(field, bath) for field in turned],
             lamb_shift,
         ).toarray()
@@ -283,7 +283,7 @@ def test_degenerate_modes_and_gaps(bath, lamb_shift, kind):
         "ring": oracles.ring_hamiltonian(n),
         "flat": 0.7 * np.eye(n),
     }[kind]
-    sector = ManyBodyModel(FockBasis(n, n_particles=2), h)
+    sector = FockModel(FockBasis(n, n_particles=2), h)
     couplings = [density_coupling(n, site, bath) for site in (0, 1)]
     matrices = [number_operator(sector.basis, site).toarray() for site in (0, 1)]
     expected = reference.davies_liouvillian(
@@ -294,7 +294,7 @@ def test_degenerate_modes_and_gaps(bath, lamb_shift, kind):
         np.testing.assert_allclose(davies, expected, atol=1e-12)
     n = 3
     matrix = h[:n, :n] if kind == "flat" else oracles.ring_hamiltonian(n)
-    whole = ManyBodyModel(FockBasis(n), matrix)
+    whole = FockModel(FockBasis(n), matrix)
     contacts = leads(n)[:2]
     a = [np.diag(whole.basis.parities) @ each for each in slow.ladder_operators(n)]
     expected = slow.davies(whole.hamiltonian.toarray(), pairs_of(a, contacts, lamb_shift))
@@ -312,11 +312,11 @@ def test_a_sector_of_seventy_states_is_quick_and_consistent(rng, bath):
     h, bonds = chain(n)
     couplings = [density_coupling(n, site, bath) for site in range(n)]
     sigma = random_matrix(rng, basis.dimension)
-    free = ManyBodyModel(basis, h)
+    free = FockModel(basis, h)
     by_modes = build_davies_equation(free, couplings, labels="modes").apply(sigma)
     by_energies = build_davies_equation(free, couplings, labels="energies").apply(sigma)
     np.testing.assert_allclose(by_modes, by_energies, atol=1e-11)
-    interacting = ManyBodyModel(basis, h, density_interaction(basis, bonds))
+    interacting = FockModel(basis, h, density_interaction(basis, bonds))
     for model in (free, interacting):
         gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
         for build in (build_redfield_equation, build_davies_equation):
@@ -327,7 +327,7 @@ def test_a_sector_of_seventy_states_is_quick_and_consistent(rng, bath):
 
 def test_no_bath_and_a_silent_bath(rng):
     h, _ = chain(3)
-    model = ManyBodyModel(FockBasis(3), h)
+    model = FockModel(FockBasis(3), h)
     sigma = random_matrix(rng, 8)
     dense = model.hamiltonian.toarray()
     expected = -1j * (dense @ sigma - sigma @ dense)
@@ -341,7 +341,7 @@ def test_local_equation_by_definition(bath):
     """a_q at h_qq, n_q at 0, a bond at the difference of its two sites."""
     n = 3
     h, _ = chain(n)
-    model = ManyBodyModel(FockBasis(n), h)
+    model = FockModel(FockBasis(n), h)
     bond = np.zeros((n, n))
     bond[0, 1] = bond[1, 0] = 0.8
     others = [density_coupling(n, 2, bath), Coupling(OneBody(bond), bath)]
@@ -362,7 +362,7 @@ def test_local_equation_by_definition(bath):
 
 def test_too_many_pairs_of_transitions_are_refused(bath, monkeypatch):
     monkeypatch.setattr(secular, "MAX_PAIRS", 20)
-    model = ManyBodyModel(FockBasis(4, n_particles=2), oracles.ring_hamiltonian(4))
+    model = FockModel(FockBasis(4, n_particles=2), oracles.ring_hamiltonian(4))
     with pytest.raises(ValueError, match="pairs of transitions share a Bohr frequency"):
         build_davies_equation(model, [density_coupling(4, 0, bath)])
 
@@ -370,14 +370,14 @@ def test_too_many_pairs_of_transitions_are_refused(bath, monkeypatch):
 def test_what_cannot_be_built_is_refused(bath):
     h, bonds = chain(3)
     basis = FockBasis(3)
-    model = ManyBodyModel(basis, h)
+    model = FockModel(basis, h)
     density = density_coupling(3, 0, bath)
     with pytest.raises(ValueError, match="one_body is of 3 modes, basis of 4"):
-        ManyBodyModel(FockBasis(4), h)
+        FockModel(FockBasis(4), h)
     with pytest.raises(ValueError, match="interaction has shape"):
-        ManyBodyModel(basis, h, np.eye(3))
+        FockModel(basis, h, np.eye(3))
     with pytest.raises(ValueError, match="interaction is not Hermitian"):
-        ManyBodyModel(basis, h, np.diag(np.ones(7), 1))
+        FockModel(basis, h, np.diag(np.ones(7), 1))
     with pytest.raises(TypeError, match="coupling = "):
         build_redfield_equation(model, [bath])
     with pytest.raises(TypeError, match="lamb_shift"):
@@ -390,12 +390,12 @@ def test_what_cannot_be_built_is_refused(bath):
     # One for each number of particles.
     with pytest.raises(ValueError, match="has 4 stationary states"):
         stationary_state(build_redfield_equation(model, densities))
-    large = ManyBodyModel(FockBasis(7), np.eye(7))
+    large = FockModel(FockBasis(7), np.eye(7))
     with pytest.raises(ValueError, match="128 states"):
         build_redfield_equation(large, [density_coupling(7, 0, bath)]).toarray()
     with pytest.raises(ValueError, match="rho has shape"):
         propagate(build_redfield_equation(model, [density]), np.eye(3), [1.0])
-    near = ManyBodyModel(FockBasis(4, n_particles=1), np.diag([0.0, 1.0, 2.0, 3.0 + 1e-13]))
+    near = FockModel(FockBasis(4, n_particles=1), np.diag([0.0, 1.0, 2.0, 3.0 + 1e-13]))
     hops = Coupling(OneBody(np.ones((4, 4))), bath)
     with pytest.warns(UserWarning, match="cannot be decided"):
         assert build_davies_equation(near, [hops]).clustering == "ambiguous"

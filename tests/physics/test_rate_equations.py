@@ -7,7 +7,7 @@ import pytest
 from manybody.physics.baths.ohmic import OhmicBath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import hermitian_coupling
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.rate_equations import (
     gibbs_populations,
     population_rates,
@@ -26,7 +26,7 @@ def build(rng, temperatures=TEMPERATURES, dimension=5):
         return matrix + matrix.conj().T
 
     basis = FockBasis(1, "boson", max_occupation=dimension - 1)
-    model = ManyBodyModel(basis, np.zeros((1, 1)), hermitian())
+    model = FockModel(basis, np.zeros((1, 1)), hermitian())
     couplings = [
         hermitian_coupling(hermitian(), OhmicBath(0.2 + 0.1 * j, 6.0, 1.0 / temperature))
         for j, temperature in enumerate(temperatures)

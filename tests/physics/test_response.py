@@ -14,7 +14,7 @@ from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.fock.basis import FockBasis, number_operator
 from manybody.physics.fock.couplings import Coupling, hermitian_coupling
 from manybody.physics.fock.half_form import (
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
 )
@@ -48,7 +48,7 @@ def hermitian(rng, dimension):
 def any_model(hamiltonian):
     """A model with this H: the basis of one boson is only a way of counting states."""
     basis = FockBasis(1, "boson", max_occupation=len(hamiltonian) - 1)
-    return ManyBodyModel(basis, np.zeros((1, 1)), hamiltonian)
+    return FockModel(basis, np.zeros((1, 1)), hamiltonian)
 
 
 def derivative(function, step=1e-2):
@@ -111,7 +111,7 @@ class TestGenerator:
     def test_particle_exchange(self, rng, equation, lamb_shift):
         # Operators a_j that are not Hermitian, and Bohr frequencies shared by many transitions.
         basis = FockBasis(2)
-        model = ManyBodyModel(basis, np.array([[0.3, 0.5 - 0.2j], [0.5 + 0.2j, -0.6]]))
+        model = FockModel(basis, np.array([[0.3, 0.5 - 0.2j], [0.5 + 0.2j, -0.6]]))
         couplings = cases.exchanges(2, cases.leads(2))
         turned = hermitian(rng, 2)
         operators = slow.ladder_operators(2)
@@ -120,7 +120,7 @@ class TestGenerator:
 
     def test_interaction_under_redfield(self, rng):
         basis = FockBasis(2)
-        model = ManyBodyModel(basis, np.array([[0.3, 0.5 - 0.2j], [0.5 + 0.2j, -0.6]]))
+        model = FockModel(basis, np.array([[0.3, 0.5 - 0.2j], [0.5 + 0.2j, -0.6]]))
         pair = np.diag(np.prod(basis.occupations, axis=1).astype(float))
         couplings = cases.exchanges(2, cases.leads(2))
         assert_change(model, couplings, pair, "redfield")
@@ -219,7 +219,7 @@ class TestGenerator:
         np.testing.assert_allclose(built.apply(sigma), dense, atol=1e-12)
 
     def test_dissipator_of_bare_sites_stays(self, rng):
-        model = ManyBodyModel(FockBasis(2), np.array([[0.3, 0.5], [0.5, -0.6]]))
+        model = FockModel(FockBasis(2), np.array([[0.3, 0.5], [0.5, -0.6]]))
         couplings = cases.exchanges(2, cases.leads(2))
         perturbation = hermitian(rng, 4)
         built = build_perturbed_generator(model, couplings, perturbation, "local")
@@ -400,7 +400,7 @@ class TestResponse:
         np.testing.assert_allclose(found, derivative(measured, 2e-3), atol=5e-11)
 
     def test_states_that_are_not_unique(self, rng):
-        model = ManyBodyModel(FockBasis(2), np.array([[0.3, 0.5], [0.5, -0.6]]))
+        model = FockModel(FockBasis(2), np.array([[0.3, 0.5], [0.5, -0.6]]))
         number = number_operator(model.basis, 0)
         response = LinearResponse(
             build_perturbed_generator(

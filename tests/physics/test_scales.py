@@ -15,7 +15,7 @@ from manybody.physics.fock.couplings import (
     hermitian_coupling,
 )
 from manybody.physics.fock.half_form import (
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
 )
@@ -40,7 +40,7 @@ class ThermalRates:
 
 def any_model(hamiltonian):
     basis = FockBasis(1, "boson", max_occupation=len(hamiltonian) - 1)
-    return ManyBodyModel(basis, np.zeros((1, 1)), hamiltonian)
+    return FockModel(basis, np.zeros((1, 1)), hamiltonian)
 
 
 def gibbs(hamiltonian, beta):
@@ -196,7 +196,7 @@ def in_units(scale, seed, lamb_shift):
     run = mb.compare(model, bath, times, lamb_shift=lamb_shift)
     lead = mb.Reservoir(mb.SemiEllipticDensity(0.1 * scale, 9.0 * scale), 0.7 / scale)
     wire = mb.QuadraticModel(scale * matrix, (mb.Contact(0, lead), mb.Contact(1, lead, 0.5)))
-    many = ManyBodyModel(FockBasis(2), scale * matrix[:2, :2])
+    many = FockModel(FockBasis(2), scale * matrix[:2, :2])
     couplings = (density_coupling(2, 1, bath), *exchange_couplings(2, 0, lead))
     found = {
         "verdict": run.certificate.clustering,

@@ -22,7 +22,7 @@ from manybody.physics.fock.couplings import (
     hermitian_coupling,
 )
 from manybody.physics.fock.half_form import (
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
 )
@@ -85,7 +85,7 @@ def many(model, equation, interaction=None, most=None):
             model.n_sites, contact.site, contact.reservoir, contact.strength
         )
     ]
-    system = ManyBodyModel(basis, model.hamiltonian, interaction)
+    system = FockModel(basis, model.hamiltonian, interaction)
     return BUILD[equation](system, couplings), bath_states(couplings)
 
 
@@ -271,7 +271,7 @@ def density_case(equation, n=4, n_particles=2):
     h = oracles.random_hermitian(np.random.default_rng(6), n)
     interaction = density_interaction(basis, 0.4 * (np.ones((n, n)) - np.eye(n)))
     couplings = [density_coupling(n, site, bath[site]) for site in range(3)]
-    system = ManyBodyModel(basis, h, interaction)
+    system = FockModel(basis, h, interaction)
     return BUILD[equation](system, couplings), bath_states(couplings)
 
 
@@ -285,7 +285,7 @@ def hermitian_case(equation, n=5):
         )
         for beta in (0.5, 3.0)
     ]
-    system = ManyBodyModel(basis, oracles.random_hermitian(rng, n))
+    system = FockModel(basis, oracles.random_hermitian(rng, n))
     return BUILD[equation](system, couplings), bath_states(couplings)
 
 
@@ -419,7 +419,7 @@ def fock_single(matrix, sites, bath, equation, lamb_shift):
     couplings = [
         density_coupling(n, site, bath) for site in (range(n) if sites is None else sites)
     ]
-    system = ManyBodyModel(FockBasis(n, n_particles=1), matrix)
+    system = FockModel(FockBasis(n, n_particles=1), matrix)
     return BUILD[equation](system, couplings, lamb_shift), bath_states(couplings)
 
 

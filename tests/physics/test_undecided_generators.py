@@ -15,7 +15,7 @@ from manybody.physics.fock.couplings import (
     exchange_couplings,
     hermitian_coupling,
 )
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import build_generators
 from manybody.physics.gaussian.driven import DrivenModel, propagate_driven
@@ -174,9 +174,9 @@ def fock_cases(bath):
     chain = CHAIN + np.diag([0.0, 0.0, 1e-9])
     ring = ring_plus(3, 1e-9, (1, 1))
     lead = lc.Colored()
-    yield "pairs", ManyBodyModel(FockBasis(3), chain), [density_coupling(3, 0, bath)]
-    yield "modes", ManyBodyModel(FockBasis(3), ring), exchange_couplings(3, 0, lead)
-    sector = ManyBodyModel(FockBasis(3, n_particles=1), chain)
+    yield "pairs", FockModel(FockBasis(3), chain), [density_coupling(3, 0, bath)]
+    yield "modes", FockModel(FockBasis(3), ring), exchange_couplings(3, 0, lead)
+    sector = FockModel(FockBasis(3, n_particles=1), chain)
     yield "energies", sector, [density_coupling(3, j, bath) for j in range(3)]
 
 
@@ -193,7 +193,7 @@ def test_fock_labels_say_what_they_cannot_decide(bath, lamb_shift):
         np.testing.assert_array_equal(apart[0].toarray(), found.toarray())
         clean = np.round(model.one_body, 6)
         expected, warned = said(
-            build_davies_equation, ManyBodyModel(model.basis, clean), couplings, lamb_shift
+            build_davies_equation, FockModel(model.basis, clean), couplings, lamb_shift
         )
         assert warned == 0 and expected.clustering == "structural", name
         np.testing.assert_allclose(merged[0].toarray(), expected.toarray(), atol=2e-8)
@@ -207,7 +207,7 @@ def test_equal_contacts_leave_nothing_undecided_in_fock_space():
     lead = mb.Reservoir(mb.SemiEllipticDensity(0.1, 9.0), beta=0.7)
     everywhere = [each for site in range(3) for each in exchange_couplings(3, site, lead)]
     for couplings, warned in ((everywhere, 0), (everywhere[:2], 1)):
-        found = said(build_davies_equation, ManyBodyModel(FockBasis(3), matrix), couplings)
+        found = said(build_davies_equation, FockModel(FockBasis(3), matrix), couplings)
         assert found[1] == warned
 
 
@@ -222,15 +222,15 @@ def test_fock_models_remember_what_they_were_given(bath):
         coarse = np.triu(coarse) + np.triu(coarse, 1).T
         basis = FockBasis(1, "boson", max_occupation=n - 1)
         coupling = [hermitian_coupling(np.diag(rng.normal(size=n)), bath)]
-        model = ManyBodyModel(basis, np.zeros((1, 1)), coarse)
+        model = FockModel(basis, np.zeros((1, 1)), coarse)
         assert model.uncertainty > 1e-8
         assert said(build_davies_equation, model, coupling)[0].clustering == "ambiguous", seed
-        sector = ManyBodyModel(FockBasis(n, n_particles=1), coarse)
+        sector = FockModel(FockBasis(n, n_particles=1), coarse)
         found = said(build_davies_equation, sector, [density_coupling(n, 0, bath)])[0]
         assert found.clustering == "ambiguous", seed
-    assert ManyBodyModel(basis, np.zeros((1, 1)), coarse, (0.0, 0.0)).uncertainty == 0.0
+    assert FockModel(basis, np.zeros((1, 1)), coarse, (0.0, 0.0)).uncertainty == 0.0
     with pytest.raises(TypeError, match="uncertainties = 3"):
-        ManyBodyModel(basis, np.zeros((1, 1)), coarse, 3)
+        FockModel(basis, np.zeros((1, 1)), coarse, 3)
 
 
 def test_cancellation_measures_name_the_separation(bath):

@@ -36,7 +36,7 @@ MAX_STATES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class ManyBodyModel:
+class FockModel:
     """H = Σ h_jk a_j†a_k + an interaction, in an occupation basis.
 
     basis: of one particle number or of every; one_body: (N, N) Hermitian h, energies in J.
@@ -118,7 +118,7 @@ class HalfFormGenerator:
     model: gives H; terms: for every coupling the pairs (Λ, A) that belong to it.
     """
 
-    model: ManyBodyModel
+    model: FockModel
     terms: tuple[tuple[Term, ...], ...]
 
     @property
@@ -213,7 +213,7 @@ class HalfFormGenerator:
 
 
 def build_redfield_equation(
-    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool = False
+    model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool = False
 ) -> HalfFormGenerator:
     """The Redfield equation of any couplings; SNM eqs. (9) and (18), PHYSICS.md section 3.
 
@@ -227,7 +227,7 @@ def build_redfield_equation(
 
 
 def build_local_equation(
-    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool = False
+    model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool = False
 ) -> HalfFormGenerator:
     """Every bath sees the bare site energies h_jj only: −i[H, ρ] + the Davies dissipator of those.
 
@@ -258,8 +258,8 @@ def check_couplings(
     model: object, couplings: Sequence[Coupling], lamb_shift: object
 ) -> list[Coupling]:
     """`couplings` as a list that fits the model.  Raises TypeError or ValueError."""
-    arguments.instance("model", model, ManyBodyModel)
-    assert isinstance(model, ManyBodyModel)
+    arguments.instance("model", model, FockModel)
+    assert isinstance(model, FockModel)
     arguments.boolean("lamb_shift", lamb_shift)
     checked = list(couplings)
     for coupling in checked:
@@ -289,7 +289,7 @@ def _decay(terms: Sequence[Term]) -> Any:
     return sum(-(operator.conj().T @ filtered) for filtered, operator in terms)
 
 
-def _filtered(model: ManyBodyModel, coupling: Coupling, lamb_shift: bool) -> Term:
+def _filtered(model: FockModel, coupling: Coupling, lamb_shift: bool) -> Term:
     """Λ and A of one coupling."""
     matrix = coupling.matrix(model.basis)
     if coupling.is_field and model.is_quadratic:

@@ -21,7 +21,7 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import fock_rotation
 from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
-from manybody.physics.fock.half_form import ManyBodyModel, check_couplings, check_dense
+from manybody.physics.fock.half_form import FockModel, check_couplings, check_dense
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,
@@ -55,7 +55,7 @@ class SecularGenerator:
     decided which of them are equal (PHYSICS.md sections 4 and 12).
     """
 
-    model: ManyBodyModel
+    model: FockModel
     energies: Real
     vectors: NDArray[Any]
     gains: tuple[sp.csr_array, ...]
@@ -129,7 +129,7 @@ class Elements:
 
 
 def build_davies_equation(
-    model: ManyBodyModel,
+    model: FockModel,
     couplings: Sequence[Coupling],
     lamb_shift: bool = False,
     labels: str | None = None,
@@ -183,7 +183,7 @@ def build_davies_equation(
 
 
 def _label_by_modes(
-    model: ManyBodyModel, couplings: Sequence[Coupling], lamb_shift: bool, undecided: str | None
+    model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool, undecided: str | None
 ) -> tuple[list[Elements], str]:
     """Elements in the basis of modes, labelled by the mode or pair of modes that they move.
 
@@ -243,7 +243,7 @@ def _modes_meet(
 
 
 def label_by_energies(
-    model: ManyBodyModel,
+    model: FockModel,
     energies: Real,
     turned: Sequence[NDArray[Any]],
     distinct: bool,

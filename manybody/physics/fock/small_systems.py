@@ -13,7 +13,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import number_operator
-from manybody.physics.fock.half_form import ManyBodyModel
+from manybody.physics.fock.half_form import FockModel
 from manybody.physics.spectra import EPSILON
 
 # Errors of `propagate` beyond which it warns.
@@ -24,7 +24,7 @@ class Generator(Protocol):
     """What the functions here need of a Liouvillian."""
 
     @property
-    def model(self) -> ManyBodyModel:
+    def model(self) -> FockModel:
         """The system."""
 
     @property

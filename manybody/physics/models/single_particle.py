@@ -54,7 +54,7 @@ class SingleParticleModel:
     lattice: Lattice | None = None
 
     def __post_init__(self) -> None:
-        matrix, uncertainty = _checked_hamiltonian(self.hamiltonian)
+        matrix, uncertainty = checked_hamiltonian(self.hamiltonian)
         object.__setattr__(self, "hamiltonian", matrix)
         if self.uncertainty is not None:
             uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
@@ -89,14 +89,14 @@ class SingleParticleModel:
         return dense
 
 
-def _checked_hamiltonian(value: Any) -> tuple[Any, float]:
+def checked_hamiltonian(value: Any, shape: str = "(N, N) with N >= 1") -> tuple[Any, float]:
     """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
     if isinstance(value, np.ma.MaskedArray):
         raise InputTypeError("hamiltonian is a masked array: fill it first")
     sparse = sp.issparse(value)
     matrix: Any = sp.csr_array(value, copy=True) if sparse else np.array(value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
-        raise InputError(f"hamiltonian has shape {matrix.shape}: must be (N, N) with N >= 1")
+        raise InputError(f"hamiltonian has shape {matrix.shape}: must be {shape}")
     entries: Any = matrix.data if sparse else matrix
     if entries.dtype.kind not in "iufc":
         raise InputTypeError(f"hamiltonian has dtype {entries.dtype}: must be numeric")

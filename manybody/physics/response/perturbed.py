@@ -25,7 +25,7 @@ from manybody.physics import arguments
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import (
     HalfFormGenerator,
-    ManyBodyModel,
+    FockModel,
     build_local_equation,
     build_redfield_equation,
     check_couplings,
@@ -113,7 +113,7 @@ class PerturbedGenerator:
 
 
 def build_perturbed_generator(
-    model: ManyBodyModel,
+    model: FockModel,
     couplings: Sequence[Coupling],
     perturbation: Any,
     equation: str = "davies",
@@ -170,7 +170,7 @@ def commutator(left: NDArray[Any], right: NDArray[Any]) -> Complex:
 
 
 def _davies(
-    model: ManyBodyModel,
+    model: FockModel,
     couplings: Sequence[Coupling],
     perturbation: Complex,
     lamb_shift: bool,
@@ -208,7 +208,7 @@ def _davies(
 
 
 def _secular_generator(
-    model: ManyBodyModel, parts: Sequence[Any], verdict: str
+    model: FockModel, parts: Sequence[Any], verdict: str
 ) -> SecularGenerator:
     gains, losses = zip(*parts) if parts else ((), ())
     return SecularGenerator(model, *model.eigensystem, tuple(gains), tuple(losses), verdict)
@@ -289,7 +289,7 @@ def _changed_parts(
 
 
 def _redfield_change(
-    model: ManyBodyModel, couplings: Sequence[Coupling], perturbation: Complex, lamb_shift: bool
+    model: FockModel, couplings: Sequence[Coupling], perturbation: Complex, lamb_shift: bool
 ) -> HalfFormGenerator:
     """D_1ρ = Λ_1ρA† − A†Λ_1ρ + h.c."""
     energies, vectors = model.eigensystem

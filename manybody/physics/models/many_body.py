@@ -1,0 +1,111 @@
+"""Hamiltonian and couplings of many particles, in a basis of D states."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.errors import InputError
+from manybody.physics import arguments
+from manybody.physics.couplings import Couplings, checked_couplings
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.single_particle import checked_hamiltonian
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A part of a Hamiltonian: the sites that it acts on, and its (D, D) CSR matrix."""
+
+    sites: tuple[int, ...]
+    matrix: sp.csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class ManyBodyModel:
+    """Any system of D states, each of its couplings A_j in contact with a bath of its own.
+
+    hamiltonian: (D, D) array or SciPy sparse array, Hermitian, energies in J.  Stored read-only,
+        real if it has no imaginary part.
+    couplings: (baths, D) real diagonals of A_j in the basis of the Hamiltonian, or a sequence of
+        (D, D) Hermitian A_j, arrays or sparse.  Diagonal ones are much cheaper: turn the basis
+        so that they are.
+    basis: which occupations the states have, for what looks at sites (local observables,
+        starts by pattern); None where they have none.
+    name, parameters: what a report calls this model; no influence on the numbers.
+    uncertainty: as of `SingleParticleModel`.
+    lattice: where the sites lie, for what measures distances; no influence on the equations.
+    terms: the Hamiltonian as a sum, for what cuts patches out of it; None where not known.
+
+    Raises TypeError or ValueError when a matrix is not square, not finite or not Hermitian to
+    1e-12 of its largest entry, or sizes do not agree.
+    """
+
+    hamiltonian: Any
+    couplings: Any
+    basis: FockBasis | None = None
+    name: str = "many-body"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    uncertainty: Any = None
+    lattice: Lattice | None = None
+    terms: Sequence[Term] | None = None
+
+    def __post_init__(self) -> None:
+        matrix, uncertainty = checked_hamiltonian(self.hamiltonian, "(D, D) with D >= 1")
+        object.__setattr__(self, "hamiltonian", matrix)
+        if self.uncertainty is not None:
+            uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
+        object.__setattr__(self, "uncertainty", uncertainty)
+        couplings = checked_couplings(self.couplings, matrix.shape[0])
+        object.__setattr__(self, "couplings", couplings)
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        if self.basis is not None:
+            arguments.instance("basis", self.basis, FockBasis)
+            if self.basis.dimension != matrix.shape[0]:
+                raise InputError(
+                    f"basis has {self.basis.dimension} states, hamiltonian {matrix.shape[0]}"
+                )
+        if couplings.dimension != matrix.shape[0]:
+            raise InputError(
+                f"couplings are of {couplings.dimension} states, hamiltonian of {matrix.shape[0]}"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """Number of states D."""
+        return int(self.hamiltonian.shape[0])
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N of the basis, or of baths where there is none."""
+        couplings: Couplings = self.couplings
+        return couplings.n_baths if self.basis is None else self.basis.n_modes
+
+    @property
+    def is_real(self) -> bool:
+        """True when H has no imaginary part in the working basis."""
+        return not np.iscomplexobj(self.hamiltonian)
+
+    def dense_hamiltonian(self) -> NDArray[Any]:
+        """(D, D) dense H, real or complex; a fresh array for sparse models."""
+        given = self.hamiltonian
+        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
+        return dense
+
+    @cached_property
+    def sparse_hamiltonian(self) -> sp.csr_array | None:
+        """H as CSR where most of its elements vanish, else None."""
+        given = self.hamiltonian
+        count = given.nnz if sp.issparse(given) else int(np.count_nonzero(given))
+        if count > _SPARSE_BELOW * self.dimension**2:
+            return None
+        return given if sp.issparse(given) else sp.csr_array(given)
+
+
+# Share of non-zero elements up to which a sparse product beats a dense one.
+_SPARSE_BELOW = 0.1
