@@ -67,7 +67,7 @@ def on_rank_0(action):
 
 def operator_of(generator, comm):
     """Redfield, matrix-free, on one rank or shared, and a block of a Hermitian state."""
-    n = generator.spectrum.n_sites
+    n = generator.spectrum.dimension
     columns = Columns(n, comm)
     operator = KernelOperator(
         generator.kernel(columns.own), generator.spectral_box, columns, "hermitian"

@@ -92,6 +92,17 @@ class Columns:
         )
         return result if mine else None
 
+    def whole(self, block: Complex) -> Complex:
+        """(1, N, N) the matrix whose own columns are `block`, on every rank; collective."""
+        if self.comm is None:
+            return block
+        n, m = self.dimension, self.width
+        own = np.ascontiguousarray(block[0].T)
+        gathered = np.empty((n, n), dtype=np.complex128)
+        counts = [n * (part.stop - part.start) for part in self.ranges]
+        self.comm.Allgatherv(own.reshape(m * n), [gathered.reshape(-1), (counts, _starts(counts))])
+        return np.ascontiguousarray(gathered.T)[None]
+
     def total(self, values: Real) -> Real:
         """Sum over the ranks, the same bits on each."""
         if self.comm is not None:

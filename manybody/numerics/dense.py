@@ -66,15 +66,22 @@ class KernelOperator:
         """
         half = self._half[: len(x)]
         if not self._adjoints:
-            self._kernel(x, half)
+            self._apply_half(x, half)
             self._add_adjoint(half, out, half, plus)
         else:
             adjoint, other = (array[: len(x)] for array in self._adjoints)
             for rows, piece in self.columns.adjoint_pieces(x, self._spare[: len(x)]):
                 np.conjugate(np.swapaxes(piece, 1, 2), out=adjoint[:, rows])
-            self._kernel(adjoint, other)
-            self._kernel(x, half)
+            self._apply_half(adjoint, other)
+            self._apply_half(x, half)
             self._add_adjoint(other, out, half, plus)
+
+    def _apply_half(self, x: Complex, out: Complex) -> None:
+        """X[x], with all columns of x where the kernel mixes them."""
+        if self.columns.comm is None or not self._kernel.needs_whole:
+            self._kernel(x, out)
+        else:
+            self._kernel(x, out, self.columns.whole(x))
 
     def scaled(self, factors: Real) -> "KernelOperator":
         """The operator factor · L, factors: (samples,); it shares the workspaces of this one."""

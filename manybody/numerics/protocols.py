@@ -23,8 +23,11 @@ class Kernel(Protocol):
     # Workspaces of the shape of a result, free between calls; the first may be `out`.
     buffers: tuple[Complex, Complex]
 
-    def __call__(self, rho: Complex, out: Complex) -> None:
-        """rho[:, :, columns] -> the same shape, written to `out`."""
+    # Whether a call must be given all columns of rho beside its own.
+    needs_whole: bool
+
+    def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
+        """rho[:, :, columns] -> the same shape, written to `out`; whole: all of rho, if needed."""
 
     def scaled(self, factors: Real) -> "Kernel":
         """The half form of factor · L, one factor a sample."""

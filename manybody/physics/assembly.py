@@ -5,6 +5,7 @@ conj(M_bc + (Λ_a)_bc) at (a, c): 2N − 1 entries of N² (PHYSICS.md section 3)
 come from the same site b, so that whoever owns columns of rho needs nothing from others.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import aligned_copy, aligned_empty, product
+from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.couplings import MatrixCouplings, SiteProjectors
 from manybody.physics.spectra import degeneracy_tolerance
 
 _LARGEST_32_BIT = int(np.iinfo(np.int32).max)
@@ -58,14 +61,22 @@ def assemble_rows(
     spectrum = generator.spectrum
     if spectrum.n_samples != 1:
         raise ValueError(f"rows are of one sample, the stack has {spectrum.n_samples}")
-    n = spectrum.n_sites
+    n = spectrum.dimension
     start, stop, step = columns.indices(n)
     if step != 1 or stop < start:
         raise ValueError(f"columns = {columns}: a contiguous range is needed")
     tolerance = arguments.drop_tolerance(drop_tolerance)
     possible = (stop - start) * n * (2 * n - 1)
     shape = ((stop - start) * n, n * n)
-    sites = _Sites(generator, tolerance)
+    if isinstance(spectrum.couplings, MatrixCouplings):
+        if tolerance > 0.0:
+            raise InputError(
+                f"drop_tolerance = {drop_tolerance!r}: nothing is dropped of couplings that are "
+                "no diagonal matrices, allowed is 0"
+            )
+        return _dense_rows(generator, slice(start, stop))
+    one_particle = isinstance(spectrum.couplings, SiteProjectors)
+    sites = (_Sites if one_particle else _Diagonals)(generator, tolerance)
     if tolerance == 0.0:
         wide = max(n * n, possible) > _LARGEST_32_BIT
         kind = np.int64 if wide else np.int32
@@ -114,27 +125,17 @@ def dropped_norm(dropped_local: float, dropped_squares: float) -> float:
     return 2.0 * (dropped_local + float(np.sqrt(dropped_squares)))
 
 
-class _Sites:
-    """All rows (a, b) of a site b at a time, with the workspaces for it.
+class _Rows(ABC):
+    """All rows (a, b) of a state b at a time, with the workspaces for it.
 
-    Λ_b comes from Y_ka = Σ_l G_lk ⟨a|l⟩⟨l|b⟩ as Λ_b = (⟨b|k⟩ Y)ᵀ V†, and so do the rows
-    ⟨b|Λ_a of all a: Y is needed once where G or V is real.  20 N³ flops, 6 N³ where
-    both are real, 32 N³ where neither is.  Arrays are kept as transposes: a real matrix
-    then meets complex columns from the left.
+    _own, _partner: (D, D), filled by `_filter`: _own[c, a] = (Λ_b)_ac and
+    _partner[c, a] = conj (Λ_a)_bc, where Λ_b = Σ_j a_j(b) Λ_j.
     """
 
     def __init__(self, generator: Any, drop_tolerance: float) -> None:
         spectrum, rates = generator.spectrum, generator.rates[0]
-        vectors, n = spectrum.vectors[0], spectrum.n_sites
-        self._coupled = spectrum.coupled
-        self._vectors, self._conjugate = aligned_copy(vectors), aligned_copy(vectors.conj())
-        self._turned = aligned_copy(vectors.T)
-        self._partners = aligned_copy(np.where(spectrum.coupled, vectors.conj().T, 0.0))
-        self._rates = aligned_copy(rates.T)
-        self._reversed = aligned_copy(rates.conj().T)
-        self._both_complex = np.iscomplexobj(vectors) and np.iscomplexobj(rates)
-        kind = np.result_type(vectors, rates)
-        self._pairs, self._filtered = aligned_empty((n, n), kind), aligned_empty((n, n), kind)
+        n = spectrum.dimension
+        kind = np.result_type(spectrum.vectors, rates)
         self._own, self._partner = aligned_empty((n, n), kind), aligned_empty((n, n), kind)
         self._sites = np.arange(n)
 
@@ -155,6 +156,10 @@ class _Sites:
             self.dropped_local = float(np.sqrt(_squared_bound(size)))
             self.kept = np.empty((n, 2 * n - 1), dtype=np.bool_)
         self._unitary, self._local = unitary, unitary - decay
+
+    @abstractmethod
+    def _filter(self, b: int) -> None:
+        """Fill _own and _partner."""
 
     def write(self, b: int, out: NDArray[np.complex128]) -> float:
         """Write the rows (a, b) to `out`, (N, 2N − 1), ordered by index.
@@ -180,6 +185,47 @@ class _Sites:
         out[b, 2 * b] = 0.0
         return square
 
+    def _drop(self, b: int) -> float:
+        """Set what is too small to zero and mark the rest in `kept`."""
+        n, own, partner, kept = len(self._sites), self._own, self._partner, self.kept
+        size = np.abs(own)
+        stays = size > self._threshold
+        stays |= self._acts_turned
+        own *= stays
+        size *= ~stays
+        kept[:, b : b + n] = stays.T
+        np.greater(np.abs(partner), self._threshold, out=stays)
+        stays |= self._acts[b][:, None]
+        partner *= stays
+        kept[:, :b] = stays[:b].T
+        kept[:, b + n :] = stays[b + 1 :].T
+        _place(kept[b], b, self._moves[b], self._moves[b])
+        return _squared_bound(size)
+
+
+class _Sites(_Rows):
+    """Rows of one particle, A_b = |b⟩⟨b|.
+
+    Λ_b comes from Y_ka = Σ_l G_lk ⟨a|l⟩⟨l|b⟩ as Λ_b = (⟨b|k⟩ Y)ᵀ V†, and so do the rows
+    ⟨b|Λ_a of all a: Y is needed once where G or V is real.  20 N³ flops, 6 N³ where
+    both are real, 32 N³ where neither is.  Arrays are kept as transposes: a real matrix
+    then meets complex columns from the left.
+    """
+
+    def __init__(self, generator: Any, drop_tolerance: float) -> None:
+        super().__init__(generator, drop_tolerance)
+        spectrum, rates = generator.spectrum, generator.rates[0]
+        vectors, n = spectrum.vectors[0], spectrum.dimension
+        self._coupled = spectrum.coupled
+        self._vectors, self._conjugate = aligned_copy(vectors), aligned_copy(vectors.conj())
+        self._turned = aligned_copy(vectors.T)
+        self._partners = aligned_copy(np.where(spectrum.coupled, vectors.conj().T, 0.0))
+        self._rates = aligned_copy(rates.T)
+        self._reversed = aligned_copy(rates.conj().T)
+        self._both_complex = np.iscomplexobj(vectors) and np.iscomplexobj(rates)
+        kind = self._own.dtype
+        self._pairs, self._filtered = aligned_empty((n, n), kind), aligned_empty((n, n), kind)
+
     def _filter(self, b: int) -> None:
         """_own[c, a] = (Λ_b)_ac and _partner[c, a] = conj (Λ_a)_bc."""
         row, pairs, filtered = self._vectors[b], self._pairs, self._filtered
@@ -198,22 +244,51 @@ class _Sites:
         np.multiply(filtered, self._partners, out=pairs)
         product(self._vectors, pairs, self._partner)
 
-    def _drop(self, b: int) -> float:
-        """Set what is too small to zero and mark the rest in `kept`."""
-        n, own, partner, kept = len(self._sites), self._own, self._partner, self.kept
-        size = np.abs(own)
-        stays = size > self._threshold
-        stays |= self._acts_turned
-        own *= stays
-        size *= ~stays
-        kept[:, b : b + n] = stays.T
-        np.greater(np.abs(partner), self._threshold, out=stays)
-        stays |= self._acts[b][:, None]
-        partner *= stays
-        kept[:, :b] = stays[:b].T
-        kept[:, b + n :] = stays[b + 1 :].T
-        _place(kept[b], b, self._moves[b], self._moves[b])
-        return _squared_bound(size)
+
+class _Diagonals(_Rows):
+    """Rows of diagonal couplings: Λ_b = Σ_j a_j(b) Λ_j from all Λ_j, baths · D² flops a state."""
+
+    def __init__(self, generator: Any, drop_tolerance: float) -> None:
+        super().__init__(generator, drop_tolerance)
+        spectrum = generator.spectrum
+        self._values = spectrum.couplings.values
+        self._filtered = np.stack([one[0] for one, _ in _filtered_of(generator)])
+
+    def _filter(self, b: int) -> None:
+        """Fill _own and _partner."""
+        self._own[...] = np.tensordot(self._values[:, b], self._filtered, 1).T
+        self._partner[...] = self._filtered[:, b].conj().T @ self._values
+
+
+def _dense_rows(generator: Any, columns: slice) -> AssembledRows:
+    """Rows of any couplings, all D² entries of them.
+
+    L[σ] = X(σ) + X(σ†)†: row (a, b) has M_ac δ_bd + Σ_j (Λ_j)_ac (A_j)_db at (c, d) and the
+    conjugates of the same with (a, c) and (b, d) exchanged.
+    """
+    spectrum = generator.spectrum
+    n, own = spectrum.dimension, range(*columns.indices(spectrum.dimension))
+    filtered = np.stack([one[0] for one, _ in _filtered_of(generator)])
+    couplings = np.stack(list(spectrum.couplings.matrices()))
+    local = -1j * generator.hamiltonian[0] - generator.decay[0]
+    values = np.empty((len(own), n, n, n), dtype=np.complex128)
+    for rows, b in zip(values, own):
+        # Indices a, d, c: that of an element is d N + c.
+        rows[...] = np.einsum("jac,jd->adc", filtered, couplings[:, :, b])
+        rows += np.einsum("jd,jca->adc", filtered[:, b].conj(), couplings.conj())
+        rows[:, b] += local
+        rows[np.arange(n), :, np.arange(n)] += local[b].conj()
+    count = values.size
+    kind = np.int64 if max(count, n * n) > _LARGEST_32_BIT else np.int32
+    indices = np.tile(np.arange(n * n, dtype=kind), len(own) * n)
+    borders = np.arange(0, count + 1, n * n, dtype=kind)
+    shape = (len(own) * n, n * n)
+    matrix = sp.csr_array((values.reshape(-1), indices, borders), shape=shape)
+    return AssembledRows(matrix, count, count, 0.0, 0.0)
+
+
+def _filtered_of(generator: Any) -> Any:
+    return generator.spectrum.couplings.filtered(generator.spectrum.vectors, generator.rates)
 
 
 def _squared_bound(size: NDArray[np.float64]) -> float:

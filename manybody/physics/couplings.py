@@ -71,7 +71,8 @@ class Couplings(ABC):
         levels = np.stack(
             [np.diagonal(one, axis1=1, axis2=2).real for one in self.turned(vectors)], axis=1
         )
-        return np.swapaxes(levels, 1, 2) @ levels
+        dephasing: Real = np.swapaxes(levels, 1, 2) @ levels
+        return dephasing
 
     def centred(self, _lamb_shift: bool) -> "Couplings":
         """Couplings of the same equations that round better."""
@@ -230,7 +231,7 @@ class MatrixCouplings(Couplings):
         return len(self.arrays)
 
     @cached_property
-    def sum_of_squares_is_constant(self) -> bool:  # type: ignore[override]
+    def sum_of_squares_is_constant(self) -> bool:
         """Pauli matrices, say."""
         total = sum(one @ one for one in self.arrays)
         rest = total - np.eye(self.dimension) * np.trace(total) / self.dimension

@@ -9,7 +9,7 @@ from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.equations.davies import davies_of
 from manybody.physics.equations.redfield import redfield_of
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import MERGED, checked, warn_undecided
@@ -49,23 +49,21 @@ class Liouvillian:
         return self._build()
 
 
-def redfield_liouvillian(
-    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False
-) -> Liouvillian:
+def redfield_liouvillian(model: Model, bath: Bath, lamb_shift: bool = False) -> Liouvillian:
     """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
 
     _check(model, bath, lamb_shift)
 
     def build() -> Complex:
         rows = assemble_rows(redfield_of(Problem([model], bath, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, model.n_sites).toarray()
+        matrix: Complex = column_order_to_row_major(rows, model.dimension).toarray()
         return matrix
 
-    return Liouvillian(model.n_sites, build)
+    return Liouvillian(model.dimension, build)
 
 
 def davies_liouvillian(
-    model: SingleParticleModel, bath: Bath, lamb_shift: bool = False, undecided: str | None = None
+    model: Model, bath: Bath, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
@@ -75,8 +73,8 @@ def davies_liouvillian(
 
     _check(model, bath, lamb_shift)
     checked(undecided)
-    if model.n_sites > MAX_SITES:
-        return Liouvillian(model.n_sites, _refused)
+    if model.dimension > MAX_SITES:
+        return Liouvillian(model.dimension, _refused)
     problem = Problem([model], bath, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
@@ -85,7 +83,7 @@ def davies_liouvillian(
     def build() -> Complex:
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
-    return Liouvillian(model.n_sites, build, clustering.verdict)
+    return Liouvillian(model.dimension, build, clustering.verdict)
 
 
 def _refused() -> Complex:
@@ -93,6 +91,6 @@ def _refused() -> Complex:
 
 
 def _check(model: object, bath: object, lamb_shift: object) -> None:
-    arguments.instance("model", model, SingleParticleModel)
+    check_model(model)
     check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)

@@ -43,7 +43,7 @@ class LongRun:
 
 def dense_davies(davies: DaviesGenerator) -> DenseLiouvillian:
     """L_D in the energy basis."""
-    n = davies.spectrum.n_sites
+    n = davies.spectrum.dimension
     matrix = np.empty((n * n, n * n), dtype=np.complex128)
     unit = np.zeros(n * n, dtype=np.complex128)
     for column in range(n * n):

@@ -5,6 +5,7 @@ Hamiltonian is diagonalised once whatever is made of it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -12,22 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.couplings import Couplings
+from manybody.physics.models.protocol import Model
 from manybody.physics.spectra import Clustering, Spectrum, build_spectrum, cluster_bohr_frequencies
 
 T = TypeVar("T")
 
 
 class Problem:
-    """A stack of samples of one kind: same size, realness and coupled sites, one bath.
+    """A stack of samples of one kind: same size, realness and couplings, one bath.
 
-    models: of the samples, in their order; bath: on every coupled site; lamb_shift: whether
+    models: of the samples, in their order; bath: of every coupling; lamb_shift: whether
     η(ω) is kept.  What is derived is derived once and shared, also by selections.
     """
 
-    def __init__(
-        self, models: Sequence[SingleParticleModel], bath: Bath, lamb_shift: bool = False
-    ) -> None:
+    def __init__(self, models: Sequence[Model], bath: Bath, lamb_shift: bool = False) -> None:
         self.models, self.bath, self.lamb_shift = tuple(models), bath, lamb_shift
         self._derived: dict[str, Any] = {}
         self._samples: dict[int, Problem] = {}
@@ -40,19 +40,26 @@ class Problem:
         return problem
 
     @property
-    def model(self) -> SingleParticleModel:
+    def model(self) -> Model:
         """The model of a stack of one sample."""
         (model,) = self.models
         return model
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """Energies and eigenvectors."""
-        return build_spectrum(self.models)
+        """Energies and eigenvectors; couplings as they round best."""
+        found = build_spectrum(self.models)
+        couplings = found.couplings.centred(self.lamb_shift)
+        return found if couplings is found.couplings else replace(found, couplings=couplings)
+
+    @property
+    def couplings(self) -> Couplings:
+        """What the baths couple to."""
+        return self.spectrum.couplings
 
     @cached_property
     def rates(self) -> NDArray[Any]:
-        """(samples, N, N) G_lk = Γ(E_k − E_l), see `one_sided_rates`."""
+        """(samples, D, D) G_lk = Γ(E_k − E_l), see `one_sided_rates`."""
         return one_sided_rates(self.spectrum, self.bath, self.lamb_shift)
 
     @cached_property
@@ -113,12 +120,12 @@ class Problem:
 
 
 def one_sided_rates(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> NDArray[Any]:
-    """(samples, N, N) Γ(E_k − E_l), real without Lamb shift.
+    """(samples, D, D) Γ(E_k − E_l), real without Lamb shift.
 
-    With it less iη(0) where every site is coupled: η(0)ΣA_j² = η(0) is no part of any equation,
-    but large numbers to round.
+    With it less iη(0) where Σ_j A_j² is a number, as with a bath on every site: η(0)ΣA_j² is
+    then no part of any equation, but large numbers to round.
     """
     rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
-    if lamb_shift and spectrum.coupled.all():
+    if lamb_shift and spectrum.couplings.sum_of_squares_is_constant:
         rates = rates - 1j * bath.eta(0.0)
     return rates

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import InputError
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.models.protocol import Model
 from manybody.physics.undecided import undecided_words
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -27,22 +28,23 @@ VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS)
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigensystems of a stack of samples of one kind (same N, real or complex, coupled sites).
+    """Eigensystems of a stack of samples of one kind (same D, real or complex, couplings).
 
-    energies: (samples, N) ascending, relative to the middle of the band: only
+    energies: (samples, D) ascending, relative to the middle of the band: only
         differences enter any equation, and a large offset would only cost digits.
-    vectors: (samples, N, N), V[s, a, k] = ⟨a|k⟩, real for real H.
+    vectors: (samples, D, D), V[s, a, k] = ⟨a|k⟩, real for real H.
     norms: (samples,) ‖H‖₂ with its offset: what rounding is relative to.
-    coupled: (N,) True where a bath is attached.
+    couplings: what the baths couple to, the same operators in every sample.
     uncertainties: (samples,) ‖δH‖₂ that the data leave open beyond double precision, see
         `SingleParticleModel`; None for none.
     centres: (samples,) what `energies` are relative to; None for 0.
+    For one particle D = N.
     """
 
     energies: Real
     vectors: NDArray[Any]
     norms: Real
-    coupled: NDArray[np.bool_]
+    couplings: Couplings
     uncertainties: Real | None = None
     centres: Real | None = None
 
@@ -52,9 +54,22 @@ class Spectrum:
         return len(self.energies)
 
     @property
-    def n_sites(self) -> int:
-        """Number of sites N."""
+    def dimension(self) -> int:
+        """Number of states D."""
         return int(self.energies.shape[1])
+
+    @property
+    def coupled(self) -> NDArray[np.bool_]:
+        """(N,) True where a bath is attached to a site of one particle.
+
+        Raises InputError for other couplings.
+        """
+        if not isinstance(self.couplings, SiteProjectors):
+            raise InputError(
+                "couplings are not the site densities of one particle: this is had for one "
+                "particle alone"
+            )
+        return self.couplings.coupled
 
     @property
     def is_real(self) -> bool:
@@ -63,21 +78,25 @@ class Spectrum:
 
     @cached_property
     def bohr_frequencies(self) -> Real:
-        """(samples, N, N) ω_lk = E_k − E_l, the energy lost in the jump l ← k."""
+        """(samples, D, D) ω_lk = E_k − E_l, the energy lost in the jump l ← k."""
         return self.energies[:, None, :] - self.energies[:, :, None]
 
     @cached_property
     def coupled_probabilities(self) -> Real:
-        """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
-        probabilities: Real = np.abs(self.vectors) ** 2
-        probabilities[:, ~self.coupled] = 0.0
-        return probabilities
+        """(samples, N, N) P_jl = |⟨j|l⟩|² of one particle, zero for sites without a bath."""
+        return SiteProjectors(self.coupled).probabilities(self.vectors)
 
     @cached_property
     def weights(self) -> Real:
-        """(samples, N, N) O_lk = Σ_j |⟨l|A_j|k⟩|² = Σ_j P_jl P_jk."""
-        p = self.coupled_probabilities
-        return np.swapaxes(p, 1, 2) @ p
+        """(samples, D, D) O_lk = Σ_j |⟨l|A_j|k⟩|²."""
+        return self.couplings.overlaps(self.vectors)
+
+    @cached_property
+    def dephasing(self) -> Real:
+        """(samples, D, D) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩; the overlaps for one particle."""
+        if isinstance(self.couplings, SiteProjectors):
+            return self.weights
+        return self.couplings.dephasing(self.vectors)
 
     def gibbs_populations(self, beta: float) -> Real:
         """(samples, N) e^{−βE_k} / Z."""
@@ -95,7 +114,7 @@ class Spectrum:
             self.energies[samples],
             self.vectors[samples],
             self.norms[samples],
-            self.coupled,
+            self.couplings,
             open_,
             centres,
         )
@@ -111,7 +130,9 @@ def carry_cached(stack: Any, chosen: Any, samples: NDArray[np.intp] | slice) -> 
     """Give the selection `chosen` of a stack the cached arrays that the stack has."""
     for name, value in vars(stack).items():
         if isinstance(getattr(type(stack), name, None), cached_property):
-            vars(chosen)[name] = value[samples]
+            several = isinstance(value, tuple)
+            own = tuple(one[samples] for one in value) if several else value[samples]
+            vars(chosen)[name] = own
 
 
 def give_cached(owner: Any, **values: Any) -> None:
@@ -122,25 +143,25 @@ def give_cached(owner: Any, **values: Any) -> None:
         vars(owner)[name] = value
 
 
-def build_spectrum(models: Sequence[SingleParticleModel]) -> Spectrum:
+def build_spectrum(models: Sequence[Model]) -> Spectrum:
     """Diagonalise every H = V diag(E) V† of a stack of models of one kind.
 
-    Raises ValueError when sizes, coupled sites or realness differ.
+    Raises ValueError when sizes, couplings or realness differ.
     """
     first = models[0]
     for model in models[1:]:
         same = (
-            model.n_sites == first.n_sites
+            model.dimension == first.dimension
             and model.is_real == first.is_real
-            and np.array_equal(model.coupled, first.coupled)
+            and model.couplings.same(first.couplings)
         )
         if not same:
-            raise InputError("models of one stack must agree in size, realness and coupled sites")
+            raise InputError("models of one stack must agree in size, realness and couplings")
     # One by one: the bits of a sample must not depend on its stack.
     systems = [_diagonalise(model.dense_hamiltonian()) for model in models]
     energies, vectors, norms, centres = (np.stack(parts) for parts in zip(*systems))
     uncertainties = np.array([model.uncertainty for model in models])
-    return Spectrum(energies, vectors, norms, first.coupled, uncertainties, centres)
+    return Spectrum(energies, vectors, norms, first.couplings, uncertainties, centres)
 
 
 def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real, float]:
@@ -223,7 +244,7 @@ def cluster_levels(spectrum: Spectrum) -> Clustering:
 
 def degeneracy_tolerance(spectrum: Spectrum) -> float:
     """8 √N ε ‖H‖₂ of one sample: several times the rounding of an eigenvalue difference."""
-    return 8.0 * math.sqrt(spectrum.n_sites) * EPSILON * float(spectrum.norms[0])
+    return 8.0 * math.sqrt(spectrum.dimension) * EPSILON * float(spectrum.norms[0])
 
 
 def linked(values: Real, tolerance: float) -> NDArray[np.intp]:
@@ -236,7 +257,7 @@ def _uncertainty(spectrum: Spectrum) -> float:
 
 
 def _cluster(spectrum: Spectrum) -> Clustering:
-    n = spectrum.n_sites
+    n = spectrum.dimension
     upper = np.triu_indices(n, k=1)
     # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.
     has_weight = spectrum.weights[0][upper] > n * (8.0 * EPSILON) ** 2

@@ -1,5 +1,7 @@
-"""Where an evolution starts: on one site, or in a thermal state of another temperature."""
+"""Where an evolution starts."""
 
+import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,43 +12,140 @@ from manybody.arrays import Complex, Real
 from manybody.physics.spectra import Spectrum
 
 
-@dataclass(frozen=True)
-class Start:
-    """ρ(0) = |site⟩⟨site|, or e^{−βH}/Z of the inverse temperature `beta` in 1/J where given.
+class Start(ABC):
+    """ρ(0) of samples of one kind; all methods are of a stack of one sample.
 
-    All methods are of a stack of one sample.
+    `repr` says what makes two starts the same.
     """
 
-    site: int = 0
-    beta: float | None = None
+    @abstractmethod
+    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """(D, m) the columns [own] of ρ(0) in the working basis."""
 
-    def amplitudes(self, spectrum: Spectrum) -> NDArray[Any]:
-        """(N,) ⟨site|k⟩ that coherences start from, zero for a thermal state, which has none."""
-        row: NDArray[Any] = spectrum.vectors[0, self.site]
-        return row if self.beta is None else np.zeros_like(row)
-
-    def populations(self, spectrum: Spectrum) -> Real:
-        """(N,) ⟨k|ρ(0)|k⟩."""
-        if self.beta is not None:
-            return spectrum.gibbs_populations(self.beta)[0, :]
-        populations: Real = np.abs(spectrum.vectors[0, self.site]) ** 2
-        return populations
+    @abstractmethod
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """(D, m) the columns [own] of V†ρ(0)V."""
 
     def in_energy(self, spectrum: Spectrum) -> Complex:
-        """(N, N) V†ρ(0)V."""
-        if self.beta is not None:
-            return np.diag(self.populations(spectrum)).astype(np.complex128)
-        row = self.amplitudes(spectrum)
-        return np.outer(row.conj(), row).astype(np.complex128)
+        """(D, D) V†ρ(0)V."""
+        return self.energy_columns(spectrum, slice(0, spectrum.dimension))
+
+    @abstractmethod
+    def populations(self, spectrum: Spectrum) -> Real:
+        """(D,) ⟨k|ρ(0)|k⟩."""
+
+
+@dataclass(frozen=True)
+class SiteStart(Start):
+    """ρ(0) = |b⟩⟨b| of a state of the working basis: of a site, for one particle."""
+
+    site: int = 0
 
     def columns(self, spectrum: Spectrum, own: slice) -> Complex:
-        """(N, m) the columns [own] of ρ(0) in the site basis."""
-        n = spectrum.n_sites
-        if self.beta is not None:
-            vectors = spectrum.vectors[0]
-            thermal: NDArray[Any] = (vectors * self.populations(spectrum)) @ vectors[own].conj().T
-            return thermal.astype(np.complex128)
-        state = np.zeros((n, own.stop - own.start), dtype=np.complex128)
+        """One element."""
+        state = np.zeros((spectrum.dimension, own.stop - own.start), dtype=np.complex128)
         if own.start <= self.site < own.stop:
             state[self.site, self.site - own.start] = 1.0
         return state
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Of rank one."""
+        row = spectrum.vectors[0, self.site]
+        return np.outer(row.conj(), row[own]).astype(np.complex128)
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """|⟨b|k⟩|²."""
+        populations: Real = np.abs(spectrum.vectors[0, self.site]) ** 2
+        return populations
+
+
+@dataclass(frozen=True)
+class ThermalStart(Start):
+    """ρ(0) = e^{−βH}/Z of the inverse temperature `beta` in 1/J."""
+
+    beta: float
+
+    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """V p V†."""
+        vectors = spectrum.vectors[0]
+        thermal: NDArray[Any] = (vectors * self.populations(spectrum)) @ vectors[own].conj().T
+        return thermal.astype(np.complex128)
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Diagonal."""
+        return np.diag(self.populations(spectrum)).astype(np.complex128)[:, own]
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """Those of Gibbs."""
+        return spectrum.gibbs_populations(self.beta)[0, :]
+
+
+@dataclass(frozen=True)
+class LevelStart(Start):
+    """ρ(0) = |k⟩⟨k| of an eigenstate of H, counted from the lowest."""
+
+    level: int
+
+    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Of rank one."""
+        vector = spectrum.vectors[0][:, self.level]
+        return np.outer(vector, vector[own].conj()).astype(np.complex128)
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """One element."""
+        return SiteStart(self.level).columns(spectrum, own)
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """One."""
+        populations: Real = np.eye(spectrum.dimension)[self.level]
+        return populations
+
+
+@dataclass(frozen=True, eq=False)
+class VectorStart(Start):
+    """ρ(0) = |ψ⟩⟨ψ|; vector: (D,) ψ in the working basis, of norm one."""
+
+    vector: NDArray[Any]
+
+    def __repr__(self) -> str:
+        return f"<vector {hashlib.sha256(self.vector.tobytes()).hexdigest()}>"
+
+    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Of rank one."""
+        return np.outer(self.vector, self.vector[own].conj()).astype(np.complex128)
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Of rank one."""
+        turned = spectrum.vectors[0].conj().T @ self.vector
+        return np.outer(turned, turned[own].conj()).astype(np.complex128)
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """|⟨k|ψ⟩|²."""
+        populations: Real = np.abs(spectrum.vectors[0].conj().T @ self.vector) ** 2
+        return populations
+
+
+@dataclass(frozen=True, eq=False)
+class DensityStart(Start):
+    """Any ρ(0); matrix: (D, D) in the working basis, a state."""
+
+    matrix: Complex
+
+    def __repr__(self) -> str:
+        return f"<matrix {hashlib.sha256(self.matrix.tobytes()).hexdigest()}>"
+
+    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """As they are."""
+        return self.matrix[:, own].copy()
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """V†ρV."""
+        vectors = spectrum.vectors[0]
+        turned: Complex = vectors.conj().T @ (self.matrix @ vectors[:, own])
+        return turned
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """Diagonal of V†ρV."""
+        vectors = spectrum.vectors[0]
+        populations: Real = np.einsum("ak,ak->k", vectors.conj(), self.matrix @ vectors).real
+        return populations

@@ -345,7 +345,7 @@ def _is_left(seen: NDArray[Any], leaving: Real, floor: float, spectrum: Spectrum
 
     seen: (n, m) ⟨j|k⟩ of the sites on the bright part of a level; leaving: (n,) Σ_l γ P_jl in J.
     """
-    invisible = 100.0 * np.sqrt(spectrum.n_sites) * EPSILON
+    invisible = 100.0 * np.sqrt(spectrum.dimension) * EPSILON
     rows = seen[np.sum(np.abs(seen) ** 2, axis=1) * leaving > floor]
     sizes = np.linalg.svd(rows, compute_uv=False)
     return bool(np.count_nonzero(sizes > invisible) == seen.shape[1])
@@ -354,7 +354,7 @@ def _is_left(seen: NDArray[Any], leaving: Real, floor: float, spectrum: Spectrum
 def lies_on_edge(spectrum: Spectrum, edges: tuple[float, ...]) -> float | None:
     """A Bohr frequency that rounding of H could move across one of `edges`, or None."""
     omega = np.abs(spectrum.bohr_frequencies[0])
-    visible = spectrum.weights[0] > (100.0 * EPSILON) ** 2 * spectrum.n_sites
+    visible = spectrum.weights[0] > (100.0 * EPSILON) ** 2 * spectrum.dimension
     for edge in edges:
         near = visible & (np.abs(omega - edge) <= degeneracy_tolerance(spectrum))
         if edge > 0.0 and near.any():
@@ -385,7 +385,7 @@ def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float)
     wrong by at most N times that, relative to their size.
     """
     omega = spectrum.bohr_frequencies[0]
-    rounding = 100.0 * np.sqrt(spectrum.n_sites) * EPSILON
+    rounding = 100.0 * np.sqrt(spectrum.dimension) * EPSILON
     falls = (omega > 0.0) & (spectrum.weights[0] > rounding**2)
     emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]
     with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
@@ -397,7 +397,7 @@ def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float)
 
 def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
     """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
-    return spectrum.n_sites * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
+    return spectrum.dimension * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
 
 
 def is_known_from_h(

@@ -8,6 +8,7 @@ spread over the ranks of a communicator (spread.py).
 
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.registry import DEFAULT
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import (
     Comparison,
@@ -37,7 +38,7 @@ from manybody.system.communicator import Communicator
 
 
 def compare(
-    model: SingleParticleModel,
+    model: Model,
     bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
@@ -51,11 +52,15 @@ def compare(
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
+    initial_state: Any = None,
 ) -> Comparison:
-    """Trace distances between the evolutions of one particle by several master equations.
+    """Trace distances between the evolutions of one system by several master equations.
 
-    Starts from ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), or from e^{−βH}/Z at β =
-    `initial_beta` where that is given, >= 0 in 1/J.
+    One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), many start
+    from the Néel pattern; any system from e^{−βH}/Z at β = `initial_beta` where that is given,
+    >= 0 in 1/J, or from `initial_state`: "neel", "domain-wall", a pattern of occupations such
+    as "0110" or a list of them, "eigenstate:K" counted from the lowest, a (D,) vector of norm
+    one, or a (D, D) density matrix.
 
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
     1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
@@ -99,6 +104,7 @@ def compare(
             drop_tolerance,
             initial_beta,
             equations,
+            initial_state,
         )
 
     setting = on_every_rank(comm, checked)
@@ -108,7 +114,7 @@ def compare(
         return _compare_one(model, setting, ranks, keep_states)
 
     # With more ranks than sites the first have a column each, the others wait for the result.
-    result = by_first_ranks(comm, model.n_sites, action, without_states)
+    result = by_first_ranks(comm, model.dimension, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
@@ -121,11 +127,11 @@ def compare(
 
 
 def _compare_one(
-    model: SingleParticleModel, setting: Setting, comm: Communicator | None, keep_states: bool
+    model: Model, setting: Setting, comm: Communicator | None, keep_states: bool
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):
-        if is_spread(model.n_sites, setting.operator, size_of(comm)):
+        if is_spread(model.dimension, setting.operator, size_of(comm)):
             return compare_large(model, setting, comm, keep_states)
         problem = Problem([model], setting.bath, setting.lamb_shift)
         return compare_stack(problem, setting, keep_states)[0]
@@ -137,13 +143,13 @@ def compare_problems(problem: Problem, setting: Setting) -> list[Comparison]:
         return compare_stack(problem, setting)
 
 
-def is_spread(n_sites: int, operator: str, n_ranks: int = 1) -> bool:
+def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
     """Whether samples are computed one by one, spread over ranks or alone."""
-    return n_ranks > 1 or operator == "assembled" or is_large(n_sites)
+    return n_ranks > 1 or operator == "assembled" or is_large(dimension)
 
 
 def compare_ensemble(
-    models: Iterable[SingleParticleModel],
+    models: Iterable[Model],
     bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
@@ -155,6 +161,7 @@ def compare_ensemble(
     drop_tolerance: float = 0.0,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
+    initial_state: Any = None,
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -177,6 +184,7 @@ def compare_ensemble(
         drop_tolerance,
         initial_beta,
         equations,
+        initial_state,
     )
     runs = _compare_many(models, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
@@ -189,12 +197,12 @@ def compare_ensemble(
     return runs
 
 
-def _compare_many(models: Sequence[SingleParticleModel], setting: Setting) -> list[Comparison]:
+def _compare_many(models: Sequence[Model], setting: Setting) -> list[Comparison]:
     results: dict[int, Comparison] = {}
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
-            if is_spread(chosen[0].n_sites, setting.operator):
+            if is_spread(chosen[0].dimension, setting.operator):
                 results.update((index, compare_large(models[index], setting)) for index in stack)
             else:
                 problem = Problem(chosen, setting.bath, setting.lamb_shift)

@@ -22,11 +22,12 @@ from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
+from manybody.solve.starting import build_start
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
@@ -111,7 +112,7 @@ class Setting:
 
 
 def check_setting(
-    models: Sequence[SingleParticleModel],
+    models: Sequence[Model],
     bath: Bath,
     times: Iterable[float],
     initial_site: int,
@@ -123,24 +124,19 @@ def check_setting(
     drop_tolerance: float,
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
+    initial_state: Any = None,
 ) -> Setting:
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
-        arguments.instance("model", model, SingleParticleModel)
+        check_model(model)
     check_bath(bath, lamb_shift)
-    arguments.integer("initial_site", initial_site, 0)
-    fewest = min((model.n_sites for model in models), default=initial_site + 1)
-    if initial_site >= fewest:
-        raise InputError(f"initial_site = {initial_site}: allowed are 0 to {fewest - 1}")
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     operator, drop_tolerance = check_operator(operator, drop_tolerance)
     require_operator(operator)
     scheme = build_stepper(stepper, arguments.tolerance(tolerance), petsc_options)
-    if initial_beta is not None:
-        initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)
-    start = Start(initial_site, initial_beta)
+    start = build_start(models, initial_site, initial_beta, initial_state)
     named = tuple(EQUATIONS[name] for name in check_equations(equations))
     if operator == "assembled":
         for each in named:
@@ -149,17 +145,18 @@ def check_setting(
     return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
 
 
-def model_digest(model: SingleParticleModel) -> str:
+def model_digest(model: Model) -> str:
     """In few letters what makes two models the same."""
     matrix = model.hamiltonian
     parts = (matrix.data, matrix.indices, matrix.indptr) if sp.issparse(matrix) else (matrix,)
     digest = hashlib.sha256()
-    for part in (*parts, model.coupled, np.float64(model.uncertainty)):
+    for part in (*parts, np.float64(model.uncertainty)):
         digest.update(np.ascontiguousarray(part).tobytes())
-    return f"{model.n_sites} {digest.hexdigest()}"
+    digest.update(model.couplings.digest.encode())
+    return f"{model.dimension} {digest.hexdigest()}"
 
 
-def fingerprint(model: SingleParticleModel, setting: Setting, keep_states: bool) -> dict[str, Any]:
+def fingerprint(model: Model, setting: Setting, keep_states: bool) -> dict[str, Any]:
     """What ranks that share a sample must agree on, by name."""
     return {
         "model": model_digest(model),

@@ -240,7 +240,7 @@ class Layout(ABC):
         residuals = {**self.totals.gibbs_residual, **self.closed_residuals()}
         # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
         unknown = self.totals.error_estimate + EPSILON * spectrum.norms * times[-1]
-        errors = np.sqrt(spectrum.n_sites) * unknown
+        errors = np.sqrt(spectrum.dimension) * unknown
         results = []
         for index, clustering in enumerate(self.problem.clusterings):
             certificate = certify(

@@ -85,7 +85,7 @@ def level_statistics(
 
 def levels_of(spectrum: Spectrum, window: float = _WINDOW, eth: bool = False) -> LevelStatistics:
     """`level_statistics` of all levels of a known spectrum of one sample."""
-    bulk = bulk_window(spectrum.n_sites, window)
+    bulk = bulk_window(spectrum.dimension, window)
     energies, inside = spectrum.energies[0], spectrum.vectors[0][:, bulk]
     if spectrum.centres is not None:
         energies = energies + spectrum.centres[0]
@@ -93,8 +93,8 @@ def levels_of(spectrum: Spectrum, window: float = _WINDOW, eth: bool = False) ->
     return build_statistics(
         energies[bulk].copy(),
         participation_ratios(inside),
-        spectrum.n_sites,
-        _tolerance(spectrum.n_sites, open_, float(spectrum.norms[0])),
+        spectrum.dimension,
+        _tolerance(spectrum.dimension, open_, float(spectrum.norms[0])),
         eth_indicator(inside) if eth else None,
     )
 

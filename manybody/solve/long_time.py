@@ -101,7 +101,7 @@ class System:
     @property
     def is_balanced(self) -> bool:
         """Whether Gibbs is stationary for Davies: to 1e-9, or to 1e-6 where solving is dear."""
-        n = self.parts.spectrum.n_sites
+        n = self.parts.spectrum.dimension
         return self.balance_error <= (GOOD_ENOUGH if n <= DENSE_SITES else UNCERTAIN)
 
     def gibbs(self, beta: float) -> list[Real]:
@@ -114,7 +114,7 @@ def examine(problem: Problem, equation: str) -> System:
     parts, bath = parts_of(problem), problem.bath
     own = redfield_on(problem, parts.spectrum).rates[0]
     rates = by_rates(parts, own)
-    error = parts.spectrum.n_sites * detailed_balance_error(parts.spectrum, own, bath.beta)
+    error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
     notes = notes_on(parts, rates, bath, own)
     if equation == "redfield" and has_hidden_splitting(parts, own):
         notes += (
@@ -232,7 +232,7 @@ def davies_steady(problem: Problem, system: System, site: int, tolerance: float)
         system = with_undecided(problem, system)
     apart = answers[0]
     residual = max((float(np.linalg.norm(apart.apply(np.diag(own)))) for own in gibbs), default=0)
-    rounding = rates.spectrum.n_sites * rounding_of(apart.redfield)
+    rounding = rates.spectrum.dimension * rounding_of(apart.redfield)
     enforce("davies", residual, tolerance, rounding)
     still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
     states = thermal_states(system, bath.beta)
@@ -248,7 +248,7 @@ def dense_steady(
 
     Raises RuntimeError above 32 sites.
     """
-    n = system.parts.spectrum.n_sites
+    n = system.parts.spectrum.dimension
     if n > DENSE_SITES:
         reason = (
             f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
@@ -324,7 +324,7 @@ def judged(
     figures: residual, state_error, iterations; state: the long-time average where it does not
     follow from the weights of components that H leaves apart.
     """
-    n = system.parts.spectrum.n_sites
+    n = system.parts.spectrum.dimension
     rho = _on_site(n, site)
     parts = system.rates if equation == "davies" else system.parts
     if state is None:

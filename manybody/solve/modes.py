@@ -161,14 +161,14 @@ def modes_of(
 
     Gives no warnings: `SlowModes.notes` has what there is to say.
     """
-    method = "dense" if problem.spectrum.n_sites <= DENSE_SITES else "gmres"
+    method = "dense" if problem.spectrum.dimension <= DENSE_SITES else "gmres"
     return _solve(problem, _Task(n_modes, tolerance, method), np.random.default_rng(0), comm)
 
 
 def _solve(
     problem: Problem, task: _Task, rng: np.random.Generator, comm: Communicator | None
 ) -> SlowModes:
-    n, bath = problem.spectrum.n_sites, problem.bath
+    n, bath = problem.spectrum.dimension, problem.bath
     columns = Columns(n, comm)
     parts = examined(problem, "redfield", columns.comm).parts
     generator = redfield_on(problem, parts.spectrum)
@@ -269,7 +269,7 @@ def _dense(
 
     known: that these follow from H alone; else from the eigenvalues themselves (`long_run`).
     """
-    n = generator.spectrum.n_sites
+    n = generator.spectrum.dimension
     matrix = assemble_rows(generator, slice(0, n)).matrix.toarray()
     if known:
         values, modes = scipy.linalg.eig(matrix)

@@ -4,15 +4,15 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import SIMPLE, Clustering, Spectrum, give_cached
 from manybody.system.communicator import Communicator
@@ -20,7 +20,7 @@ from manybody.system.communicator import Communicator
 
 @contextlib.contextmanager
 def shared_problem(
-    model: SingleParticleModel | None,
+    model: Model | None,
     bath: Bath,
     lamb_shift: bool,
     comm: Communicator | None,
@@ -36,7 +36,7 @@ def shared_problem(
 
 @contextlib.contextmanager
 def problem_of(
-    model: SingleParticleModel, bath: Bath, lamb_shift: bool, comm: Communicator | None
+    model: Model, bath: Bath, lamb_shift: bool, comm: Communicator | None
 ) -> Iterator[Problem]:
     """The problem of one sample, shared where `comm` has several ranks, each with the model."""
     if size_of(comm) == 1:
@@ -47,7 +47,7 @@ def problem_of(
 
 
 def _share(
-    model: SingleParticleModel | None,
+    model: Model | None,
     bath: Bath,
     lamb_shift: bool,
     operator: str,
@@ -60,12 +60,17 @@ def _share(
     def shared(name: str) -> NDArray[Any]:
         return memory.share(built.pop(name, None))
 
-    def diagonalise() -> tuple[Real, NDArray[np.bool_], Real | None, Real | None]:
+    def all_shared(name: str) -> tuple[NDArray[Any], ...]:
+        arrays = list(built.pop(name, ()))
+        count = together(comm, lambda: len(arrays))
+        return tuple(memory.share(arrays.pop(0) if arrays else None) for _ in range(count))
+
+    def diagonalise() -> tuple[Real, Couplings, Real | None, Real | None]:
         if model is None:
             raise ValueError("rank 0 needs the model")
-        spectrum = Problem([model], bath).spectrum
+        spectrum = Problem([model], bath, lamb_shift).spectrum
         built.update(energies=spectrum.energies, vectors=spectrum.vectors)
-        return spectrum.norms, spectrum.coupled, spectrum.uncertainties, spectrum.centres
+        return spectrum.norms, spectrum.couplings, spectrum.uncertainties, spectrum.centres
 
     facts_of_h = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
@@ -77,28 +82,31 @@ def _share(
 
     clustering, kms_residual = together(comm, classify)
     rates = shared("rates")
+    # Dephasing is the weights, for one particle.
+    one_particle = isinstance(first.couplings, SiteProjectors)
+    derived = ("weights",) if one_particle else ("weights", "dephasing")
     wants_decay = operator == "assembled" or clustering.verdict != SIMPLE
 
     def bound() -> dict[str, Any]:
         generator = RedfieldGenerator(first.spectrum, rates)
         names = ("spectral_box", "spectral_outline", "decay_bound", "losses")
         figures = {name: getattr(generator, name) for name in names}
-        built["weights"] = first.spectrum.weights
+        built.update({name: getattr(first.spectrum, name) for name in derived})
         if wants_decay:
             built["decay"] = generator.decay
         if operator == "matrix-free":
-            built["local"] = generator.local
+            built["kernel_arrays"] = generator.kernel_arrays
         return figures
 
     facts = together(comm, bound)
     # Fresh ones: what `first` has derived on the way is no longer needed.
     spectrum = Spectrum(energies, vectors, *facts_of_h)
-    give_cached(spectrum, weights=shared("weights"))
+    give_cached(spectrum, **{name: shared(name) for name in derived})
     generator = RedfieldGenerator(spectrum, rates)
     if wants_decay:
         facts["decay"] = shared("decay")
     if operator == "matrix-free":
-        facts["local"] = shared("local")
+        facts["kernel_arrays"] = all_shared("kernel_arrays")
     give_cached(generator, **facts)
     problem = Problem.of_spectrum(spectrum, bath, lamb_shift)
     if model is not None:

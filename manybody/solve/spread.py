@@ -26,7 +26,7 @@ from manybody.parallel.collective import (
 from manybody.parallel.signals import Stopped
 from manybody.physics.assembly import dropped_norm
 from manybody.physics.equations.protocol import Equation
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.checkpoints import Keeper, Snapshot, read_columns
 from manybody.solve.comparison import Comparison, Setting
@@ -54,7 +54,7 @@ _MOST_APPLICATIONS = 400.0
 
 
 def compare_large(
-    model: SingleParticleModel | None,
+    model: Model | None,
     setting: Setting,
     comm: Communicator | None = None,
     keep_states: bool = False,
@@ -77,9 +77,7 @@ def compare_large(
         return compare_spread(problem, setting, comm, keep_states, tell, keeper)
 
 
-def check_fits(
-    model: SingleParticleModel | None, setting: Setting, comm: Communicator | None
-) -> None:
+def check_fits(model: Model | None, setting: Setting, comm: Communicator | None) -> None:
     """Raise ValueError, on every rank, for a sample that this machine cannot hold."""
     n_ranks = size_of(comm)
 
@@ -87,7 +85,7 @@ def check_fits(
         if model is None:
             raise ValueError("rank 0 needs the model")
         extent = Extent(
-            model.n_sites,
+            model.dimension,
             len(setting.times),
             model.is_real,
             setting.lamb_shift,
@@ -110,7 +108,7 @@ def compare_spread(
     keeper: Keeper | None = None,
 ) -> Comparison:
     """`compare_large` of a problem that the ranks of `comm` share already."""
-    columns = Columns(problem.spectrum.n_sites, comm)
+    columns = Columns(problem.spectrum.dimension, comm)
     with ExitStack() as stack:
         layout = _Spread(problem, setting, columns, keep_states, tell, keeper or Keeper(), stack)
         return layout.run()[0]
@@ -135,7 +133,7 @@ class _Spread(Layout):
         self._columns, self._tell, self._keeper = columns, tell, keeper
         # Before anything is propagated: times that would never end are refused here.
         bounds = joint_bounds(list(self._generators.values()))
-        most = _MOST_APPLICATIONS if is_large(problem.spectrum.n_sites) else np.inf
+        most = _MOST_APPLICATIONS if is_large(problem.spectrum.dimension) else np.inf
         segments = together(comm, lambda: cut_times(setting, bounds, most))
         agenda = build_agenda(equations, self._propagators)
         super().__init__(problem, setting, agenda, segments)

@@ -18,7 +18,7 @@ from manybody.physics.equations.protocol import (
     SteppedGenerator,
     gibbs_residual,
 )
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import certificates, norms
 from manybody.physics.spectra import AMBIGUOUS
@@ -42,28 +42,28 @@ STACK_ELEMENTS = 8192
 _LARGE_ABOVE = 256
 
 
-def is_large(n_sites: int) -> bool:
+def is_large(dimension: int) -> bool:
     """Whether a sample is spread, on one process too: by its size alone."""
-    return n_sites > _LARGE_ABOVE
+    return dimension > _LARGE_ABOVE
 
 
-def stack_size(n_sites: int) -> int:
+def stack_size(dimension: int) -> int:
     """Samples that one stack holds: as many as keep its matrices in a near cache.
 
     Batching pays where calls cost more than products: measured by scripts/bench.py.
     """
-    return max(1, STACK_ELEMENTS // n_sites**2)
+    return max(1, STACK_ELEMENTS // dimension**2)
 
 
-def stacks_of_a_kind(models: Sequence[SingleParticleModel]) -> list[list[int]]:
-    """Indices of models that agree in size, realness and coupled sites, a stack at a time."""
-    kinds: dict[tuple[int, bool, bytes], list[int]] = {}
+def stacks_of_a_kind(models: Sequence[Model]) -> list[list[int]]:
+    """Indices of models that agree in size, realness and couplings, a stack at a time."""
+    kinds: dict[tuple[int, bool, str], list[int]] = {}
     for index, model in enumerate(models):
-        kind = (model.n_sites, model.is_real, model.coupled.tobytes())
+        kind = (model.dimension, model.is_real, model.couplings.digest)
         kinds.setdefault(kind, []).append(index)
     stacks = []
-    for (n_sites, _, _), members in kinds.items():
-        size = stack_size(n_sites)
+    for (dimension, _, _), members in kinds.items():
+        size = stack_size(dimension)
         stacks += [members[first : first + size] for first in range(0, len(members), size)]
     return stacks
 
@@ -115,7 +115,7 @@ class _Stack(Layout):
         super().__init__(problem, setting, agenda, segments)
         self._generators, self._propagators = generators, propagators
         self._kernels = {name: own.kernel() for name, own in generators.items()}
-        columns = Columns(problem.spectrum.n_sites)
+        columns = Columns(problem.spectrum.dimension)
         self._operators = {
             name: KernelOperator(
                 self._kernels[name],
@@ -146,11 +146,9 @@ class _Stack(Layout):
     def _initial(self) -> Complex:
         """(samples, N, N) ρ(0)."""
         spectrum, start = self.problem.spectrum, self.setting.start
-        n_samples, n = spectrum.n_samples, spectrum.n_sites
-        initial = np.zeros((n_samples, n, n), dtype=np.complex128)
-        if start.beta is None:
-            initial[:, start.site, start.site] = 1.0
-        for index in range(n_samples) if start.beta is not None else ():
+        n_samples, n = spectrum.n_samples, spectrum.dimension
+        initial = np.empty((n_samples, n, n), dtype=np.complex128)
+        for index in range(n_samples):
             initial[index] = start.columns(spectrum.sample(index), slice(0, n))
         return initial
 
@@ -196,7 +194,7 @@ class _Stack(Layout):
 
     def _closed(self, name: str, chosen: slice) -> Complex:
         """(samples, T', N, N) states of a closed equation at some of the output times."""
-        n, count = self.problem.spectrum.n_sites, chosen.stop - chosen.start
+        n, count = self.problem.spectrum.dimension, chosen.stop - chosen.start
         states = np.empty((len(self._evolutions), count, n, n), dtype=np.complex128)
         for sample, own in zip(self._evolutions, states):
             sample[name].write(chosen, own)

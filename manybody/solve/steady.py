@@ -194,7 +194,7 @@ def steady_of(
 
     Gives no warnings: `SteadyState.notes` has what there is to say.
     """
-    n, bath = problem.spectrum.n_sites, problem.bath
+    n, bath = problem.spectrum.dimension, problem.bath
     columns = Columns(n, comm)
     system = examined(problem, equation, columns.comm)
     setting = site, tolerance

@@ -18,7 +18,7 @@ from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import unguarded
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import Comparison
 
@@ -110,7 +110,7 @@ def growth_rate(times: Real, distance: Real) -> float:
 
 def fastest_mode(problem: Problem) -> complex | None:
     """The eigenvalue of Redfield's L with the largest real part, None above 16 sites."""
-    if problem.model.n_sites > _MOST_SITES:
+    if problem.model.dimension > _MOST_SITES:
         return None
     matrix = assemble_rows(redfield_of(problem)).matrix.toarray()
     values = np.linalg.eigvals(matrix)
@@ -146,9 +146,7 @@ def outside_words(found: Outside, rate: float, mode: complex | None = None) -> s
     )
 
 
-def outside_warning(
-    run: Comparison, model: SingleParticleModel | None, bath: Bath, lamb_shift: bool
-) -> str:
+def outside_warning(run: Comparison, model: Model | None, bath: Bath, lamb_shift: bool) -> str:
     """What to say of a run, empty where it stays near the states.
 
     model: None, or the one that ran, whose spectrum is then looked at where it is small.
@@ -164,7 +162,7 @@ def outside_warning(
 
 
 def ensemble_warning(
-    runs: Sequence[Comparison], models: Sequence[SingleParticleModel], bath: Bath, lamb_shift: bool
+    runs: Sequence[Comparison], models: Sequence[Model], bath: Bath, lamb_shift: bool
 ) -> str:
     """The same for many samples: how many leave the states, and the worst; empty if none does."""
     found = {index: one for index, run in enumerate(runs) if (one := outside(run)) is not None}

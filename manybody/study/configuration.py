@@ -11,7 +11,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.models.families import FAMILIES
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.seeding import generator, sample_entropy
 from manybody.solve.observables.registry import chosen
 from manybody.study.structure import (
@@ -77,7 +77,7 @@ class Point:
         """Seed words of one disorder sample."""
         return sample_entropy(seed, self.model, dict(self.parameters), self.size, sample)
 
-    def build(self, seed: int, sample: int) -> SingleParticleModel:
+    def build(self, seed: int, sample: int) -> Model:
         """Draw one disorder sample."""
         family = FAMILIES[self.model]
         rng = generator(self.entropy(seed, sample))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from manybody.parallel.collective import raised_alike, rank_of, size_of
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
-from manybody.physics.starts import Start
+from manybody.physics.starts import SiteStart
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.compare import compare_problems
 from manybody.solve.comparison import Comparison, Setting, check_setting
@@ -72,9 +72,7 @@ def compute_large(
 
 
 @contextlib.contextmanager
-def _problem(
-    own: Study, model: SingleParticleModel | None, comm: Communicator | None
-) -> Iterator[Problem]:
+def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iterator[Problem]:
     """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
     if own.evolves:
         shared = shared_problem(model, own.bath, own.lamb_shift, comm, own.operator)
@@ -96,10 +94,10 @@ def _measured(
     with blas_threads(), np.errstate(under="ignore"):
         # Only a stack is taken apart: ranks without the model must not look at its spectrum.
         sample = problem if len(problem.models) < 2 else problem.sample(place)
-        return measure(sample, own.observables, Start(own.initial_site), comm)
+        return measure(sample, own.observables, SiteStart(own.initial_site), comm)
 
 
-def _setting(own: Study, models: Sequence[SingleParticleModel]) -> Setting:
+def _setting(own: Study, models: Sequence[Model]) -> Setting:
     return check_setting(
         models,
         own.bath,

@@ -29,6 +29,9 @@ class Communicator(Protocol):
     def Alltoallv(self, sendbuf: Any, recvbuf: Any, /) -> None:
         """Send a piece of a buffer to every rank: [array, (counts, starts)] each."""
 
+    def Allgatherv(self, sendbuf: Any, recvbuf: Any, /) -> None:
+        """Gather arrays of all ranks on every rank: array, [array, (counts, starts)]."""
+
     def Barrier(self) -> None:
         """Wait for all ranks."""
 

@@ -140,7 +140,7 @@ def test_a_sample_that_fails_on_all_ranks_is_recorded(comm, folder, monkeypatch,
         def refuse():
             raise ArithmeticError("no numbers today")
 
-        if problem.spectrum.n_sites in (2, 8):
+        if problem.spectrum.dimension in (2, 8):
             if where == "together":
                 together(part, refuse)
             with raised_alike(part):

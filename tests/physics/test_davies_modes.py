@@ -54,7 +54,7 @@ def test_eigenvalues_are_those_of_the_whole_generator(name, budget, lamb_shift, 
 @pytest.mark.parametrize("name", ["ring, one bath", "two baths", "ring"])
 def test_between_bright_levels_alone(name):
     davies, parts = generator(MODELS[name], True)
-    n = davies.spectrum.n_sites
+    n = davies.spectrum.dimension
     bright = np.flatnonzero(~parts.dark)
     inside = np.zeros((n, n), dtype=bool)
     inside[np.ix_(bright, bright)] = True

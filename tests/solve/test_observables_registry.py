@@ -9,7 +9,7 @@ from tiny import TABLES
 import manybody as mb
 from manybody import cli
 from manybody.physics.problem import Problem
-from manybody.physics.starts import Start
+from manybody.physics.starts import SiteStart
 from manybody.solve.observables import registry
 from manybody.solve.observables.protocol import Figure, Observable, Panel
 
@@ -61,7 +61,7 @@ def test_an_observable_measures_what_it_declares(name, kind, bath):
         observable.library()
     except RuntimeError as error:
         pytest.skip(str(error))
-    found = observable.measure(Problem([model], bath), Start(0), None)
+    found = observable.measure(Problem([model], bath), SiteStart(0), None)
     assert list(found) == list(observable.figures)
     assert all(type(value) is float for value in found.values())
     assert any(np.isfinite(value) for value in found.values()) or kind == "dirac_syk2"

@@ -410,7 +410,7 @@ def test_a_failing_long_sample_says_what_failed(tmp_path, monkeypatch, capsys):
     real = spread.compare_spread
 
     def fail(problem, *arguments, **more):
-        if problem.spectrum.n_sites == 8:
+        if problem.spectrum.dimension == 8:
             raise np.linalg.LinAlgError("no eigenvalues today")
         return real(problem, *arguments, **more)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product, row_panels
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.protocol import Equation, Guarantees
 from manybody.physics.equations.redfield import (
     RedfieldGenerator,
@@ -107,7 +108,7 @@ class DaviesGenerator:
         """(N, N) real part of the closed-form growth rate of each coherence |k⟩⟨k'|."""
         losses = self.redfield.losses[0].real
         dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        damping: Real = dephasing * self.spectrum.weights[0]
+        damping: Real = dephasing * self.spectrum.dephasing[0]
         damping -= losses[:, None]
         damping -= losses
         return damping
@@ -215,15 +216,17 @@ class DaviesGenerator:
         """
         if not self.can_spread:
             raise ValueError("coherences in Bohr blocks are known as a whole only")
-        row, populations = start.amplitudes(self.spectrum), common
+        populations = common
         losses = self.redfield.losses[0].real
         dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        sizes = dephasing * self.spectrum.weights[0][:, columns]
+        sizes = dephasing * self.spectrum.dephasing[0][:, columns]
         sizes -= losses[:, None]
         sizes -= losses[columns]
         sizes *= time
-        turned = np.exp(1j * time * self.phases) * row.conj()
-        states: Complex = np.exp(sizes, out=sizes) * turned[:, None]
+        turned = np.exp(1j * time * self.phases)
+        states = start.energy_columns(self.spectrum, columns)
+        states *= np.exp(sizes, out=sizes)
+        states *= turned[:, None]
         states *= turned[columns].conj()
         own = np.arange(columns.start, columns.stop)
         states[own, own - columns.start] = populations[columns]
@@ -268,7 +271,7 @@ class DaviesGenerator:
 
     def toarray(self) -> Complex:
         """(N², N²) matrix on the row-major vec in the site basis; for small N."""
-        n = self.spectrum.n_sites
+        n = self.spectrum.dimension
         vectors = self.spectrum.vectors[0]
         adjoint = vectors.conj().T
         matrix = np.empty((n * n, n * n), dtype=np.complex128)
@@ -281,7 +284,7 @@ class DaviesGenerator:
 
     def apply_block(self, block: BohrBlock, x: Complex) -> Complex:
         """Dissipator and Lamb shift of Redfield, projected on one large block; x: (size,)."""
-        n = self.spectrum.n_sites
+        n = self.spectrum.dimension
         sigma = np.zeros((n, n), dtype=np.complex128)
         sigma[block.rows, block.columns] = x
         result = self._half_form(sigma) + self._half_form(sigma.conj().T).conj().T
@@ -289,10 +292,15 @@ class DaviesGenerator:
 
     def _half_form(self, sigma: Complex) -> Complex:
         """Σ_j Λ_j σ A_j − K σ in the energy basis."""
-        vectors, coupled = self.spectrum.vectors[0], self.spectrum.coupled
-        rows = vectors[coupled]
-        meeting = rows.T * (sigma @ rows.conj().T)
-        gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
+        vectors, couplings = self.spectrum.vectors[0], self.spectrum.couplings
+        if isinstance(couplings, SiteProjectors):
+            rows = vectors[couplings.coupled]
+            meeting = rows.T * (sigma @ rows.conj().T)
+            gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
+        else:
+            gain = np.zeros_like(sigma)
+            for (turned,) in couplings.turned(self.spectrum.vectors):
+                gain += (self.redfield.rates[0] * turned) @ (sigma @ turned)
         half: Complex = gain - self._decay_in_energy @ sigma
         return half
 
@@ -375,7 +383,7 @@ def _bohr_blocks(
     spectrum: Spectrum, tolerance: float
 ) -> tuple[list[list[BohrBlock]], list[BohrBlock]]:
     """Sets of coherences with equal frequency >= 0: small ones grouped by size, large ones."""
-    n = spectrum.n_sites
+    n = spectrum.dimension
     omega = spectrum.bohr_frequencies[0].T.ravel()
     order = np.argsort(omega, kind="stable")
     labels = linked(omega[order], tolerance)
@@ -415,20 +423,17 @@ def _assemble_blocks(
     vectors = spectrum.vectors[0]
     rates = redfield.rates[0]
     decay = vectors.conj().T @ redfield.decay[0] @ vectors
-    rows_of_sites = vectors[spectrum.coupled]
     all_rows, all_columns, all_frequencies = [], [], []
     entries, partners, row_lengths = [], [], [np.zeros(1, dtype=np.int64)]
     offset = 0
     for group in groups:
         size = group[0].rows.size
-        chunk = max(1, 2_000_000 // (size * max(size, len(rows_of_sites))))
+        chunk = max(1, 2_000_000 // (size * max(size, spectrum.couplings.n_baths)))
         for first in range(0, len(group), chunk):
             blocks = group[first : first + chunk]
             left = np.stack([block.rows for block in blocks])
             right = np.stack([block.columns for block in blocks])
-            # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
-            u = rows_of_sites.conj().T[left] * rows_of_sites.T[right]
-            overlap = u @ np.swapaxes(u.conj(), 1, 2)
+            overlap = _overlap(spectrum, left, right)
             to_l, from_k = left[:, :, None], left[:, None, :]
             to_n, from_m = right[:, :, None], right[:, None, :]
             block_entries = 2.0 * rates[to_l, from_k].real * overlap
@@ -455,6 +460,23 @@ def _assemble_blocks(
         np.concatenate(all_frequencies),
         matrix,
     )
+
+
+def _overlap(spectrum: Spectrum, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[Any]:
+    """(blocks, s, s) Σ_j A^j_lk A^j_mn of coherences (l, n), (k, m); left, right: (blocks, s)."""
+    couplings = spectrum.couplings
+    if isinstance(couplings, SiteProjectors):
+        # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
+        rows_of_sites = spectrum.vectors[0][couplings.coupled]
+        u = rows_of_sites.conj().T[left] * rows_of_sites.T[right]
+        found: NDArray[Any] = u @ np.swapaxes(u.conj(), 1, 2)
+        return found
+    to_l, from_k = left[:, :, None], left[:, None, :]
+    to_n, from_m = right[:, :, None], right[:, None, :]
+    total = np.zeros((*left.shape, left.shape[1]), dtype=spectrum.vectors.dtype)
+    for (turned,) in couplings.turned(spectrum.vectors):
+        total = total + turned[to_l, from_k] * turned[from_m, to_n]
+    return total
 
 
 def _fill(

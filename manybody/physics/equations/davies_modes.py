@@ -27,7 +27,7 @@ def davies_eigenvalues(
     others; None for all.  Returns (n²,) in J, n the number of levels.
     Raises RuntimeError for a Bohr block too large to be diagonalised.
     """
-    n = davies.spectrum.n_sites
+    n = davies.spectrum.dimension
     inside = np.ones(n, dtype=bool) if levels is None else levels
     closed = inside[:, None] & inside
     values = []
@@ -59,7 +59,7 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     dephasing is zero: no difference of rates is formed, so that none is lost to rounding.
     Within a block it is undamped to rounding of the rates.
     """
-    n = davies.spectrum.n_sites
+    n = davies.spectrum.dimension
     seen = davies.spectrum.coupled_probabilities[0]
     # Amplitudes and differences of probabilities are known to rounding of the eigenvectors.
     invisible = 100.0 * np.sqrt(n) * EPSILON

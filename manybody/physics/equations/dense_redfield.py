@@ -99,7 +99,7 @@ def dense_redfield(
     generator: of one sample; levels: (N,) True for those meant, None for all.
     """
     spectrum = generator.spectrum
-    inside = np.ones(spectrum.n_sites, dtype=bool) if levels is None else levels
+    inside = np.ones(spectrum.dimension, dtype=bool) if levels is None else levels
     energies, vectors = spectrum.energies[0][inside], spectrum.vectors[0][:, inside]
     rates = generator.rates[0][np.ix_(inside, inside)]
     turn, hamiltonian = _bright_first(energies, vectors[spectrum.coupled], rates)
@@ -191,7 +191,7 @@ def _perturbed(
     energies[levels] = moved
     vectors[:, levels] = vectors[:, levels] @ turn
     other = Spectrum(
-        energies[None], vectors[None], spectrum.norms, spectrum.coupled, spectrum.uncertainties
+        energies[None], vectors[None], spectrum.norms, spectrum.couplings, spectrum.uncertainties
     )
     return build_redfield(other, bath, lamb_shift)
 

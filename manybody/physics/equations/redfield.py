@@ -13,11 +13,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.couplings import SiteProjectors
+from manybody.physics.equations.matrix_kernel import MatrixKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
 from manybody.physics.problem import Problem, one_sided_rates
 from manybody.physics.spectra import Spectrum, carry_cached
@@ -34,20 +37,19 @@ _PANELS_ABOVE = 256
 class RedfieldGenerator:
     """Redfield generator of a stack of samples.
 
-    spectrum: eigensystems; rates: (samples, N, N) G_lk = Γ(E_k − E_l), real
-    without Lamb shift, less iη(0) when every site is coupled.
+    spectrum: eigensystems; rates: (samples, D, D) G_lk = Γ(E_k − E_l), real
+    without Lamb shift, less iη(0) when every site is coupled; sparse: H of every sample as CSR,
+    for what applies it to states, None where it has no zeros or is not needed.
     """
 
     spectrum: Spectrum
     rates: NDArray[Any]
+    sparse: tuple[sp.csr_array, ...] | None = None
 
     @cached_property
     def decay(self) -> NDArray[Any]:
-        """(samples, N, N) K = Σ_j A_j Λ_j = ((P G) ∘ V) V† in the site basis."""
-        vectors = self.spectrum.vectors
-        mixed = (self.spectrum.coupled_probabilities @ self.rates) * vectors
-        decay: NDArray[Any] = mixed @ adjoint(vectors)
-        return decay
+        """(samples, D, D) K = Σ_j A_j Λ_j in the working basis."""
+        return self.spectrum.couplings.decay(self.spectrum.vectors, self.rates)
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
@@ -60,13 +62,23 @@ class RedfieldGenerator:
 
     @property
     def is_split(self) -> bool:
-        """Whether H and G are real: the kernel then keeps −iH apart, on the energies."""
-        return self.spectrum.is_real and not np.iscomplexobj(self.rates)
+        """Whether H, all A_j and G are real: the kernel then keeps −iH apart."""
+        all_real = self.spectrum.is_real and self.spectrum.couplings.is_real
+        return all_real and not np.iscomplexobj(self.rates)
 
     @cached_property
     def local(self) -> NDArray[Any]:
         """(samples, N, N) what multiplies rho on its own: M = −iH − K, −K where −iH is apart."""
         return -self.decay if self.is_split else -1j * self.hamiltonian - self.decay
+
+    @cached_property
+    def kernel_arrays(self) -> tuple[NDArray[Any], ...]:
+        """The largest arrays that a kernel is made of, (samples, ...) each, to be shared."""
+        couplings = self.spectrum.couplings
+        if isinstance(couplings, SiteProjectors):
+            return (self.local,)
+        filtered = [one for one, _ in couplings.filtered(self.spectrum.vectors, self.rates)]
+        return (-1j * self.hamiltonian - self.decay, *filtered)
 
     @cached_property
     def losses(self) -> NDArray[Any]:
@@ -78,7 +90,7 @@ class RedfieldGenerator:
     def secular_exponents(self) -> NDArray[np.complex128]:
         """(samples, N, N) growth rate of each coherence |k⟩⟨k'| in the Davies closed form."""
         unitary = -1j * np.swapaxes(self.spectrum.bohr_frequencies, 1, 2)
-        dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.weights
+        dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.dephasing
         losses = self.losses
         exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
         return exponents
@@ -118,7 +130,7 @@ class RedfieldGenerator:
         for own, outline in zip(exponents.reshape(len(exponents), -1), result):
             frequency, damping = np.abs(own.imag), np.abs(own.real)
             # Populations: the rate matrix has eigenvalues up to twice its largest out-rate.
-            damping[:: self.spectrum.n_sites + 1] *= 2.0
+            damping[:: self.spectrum.dimension + 1] *= 2.0
             step = max(float(frequency.max()), 1e-300) / _OUTLINE_POINTS
             place = np.minimum((frequency / step).astype(np.intp), _OUTLINE_POINTS - 1)
             largest = np.zeros(_OUTLINE_POINTS)
@@ -129,13 +141,18 @@ class RedfieldGenerator:
 
     def select(self, samples: NDArray[np.intp] | slice) -> "RedfieldGenerator":
         """The generator of some samples of the stack, in the given order."""
-        chosen = RedfieldGenerator(self.spectrum.select(samples), self.rates[samples])
+        indices = np.arange(self.spectrum.n_samples)[samples]
+        sparse = None if self.sparse is None else tuple(self.sparse[index] for index in indices)
+        chosen = RedfieldGenerator(self.spectrum.select(samples), self.rates[samples], sparse)
         carry_cached(self, chosen, samples)
         return chosen
 
-    def kernel(self, columns: slice = slice(None)) -> "_Kernel":
-        """X for the given columns of rho, a slice of [0, N), with workspaces of its own."""
-        return _Kernel(self, _range(columns, self.spectrum.n_sites))
+    def kernel(self, columns: slice = slice(None)) -> Any:
+        """X for the given columns of rho, a slice of [0, D), with workspaces of its own."""
+        own = _range(columns, self.spectrum.dimension)
+        if isinstance(self.spectrum.couplings, SiteProjectors):
+            return _Kernel(self, own)
+        return MatrixKernel(self, own)
 
 
 def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
@@ -181,9 +198,9 @@ REDFIELD = Equation(
 )
 
 
-def _range(columns: slice, n_sites: int) -> slice:
+def _range(columns: slice, dimension: int) -> slice:
     """`columns` with explicit borders.  Raises ValueError unless they are contiguous."""
-    start, stop, step = columns.indices(n_sites)
+    start, stop, step = columns.indices(dimension)
     if step != 1 or stop <= start:
         raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
     return slice(start, stop)
@@ -201,11 +218,13 @@ class _Kernel:
     first of them may be given as `out`.
     """
 
+    needs_whole = False
+
     def __init__(self, generator: RedfieldGenerator, columns: slice) -> None:
         self.columns = columns
         spectrum = generator.spectrum
         vectors, coupled = spectrum.vectors, spectrum.coupled
-        samples, n = spectrum.n_samples, spectrum.n_sites
+        samples, n = spectrum.n_samples, spectrum.dimension
         m = columns.stop - columns.start
         # The smallest matrices are faster in one call for all.  By their size alone: the
         # bits of a sample must not depend on its stack.
@@ -229,7 +248,7 @@ class _Kernel:
         self._phase: Any = None
         if generator.is_split:
             self._phase = aligned(-1j * spectrum.energies[:, :, None])
-        self._vectors, self._local = aligned(vectors), aligned(generator.local)
+        self._vectors, self._local = aligned(vectors), aligned(generator.kernel_arrays[0])
         self._in_energy = aligned_empty((samples, n, m), np.complex128)
         self._filtered = self._in_energy
         if generator.is_split:
@@ -239,7 +258,7 @@ class _Kernel:
         self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
         self._parts: dict[int, _Part] = {}
 
-    def __call__(self, rho: Any, out: Any) -> None:
+    def __call__(self, rho: Any, out: Any, _whole: Any = None) -> None:
         """Write X into `out`, both (samples, N, m).
 
         A stack may be shorter than the generator's: its first samples are meant.

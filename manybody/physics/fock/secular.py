@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.fock.basis import fock_rotation
 from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
 from manybody.physics.fock.half_form import FockModel, check_couplings, check_dense
@@ -295,7 +296,8 @@ def _spectrum_of(energies: Real, weights: Real, uncertainty: float) -> Spectrum:
     n = len(energies)
     vectors = np.eye(n)
     norms, open_ = np.array([np.abs(energies).max()]), np.array([uncertainty])
-    spectrum = Spectrum(energies[None], vectors[None], norms, np.ones(n, dtype=bool), open_)
+    everywhere = SiteProjectors(np.ones(n, dtype=bool))
+    spectrum = Spectrum(energies[None], vectors[None], norms, everywhere, open_)
     give_cached(spectrum, weights=weights[None])
     return spectrum
 

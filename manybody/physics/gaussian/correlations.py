@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real, product
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, QuadraticModel
 from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
 from manybody.physics.spectra import (
@@ -153,7 +154,7 @@ def build_generators(
         energies[None],
         np.ascontiguousarray(vectors)[None],
         norm,
-        model.coupled,
+        SiteProjectors(model.coupled),
         np.array([model.uncertainty]),
     )
     found = cluster_levels(spectrum)

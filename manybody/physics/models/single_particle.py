@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.models.lattices import Lattice
 
 Seed = int | Sequence[int] | np.random.Generator
@@ -67,6 +68,16 @@ class SingleParticleModel:
     def n_sites(self) -> int:
         """Number of sites N."""
         return int(self.hamiltonian.shape[0])
+
+    @property
+    def dimension(self) -> int:
+        """Number of states: of sites, for one particle."""
+        return self.n_sites
+
+    @property
+    def couplings(self) -> SiteProjectors:
+        """A_j = |j⟩⟨j| on the coupled sites."""
+        return SiteProjectors(self.coupled)
 
     @property
     def is_real(self) -> bool:

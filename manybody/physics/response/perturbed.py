@@ -24,8 +24,8 @@ from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import (
-    HalfFormGenerator,
     FockModel,
+    HalfFormGenerator,
     build_local_equation,
     build_redfield_equation,
     check_couplings,
@@ -207,9 +207,7 @@ def _davies(
     )
 
 
-def _secular_generator(
-    model: FockModel, parts: Sequence[Any], verdict: str
-) -> SecularGenerator:
+def _secular_generator(model: FockModel, parts: Sequence[Any], verdict: str) -> SecularGenerator:
     gains, losses = zip(*parts) if parts else ((), ())
     return SecularGenerator(model, *model.eigensystem, tuple(gains), tuple(losses), verdict)
 

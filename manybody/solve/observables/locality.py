@@ -3,6 +3,7 @@
 import numpy as np
 
 from manybody.parallel.collective import together
+from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.locality import drawn_centres, locality_of, site_distances
 from manybody.physics.starts import Start
@@ -24,12 +25,12 @@ _FIGURES = {
 
 
 def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
-    """nan for models without a lattice."""
+    """nan for models without a lattice, and of more than one particle."""
 
     def measured() -> dict[str, float]:
         found = dict.fromkeys(_FIGURES, float("nan"))
         model = problem.model
-        if model.lattice is None:
+        if not isinstance(model, SingleParticleModel) or model.lattice is None:
             return found
         centres = drawn_centres(np.flatnonzero(model.coupled), _CENTRES, 0)
         profile = locality_of(problem, site_distances(model), centres, np.array([_SHARE]))

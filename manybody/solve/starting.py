@@ -1,0 +1,121 @@
+"""The start that the arguments of a call name, checked against its models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.protocol import Model
+from manybody.physics.patterns import PATTERNS, pattern_state
+from manybody.physics.starts import (
+    DensityStart,
+    LevelStart,
+    SiteStart,
+    Start,
+    ThermalStart,
+    VectorStart,
+)
+
+# Norm, trace and Hermiticity of a state that a user typed or computed.
+_TOLERANCE = 1e-10
+_LEVEL = "eigenstate:"
+_ALLOWED = (
+    f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', a (D,) vector or a "
+    "(D, D) density matrix"
+)
+
+
+def build_start(
+    models: Sequence[Model], initial_site: int, initial_beta: float | None, initial_state: Any
+) -> Start:
+    """Where samples of one kind start, see `compare`.  Raises TypeError or ValueError."""
+    arguments.integer("initial_site", initial_site, 0)
+    if initial_beta is not None:
+        initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)
+        if initial_state is not None:
+            raise InputError("initial_beta and initial_state are given: one start is needed")
+        return ThermalStart(initial_beta)
+    if initial_state is not None and initial_site != 0:
+        raise InputError(
+            f"initial_site = {initial_site} and initial_state are given: one start is needed"
+        )
+    starts = [_start_of(model, initial_site, initial_state) for model in models]
+    for start in starts[1:]:
+        if repr(start) != repr(starts[0]):
+            raise InputError("initial_state means other states for models of other bases")
+    return starts[0] if starts else SiteStart(initial_site)
+
+
+def _start_of(model: Model, initial_site: int, initial_state: Any) -> Start:
+    if initial_state is None and isinstance(model, ManyBodyModel):
+        if model.basis is None:
+            raise InputError(
+                f"initial_state: model {model.name!r} has no basis, allowed are {_ALLOWED}"
+            )
+        return VectorStart(pattern_state(model.basis, "neel"))
+    if initial_state is None:
+        if initial_site >= model.dimension:
+            raise InputError(
+                f"initial_site = {initial_site}: allowed are 0 to {model.dimension - 1}"
+            )
+        return SiteStart(initial_site)
+    if isinstance(initial_state, str):
+        return _named(model, initial_state)
+    array = np.asarray(initial_state)
+    basis = getattr(model, "basis", None)
+    if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
+        return VectorStart(pattern_state(basis, [int(n) for n in array]))
+    if array.dtype.kind not in "iufc":
+        raise InputTypeError(f"initial_state = {initial_state!r}: allowed are {_ALLOWED}")
+    return _of_array(array, model.dimension)
+
+
+def _named(model: Model, name: str) -> Start:
+    if name.startswith(_LEVEL):
+        text = name.removeprefix(_LEVEL)
+        if not text.isdecimal() or int(text) >= model.dimension:
+            raise InputError(
+                f"initial_state = {name!r}: K of '{_LEVEL}K' is an integer from 0 to "
+                f"{model.dimension - 1}"
+            )
+        return LevelStart(int(text))
+    basis = getattr(model, "basis", None)
+    if not isinstance(basis, FockBasis):
+        raise InputError(f"initial_state = {name!r}: model {model.name!r} has no occupations")
+    pattern: Any = name
+    if name and set(name) <= {"0", "1"}:
+        pattern = [int(letter) for letter in name]
+    elif name not in PATTERNS:
+        raise InputError(f"initial_state = {name!r}: allowed are {_ALLOWED}")
+    return VectorStart(pattern_state(basis, pattern))
+
+
+def _of_array(array: Any, dimension: int) -> Start:
+    if array.shape not in ((dimension,), (dimension, dimension)):
+        raise InputError(
+            f"initial_state has shape {array.shape}: must be ({dimension},) or "
+            f"({dimension}, {dimension})"
+        )
+    if not np.isfinite(array).all():
+        raise InputError("initial_state: all entries must be finite")
+    if array.ndim == 1:
+        norm = float(np.linalg.norm(array))
+        if abs(norm - 1.0) > _TOLERANCE:
+            raise InputError(f"initial_state has the norm {norm:.12g}: must be 1")
+        return VectorStart(np.array(array / norm))
+    matrix = array.astype(np.complex128)
+    trace = complex(np.trace(matrix))
+    if abs(trace - 1.0) > _TOLERANCE:
+        raise InputError(f"initial_state has the trace {trace:.12g}: must be 1")
+    deviation = float(np.abs(matrix - matrix.conj().T).max())
+    if deviation > _TOLERANCE:
+        raise InputError(f"initial_state is not Hermitian: max |ρ - ρ†| = {deviation:.3g}")
+    matrix = 0.5 * (matrix + matrix.conj().T)
+    smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if smallest < -_TOLERANCE:
+        raise InputError(f"initial_state has the eigenvalue {smallest:.3g}: must be >= 0")
+    return DensityStart(matrix)
