@@ -1,0 +1,140 @@
+"""Starts of many particles as vectors: occupation patterns and product states of spins.
+
+A spin up is an occupied site: σᶻ_j = 2n_j − 1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from manybody.arrays import Complex
+from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis, fock_state
+
+PATTERNS = ("neel", "domain-wall")
+
+
+def pattern_state(basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any]) -> Complex:
+    """(D,) vector of the state with the occupations of a pattern (`pattern_occupations`).
+
+    Raises TypeError or ValueError, also where the basis has no such state.
+    """
+    return fock_state(basis, pattern_occupations(basis, pattern))
+
+
+def pattern_occupations(
+    basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any]
+) -> NDArray[np.int64]:
+    """(N,) occupations, 0 or 1, of a pattern in the order of the sites.
+
+    pattern: "neel": sites 0, 2, 4, … are occupied; with N odd and (N − 1)/2 particles sites
+        1, 3, 5, …; every other fixed number of particles is refused.  It is the Néel state of
+        a chain: for the sublattices of another lattice give the sequence.
+        "domain-wall": sites 0 … n − 1 are occupied, n the particle number of the basis, or
+        N/2, rounded down, where it has several.
+        A sequence of N numbers 0 or 1.
+
+    Raises TypeError or ValueError.
+    """
+    arguments.instance("basis", basis, FockBasis)
+    if not isinstance(pattern, str):
+        return _checked_sequence(basis, pattern)
+    if arguments.choice("pattern", pattern, PATTERNS) == "neel":
+        return _neel(basis)
+    filled = basis.n_modes // 2 if basis.n_particles is None else basis.n_particles
+    if filled > basis.n_modes:
+        raise InputError(
+            f"pattern = {pattern!r}: {filled} particles do not fit on {basis.n_modes} sites"
+        )
+    return (np.arange(basis.n_modes) < filled).astype(np.int64)
+
+
+def product_state(basis: FockBasis, vectors: ArrayLike) -> Complex:
+    """(D,) ψ(n) = Π_j v_j[n_j], a product over the sites of spins of every number.
+
+    vectors: (N, 2) real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised
+        here.  `bloch_vectors` makes them from angles.
+
+    Raises TypeError or ValueError: for another shape, a row without length, fermions (of which
+    only occupation patterns are products of sites) and bases that miss a pattern.
+    """
+    _check_spins(basis)
+    rows = _checked_rows("vectors", vectors, basis.n_modes, "biufc").astype(np.complex128)
+    state = np.ones(1, dtype=np.complex128)
+    for row in _normalised(rows):
+        # Site 0 turns fastest, it is the last factor of a Kronecker product.
+        state = np.kron(row, state)
+    return state
+
+
+def bloch_vectors(angles: ArrayLike) -> Complex:
+    """(N, 2) amplitudes of n = 0 and 1 of spins that point along angles, for `product_state`.
+
+    angles: (N, 2) real, polar angle θ from the z axis (θ = 0: up, occupied) and azimuth φ, in
+        radians: |θ, φ⟩ = cos(θ/2)|1⟩ + e^{iφ} sin(θ/2)|0⟩, the state with
+        ⟨σ⟩ = (sin θ cos φ, sin θ sin φ, cos θ).
+
+    Raises TypeError or ValueError for another shape or complex angles.
+    """
+    given = _checked_rows("angles", angles, None, "biuf").astype(np.float64)
+    half, phase = 0.5 * given[:, 0], np.exp(1j * given[:, 1])
+    return np.stack([phase * np.sin(half), np.cos(half) + 0j], axis=1)
+
+
+def _neel(basis: FockBasis) -> NDArray[np.int64]:
+    first = np.arange(basis.n_modes) % 2 == 0
+    for occupied in (first, ~first):
+        if basis.n_particles in (None, int(occupied.sum())):
+            return np.where(occupied, 1, 0)
+    raise InputError(
+        f"pattern = 'neel': {basis.n_modes} sites need half as many particles, "
+        f"here n_particles = {basis.n_particles}"
+    )
+
+
+def _checked_sequence(basis: FockBasis, pattern: Any) -> NDArray[np.int64]:
+    wanted = f"one of {', '.join(map(repr, PATTERNS))} or {basis.n_modes} numbers 0 or 1"
+    if not isinstance(pattern, (Sequence, np.ndarray)) or isinstance(pattern, bytes):
+        raise InputTypeError(f"pattern = {pattern!r}: {wanted} are needed")
+    numbers = np.asarray(pattern)
+    if numbers.shape != (basis.n_modes,) or not np.isin(numbers, (0, 1)).all():
+        raise InputError(f"pattern = {pattern!r}: must be {wanted}")
+    return numbers.astype(np.int64)
+
+
+def _check_spins(basis: FockBasis) -> None:
+    arguments.instance("basis", basis, FockBasis)
+    if basis.statistics == "fermion":
+        raise InputError("basis of fermions: product states are of spins (bosons)")
+    if basis.dimension != 2**basis.n_modes or basis.largest != 1:
+        raise InputError(
+            f"basis has {basis.dimension} states with up to {basis.largest} particles a site: a "
+            f"product of {basis.n_modes} spins needs all {2**basis.n_modes} patterns of 0 and 1"
+        )
+
+
+def _normalised(rows: Complex) -> Complex:
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    if not np.all(largest > 0.0):
+        raise InputError(f"vectors[{int(np.argmin(largest))}] = 0: a direction is needed")
+    # First of a size whose square is a number.
+    scaled = rows / largest
+    unit: Complex = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return unit
+
+
+def _checked_rows(name: str, value: ArrayLike, n_rows: int | None, kinds: str) -> NDArray[Any]:
+    """`value` as an (N, 2) finite array of one of these kinds of numbers."""
+    rows = np.asarray(value)
+    if rows.dtype.kind not in kinds:
+        raise InputTypeError(
+            f"{name} has dtype {rows.dtype}: must be real or complex numbers, angles real ones"
+        )
+    if rows.ndim != 2 or rows.shape[1] != 2 or n_rows not in (None, len(rows)):
+        raise InputError(f"{name} has shape {rows.shape}: must be ({n_rows or 'N'}, 2)")
+    if not np.isfinite(rows).all():
+        raise InputError(f"{name}: all entries must be finite")
+    return rows
