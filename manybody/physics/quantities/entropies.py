@@ -1,0 +1,37 @@
+"""Purity and von Neumann entropy of whole or reduced states, positive or not."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from manybody.arrays import Real
+
+
+class Entropy(NamedTuple):
+    """Von Neumann entropy and what it leaves out.
+
+    value: (...,) −Σ λ ln λ over the eigenvalues λ > 0; negative_weight: (...,) Σ |λ| over λ < 0.
+    """
+
+    value: Real
+    negative_weight: Real
+
+
+def von_neumann_entropy(states: NDArray[Any]) -> Entropy:
+    """−tr ρ ln ρ of Hermitian ρ, natural logarithm.  (..., D, D) -> (...) twice.
+
+    A Redfield ρ may have eigenvalues below zero, of which there is no logarithm: they count for
+    nothing, the others as they are (their sum is then 1 + negative weight), and the negative
+    weight says how far the value can be trusted.
+    """
+    eigenvalues = np.linalg.eigvalsh(states)
+    value: Real = scipy.special.entr(np.maximum(eigenvalues, 0.0)).sum(axis=-1)
+    return Entropy(value, -np.minimum(eigenvalues, 0.0).sum(axis=-1))
+
+
+def purity(states: NDArray[Any]) -> Real:
+    """tr ρ² = Σ_ab |ρ_ab|² of Hermitian ρ.  (..., D, D) -> (...)."""
+    squares: Real = (states * states.conj()).real.sum(axis=(-2, -1))
+    return squares
