@@ -4,7 +4,10 @@ A rank's block is matrix[:, columns] as a C-ordered (1, N, m) array, so the part
 adjoint that another rank needs, block[rows of that rank], is one contiguous piece.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
@@ -103,7 +106,7 @@ class Columns:
         self.comm.Allgatherv(own.reshape(m * n), [gathered.reshape(-1), (counts, _starts(counts))])
         return np.ascontiguousarray(gathered.T)[None]
 
-    def total(self, values: Real) -> Real:
+    def total(self, values: NDArray[Any]) -> NDArray[Any]:
         """Sum over the ranks, the same bits on each."""
         if self.comm is not None:
             # Not allreduce: MPI only advises that all ranks get the same bits from it.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import Couplings
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.spectra import Clustering, Spectrum, build_spectrum, cluster_bohr_frequencies
 
@@ -56,6 +57,17 @@ class Problem:
     def couplings(self) -> Couplings:
         """What the baths couple to."""
         return self.spectrum.couplings
+
+    @cached_property
+    def basis(self) -> FockBasis | None:
+        """Occupations of the states, None where they have none or differ from model to model."""
+        found = {getattr(model, "basis", None) for model in self.models}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def hamiltonians(self) -> tuple[Any, ...]:
+        """H of every sample as its model has it: CSR or an array."""
+        return tuple(model.hamiltonian for model in self.models)
 
     @cached_property
     def rates(self) -> NDArray[Any]:
@@ -102,7 +114,9 @@ class Problem:
         chosen = Problem(models, self.bath, self.lamb_shift)
         vars(chosen)["spectrum"] = self.spectrum.select(samples)
         vars(chosen)["rates"] = self.rates[samples]
-        for name in ("clusterings", "kms_residuals"):
+        if "basis" in vars(self):
+            vars(chosen)["basis"] = self.basis
+        for name in ("clusterings", "kms_residuals", "hamiltonians"):
             if name in vars(self):
                 vars(chosen)[name] = tuple(vars(self)[name][index] for index in indices)
         for name, value in self._derived.items():

@@ -24,6 +24,7 @@ from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
@@ -59,7 +60,10 @@ class Comparison:
     distance_merged: the same with undecided Bohr frequencies merged, of the pairs that depend
     on it, empty unless the clustering is ambiguous; smallest_eigenvalues[name]: (T,) of ρ(t)
     of every equation that does not guarantee positivity; certificate: measured figures;
-    states[name]: (T, N, N) in the site basis if kept, on rank 0, else empty.
+    states[name]: (T, D, D) in the working basis if kept, on rank 0, else empty.
+    local: densities, energies and differences on sites and pairs of sites (`LocalFigures`), of
+    systems whose states have occupations 0 or 1, else None; with "entropy" (T,) of every
+    equation up to 300 states, nan above.
     """
 
     times: Real
@@ -69,6 +73,7 @@ class Comparison:
     certificate: Certificate
     distance_merged: Pairs = field(default_factory=lambda: Pairs({}))
     states: Mapping[str, Complex] = field(default_factory=dict)
+    local: LocalFigures | None = None
 
     @property
     def trace_distance(self) -> Real:

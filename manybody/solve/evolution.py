@@ -21,6 +21,7 @@ from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import EPSILON, Clustering
 from manybody.solve.comparison import Comparison, Pairs, Setting
+from manybody.solve.local import figures_of_rows
 from manybody.solve.unphysical import with_time
 
 
@@ -139,13 +140,15 @@ class Seen:
     """What is kept of output times: sample axis first.
 
     distances: (S, P, T) of the pairs of the agenda; smallest: (S, U, T) eigenvalues of the
-    unprotected states; trace_error, hermiticity_error: (S,) over all states and times.
+    unprotected states; trace_error, hermiticity_error: (S,) over all states and times; local:
+    (S, T, K) numbers of `LocalView`, None without one.
     """
 
     distances: Real
     smallest: Real
     trace_error: Real
     hermiticity_error: Real
+    local: Real | None
 
 
 class Layout(ABC):
@@ -268,14 +271,16 @@ class Layout(ABC):
             self._plain(pair): value
             for pair, value in zip(agenda.pairs[agenda.n_first :], values[agenda.n_first :])
         }
+        names = tuple(each.name for each in self.setting.equations)
         return Comparison(
             self.setting.times,
-            tuple(each.name for each in self.setting.equations),
+            names,
             Pairs(first),
             dict(zip(agenda.unprotected, seen.smallest[index])),
             certificate,
             Pairs(second),
             self.kept(index),
+            None if seen.local is None else figures_of_rows(seen.local[index], names),
         )
 
     def _plain(self, pair: tuple[str, str]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
@@ -12,6 +13,7 @@ from manybody.parallel.node_memory import NodeMemory
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import SIMPLE, Clustering, Spectrum, give_cached
@@ -74,6 +76,7 @@ def _share(
 
     facts_of_h = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
+    hamiltonian, basis = _share_hamiltonian(model, comm, memory)
     first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
 
     def classify() -> tuple[Clustering, float]:
@@ -111,6 +114,28 @@ def _share(
     problem = Problem.of_spectrum(spectrum, bath, lamb_shift)
     if model is not None:
         problem.models = (model,)
+    give_cached(problem, basis=basis)
+    if hamiltonian is not None:
+        give_cached(problem, hamiltonians=(hamiltonian,))
     give_cached(problem, rates=rates, clusterings=(clustering,), kms_residuals=(kms_residual,))
     problem.give("redfield", generator)
     return problem
+
+
+def _share_hamiltonian(
+    model: Model | None, comm: Communicator | None, memory: NodeMemory
+) -> tuple[Any, FockBasis | None]:
+    """H and the basis of a system of many particles, (None, None) of one; collective."""
+
+    def facts() -> tuple[FockBasis | None, bool, Any]:
+        basis = getattr(model, "basis", None)
+        is_sparse = model is not None and sp.issparse(model.hamiltonian)
+        given = model.hamiltonian if model is not None and is_sparse and basis else None
+        return basis, is_sparse, given
+
+    basis, is_sparse, hamiltonian = together(comm, facts)
+    if basis is None:
+        return None, None
+    if not is_sparse:
+        hamiltonian = memory.share(None if model is None else model.hamiltonian)
+    return hamiltonian, basis

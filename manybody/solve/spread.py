@@ -253,6 +253,7 @@ class _Spread(Layout):
             smallest.reshape(len(moments), len(agenda.unprotected)).T[None],
             np.array([max((one.trace_error for one in moments), default=0.0)]),
             np.array([max((one.hermiticity_error for one in moments), default=0.0)]),
+            np.array([[one.local for one in moments]]) if self._monitor.has_view else None,
         )
 
     def closed_residuals(self) -> dict[str, Real]:

@@ -34,6 +34,7 @@ from manybody.solve.evolution import (
     joint_bounds,
     stepped_of,
 )
+from manybody.solve.local import LocalView, has_local_view
 
 # Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
 # touched by an application, and together they should stay in a core's own cache.
@@ -139,6 +140,13 @@ class _Stack(Layout):
         self._distances = np.full((shape[0], len(agenda.pairs), shape[1]), np.nan)
         self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
         self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
+        self._views: list[LocalView] = []
+        self._local: list[list[Real]] = []
+        if has_local_view(problem):
+            names = [each.name for each in setting.equations]
+            samples = range(problem.spectrum.n_samples)
+            self._views = [LocalView(problem.sample(index), names) for index in samples]
+            self._local = [[] for _ in samples]
         self._kept: dict[str, list[Complex]] | None = None
         if keep_states:
             self._kept = {each.name: [] for each in setting.equations}
@@ -189,6 +197,8 @@ class _Stack(Layout):
             self._distances[:, index, chosen] = distance
         for index, name in enumerate(self.agenda.unprotected):
             self._smallest[:, index, chosen] = norms.smallest_eigenvalue(every[name])
+        for index, (view, seen) in enumerate(zip(self._views, self._local)):
+            seen.append(view.whole({name: own[index] for name, own in every.items()}))
         for name in self._kept or ():
             self._kept[name].append(every[name])  # type: ignore[index]
 
@@ -205,7 +215,12 @@ class _Stack(Layout):
 
     def seen(self) -> Seen:
         """nan where it was not looked yet."""
-        return Seen(self._distances, self._smallest, self._trace_error, self._hermiticity_error)
+        local = None
+        if self._views and all(self._local):
+            local = np.stack([np.concatenate(own) for own in self._local])
+        return Seen(
+            self._distances, self._smallest, self._trace_error, self._hermiticity_error, local
+        )
 
     def closed_residuals(self) -> dict[str, Real]:
         """Those of the first answers."""

@@ -1,0 +1,96 @@
+"""Local figures of all equations on the way: densities, energies, differences of sites and pairs.
+
+Of systems whose states have occupations 0 or 1; of one sample at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import Complex, Real
+from manybody.physics.problem import Problem
+from manybody.physics.quantities.entropies import von_neumann_entropy
+from manybody.physics.quantities.local_figures import LocalFigures, local_figures
+from manybody.physics.quantities.local_states import LocalMap, LocalSums
+
+# Up to so many states the eigenvalues of every ρ(t) cost little beside its propagation.
+MOST_STATES_OF_ENTROPY = 300
+OF_PAIR = (
+    "one_site_largest",
+    "one_site_mean",
+    "two_site_largest",
+    "two_site_mean",
+    "density_largest",
+    "energy_difference",
+)
+OF_EQUATION = ("energy", "purity", "entropy")
+
+
+class LocalView:
+    """What is measured locally of the states of some equations, as one row of numbers a time.
+
+    problem: one sample; equations: their names, of first answers; columns: those of ρ that
+    `sums` is given, all by default.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        equations: Sequence[str],
+        columns: slice = slice(None),  # noqa: B008
+    ) -> None:
+        assert problem.basis is not None
+        self.equations = tuple(equations)
+        self._map = LocalMap(problem.basis, columns)
+        self._hamiltonian: Any = problem.hamiltonians[0]
+        self._entropies = problem.spectrum.dimension <= MOST_STATES_OF_ENTROPY
+
+    def sums(self, states: Complex) -> LocalSums:
+        """Sums over the columns of (T, D, m) states of one equation."""
+        return self._map.sums(states, self._hamiltonian)
+
+    def entropy(self, states: Complex) -> Real:
+        """(T,) von Neumann entropy of whole states, nan above 300 of them."""
+        if not self._entropies:
+            return np.full(len(states), np.nan)
+        return von_neumann_entropy(states).value
+
+    def whole(self, states: Mapping[str, Complex]) -> Real:
+        """(T, K) numbers of whole states (T, D, D) by equation."""
+        sums = {name: self.sums(states[name]) for name in self.equations}
+        return self.rows(sums, {name: self.entropy(states[name]) for name in self.equations})
+
+    def rows(self, sums: Mapping[str, LocalSums], entropies: Mapping[str, Real]) -> Real:
+        """(T, K) numbers from complete sums."""
+        found = local_figures({name: sums[name] for name in self.equations})
+        parts = [found.of_pair[pair][name] for pair in _pairs(self.equations) for name in OF_PAIR]
+        for equation in self.equations:
+            own = {**found.of_equation[equation], "entropy": entropies[equation]}
+            parts += [own[name] for name in OF_EQUATION]
+            parts += list(own["density"].T)
+        return np.stack(parts, axis=1)
+
+
+def has_local_view(problem: Problem) -> bool:
+    """Whether the states of a problem have occupations 0 or 1."""
+    return problem.basis is not None and problem.basis.largest == 1
+
+
+def figures_of_rows(rows: Real, equations: Sequence[str]) -> LocalFigures:
+    """The figures by name from the (T, K) numbers of a `LocalView`."""
+    pairs = _pairs(equations)
+    n_of_pairs = len(pairs) * len(OF_PAIR)
+    of_pairs = rows[:, :n_of_pairs].T.reshape(len(pairs), len(OF_PAIR), len(rows))
+    of_pair = {pair: dict(zip(OF_PAIR, own)) for pair, own in zip(pairs, of_pairs)}
+    own_columns = np.split(rows[:, n_of_pairs:], len(equations), axis=1)
+    of_equation = {}
+    for equation, own in zip(equations, own_columns):
+        scalars = dict(zip(OF_EQUATION, own.T))
+        of_equation[equation] = {**scalars, "density": own[:, len(OF_EQUATION) :]}
+    return LocalFigures(of_equation, of_pair)
+
+
+def _pairs(equations: Sequence[str]) -> list[tuple[str, str]]:
+    return list(combinations(equations, 2))
