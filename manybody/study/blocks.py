@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison
+from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
 # HDF5's handle of anything.
@@ -28,43 +31,11 @@ _TEXT = h5py.string_dtype()
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
 # Datasets that count something.
-_AXES = ("sample", "time", "word", "pair", "equation")
+_AXES = ("sample", "time", "word", "pair", "equation", "site")
 # Attributes that say where a block belongs, beside those of its parameters.
 _FACTS = ("store_format", "study_hash", "model", "size")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10
-CONVENTIONS = (
-    "hbar = k_B = 1; energies in the unit J of the model's parameters, times in 1/J; trace norm "
-    "is the sum of |eigenvalues| with no factor 1/2; omega > 0 is energy given to the bath; "
-    "rho(0) = |j><j| at initial_site, or Gibbs at initial_beta where that is given; A_j = |j><j| "
-    "on every site"
-)
-_UNITS = {"gibbs_residual": "J", "smallest_separation": "J", "cluster_width": "J", "seconds": "s"}
-_MEANING = {
-    "trace_distance": "trace norm of rho_a(t) - rho_b(t) of the equations a:b of a pair",
-    "trace_distance_merged": "the same with undecided Bohr frequencies merged; nan where the "
-    "clustering is not ambiguous or the pair does not depend on it",
-    "smallest_eigenvalue_in_time": "smallest eigenvalue of rho(t); nan for equations that "
-    "guarantee positivity",
-    "seed": "256-bit entropy of the disorder draw, four words",
-    "seconds": "wall time of the sample",
-    "trace_error": "largest |tr rho - 1| over times and equations",
-    "hermiticity_error": "largest |rho_ab - conj(rho_ba)| over times and equations",
-    "gibbs_residual": "largest |element| of L[rho_Gibbs], site basis",
-    "kms_residual": "largest relative violation of KMS over the Bohr frequencies",
-    "smallest_eigenvalue": "over all times, of the equations that do not guarantee positivity",
-    "clustering": "verdict on coinciding Bohr frequencies",
-    "merged_neighbours": "number of Bohr frequencies found equal to a neighbour",
-    "expected_by_chance": "how many chance alone would make equal",
-    "smallest_separation": "smallest distance of two Bohr frequencies kept apart",
-    "cluster_width": "extent of the widest cluster of equal Bohr frequencies",
-    "secular_ambiguity": "largest change of the distance when near-coincidences are merged",
-    "level_conditioning": "eps |H| / smallest level spacing: how well Davies can be known",
-    "stepper_error": "estimated error of states of stepped equations in trace norm",
-    "applications": "generator applications spent on the stepped equations",
-    "entries_kept": "share of the entries of an assembled Liouvillian that were kept",
-    "drop_error": "estimated change of states in trace norm by dropped entries",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -353,6 +324,28 @@ def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, Iden
             _note(dataset, "flag_meanings", " ".join(VERDICTS))
         else:
             _dataset(file, entry.name, np.array(figures), (sample,))
+    local = [run.local for run in runs if run.local is not None]
+    if local:
+        _write_local(file, local, equations, (sample, pair, equation, time))
+
+
+def _write_local(
+    file: h5py.File,
+    runs: list[LocalFigures],
+    equations: Sequence[str],
+    axes: tuple[Identifier, Identifier, Identifier, Identifier],
+) -> None:
+    """What was seen of sites and pairs of sites."""
+    sample, pair, equation, time = axes
+    for name in OF_PAIR:
+        values = [[run.of_pair[each][name] for each in pairs_of(equations)] for run in runs]
+        _dataset(file, name, np.array(values), (sample, pair, time))
+    for name in OF_EQUATION:
+        values = [[run.of_equation[each][name] for each in equations] for run in runs]
+        _dataset(file, name, np.array(values), (sample, equation, time))
+    density = np.array([[run.of_equation[each]["density"] for each in equations] for run in runs])
+    site = _dimension(file, "site", np.arange(density.shape[3]), "index of the site")
+    _dataset(file, "density", density, (sample, equation, time, site))
 
 
 # A block has a hundred small things in it.  What h5py does for each of them beside creating it
@@ -380,8 +373,8 @@ def _dataset(
     dataset = _create(file, name, values)
     for index, axis in enumerate(axes):
         h5py.h5ds.attach_scale(dataset, axis, index)
-    _note(dataset, "long_name", meaning or _MEANING[name])
-    _note(dataset, "units", _UNITS.get(name, unit))
+    _note(dataset, "long_name", meaning or MEANINGS[name])
+    _note(dataset, "units", UNITS.get(name, unit))
     return dataset
 
 
