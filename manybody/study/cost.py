@@ -122,8 +122,7 @@ def sample_applications(study: Study, point: Point) -> float:
     """
     if not study.evolves:
         return 0.0
-    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
-    needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
+    needed = float(series_terms(np.array(point.bandwidth * study.times[-1]), study.tolerance))
     stepped = sum(EQUATIONS[name].is_stepped for name in study.equations)
     return needed * find_stepper(study.stepper).relative_applications * stepped
 
