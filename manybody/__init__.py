@@ -37,8 +37,13 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.theorem import theorem_residual
     from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
     from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
+    from manybody.physics.models.hard_core_bosons import hard_core_bosons
+    from manybody.physics.models.ising_chain import ising_chain
+    from manybody.physics.models.many_body import ManyBodyModel
     from manybody.physics.models.single_particle import SingleParticleModel
+    from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.quantities.certificates import Certificate
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.writing import report_figures
@@ -67,6 +72,7 @@ __all__ = [
     "InputError",
     "LevelStatistics",
     "Liouvillian",
+    "ManyBodyModel",
     "MatrixFree",
     "NumericalError",
     "OhmicBath",
@@ -87,10 +93,13 @@ __all__ = [
     "anderson3d",
     "compare",
     "compare_ensemble",
+    "complex_syk4",
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
     "from_single_particle",
+    "hard_core_bosons",
+    "ising_chain",
     "level_statistics",
     "networks",
     "redfield_liouvillian",
@@ -99,6 +108,7 @@ __all__ = [
     "steady_correlations",
     "steady_state",
     "theorem_residual",
+    "xxz_chain",
 ]
 
 # Where names come from when they are first used: SciPy, h5py and the report take their time.
@@ -121,8 +131,13 @@ _HOMES = {
     "physics.gaussian.theorem": "theorem_residual",
     "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
+    "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
+    "physics.models.hard_core_bosons": "hard_core_bosons",
+    "physics.models.ising_chain": "ising_chain",
+    "physics.models.many_body": "ManyBodyModel",
     "physics.models.single_particle": "SingleParticleModel",
+    "physics.models.xxz_chain": "xxz_chain",
     "physics.quantities.certificates": "Certificate",
     "physics.quantities.spacing": "LevelStatistics",
     "report.writing": "report_figures",

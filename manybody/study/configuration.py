@@ -67,6 +67,16 @@ class Point:
         return FAMILIES[self.model].n_sites(self.size)
 
     @property
+    def dimension(self) -> int:
+        """Number of states D, N for one particle."""
+        return FAMILIES[self.model].dimension(self.size, dict(self.parameters))
+
+    @property
+    def bandwidth(self) -> float:
+        """Typical E_max − E_min, in J."""
+        return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
+
+    @property
     def name(self) -> str:
         """Unique name, fit for a folder."""
         words = [self.model]
@@ -181,10 +191,9 @@ class Study:
         """Samples that take about a second: a stop, or a death, costs no more."""
         each = 0.0
         if self.evolves:
-            bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
-            each += bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
+            each += point.bandwidth * self.times[-1] + _COST_OF_A_TIME * len(self.times)
         each += sum(observable.block_cost for observable in chosen(self.observables))
-        cost = each * point.n_sites**3
+        cost = each * point.dimension**3
         return max(size for size in _BLOCK_SIZES if size == 1 or size * cost <= _BLOCK_COST)
 
     def identity(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def forecast(study: Study, point: Point, samples: int, rates: Rates, group_size:
 
 def suggested_group(study: Study, point: Point, rates: Rates) -> int | None:
     """Ranks a sample: as few as fit in memory and finish within ten minutes, a power of two."""
-    size, widest = 1, max(1, point.n_sites // FEWEST_COLUMNS)
+    size, widest = 1, max(1, point.dimension // FEWEST_COLUMNS)
     per_core = machine_bytes() / max(1, os.cpu_count() or 1)
     while size <= widest:
         fits = rank_bytes(study, point, size) <= per_core
@@ -122,15 +122,14 @@ def sample_applications(study: Study, point: Point) -> float:
     """
     if not study.evolves:
         return 0.0
-    bandwidth = FAMILIES[point.model].bandwidth(dict(point.parameters))
-    needed = float(series_terms(np.array(bandwidth * study.times[-1]), study.tolerance))
+    needed = float(series_terms(np.array(point.bandwidth * study.times[-1]), study.tolerance))
     stepped = sum(EQUATIONS[name].is_stepped for name in study.equations)
     return needed * find_stepper(study.stepper).relative_applications * stepped
 
 
 def application_flops(study: Study, point: Point) -> float:
     """Flops of one application, on average over the stepped equations."""
-    n, flops = point.n_sites, _flops_of(study, point, stepped=True)
+    n, flops = point.dimension, _flops_of(study, point, stepped=True)
     if not flops:
         return 0.0
     return find_operator(study.operator).flops(n, sum(flops) / len(flops) * n**3)
@@ -147,7 +146,7 @@ def sample_seconds(
     study: Study, point: Point, rates: Rates = NOMINAL_RATES, group_size: int = 1
 ) -> float:
     """Wall time of one sample on `group_size` ranks, one thread each."""
-    n, n_times = point.n_sites, len(study.times)
+    n, n_times = point.dimension, len(study.times)
     is_real = FAMILIES[point.model].is_real
     spectral = _spectral_seconds(study, point, rates, group_size)
     if not study.evolves:
@@ -175,7 +174,7 @@ def sample_seconds(
 
 def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
     """Wall time of the observables that need no evolution; rough, within a factor of three."""
-    n, observables = point.n_sites, chosen(study.observables)
+    n, observables = point.dimension, chosen(study.observables)
     if not observables:
         return 0.0
     costs = [each.cost(n) for each in observables]
@@ -194,7 +193,7 @@ def extent_of(study: Study, point: Point) -> Extent:
     """What the memory of a point's samples depends on."""
     is_real = FAMILIES[point.model].is_real
     return Extent(
-        point.n_sites,
+        point.dimension,
         len(study.times),
         is_real,
         study.at(point).lamb_shift,
@@ -211,7 +210,7 @@ def rank_bytes(study: Study, point: Point, group_size: int) -> float:
     extent = extent_of(study, point)
     if extent.is_shared(group_size):
         return extent.rank_bytes(group_size)
-    return extent.stack_bytes(min(stack_size(point.n_sites), study.samples_in_block(point)))
+    return extent.stack_bytes(min(stack_size(point.dimension), study.samples_in_block(point)))
 
 
 def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[str]:

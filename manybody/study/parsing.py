@@ -18,6 +18,7 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.occupations import HALF
 from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import (
     TRACE_DISTANCE,
@@ -214,9 +215,12 @@ def _systems(
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
+    # A count without default is a parameter of those systems alone that name it.
+    defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
+    kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
     required = {key: kinds[key] for key, default in family.reals.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": Samples, "initial_beta": Many[InverseTemperature]}
@@ -233,8 +237,7 @@ def _systems(
     changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta")
     systems = []
     for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
-        # The model itself knows its bounds (W >= 0, J > 0): ask it for the smallest one.
-        family.build(**{family.size: 1}, **dict(own), seed=0)
+        family.check(sizes, dict(own))
         systems += [
             System(model, own, sizes, given.get("samples", samples), change)
             for change in _choices({key: given[key] for key in changes if key in given})
@@ -242,6 +245,15 @@ def _systems(
     if not systems:
         raise InputError(f"{where}: an empty list leaves no system")
     return systems
+
+
+def _particles(where: str, value: object) -> int | str:
+    """A number of particles: "half" or an integer >= 0."""
+    if value == HALF:
+        return HALF
+    if isinstance(value, str):
+        raise InputError(f"{where} = {value!r}: must be 'half' or an integer >= 0")
+    return arguments.integer(where, value, 0)
 
 
 def _choices(values: Mapping[str, Iterable[Any]]) -> list[tuple[tuple[str, Any], ...]]:

@@ -96,10 +96,10 @@ def repeat_sample(
 def _computed(own: Study, point: Point, sample: int, comm: Communicator | None) -> Numbers:
     """As a run does; nothing on ranks beyond the number of sites."""
     operator = own.operator if own.evolves else "matrix-free"
-    if not is_spread(point.n_sites, operator, size_of(comm)):
+    if not is_spread(point.dimension, operator, size_of(comm)):
         with raised_alike(comm):
             return compute_stack(own, point, [sample], lambda _: None)[0]
-    with first_ranks(comm, point.n_sites) as (part, active):
+    with first_ranks(comm, point.dimension) as (part, active):
         return compute_large(own, point, sample, part) if active else (None, {})
 
 

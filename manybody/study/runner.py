@@ -89,7 +89,7 @@ class _Job:
     def is_large(self, point: Point) -> bool:
         """Whether samples of a point are computed one by one, with checkpoints."""
         operator = self.study.operator if self.study.evolves else "matrix-free"
-        return is_spread(point.n_sites, operator, size_of(self.ranks))
+        return is_spread(point.dimension, operator, size_of(self.ranks))
 
 
 def prepare(study: Study, store: Store, comm: Communicator | None = None, text: str = "") -> Study:
@@ -261,7 +261,7 @@ def _compute_block(job: _Job, point: Point, missing: list[int]) -> None:
     """Compute samples and commit them: neighbours in one block, large ones each in its own."""
     for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
         samples = [sample for _, sample in run]
-        size = min(stack_size(point.n_sites), job.study.comfortable_block(point))
+        size = min(stack_size(point.dimension), job.study.comfortable_block(point))
         if job.is_large(point):
             size = 1
         records: list[Record] = []
@@ -309,7 +309,7 @@ def _commit(job: _Job, point: Point, records: list[Record]) -> None:
                 _log.warning(said)
                 job.warned.add((point, kind))
     job.tally.setdefault(point, Measured()).add(records)
-    shared = min(size_of(job.ranks), point.n_sites)
+    shared = min(size_of(job.ranks), point.dimension)
     facts = {**job.provenance, "ranks_per_sample": shared}
     job.store.commit(job.study, point, records, facts)
     if job.is_large(point):
@@ -357,7 +357,7 @@ def _large_record(job: _Job, point: Point, sample: int) -> list[Record]:
     # (type of what ended it, in words)
     ended: tuple[type[Exception], str] | None = None
     cause: Exception | None = None
-    with first_ranks(job.ranks, point.n_sites) as (part, active):
+    with first_ranks(job.ranks, point.dimension) as (part, active):
         try:
             if active:
                 said = partial(_tell_segment, job.tell, point.name)

@@ -63,7 +63,7 @@ def group_sizes(study: Study, tasks: list[Task], n_ranks: int) -> dict[Point, in
 
 
 def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
-    widest = min(n_ranks, point.n_sites)
+    widest = min(n_ranks, point.dimension)
     if study.group_size is not None:
         return min(study.group_size, widest)
     if find_stepper(study.stepper).one_rank:
@@ -75,9 +75,9 @@ def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
         if groups * needed <= room:
             break
         size += 1
-    if is_large(point.n_sites):
+    if is_large(point.dimension):
         spare = n_ranks // n_blocks
-        size = max(size, min(spare, point.n_sites // FEWEST_COLUMNS, widest))
+        size = max(size, min(spare, point.dimension // FEWEST_COLUMNS, widest))
     return size
 
 

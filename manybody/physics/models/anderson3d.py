@@ -1,19 +1,54 @@
 """The Anderson model: one particle on a cube whose sites have random energies."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 import scipy.sparse as sp
 
+from manybody.arrays import Real
 from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Cube
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.occupations import (
+    HardCoreParticles,
+    densities,
+    hard_core_basis,
+    sorted_range,
+    typical_disorder,
+)
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
 
 
+@overload
 def anderson3d(
-    length: int, disorder: float, hopping: float = 1.0, boundary: str = "periodic", seed: Seed = 0
-) -> SingleParticleModel:
+    length: int,
+    disorder: float,
+    hopping: float = 1.0,
+    boundary: str = "periodic",
+    seed: Seed = 0,
+    n_particles: None = None,
+) -> SingleParticleModel: ...
+@overload
+def anderson3d(
+    length: int,
+    disorder: float,
+    hopping: float = 1.0,
+    boundary: str = "periodic",
+    seed: Seed = 0,
+    *,
+    n_particles: int | str,
+) -> ManyBodyModel: ...
+def anderson3d(
+    length: int,
+    disorder: float,
+    hopping: float = 1.0,
+    boundary: str = "periodic",
+    seed: Seed = 0,
+    n_particles: int | str | None = None,
+) -> SingleParticleModel | ManyBodyModel:
     """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on an L x L x L cube (SNM).
 
     ε_i is uniform in [−W, W].  The transition sits at W/J ≈ 8.25.
@@ -21,6 +56,10 @@ def anderson3d(
     length: L >= 1; disorder: W >= 0; hopping: J; boundary: "periodic" (at L = 2
     each bond counted once) or "open"; seed: int, sequence of ints or Generator.
     The Hamiltonian is a real SciPy CSR array.
+    n_particles: None for one particle, a `SingleParticleModel`; an integer in [0, L³] or "half"
+    (L even) for so many free fermions with the same ε_i and n_j as couplings, a `ManyBodyModel`
+    (mode 0 turns fastest, signs of Jordan and Wigner).  With one fermion both are the same.
+    Raises TypeError or ValueError.
     """
     cube = Cube(arguments.integer("length", length, 1), boundary)
     disorder = arguments.real("disorder", disorder, minimum=0.0)
@@ -28,20 +67,29 @@ def anderson3d(
     rng = arguments.seed(seed)
     energies = disorder * rng.uniform(-1.0, 1.0, length**3)
     bonds = cube.bonds()
+    parameters = {"length": length, "disorder": disorder, "hopping": hopping, "boundary": boundary}
+    if n_particles is not None:
+        return _of_fermions(cube, energies, n_particles, parameters)
     rows = np.concatenate([bonds[:, 0], bonds[:, 1], np.arange(length**3)])
     columns = np.concatenate([bonds[:, 1], bonds[:, 0], np.arange(length**3)])
     values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
     hamiltonian = sp.csr_array((values, (rows, columns)), shape=(length**3, length**3))
-    return SingleParticleModel(
-        hamiltonian,
+    return SingleParticleModel(hamiltonian, name="anderson3d", parameters=parameters, lattice=cube)
+
+
+def _of_fermions(
+    cube: Cube, energies: Real, n_particles: int | str, parameters: dict[str, Any]
+) -> ManyBodyModel:
+    basis = hard_core_basis(len(energies), n_particles, "fermion")
+    parts = HardCoreParticles(basis, cube.bonds(), energies, parameters["hopping"])
+    return ManyBodyModel(
+        parts.hamiltonian(),
+        densities(basis),
+        basis=basis,
         name="anderson3d",
-        parameters={
-            "length": length,
-            "disorder": disorder,
-            "hopping": hopping,
-            "boundary": boundary,
-        },
+        parameters={**parameters, "n_particles": basis.n_particles},
         lattice=cube,
+        terms=parts.terms,
     )
 
 
@@ -55,12 +103,28 @@ class Anderson3D(Family):
     size_symbol = "L"
     reals: Mapping[str, float | None] = {"disorder": None, "hopping": 1.0}
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("periodic", BOUNDARIES)}
+    counts: Mapping[str, int | str | None] = {"n_particles": None}
     is_real = True
     build = staticmethod(anderson3d)
 
-    def bandwidth(self, parameters: Parameters) -> float:
-        """Energies of ±W and a band of ±6J reach less than their sum."""
-        return 2.0 * float(parameters["disorder"]) + 8.0 * abs(float(parameters["hopping"]))
+    def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
+        """Of the fermions, None for one particle."""
+        number = parameters.get("n_particles")
+        return None if number is None else hard_core_basis(size**3, number, "fermion")
+
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
+        """Energies of ±W and a band of ±6J reach less than their sum.
+
+        For fermions the root of the sum of squares of what hopping and W have alone.
+        """
+        disorder, hopping = float(parameters["disorder"]), abs(float(parameters["hopping"]))
+        basis = self.basis(size, parameters)
+        if basis is None:
+            return 2.0 * disorder + 8.0 * hopping
+        band = hopping * self.lattice(size, parameters).band()
+        number = int(basis.n_particles or 0)
+        energies = typical_disorder(disorder, size**3)
+        return float(np.hypot(sorted_range(band, number), sorted_range(energies, number)))
 
     def n_sites(self, size: int) -> int:
         """L³."""
@@ -77,6 +141,7 @@ class Anderson3D(Family):
         if hopping != 0.0:
             name, value = "W/J", value / hopping
         text = f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
+        text = self.particles_in_words(parameters) + text
         return f"{text}, {parameters['boundary']}" if plain and "boundary" in parameters else text
 
     def why_apart(self, size: int, parameters: Parameters) -> str:

@@ -1,18 +1,37 @@
 """Dirac-SYK2: every site hops to every other."""
 
 from collections.abc import Mapping
+from typing import overload
 
 import numpy as np
+from scipy.optimize import brentq
 
 from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.models.family import Family, Parameters
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.occupations import densities, hard_core_basis, stored
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
 
 
-def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SingleParticleModel:
+@overload
+def dirac_syk2(
+    n_sites: int, coupling: float = 1.0, seed: Seed = 0, n_particles: None = None
+) -> SingleParticleModel: ...
+@overload
+def dirac_syk2(
+    n_sites: int, coupling: float = 1.0, seed: Seed = 0, *, n_particles: int | str
+) -> ManyBodyModel: ...
+def dirac_syk2(
+    n_sites: int, coupling: float = 1.0, seed: Seed = 0, n_particles: int | str | None = None
+) -> SingleParticleModel | ManyBodyModel:
     """H = Σ_ij h_ij a_i† a_j with h from the Gaussian unitary ensemble, E|h_ij|² = J²/N (SNM).
 
     n_sites: N >= 1; coupling: J > 0; seed: int, sequence of ints or Generator.
+    n_particles: None for one particle, a `SingleParticleModel`; an integer in [0, N] or "half"
+    (N even) for so many free fermions with the same h and n_j as couplings, a `ManyBodyModel`
+    (mode 0 turns fastest, signs of Jordan and Wigner).  With one fermion both are the same.
+    Raises TypeError or ValueError.
     """
     n_sites = arguments.integer("n_sites", n_sites, 1)
     coupling = arguments.real("coupling", coupling, above=0.0)
@@ -20,8 +39,16 @@ def dirac_syk2(n_sites: int, coupling: float = 1.0, seed: Seed = 0) -> SinglePar
     draw = rng.standard_normal((2, n_sites, n_sites))
     matrix = draw[0] + 1j * draw[1]
     hamiltonian = (matrix + matrix.conj().T) * (coupling / (2.0 * np.sqrt(n_sites)))
-    return SingleParticleModel(
-        hamiltonian, name="dirac_syk2", parameters={"n_sites": n_sites, "coupling": coupling}
+    parameters = {"n_sites": n_sites, "coupling": coupling}
+    if n_particles is None:
+        return SingleParticleModel(hamiltonian, name="dirac_syk2", parameters=parameters)
+    basis = hard_core_basis(n_sites, n_particles, "fermion")
+    return ManyBodyModel(
+        stored(one_body_operator(basis, hamiltonian)),
+        densities(basis),
+        basis=basis,
+        name="dirac_syk2",
+        parameters={**parameters, "n_particles": basis.n_particles},
     )
 
 
@@ -31,9 +58,32 @@ class DiracSYK2(Family):
     name = "dirac_syk2"
     title = "Dirac-SYK2"
     reals: Mapping[str, float | None] = {"coupling": 1.0}
+    counts: Mapping[str, int | str | None] = {"n_particles": None}
     is_real = False
     build = staticmethod(dirac_syk2)
 
-    def bandwidth(self, parameters: Parameters) -> float:
-        """The semicircle ends at ±2J."""
-        return 4.0 * float(parameters["coupling"])
+    def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
+        """Of the fermions, None for one particle."""
+        number = parameters.get("n_particles")
+        return None if number is None else hard_core_basis(size, number, "fermion")
+
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
+        """The semicircle ends at ±2J; fermions fill it from either end."""
+        coupling, basis = float(parameters["coupling"]), self.basis(size, parameters)
+        if basis is None:
+            return 4.0 * coupling
+        return 2.0 * coupling * size * _first_moment(int(basis.n_particles or 0) / size)
+
+
+def _first_moment(filling: float) -> float:
+    """∫ x ρ(x) dx over the upper part, of weight `filling`, of the semicircle on [−2, 2].
+
+    With ρ(x) = √(4 − x²)/2π and its lower end at x: (4 − x²)^{3/2}/6π.
+    """
+
+    def excess(x: float) -> float:
+        above = 0.5 - x * np.sqrt(4.0 - x * x) / (4.0 * np.pi) - np.arcsin(0.5 * x) / np.pi
+        return float(above) - filling
+
+    border = brentq(excess, -2.0, 2.0)
+    return float((4.0 - border**2) ** 1.5 / (6.0 * np.pi))

@@ -4,10 +4,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from manybody.physics.models.anderson3d import Anderson3D
+from manybody.physics.models.complex_syk4 import ComplexSYK4
 from manybody.physics.models.dirac_syk2 import DiracSYK2
 from manybody.physics.models.family import Family
+from manybody.physics.models.hard_core_bosons import HardCoreBosons
+from manybody.physics.models.ising_chain import IsingChain
+from manybody.physics.models.xxz_chain import XXZChain
 
-_KNOWN: dict[str, Family] = {each.name: each for each in (DiracSYK2(), Anderson3D())}
+_KNOWN: dict[str, Family] = {
+    each.name: each
+    for each in (
+        DiracSYK2(),
+        Anderson3D(),
+        XXZChain(),
+        ComplexSYK4(),
+        IsingChain(),
+        HardCoreBosons(),
+    )
+}
 FAMILIES: Mapping[str, Family] = MappingProxyType(_KNOWN)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.lattices import Lattice
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model
 
 Parameters = Mapping[str, Any]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -21,7 +22,9 @@ class Family(ABC):
     name: what studies call it; title, short_title: what figures and tables call it, and
     legends; size, size_symbol: the parameter that sets the size, and its letter; reals: real
     parameters with their defaults (None: must be given); words: word parameters with default
-    and choices; is_real: whether H is; build: (size, parameters, seed) by name -> model.
+    and choices; counts: numbers of particles, "half" or integers, with their defaults (None:
+    where absent, the model is of one particle and has no such parameter); smallest: a size that
+    the defaults allow; is_real: whether H is; build: (size, parameters, seed) by name -> model.
     """
 
     name: str
@@ -30,8 +33,10 @@ class Family(ABC):
     size_symbol: str = "N"
     reals: Mapping[str, float | None] = _NONE
     words: Mapping[str, tuple[str, tuple[str, ...]]] = _NONE
+    counts: Mapping[str, int | str | None] = _NONE
+    smallest: int = 1
     is_real: bool
-    build: Callable[..., SingleParticleModel]
+    build: Callable[..., Model]
 
     @property
     def short_title(self) -> str:
@@ -39,16 +44,37 @@ class Family(ABC):
         return self.title
 
     @abstractmethod
-    def bandwidth(self, parameters: Parameters) -> float:
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Typical E_max − E_min, which the number of applications scales with."""
+
+    def with_defaults(self, parameters: Parameters) -> dict[str, Any]:
+        """These parameters, and the default of every other that has one."""
+        words = {key: default for key, (default, _) in self.words.items()}
+        everything = {**self.reals, **words, **self.counts, **parameters}
+        return {key: value for key, value in everything.items() if value is not None}
+
+    def check(self, sizes: Sequence[int], parameters: Parameters) -> None:
+        """Raise TypeError or ValueError for what no model of these sizes can have.
+
+        The model itself knows its bounds (W >= 0, J > 0): a small one is asked.
+        """
+        for size in sizes:
+            self.basis(size, parameters)
+        bounded = {key: value for key, value in parameters.items() if key not in self.counts}
+        self.build(**{self.size: self.smallest}, **bounded, seed=0)
 
     def n_sites(self, size: int) -> int:
         """Number of sites N."""
         return size
 
+    def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
+        """The states of many particles, None for one particle.  Raises TypeError or ValueError."""
+        return None
+
     def dimension(self, size: int, parameters: Parameters) -> int:
         """Number of states, N for one particle."""
-        return self.n_sites(size)
+        basis = self.basis(size, parameters)
+        return self.n_sites(size) if basis is None else basis.dimension
 
     def lattice(self, size: int, parameters: Parameters) -> Lattice | None:
         """Where the sites lie, None where they lie nowhere."""
@@ -57,7 +83,8 @@ class Family(ABC):
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """To follow the title, with commas in front; `plain` without mathematics markup.
 
-        Here the real parameters that differ from their defaults and, if plain, the words.
+        Here the particles, the real parameters that differ from their defaults and, if plain,
+        the words.
         """
         reals = [
             f", {key} = {parameters[key]:g}"
@@ -65,13 +92,24 @@ class Family(ABC):
             if key in parameters and parameters[key] != default
         ]
         words = [f", {parameters[key]}" for key in self.words if plain and key in parameters]
-        return "".join([*reals, *words])
+        return "".join([self.particles_in_words(parameters), *reals, *words])
 
-    def size_label(self, size: int) -> str:
-        """Of one curve among those of other sizes."""
-        n_sites = self.n_sites(size)
+    def particles_in_words(self, parameters: Parameters) -> str:
+        """The part of `parameters_in_words` on `counts`: those that differ from their defaults."""
+        given = [
+            parameters[key]
+            for key, default in self.counts.items()
+            if parameters.get(key, default) != default
+        ]
+        return "".join(f", {_particles(number)}" for number in given)
+
+    def size_label(self, size: int, parameters: Parameters = _NONE) -> str:
+        """Of one curve among those of other sizes: the size, the sites and the states."""
+        n_sites, dimension = self.n_sites(size), self.dimension(size, parameters)
+        facts = [] if self.size_symbol == "N" else [f"{n_sites}"]
+        facts += [] if dimension == n_sites else [f"$D = {dimension}$"]
         label = f"${self.size_symbol} = {size}$"
-        return label if self.size_symbol == "N" else f"{label} ({n_sites})"
+        return f"{label} ({', '.join(facts)})" if facts else label
 
     def why_apart(self, size: int, parameters: Parameters) -> str:
         """Why this size has no part in laws over sizes; empty where it has."""
@@ -80,3 +118,9 @@ class Family(ABC):
     def notes(self, systems: Sequence[tuple[Parameters, Sequence[int]]]) -> list[str]:
         """Lines that a figure says once of all its systems, (parameters, sizes), of the family."""
         return []
+
+
+def _particles(number: int | str) -> str:
+    if isinstance(number, str):
+        return f"{number} filling"
+    return f"{number} particle" if number == 1 else f"{number} particles"

@@ -19,6 +19,41 @@ class Lattice(Protocol):
 
 
 @dataclass(frozen=True)
+class Chain:
+    """N sites in a row; site j is next to j ± 1.
+
+    n_sites: N >= 1; boundary: "periodic" or "open".  Raises TypeError or ValueError.
+    """
+
+    n_sites: int
+    boundary: str
+
+    def __post_init__(self) -> None:
+        arguments.integer("n_sites", self.n_sites, 1)
+        arguments.choice("boundary", self.boundary, BOUNDARIES)
+
+    def bonds(self) -> NDArray[np.intp]:
+        """Nearest-neighbour bonds, each once: (n_bonds, 2) site indices, the smaller one first.
+
+        Along the chain; the one around it, (0, N − 1), comes last.  With periodic boundaries
+        at N = 2 both ways round are one bond, as in `Cube`.
+        """
+        here = np.arange(self.n_sites - 1)
+        inside: NDArray[np.intp] = np.stack([here, here + 1], axis=1)
+        if self.boundary == "open" or self.n_sites <= 2:
+            return inside
+        return np.concatenate([inside, [[0, self.n_sites - 1]]])
+
+    def distances(self) -> NDArray[np.intp]:
+        """(N, N) least number of bonds between sites, the shorter way round where periodic."""
+        return _steps(self.n_sites, self.boundary)
+
+    def band(self) -> NDArray[np.float64]:
+        """(N,) eigenvalues of its adjacency matrix: energies of one particle at hopping 1."""
+        return _band(self.n_sites, self.boundary)
+
+
+@dataclass(frozen=True)
 class Cube:
     """L x L x L sites; site (x, y, z) has index (x L + y) L + z.
 
@@ -55,9 +90,7 @@ class Cube:
     def distances(self) -> NDArray[np.intp]:
         """(N, N) least number of bonds between sites, the shorter way round where periodic."""
         length = self.length
-        steps = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
-        if self.boundary == "periodic":
-            steps = np.minimum(steps, length - steps)
+        steps = _steps(length, self.boundary)
         total = (
             steps[:, None, None, :, None, None]
             + steps[None, :, None, None, :, None]
@@ -65,3 +98,26 @@ class Cube:
         )
         distances: NDArray[np.intp] = total.reshape(length**3, length**3)
         return distances
+
+    def band(self) -> NDArray[np.float64]:
+        """(N,) eigenvalues of its adjacency matrix: energies of one particle at hopping 1."""
+        row = _band(self.length, self.boundary)
+        total = row[:, None, None] + row[None, :, None] + row[None, None, :]
+        band: NDArray[np.float64] = total.ravel()
+        return band
+
+
+def _steps(length: int, boundary: str) -> NDArray[np.intp]:
+    """(L, L) bonds between the places of a row."""
+    steps: NDArray[np.intp] = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
+    if boundary == "periodic":
+        steps = np.minimum(steps, length - steps)
+    return steps
+
+
+def _band(length: int, boundary: str) -> NDArray[np.float64]:
+    """(L,) eigenvalues of the adjacency matrix of a row."""
+    wave = np.arange(length)
+    if boundary == "periodic" and length > 2:
+        return np.asarray(2.0 * np.cos(2.0 * np.pi * wave / length))
+    return np.asarray(2.0 * np.cos(np.pi * (wave + 1) / (length + 1)))

@@ -15,6 +15,7 @@ from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, checked_couplings
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.matrices import matrix_from
 from manybody.physics.models.single_particle import checked_hamiltonian
 
 
@@ -30,11 +31,11 @@ class Term:
 class ManyBodyModel:
     """Any system of D states, each of its couplings A_j in contact with a bath of its own.
 
-    hamiltonian: (D, D) array or SciPy sparse array, Hermitian, energies in J.  Stored read-only,
-        real if it has no imaginary part.
+    hamiltonian: (D, D) array or SciPy sparse array, Hermitian, energies in J, or an operator of
+        another package (`matrix_from`).  Stored read-only, real if it has no imaginary part.
     couplings: (baths, D) real diagonals of A_j in the basis of the Hamiltonian, or a sequence of
-        (D, D) Hermitian A_j, arrays or sparse.  Diagonal ones are much cheaper: turn the basis
-        so that they are.
+        (D, D) Hermitian A_j, what a Hamiltonian may be.  Diagonal ones are much cheaper: turn
+        the basis so that they are.
     basis: which occupations the states have, for what looks at sites (local observables,
         starts by pattern); None where they have none.
     name, parameters: what a report calls this model; no influence on the numbers.
@@ -56,12 +57,13 @@ class ManyBodyModel:
     terms: Sequence[Term] | None = None
 
     def __post_init__(self) -> None:
-        matrix, uncertainty = checked_hamiltonian(self.hamiltonian, "(D, D) with D >= 1")
+        given = matrix_from(self.hamiltonian, "hamiltonian")
+        matrix, uncertainty = checked_hamiltonian(given, "(D, D) with D >= 1")
         object.__setattr__(self, "hamiltonian", matrix)
         if self.uncertainty is not None:
             uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
         object.__setattr__(self, "uncertainty", uncertainty)
-        couplings = checked_couplings(self.couplings, matrix.shape[0])
+        couplings = checked_couplings(_matrices(self.couplings), matrix.shape[0])
         object.__setattr__(self, "couplings", couplings)
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         if self.basis is not None:
@@ -105,6 +107,13 @@ class ManyBodyModel:
         if count > _SPARSE_BELOW * self.dimension**2:
             return None
         return given if sp.issparse(given) else sp.csr_array(given)
+
+
+def _matrices(couplings: Any) -> Any:
+    """A sequence of operators as a list of matrices; everything else as it is."""
+    if not isinstance(couplings, (list, tuple)):
+        return couplings
+    return [matrix_from(one, f"couplings[{index}]") for index, one in enumerate(couplings)]
 
 
 # Share of non-zero elements up to which a sparse product beats a dense one.

@@ -106,7 +106,7 @@ def _draw_curves(
         assert result.summary is not None
         mean = result.summary.moments.mean
         spread = np.nan_to_num(result.summary.moments.standard_deviation)
-        label = FAMILIES[system.model].size_label(result.point.size)
+        label = FAMILIES[system.model].size_label(result.point.size, dict(system.parameters))
         axis.fill_between(
             times, np.maximum(mean - spread, 0.0), mean + spread, color=colour, alpha=0.16, lw=0
         )

@@ -1,0 +1,113 @@
+"""Bosons that exclude each other on a cube."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.family import Family, Parameters
+from manybody.physics.models.lattices import BOUNDARIES, Cube
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.occupations import (
+    HALF,
+    HardCoreParticles,
+    densities,
+    hard_core_basis,
+    sorted_range,
+    typical_disorder,
+)
+from manybody.physics.models.single_particle import Seed
+
+
+def hard_core_bosons(
+    length: int,
+    n_particles: int | str | None = HALF,
+    hopping: float = 1.0,
+    interaction: float = 0.0,
+    disorder: float = 0.0,
+    boundary: str = "periodic",
+    seed: Seed = 0,
+) -> ManyBodyModel:
+    """H = Σ_⟨ij⟩ [J (b_i†b_j + h.c.) + U n_i n_j] + Σ_j w_j n_j on a cube of N = L³ sites.
+
+    At most one boson is on a site, and no operator has a sign.  w_j is uniform in [−W, W].  The
+    cube and the unit of J are those of `anderson3d`: one boson is its particle.
+
+    length: L >= 1, N = 62 sites at most, hence L <= 3; n_particles: "half" (L even), an integer
+    in [0, N], or None for every number (D = 2^N); hopping: J; interaction: U of neighbours;
+    disorder: W >= 0; boundary: "periodic" (at L = 2 each bond counted once) or "open"; seed: int,
+    sequence of ints or Generator.
+
+    States ascend in Σ_j n_j 2^j: site 0 turns fastest.  Couplings are n_j, one bath a site.
+    Raises TypeError or ValueError.
+    """
+    cube = Cube(arguments.integer("length", length, 1), boundary)
+    hopping = arguments.real("hopping", hopping)
+    interaction = arguments.real("interaction", interaction)
+    disorder = arguments.real("disorder", disorder, minimum=0.0)
+    basis = hard_core_basis(length**3, n_particles, "boson")
+    energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, length**3)
+    parts = HardCoreParticles(basis, cube.bonds(), energies, hopping, interaction)
+    return ManyBodyModel(
+        parts.hamiltonian(),
+        densities(basis),
+        basis=basis,
+        name="hard_core_bosons",
+        parameters={
+            "length": length,
+            "n_particles": basis.n_particles,
+            "hopping": hopping,
+            "interaction": interaction,
+            "disorder": disorder,
+            "boundary": boundary,
+        },
+        lattice=cube,
+        terms=parts.terms,
+    )
+
+
+class HardCoreBosons(Family):
+    """Samples of `hard_core_bosons`."""
+
+    name = "hard_core_bosons"
+    title = "hard-core bosons"
+    size = "length"
+    size_symbol = "L"
+    reals: Mapping[str, float | None] = {"hopping": 1.0, "interaction": 0.0, "disorder": 0.0}
+    words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("periodic", BOUNDARIES)}
+    counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    smallest = 2
+    is_real = True
+    build = staticmethod(hard_core_bosons)
+
+    def n_sites(self, size: int) -> int:
+        """L³."""
+        return size**3
+
+    def basis(self, size: int, parameters: Parameters) -> FockBasis:
+        """Of the bosons."""
+        number = self.with_defaults(parameters)["n_particles"]
+        return hard_core_basis(size**3, number, "boson")
+
+    def lattice(self, size: int, parameters: Parameters) -> Cube:
+        """The cube."""
+        return Cube(size, self.with_defaults(parameters)["boundary"])
+
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
+        """Root of the sum of squares of what hopping, interaction and disorder have alone.
+
+        Hopping as of the state of n bosons that is equal on all sites, n(N − n)/(N − 1) times
+        the band of one; the interaction from k bosons, or holes, apart to a cube of them, of
+        3k − 3k^{2/3} bonds.
+        """
+        given, sites = self.with_defaults(parameters), size**3
+        number = int(self.basis(size, parameters).n_particles or 0)
+        fewer = min(number, sites - number)
+        mobile = number * (sites - number) / max(1, sites - 1)
+        parts = (
+            given["hopping"] * mobile * np.ptp(self.lattice(size, parameters).band()),
+            given["interaction"] * 3.0 * (fewer - fewer ** (2.0 / 3.0)),
+            sorted_range(typical_disorder(given["disorder"], sites), number),
+        )
+        return float(np.linalg.norm(parts))

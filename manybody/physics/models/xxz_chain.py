@@ -1,0 +1,113 @@
+"""The XXZ chain in a random field, or the t-V chain of fermions."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from manybody.physics import arguments
+from manybody.physics.fock.basis import STATISTICS, FockBasis
+from manybody.physics.models.family import Family, Parameters
+from manybody.physics.models.lattices import BOUNDARIES, Chain
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.occupations import (
+    HALF,
+    HardCoreParticles,
+    densities,
+    domain_walls_range,
+    hard_core_basis,
+    sorted_range,
+    typical_disorder,
+)
+from manybody.physics.models.single_particle import Seed
+
+
+def xxz_chain(
+    n_sites: int,
+    n_particles: int | str | None = HALF,
+    anisotropy: float = 1.0,
+    disorder: float = 1.0,
+    hopping: float = 1.0,
+    boundary: str = "open",
+    statistics: str = "boson",
+    seed: Seed = 0,
+) -> ManyBodyModel:
+    """H = Σ_⟨ij⟩ [½J (a_i†a_j + h.c.) + Δ (n_i − ½)(n_j − ½)] + Σ_j w_j n_j, w_j in [−W, W].
+
+    With statistics "boson" at most one particle is on a site: spins ½, n_j = S_j^z + ½, and
+    H = Σ [J (S_i^x S_j^x + S_i^y S_j^y) + Δ S_i^z S_j^z] + Σ w_j S_j^z + ½ Σ w_j, without any
+    sign, whatever the boundary.  With "fermion" it is the t-V chain: Jordan and Wigner make it
+    the same matrix on an open chain.  On a periodic one the bond (0, N − 1) hops past the
+    N_p − 1 other particles, so that for an even number N_p it has the opposite sign of the
+    bonds of the spin chain.  J = 1 and W ≈ ½ to 1 are chaotic; from W ≈ 4 on sizes within reach
+    are localised (PHYSICS.md section 10).
+
+    n_sites: N >= 1; n_particles: "half" (N even), an integer in [0, N], or None for every number
+    (D = 2^N); anisotropy: Δ, an energy in the unit of J; disorder: W >= 0; hopping: J;
+    boundary: "open" or "periodic" (at N = 2 the bond counts once); statistics: "boson" or
+    "fermion"; seed: int, sequence of ints or Generator.
+
+    States ascend in Σ_j n_j 2^j: site 0 turns fastest.  Couplings are n_j, one bath a site.
+    Raises TypeError or ValueError.
+    """
+    chain = Chain(arguments.integer("n_sites", n_sites, 1), boundary)
+    arguments.choice("statistics", statistics, STATISTICS)
+    anisotropy = arguments.real("anisotropy", anisotropy)
+    disorder = arguments.real("disorder", disorder, minimum=0.0)
+    hopping = arguments.real("hopping", hopping)
+    energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, n_sites)
+    basis = hard_core_basis(n_sites, n_particles, statistics)
+    parts = HardCoreParticles(basis, chain.bonds(), energies, 0.5 * hopping, anisotropy, 0.5)
+    return ManyBodyModel(
+        parts.hamiltonian(),
+        densities(basis),
+        basis=basis,
+        name="xxz_chain",
+        parameters={
+            "n_sites": n_sites,
+            "n_particles": basis.n_particles,
+            "anisotropy": anisotropy,
+            "disorder": disorder,
+            "hopping": hopping,
+            "boundary": boundary,
+            "statistics": statistics,
+        },
+        lattice=chain,
+        terms=parts.terms,
+    )
+
+
+class XXZChain(Family):
+    """Samples of `xxz_chain`."""
+
+    name = "xxz_chain"
+    title = "XXZ chain"
+    reals: Mapping[str, float | None] = {"anisotropy": 1.0, "disorder": 1.0, "hopping": 1.0}
+    words: Mapping[str, tuple[str, tuple[str, ...]]] = {
+        "boundary": ("open", BOUNDARIES),
+        "statistics": ("boson", STATISTICS),
+    }
+    counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    smallest = 2
+    is_real = True
+    build = staticmethod(xxz_chain)
+
+    def basis(self, size: int, parameters: Parameters) -> FockBasis:
+        """Of the particles, none twice on a site."""
+        given = self.with_defaults(parameters)
+        return hard_core_basis(size, given["n_particles"], given["statistics"])
+
+    def lattice(self, size: int, parameters: Parameters) -> Chain:
+        """The chain."""
+        return Chain(size, self.with_defaults(parameters)["boundary"])
+
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
+        """Root of the sum of squares of what hopping, Δ and W have alone."""
+        given, chain = self.with_defaults(parameters), self.lattice(size, parameters)
+        number = int(self.basis(size, parameters).n_particles or 0)
+        walls = domain_walls_range(size, len(chain.bonds()), number)
+        parts = (
+            sorted_range(0.5 * given["hopping"] * chain.band(), number),
+            0.5 * abs(given["anisotropy"]) * walls,
+            sorted_range(typical_disorder(given["disorder"], size), number),
+        )
+        return float(np.linalg.norm(parts))
