@@ -59,20 +59,14 @@ class Couplings(ABC):
     def decay(self, vectors: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:
         """(samples, D, D) K = Σ_j A_jΛ_j in the working basis; rates: G."""
 
-    def overlaps(self, vectors: NDArray[Any]) -> Real:
-        """(samples, D, D) O_lk = Σ_j |⟨l|A_j|k⟩|²."""
-        total = np.zeros(vectors.shape)
+    def overlaps(self, vectors: NDArray[Any]) -> tuple[Real, Real]:
+        """(samples, D, D) O_lk = Σ_j |⟨l|A_j|k⟩|² and Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩."""
+        total, levels = np.zeros(vectors.shape), []
         for turned in self.turned(vectors):
             total += (turned * turned.conj()).real
-        return total
-
-    def dephasing(self, vectors: NDArray[Any]) -> Real:
-        """(samples, D, D) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩."""
-        levels = np.stack(
-            [np.diagonal(one, axis1=1, axis2=2).real for one in self.turned(vectors)], axis=1
-        )
-        dephasing: Real = np.swapaxes(levels, 1, 2) @ levels
-        return dephasing
+            levels.append(np.diagonal(turned, axis1=1, axis2=2).real.copy())
+        stacked = np.stack(levels, axis=1)
+        return total, np.swapaxes(stacked, 1, 2) @ stacked
 
     def centred(self, _lamb_shift: bool) -> "Couplings":
         """Couplings of the same equations that round better."""
@@ -136,14 +130,11 @@ class SiteProjectors(Couplings):
         probabilities[:, ~self.coupled] = 0.0
         return probabilities
 
-    def overlaps(self, vectors: NDArray[Any]) -> Real:
-        """Σ_j P_jl P_jk."""
+    def overlaps(self, vectors: NDArray[Any]) -> tuple[Real, Real]:
+        """Σ_j P_jl P_jk, both: |⟨l|A_j|k⟩|² = ⟨l|A_j|l⟩⟨k|A_j|k⟩."""
         p = self.probabilities(vectors)
-        return np.swapaxes(p, 1, 2) @ p
-
-    def dephasing(self, vectors: NDArray[Any]) -> Real:
-        """The overlaps: |⟨l|A_j|k⟩|² = ⟨l|A_j|l⟩⟨k|A_j|k⟩."""
-        return self.overlaps(vectors)
+        found = np.swapaxes(p, 1, 2) @ p
+        return found, found
 
     def decay(self, vectors: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:
         """K = ((P G) ∘ V) V†."""

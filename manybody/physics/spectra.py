@@ -89,14 +89,21 @@ class Spectrum:
     @cached_property
     def weights(self) -> Real:
         """(samples, D, D) O_lk = Σ_j |⟨l|A_j|k⟩|²."""
-        return self.couplings.overlaps(self.vectors)
+        if isinstance(self.couplings, SiteProjectors):
+            p = self.coupled_probabilities
+            weights: Real = np.swapaxes(p, 1, 2) @ p
+            return weights
+        weights, dephasing = self.couplings.overlaps(self.vectors)
+        # Both come from the same products.
+        give_cached(self, dephasing=dephasing)
+        return weights
 
     @cached_property
     def dephasing(self) -> Real:
         """(samples, D, D) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩; the overlaps for one particle."""
         if isinstance(self.couplings, SiteProjectors):
             return self.weights
-        return self.couplings.dephasing(self.vectors)
+        return self.couplings.overlaps(self.vectors)[1]
 
     def gibbs_populations(self, beta: float) -> Real:
         """(samples, N) e^{−βE_k} / Z."""

@@ -12,7 +12,7 @@ from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import Couplings, SiteProjectors
-from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.equations.redfield import RedfieldGenerator, sparse_of
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -76,22 +76,24 @@ def _share(
 
     facts_of_h = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
-    hamiltonian, basis = _share_hamiltonian(model, comm, memory)
+    given = _share_hamiltonian(model, comm, memory)
     first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
 
     def classify() -> tuple[Clustering, float]:
         built["rates"] = first.rates
         return first.clustering, first.kms_residuals[0]
 
+    give_cached(first, **given)
     clustering, kms_residual = together(comm, classify)
     rates = shared("rates")
+    sparse = sparse_of(first)
     # Dephasing is the weights, for one particle.
     one_particle = isinstance(first.couplings, SiteProjectors)
     derived = ("weights",) if one_particle else ("weights", "dephasing")
     wants_decay = operator == "assembled" or clustering.verdict != SIMPLE
 
     def bound() -> dict[str, Any]:
-        generator = RedfieldGenerator(first.spectrum, rates)
+        generator = RedfieldGenerator(first.spectrum, rates, sparse)
         names = ("spectral_box", "spectral_outline", "decay_bound", "losses")
         figures = {name: getattr(generator, name) for name in names}
         built.update({name: getattr(first.spectrum, name) for name in derived})
@@ -105,7 +107,7 @@ def _share(
     # Fresh ones: what `first` has derived on the way is no longer needed.
     spectrum = Spectrum(energies, vectors, *facts_of_h)
     give_cached(spectrum, **{name: shared(name) for name in derived})
-    generator = RedfieldGenerator(spectrum, rates)
+    generator = RedfieldGenerator(spectrum, rates, sparse)
     if wants_decay:
         facts["decay"] = shared("decay")
     if operator == "matrix-free":
@@ -114,9 +116,7 @@ def _share(
     problem = Problem.of_spectrum(spectrum, bath, lamb_shift)
     if model is not None:
         problem.models = (model,)
-    give_cached(problem, basis=basis)
-    if hamiltonian is not None:
-        give_cached(problem, hamiltonians=(hamiltonian,))
+    give_cached(problem, **given)
     give_cached(problem, rates=rates, clusterings=(clustering,), kms_residuals=(kms_residual,))
     problem.give("redfield", generator)
     return problem
@@ -124,18 +124,20 @@ def _share(
 
 def _share_hamiltonian(
     model: Model | None, comm: Communicator | None, memory: NodeMemory
-) -> tuple[Any, FockBasis | None]:
-    """H and the basis of a system of many particles, (None, None) of one; collective."""
+) -> dict[str, Any]:
+    """What a problem of many particles knows of its model beside the spectrum; collective."""
 
-    def facts() -> tuple[FockBasis | None, bool, Any]:
-        basis = getattr(model, "basis", None)
-        is_sparse = model is not None and sp.issparse(model.hamiltonian)
-        given = model.hamiltonian if model is not None and is_sparse and basis else None
-        return basis, is_sparse, given
+    def facts() -> tuple[bool, FockBasis | None, sp.csr_array | None]:
+        if model is None:
+            raise ValueError("rank 0 needs the model")
+        one_particle = isinstance(model.couplings, SiteProjectors)
+        is_sparse = not one_particle and sp.issparse(model.hamiltonian)
+        given = model.hamiltonian if is_sparse else None
+        return one_particle, getattr(model, "basis", None), given
 
-    basis, is_sparse, hamiltonian = together(comm, facts)
-    if basis is None:
-        return None, None
-    if not is_sparse:
+    one_particle, basis, hamiltonian = together(comm, facts)
+    if one_particle:
+        return {"basis": None}
+    if hamiltonian is None:
         hamiltonian = memory.share(None if model is None else model.hamiltonian)
-    return hamiltonian, basis
+    return {"basis": basis, "hamiltonians": (hamiltonian,)}

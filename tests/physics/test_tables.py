@@ -52,7 +52,7 @@ def check(coefficients, layout, is_real, samples=2, columns=ALL, unitary=None, s
     random = np.random.default_rng(seed)
     dimension = coefficients.shape[1]
     operators = [draw(random, (samples, dimension, dimension), is_real) for _ in coefficients]
-    kernel = TableKernel(layout, build_tables(layout, iter(operators)), columns, unitary)
+    kernel = TableKernel(layout, build_tables(layout, enumerate(operators)), columns, unitary)
     width = len(range(dimension)[columns])
     rho = draw(random, (samples, dimension, width))
     out = np.full_like(rho, np.nan)
@@ -204,7 +204,7 @@ def test_bits_do_not_depend_on_the_stack(n, fermions, sizes, dtype, is_real):
     unitary = list(draw(random, (5, dimension, dimension), True))
     factors = random.normal(size=5)
     rho = draw(random, (5, dimension, dimension))
-    tables = build_tables(layout, operators)
+    tables = build_tables(layout, enumerate(operators))
     kernel = TableKernel(layout, tables, unitary=unitary)
     for whole, turn in ((kernel, ALL), (kernel.scaled(factors), ALL)):
         together = np.empty_like(rho)
@@ -213,7 +213,7 @@ def test_bits_do_not_depend_on_the_stack(n, fermions, sizes, dtype, is_real):
         whole(rho[:2], short)
         np.testing.assert_array_equal(short, together[:2])
         for s in range(5):
-            own = build_tables(layout, operators[:, s : s + 1])
+            own = build_tables(layout, enumerate(operators[:, s : s + 1]))
             alone = TableKernel(layout, own, turn, unitary[s : s + 1])
             if whole is not kernel:
                 alone = alone.scaled(factors[s : s + 1])
@@ -243,7 +243,7 @@ def test_tables_may_be_read_only():
     coefficients = occupations(8, 4)
     layout = plan_tables(coefficients, 70, float, np.inf)
     random = np.random.default_rng(0)
-    tables = build_tables(layout, draw(random, (9, 1, 70, 70), True))
+    tables = build_tables(layout, enumerate(draw(random, (9, 1, 70, 70), True)))
     for own in tables:
         own.flags.writeable = False
     kernel = TableKernel(layout, tables)
@@ -306,7 +306,7 @@ def check_sum(coefficients, layout, is_real, columns, seed):
     random = np.random.default_rng(seed)
     dimension = coefficients.shape[1]
     operators = [draw(random, (1, dimension, dimension), is_real) for _ in coefficients]
-    kernel = TableKernel(layout, build_tables(layout, operators), columns)
+    kernel = TableKernel(layout, build_tables(layout, enumerate(operators)), columns)
     rho = draw(random, kernel.buffers[0].shape)
     out = np.full_like(rho, np.nan)
     kernel(rho, out)
@@ -334,10 +334,10 @@ def test_bad_kernels_are_refused():
     coefficients = occupations(4, 2)
     layout = cut_tables(coefficients, 6, float, (2,))
     operators = np.zeros((5, 1, 6, 6))
-    tables = build_tables(layout, operators)
+    tables = build_tables(layout, enumerate(operators))
     for wrong in (operators[:4], np.zeros((6, 1, 6, 6))):
         with pytest.raises(InputError, match="operators"):
-            build_tables(layout, wrong)
+            build_tables(layout, enumerate(wrong))
     with pytest.raises(InputError, match="columns"):
         TableKernel(layout, tables, slice(2, 2))
     with pytest.raises(InputError, match="shapes"):

@@ -8,6 +8,7 @@ matrix the generator is L[σ] = X(σ) + X(σ†)†.
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.couplings import SiteProjectors
+from manybody.physics.couplings import DiagonalCouplings, SiteProjectors
 from manybody.physics.equations.matrix_kernel import MatrixKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
+from manybody.physics.equations.tables import TableKernel, build_tables
+from manybody.physics.equations.tables_layout import TableLayout, plan_tables
 from manybody.physics.problem import Problem, one_sided_rates
-from manybody.physics.spectra import Spectrum, carry_cached
+from manybody.physics.spectra import Spectrum, carry_cached, give_cached
 
 # Ranges of frequency in the outline of a spectrum.
 _OUTLINE_POINTS = 48
@@ -31,6 +34,14 @@ _OUTLINE_POINTS = 48
 _ONE_BY_ONE_FROM = 24
 # Above this, elementwise passes go by panels of rows that stay in a near cache.
 _PANELS_ABOVE = 256
+# Share of non-zero elements up to which a sparse product beats a dense one.
+_SPARSE_BELOW = 0.1
+# Tables of a sample take no more than this, or than so many of them: never what is free at the
+# moment, which would have a say in the bits.
+_TABLE_BYTES, _FEWEST_TABLES = 1 << 30, 32
+# Planning takes longer than a small sample: samples of equal couplings share it.
+_LAYOUTS: dict[tuple[str, str], TableLayout] = {}
+_MOST_LAYOUTS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +88,8 @@ class RedfieldGenerator:
         couplings = self.spectrum.couplings
         if isinstance(couplings, SiteProjectors):
             return (self.local,)
+        if isinstance(couplings, DiagonalCouplings):
+            return build_tables(self._layout(couplings), self._operators())
         filtered = [one for one, _ in couplings.filtered(self.spectrum.vectors, self.rates)]
         return (-1j * self.hamiltonian - self.decay, *filtered)
 
@@ -149,10 +162,30 @@ class RedfieldGenerator:
 
     def kernel(self, columns: slice = slice(None)) -> Any:
         """X for the given columns of rho, a slice of [0, D), with workspaces of its own."""
-        own = _range(columns, self.spectrum.dimension)
-        if isinstance(self.spectrum.couplings, SiteProjectors):
+        own, couplings = _range(columns, self.spectrum.dimension), self.spectrum.couplings
+        if isinstance(couplings, SiteProjectors):
             return _Kernel(self, own)
+        if isinstance(couplings, DiagonalCouplings):
+            unitary = (self.sparse or tuple(self.hamiltonian)) if self.is_split else None
+            return TableKernel(self._layout(couplings), self.kernel_arrays, own, unitary)
         return MatrixKernel(self, own)
+
+    def _layout(self, couplings: DiagonalCouplings) -> TableLayout:
+        return layout_of(couplings, np.float64 if self.is_split else np.complex128)
+
+    def _operators(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """r and B_r of X_b = Σ_r C[r, b] B_r ρ_b: Λ_j, and last what multiplies ρ alone."""
+        couplings = self.spectrum.couplings
+        assert isinstance(couplings, DiagonalCouplings)
+        kind = np.float64 if self.is_split else np.complex128
+        decay: NDArray[Any] = np.zeros(self.spectrum.vectors.shape, dtype=kind)
+        each = couplings.filtered(self.spectrum.vectors, self.rates)
+        for row, (own, (filtered, _)) in enumerate(zip(couplings.values, each), start=1):
+            decay += own[:, None] * filtered
+            yield row, filtered
+        if "decay" not in vars(self):
+            give_cached(self, decay=decay)
+        yield 0, -decay if self.is_split else -1j * self.hamiltonian - decay
 
 
 def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
@@ -162,7 +195,37 @@ def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> Redfield
 
 def redfield_of(problem: Problem) -> RedfieldGenerator:
     """The generator of a problem, built once."""
-    return problem.once("redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates))
+    return problem.once(
+        "redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates, sparse_of(problem))
+    )
+
+
+def sparse_of(problem: Problem) -> tuple[sp.csr_array, ...] | None:
+    """H of every sample, less the middle of its band, as CSR; None where it has few zeros."""
+    centres, size = problem.spectrum.centres, problem.spectrum.dimension
+    if not isinstance(problem.couplings, DiagonalCouplings) or centres is None:
+        return None
+    given = problem.hamiltonians
+    counts = [one.nnz if sp.issparse(one) else np.count_nonzero(one) for one in given]
+    if not counts or max(counts) > _SPARSE_BELOW * size**2:
+        return None
+    identity = sp.identity(size, format="csr")
+    return tuple(
+        sp.csr_array(sp.csr_array(one) - centre * identity) for one, centre in zip(given, centres)
+    )
+
+
+def layout_of(couplings: DiagonalCouplings, dtype: Any) -> TableLayout:
+    """Which couplings share tables, within a memory that depends on the system alone."""
+    dimension, kind = couplings.dimension, np.dtype(dtype)
+    key = (couplings.digest, kind.name)
+    if key not in _LAYOUTS:
+        if len(_LAYOUTS) >= _MOST_LAYOUTS:
+            _LAYOUTS.clear()
+        limit = max(_TABLE_BYTES, _FEWEST_TABLES * dimension**2 * kind.itemsize)
+        coefficients = np.vstack([np.ones(dimension), couplings.values])
+        _LAYOUTS[key] = plan_tables(coefficients, dimension, kind, limit)
+    return _LAYOUTS[key]
 
 
 def redfield_on(problem: Problem, spectrum: Spectrum) -> RedfieldGenerator:

@@ -20,19 +20,22 @@ from manybody.physics.equations.tables_parts import Unitary, build_part
 Tables = tuple[NDArray[Any], ...]
 
 
-def build_tables(layout: TableLayout, operators: Iterable[NDArray[Any]]) -> Tables:
+def build_tables(layout: TableLayout, operators: Iterable[tuple[int, NDArray[Any]]]) -> Tables:
     """Tables (samples, P, D, D) of every group of a layout: T_p = Σ_r weights[p, r] B_r.
 
-    operators: R arrays B_r (samples, D, D), in order.  Only those of unfinished groups are
-    kept.  Raises ValueError when there are fewer or more than R.
+    operators: r and B_r (samples, D, D), each once, in any order.  Only those of unfinished
+    groups are kept.  Raises ValueError when there are others than the R of the layout.
     """
     makers = [_Maker(layout, group) for group in layout.groups]
-    count = 0
-    for count, operator in enumerate(operators, start=1):
+    rows = []
+    for row, operator in operators:
+        rows.append(row)
         for maker in makers:
-            maker.take(count - 1, operator)
-    if count != layout.n_rows:
-        raise InputError(f"{count} operators: the layout is of {layout.n_rows}")
+            maker.take(row, operator)
+    if sorted(rows) != list(range(layout.n_rows)):
+        raise InputError(
+            f"operators of the rows {rows}: the layout has {layout.n_rows}, each once"
+        )
     return tuple(maker.tables for maker in makers)
 
 
@@ -43,10 +46,11 @@ class _Maker:
         self._dtype, self._weights = layout.dtype, group.weights
         self._places = {int(row): place for place, row in enumerate(group.rows)}
         self._kept: Any = None
+        self._missing = len(self._places)
         self.tables: Any = None
 
     def take(self, row: int, operator: NDArray[Any]) -> None:
-        """Keep what is needed; rows come in ascending order."""
+        """Keep what is needed."""
         place = self._places.get(row)
         if place is None:
             return
@@ -54,7 +58,8 @@ class _Maker:
             shape = (len(operator), len(self._places), *operator.shape[1:])
             self._kept = np.empty(shape, self._dtype)
         self._kept[:, place] = operator
-        if place == len(self._places) - 1:
+        self._missing -= 1
+        if self._missing == 0:
             self._make()
 
     def _make(self) -> None:
@@ -74,9 +79,12 @@ class TableKernel:
     unitary: for every sample real H, CSR or (D, D) array, where −iH is in no operator B_r:
     −iHρ is then added.
 
+    needs_whole: never.
     buffers: two workspaces of the shape of a result that are free between calls; the first of
     them may be given as `out`.  Raises ValueError when shapes or kinds do not agree.
     """
+
+    needs_whole = False
 
     def __init__(
         self,
@@ -102,7 +110,7 @@ class TableKernel:
         several = sum(not part.is_in_order for part in parts) > 1
         self._third = aligned_empty(shape, np.complex128) if several else self.buffers[0]
 
-    def __call__(self, rho: Complex, out: Complex) -> None:
+    def __call__(self, rho: Complex, out: Complex, _whole: Complex | None = None) -> None:
         """Write X into `out`, both (samples, D, m).
 
         A stack may be shorter than the kernel's: its first samples are meant.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -99,22 +98,9 @@ class ManyBodyModel:
         dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
         return dense
 
-    @cached_property
-    def sparse_hamiltonian(self) -> sp.csr_array | None:
-        """H as CSR where most of its elements vanish, else None."""
-        given = self.hamiltonian
-        count = given.nnz if sp.issparse(given) else int(np.count_nonzero(given))
-        if count > _SPARSE_BELOW * self.dimension**2:
-            return None
-        return given if sp.issparse(given) else sp.csr_array(given)
-
 
 def _matrices(couplings: Any) -> Any:
     """A sequence of operators as a list of matrices; everything else as it is."""
     if not isinstance(couplings, (list, tuple)):
         return couplings
     return [matrix_from(one, f"couplings[{index}]") for index, one in enumerate(couplings)]
-
-
-# Share of non-zero elements up to which a sparse product beats a dense one.
-_SPARSE_BELOW = 0.1
