@@ -67,6 +67,16 @@ def fermion_xxz(n_sites, anisotropy, hopping, energies, boundary):
     return total
 
 
+def check_locality(term, occupations):
+    """Nothing changes on other sites, and energies do not depend on them."""
+    entries = term.matrix.tocoo()
+    changed = occupations[entries.row] != occupations[entries.col]
+    assert not np.delete(changed, term.sites, axis=1).any()
+    here = occupations[:, term.sites] @ 2 ** np.arange(len(term.sites))
+    for pattern in range(4):
+        assert len(set(term.matrix.diagonal()[here == pattern])) <= 1
+
+
 def check_model(model):
     """What every one of these models keeps."""
     h, basis = model.dense_hamiltonian(), model.basis
@@ -82,6 +92,7 @@ def check_model(model):
         for term in model.terms:
             assert isinstance(term.matrix, sp.csr_array)
             assert distances[np.ix_(term.sites, term.sites)].max() <= 1
+            check_locality(term, model.basis.occupations)
         again = pickle.loads(pickle.dumps(model.terms))
         assert [term.sites for term in again] == [term.sites for term in model.terms]
         assert len(model.terms[1:3]) == len(list(model.terms)[1:3])

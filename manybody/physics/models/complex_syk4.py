@@ -138,7 +138,8 @@ class ComplexSYK4(Family):
 
         σ² = E tr H²/D − E (tr H/D)², and q from the fourth moment (Kota and Vyas, Ann. Phys. 359,
         252 (2015)): 0 for two fermions, a semicircle.  Of D levels the outermost are on average
-        0.886 D^{−2/3} of the half-width inside, as in the Gaussian unitary ensemble.
+        0.886 D^{−2/3} of the half-width inside, as in the Gaussian unitary ensemble.  Within 8 %
+        of samples at half filling, N = 4 to 12, and 18 % with 8 fermions on 10 sites.
         """
         basis = self.basis(size, parameters)
         number = int(basis.n_particles or 0)

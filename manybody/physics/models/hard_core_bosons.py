@@ -99,7 +99,8 @@ class HardCoreBosons(Family):
 
         Hopping as of the state of n bosons that is equal on all sites, n(N − n)/(N − 1) times
         the band of one; the interaction from k bosons, or holes, apart to a cube of them, of
-        3k − 3k^{2/3} bonds.
+        3k − 3k^{2/3} bonds.  Within 6 % of samples at L = 2 half filled and at L = 3 with two or
+        three bosons.
         """
         given, sites = self.with_defaults(parameters), size**3
         number = int(self.basis(size, parameters).n_particles or 0)

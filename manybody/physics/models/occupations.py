@@ -75,7 +75,7 @@ def stored(matrix: sp.csr_array) -> Any:
     return matrix.toarray() if dense else matrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Terms(Sequence[Term]):
     """Terms of a Hamiltonian made when they are asked for: all together they outweigh it.
 
