@@ -122,7 +122,7 @@ def plan_tables(
     if best is None:
         fewest = rows.layout(_single(rows)).bytes
         raise InputError(
-            f"limit_bytes = {limit_bytes:g}: tables of {dimension} states need up to {fewest}"
+            f"limit_bytes = {limit_bytes:g}: must be at least {fewest} for {dimension} states"
         )
     return rows.layout(best)
 
