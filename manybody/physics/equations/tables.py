@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, aligned, aligned_empty
+from manybody.arrays import Complex, Real, aligned_empty
 from manybody.errors import InputError
 from manybody.physics.equations.tables_layout import STACKED_BELOW, Group, TableLayout
 from manybody.physics.equations.tables_parts import Unitary, build_part
@@ -77,7 +77,7 @@ class TableKernel:
     layout, tables: of `build_tables`; the tables may be read-only.
     columns: a contiguous, non-empty range of [0, D).
     unitary: for every sample real H, CSR or (D, D) array, where −iH is in no operator B_r:
-    −iHρ is then added.
+    −iHρ is then added (from tables of its own where D is small).
 
     needs_whole: never.
     buffers: two workspaces of the shape of a result that are free between calls; the first of
@@ -100,7 +100,8 @@ class TableKernel:
             # More flops, but fewer calls.
             tables, hamiltonians = [_with_unitary(tables[0], hamiltonians), *tables[1:]], []
         parts = [
-            build_part(*own, self.columns) for own in zip(layout.groups, map(aligned, tables))
+            build_part(*own, self.columns)
+            for own in zip(layout.groups, map(np.ascontiguousarray, tables))
         ]
         # Gathered ones come first, and the first of them works in `out`.
         self._parts = sorted(parts, key=lambda part: part.is_in_order)

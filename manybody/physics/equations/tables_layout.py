@@ -23,14 +23,24 @@ Index = NDArray[np.intp]
 # of a sample must not depend on its stack.
 STACKED_BELOW = 48
 
-# Costs in columns: 1 is one complex column of a product with one (D, D) table, 4D² flops where
-# the table is real and 8D² where it is complex.  Measured by scripts/bench_tables.py.
-# Reading and packing a table, whatever the number of its columns.
-_TABLE = {np.dtype(np.float64): 12.0, np.dtype(np.complex128): 12.0}
-# A call, in columns times D².
-_CALL = {np.dtype(np.float64): 16000.0, np.dtype(np.complex128): 8000.0}
-# Gathering columns, and taking them back.
-_GATHER = {np.dtype(np.float64): 60.0, np.dtype(np.complex128): 30.0}
+
+@dataclass(frozen=True)
+class _Costs:
+    """Costs in columns: 1 is one complex column of a product with a (D, D) table.
+
+    That is 4D² flops where the table is real and 8D² where it is complex.
+    table: reading and packing a table, whatever the number of its columns; gather: bringing
+    columns in order and back; scale: factors, and adding to X.  Rounded from what
+    scripts/bench_tables.py --constants measured on one core of a Zen 3 server.
+    """
+
+    table: float
+    gather: float
+    scale: float
+
+
+_STACKED_COSTS = {"float64": _Costs(6.5, 11.0, 10.0), "complex128": _Costs(4.0, 7.0, 5.0)}
+_COSTS = {"float64": _Costs(10.0, 30.0, 12.0), "complex128": _Costs(9.0, 20.0, 8.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +65,11 @@ class Group:
     def order(self, columns: slice = slice(None)) -> Index:
         """The own columns, those of one table side by side, those without one last."""
         return np.argsort(self.table[columns], kind="stable")
+
+    @cached_property
+    def has_factors(self) -> bool:
+        """Whether some factor is not 1."""
+        return bool((self.factor != 1.0).any())
 
     @cached_property
     def is_in_order(self) -> bool:
@@ -86,7 +101,7 @@ class TableLayout:
         return self.n_tables * self.dimension**2 * self.dtype.itemsize
 
     @property
-    def columns(self) -> float:
+    def cost(self) -> float:
         """Estimated cost of an application, in columns of one product with a (D, D) table."""
         return sum(_cost(group, self.dimension, self.dtype) for group in self.groups)
 
@@ -107,7 +122,7 @@ def plan_tables(
     if best is None:
         fewest = rows.layout(_single(rows)).bytes
         raise InputError(
-            f"limit_bytes = {limit_bytes:g}: tables of {dimension} states need up to {fewest}"
+            f"limit_bytes = {limit_bytes:g}: must be at least {fewest} for {dimension} states"
         )
     return rows.layout(best)
 
@@ -203,9 +218,10 @@ def _constant_sum(couplings: Real) -> float | None:
 
 def _cost(group: Group, dimension: int, dtype: np.dtype[Any]) -> float:
     """In columns, see above."""
-    each = _TABLE[dtype] + _CALL[dtype] / dimension**2
-    gathered = 0.0 if group.is_in_order else _GATHER[dtype]
-    return dimension + gathered + group.n_tables * each
+    costs = (_STACKED_COSTS if dimension < STACKED_BELOW else _COSTS)[dtype.name]
+    gather = 0.0 if group.is_in_order else costs.gather
+    scale = costs.scale if group.has_factors else 0.0
+    return dimension + gather + scale + group.n_tables * costs.table
 
 
 def _single(rows: _Rows) -> list[int]:
@@ -259,7 +275,7 @@ def _undominated(ways: list[_Way]) -> list[_Way]:
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     result = np.dtype(dtype)
-    if result not in _TABLE:
+    if result.name not in _COSTS:
         raise InputTypeError(f"dtype = {result}: must be float64 or complex128")
     return result
 

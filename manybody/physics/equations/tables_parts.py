@@ -53,7 +53,7 @@ class Part(ABC):
 
     def _write(self, source: Complex, out: Complex) -> None:
         """out = the product; where columns have no table it is zero."""
-        self._multiply(source, out, False)
+        self._multiply(source, out)
         out[:, :, self._used :] = 0.0
         if self._factor is not None:
             out.view(np.float64)[...] *= self._factor
@@ -67,8 +67,8 @@ class Part(ABC):
         self._write(rho, out)
 
     @abstractmethod
-    def _multiply(self, source: Complex, out: Complex, add: bool) -> None:
-        """The products of all blocks of columns in order."""
+    def _multiply(self, source: Complex, out: Complex) -> None:
+        """out = the products of all blocks of columns in order."""
 
     @abstractmethod
     def scaled(self, factors: Real) -> "Part":
@@ -84,7 +84,7 @@ class _Stacked(Part):
         self._write(rho, spare)
         out += spare
 
-    def _multiply(self, source: Complex, out: Complex, add: bool) -> None:
+    def _multiply(self, source: Complex, out: Complex) -> None:
         kind, width = self._tables.dtype, 2 if self._tables.dtype == np.float64 else 1
         left, right = source.view(kind), out.view(kind)
         for table, first, stop in self._blocks:
@@ -131,7 +131,7 @@ class _OneByOne(Part):
             rho = spare
         self._multiply(rho, out, True)
 
-    def _multiply(self, source: Complex, out: Complex, add: bool) -> None:
+    def _multiply(self, source: Complex, out: Complex, add: bool = False) -> None:
         left, right, beta = address(source), address(out), self._betas[add]
         none, dimension, leading, gemm = self._none, self._dimension, self._leading, self._gemm
         alpha = address(self._alphas)
