@@ -130,6 +130,8 @@ class Spectrum:
 
     def sample(self, index: int) -> "Spectrum":
         """The stack of the one sample `index`."""
+        if self.n_samples == 1:
+            return self
         return self.select(slice(index, index + 1))
 
 

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from manybody.errors import InputError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
+from manybody.physics.couplings import Couplings, DiagonalCouplings, MatrixCouplings
+from manybody.physics.equations.redfield import layout_of
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.stacked import is_large
 from manybody.system.memory import machine_bytes
@@ -19,15 +23,37 @@ _PREPARING = 8.0
 
 
 @dataclass(frozen=True)
+class Baths:
+    """Couplings of many particles as far as memory is concerned; of one particle nothing.
+
+    number: how many there are; table_bytes: what the matrices of a kernel take, once a node.
+    """
+
+    number: int = 0
+    table_bytes: int = 0
+
+    @classmethod
+    def of(cls, couplings: Couplings, is_split: bool) -> "Baths":
+        """Those of a system; is_split: whether all is real, the Lamb shift left out."""
+        number = couplings.n_baths
+        if isinstance(couplings, DiagonalCouplings):
+            kind = np.float64 if is_split else np.complex128
+            return cls(number, layout_of(couplings.centred(False), kind).bytes)
+        if isinstance(couplings, MatrixCouplings):
+            return cls(number, (number + 1) * 16 * couplings.dimension**2)
+        return cls()
+
+
+@dataclass(frozen=True)
 class Extent:
     """What the memory of one sample depends on, all output times in one segment.
 
-    n_sites, n_times: N and T; is_real: whether H is; krylov: whether steady states or slow
+    dimension, n_times: D and T; is_real: whether H is; krylov: whether steady states or slow
     modes are sought too; n_equations, n_stepped: how many are compared, and how many of them are
-    stepped; the rest as in `compare`.
+    stepped; baths: couplings of many particles; the rest as in `compare`.
     """
 
-    n_sites: int
+    dimension: int
     n_times: int
     is_real: bool
     lamb_shift: bool
@@ -36,31 +62,45 @@ class Extent:
     krylov: bool = False
     n_equations: int = 2
     n_stepped: int = 1
+    baths: Baths = Baths()
 
     def is_shared(self, n_ranks: int) -> bool:
         """Whether the sample is spread."""
-        return is_large(self.n_sites) or n_ranks > 1 or find_operator(self.operator).spread
+        return is_large(self.dimension) or n_ranks > 1 or find_operator(self.operator).spread
 
     @property
     def _square(self) -> float:
-        """Bytes of a complex N x N array."""
-        return 16.0 * self.n_sites**2
+        """Bytes of a complex D x D array."""
+        return 16.0 * self.dimension**2
 
     @property
     def _once(self) -> float:
-        """Arrays kept once a node: V, G, what multiplies ρ alone, |⟨l|A_j|k⟩|²."""
+        """Arrays kept once a node: V, G, what multiplies ρ, what follows from ⟨l|A_j|k⟩."""
         split = self.is_real and not self.lamb_shift
         vectors = 0.5 if self.is_real else 1.0
-        return vectors + (1.0 if self.lamb_shift else 0.5) + (0.5 if split else 1.0) + 0.5
+        known = vectors + (1.0 if self.lamb_shift else 0.5)
+        if self.baths.number:
+            return known + self.baths.table_bytes / self._square + 1.0
+        return known + (0.5 if split else 1.0) + 0.5
+
+    @property
+    def _preparing(self) -> float:
+        """Arrays of rank 0 before there is anything else: the Λ_j until their tables are made,
+        and the largest group of tables twice, while it is shared."""
+        if not self.baths.number:
+            return _PREPARING
+        real = self.is_real and not self.lamb_shift
+        kept = (0.5 if real else 1.0) * self.baths.number
+        return _PREPARING + kept + 1.5 * self.baths.table_bytes / self._square
 
     @property
     def _spread(self) -> float:
         """Arrays over all ranks while a state advances."""
         split = self.is_real and not self.lamb_shift
-        vectors = find_stepper(self.stepper).vectors(self.n_sites, self.n_times)
+        vectors = find_stepper(self.stepper).vectors(self.dimension, self.n_times)
         # Every ρ and its output states; diagonal factors, workspaces, vectors of the stepper.
         arrays = self.n_stepped * (1.0 + self.n_times) + 1.0 + (3.0 if split else 2.0) + vectors
-        return arrays + find_operator(self.operator).arrays(self.n_sites)
+        return arrays + find_operator(self.operator).arrays(self.dimension)
 
     def rank_bytes(self, n_ranks: int) -> float:
         """Peak of the fullest of `n_ranks` ranks, with what its node shares."""
@@ -70,11 +110,11 @@ class Extent:
         """Peak of a machine that has `here` of the `n_ranks` ranks of a sample."""
         interpreters = here * INTERPRETER_BYTES
         matrices = observer_matrices(self.n_equations)
-        watching = min(here, observers(self.n_sites, n_ranks, machine_bytes(), matrices))
+        watching = min(here, observers(self.dimension, n_ranks, machine_bytes(), matrices))
         observing = self.n_stepped * (self.n_times + 1.0) * here / n_ranks + watching * matrices
         largest = self._once + max(self._spread * here / n_ranks, observing)
         krylov = here * (_REPLICATED + _KRYLOV_VECTORS / n_ranks) if self.krylov else 0.0
-        return interpreters + self._square * max(largest, _PREPARING, krylov)
+        return interpreters + self._square * max(largest, self._preparing, krylov)
 
     def stack_bytes(self, samples: int) -> float:
         """Peak of a rank that advances a stack of small samples, a rank a sample."""
@@ -93,7 +133,7 @@ def check_room(name: str, extent: Extent, n_ranks: int, groups_here: int, here: 
     room = machine_bytes()
     if needed > room:
         raise InputError(
-            f"{name}: {extent.n_sites} sites and {extent.n_times} output times with {n_ranks} "
+            f"{name}: {extent.dimension} states and {extent.n_times} output times with {n_ranks} "
             f"rank(s) a sample, {groups_here * here} rank(s) on this machine, need about "
             f"{needed / 2**30:.3g} GiB, it has {room / 2**30:.3g} GiB: use more machines, more "
             "ranks a sample (group_size), fewer ranks a machine or fewer output times"

@@ -94,13 +94,14 @@ def _share(
 
     def bound() -> dict[str, Any]:
         generator = RedfieldGenerator(first.spectrum, rates, sparse)
+        if operator == "matrix-free":
+            # First: what a decay is made of is at hand then.
+            built["kernel_arrays"] = generator.kernel_arrays
         names = ("spectral_box", "spectral_outline", "decay_bound", "losses")
         figures = {name: getattr(generator, name) for name in names}
         built.update({name: getattr(first.spectrum, name) for name in derived})
         if wants_decay:
             built["decay"] = generator.decay
-        if operator == "matrix-free":
-            built["kernel_arrays"] = generator.kernel_arrays
         return figures
 
     facts = together(comm, bound)

@@ -41,7 +41,7 @@ from manybody.solve.evolution import (
     stepped_of,
 )
 from manybody.solve.monitor import Monitor
-from manybody.solve.room import Extent, check_room
+from manybody.solve.room import Baths, Extent, check_room
 from manybody.solve.sharing import shared_problem
 from manybody.solve.stacked import is_large
 from manybody.system.communicator import Communicator
@@ -93,6 +93,7 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
             setting.operator,
             n_equations=len(setting.equations),
             n_stepped=sum(each.is_stepped for each in setting.equations),
+            baths=Baths.of(model.couplings, model.is_real and not setting.lamb_shift),
         )
         check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
 

@@ -14,11 +14,12 @@ from manybody.arrays import product
 from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.steppers import find_operator, find_stepper
+from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.observables.registry import chosen
-from manybody.solve.room import Extent
+from manybody.solve.room import Baths, Extent
 from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.system.memory import machine_bytes
@@ -202,7 +203,17 @@ def extent_of(study: Study, point: Point) -> Extent:
         krylov=any(each.krylov for each in chosen(study.observables)),
         n_equations=len(study.equations),
         n_stepped=sum(EQUATIONS[name].is_stepped for name in study.equations),
+        baths=_baths(point, is_real and not study.at(point).lamb_shift),
     )
+
+
+def _baths(point: Point, is_split: bool) -> Baths:
+    """Of many particles, one on every site."""
+    basis = FAMILIES[point.model].basis(point.size, dict(point.parameters))
+    if basis is None:
+        return Baths()
+    couplings = DiagonalCouplings(basis.occupations.T.astype(np.float64)).centred(False)
+    return Baths.of(couplings, is_split)
 
 
 def rank_bytes(study: Study, point: Point, group_size: int) -> float:

@@ -125,7 +125,7 @@ def test_what_cannot_fit_is_a_sentence(machine, tmp_path, capsys):
     study = parse(LARGE)
     machine(0.3)
     with pytest.raises(
-        ValueError, match="length=10: 1000 sites and 11 .* 1 rank.* it has 0.3 GiB"
+        ValueError, match="length=10: 1000 states and 11 .* 1 rank.* it has 0.3 GiB"
     ):
         check_feasible(study)
     machine(64)
@@ -135,7 +135,7 @@ def test_what_cannot_fit_is_a_sentence(machine, tmp_path, capsys):
     assert cli.main(["plan", str(path), "--ranks", "4"]) == 2
     said = capsys.readouterr()
     assert "more: a sample exceeds the memory of this machine" in said.out
-    assert "length=60: 216000 sites and 11 output times" in said.err
+    assert "length=60: 216000 states and 11 output times" in said.err
     assert cli.main(["run", str(path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
 
@@ -174,5 +174,5 @@ def test_rates_are_measured():
 def test_compare_refuses_what_cannot_fit(machine, bath):
     model = mb.anderson3d(7, 5.0, seed=1)
     machine(0.2)
-    with pytest.raises(ValueError, match="anderson3d: 343 sites and 100 output times"):
+    with pytest.raises(ValueError, match="anderson3d: 343 states and 100 output times"):
         mb.compare(model, bath, range(100))
