@@ -29,12 +29,12 @@ from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum
 
-# Couplings that share tables.  XXZ, r = 2, one core, an application in s with groups of
-# 1 / 2 / 4 / 6 / 7: D = 924 .17 / .11 / .083 / .082 / .089, half the columns of D = 3432
-# 5.5 / 2.7 / 1.2 / .89 / .79; tables take 85 MB there with 6, twice that with 8.
+# Couplings that share tables.  XXZ, N = 12 (D = 924), η off, one busy core, an application in s
+# with groups of 4 / 6 / 8: r = 2 .19 / .09 / .20, r = 3 .18 / .18 / .33; one product with all
+# Λ_j side by side takes .24 and .48.  Tables of groups of 6 take 20 MB and 58 MB.
 _GROUP = 6
-# Columns of one sparse product: 32 to 256 are alike.
-_PANEL = 64
+# Columns of one sparse product; 16 to 64 are alike to the noise of the machine.
+_PANEL = 32
 # Up to here all eigenvalues are as cheap as the outermost.
 _DENSE_UP_TO = 64
 # Of what an iteration that stops at 1e-4 of the largest eigenvalue is trusted with.
