@@ -15,6 +15,7 @@ from quasi_local_cases import (
 
 import manybody as mb
 from manybody.errors import InputError
+from manybody.physics.equations import patches
 from manybody.physics.equations.patches import (
     coupling_sites,
     filter_errors,
@@ -58,6 +59,7 @@ MODELS = {
     "ising": lambda: mixed_field_ising(4),
     "soft bosons": two_wells,
 }
+FILTER = patches._filter
 EVERY = pytest.mark.parametrize("kind", list(MODELS))
 
 
@@ -265,13 +267,33 @@ def test_errors_fall_with_the_radius_and_faster_when_localised():
 
 
 def test_far_away_the_filter_does_not_depend_on_the_size():
-    """Λ_0^(1) of chains of 5 and of 8 sites with the same couplings near site 0."""
+    """Λ_0^(1) of chains of 6 and of 8 sites that are alike near site 0."""
     few, many = (xxz(Line(n), disorder=0.0) for n in (6, 8))
     norms = [
         np.linalg.norm(filtered_couplings(model, BATH, 1, True)[0].toarray(), 2)
         for model in (few, many)
     ]
     assert norms[0] == pytest.approx(norms[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("lattice", [Grid(4), Line(8, "periodic")], ids=["ladder", "ring"])
+@pytest.mark.parametrize("statistics", ["fermion", "boson"])
+def test_equal_blocks_are_diagonalised_once(lattice, statistics, monkeypatch):
+    """A block for every particle number in the patch, whatever is outside: no signs left."""
+    model = xxz(lattice, statistics=statistics)
+    solved = []
+
+    def counted(hamiltonians, coupling, transform):
+        solved.append(len(hamiltonians))
+        return FILTER(hamiltonians, coupling, transform)
+
+    monkeypatch.setattr(patches, "_filter", counted)
+    for radius in (1, 2):
+        solved.clear()
+        filtered_couplings(model, BATH, radius, False)
+        inside = [len(patch_sites(model, site, radius)) for site in range(8)]
+        numbers = [min(n, 4) - max(0, n - 4) + 1 for n in inside]
+        assert sum(solved) == sum(numbers)
 
 
 def test_the_equation_of_a_problem():

@@ -132,7 +132,7 @@ def filter_errors(
         W = 1  .85   .21   .065  .025   .010   .0050  .0023
         W = 8  .88   .14   .035  .0080  .0028  .0007  .0005
         fill   1.0   2.4   6.9   19     50     98     145
-    With η on, which Λ_j keep most of their norm in, about a third of it; N = 8 is alike.
+    With η on about a third of that, since η is most of the norm of Λ_j; N = 8 is alike.
     Raises InputError as `filtered_couplings`.
     """
     couplings = model.couplings

@@ -29,9 +29,10 @@ from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum
 
-# Couplings that share tables.  XXZ, N = 12 (D = 924), η off, one busy core, an application in s
-# with groups of 4 / 6 / 8: r = 2 .19 / .09 / .20, r = 3 .18 / .18 / .33; one product with all
-# Λ_j side by side takes .24 and .48.  Tables of groups of 6 take 20 MB and 58 MB.
+# Couplings that share tables.  XXZ, η off, seconds of one core an application with groups of
+# 4 / 6 / 8, and with one product of all Λ_j side by side: N = 12 (D = 924), r = 2 .10 / .06 /
+# .10, .16; r = 3 .16 / .10 / .15, .36; N = 14 (D = 3432), r = 3 2.9 / 2.4 / 2.4, 8.1.  Tables of
+# groups of 6 take 20, 58 and 261 MB.
 _GROUP = 6
 # Columns of one sparse product; 16 to 64 are alike to the noise of the machine.
 _PANEL = 32
@@ -219,7 +220,11 @@ class _Kernel:
     Λ_j, which is far smaller than their sum.  All products are sparse and a column at a time:
     the bits of a column do not depend on the others.
 
-    buffers: two workspaces of the shape of a result, which the kernel itself does not need.
+    Columns are brought into the order of the patterns of a group as whole rows: to gather those
+    of one table from ρ touches a page for every element.
+
+    buffers: two workspaces of the shape of a result that are free between calls; the first of
+    them may be given as `out`.
     """
 
     def __init__(self, generator: QuasiLocalGenerator, columns: slice) -> None:
@@ -229,26 +234,26 @@ class _Kernel:
         self.columns = slice(start, stop)
         shape = (1, generator.dimension, stop - start)
         self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
+        self._images = aligned_empty(shape[1:], np.complex128)
         self._factor = 1.0
         self._hamiltonian = generator.hamiltonian
-        self._panels = [
-            slice(first, min(first + _PANEL, stop - start))
-            for first in range(0, stop - start, _PANEL)
-        ]
-        self._tables = [
-            table
+        self._groups = [
+            _Group(generator, slice(first, first + _GROUP), self.columns)
             for first in range(0, len(generator.filtered), _GROUP)
-            for table in _tables(generator, slice(first, first + _GROUP), self.columns)
         ]
 
     def __call__(self, rho: Any, out: Any) -> None:
         """Write X into `out`, both (1, D, m)."""
-        state, result = rho[0], out[0]
-        for panel in self._panels:
+        state, result, ordered, images = rho[0], out[0], self.buffers[1][0], self._images
+        for panel in _panels(0, state.shape[1]):
             result[:, panel] = _product(self._hamiltonian, state[:, panel])
         result *= -1j
-        for table, columns in self._tables:
-            result[:, columns] += _product(table, np.take(state, columns, axis=1))
+        for group in self._groups:
+            np.take(state, group.order, axis=1, out=ordered, mode="clip")
+            for table, panel in group.tables:
+                images[:, panel] = _product(table, ordered[:, panel])
+            np.take(images, group.back, axis=1, out=ordered, mode="clip")
+            result += ordered
         if self._factor != 1.0:
             result *= self._factor
 
@@ -259,19 +264,30 @@ class _Kernel:
         return other
 
 
-def _tables(
-    generator: QuasiLocalGenerator, group: slice, columns: slice
-) -> list[tuple[sp.csr_array, NDArray[np.intp]]]:
-    """Tables of a group of couplings, each with the places of some columns that share it."""
-    values = generator.couplings.values[group]
-    merged = merge(generator.filtered[group])
-    patterns, which = np.unique(values[:, columns], axis=1, return_inverse=True)
-    tables = []
-    for index, pattern in enumerate(patterns.T):
-        table = merged.matrix(merged.weighted(pattern, values))
-        places = np.flatnonzero(which.ravel() == index)
-        tables += [(table, places[i : i + _PANEL]) for i in range(0, len(places), _PANEL)]
-    return tables
+class _Group:
+    """Tables of some couplings for some columns.
+
+    order: the columns, those of equal patterns together; back: the places of the columns in it;
+    tables: each with the range of `order` that it multiplies.
+    """
+
+    def __init__(self, generator: QuasiLocalGenerator, group: slice, columns: slice) -> None:
+        values = generator.couplings.values[group]
+        merged = merge(generator.filtered[group])
+        patterns, which = np.unique(values[:, columns], axis=1, return_inverse=True)
+        self.order = np.argsort(which.ravel(), kind="stable")
+        self.back = np.argsort(self.order, kind="stable")
+        borders = np.searchsorted(which.ravel()[self.order], np.arange(patterns.shape[1] + 1))
+        self.tables = [
+            (table, panel)
+            for pattern, start, stop in zip(patterns.T, borders[:-1], borders[1:])
+            for table in [merged.matrix(merged.weighted(pattern, values))]
+            for panel in _panels(start, stop)
+        ]
+
+
+def _panels(start: int, stop: int) -> list[slice]:
+    return [slice(first, min(first + _PANEL, stop)) for first in range(start, stop, _PANEL)]
 
 
 def _product(matrix: sp.csr_array, block: NDArray[Any]) -> Complex:
