@@ -227,6 +227,8 @@ class _Kernel:
     them may be given as `out`.
     """
 
+    needs_whole = False
+
     def __init__(self, generator: QuasiLocalGenerator, columns: slice) -> None:
         start, stop, step = columns.indices(generator.dimension)
         if step != 1 or stop <= start:
@@ -242,7 +244,7 @@ class _Kernel:
             for first in range(0, len(generator.filtered), _GROUP)
         ]
 
-    def __call__(self, rho: Any, out: Any) -> None:
+    def __call__(self, rho: Any, out: Any, _whole: Any = None) -> None:
         """Write X into `out`, both (1, D, m)."""
         state, result, ordered, images = rho[0], out[0], self.buffers[1][0], self._images
         for panel in _panels(0, state.shape[1]):
