@@ -14,7 +14,7 @@ from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, fock_state
 
-PATTERNS = ("neel", "domain-wall")
+PATTERNS = ("neel", "domain-wall", "spread")
 
 
 def pattern_state(basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any]) -> Complex:
@@ -35,6 +35,8 @@ def pattern_occupations(
         a chain: for the sublattices of another lattice give the sequence.
         "domain-wall": sites 0 … n − 1 are occupied, n the particle number of the basis, or
         N/2, rounded down, where it has several.
+        "spread": sites ⌊iN/n⌋, i = 0 … n − 1, are occupied: as far apart as can be along the
+        chain, and "neel" at half filling of an even N; n as above.
         A sequence of N numbers 0 or 1.
 
     Raises TypeError or ValueError.
@@ -44,12 +46,16 @@ def pattern_occupations(
         return _checked_sequence(basis, pattern)
     if arguments.choice("pattern", pattern, PATTERNS) == "neel":
         return _neel(basis)
+    sites = np.arange(basis.n_modes)
     filled = basis.n_modes // 2 if basis.n_particles is None else basis.n_particles
     if filled > basis.n_modes:
         raise InputError(
             f"pattern = {pattern!r}: {filled} particles do not fit on {basis.n_modes} sites"
         )
-    return (np.arange(basis.n_modes) < filled).astype(np.int64)
+    if pattern == "spread":
+        occupied = np.arange(filled) * basis.n_modes // max(1, filled)
+        return np.isin(sites, occupied).astype(np.int64)
+    return (sites < filled).astype(np.int64)
 
 
 def product_state(basis: FockBasis, vectors: ArrayLike) -> Complex:

@@ -265,8 +265,13 @@ def system_title(system: System, plain: bool = False, short: bool = False) -> st
         if key == "lamb_shift":
             title += ", Lamb shift" if change else ", no Lamb shift"
         else:
-            title += f", {_WORDS.get(key, key.replace('_', ' '))} {change:g}"
+            value = change if isinstance(change, str) else f"{change:g}"
+            title += f", {_WORDS.get(key, key.replace('_', ' '))} {value}"
     return title
 
 
-_WORDS = {"initial_site": "start on site", "initial_beta": "thermal start at beta"}
+_WORDS = {
+    "initial_site": "start on site",
+    "initial_beta": "thermal start at beta",
+    "initial_state": "start from",
+}

@@ -56,11 +56,11 @@ def compare(
 ) -> Comparison:
     """Trace distances between the evolutions of one system by several master equations.
 
-    One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1), many start
-    from the Néel pattern; any system from e^{−βH}/Z at β = `initial_beta` where that is given,
-    >= 0 in 1/J, or from `initial_state`: "neel", "domain-wall", a pattern of occupations such
-    as "0110" or a list of them, "eigenstate:K" counted from the lowest, a (D,) vector of norm
-    one, or a (D, D) density matrix.
+    One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1); many start
+    spread evenly over the sites, from the Néel pattern at half filling.  Any system starts from
+    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, or from `initial_state`:
+    "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
+    "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 
     model, bath: what evolves and what it couples to; times: ascending, >= 0, in
     1/J; lamb_shift: keep η(ω) in all equations; stepper: one of

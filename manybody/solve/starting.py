@@ -22,7 +22,7 @@ from manybody.physics.starts import (
 
 # Norm, trace and Hermiticity of a state that a user typed or computed.
 _TOLERANCE = 1e-10
-_LEVEL = "eigenstate:"
+_LEVEL = "eigenstate-"
 _ALLOWED = (
     f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', a (D,) vector or a "
     "(D, D) density matrix"
@@ -34,58 +34,74 @@ def build_start(
 ) -> Start:
     """Where samples of one kind start, see `compare`.  Raises TypeError or ValueError."""
     arguments.integer("initial_site", initial_site, 0)
-    if initial_beta is not None:
-        initial_beta = arguments.real("initial_beta", initial_beta, minimum=0.0)
-        if initial_state is not None:
-            raise InputError("initial_beta and initial_state are given: one start is needed")
-        return ThermalStart(initial_beta)
-    if initial_state is not None and initial_site != 0:
-        raise InputError(
-            f"initial_site = {initial_site} and initial_state are given: one start is needed"
+    if isinstance(initial_state, Start):
+        return initial_state
+    starts = [
+        start_of(
+            getattr(model, "basis", None),
+            model.dimension,
+            isinstance(model, ManyBodyModel),
+            (initial_site, initial_beta, initial_state),
         )
-    starts = [_start_of(model, initial_site, initial_state) for model in models]
+        for model in models
+    ]
     for start in starts[1:]:
         if repr(start) != repr(starts[0]):
             raise InputError("initial_state means other states for models of other bases")
     return starts[0] if starts else SiteStart(initial_site)
 
 
-def _start_of(model: Model, initial_site: int, initial_state: Any) -> Start:
-    if initial_state is None and isinstance(model, ManyBodyModel):
-        if model.basis is None:
-            raise InputError(
-                f"initial_state: model {model.name!r} has no basis, allowed are {_ALLOWED}"
-            )
-        return VectorStart(pattern_state(model.basis, "neel"))
-    if initial_state is None:
-        if initial_site >= model.dimension:
-            raise InputError(
-                f"initial_site = {initial_site}: allowed are 0 to {model.dimension - 1}"
-            )
-        return SiteStart(initial_site)
-    if isinstance(initial_state, str):
-        return _named(model, initial_state)
-    array = np.asarray(initial_state)
-    basis = getattr(model, "basis", None)
+def start_of(
+    basis: FockBasis | None, dimension: int, is_many: bool, given: tuple[int, float | None, Any]
+) -> Start:
+    """The start of a system of `dimension` states with these occupations, if it has any.
+
+    is_many: whether it is of many particles, which start spread evenly; given:
+    initial_site, initial_beta and initial_state.  Raises TypeError or ValueError.
+    """
+    site, beta, state = given
+    if beta is not None:
+        beta = arguments.real("initial_beta", beta, minimum=0.0)
+        if state is not None:
+            raise InputError("initial_beta and initial_state are given: one start is needed")
+        return ThermalStart(beta)
+    if site != 0 and (state is not None or is_many):
+        raise InputError(
+            f"initial_site = {site}: one particle without an initial_state starts on a site"
+        )
+    if state is None:
+        return _default(basis, dimension, is_many, site)
+    if isinstance(state, str):
+        return _named(basis, dimension, state)
+    array = np.asarray(state)
     if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
         return VectorStart(pattern_state(basis, [int(n) for n in array]))
     if array.dtype.kind not in "iufc":
-        raise InputTypeError(f"initial_state = {initial_state!r}: allowed are {_ALLOWED}")
-    return _of_array(array, model.dimension)
+        raise InputTypeError(f"initial_state = {state!r}: allowed are {_ALLOWED}")
+    return _of_array(array, dimension)
 
 
-def _named(model: Model, name: str) -> Start:
+def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) -> Start:
+    if not is_many:
+        if site >= dimension:
+            raise InputError(f"initial_site = {site}: allowed are 0 to {dimension - 1}")
+        return SiteStart(site)
+    if basis is None:
+        raise InputError(f"initial_state: the model has no occupations, allowed are {_ALLOWED}")
+    return VectorStart(pattern_state(basis, "spread"))
+
+
+def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
     if name.startswith(_LEVEL):
         text = name.removeprefix(_LEVEL)
-        if not text.isdecimal() or int(text) >= model.dimension:
+        if not text.isdecimal() or int(text) >= dimension:
             raise InputError(
                 f"initial_state = {name!r}: K of '{_LEVEL}K' is an integer from 0 to "
-                f"{model.dimension - 1}"
+                f"{dimension - 1}"
             )
         return LevelStart(int(text))
-    basis = getattr(model, "basis", None)
-    if not isinstance(basis, FockBasis):
-        raise InputError(f"initial_state = {name!r}: model {model.name!r} has no occupations")
+    if basis is None:
+        raise InputError(f"initial_state = {name!r}: the model has no occupations")
     pattern: Any = name
     if name and set(name) <= {"0", "1"}:
         pattern = [int(letter) for letter in name]

@@ -268,6 +268,8 @@ def block_image(
         _note(root, "initial_site", own.initial_site)
         if own.initial_beta is not None:
             _note(root, "initial_beta", own.initial_beta)
+        if own.initial_state is not None:
+            _note(root, "initial_state", own.initial_state)
         _note(root, "lamb_shift", int(own.lamb_shift))
         _note(root, "bath_type", own.bath_type)
         for key, value in own.bath_parameters:

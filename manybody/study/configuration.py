@@ -10,10 +10,13 @@ from typing import Annotated, Any
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.protocol import Model
+from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
 from manybody.solve.observables.registry import chosen
+from manybody.solve.starting import start_of
 from manybody.study.structure import (
     Count,
     Listed,
@@ -52,8 +55,8 @@ class Point:
     """One model at one size: the unit over which disorder is averaged.
 
     changes: where this point departs from the study: keys initial_site, initial_beta,
-    lamb_shift and those of the bath (bath_coupling ...).  The disorder does not depend on
-    them, so that points which differ in them alone can be compared sample by sample.
+    initial_state, lamb_shift and those of the bath (bath_coupling ...).  The disorder does not
+    depend on them, so that points which differ in them alone can be compared sample by sample.
     """
 
     model: str
@@ -70,6 +73,11 @@ class Point:
     def dimension(self) -> int:
         """Number of states D, N for one particle."""
         return FAMILIES[self.model].dimension(self.size, dict(self.parameters))
+
+    @property
+    def basis(self) -> FockBasis | None:
+        """Occupations of the states of many particles, None for one."""
+        return FAMILIES[self.model].basis(self.size, dict(self.parameters))
 
     @property
     def bandwidth(self) -> float:
@@ -151,6 +159,8 @@ class Study:
     initial_site: Natural = 0
     # Inverse temperature of a thermal start; None starts on a site.
     initial_beta: InverseTemperature | None = None
+    # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
+    initial_state: str | None = None
     lamb_shift: bool = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
@@ -176,6 +186,12 @@ class Study:
     def evolves(self) -> bool:
         """Whether the equations are propagated in time."""
         return TRACE_DISTANCE in self.observables
+
+    def start(self, point: Point) -> Start:
+        """Where the samples of a point start.  Raises ValueError where they cannot."""
+        own, basis = self.at(point), point.basis
+        given = own.initial_site, own.initial_beta, own.initial_state
+        return start_of(basis, point.dimension, basis is not None, given)
 
     def at(self, point: Point) -> "Study":
         """This study with the changes of one point."""
@@ -204,6 +220,7 @@ class Study:
             "bath": {"type": self.bath_type, **dict(self.bath_parameters)},
             "initial_site": self.initial_site,
             "initial_beta": self.initial_beta,
+            "initial_state": self.initial_state,
             "lamb_shift": self.lamb_shift,
             "equations": list(self.equations),
             "observables": list(self.observables),

@@ -8,7 +8,8 @@ from manybody.study.configuration import Study, from_json, hash_of
 # 1: keys that came after the first version are left out where they have the values below, in
 #    study.json and in the identity of a block.
 # 2: every key is there.
-FORMAT = 2
+# 3: initial_state too.
+FORMAT = 3
 _LEFT_OUT_OF_1: Mapping[str, Any] = {
     "initial_beta": None,
     "equations": ["redfield", "davies"],
@@ -23,19 +24,29 @@ def _read_1(values: Mapping[str, Any]) -> Study:
     systems = [{"changes": {}, **system} for system in values["systems"]]
     rest = {key: value for key, value in values.items() if key not in ("bath", "systems")}
     own = {"bath_type": bath.pop("type"), "bath_parameters": bath, "systems": systems}
-    return from_json({**_LEFT_OUT_OF_1, "group_size": None, "convergence": None, **rest, **own})
+    return _read_2({**_LEFT_OUT_OF_1, "group_size": None, "convergence": None, **rest, **own})
+
+
+def _read_2(values: Mapping[str, Any]) -> Study:
+    return from_json({"initial_state": None, **values})
 
 
 # Format -> what reads its description of a study.
-READERS: Mapping[Any, Callable[[Mapping[str, Any]], Study]] = {1: _read_1, 2: from_json}
+READERS: Mapping[Any, Callable[[Mapping[str, Any]], Study]] = {
+    1: _read_1,
+    2: _read_2,
+    3: from_json,
+}
 
 
 def identity_in(study: Study, store_format: int) -> dict[str, Any]:
     """`Study.identity` as blocks of a format have it.
 
-    A study that format 1 could not express has an identity there that no block of it has.
+    A study that a format could not express has an identity there that no block of it has.
     """
     identity = study.identity()
+    if store_format < 3 and identity["initial_state"] is None:
+        del identity["initial_state"]
     if store_format != 1:
         return identity
     return {

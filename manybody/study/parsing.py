@@ -150,6 +150,8 @@ def _check_whole(study: Study) -> None:
             given = dict((*system.parameters, *system.changes))
             raise InputError(f"systems: {system.model} with {given} appears more than once")
         _check_system(study.at(system.points[0]), system.points[0])
+        for point in system.points:
+            study.start(point)
     wish = study.convergence
     if wish is None:
         return
@@ -169,7 +171,7 @@ def _check_whole(study: Study) -> None:
 def _check_system(own: Study, smallest: Point) -> None:
     """Raise ValueError where the smallest point of a system, or its bath, is not fit for it."""
     n_sites = smallest.n_sites
-    if own.initial_site >= n_sites:
+    if smallest.basis is None and own.initial_site >= n_sites:
         raise InputError(
             f"initial_site = {own.initial_site}: the smallest system has {n_sites} sites, "
             f"allowed are 0 to {n_sites - 1}"
@@ -224,7 +226,7 @@ def _systems(
     required = {key: kinds[key] for key, default in family.reals.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": Samples, "initial_beta": Many[InverseTemperature]}
-    kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural]}
+    kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
     kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
@@ -234,7 +236,7 @@ def _systems(
         raise InputError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
     own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
     given |= own_bath
-    changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta")
+    changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta", "initial_state")
     systems = []
     for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
         family.check(sizes, dict(own))

@@ -8,7 +8,7 @@ import numpy as np
 from manybody.parallel.collective import raised_alike, rank_of, size_of
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
-from manybody.physics.starts import SiteStart
+from manybody.physics.starts import Start
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.compare import compare_problems
 from manybody.solve.comparison import Comparison, Setting, check_setting
@@ -31,7 +31,8 @@ def compute_stack(
     own: the study with the changes of the point; tell: called with its name after each sample.
     """
     models = [point.build(own.seed, sample) for sample in samples]
-    setting = _setting(own, models) if own.evolves else None
+    start = own.start(point)
+    setting = _setting(own, start, models) if own.evolves else None
     found: dict[int, Numbers] = {}
     for stack in stacks_of_a_kind(models):
         problem = Problem([models[index] for index in stack], own.bath, own.lamb_shift)
@@ -39,7 +40,7 @@ def compute_stack(
         if setting is not None:
             runs = compare_problems(problem, setting)
         for place, (index, run) in enumerate(zip(stack, runs)):
-            found[index] = run, _measured(problem, place, own)
+            found[index] = run, _measured(problem, place, own, start)
             tell(point.name)
     return [found[index] for index in range(len(models))]
 
@@ -57,7 +58,8 @@ def compute_large(
     Raises Stopped as `compare_spread` does.
     """
     model = point.build(own.seed, sample) if rank_of(comm) == 0 else None
-    setting = _setting(own, []) if own.evolves else None
+    start = own.start(point)
+    setting = _setting(own, start, []) if own.evolves else None
     if setting is not None:
         check_fits(model, setting, comm)
     comparison, figures = None, {}
@@ -67,7 +69,7 @@ def compute_large(
                 comparison = compare_spread(problem, setting, comm, tell=tell, keeper=keeper)
         if chosen(own.observables):
             with raised_alike(comm):
-                figures = _measured(problem, 0, own, comm)
+                figures = _measured(problem, 0, own, start, comm)
     return comparison, figures
 
 
@@ -86,7 +88,7 @@ def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iter
 
 
 def _measured(
-    problem: Problem, place: int, own: Study, comm: Communicator | None = None
+    problem: Problem, place: int, own: Study, start: Start, comm: Communicator | None = None
 ) -> dict[str, float]:
     """Figures of one sample of a stack beside the distance in time."""
     if not chosen(own.observables):
@@ -94,21 +96,22 @@ def _measured(
     with blas_threads(), np.errstate(under="ignore"):
         # Only a stack is taken apart: ranks without the model must not look at its spectrum.
         sample = problem if len(problem.models) < 2 else problem.sample(place)
-        return measure(sample, own.observables, SiteStart(own.initial_site), comm)
+        return measure(sample, own.observables, start, comm)
 
 
-def _setting(own: Study, models: Sequence[Model]) -> Setting:
+def _setting(own: Study, start: Start, models: Sequence[Model]) -> Setting:
     return check_setting(
         models,
         own.bath,
         own.times,
-        own.initial_site,
+        0,
         own.lamb_shift,
         own.stepper,
         own.tolerance,
         own.petsc_options,
         own.operator,
         own.drop_tolerance,
-        own.initial_beta,
+        None,
         own.equations,
+        start,
     )

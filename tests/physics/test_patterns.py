@@ -140,3 +140,13 @@ def test_products_that_cannot_be():
         bloch_vectors(1j * up)
     with pytest.raises(TypeError, match="dtype"):
         product_state(spins(1), [["a", "b"]])
+
+
+@pytest.mark.parametrize(
+    ("n_modes", "n_particles", "occupied"),
+    [(6, 3, [0, 2, 4]), (6, 2, [0, 3]), (7, 3, [0, 2, 4]), (5, 5, [0, 1, 2, 3, 4]), (5, 0, [])],
+)
+def test_spread_particles_are_far_apart(n_modes, n_particles, occupied):
+    basis = FockBasis(n_modes, "boson", n_particles, 1)
+    found = np.flatnonzero(pattern_occupations(basis, "spread"))
+    np.testing.assert_array_equal(found, occupied)

@@ -176,7 +176,7 @@ def test_shifted_couplings_change_no_equation(kind, lamb_shift):
     ("given", "words"),
     [
         ({"initial_state": "nothing"}, "initial_state = 'nothing'"),
-        ({"initial_state": "eigenstate:6"}, "integer from 0 to 5"),
+        ({"initial_state": "eigenstate-6"}, "integer from 0 to 5"),
         ({"initial_state": "0111"}, "no state of this basis"),
         ({"initial_state": np.ones(6)}, "norm"),
         ({"initial_state": np.ones(5)}, r"shape \(5,\)"),
@@ -184,7 +184,7 @@ def test_shifted_couplings_change_no_equation(kind, lamb_shift):
         ({"initial_state": np.diag([1.5, -0.5, 0, 0, 0, 0])}, "eigenvalue -0.5"),
         ({"initial_state": np.triu(np.ones((6, 6))) / 6}, "not Hermitian"),
         ({"initial_state": "neel", "initial_beta": 1.0}, "one start"),
-        ({"initial_state": "neel", "initial_site": 2}, "one start"),
+        ({"initial_state": "neel", "initial_site": 2}, "initial_site = 2"),
     ],
 )
 def test_starts_are_checked(given, words):
@@ -192,7 +192,7 @@ def test_starts_are_checked(given, words):
         mb.compare(_model("real", "densities"), BATHS[0], [0.0], **given)
 
 
-@pytest.mark.parametrize("state", ["eigenstate:2", "vector", "matrix", "thermal", "0110"])
+@pytest.mark.parametrize("state", ["eigenstate-2", "vector", "matrix", "thermal", "0110"])
 def test_starts_are_what_they_say(state):
     model, rng = _model("complex", "densities"), np.random.default_rng(1)
     vectors = np.linalg.eigh(model.dense_hamiltonian())[1]
@@ -202,7 +202,7 @@ def test_starts_are_what_they_say(state):
     basis_state = np.zeros(6)
     basis_state[int(BASIS.find(np.array([0, 1, 1, 0])))] = 1.0
     given, wanted = {
-        "eigenstate:2": ({"initial_state": state}, np.outer(vectors[:, 2], vectors[:, 2].conj())),
+        "eigenstate-2": ({"initial_state": state}, np.outer(vectors[:, 2], vectors[:, 2].conj())),
         "vector": ({"initial_state": vector}, np.outer(vector, vector.conj())),
         "matrix": ({"initial_state": mixed}, mixed),
         "thermal": ({"initial_beta": 0.7}, reference.gibbs_state(model.dense_hamiltonian(), 0.7)),

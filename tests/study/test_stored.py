@@ -15,6 +15,8 @@ from manybody.study.store import Store
 ARCHIVES = Path(__file__).parents[1] / "stores"
 SAMPLES = {
     "evolution": ("samples = 3\ntimes", "samples = 4\ntimes"),
+    # The second format.
+    "evolution-2": ("samples = 3\ntimes", "samples = 4\ntimes"),
     "observables": ("samples = 2", "samples = 3"),
 }
 CASES = ("exact", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")
