@@ -22,7 +22,8 @@ def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
         for system in study.systems:
             words = " ".join(f"{key}={value}" for key, value in system.parameters)
             sizes = ", ".join(map(str, system.sizes))
-            print(f"    {system.model} {words}, sizes {sizes}, {system.samples} samples")
+            counts = ", ".join(map(str, dict.fromkeys(system.counts.values())))
+            print(f"    {system.model} {words}, sizes {sizes}, {counts} samples")
     return 0
 
 

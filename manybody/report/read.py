@@ -177,7 +177,7 @@ class StudyResult:
     @property
     def missing(self) -> int:
         """Samples the study asks for and the store lacks."""
-        wanted = sum(len(system.sizes) * system.samples for system in self.study.systems)
+        wanted = sum(sum(system.counts.values()) for system in self.study.systems)
         return max(0, wanted - sum(point.n_samples for point in self.points))
 
 
@@ -244,7 +244,7 @@ def _point_result(
         second,
         {name: spread_of(arrays[name]) for name in figures_of(study.observables)},
         arrays,
-        max(0, system.samples - len(samples)),
+        max(0, system.counts[point.size] - len(samples)),
         tuple(problems),
         np.array(study.times),
         " or ".join(each.title for each in unguarded(study.equations)),

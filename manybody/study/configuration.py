@@ -25,6 +25,7 @@ from manybody.study.structure import (
     Natural,
     Pairs,
     Samples,
+    SamplesOfSizes,
     Table,
     check_keys,
     checked_words,
@@ -104,18 +105,28 @@ class Point:
 
 @dataclass(frozen=True)
 class System:
-    """One model with fixed parameters over several sizes: one panel of the figure."""
+    """One model with fixed parameters over several sizes: one panel of the figure.
+
+    samples: of every size, or as many numbers as there are sizes.
+    """
 
     model: str
     parameters: Pairs
     sizes: Listed[Count]
-    samples: Samples
+    samples: SamplesOfSizes
     changes: Pairs = ()
 
     @property
     def points(self) -> tuple[Point, ...]:
         """One point a size, ascending."""
         return tuple(Point(self.model, self.parameters, s, self.changes) for s in self.sizes)
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Samples by size."""
+        every = self.samples
+        several = every if isinstance(every, tuple) else (every,) * len(self.sizes)
+        return dict(zip(self.sizes, several))
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -244,8 +255,8 @@ class Study:
         for system in self.systems:
             sizes = [p.size for p in system.points if p.n_sites <= (wish.max_sites or p.n_sites)]
             if sizes:
-                samples = min(wish.samples, system.samples)
-                systems.append(replace(system, sizes=tuple(sizes), samples=samples))
+                counts = {size: min(wish.samples, system.counts[size]) for size in sizes}
+                systems.append(with_counts(system, counts))
         # Other observables have tolerances of their own.
         base = replace(
             self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
@@ -270,6 +281,14 @@ class Study:
     def hash(self) -> str:
         """SHA-256 of the identity in canonical JSON."""
         return hash_of(self.identity())
+
+
+def with_counts(system: System, counts: Mapping[int, int]) -> System:
+    """The system with other sizes, by their numbers of samples."""
+    sizes = tuple(sorted(counts))
+    several = tuple(counts[size] for size in sizes)
+    samples: Any = several[0] if len(set(several)) == 1 else several
+    return replace(system, sizes=sizes, samples=samples)
 
 
 def hash_of(identity: Mapping[str, Any]) -> str:
@@ -299,10 +318,12 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     merged = {system.key: system for system in stored.systems}
     for system in wanted.systems:
         known = merged.get(system.key, system)
-        sizes = tuple(sorted({*known.sizes, *system.sizes}))
-        merged[system.key] = replace(
-            system, sizes=sizes, samples=max(known.samples, system.samples)
-        )
+        before, own = known.counts, system.counts
+        sizes = {*before, *own}
+        counts = {size: max(before.get(size, 0), own.get(size, 0)) for size in sizes}
+        if isinstance(known.samples, int) and isinstance(system.samples, int):
+            counts = dict.fromkeys(sizes, max(known.samples, system.samples))
+        merged[system.key] = with_counts(system, counts)
     return replace(
         stored,
         formats=wanted.formats,

@@ -230,7 +230,7 @@ def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[s
     sizes: ranks a sample of each point, None of them missing.
     """
     found = [
-        forecast(study, point, system.samples, rates, sizes[point])
+        forecast(study, point, system.counts[point.size], rates, sizes[point])
         for system in study.systems
         for point in system.points
     ]

@@ -3,7 +3,7 @@
 import itertools
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -27,12 +27,14 @@ from manybody.study.configuration import (
     Point,
     Study,
     System,
+    with_counts,
 )
 from manybody.study.structure import (
     Count,
     Many,
     Natural,
     Samples,
+    SamplesOfSizes,
     check_keys,
     checked,
     checked_words,
@@ -225,7 +227,7 @@ def _systems(
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
     required = {key: kinds[key] for key, default in family.reals.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
-    kinds |= {"samples": Samples, "initial_beta": Many[InverseTemperature]}
+    kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
     kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
     kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
     given = structure(table, table_of(required, kinds), where)
@@ -234,6 +236,7 @@ def _systems(
         raise InputError(f"{where}.{family.size} = []: at least one size is needed")
     if len(set(sizes)) != len(sizes):
         raise InputError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
+    counts = _counts(where, given[family.size], given.get("samples", samples))
     own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
     given |= own_bath
     changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta", "initial_state")
@@ -241,7 +244,7 @@ def _systems(
     for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
         family.check(sizes, dict(own))
         systems += [
-            System(model, own, sizes, given.get("samples", samples), change)
+            with_counts(System(model, own, sizes, samples, change), counts)
             for change in _choices({key: given[key] for key in changes if key in given})
         ]
     if not systems:
@@ -256,6 +259,17 @@ def _particles(where: str, value: object) -> int | str:
     if isinstance(value, str):
         raise InputError(f"{where} = {value!r}: must be 'half' or an integer >= 0")
     return arguments.integer(where, value, 0)
+
+
+def _counts(where: str, sizes: Sequence[int], samples: int | tuple[int, ...]) -> dict[int, int]:
+    """Samples by size."""
+    if isinstance(samples, int):
+        return dict.fromkeys(sizes, samples)
+    if len(samples) != len(sizes):
+        raise InputError(
+            f"{where}.samples = {[*samples]}: a number, or one for each of {len(sizes)} sizes"
+        )
+    return dict(zip(sizes, samples))
 
 
 def _choices(values: Mapping[str, Iterable[Any]]) -> list[tuple[tuple[str, Any], ...]]:

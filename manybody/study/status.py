@@ -49,7 +49,7 @@ def point_statuses(store: Store) -> list[PointStatus]:
     found = []
     for system in study.systems:
         for point in system.points:
-            wanted = set(range(system.samples))
+            wanted = set(range(system.counts[point.size]))
             done = store.finished(point) & wanted
             failed = (set(store.failures(point)) & wanted) - done
             running = (claimed.get(point.name, set()) & wanted) - done - failed

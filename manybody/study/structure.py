@@ -16,6 +16,7 @@ from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 
 T = TypeVar("T")
+MAX_SAMPLES = 1_000_000
 _KINDS = {dict: "a table", list: "a list", str: "a string", bool: "true or false"}
 
 
@@ -46,6 +47,13 @@ def integer_up_to(where: str, value: object, minimum: int, maximum: int) -> int:
     return number
 
 
+def _samples_of_sizes(where: str, value: object) -> int | tuple[int, ...]:
+    """A number of samples, or a list of several."""
+    if not isinstance(value, list):
+        return integer_up_to(where, value, 1, MAX_SAMPLES)
+    return tuple(integer_up_to(where, each, 1, MAX_SAMPLES) for each in value)
+
+
 def _name(where: str, value: object) -> str:
     """The name of a study is the name of its figure."""
     name = checked(where, value, str)
@@ -60,7 +68,9 @@ def _name(where: str, value: object) -> str:
 Name = Annotated[str, _name]
 Natural = Annotated[int, partial(arguments.integer, minimum=0)]
 Count = Annotated[int, partial(arguments.integer, minimum=1)]
-Samples = Annotated[int, partial(integer_up_to, minimum=1, maximum=1_000_000)]
+Samples = Annotated[int, partial(integer_up_to, minimum=1, maximum=MAX_SAMPLES)]
+# A number for all sizes, or one for each in their order.
+SamplesOfSizes = Annotated[Any, lambda where, value: _samples_of_sizes(where, value)]
 Table = Annotated[T, partial(checked, kind=dict)]
 Listed = Annotated[tuple[T, ...], partial(checked, kind=list)]
 # A value stands for a list of one.

@@ -42,8 +42,9 @@ def build_tasks(study: Study, shard: tuple[int, int] = (0, 1)) -> list[Task]:
     for system in study.systems:
         for point in system.points:
             seconds, size = sample_seconds(study, point), study.samples_in_block(point)
-            for first in range(0, system.samples, size):
-                stop = min(first + size, system.samples)
+            count = system.counts[point.size]
+            for first in range(0, count, size):
+                stop = min(first + size, count)
                 cost = (stop - first) * seconds
                 tasks.append(Task(point, first, stop, cost, len(tasks)))
     tasks = tasks[shard[0] :: shard[1]]

@@ -93,6 +93,21 @@ def test_merging_only_adds():
     assert merged.block_size == study.block_size
 
 
+def test_sizes_have_numbers_of_samples_of_their_own():
+    text = GOOD.replace("n_sites = [4, 6]", "n_sites = [6, 4]\nsamples = [2, 5]")
+    study = parse(text)
+    assert study.systems[0].counts == {4: 5, 6: 2}
+    assert study.systems[0].samples == (5, 2)
+    assert from_json(study.to_json()) == study
+    assert parse(text).hash() == parse(GOOD).hash()
+    more = merge_systems(study, parse(GOOD.replace("[4, 6]", "[6, 9]")))
+    assert more.systems[0].counts == {4: 5, 6: 4, 9: 4}
+    with pytest.raises(ValueError, match=r"samples = \[2\]: a number, or one for each of 2 sizes"):
+        parse(GOOD.replace("n_sites = [4, 6]", "n_sites = [4, 6]\nsamples = [2]"))
+    with pytest.raises(ValueError, match="samples"):
+        parse(GOOD.replace("n_sites = [4, 6]", "n_sites = [4, 6]\nsamples = [2, 0]"))
+
+
 def test_blocks_take_about_a_second_unless_told_otherwise():
     study = parse(GOOD)
     assert study.block_size is None
