@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real, row_panels
-from manybody.physics.couplings import Couplings, DiagonalCouplings, MatrixCouplings
 from manybody.physics.quantities.sampled_sums import squares, sum_by_size
-from manybody.physics.spectra import EPSILON, Spectrum
+from manybody.physics.spectra import Spectrum
+from manybody.physics.traceless import traceless
 
 # Energies of a jump by which rows are told apart before they are drawn.
 _JUMPS = 256
@@ -195,31 +195,13 @@ class ManyBodyParts:
 
 def _turned(spectrum: Spectrum) -> NDArray[Any]:
     """(N, D, D) V†A_jV of the A_j less their mean."""
-    couplings, vectors = _traceless(spectrum.couplings), spectrum.vectors
+    couplings, vectors = traceless(spectrum.couplings), spectrum.vectors
     real = couplings.is_real and spectrum.is_real
     shape = (couplings.n_baths, *vectors.shape[1:])
     elements = np.empty(shape, np.float64 if real else np.complex128)
     for place, (turned,) in zip(elements, couplings.turned(vectors)):
         place[...] = turned
     return elements
-
-
-def _traceless(couplings: Couplings) -> Couplings:
-    """A_j − tr A_j / D, exactly 0 where rounding could be all that is left."""
-    if isinstance(couplings, DiagonalCouplings):
-        values = couplings.values - couplings.values.mean(axis=1, keepdims=True)
-        return DiagonalCouplings(_without_rounding(values, couplings.values))
-    arrays = np.stack(list(couplings.matrices()))
-    means = np.trace(arrays, axis1=1, axis2=2).real / couplings.dimension
-    shifted = arrays - means[:, None, None] * np.eye(couplings.dimension)
-    return MatrixCouplings(_without_rounding(shifted, arrays))
-
-
-def _without_rounding(shifted: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
-    axes = tuple(range(1, given.ndim))
-    known = given.shape[-1] * EPSILON * np.abs(given).max(axis=axes, keepdims=True)
-    rest = np.abs(shifted).max(axis=axes, keepdims=True)
-    return np.where(rest <= known, 0.0, shifted)
 
 
 def _squared(values: NDArray[Any]) -> Real:
