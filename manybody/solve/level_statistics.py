@@ -1,18 +1,22 @@
 """One sample from Hamiltonian to level statistics, by all its levels or by those of a window."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
 from manybody.parallel.collective import together
 from manybody.physics import arguments
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.quantities.spacing import (
     LevelStatistics,
     build_statistics,
     bulk_window,
-    eth_indicator,
     eth_moments,
+    eth_of,
     eth_ratio,
     participation_ratios,
 )
@@ -24,7 +28,7 @@ _WINDOW = 0.5
 
 
 def level_statistics(
-    model: SingleParticleModel,
+    model: Model,
     n_levels: int | None = None,
     target: float | None = None,
     window: float = _WINDOW,
@@ -33,31 +37,34 @@ def level_statistics(
 ) -> LevelStatistics:
     """Spacing ratios, participation ratios and, on request, the ETH indicator of one sample.
 
-    model: N sites.  n_levels: None diagonalises H densely and counts the middle
-    `window` (0 to 1, by number: the middle half unless told) of the N levels; a number
-    from 3 to N // 2 takes those levels nearest `target` by shift-and-invert on the sparse
+    model: D states, one particle (D = N sites) or many; H in one sector of all that it conserves,
+    since levels of different sectors do not repel.  n_levels: None diagonalises H densely and
+    counts the middle `window` (0 to 1, by number: the middle half unless told) of the D levels; a
+    number from 3 to D // 2 takes those levels nearest `target` by shift-and-invert on the sparse
     H, proves that none is missing, and counts them all.  target: an energy in J that is
-    no level; None means tr H / N, the mean of all levels, which is the middle of the band
-    for `anderson3d` and `dirac_syk2`.  eth: also compare the elements of n_j
-    (`LevelStatistics.eth`).  comm: an mpi4py communicator whose ranks all call this, or
-    None; every rank returns the same.  Dense diagonalisation is left to rank 0, the
+    no level; None means tr H / D, the mean of all levels, which is the middle of the band
+    for `anderson3d` and `dirac_syk2`.  eth: also compare the elements of n_j, or of the A_j of
+    many particles (`LevelStatistics.eth`).  comm: an mpi4py communicator whose ranks all call
+    this, or None; every rank returns the same.  Dense diagonalisation is left to rank 0, the
     sparse one is shared (it needs PETSc and SLEPc, pays with MUMPS, and each end of the
     window is checked by one rank alone).
 
-    Levels closer than 8 √N ε ‖H‖ are degenerate: they count as r = 0 and are numbered in
+    Levels closer than 8 √D ε ‖H‖ are degenerate: they count as r = 0 and are numbered in
     `n_degenerate`.
 
-    Dense: about 4 N² numbers (16 bytes each for complex H) and 10 N³ operations.  Sparse:
-    see `manybody.numerics.petsc.interior`.
+    Dense: about 4 D² numbers (16 bytes each for complex H) and 10 D³ operations; eth of b
+    couplings of many particles 4 b D² times the levels counted.  Sparse: see
+    `manybody.numerics.petsc.interior`; there eth of many particles needs whole vectors on every
+    rank.
 
     Raises TypeError or ValueError for arguments out of range, before any work and on
     every rank; RuntimeError when PETSc is needed and missing, or when the levels of the
     window cannot be proved complete (a degenerate spectrum: diagonalise densely).
     """
-    arguments.instance("model", model, SingleParticleModel)
-    if model.n_sites < 3:
-        raise InputError(f"model has {model.n_sites} site(s): a spacing ratio needs three levels")
-    bulk_window(model.n_sites, window)
+    check_model(model)
+    if model.dimension < 3:
+        raise InputError(f"model has {model.dimension} state(s): a spacing ratio needs three")
+    bulk_window(model.dimension, window)
     arguments.boolean("eth", eth)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
@@ -65,11 +72,11 @@ def level_statistics(
         if target is not None:
             raise InputError(f"target = {target!r}: has a meaning only with n_levels")
         with blas_threads():
-            return together(comm, lambda: levels_of(build_spectrum([model]), window, eth))
+            return together(comm, lambda: _of_all_levels(model, window, eth))
     n_levels = arguments.integer("n_levels", n_levels, 3)
-    if n_levels > model.n_sites // 2:
+    if n_levels > model.dimension // 2:
         raise InputError(
-            f"n_levels = {n_levels}: at most half of the {model.n_sites} levels; "
+            f"n_levels = {n_levels}: at most half of the {model.dimension} levels; "
             "None diagonalises densely and gives all"
         )
     if window != _WINDOW:
@@ -77,14 +84,23 @@ def level_statistics(
             f"window = {window!r}: has a meaning only without n_levels, all of which count"
         )
     if target is None:
-        target = float(np.real(model.hamiltonian.trace())) / model.n_sites
+        target = float(np.real(model.hamiltonian.trace())) / model.dimension
     target = arguments.real("target", target)
     with blas_threads():
         return _by_interior_levels(model, n_levels, target, eth, comm)
 
 
-def levels_of(spectrum: Spectrum, window: float = _WINDOW, eth: bool = False) -> LevelStatistics:
-    """`level_statistics` of all levels of a known spectrum of one sample."""
+def _of_all_levels(model: Model, window: float, eth: bool) -> LevelStatistics:
+    return levels_of(build_spectrum([model]), window, eth, model.n_sites)
+
+
+def levels_of(
+    spectrum: Spectrum, window: float = _WINDOW, eth: bool = False, n_sites: int | None = None
+) -> LevelStatistics:
+    """`level_statistics` of all levels of a known spectrum of one sample.
+
+    n_sites: N of its model, D unless told.
+    """
     bulk = bulk_window(spectrum.dimension, window)
     energies, inside = spectrum.energies[0], spectrum.vectors[0][:, bulk]
     if spectrum.centres is not None:
@@ -93,33 +109,49 @@ def levels_of(spectrum: Spectrum, window: float = _WINDOW, eth: bool = False) ->
     return build_statistics(
         energies[bulk].copy(),
         participation_ratios(inside),
-        spectrum.dimension,
+        spectrum.dimension if n_sites is None else n_sites,
         _tolerance(spectrum.dimension, open_, float(spectrum.norms[0])),
-        eth_indicator(inside) if eth else None,
+        eth_of(spectrum.couplings, inside) if eth else None,
+        spectrum.dimension,
     )
 
 
 def _by_interior_levels(
-    model: SingleParticleModel, n_levels: int, target: float, eth: bool, comm: Communicator | None
+    model: Model, n_levels: int, target: float, eth: bool, comm: Communicator | None
 ) -> LevelStatistics:
     # Without PETSc the package imports and this raises.
     from manybody.numerics.petsc.interior import interior_eigenpairs
 
     matrix = sp.csr_array(model.hamiltonian)
     found = interior_eigenpairs(matrix, target, n_levels, comm)
-    own = participation_ratios(found.vectors), eth_moments(found.vectors) if eth else None
-    parts = [own] if comm is None else comm.allgather(own)
+    own = participation_ratios(found.vectors)
     # Added in the order of the ranks, so that all have the same bits.
-    participation = np.sum([part[0] for part in parts], axis=0)
-    moments = [part[1] for part in parts if part[1] is not None]
-    ratio = eth_ratio(*(np.concatenate(each) for each in zip(*moments))) if eth else None
+    participation = np.sum([own] if comm is None else comm.allgather(own), axis=0)
+    ratio = _eth_of_rows(model.couplings, found.vectors, comm) if eth else None
     # The largest sum of a row is no less than ‖H‖₂.
     norm = float(abs(matrix).sum(axis=1).max())
-    tolerance = _tolerance(model.n_sites, float(model.uncertainty), norm)
-    return build_statistics(found.energies, participation, model.n_sites, tolerance, ratio)
+    tolerance = _tolerance(model.dimension, float(model.uncertainty), norm)
+    return build_statistics(
+        found.energies, participation, model.n_sites, tolerance, ratio, model.dimension
+    )
 
 
-def _tolerance(n_sites: int, uncertainty: float, norm: float) -> float:
+def _eth_of_rows(couplings: Couplings, vectors: NDArray[Any], comm: Communicator | None) -> float:
+    """`eth_of` from (m, M) rows on each rank, in the order of the ranks.
+
+    The moments of a site follow from its own row; any other coupling needs whole vectors.
+    """
+    if isinstance(couplings, SiteProjectors):
+        own = eth_moments(vectors)
+        parts = [own] if comm is None else comm.allgather(own)
+        return eth_ratio(*(np.concatenate(each) for each in zip(*parts)))
+    rows = [vectors] if comm is None else comm.allgather(vectors)
+    found = eth_of(couplings, np.concatenate(rows))
+    # Ranks on unlike processors may round differently.
+    return found if comm is None else float(comm.bcast(found))
+
+
+def _tolerance(dimension: int, uncertainty: float, norm: float) -> float:
     """What `degeneracy_tolerance` of a whole spectrum would be, or what the data leave open."""
-    rounding = 8.0 * float(np.sqrt(n_sites)) * EPSILON * norm
+    rounding = 8.0 * float(np.sqrt(dimension)) * EPSILON * norm
     return max(rounding, 2.0 * uncertainty)

@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 import manybody as mb
+from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.quantities import spacing
 
 MPI = pytest.importorskip("mpi4py.MPI", reason="mpi4py not installed")
@@ -234,6 +235,24 @@ def test_statistics_of_a_window_are_those_of_dense_levels(comm, disorder):
         assert (found.n_levels, found.n_sites, found.n_degenerate) == (60, 216, 0)
         told = (found.mean_ratio, found.participation, found.eth, found.energies.tobytes())
         assert len(set(comm.allgather(told))) == 1
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "matrices"])
+def test_a_window_of_many_particles(comm, kind):
+    """Couplings meet whole vectors, of which each rank has some rows."""
+    matrix = mb.anderson3d(5, 5.0, seed=9).hamiltonian
+    values = np.random.default_rng(2).choice([-0.5, 0.5], size=(3, 125))
+    # Hermitian, and no longer diagonal.
+    arrays = [np.diag(one) + np.eye(125, k=1) + np.eye(125, k=-1) for one in values]
+    model = ManyBodyModel(matrix, values if kind == "diagonal" else arrays)
+    found = mb.level_statistics(model, 30, target=0.2, eth=True, comm=comm)
+    energies, vectors = np.linalg.eigh(model.dense_hamiltonian())
+    inside = np.sort(np.argsort(np.abs(energies - 0.2))[:30])
+    np.testing.assert_allclose(found.energies, energies[inside], atol=1e-11)
+    expected = spacing.eth_of(model.couplings, vectors[:, inside])
+    assert found.eth == pytest.approx(expected, rel=1e-6)
+    assert (found.n_levels, found.n_sites, found.dimension) == (30, 3, 125)
+    assert len(set(comm.allgather((found.eth, found.participation)))) == 1
 
 
 def test_the_default_target_is_the_mean_level(comm):

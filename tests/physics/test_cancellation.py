@@ -2,57 +2,16 @@
 
 import dataclasses
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import oracles
 import pytest
+from dense_cancellation import EVERYTHING, FIGURES, dense_measures
 
 import manybody as mb
 from manybody.physics import reference
-from manybody.physics.quantities import cancellation
+from manybody.physics.quantities import sampled_sums
 from manybody.physics.quantities.cancellation import cancellation_measures
-
-EVERYTHING = {"n_vectors": 1000, "n_rows": 10**6}
-
-
-def dense_measures(matrix, couplings, bath):
-    """c_F, κ, a_ns, a_sec and ν by definition: norms of (N², N²) matrices, bath by bath."""
-    n = len(matrix)
-    energies, vectors = np.linalg.eigh(matrix)
-    frequencies = energies[:, None] - energies
-    detuning = np.subtract.outer(frequencies.ravel(), frequencies.ravel())
-    # vec(V†ρV) = kron(V†, Vᵀ) vec(ρ)
-    turn = np.kron(vectors.conj().T, vectors.T)
-    unitary = reference.redfield_liouvillian(matrix, [], bath, False)
-
-    def split(chosen):
-        redfield = reference.redfield_liouvillian(matrix, chosen, bath, False)
-        davies = reference.davies_liouvillian(matrix, chosen, bath, False, 1e-10)
-        both = (redfield - davies, davies - unitary)
-        return [turn @ part @ turn.conj().T for part in both]
-
-    nonsecular, secular = split(couplings)
-    single = np.zeros(2)
-    for coupling in couplings:
-        single += [np.linalg.norm(part) ** 2 for part in split([coupling])]
-    out_rate = 0.0
-    for coupling in couplings:
-        sizes = np.abs(vectors.conj().T @ coupling @ vectors) ** 2
-        np.fill_diagonal(sizes, 0.0)
-        out_rate += np.sum(bath.gamma(-frequencies) * sizes) / n
-    weights = 1.0 / (1.0 + (detuning / out_rate) ** 2)
-    davies = np.linalg.norm(secular)
-    return SimpleNamespace(
-        generator_ratio=np.linalg.norm(nonsecular) / davies,
-        weighted_ratio=math.sqrt(np.sum(weights * np.abs(nonsecular) ** 2)) / davies,
-        nonsecular_ratio=np.linalg.norm(nonsecular) ** 2 / single[0],
-        secular_ratio=davies**2 / single[1],
-        out_rate=out_rate,
-    )
-
-
-FIGURES = ("generator_ratio", "weighted_ratio", "nonsecular_ratio", "secular_ratio")
 
 
 def cases():
@@ -232,14 +191,14 @@ def test_sums_by_size():
     sizes = terms * rng.uniform(0.5, 2.0, size=300)
     found = np.array(
         [
-            cancellation._sum_by_size(lambda i: terms[i], sizes, 40, np.random.default_rng(s))
+            sampled_sums.sum_by_size(lambda i: terms[i], sizes, 40, np.random.default_rng(s))
             for s in range(400)
         ]
     )
     error = found[:, 0].std(ddof=1) / 20.0
     assert abs(found[:, 0].mean() - terms.sum()) < 4.0 * error
     assert np.sqrt(np.mean(found[:, 1] ** 2)) == pytest.approx(20.0 * error, rel=0.15)
-    total, error = cancellation._sum_by_size(lambda i: terms[i], terms, 40, rng)
+    total, error = sampled_sums.sum_by_size(lambda i: terms[i], terms, 40, rng)
     assert total == pytest.approx(terms.sum(), rel=1e-12) and error < 1e-12 * total
 
 
@@ -316,7 +275,7 @@ def test_coinciding_frequencies_are_refused(matrix, bath):
     ("arguments", "keywords", "error", "pattern"),
     [
         (("model", None), {}, TypeError, "OhmicBath is needed"),
-        ((None, "bath"), {}, TypeError, "SingleParticleModel is needed"),
+        ((None, "bath"), {}, TypeError, "a ManyBodyModel or .* is needed"),
         (("model", "bath"), {"n_vectors": 1}, ValueError, "n_vectors = 1"),
         (("model", "bath"), {"n_vectors": 2.5}, TypeError, "n_vectors = 2.5"),
         (("model", "bath"), {"n_rows": 1}, ValueError, "n_rows = 1"),

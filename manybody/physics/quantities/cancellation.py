@@ -1,14 +1,15 @@
 """How far the coherences that single baths make cancel each other.
 
-SNM, End Matter, made precise by PHYSICS.md section 6; A_j = |j⟩⟨j| and no Lamb shift
-throughout.  In the energy basis an element of the dissipator R = Σ_j R_j of Redfield is
+SNM, End Matter, made precise by PHYSICS.md section 6; no Lamb shift throughout.  In the energy
+basis an element of the dissipator R = Σ_j R_j of Redfield is
 
     (l, n) ← (k, m):  (g_lk + g_nm) S − K_lk δ_mn − K*_nm δ_lk,  S = Σ_j A^j_lk A^j_mn,
 
 g_lk = γ(E_k − E_l)/2, K = Σ_j A_jΛ_j, and its detuning is δ = (E_k − E_l) − (E_m − E_n).
 The secular elements, δ = 0, are the dissipator D of Davies, so that ‖R‖² = ‖D‖² + ‖R − D‖²
-in Frobenius norms.  Of ‖R‖² nearly everything is a sum over N² or N³ terms; what is left is
-the matrix t_ij = ⟨i|Λ_j|i⟩, whose norm random vectors tell.
+in Frobenius norms.  For one particle, A_j = |j⟩⟨j|, nearly everything in ‖R‖² is a sum over N²
+or N³ terms; what is left is the matrix t_ij = ⟨i|Λ_j|i⟩, whose norm random vectors tell.  Any
+other couplings, fewer of them than states, are summed in full by `many_body_cancellation`.
 """
 
 import math
@@ -18,15 +19,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator
-from manybody.physics.models.single_particle import Seed, SingleParticleModel
+from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.single_particle import Seed
 from manybody.physics.problem import Problem
+from manybody.physics.quantities.many_body_cancellation import ManyBodyParts
+from manybody.physics.quantities.sampled_sums import squares, standard_error, sum_by_size
 from manybody.physics.spectra import AMBIGUOUS, EPSILON, SIMPLE
 
 # Times N: what a difference of two sums of squares is known to, relative to the larger.
@@ -45,13 +49,13 @@ class Cancellation:
     nonsecular_ratio: a_ns = ‖Σ_j X_j‖² / Σ_j ‖X_j‖² of the non-secular parts X_j = R_j − D_j:
         1 when baths add up like independent random numbers, less when they cancel; nan
         where no bath has such a part.
-    secular_ratio: a_sec, the same for D_j; N when all baths do the same.
+    secular_ratio: a_sec, the same for D_j; the number of baths when all do the same.
     out_rate: ν, mean over levels k of Σ_l≠k γ(E_k − E_l) Σ_j |⟨l|A_j|k⟩|², in J; with l = k it
         would depend on c in A_j + c.
     *_error: Monte-Carlo standard error of each; 0 where the sum was done in full, as that of
         a_sec always is.  In localised systems accidental coincidences of four levels make
         κ² a sum of few large terms: its error is then itself uncertain by a factor of some.
-    n_sites: N.
+    n_sites: number of sites N of the model; of baths where the model is not known.
     """
 
     generator_ratio: float
@@ -67,27 +71,30 @@ class Cancellation:
 
 
 def cancellation_measures(
-    model: SingleParticleModel, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
+    model: Model, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
     """c_F, a_ns, a_sec and κ of one sample (PHYSICS.md section 6; SNM, End Matter), η = 0.
 
-    n_vectors: >= 2, random vectors for the one part of ‖R‖² that is not summed in full;
-        it is, too, when n_vectors >= number of coupled sites.
+    model: of one particle or many, with any couplings, D states (one particle: D = N).
+    n_vectors: >= 2, random vectors for the one part of ‖R‖² of one particle that is not summed
+        in full; it is, too, when n_vectors >= number of coupled sites, and always for a
+        `ManyBodyModel`.
     n_rows: >= 2, about how many rows of R are drawn for κ; all when there are no more,
-        N(N + 1)/2 of them.
+        D(D + 1)/2 of them.
     seed: of both draws, int >= 0, sequence of ints or Generator.
 
     All is invariant under A_j → A_j + c_j and under phases and order of sites and levels.
     Where both generators vanish or agree, as with one site, no hopping or a bath of coupling
     0, c_F = κ = 0, and a ratio of nothing to nothing is nan.  Dark levels, which no coupled
     site sees, count in the mean ν with 0 and are otherwise nothing special; ν = 0, where no
-    level is ever left, makes κ = 0.  c_F below about 1e-7 √N is rounding and given as 0.
+    level is ever left, makes κ = 0.  c_F below about 1e-7 √D is rounding and given as 0.
 
-    O(N³) time a vector or row, about 22 N² reals of memory.  Raises TypeError or ValueError;
+    One particle: O(N³) time a vector or row, about 22 N² reals of memory.  Many: O(b D³) time
+    and b D² numbers of memory for b baths, O(b D²) time a row.  Raises TypeError or ValueError;
     the latter also when Bohr frequencies coincide or nearly so, where the Davies equation has
     more secular elements than are counted here.
     """
-    arguments.instance("model", model, SingleParticleModel)
+    check_model(model)
     check_bath(bath)
     n_vectors = arguments.integer("n_vectors", n_vectors, 2)
     n_rows = arguments.integer("n_rows", n_rows, 2)
@@ -112,14 +119,11 @@ def cancellation_of(
     problem: Problem, n_vectors: int, rng: np.random.Generator, n_rows: int
 ) -> Cancellation:
     """`cancellation_measures` of a problem whose Bohr frequencies are distinct."""
-    # The dissipators alone: without what a Lamb shift adds.
-    dissipator = RedfieldGenerator(problem.spectrum, problem.rates.real)
-    parts = _Parts(dissipator, problem.bath)
-
+    parts = _parts_of(problem)
     redfield, redfield_error = parts.squared_norm(n_vectors, rng)
     davies = parts.secular_squared_norm()
     single, single_davies = parts.squared_norms_of_baths()
-    resolution = _ROUNDING * parts.n_sites
+    resolution = _ROUNDING * problem.spectrum.dimension
     nonsecular = _difference(redfield, davies, resolution)
     single_nonsecular = _difference(single, single_davies, resolution)
     weighted, weighted_error = 0.0, 0.0
@@ -137,12 +141,20 @@ def cancellation_of(
         secular_ratio=_ratio(davies, single_davies),
         secular_ratio_error=0.0,
         out_rate=parts.out_rate,
-        n_sites=parts.n_sites,
+        n_sites=problem.model.n_sites if problem.models else problem.couplings.n_baths,
     )
 
 
+def _parts_of(problem: Problem) -> "_Parts | ManyBodyParts":
+    """The sums of the dissipators alone: without what a Lamb shift adds."""
+    spectrum, rates = problem.spectrum, problem.rates.real
+    if isinstance(spectrum.couplings, SiteProjectors):
+        return _Parts(RedfieldGenerator(spectrum, rates), problem.bath)
+    return ManyBodyParts(spectrum, rates[0])
+
+
 class _Parts:
-    """Sums over the elements of R and D of one sample, in the energy basis."""
+    """Sums over the elements of R and D of one particle, in the energy basis."""
 
     def __init__(self, generator: RedfieldGenerator, bath: Bath) -> None:
         self._bath = bath
@@ -179,7 +191,7 @@ class _Parts:
         sandwich = 2.0 * float(np.sum(self.rates**2 * self.overlaps)) + 2.0 * (own + others)
         presence = self.vectors.conj().T @ self.vectors
         mixed = (self.rates + self.at_zero) * presence.conj() * self.decay
-        local = self.n_sites * _squares(self.decay) + abs(np.trace(self.decay)) ** 2
+        local = self.n_sites * squares(self.decay) + abs(np.trace(self.decay)) ** 2
         total = sandwich - 4.0 * float(mixed.real.sum()) + 2.0 * local
         return total, 2.0 * error
 
@@ -203,11 +215,11 @@ class _Parts:
                 z = np.exp(2j * np.pi * rng.random(n_baths))
             filtered = self.rates * ((self.vectors.conj().T * z) @ self.vectors)
             image = np.einsum("jk,jk->j", self.vectors @ filtered, self.vectors.conj())
-            found[index] = _squares(image - diagonal * z)
-        own = _squares(diagonal)
+            found[index] = squares(image - diagonal * z)
+        own = squares(diagonal)
         if exact:
             return own, float(found.sum()), 0.0
-        return own, float(found.mean()), _standard_error(found)
+        return own, float(found.mean()), standard_error(found)
 
     def secular_squared_norm(self) -> float:
         """‖D‖²: the decay of every coherence, and jumps between levels."""
@@ -215,7 +227,7 @@ class _Parts:
         decay = 2.0 * self.at_zero * self.overlaps - losses[:, None] - losses
         jumps = 2.0 * self.rates * self.overlaps
         # The element of a population with itself is there already, less its jump.
-        return _squares(decay) + _squares(jumps) - _squares(np.diagonal(jumps))
+        return squares(decay) + squares(jumps) - squares(np.diagonal(jumps))
 
     def squared_norms_of_baths(self) -> tuple[float, float]:
         """Σ_j ‖R_j‖² and Σ_j ‖D_j‖²: for one bath every sum factorises."""
@@ -250,7 +262,7 @@ class _Parts:
         multiplicity = np.where(left == right, 1.0, 2.0)
         sizes = multiplicity * self._row_sizes()[left, right]
         row = self._row_sums()
-        rows, error = _sum_by_size(
+        rows, error = sum_by_size(
             lambda index: multiplicity[index] * row(left[index], right[index]), sizes, n_rows, rng
         )
         return rows + self._weighted_decay(), error
@@ -318,44 +330,6 @@ class _Parts:
             return float(np.sum(squares * self._weights(frequencies - frequencies[left, right])))
 
         return row
-
-
-def _sum_by_size(
-    value: Callable[[int], float], sizes: Real, n_draws: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Σ_i value(i) >= 0 and its standard error from about `n_draws` terms, likely the large ones.
-
-    sizes: (M,) >= 0, roughly proportional to the terms; a term of size 0 is 0.  Those so large
-    that they would be drawn anyway are taken once each, the others drawn with replacement
-    in proportion to their size.
-    """
-    order = np.argsort(-sizes, kind="stable")
-    order = order[: np.count_nonzero(sizes)]
-    if len(order) <= n_draws:
-        return math.fsum(value(int(index)) for index in order), 0.0
-    ordered = sizes[order]
-    remaining = np.cumsum(ordered[::-1])[::-1]
-    certain = 0
-    while certain < n_draws // 2 and ordered[certain] * (n_draws - certain) >= remaining[certain]:
-        certain += 1
-    total = math.fsum(value(int(index)) for index in order[:certain])
-    rest = order[certain:]
-    probability = sizes[rest] / sizes[rest].sum()
-    drawn = rng.choice(len(rest), size=n_draws - certain, p=probability)
-    found, inverse, counts = np.unique(drawn, return_inverse=True, return_counts=True)
-    ratios = np.array([value(int(rest[index])) / probability[index] for index in found])
-    values = ratios[inverse]
-    return total + float(values.mean()), _standard_error(values)
-
-
-def _squares(values: NDArray[Any]) -> float:
-    """Σ |x|²."""
-    return float(np.sum(values.real**2) + np.sum(values.imag**2))
-
-
-def _standard_error(values: Real) -> float:
-    """Of the mean of two or more independent values."""
-    return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def _difference(whole: float, part: float, resolution: float) -> float:

@@ -1,4 +1,9 @@
-"""Chaotic or localised, as levels and eigenvectors tell: spacing ratios, participation, ETH."""
+"""Chaotic or localised, as levels and eigenvectors tell: spacing ratios, participation, ETH.
+
+Levels of different symmetry sectors do not repel.  Spacing ratios tell something only of a
+Hamiltonian in one sector of all that the model conserves: of particles of one number, say, and of
+a clean chain at one momentum and parity.  Disorder on every site leaves the number alone.
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +15,8 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.traceless import traceless
 
 # Mean spacing ratios of uncorrelated levels (exact) and of large random matrices
 # (numerical; Atas et al., PRL 110, 084101, table I).
@@ -32,15 +39,17 @@ class LevelStatistics:
     ratio_error: standard error of ⟨r⟩, by blocks of neighbours (`mean_spacing_ratio`);
         nan for fewer than two ratios.  It knows of one sample only: fluctuations from
         sample to sample need several.
-    participation: mean of Σ_a |V_ak|⁴ over the window: 1 for one site, 3/(N+2) for real
-        and 2/(N+1) for complex random vectors.
-    n_levels: levels in the window, of which n_sites exist in all; n_sites: N.
+    participation: mean of Σ_a |V_ak|⁴ over the window: 1 for one state of the basis, 3/(D+2) for
+        real and 2/(D+1) for complex random vectors.
+    n_levels: levels in the window, of which `dimension` exist in all; n_sites: N;
+        dimension: D, for one particle N.
     window: (lowest, highest) level in it, energies in J.
     n_degenerate: neighbouring levels in it closer than rounding or the data can tell; where there
         are any, participation and eth depend on the basis LAPACK or SLEPc happened to
         choose, and ⟨r⟩ counts zeros.
     eth: variance of diagonal over mean square of off-diagonal elements of n_j
-        (`eth_indicator`), or None when not asked for.
+        (`eth_indicator`), of the A_j for many particles (`operator_moments`), or None when not
+        asked for.
     energies, participation_ratios: (n_levels,) each, of the levels in the window,
         ascending in energy, energies in J.
     """
@@ -50,6 +59,7 @@ class LevelStatistics:
     participation: float
     n_levels: int
     n_sites: int
+    dimension: int
     window: tuple[float, float]
     n_degenerate: int
     eth: float | None
@@ -148,6 +158,40 @@ def eth_moments(vectors: NDArray[Any]) -> tuple[Real, Real]:
     return variance, pairs / (n_levels * (n_levels - 1.0))
 
 
+def operator_moments(couplings: Couplings, vectors: NDArray[Any]) -> tuple[Real, Real]:
+    """Both moments of every A_j in the window, as `eth_moments` has them of n_j.
+
+    couplings: b operators of D states; vectors: (D, M) amplitudes ⟨a|k⟩ of the M >= 2 levels of
+    the window.  Returns (b,) Σ_k (A_kk − Ā)² / (M − 1) and (b,) Σ_k≠l |A_kl|² / M(M − 1);
+    A_j + c has the same.  Raises ValueError.
+    """
+    _probabilities(vectors)
+    n_levels = vectors.shape[1]
+    if n_levels < 2:
+        raise InputError(f"vectors has {n_levels} column(s): ETH needs at least two levels")
+    moments = [_moments(turned) for (turned,) in couplings.turned(vectors[None])]
+    variance, squares = np.array(moments).T
+    return variance, squares / (n_levels * (n_levels - 1.0))
+
+
+def _moments(elements: NDArray[Any]) -> tuple[float, float]:
+    """Variance of the diagonal, sum of squares off it, of (M, M) elements."""
+    sizes = elements.real**2 + elements.imag**2
+    np.fill_diagonal(sizes, 0.0)
+    return float(np.diagonal(elements).real.var(ddof=1)), float(sizes.sum())
+
+
+def eth_of(couplings: Couplings, vectors: NDArray[Any]) -> float:
+    """ETH indicator of (D, M) vectors of a window: of n_j for one particle, else of the A_j.
+
+    One particle: of all sites, coupled or not.  inf where nothing is off the diagonal, nan where
+    every A_j is a number.  Raises ValueError.
+    """
+    if isinstance(couplings, SiteProjectors):
+        return eth_indicator(vectors)
+    return eth_ratio(*operator_moments(traceless(couplings), vectors))
+
+
 def eth_indicator(vectors: NDArray[Any]) -> float:
     """Var_k ⟨k|n_j|k⟩ over the mean of |⟨k|n_j|l⟩|², k ≠ l, both averaged over sites j first.
 
@@ -165,18 +209,26 @@ def eth_indicator(vectors: NDArray[Any]) -> float:
 
 
 def eth_ratio(variance: Real, off_diagonal: Real) -> float:
-    """`eth_indicator` from the moments (N,), (N,) of all sites."""
-    shared = float(np.sum(off_diagonal))
-    return float(np.sum(variance)) / shared if shared > 0.0 else math.inf
+    """`eth_indicator` from the moments (N,), (N,) of all sites, or those of all A_j."""
+    own, shared = float(np.sum(variance)), float(np.sum(off_diagonal))
+    if shared > 0.0:
+        return own / shared
+    return math.inf if own > 0.0 else math.nan
 
 
 def build_statistics(
-    energies: Real, participation: Real, n_sites: int, tolerance: float, eth: float | None = None
+    energies: Real,
+    participation: Real,
+    n_sites: int,
+    tolerance: float,
+    eth: float | None = None,
+    dimension: int | None = None,
 ) -> LevelStatistics:
     """LevelStatistics of the levels of one window, M >= 3 of them.
 
     energies, participation: (M,), ascending in energy; n_sites: N; tolerance: levels
-    closer than this are degenerate; eth: as `eth_indicator` gave it.  Raises ValueError.
+    closer than this are degenerate; eth: as `eth_of` gave it; dimension: D, None for N.
+    Raises ValueError.
     """
     if len(energies) < 3:
         raise InputError(f"{len(energies)} level(s) in the window: a spacing ratio needs three")
@@ -187,6 +239,7 @@ def build_statistics(
         participation=float(np.mean(participation)),
         n_levels=len(energies),
         n_sites=n_sites,
+        dimension=n_sites if dimension is None else dimension,
         window=(float(energies[0]), float(energies[-1])),
         n_degenerate=degeneracies(energies, tolerance),
         eth=eth,

@@ -8,9 +8,23 @@ from manybody.solve.level_statistics import levels_of
 from manybody.solve.observables.protocol import Figure, Observable, Panel
 from manybody.system.communicator import Communicator
 
+_FIGURES = {
+    "spacing_ratio": Figure("mean ratio of neighbouring level spacings, middle half"),
+    "participation": Figure("mean inverse participation ratio, middle half"),
+    "eth_ratio": Figure("variance of diagonal over mean square of off-diagonal n_j, or A_j"),
+    "degenerate_levels": Figure("neighbouring levels closer than rounding tells"),
+}
+
 
 def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
-    found = together(comm, lambda: levels_of(problem.spectrum, eth=True))
+    """nan for fewer than three levels, as two sites with one particle have."""
+    return together(comm, lambda: _measured(problem))
+
+
+def _measured(problem: Problem) -> dict[str, float]:
+    if problem.spectrum.dimension < 3:
+        return dict.fromkeys(_FIGURES, float("nan"))
+    found = levels_of(problem.spectrum, eth=True)
     return {
         "spacing_ratio": found.mean_ratio,
         "participation": found.participation,
@@ -21,12 +35,7 @@ def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict
 
 LEVEL_STATISTICS = Observable(
     name="level_statistics",
-    figures={
-        "spacing_ratio": Figure("mean ratio of neighbouring level spacings, middle half"),
-        "participation": Figure("mean inverse participation ratio, middle half"),
-        "eth_ratio": Figure("variance of diagonal over mean square of off-diagonal n_j"),
-        "degenerate_levels": Figure("neighbouring levels closer than rounding tells"),
-    },
+    figures=_FIGURES,
     measure=_measure,
     panels=(
         Panel(
