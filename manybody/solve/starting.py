@@ -75,7 +75,7 @@ def start_of(
         return _named(basis, dimension, state)
     array = np.asarray(state)
     if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
-        return VectorStart(pattern_state(basis, [int(n) for n in array]))
+        return _occupied(basis, [int(n) for n in array], state)
     if array.dtype.kind not in "iufc":
         raise InputTypeError(f"initial_state = {state!r}: allowed are {_ALLOWED}")
     return _of_array(array, dimension)
@@ -107,7 +107,14 @@ def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
         pattern = [int(letter) for letter in name]
     elif name not in PATTERNS:
         raise InputError(f"initial_state = {name!r}: allowed are {_ALLOWED}")
-    return VectorStart(pattern_state(basis, pattern))
+    return _occupied(basis, pattern, name)
+
+
+def _occupied(basis: FockBasis, pattern: Any, given: Any) -> Start:
+    try:
+        return VectorStart(pattern_state(basis, pattern))
+    except InputError as error:
+        raise type(error)(f"initial_state = {given!r}: {error}") from error
 
 
 def _of_array(array: Any, dimension: int) -> Start:
