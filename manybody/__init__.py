@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
     from manybody.physics.equations.registry import EQUATIONS
+    from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
     from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
     from manybody.physics.gaussian.theorem import theorem_residual
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from manybody.physics.models.many_body import ManyBodyModel
     from manybody.physics.models.single_particle import SingleParticleModel
     from manybody.physics.models.xxz_chain import xxz_chain
+    from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
@@ -69,9 +72,11 @@ __all__ = [
     "Contact",
     "DrudeLorentzDensity",
     "FlatDensity",
+    "FockBasis",
     "InputError",
     "LevelStatistics",
     "Liouvillian",
+    "LocalFigures",
     "ManyBodyModel",
     "MatrixFree",
     "NumericalError",
@@ -102,6 +107,8 @@ __all__ = [
     "ising_chain",
     "level_statistics",
     "networks",
+    "pattern_state",
+    "product_state",
     "redfield_liouvillian",
     "report_figures",
     "slow_modes",
@@ -126,6 +133,7 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.fock.basis": "FockBasis",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
@@ -138,7 +146,9 @@ _HOMES = {
     "physics.models.many_body": "ManyBodyModel",
     "physics.models.single_particle": "SingleParticleModel",
     "physics.models.xxz_chain": "xxz_chain",
+    "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",

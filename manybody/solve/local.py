@@ -4,12 +4,14 @@ Of systems whose states have occupations 0 or 1; of one sample at a time.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from manybody.arrays import Complex, Real
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.entropies import von_neumann_entropy
 from manybody.physics.quantities.local_figures import LocalFigures, local_figures
@@ -43,7 +45,8 @@ class LocalView:
     ) -> None:
         assert problem.basis is not None
         self.equations = tuple(equations)
-        self._map = LocalMap(problem.basis, columns)
+        first, stop, _ = columns.indices(problem.spectrum.dimension)
+        self._map = _map_of(problem.basis, first, stop)
         self._hamiltonian: Any = problem.hamiltonians[0]
         self._entropies = problem.spectrum.dimension <= MOST_STATES_OF_ENTROPY
 
@@ -71,6 +74,12 @@ class LocalView:
             parts += [own[name] for name in OF_EQUATION]
             parts += list(own["density"].T)
         return np.stack(parts, axis=1)
+
+
+@lru_cache(maxsize=4)
+def _map_of(basis: FockBasis, first: int, stop: int) -> LocalMap:
+    """Samples of one basis share its indices."""
+    return LocalMap(basis, slice(first, stop))
 
 
 def has_local_view(problem: Problem) -> bool:
