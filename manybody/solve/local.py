@@ -45,7 +45,7 @@ class LocalView:
         self.equations = tuple(equations)
         self._map = LocalMap(problem.basis, columns)
         self._hamiltonian: Any = problem.hamiltonians[0]
-        self._entropies = problem.spectrum.dimension <= MOST_STATES_OF_ENTROPY
+        self._entropies = problem.dimension <= MOST_STATES_OF_ENTROPY
 
     def sums(self, states: Complex) -> LocalSums:
         """Sums over the columns of (T, D, m) states of one equation."""

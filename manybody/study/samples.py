@@ -2,10 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from manybody.parallel.collective import raised_alike, rank_of, size_of
+from manybody.parallel.collective import raised_alike, rank_of, size_of, together
+from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.starts import SiteStart
@@ -16,6 +19,7 @@ from manybody.solve.observables.registry import chosen, measure
 from manybody.solve.sharing import shared_problem
 from manybody.solve.spread import check_fits, compare_spread
 from manybody.solve.stacked import stacks_of_a_kind
+from manybody.solve.starting import build_start
 from manybody.study.configuration import Point, Study
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
@@ -57,7 +61,7 @@ def compute_large(
     Raises Stopped as `compare_spread` does.
     """
     model = point.build(own.seed, sample) if rank_of(comm) == 0 else None
-    setting = _setting(own, []) if own.evolves else None
+    setting = _shared_setting(own, model, comm) if own.evolves else None
     if setting is not None:
         check_fits(model, setting, comm)
     comparison, figures = None, {}
@@ -75,7 +79,9 @@ def compute_large(
 def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iterator[Problem]:
     """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
     if own.evolves:
-        shared = shared_problem(model, own.bath, own.lamb_shift, comm, own.operator)
+        shared = shared_problem(
+            model, own.bath, own.lamb_shift, comm, own.operator, _equations(own)
+        )
     elif size_of(comm) > 1 and any(each.krylov for each in chosen(own.observables)):
         shared = shared_problem(model, own.bath, own.lamb_shift, comm)
     else:
@@ -83,6 +89,11 @@ def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iter
         return
     with shared as problem:
         yield problem
+
+
+def _equations(own: Study) -> tuple[Equation, ...]:
+    """Those of a study, none where observables need a spectrum whatever the equations do."""
+    return () if chosen(own.observables) else tuple(EQUATIONS[name] for name in own.equations)
 
 
 def _measured(
@@ -95,6 +106,16 @@ def _measured(
         # Only a stack is taken apart: ranks without the model must not look at its spectrum.
         sample = problem if len(problem.models) < 2 else problem.sample(place)
         return measure(sample, own.observables, SiteStart(own.initial_site), comm)
+
+
+def _shared_setting(own: Study, model: Model | None, comm: Communicator | None) -> Setting:
+    """The setting of a sample that rank 0 alone has: where many start, its basis decides."""
+    setting = _setting(own, [])
+    start = together(
+        comm,
+        lambda: build_start([] if model is None else [model], own.initial_site, own.initial_beta),
+    )
+    return replace(setting, start=start)
 
 
 def _setting(own: Study, models: Sequence[Model]) -> Setting:
