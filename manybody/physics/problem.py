@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.arrays import Real
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import Couplings
 from manybody.physics.fock.basis import FockBasis
@@ -46,6 +47,16 @@ class Problem:
         (model,) = self.models
         return model
 
+    @property
+    def n_samples(self) -> int:
+        """Number of samples, without a look at any spectrum."""
+        return len(self.models) if self.models else self.spectrum.n_samples
+
+    @property
+    def dimension(self) -> int:
+        """Number of states D, without a look at any spectrum."""
+        return self.models[0].dimension if self.models else self.spectrum.dimension
+
     @cached_property
     def spectrum(self) -> Spectrum:
         """Energies and eigenvectors; couplings as they round best."""
@@ -68,6 +79,13 @@ class Problem:
     def hamiltonians(self) -> tuple[Any, ...]:
         """H of every sample as its model has it: CSR or an array."""
         return tuple(model.hamiltonian for model in self.models)
+
+    @property
+    def norms(self) -> Real:
+        """(samples,) ‖H‖₂ in J where H was diagonalised, else ‖H‖_∞, which bounds it."""
+        if "spectrum" in vars(self):
+            return self.spectrum.norms
+        return np.array([float(abs(one).sum(axis=1).max()) for one in self.hamiltonians])
 
     @cached_property
     def rates(self) -> NDArray[Any]:
@@ -109,11 +127,13 @@ class Problem:
 
     def select(self, samples: NDArray[np.intp] | slice) -> "Problem":
         """The problem of some samples, in the given order; what was derived is not lost."""
-        indices = np.arange(self.spectrum.n_samples)[samples]
+        indices = np.arange(self.n_samples)[samples]
         models = [self.models[index] for index in indices] if self.models else []
         chosen = Problem(models, self.bath, self.lamb_shift)
-        vars(chosen)["spectrum"] = self.spectrum.select(samples)
-        vars(chosen)["rates"] = self.rates[samples]
+        # Nothing is diagonalised in order to be chosen from.
+        if "spectrum" in vars(self):
+            vars(chosen)["spectrum"] = self.spectrum.select(samples)
+            vars(chosen)["rates"] = self.rates[samples]
         if "basis" in vars(self):
             vars(chosen)["basis"] = self.basis
         for name in ("clusterings", "kms_residuals", "hamiltonians"):
@@ -126,7 +146,7 @@ class Problem:
 
     def sample(self, index: int) -> "Problem":
         """The problem of one sample."""
-        if self.spectrum.n_samples == 1:
+        if self.n_samples == 1:
             return self
         if index not in self._samples:
             self._samples[index] = self.select(slice(index, index + 1))

@@ -23,7 +23,9 @@ CHANCE = 1e-4
 
 # Verdicts of the clustering rule, in the order of their codes in the store.
 SIMPLE, STRUCTURAL, AMBIGUOUS = "simple", "structural", "ambiguous"
-VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS)
+# Of a Hamiltonian that nobody has diagonalised.
+UNEXAMINED = "unexamined"
+VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS, UNEXAMINED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +191,8 @@ class Clustering:
     verdict: "simple" (no two frequencies with weight coincide: the closed form
     of the Davies equation is exact), "structural" (coincidences by symmetry:
     Bohr blocks), "ambiguous" (coincidences that rounding, the precision of the data,
-    chance and symmetry could each explain: both answers are wanted).
+    chance and symmetry could each explain: both answers are wanted), "unexamined" (no equation
+    needed the frequencies, see `unexamined`).
 
     Frequencies within `tolerance` of a neighbour differ by rounding alone.  Two further
     apart are undecided, and the verdict ambiguous, when their separation is
@@ -235,6 +238,12 @@ class Clustering:
         return undecided_words(
             self.merged_neighbours, self.tolerance, self.smallest_separation, what
         )
+
+
+def unexamined() -> Clustering:
+    """The clustering of a Hamiltonian that was not diagonalised: figures are nan, counts 0."""
+    nan = math.nan
+    return Clustering(UNEXAMINED, nan, nan, (None,), 0, nan, 0, nan, nan, nan)
 
 
 def cluster_bohr_frequencies(spectrum: Spectrum) -> list[Clustering]:

@@ -3,24 +3,35 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
 from manybody.physics.spectra import Spectrum
 
 
 class Start(ABC):
     """ρ(0) of samples of one kind; all methods are of a stack of one sample.
 
-    `repr` says what makes two starts the same.
+    `repr` says what makes two starts the same; needs_spectrum: whether ρ(0) is made from
+    eigenvectors of H.
     """
 
-    @abstractmethod
+    needs_spectrum: ClassVar[bool] = True
+
+    def in_basis(self, dimension: int, own: slice) -> Complex:
+        """(D, m) the columns [own] of ρ(0) in the working basis of D states, from them alone.
+
+        Raises InputError for a start that needs the spectrum.
+        """
+        raise InputError(f"{self!r} is made from the eigenvectors of H")
+
     def columns(self, spectrum: Spectrum, own: slice) -> Complex:
         """(D, m) the columns [own] of ρ(0) in the working basis."""
+        return self.in_basis(spectrum.dimension, own)
 
     @abstractmethod
     def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
@@ -40,10 +51,11 @@ class SiteStart(Start):
     """ρ(0) = |b⟩⟨b| of a state of the working basis: of a site, for one particle."""
 
     site: int = 0
+    needs_spectrum: ClassVar[bool] = False
 
-    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+    def in_basis(self, dimension: int, own: slice) -> Complex:
         """One element."""
-        state = np.zeros((spectrum.dimension, own.stop - own.start), dtype=np.complex128)
+        state = np.zeros((dimension, own.stop - own.start), dtype=np.complex128)
         if own.start <= self.site < own.stop:
             state[self.site, self.site - own.start] = 1.0
         return state
@@ -93,7 +105,7 @@ class LevelStart(Start):
 
     def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
         """One element."""
-        return SiteStart(self.level).columns(spectrum, own)
+        return SiteStart(self.level).in_basis(spectrum.dimension, own)
 
     def populations(self, spectrum: Spectrum) -> Real:
         """One."""
@@ -106,11 +118,12 @@ class VectorStart(Start):
     """ρ(0) = |ψ⟩⟨ψ|; vector: (D,) ψ in the working basis, of norm one."""
 
     vector: NDArray[Any]
+    needs_spectrum: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return f"<vector {hashlib.sha256(self.vector.tobytes()).hexdigest()}>"
 
-    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+    def in_basis(self, dimension: int, own: slice) -> Complex:
         """Of rank one."""
         return np.outer(self.vector, self.vector[own].conj()).astype(np.complex128)
 
@@ -130,11 +143,12 @@ class DensityStart(Start):
     """Any ρ(0); matrix: (D, D) in the working basis, a state."""
 
     matrix: Complex
+    needs_spectrum: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return f"<matrix {hashlib.sha256(self.matrix.tobytes()).hexdigest()}>"
 
-    def columns(self, spectrum: Spectrum, own: slice) -> Complex:
+    def in_basis(self, dimension: int, own: slice) -> Complex:
         """As they are."""
         return self.matrix[:, own].copy()
 

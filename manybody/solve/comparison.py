@@ -20,7 +20,7 @@ from manybody.numerics.steppers import (
 )
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
-from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.quantities.certificates import Certificate
@@ -115,6 +115,11 @@ class Setting:
     drop_tolerance: float
     equations: tuple[Equation, ...]
 
+    @property
+    def needs_spectrum(self) -> bool:
+        """Whether H is diagonalised: where one of the equations needs that."""
+        return any(each.needs_spectrum for each in self.equations)
+
 
 def check_setting(
     models: Sequence[Model],
@@ -147,7 +152,22 @@ def check_setting(
         for each in named:
             if each.is_stepped and each.rows is None:
                 raise InputError(f"operator = 'assembled': equation {each.name!r} has no rows")
+    check_applies(named, models)
+    check_start(named, start)
     return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+
+
+def check_start(equations: Sequence[Equation], start: Start) -> None:
+    """Raise InputError for a start that is made from eigenvectors which no equation needs."""
+    if not start.needs_spectrum or any(each.needs_spectrum for each in equations):
+        return
+    names = ", ".join(each.name for each in equations)
+    raise InputError(
+        f"{start!r}: the equations {names} leave H undiagonalised, and thermal starts "
+        "(initial_beta) and eigenstates are made from its eigenvectors; start from a pattern, a "
+        "vector or a density matrix, or compare with an equation that needs the spectrum, "
+        "'redfield' say"
+    )
 
 
 def model_digest(model: Model) -> str:
@@ -190,7 +210,8 @@ def ambiguity_warning(certificate: Certificate) -> str:
 
 def balance_warning(certificate: Certificate) -> str:
     """What to say of a bath that is not in equilibrium at its β, empty for others."""
-    if certificate.kms_residual <= _UNBALANCED:
+    # Not a number where nobody looked at any frequency.
+    if not certificate.kms_residual > _UNBALANCED:
         return ""
     return (
         f"the bath breaks detailed balance, γ(−ω) = e^(−βω)γ(ω), by up to "

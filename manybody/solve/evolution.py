@@ -19,7 +19,7 @@ from manybody.numerics.protocols import Bounds, Operator, Segment, Solution, cut
 from manybody.physics.equations.protocol import ClosedPropagator, Equation, SteppedGenerator
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import Certificate
-from manybody.physics.spectra import EPSILON, Clustering
+from manybody.physics.spectra import EPSILON, Clustering, unexamined
 from manybody.solve.comparison import Comparison, Pairs, Setting
 from manybody.solve.local import figures_of_rows
 from manybody.solve.unphysical import with_time
@@ -102,7 +102,14 @@ def by_state(answers: Mapping[str, Sequence[ClosedPropagator]]) -> dict[str, Clo
     }
 
 
-def joint_bounds(generators: Sequence[SteppedGenerator]) -> Bounds | None:
+def initial_columns(problem: Problem, setting: Setting, own: slice) -> Complex:
+    """(D, m) the columns [own] of ρ(0) of a problem of one sample."""
+    if setting.start.needs_spectrum:
+        return setting.start.columns(problem.spectrum, own)
+    return setting.start.in_basis(problem.dimension, own)
+
+
+def joint_bounds(generators: Sequence[Bounds]) -> Bounds | None:
     """Bounds of all of them, None without any."""
     if len(generators) < 2:
         return generators[0] if generators else None
@@ -164,7 +171,7 @@ class Layout(ABC):
         self.segments = segments
         self.segments_done = 0
         self.states: dict[str, Complex] = {}
-        n = problem.spectrum.n_samples
+        n = problem.n_samples
         self.totals = Totals(np.zeros(n, dtype=np.int64), np.zeros(n), {})
 
     @abstractmethod
@@ -239,13 +246,13 @@ class Layout(ABC):
             ) from error
 
     def _results(self) -> list[Comparison]:
-        seen, spectrum, times = self.seen(), self.problem.spectrum, self.setting.times
+        seen, problem, times = self.seen(), self.problem, self.setting.times
         residuals = {**self.totals.gibbs_residual, **self.closed_residuals()}
         # ‖X‖₁ <= √N ‖X‖_F; the phases of H itself are known to ε‖H‖t.
-        unknown = self.totals.error_estimate + EPSILON * spectrum.norms * times[-1]
-        errors = np.sqrt(spectrum.dimension) * unknown
+        unknown = self.totals.error_estimate + EPSILON * problem.norms * times[-1]
+        errors = np.sqrt(problem.dimension) * unknown
         results = []
-        for index, clustering in enumerate(self.problem.clusterings):
+        for index, (clustering, kms_residual) in enumerate(self._examined()):
             certificate = certify(
                 clustering,
                 trace_error=float(seen.trace_error[index]),
@@ -254,7 +261,7 @@ class Layout(ABC):
                     each.name: float(residuals[each.name][index])
                     for each in self.setting.equations
                 },
-                kms_residual=self.problem.kms_residuals[index],
+                kms_residual=kms_residual,
                 smallest_eigenvalue=float(seen.smallest[index].min(initial=np.inf)),
                 secular_ambiguity=self._ambiguity(seen.distances[index]),
                 stepper_error=float(errors[index]),
@@ -263,6 +270,12 @@ class Layout(ABC):
             )
             results.append(self._result(index, seen, certificate))
         return results
+
+    def _examined(self) -> list[tuple[Clustering, float]]:
+        """Clustering and balance of the bath of every sample, where anybody looks at them."""
+        if not self.setting.needs_spectrum:
+            return [(unexamined(), np.nan)] * self.problem.n_samples
+        return list(zip(self.problem.clusterings, self.problem.kms_residuals))
 
     def _result(self, index: int, seen: Seen, certificate: Certificate) -> Comparison:
         agenda, values = self.agenda, seen.distances[index]

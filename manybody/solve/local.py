@@ -45,10 +45,10 @@ class LocalView:
     ) -> None:
         assert problem.basis is not None
         self.equations = tuple(equations)
-        first, stop, _ = columns.indices(problem.spectrum.dimension)
+        first, stop, _ = columns.indices(problem.dimension)
         self._map = _map_of(problem.basis, first, stop)
         self._hamiltonian: Any = problem.hamiltonians[0]
-        self._entropies = problem.spectrum.dimension <= MOST_STATES_OF_ENTROPY
+        self._entropies = problem.dimension <= MOST_STATES_OF_ENTROPY
 
     def sums(self, states: Complex) -> LocalSums:
         """Sums over the columns of (T, D, m) states of one equation."""

@@ -63,7 +63,7 @@ class Monitor:
         keep_states: bool,
     ) -> None:
         self._agenda, self._closed, self._columns = agenda, closed, columns
-        self._spectrum, self._start, self._times = problem.spectrum, setting.start, setting.times
+        self._problem, self._start, self._times = problem, setting.start, setting.times
         self._watching = 1
         if not keep_states:
             matrices = observer_matrices(len(setting.equations))
@@ -145,7 +145,7 @@ class Monitor:
             locally(name, own.T)
 
         def closed(name: str) -> Complex:
-            state = np.empty((1, *self._spectrum.vectors.shape[1:]), dtype=np.complex128)
+            state = np.empty((1, *[self._problem.dimension] * 2), dtype=np.complex128)
             self._evolutions[name].write(slice(place, place + 1), state)
             look.laws(*_laws_of(state[0]))
             locally(name, state[0])
@@ -207,7 +207,7 @@ class Monitor:
         """(N, m) own columns of ρ = V C V† = V (V C)†, C the state in the energy basis."""
         columns, start = self._columns, self._start
         common = together(columns.comm, lambda: propagator.common(start, time))
-        vectors = self._spectrum.vectors[0]
+        vectors = self._problem.spectrum.vectors[0]
         own = propagator.columns(start, time, common, columns.own)
         half = np.empty((1, *own.shape), dtype=np.complex128)
         product(vectors, own, half[0])

@@ -1,6 +1,8 @@
 """How much memory a sample takes, and how much a machine has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from manybody.errors import InputError
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, find_operator, find_stepper
 from manybody.physics.couplings import Couplings, DiagonalCouplings, MatrixCouplings
+from manybody.physics.equations.protocol import Equation, SystemFacts
 from manybody.physics.equations.redfield import layout_of
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.stacked import is_large
@@ -50,7 +53,10 @@ class Extent:
 
     dimension, n_times: D and T; is_real: whether H is; krylov: whether steady states or slow
     modes are sought too; n_equations, n_stepped: how many are compared, and how many of them are
-    stepped; baths: couplings of many particles; the rest as in `compare`.
+    stepped; baths: couplings of many particles; has_spectrum: whether H is diagonalised, so that
+    there are V, G and what follows from them; own_bytes: of matrices that every rank keeps for
+    itself; row_share: stored entries of an assembled Liouvillian, of 2D − 1 a row; the rest as
+    in `compare`.
     """
 
     dimension: int
@@ -63,6 +69,9 @@ class Extent:
     n_equations: int = 2
     n_stepped: int = 1
     baths: Baths = Baths()
+    has_spectrum: bool = True
+    own_bytes: float = 0.0
+    row_share: float = 1.0
 
     def is_shared(self, n_ranks: int) -> bool:
         """Whether the sample is spread."""
@@ -76,6 +85,8 @@ class Extent:
     @property
     def _once(self) -> float:
         """Arrays kept once a node: V, G, what multiplies ρ, what follows from ⟨l|A_j|k⟩."""
+        if not self.has_spectrum:
+            return 0.0
         split = self.is_real and not self.lamb_shift
         vectors = 0.5 if self.is_real else 1.0
         known = vectors + (1.0 if self.lamb_shift else 0.5)
@@ -87,6 +98,8 @@ class Extent:
     def _preparing(self) -> float:
         """Arrays of rank 0 before there is anything else: the Λ_j until their tables are made,
         and the largest group of tables twice, while it is shared."""
+        if not self.has_spectrum:
+            return 0.0
         if not self.baths.number:
             return _PREPARING
         real = self.is_real and not self.lamb_shift
@@ -100,7 +113,7 @@ class Extent:
         vectors = find_stepper(self.stepper).vectors(self.dimension, self.n_times)
         # Every ρ and its output states; diagonal factors, workspaces, vectors of the stepper.
         arrays = self.n_stepped * (1.0 + self.n_times) + 1.0 + (3.0 if split else 2.0) + vectors
-        return arrays + find_operator(self.operator).arrays(self.dimension)
+        return arrays + self.row_share * find_operator(self.operator).arrays(self.dimension)
 
     def rank_bytes(self, n_ranks: int) -> float:
         """Peak of the fullest of `n_ranks` ranks, with what its node shares."""
@@ -108,7 +121,7 @@ class Extent:
 
     def node_bytes(self, n_ranks: int, here: int) -> float:
         """Peak of a machine that has `here` of the `n_ranks` ranks of a sample."""
-        interpreters = here * INTERPRETER_BYTES
+        interpreters = here * (INTERPRETER_BYTES + self.own_bytes)
         matrices = observer_matrices(self.n_equations)
         watching = min(here, observers(self.dimension, n_ranks, machine_bytes(), matrices))
         observing = self.n_stepped * (self.n_times + 1.0) * here / n_ranks + watching * matrices
@@ -121,7 +134,21 @@ class Extent:
         # scripts/bench.py: of two equations 2.2 N² an output time and about 55 beside.
         largest = samples * (1.5 * self.n_equations * self.n_times + 70.0 * self.n_stepped)
         krylov = _REPLICATED + _KRYLOV_VECTORS if self.krylov else 0.0
-        return INTERPRETER_BYTES + self._square * max(largest, krylov)
+        return INTERPRETER_BYTES + self.own_bytes + self._square * max(largest, krylov)
+
+
+def shares_of(equations: Sequence[Equation], facts: SystemFacts) -> dict[str, Any]:
+    """Fields of an `Extent` that follow from the equations of a call, by name."""
+    stepped = [each for each in equations if each.is_stepped]
+    full = 2.0 * facts.dimension - 1.0
+    rows = [full if each.row_entries is None else each.row_entries(facts) for each in stepped]
+    return {
+        "n_equations": len(equations),
+        "n_stepped": len(stepped),
+        "has_spectrum": any(each.needs_spectrum for each in equations),
+        "own_bytes": sum(each.own_bytes(facts) for each in stepped if each.own_bytes is not None),
+        "row_share": max(rows, default=full) / full,
+    }
 
 
 def check_room(name: str, extent: Extent, n_ranks: int, groups_here: int, here: int) -> None:

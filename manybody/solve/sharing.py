@@ -1,7 +1,7 @@
 """One large sample for the ranks that share it: rank 0 diagonalises, a node keeps one copy."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import scipy.sparse as sp
@@ -12,6 +12,7 @@ from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.redfield import RedfieldGenerator, sparse_of
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
@@ -27,13 +28,33 @@ def shared_problem(
     lamb_shift: bool,
     comm: Communicator | None,
     operator: str = "matrix-free",
+    equations: Sequence[Equation] = (),
 ) -> Iterator[Problem]:
     """The problem of one sample on every rank of `comm`; its large arrays go with the block.
 
-    model: needed on rank 0 alone; operator: what is going to apply the generators.  Collective.
+    model: needed on rank 0 alone; operator: what is going to apply the generators; equations:
+    what is going to be made of it, with the spectrum as a rule: where none of them needs it, H
+    is not diagonalised.  Collective.
     """
+    if equations and not any(each.needs_spectrum for each in equations):
+        yield Problem([_for_all(model, comm)], bath, lamb_shift)
+        return
     with NodeMemory(comm) as memory:
-        yield _share(model, bath, lamb_shift, operator, comm, memory)
+        problem = _share(model, bath, lamb_shift, operator, comm, memory)
+        if any(each.needs_model for each in equations):
+            problem.models = (_for_all(model, comm),)
+        yield problem
+
+
+def _for_all(model: Model | None, comm: Communicator | None) -> Model:
+    """The model of rank 0, on every rank, each with a copy of its own; collective."""
+
+    def given() -> Model:
+        if model is None:
+            raise ValueError("rank 0 needs the model")
+        return model
+
+    return together(comm, given)
 
 
 @contextlib.contextmanager

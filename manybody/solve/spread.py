@@ -25,23 +25,25 @@ from manybody.parallel.collective import (
 )
 from manybody.parallel.signals import Stopped
 from manybody.physics.assembly import dropped_norm
-from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.protocol import Equation, SystemFacts, check_applies
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.checkpoints import Keeper, Snapshot, read_columns
 from manybody.solve.comparison import Comparison, Setting
 from manybody.solve.evolution import (
+    Joint,
     Layout,
     Seen,
     build_agenda,
     by_state,
     closed_of,
     cut_times,
+    initial_columns,
     joint_bounds,
     stepped_of,
 )
 from manybody.solve.monitor import Monitor
-from manybody.solve.room import Baths, Extent, check_room
+from manybody.solve.room import Baths, Extent, check_room, shares_of
 from manybody.solve.sharing import shared_problem
 from manybody.solve.stacked import is_large
 from manybody.system.communicator import Communicator
@@ -72,7 +74,9 @@ def compare_large(
     python -m mpi4py).
     """
     check_fits(model, setting, comm)
-    shared = shared_problem(model, setting.bath, setting.lamb_shift, comm, setting.operator)
+    shared = shared_problem(
+        model, setting.bath, setting.lamb_shift, comm, setting.operator, setting.equations
+    )
     with shared as problem:
         return compare_spread(problem, setting, comm, keep_states, tell, keeper)
 
@@ -84,20 +88,28 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
     def check() -> None:
         if model is None:
             raise ValueError("rank 0 needs the model")
-        extent = Extent(
-            model.dimension,
-            len(setting.times),
-            model.is_real,
-            setting.lamb_shift,
-            setting.stepper,
-            setting.operator,
-            n_equations=len(setting.equations),
-            n_stepped=sum(each.is_stepped for each in setting.equations),
-            baths=Baths.of(model.couplings, model.is_real and not setting.lamb_shift),
-        )
+        check_applies(setting.equations, [model])
+        extent = _extent(model, setting)
         check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
 
     together(comm, check)
+
+
+def _extent(model: Model, setting: Setting) -> Extent:
+    """What the memory of a sample depends on."""
+    basis, lattice = getattr(model, "basis", None), getattr(model, "lattice", None)
+    facts = SystemFacts(model.dimension, model.is_real, setting.lamb_shift, basis, lattice)
+    is_split = model.is_real and not setting.lamb_shift
+    return Extent(
+        model.dimension,
+        len(setting.times),
+        model.is_real,
+        setting.lamb_shift,
+        setting.stepper,
+        setting.operator,
+        baths=Baths.of(model.couplings, is_split) if setting.needs_spectrum else Baths(),
+        **shares_of(setting.equations, facts),
+    )
 
 
 def compare_spread(
@@ -109,7 +121,7 @@ def compare_spread(
     keeper: Keeper | None = None,
 ) -> Comparison:
     """`compare_large` of a problem that the ranks of `comm` share already."""
-    columns = Columns(problem.spectrum.dimension, comm)
+    columns = Columns(problem.dimension, comm)
     with ExitStack() as stack:
         layout = _Spread(problem, setting, columns, keep_states, tell, keeper or Keeper(), stack)
         return layout.run()[0]
@@ -133,8 +145,9 @@ class _Spread(Layout):
         self._propagators = on_every_rank(comm, lambda: closed_of(problem, setting))
         self._columns, self._tell, self._keeper = columns, tell, keeper
         # Before anything is propagated: times that would never end are refused here.
-        bounds = joint_bounds(list(self._generators.values()))
-        most = _MOST_APPLICATIONS if is_large(problem.spectrum.dimension) else np.inf
+        self._bounds = together(comm, self._all_bounds)
+        bounds = joint_bounds(list(self._bounds.values()))
+        most = _MOST_APPLICATIONS if is_large(problem.dimension) else np.inf
         segments = together(comm, lambda: cut_times(setting, bounds, most))
         agenda = build_agenda(equations, self._propagators)
         super().__init__(problem, setting, agenda, segments)
@@ -150,6 +163,13 @@ class _Spread(Layout):
                     stack.push(partial(_destroy, operator))
                     self._assembled[equation.name] = operator
 
+    def _all_bounds(self) -> dict[str, Joint]:
+        """Of one rank for all: what differed by rounding could end a series elsewhere."""
+        return {
+            name: Joint(own.spectral_box, own.spectral_outline)
+            for name, own in self._generators.items()
+        }
+
     def _begin(self) -> None:
         """Own columns of ρ where the sample goes on, and what was done before; collective."""
         columns, setting = self._columns, self.setting
@@ -157,7 +177,7 @@ class _Spread(Layout):
         names = self.agenda.stepped
         found = together(columns.comm, lambda: self._keeper.find(self._borders, names))
         if found is None:
-            start = setting.start.columns(self.problem.spectrum, columns.own)[None]
+            start = initial_columns(self.problem, setting, columns.own)[None]
             self.states = dict.fromkeys(names, start)
             return
         done, path = found
@@ -178,19 +198,22 @@ class _Spread(Layout):
         if name in self._assembled:
             return self._assembled[name]
         generator, columns = self._generators[name], self._columns
+        bounds = self._bounds[name]
         return on_every_rank(
             columns.comm,
             lambda: KernelOperator(
                 generator.kernel(columns.own),
-                generator.spectral_box,
+                bounds.spectral_box,
                 columns,
                 self.setting.stepper.linearity,
-                generator.spectral_outline,
+                bounds.spectral_outline,
             ),
         )
 
     def residual(self, name: str, operator: Operator) -> Real:
-        """(1,) largest |element| of L[ρ_Gibbs]."""
+        """(1,) largest |element| of L[ρ_Gibbs], nan where no spectrum is known."""
+        if not self.setting.needs_spectrum:
+            return np.full(1, np.nan)
         spectrum, columns = self.problem.spectrum, self._columns
         vectors = spectrum.vectors[0]
         populations = spectrum.gibbs_populations(self.setting.bath.beta)[0]
@@ -289,7 +312,7 @@ class _Spread(Layout):
 
         assert equation.rows is not None
         columns, tolerance = self._columns, self.setting.drop_tolerance
-        generator = self._generators[equation.name]
+        generator, bounds = self._generators[equation.name], self._bounds[equation.name]
         if tolerance == 0.0:
             with raised_alike(columns.comm):
                 check_undropped(columns)
@@ -304,8 +327,8 @@ class _Spread(Layout):
                 rows.matrix,
                 columns,
                 self.setting.stepper.linearity,
-                generator.spectral_box,
-                generator.spectral_outline,
+                bounds.spectral_box,
+                bounds.spectral_outline,
             )
         dropped = dropped_norm(rows.dropped_local, float(squares))
         self._entries_kept = min(self._entries_kept, float(kept / possible))

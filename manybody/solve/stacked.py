@@ -31,6 +31,7 @@ from manybody.solve.evolution import (
     by_state,
     closed_of,
     cut_times,
+    initial_columns,
     joint_bounds,
     stepped_of,
 )
@@ -72,8 +73,14 @@ def stacks_of_a_kind(models: Sequence[Model]) -> list[list[int]]:
 def compare_stack(
     problem: Problem, setting: Setting, keep_states: bool = False
 ) -> list[Comparison]:
-    """Samples of one kind: those of equal segments are advanced together."""
-    count = problem.spectrum.n_samples
+    """Samples of one kind: those of equal segments are advanced together.
+
+    One by one where an equation wants that.
+    """
+    count = problem.n_samples
+    if count > 1 and any(each.one_by_one for each in setting.equations):
+        alone = (problem.sample(index) for index in range(count))
+        return [compare_stack(own, setting, keep_states)[0] for own in alone]
     bounds = joint_bounds(list(stepped_of(problem, setting).values()))
     stacks = [np.arange(count)]
     if bounds is not None:
@@ -81,8 +88,8 @@ def compare_stack(
     results: dict[int, Comparison] = {}
     for stack in stacks:
         # Two answers of some equation: on its own.
-        undecided = [int(i) for i in stack if problem.clusterings[i].verdict == AMBIGUOUS]
-        others = [int(i) for i in stack if problem.clusterings[i].verdict != AMBIGUOUS]
+        undecided = [int(i) for i in stack if _is_undecided(problem, setting, i)]
+        others = [int(i) for i in stack if int(i) not in undecided]
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
@@ -90,10 +97,14 @@ def compare_stack(
     return [results[index] for index in range(count)]
 
 
+def _is_undecided(problem: Problem, setting: Setting, index: int) -> bool:
+    return setting.needs_spectrum and problem.clusterings[index].verdict == AMBIGUOUS
+
+
 def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> list[Comparison]:
     """Samples with the same segments."""
     generators = stepped_of(problem, setting)
-    samples = range(problem.spectrum.n_samples)
+    samples = range(problem.n_samples)
     propagators = [closed_of(problem.sample(index), setting) for index in samples]
     agenda = build_agenda(setting.equations, propagators[0])
     segments = cut_times(setting, joint_bounds(list(generators.values())))
@@ -116,7 +127,7 @@ class _Stack(Layout):
         super().__init__(problem, setting, agenda, segments)
         self._generators, self._propagators = generators, propagators
         self._kernels = {name: own.kernel() for name, own in generators.items()}
-        columns = Columns(problem.spectrum.dimension)
+        columns = Columns(problem.dimension)
         self._operators = {
             name: KernelOperator(
                 self._kernels[name],
@@ -136,7 +147,7 @@ class _Stack(Layout):
             for sample in propagators
         ]
         # nan until observed, so that a time left out could not pass for a number.
-        shape = (problem.spectrum.n_samples, len(setting.times))
+        shape = (problem.n_samples, len(setting.times))
         self._distances = np.full((shape[0], len(agenda.pairs), shape[1]), np.nan)
         self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
         self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
@@ -144,7 +155,7 @@ class _Stack(Layout):
         self._local: list[list[Real]] = []
         if has_local_view(problem):
             names = [each.name for each in setting.equations]
-            samples = range(problem.spectrum.n_samples)
+            samples = range(problem.n_samples)
             self._views = [LocalView(problem.sample(index), names) for index in samples]
             self._local = [[] for _ in samples]
         self._kept: dict[str, list[Complex]] | None = None
@@ -153,11 +164,11 @@ class _Stack(Layout):
 
     def _initial(self) -> Complex:
         """(samples, N, N) ρ(0)."""
-        spectrum, start = self.problem.spectrum, self.setting.start
-        n_samples, n = spectrum.n_samples, spectrum.dimension
+        n_samples, n = self.problem.n_samples, self.problem.dimension
         initial = np.empty((n_samples, n, n), dtype=np.complex128)
         for index in range(n_samples):
-            initial[index] = start.columns(spectrum.sample(index), slice(0, n))
+            sample = self.problem.sample(index)
+            initial[index] = initial_columns(sample, self.setting, slice(0, n))
         return initial
 
     def operator(self, name: str) -> Operator:
@@ -165,8 +176,10 @@ class _Stack(Layout):
         return self._operators[name]
 
     def residual(self, name: str, operator: Operator) -> Real:
-        """(samples,) largest |element| of L[ρ_Gibbs]."""
+        """(samples,) largest |element| of L[ρ_Gibbs], nan where no spectrum is known."""
         beta = self.setting.bath.beta
+        if not self.setting.needs_spectrum:
+            return np.full(self.problem.n_samples, np.nan)
         return gibbs_residual(self._generators[name], beta, self._kernels[name])
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
@@ -204,7 +217,7 @@ class _Stack(Layout):
 
     def _closed(self, name: str, chosen: slice) -> Complex:
         """(samples, T', N, N) states of a closed equation at some of the output times."""
-        n, count = self.problem.spectrum.dimension, chosen.stop - chosen.start
+        n, count = self.problem.dimension, chosen.stop - chosen.start
         states = np.empty((len(self._evolutions), count, n, n), dtype=np.complex128)
         for sample, own in zip(self._evolutions, states):
             sample[name].write(chosen, own)

@@ -30,7 +30,10 @@ _ALLOWED = (
 
 
 def build_start(
-    models: Sequence[Model], initial_site: int, initial_beta: float | None, initial_state: Any
+    models: Sequence[Model],
+    initial_site: int,
+    initial_beta: float | None,
+    initial_state: Any = None,
 ) -> Start:
     """Where samples of one kind start, see `compare`.  Raises TypeError or ValueError."""
     arguments.integer("initial_site", initial_site, 0)

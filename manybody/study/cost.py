@@ -15,11 +15,12 @@ from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.steppers import find_operator, find_stepper
 from manybody.physics.couplings import DiagonalCouplings
+from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.observables.registry import chosen
-from manybody.solve.room import Baths, Extent
+from manybody.solve.room import Baths, Extent, shares_of
 from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.system.memory import machine_bytes
@@ -133,14 +134,33 @@ def application_flops(study: Study, point: Point) -> float:
     n, flops = point.dimension, _flops_of(study, point, stepped=True)
     if not flops:
         return 0.0
-    return find_operator(study.operator).flops(n, sum(flops) / len(flops) * n**3)
+    return find_operator(study.operator).flops(n, sum(flops) / len(flops))
 
 
 def _flops_of(study: Study, point: Point, stepped: bool) -> list[float]:
-    """In N³, of the stepped or of the closed equations of a study, see `Equation`."""
-    kind = FAMILIES[point.model].is_real, study.at(point).lamb_shift
+    """Of one application of the stepped, or one state of the closed equations of a study."""
+    facts = facts_of(study, point)
     equations = [EQUATIONS[name] for name in study.equations]
-    return [each.flops(*kind) for each in equations if each.is_stepped is stepped]
+    return [each.operations(facts) for each in equations if each.is_stepped is stepped]
+
+
+def facts_of(study: Study, point: Point) -> SystemFacts:
+    """What the costs of equations depend on."""
+    family, parameters = FAMILIES[point.model], dict(point.parameters)
+    return SystemFacts(
+        point.dimension,
+        family.is_real,
+        study.at(point).lamb_shift,
+        family.basis(point.size, parameters),
+        family.lattice(point.size, parameters),
+    )
+
+
+def needs_spectrum(study: Study) -> bool:
+    """Whether samples are diagonalised: for an equation or for an observable of its own."""
+    return bool(chosen(study.observables)) or any(
+        EQUATIONS[name].needs_spectrum for name in study.equations
+    )
 
 
 def sample_seconds(
@@ -156,13 +176,13 @@ def sample_seconds(
     operator = find_operator(study.operator)
     fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
     each = operator.seconds(n, application_flops(study, point), fraction * rate)
-    once = operator.setup_seconds(n, rate, group_size)
+    once = operator.setup_seconds(n, rate, group_size) if needs_spectrum(study) else 0.0
     # An eigenvalue problem a pair and one for each positivity, and the closed states.
     products = sum(_flops_of(study, point, stepped=False))
     slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
     n_pairs = len(study.equations) * (len(study.equations) - 1) / 2.0
     problems = n_pairs + len(unguarded(study.equations))
-    observing = (slower * problems * 16.0 / 3.0 + products) * n**3 / rate * n_times
+    observing = (slower * problems * 16.0 / 3.0 * n**3 + products) / rate * n_times
     matrices = observer_matrices(len(study.equations))
     watching = max(1, observers(n, group_size, machine_bytes(), matrices))
     efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
@@ -192,18 +212,20 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
 
 def extent_of(study: Study, point: Point) -> Extent:
     """What the memory of a point's samples depends on."""
-    is_real = FAMILIES[point.model].is_real
+    facts = facts_of(study, point)
+    shares = shares_of([EQUATIONS[name] for name in study.equations], facts)
+    shares["has_spectrum"] = needs_spectrum(study)
+    is_split = facts.is_real and not facts.lamb_shift
     return Extent(
         point.dimension,
         len(study.times),
-        is_real,
-        study.at(point).lamb_shift,
+        facts.is_real,
+        facts.lamb_shift,
         study.stepper,
         study.operator,
         krylov=any(each.krylov for each in chosen(study.observables)),
-        n_equations=len(study.equations),
-        n_stepped=sum(EQUATIONS[name].is_stepped for name in study.equations),
-        baths=_baths(point, is_real and not study.at(point).lamb_shift),
+        baths=_baths(point, is_split) if shares["has_spectrum"] else Baths(),
+        **shares,
     )
 
 

@@ -19,6 +19,8 @@ from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
+from manybody.physics.starts import ThermalStart
+from manybody.solve.comparison import check_start
 from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import (
     TRACE_DISTANCE,
@@ -178,6 +180,7 @@ def _check_system(own: Study, smallest: Point) -> None:
             f"initial_site = {own.initial_site}: the smallest system has {n_sites} sites, "
             f"allowed are 0 to {n_sites - 1}"
         )
+    _check_equations(own, smallest)
     vanishes = check_bath(own.bath, own.lamb_shift).vanishes
     for each in chosen(own.observables):
         if n_sites < each.fewest_sites:
@@ -191,6 +194,20 @@ def _check_system(own: Study, smallest: Point) -> None:
             )
         if vanishes and each.needs_bath:
             raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+
+
+def _check_equations(own: Study, smallest: Point) -> None:
+    """Raise ValueError for equations that a family has no terms for, or a start no vectors."""
+    equations = [EQUATIONS[name] for name in own.equations]
+    has_terms = FAMILIES[smallest.model].has_terms(dict(smallest.parameters))
+    for each in equations:
+        if each.needs_terms and not has_terms:
+            raise InputError(
+                f"equations: {each.name!r} does not apply to model {smallest.model!r}: patches "
+                "are cut out of the terms of many particles on a lattice, here are none"
+            )
+    if own.evolves and own.initial_beta is not None:
+        check_start(equations, ThermalStart(own.initial_beta))
 
 
 def _observables(where: str, value: object) -> tuple[str, ...]:

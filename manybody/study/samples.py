@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from manybody.parallel.collective import raised_alike, rank_of, size_of
+from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
@@ -77,7 +79,9 @@ def compute_large(
 def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iterator[Problem]:
     """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
     if own.evolves:
-        shared = shared_problem(model, own.bath, own.lamb_shift, comm, own.operator)
+        shared = shared_problem(
+            model, own.bath, own.lamb_shift, comm, own.operator, _equations(own)
+        )
     elif size_of(comm) > 1 and any(each.krylov for each in chosen(own.observables)):
         shared = shared_problem(model, own.bath, own.lamb_shift, comm)
     else:
@@ -85,6 +89,11 @@ def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iter
         return
     with shared as problem:
         yield problem
+
+
+def _equations(own: Study) -> tuple[Equation, ...]:
+    """Those of a study, none where observables need a spectrum whatever the equations do."""
+    return () if chosen(own.observables) else tuple(EQUATIONS[name] for name in own.equations)
 
 
 def _measured(

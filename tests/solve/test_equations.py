@@ -7,12 +7,14 @@ import warnings
 import numpy as np
 import oracles
 import pytest
+import scipy.sparse as sp
 from toy_equations import HALVED, KEEPS, UNITARY, halved, registered
 
 import manybody as mb
 from manybody import cli
 from manybody.physics.equations import registry
 from manybody.physics.equations.protocol import Equation
+from manybody.physics.models.many_body import Term
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import check_setting
@@ -40,23 +42,43 @@ def models(rng):
         ),
         "ring": mb.SingleParticleModel(oracles.ring_hamiltonian(6)),
         "anderson": mb.anderson3d(2, 5.0, seed=3),
+        "xxz": mb.xxz_chain(6, disorder=2.0, seed=3),
     }
+
+
+def one_particle(rng):
+    return {kind: model for kind, model in models(rng).items() if kind != "xxz"}
+
+
+def applicable(name, model):
+    """The equation and another, skipped where the first does not apply."""
+    equation = registry.EQUATIONS[name]
+    if reason := equation.applies(model):
+        with pytest.raises(ValueError, match=f"'{name}' does not apply to model"):
+            mb.compare(
+                model,
+                mb.OhmicBath(0.2, 10.0, 5.0),
+                TIMES,
+                equations=(name, "redfield") if name != "redfield" else (name, "davies"),
+            )
+        pytest.skip(reason)
+    others = [own.name for own in registry.EQUATIONS.values() if not own.applies(model)]
+    return equation, next(other for other in others if other != name)
 
 
 def run_of(model, bath, equations, **more):
     return mb.compare(model, bath, TIMES, equations=equations, keep_states=True, **more)
 
 
-@pytest.mark.parametrize("kind", ["complex", "ring", "anderson"])
+@pytest.mark.parametrize("kind", ["complex", "ring", "anderson", "xxz"])
 @pytest.mark.parametrize("lamb_shift", [False, True])
 @pytest.mark.parametrize("name", list(registry.EQUATIONS))
 def test_what_an_equation_guarantees_holds(name, kind, lamb_shift, rng, bath):
-    equation = registry.EQUATIONS[name]
-    others = [other for other in registry.EQUATIONS if other != name]
     model = models(rng)[kind]
-    run = run_of(model, bath, (name, others[0]), lamb_shift=lamb_shift)
+    equation, other = applicable(name, model)
+    run = run_of(model, bath, (name, other), lamb_shift=lamb_shift)
     states = run.states[name]
-    assert states.shape == (len(TIMES), model.n_sites, model.n_sites)
+    assert states.shape == (len(TIMES), model.dimension, model.dimension)
     if equation.keeps.trace:
         np.testing.assert_allclose(np.einsum("taa->t", states), 1.0, atol=1e-12)
     if equation.keeps.hermiticity:
@@ -75,20 +97,44 @@ def test_what_an_equation_guarantees_holds(name, kind, lamb_shift, rng, bath):
 @pytest.mark.parametrize("name", list(registry.EQUATIONS))
 def test_an_equation_does_not_depend_on_phases_of_sites(name, rng, bath):
     """A_j = |j⟩⟨j| stay what they are under ρ → UρU† with diagonal U, H under UHU†."""
-    hamiltonian = oracles.random_hermitian(rng, 5)
+    model = mb.SingleParticleModel(oracles.random_hermitian(rng, 5))
+    _, other = applicable(name, model)
     phases = np.exp(2j * np.pi * rng.random(5))
-    turned = phases[:, None] * hamiltonian * phases.conj()
-    others = [other for other in registry.EQUATIONS if other != name]
-    here, there = (
-        run_of(mb.SingleParticleModel(h), bath, (name, others[0])) for h in (hamiltonian, turned)
-    )
+    turned = mb.SingleParticleModel(phases[:, None] * model.hamiltonian * phases.conj())
+    here, there = (run_of(each, bath, (name, other)) for each in (model, turned))
     moved = phases[:, None] * here.states[name] * phases.conj()
     np.testing.assert_allclose(there.states[name], moved, atol=1e-9)
 
 
+@pytest.mark.parametrize("lamb_shift", [False, True])
+@pytest.mark.parametrize("name", list(registry.EQUATIONS))
+def test_an_equation_of_many_does_not_depend_on_phases_of_sites(name, lamb_shift, rng, bath):
+    """The same with a phase for every particle on a site: diagonal A_j stay, H = Σ terms turns."""
+    model = mb.xxz_chain(6, disorder=2.0, seed=3)
+    _, other = applicable(name, model)
+    phases = np.exp(1j * model.basis.occupations @ (2.0 * np.pi * rng.random(6)))
+    turned = mb.ManyBodyModel(
+        phases[:, None] * model.dense_hamiltonian() * phases.conj(),
+        model.couplings,
+        model.basis,
+        lattice=model.lattice,
+        terms=[Term(each.sites, gauged(each.matrix, phases)) for each in model.terms],
+    )
+    here, there = (
+        run_of(each, bath, (name, other), lamb_shift=lamb_shift) for each in (model, turned)
+    )
+    assert not turned.is_real
+    moved = phases[:, None] * here.states[name] * phases.conj()
+    np.testing.assert_allclose(there.states[name], moved, atol=1e-9)
+
+
+def gauged(matrix, phases):
+    return sp.csr_array(sp.diags_array(phases) @ matrix @ sp.diags_array(phases.conj()))
+
+
 def test_equations_added_from_outside_are_compared(toys, rng, bath):
     names = ("redfield", "davies", "halved", "unitary")
-    for kind, model in models(rng).items():
+    for kind, model in one_particle(rng).items():
         run = run_of(model, bath, names)
         assert run.equations == names and len(run.distance) == 6, kind
         half = mb.OhmicBath(bath.coupling / np.sqrt(2.0), bath.cutoff, bath.beta)
@@ -108,7 +154,7 @@ def test_equations_added_from_outside_are_compared(toys, rng, bath):
 
 @pytest.mark.parametrize("names", [("unitary", "davies"), ("davies", "unitary", "halved")])
 def test_any_equations_in_any_order_spread_or_stacked(toys, names, rng, bath):
-    for model in models(rng).values():
+    for model in one_particle(rng).values():
         setting = check_setting(
             [model], bath, TIMES, 0, False, "chebyshev", 1e-10, "", "matrix-free", 0.0, None, names
         )

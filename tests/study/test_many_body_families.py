@@ -55,6 +55,7 @@ def test_a_family_of_many_particles_says_what_it_builds(name):
         assert first.dimension == family.dimension(size, parameters)
         assert first.is_real == family.is_real
         assert first.lattice == family.lattice(size, parameters)
+        assert bool(first.terms) == family.has_terms(parameters)
         label = family.size_label(size, parameters)
         assert str(size) in label and str(first.n_sites) in label
         assert f"$D = {first.dimension}$" in label

@@ -8,6 +8,7 @@ for all surroundings up to signs of Jordan and Wigner, and each different one is
 once.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.lattices import Lattice
 from manybody.physics.models.many_body import ManyBodyModel, Term
 
 Index = NDArray[np.int64]
@@ -74,6 +76,45 @@ def coupling_sites(model: ManyBodyModel) -> list[int]:
     if basis is None:
         raise InputError(f"model {model.name!r} has no basis: patches need one")
     return [_site_of(basis, bath, own) for bath, own in enumerate(couplings.values)]
+
+
+def why_no_patches(model: Any) -> str:
+    """Why no patches can be cut out of a model, as the end of a sentence; empty where they can.
+
+    Whether its terms act on their sites alone shows when they are cut.
+    """
+    if not isinstance(model, ManyBodyModel):
+        return "patches are cut out of the terms of many particles, a ManyBodyModel"
+    try:
+        patch_sites(model, 0, 0)
+        coupling_sites(model)
+        _check_terms(model)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def mean_fill(basis: FockBasis, lattice: Lattice, radius: int) -> float:
+    """Stored elements of an average row of an average Λ_j^(r), before zeros are left out.
+
+    Patches of H that keep the particle number have Σ_k C(m, k)² C(N − m, n − k) / C(N, n) for m
+    sites and n particles none of which shares a site; else a row has all states of a patch.
+    """
+    sizes = np.count_nonzero(np.asarray(lattice.distances()) <= radius, axis=1)
+    return float(np.mean([_block_size(basis, int(size)) for size in sizes]))
+
+
+def _block_size(basis: FockBasis, inside: int) -> float:
+    """Mean number of states of the block of a state."""
+    n_sites, number = basis.n_modes, basis.n_particles
+    if number is None or basis.largest != 1:
+        return min(float(basis.dimension), (basis.largest + 1.0) ** inside)
+    outside = n_sites - inside
+    ways = (
+        math.comb(inside, k) ** 2 * math.comb(outside, number - k)
+        for k in range(max(0, number - outside), min(inside, number) + 1)
+    )
+    return sum(ways) / math.comb(n_sites, number)
 
 
 def filtered_couplings(

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
+from manybody.errors import InputError
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum
 from manybody.physics.starts import Start
@@ -79,6 +83,26 @@ class Guarantees:
 
 
 @dataclass(frozen=True)
+class SystemFacts:
+    """What costs depend on, of a sample that need not be drawn.
+
+    dimension: D; is_real: whether H is; basis: occupations of the states, None for one particle;
+    lattice: where the sites lie, None where they lie nowhere.
+    """
+
+    dimension: int
+    is_real: bool
+    lamb_shift: bool
+    basis: FockBasis | None = None
+    lattice: Lattice | None = None
+
+
+def always(_model: Model) -> str:
+    """No reason against any model: what `Equation.applies` says of itself."""
+    return ""
+
+
+@dataclass(frozen=True)
 class Equation:
     """A master equation as data; one of `generator` and `propagators`.
 
@@ -91,6 +115,17 @@ class Equation:
     propagators: the closed propagators of a problem of one sample: one, or two where it cannot
     be decided which Bohr frequencies coincide: they are kept apart in the first, merged in the
     second.
+    applies: why it does not apply to a model, as the end of a sentence, empty where it does;
+    needs_terms: whether it is made from the terms of a many-particle H on a lattice, so that
+    families without them need not be drawn to be refused.
+    one_by_one: whether it takes problems of one sample only: a stack is advanced sample by sample.
+    needs_spectrum: whether it is made from eigenvectors of H, which is diagonalised where one
+    of the equations of a call says so; needs_model: whether it reads the model itself, which
+    every rank that shares a sample then has.
+    application_flops: what `flops` cannot say where D alone does not decide it, of one
+    application, in flops of dense products that take as long; None for `flops` times D³.
+    own_bytes: what its generator and a kernel of all columns keep on every rank beside what a
+    node shares; row_entries: stored entries in a row of the Liouvillian, None for 2D − 1.
     """
 
     name: str
@@ -102,6 +137,14 @@ class Equation:
     generator: Callable[[Problem], SteppedGenerator] | None = None
     rows: Callable[..., Any] | None = None
     propagators: Callable[[Problem], Sequence[ClosedPropagator]] | None = None
+    applies: Callable[[Any], str] = always
+    needs_terms: bool = False
+    one_by_one: bool = False
+    needs_spectrum: bool = True
+    needs_model: bool = False
+    application_flops: Callable[[SystemFacts], float] | None = None
+    own_bytes: Callable[[SystemFacts], float] | None = None
+    row_entries: Callable[[SystemFacts], float] | None = None
 
     def __post_init__(self) -> None:
         # Names are keys of TOML, columns of tables and, joined by ":", pairs in a block.
@@ -114,6 +157,22 @@ class Equation:
     def is_stepped(self) -> bool:
         """Whether a time stepper advances it."""
         return self.generator is not None
+
+    def operations(self, facts: SystemFacts) -> float:
+        """Flops of one application, or of one state of a closed equation, for such a system."""
+        if self.application_flops is not None:
+            return self.application_flops(facts)
+        return self.flops(facts.is_real, facts.lamb_shift) * float(facts.dimension) ** 3
+
+
+def check_applies(equations: Sequence[Equation], models: Sequence[Model]) -> None:
+    """Raise InputError, naming both, where an equation does not apply to one of the models."""
+    for each in equations:
+        for model in models:
+            if reason := each.applies(model):
+                raise InputError(
+                    f"equations: {each.name!r} does not apply to model {model.name!r}: {reason}"
+                )
 
 
 def adjoint(matrices: NDArray[Any]) -> NDArray[Any]:

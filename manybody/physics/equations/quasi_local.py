@@ -22,8 +22,14 @@ from manybody.physics import arguments
 from manybody.physics.assembly import AssembledRows
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import DiagonalCouplings
-from manybody.physics.equations.patches import Transform, coupling_sites, filter_couplings
-from manybody.physics.equations.protocol import Equation, Guarantees
+from manybody.physics.equations.patches import (
+    Transform,
+    coupling_sites,
+    filter_couplings,
+    mean_fill,
+    why_no_patches,
+)
+from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts
 from manybody.physics.equations.sparse_rows import assemble_sparse_rows, merge
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.problem import Problem
@@ -34,6 +40,10 @@ from manybody.physics.spectra import Spectrum
 # .10, .16; r = 3 .16 / .10 / .15, .36; N = 14 (D = 3432), r = 3 2.9 / 2.4 / 2.4, 8.1.  Tables of
 # groups of 6 take 20, 58 and 261 MB.
 _GROUP = 6
+# Elements of a row of the union of so many Λ_j, of their sum: .5 to .63 where measured.
+_SHARE_OF_UNION = 0.6
+# Flops of dense products that one of a sparse product takes as long as: 3 to 4 GF/s, see above.
+_SPARSE_SLOWER = 15.0
 # Columns of one sparse product; 16 to 64 are alike to the noise of the machine.
 _PANEL = 32
 # Up to here all eigenvalues are as cheap as the outermost.
@@ -179,12 +189,60 @@ def quasi_local(radius: int) -> Equation:
         flops=_flops,
         generator=partial(quasi_local_of, radius=radius),
         rows=QuasiLocalGenerator.rows,
+        applies=why_no_patches,
+        needs_terms=True,
+        one_by_one=True,
+        needs_spectrum=False,
+        needs_model=True,
+        application_flops=partial(_application_flops, radius=radius),
+        own_bytes=partial(_own_bytes, radius=radius),
+        row_entries=partial(_row_entries, radius=radius),
     )
 
 
 def _flops(is_real: bool, lamb_shift: bool) -> float:
     """In D³ as of one dense product: more than any sparse one, which grows like D² alone."""
     return 4.0 if is_real and not lamb_shift else 8.0
+
+
+def _fill(facts: SystemFacts, radius: int) -> float:
+    """Stored elements of a row of Λ_j, at most D; of a patch of all where there are none."""
+    if facts.basis is None or facts.lattice is None:
+        return float(facts.dimension)
+    return min(float(facts.dimension), mean_fill(facts.basis, facts.lattice, radius))
+
+
+def _baths(facts: SystemFacts) -> int:
+    return 1 if facts.basis is None else facts.basis.n_modes
+
+
+def _groups(facts: SystemFacts, radius: int) -> list[tuple[int, float]]:
+    """Couplings of every group, and stored elements of a row of one of its tables."""
+    rest = _baths(facts) % _GROUP
+    sizes = [_GROUP] * (_baths(facts) // _GROUP) + ([rest] if rest else [])
+    fill, most = _fill(facts, radius), float(facts.dimension)
+    return [(size, min(most, max(1.0, _SHARE_OF_UNION * size * fill))) for size in sizes]
+
+
+def _application_flops(facts: SystemFacts, radius: int) -> float:
+    """Sparse products with H, of about N elements a row, and one table a group."""
+    elements = _baths(facts) + sum(fill for _, fill in _groups(facts, radius))
+    each = 4.0 if facts.is_real and not facts.lamb_shift else 8.0
+    return _SPARSE_SLOWER * each * elements * float(facts.dimension) ** 2
+
+
+def _own_bytes(facts: SystemFacts, radius: int) -> float:
+    """All Λ_j with their patterns, and a table for every pattern of two values in a group."""
+    number = 8.0 if facts.is_real and not facts.lamb_shift else 16.0
+    filtered = (number + 4.0) * _baths(facts) * _fill(facts, radius)
+    tables = number * sum(2.0**size * fill for size, fill in _groups(facts, radius))
+    return (filtered + tables) * facts.dimension
+
+
+def _row_entries(facts: SystemFacts, radius: int) -> float:
+    """Of both sides of ρ; within a third of N = 6 to 10, r = 1 to 3, of XXZ and Ising chains."""
+    elements = 1.0 + 0.35 * _baths(facts) * (_fill(facts, radius) - 1.0)
+    return min(2.0 * facts.dimension - 1.0, 2.0 * elements)
 
 
 def _transform(bath: Bath, lamb_shift: bool, couplings: DiagonalCouplings) -> Transform:

@@ -6,9 +6,14 @@ from types import MappingProxyType
 from manybody.errors import InputError, InputTypeError
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.protocol import Equation
+from manybody.physics.equations.quasi_local import quasi_local
 from manybody.physics.equations.redfield import REDFIELD
 
-_KNOWN: dict[str, Equation] = {each.name: each for each in (REDFIELD, DAVIES)}
+# Patches of 13 sites have blocks of up to 1716 states: beyond that H itself is as small.
+_RADII = range(1, 7)
+_KNOWN: dict[str, Equation] = {
+    each.name: each for each in (REDFIELD, DAVIES, *map(quasi_local, _RADII))
+}
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(_KNOWN)
 DEFAULT = (REDFIELD.name, DAVIES.name)
 

@@ -112,6 +112,10 @@ class Anderson3D(Family):
         number = parameters.get("n_particles")
         return None if number is None else hard_core_basis(size**3, number, "fermion")
 
+    def has_terms(self, parameters: Parameters) -> bool:
+        """Of fermions: one particle has no patches."""
+        return parameters.get("n_particles") is not None
+
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Energies of ±W and a band of ±6J reach less than their sum.
 

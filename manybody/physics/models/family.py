@@ -80,6 +80,10 @@ class Family(ABC):
         """Where the sites lie, None where they lie nowhere."""
         return None
 
+    def has_terms(self, parameters: Parameters) -> bool:
+        """Whether H comes with its terms on the sites of a lattice, which patches are cut from."""
+        return False
+
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """To follow the title, with commas in front; `plain` without mathematics markup.
 

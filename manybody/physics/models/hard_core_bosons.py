@@ -94,6 +94,10 @@ class HardCoreBosons(Family):
         """The cube."""
         return Cube(size, self.with_defaults(parameters)["boundary"])
 
+    def has_terms(self, parameters: Parameters) -> bool:
+        """Of bonds and sites."""
+        return True
+
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Root of the sum of squares of what hopping, interaction and disorder have alone.
 

@@ -141,6 +141,10 @@ class IsingChain(Family):
         """The chain."""
         return Chain(size, self.with_defaults(parameters)["boundary"])
 
+    def has_terms(self, parameters: Parameters) -> bool:
+        """Of bonds and sites."""
+        return True
+
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Root of the sum of squares of what J, h_x, h_z and W have alone.
 

@@ -76,6 +76,18 @@ class ManyBodyModel:
                 f"couplings are of {couplings.dimension} states, hamiltonian of {matrix.shape[0]}"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A view of a mapping does not travel.
+        return {**vars(self), "parameters": dict(self.parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What is drawn is checked already, what travels forgets that it is read-only.
+        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
+        given = self.hamiltonian
+        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
+        for part in parts:
+            part.flags.writeable = False
+
     @property
     def dimension(self) -> int:
         """Number of states D."""

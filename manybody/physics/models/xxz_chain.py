@@ -100,6 +100,10 @@ class XXZChain(Family):
         """The chain."""
         return Chain(size, self.with_defaults(parameters)["boundary"])
 
+    def has_terms(self, parameters: Parameters) -> bool:
+        """Of bonds and sites."""
+        return True
+
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Root of the sum of squares of what hopping, Δ and W have alone.
 

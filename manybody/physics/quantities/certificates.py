@@ -17,11 +17,14 @@ class Certificate:
     trace_error: largest |tr ρ(t) − 1| over times and equations.
     hermiticity_error: largest |ρ_ab − ρ_ba*| over times and equations.
     gibbs_residuals[name]: largest |element| of L[ρ_G] in the site basis, in J, by equation.
-        Rounding, except for Redfield with Lamb shift.
-    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies.
+        Rounding, except for Redfield with Lamb shift; nan where H was not diagonalised.
+    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies; nan where
+        H was not diagonalised.
     smallest_eigenvalue: of ρ(t) over all times and the equations that do not guarantee
         positivity, as Redfield does not; inf where all do.
-    clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4).
+    clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4); "unexamined"
+        where no equation needs the spectrum and H was not diagonalised: the figures on Bohr
+        frequencies are then nan, their counts 0.
     merged_neighbours, expected_by_chance: Bohr frequencies found equal, and how
         many chance alone would make equal.
     smallest_separation: smallest distance of two Bohr frequencies kept apart, in J.
