@@ -17,6 +17,7 @@ from manybody.report.analysis.local import (
     LocalFigure,
 )
 from manybody.report.analysis.statistics import Moments, Summary
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     colour,
     from_zero,
@@ -95,21 +96,22 @@ def draw_local_maxima(analysis: Analysis) -> Any:
 
 
 def draw_local_laws(analysis: Analysis) -> Any:
-    """Maxima of local figures without bias against size, with their laws; a row a system."""
-    judged = [each for each in analysis.local if each.figure is not None]
+    """Maxima of local figures without bias against size, where laws are fitted to them."""
+    judged = fitted(analysis)
     figure, axes = grid(len(judged), 4.4, 3.6, most=len(JUDGED))
-    for index, (axis, each) in enumerate(zip(axes, judged)):
+    indices = {system.key: index for index, (system, _) in enumerate(_systems(analysis.results))}
+    for axis, each in zip(axes, judged):
         assert each.figure is not None
-        points = [
-            point
-            for system, points in analysis.results.drawn
-            if system.key == each.system.key
-            for point in points
-        ]
-        draw_fits(axis, each, index // len(JUDGED), marked_sizes(points))
-        axis.set_ylabel(each.figure.label, fontsize=10)
+        sizes = [estimate.n_sites for estimate in each.estimates]
+        draw_fits(axis, each, indices[each.system.key], sizes)
+        axis.set_ylabel(rf"max over $t$ of mean {each.figure.label}", fontsize=9)
         put_title(axis, f"{short_title(each.system)}, {each.quantity}", 12)
     return figure
+
+
+def fitted(analysis: Analysis) -> list[SystemVerdict]:
+    """Verdicts on local figures with laws: none where maxima are lower bounds."""
+    return [each for each in analysis.local if each.verdict is not None and each.verdict.fits]
 
 
 def _systems(results: StudyResult) -> list[tuple[System, tuple[PointResult, ...]]]:

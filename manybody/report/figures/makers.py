@@ -17,6 +17,7 @@ from manybody.report.figures.local import (
     draw_local_maxima,
     draw_scaled,
     draw_states,
+    fitted,
 )
 from manybody.report.figures.observables import (
     draw_locality,
@@ -79,7 +80,7 @@ def _local_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
         "local-states": lambda: draw_states(results),
         "local-maxima": lambda: draw_local_maxima(analysis),
     }
-    if any(each.verdict is not None for each in analysis.local):
+    if fitted(analysis):
         found["local-laws"] = lambda: draw_local_laws(analysis)
     return found
 

@@ -47,7 +47,7 @@ def text_summary(results: StudyResult) -> str:
         lines.append(system_title(system, plain=True))
         if results.study.evolves:
             lines += _maxima_lines(system, points, _dimension_words(points))
-            lines += _local_lines(system, points)
+            lines += _local_lines(system, points, _dimension_words(points))
         lines += _spread_lines(results.study, system, points)
         for point in points:
             head = f"  {point.point.size:>8} {point.point.n_sites:>5} "
@@ -83,17 +83,19 @@ def _dimension_words(points: Sequence[PointResult]) -> list[str]:
     return [f"{'D':>6} ", *(f"{point.point.dimension:>6} " for point in points)]
 
 
-def _local_lines(system: System, points: Sequence[PointResult]) -> list[str]:
-    """Maxima of local figures, none where no point has them."""
+def _local_lines(
+    system: System, points: Sequence[PointResult], dimensions: Sequence[str]
+) -> list[str]:
+    """Maxima of local figures, none where no point has them; dimensions: see `_maxima_lines`."""
     head = (
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {'samples':>7}  {'':<17} "
+        f"  {FAMILIES[system.model].size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  {'':<17} "
         f"{'max of mean':>11} {'std. error':>10}  {'t_max':>6}"
     )
     lines = [
-        f"  {point.point.size:>8} {point.point.n_sites:>5} {s.moments.count:>7}  {name:<17} "
-        f"{s.maximum:>11.6f} {_error_words(s.maximum_error):>10}  {s.time_of_maximum:>6.1f}"
-        + (", a lower bound" if s.reach is Reach.END else "")
-        for point in points
+        f"  {point.point.size:>8} {point.point.n_sites:>5} {words}{s.moments.count:>7}  "
+        f"{name:<17} {s.maximum:>11.6f} {_error_words(s.maximum_error):>10}  "
+        f"{s.time_of_maximum:>6.1f}" + (", a lower bound" if s.reach is Reach.END else "")
+        for point, words in zip(points, dimensions[1:])
         for name, s in point.local.items()
     ]
     return [head, *lines] if lines else []
