@@ -34,7 +34,7 @@ from manybody.cases.page import (
 from manybody.cases.store import Record
 from manybody.cases.systems import n_sites_of, title_of
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import digits, scientific
+from manybody.report.tables.columns import digits, scientific
 
 # Points of a scan over strengths that its slope is fitted to, the smallest.
 _FITTED = 4

@@ -7,7 +7,7 @@ from manybody.cases.exact_figures import NAMES
 from manybody.cases.page import number, numbers, short
 from manybody.cases.store import Record
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import scientific
+from manybody.report.tables.columns import scientific
 
 EQUATIONS = ("redfield", "davies", "local")
 # Whose laws a finding states.

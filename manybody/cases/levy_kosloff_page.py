@@ -29,7 +29,7 @@ from manybody.cases.papers_page import (
 from manybody.cases.store import Record
 from manybody.report.figures.canvas import colour, grid, put_title
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import digits
+from manybody.report.tables.columns import digits
 
 _COLOURS = {"local": colour(0), "global": colour(3), "redfield": colour(2)}
 _NAMES = {"local": "local", "global": "global (Davies)", "redfield": "Redfield"}

@@ -14,7 +14,7 @@ from manybody.cases.papers_page import array, chapter_of, differences, largest, 
 from manybody.cases.store import Record
 from manybody.report.figures.canvas import colour, grid
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import digits, scientific
+from manybody.report.tables.columns import digits, scientific
 
 NAMES = {
     "exact": "exact",

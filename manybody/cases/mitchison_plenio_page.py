@@ -34,7 +34,7 @@ from manybody.cases.papers_page import (
 from manybody.cases.store import Record
 from manybody.report.figures.canvas import colour, grid, put_title
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import digits, scientific
+from manybody.report.tables.columns import digits, scientific
 
 _LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
 # ν/Γ that counts as non-Markovian.

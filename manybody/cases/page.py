@@ -9,7 +9,7 @@ import numpy as np
 from manybody.cases.config import CaseStudy
 from manybody.cases.store import Record
 from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
-from manybody.report.tables.samples import digits
+from manybody.report.tables.columns import digits
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from manybody.cases.page import Chapter, Figure, Finding, grouped, number, numbe
 from manybody.cases.papers import ERRATA, Erratum
 from manybody.cases.store import Record
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import digits, scientific
+from manybody.report.tables.columns import digits, scientific
 
 OURS = {"lw": 0.0, "marker": "o", "ms": 3.6}
 FORMULA = {"lw": 1.3, "marker": ""}

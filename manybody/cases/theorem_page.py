@@ -24,7 +24,7 @@ from manybody.cases.systems import n_sites_of, title_of
 from manybody.cases.theorem import EQUAL, EVERY, FOCK, ONE_COUPLING, TWO_TEMPERATURES, UNCLUSTERED
 from manybody.report.figures.canvas import colour, grid, marker, put_title, size_axis
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.samples import scientific
+from manybody.report.tables.columns import scientific
 
 # Relative: what a residual of rounding may be at N = 1000.
 ROUNDING = 1e-12

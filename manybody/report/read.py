@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
+from manybody.report.analysis.local import local_summaries
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
 from manybody.solve.observables.registry import figures_of
 from manybody.solve.unphysical import are_outside, growth_rate, mode_words
@@ -33,7 +35,8 @@ class PointResult:
     ambiguous, None where no sample is; spreads: of the figures of other observables, by
     name; arrays: everything measured, sample axis first, by sample index; missing: number
     of samples the study asks for and the store lacks; problems: what was left out; times: (T,)
-    output times in 1/J; unguarded: titles of the equations that do not guarantee positivity.
+    output times in 1/J; unguarded: titles of the equations that do not guarantee positivity;
+    local: averages of local figures by dataset, empty where the blocks have none.
     """
 
     point: Point
@@ -46,6 +49,7 @@ class PointResult:
     problems: tuple[str, ...]
     times: Real = field(default_factory=lambda: np.empty(0))
     unguarded: str = ""
+    local: Mapping[str, Summary] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:
@@ -164,6 +168,30 @@ class StudyResult:
         return [point for _, points in self.systems for point in points]
 
     @property
+    def has_local(self) -> bool:
+        """Whether some point has local figures."""
+        return any(point.local for point in self.points)
+
+    @cached_property
+    def particles(self) -> str:
+        """Whether systems have "one" particle or "many", or are of "both" kinds."""
+        kinds = {
+            FAMILIES[point.model].basis(point.size, dict(point.parameters)) is not None
+            for system in self.study.systems
+            for point in system.points[:1]
+        }
+        return "both" if len(kinds) > 1 else "many" if True in kinds else "one"
+
+    @cached_property
+    def names_dimensions(self) -> bool:
+        """Whether the number of states of some point is not its number of sites."""
+        return any(
+            point.dimension != point.n_sites
+            for system in self.study.systems
+            for point in system.points
+        )
+
+    @property
     def words(self) -> str:
         """Which equations are compared."""
         first, *others = (EQUATIONS[name].title for name in self.study.equations)
@@ -228,6 +256,8 @@ def _point_result(
     arrays = {
         name: np.concatenate([block.arrays[name] for block in blocks])[order]
         for name in blocks[0].arrays
+        # Blocks of an older version may lack what was measured later.
+        if all(name in block.arrays for block in blocks)
     }
     summary, second = None, None
     if study.evolves:
@@ -248,7 +278,19 @@ def _point_result(
         tuple(problems),
         np.array(study.times),
         " or ".join(each.title for each in unguarded(study.equations)),
+        local_summaries(arrays, np.array(study.times), study.seed),
     )
+
+
+def size_words(point: Point, mark: str = "") -> str:
+    """The number of sites, and that of states where it is another.
+
+    mark: put around each, "$" for mathematics.
+    """
+    sites = f"{mark}N = {point.n_sites}{mark}"
+    if point.dimension == point.n_sites:
+        return sites
+    return f"{sites}, {mark}D = {point.dimension}{mark}"
 
 
 def point_title(point: Point) -> str:

@@ -11,12 +11,14 @@ from manybody.parallel.files import write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.makers import figure_makers
 from manybody.report.page.document import Document, Table, to_html, to_markdown
 from manybody.report.page.sections import build_document
 from manybody.report.page.summary import text_summary
 from manybody.report.read import load_results, system_title
-from manybody.report.tables.analysis import build_analysis_tables
+from manybody.report.tables.analysis import build_analysis_tables, build_local_tables
+from manybody.report.tables.local import build_averages
 from manybody.report.tables.samples import build_tables, to_csv, to_parquet
 from manybody.study.configuration import FORMATS
 from manybody.study.store import Store
@@ -71,7 +73,7 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     wanted = tuple(formats) if formats is not None else results.study.formats
     for name in wanted:
         arguments.choice("format", name, FORMATS)
-    tables = build_tables(results) + build_analysis_tables(analysis)
+    tables = _all_tables(analysis)
     by_name = {table.name: table for table in tables}
     paths, note = write_parts(
         _folder(store),
@@ -80,14 +82,37 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
         figure_makers(analysis),
         lambda vectors: build_document(analysis, by_name, vectors),
     )
-    verdict_lines = []
+    lines = [text_summary(results), *_verdict_lines(analysis)]
+    return "\n".join(lines) + note, paths
+
+
+def _all_tables(analysis: Analysis) -> list[Table]:
+    return [
+        *build_tables(analysis.results),
+        *build_analysis_tables(analysis),
+        *build_averages(analysis.results),
+        *build_local_tables(analysis),
+    ]
+
+
+def _verdict_lines(analysis: Analysis) -> list[str]:
+    """Every verdict with the sizes left out of it, those on local figures after the global one."""
+    lines: list[str] = []
     for each in analysis.verdicts:
-        verdict_lines.append(f"VERDICT {system_title(each.system, plain=True)}: {each.sentence}")
-        if each.verdict is not None:
-            verdict_lines += [
-                f"  size {size} has no part in it: {why}" for size, why in each.left_out
-            ]
-    return "\n".join([text_summary(results), *verdict_lines]) + note, paths
+        lines += _lines_of(analysis.of_system(each.system))
+    return lines
+
+
+def _lines_of(verdicts: Sequence[SystemVerdict]) -> list[str]:
+    """Of one system; which figure is named where there are several, and every reason once."""
+    lines: list[str] = []
+    for each in verdicts:
+        which = f" ({each.quantity})" if len(verdicts) > 1 else ""
+        lines.append(f"VERDICT{which} {system_title(each.system, plain=True)}: {each.sentence}")
+        reasons = each.left_out if each.verdict is not None else ()
+        new = [f"  size {size} has no part in it: {why}" for size, why in reasons]
+        lines += [line for line in new if line not in lines]
+    return lines
 
 
 def write_parts(

@@ -1,13 +1,15 @@
 """What the sizes of every system of a study say on boundedness."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.boundedness import Verdict, Word, judge
+from manybody.report.analysis.local import JUDGED, LocalFigure, local_curves
 from manybody.report.analysis.scaling import Law, SizeEstimate
-from manybody.report.analysis.statistics import Reach
+from manybody.report.analysis.statistics import Reach, Summary
 from manybody.report.read import PointResult, StudyResult
 from manybody.study.configuration import System
 
@@ -19,13 +21,28 @@ _FEWEST_SAMPLES, _FEWEST_SIZES = 4, 3
 class SystemVerdict:
     """One system: its estimates by size, what they say, and sizes that were left out.
 
-    verdict: None where there are fewer than 3 sizes; left_out: (size, why).
+    verdict: None where there are fewer than 3 sizes; left_out: (size, why); figure: the local
+    figure that is judged, None for the trace distance.
     """
 
     system: System
     estimates: tuple[SizeEstimate, ...]
     verdict: Verdict | None
     left_out: tuple[tuple[int, str], ...]
+    figure: LocalFigure | None = None
+
+    @property
+    def quantity(self) -> str:
+        """What is judged, in a word or two."""
+        return "global" if self.figure is None else self.figure.words
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in a word: grows, bounded, undecided, or too few sizes."""
+        if self.verdict is None:
+            return "too few sizes"
+        words = {True: "bounded", False: "grows", None: "undecided"}
+        return words[self.verdict.bounded]
 
     @property
     def sentence(self) -> str:
@@ -65,28 +82,61 @@ class SystemVerdict:
 
 
 def judge_systems(results: StudyResult) -> list[SystemVerdict]:
-    """A verdict on every system of a study that evolves."""
-    found = []
-    for system, points in results.systems:
-        estimates, left_out = [], []
-        for point in points:
-            why = _why_not(system, point)
-            if why:
-                left_out.append((point.point.size, why))
-                continue
-            reach = point.summary.reach if point.summary is not None else Reach.INSIDE
-            try:
-                estimate = SizeEstimate.of(
-                    point.point.n_sites, point.arrays["trace_distance"], results.study.seed, reach
-                )
-            except ValueError as error:
-                # Its values are finite and its samples enough: they agree.
-                left_out.append((point.point.size, str(error)))
-                continue
-            estimates.append(estimate)
-        verdict = judge(estimates) if len(estimates) >= _FEWEST_SIZES else None
-        found.append(SystemVerdict(system, tuple(estimates), verdict, tuple(left_out)))
-    return found
+    """A verdict on the trace distance of every system of a study that evolves."""
+    seed = results.study.seed
+    return [_judge(seed, system, points, None) for system, points in results.systems]
+
+
+def judge_local(results: StudyResult) -> list[SystemVerdict]:
+    """Verdicts on the local figures of every system that has them, system by system.
+
+    The same rule on the same quantity, the maximum over time of the mean over samples.  Every
+    verdict has the error rates of its own; nothing is corrected for their number.
+    """
+    seed = results.study.seed
+    return [
+        _judge(seed, system, points, figure)
+        for system, points in results.systems
+        if any(point.local for point in points)
+        for figure in JUDGED
+    ]
+
+
+def _judge(
+    seed: int, system: System, points: Sequence[PointResult], figure: LocalFigure | None
+) -> SystemVerdict:
+    estimates, left_out = [], []
+    for point in points:
+        found = _estimate(seed, system, point, figure)
+        if isinstance(found, str):
+            left_out.append((point.point.size, found))
+        else:
+            estimates.append(found)
+    verdict = judge(estimates) if len(estimates) >= _FEWEST_SIZES else None
+    return SystemVerdict(system, tuple(estimates), verdict, tuple(left_out), figure)
+
+
+def _estimate(
+    seed: int, system: System, point: PointResult, figure: LocalFigure | None
+) -> SizeEstimate | str:
+    """Estimate of one size, or why it has no part in a fit."""
+    why = _why_not(system, point)
+    if why:
+        return why
+    if figure is not None and figure.name not in point.local:
+        return "not measured or not defined there"
+    summary = point.summary if figure is None else point.local[figure.name]
+    curves = point.arrays["trace_distance"]
+    curves = curves if figure is None else local_curves(point.arrays, figure)
+    try:
+        return SizeEstimate.of(point.point.n_sites, curves, seed, _reach(summary))
+    except ValueError as error:
+        # Its values are finite and its samples enough: they agree.
+        return str(error)
+
+
+def _reach(summary: Summary | None) -> Reach:
+    return Reach.INSIDE if summary is None else summary.reach
 
 
 def _why_not(system: System, point: PointResult) -> str:

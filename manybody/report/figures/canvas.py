@@ -1,10 +1,12 @@
 """What all figures share: colours, markers, grids of panels, axes of sizes, titles."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from manybody.report.read import system_title
+from manybody.report.read import PointResult, system_title
 from manybody.study.configuration import System
 
+_MOST_TICKS = 8
 _MARKERS = "osD^vP*X"
 _COLOURS = ("#20639b", "#3caea3", "#e08e0b", "#c0392b", "#7d3c98")
 
@@ -36,11 +38,24 @@ def grid(n_panels: int, width: float, height: float, most: int = 3, below: float
     return figure, axes
 
 
-def size_axis(axis: Any, fontsize: int = 11) -> None:
-    """Numbers of sites, doubling, as plain numbers."""
+def size_axis(axis: Any, fontsize: int = 11, marked: Sequence[int] = ()) -> None:
+    """Numbers of sites, doubling, as plain numbers; with ticks at those marked, if any."""
     axis.set_xscale("log", base=2)
+    if marked:
+        axis.set_xticks(marked)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel(r"number of sites $N$", fontsize=fontsize)
+
+
+def marked_sizes(points: Sequence[PointResult]) -> list[int]:
+    """Numbers of sites that deserve a tick: of many particles, which lie within a factor or two.
+
+    None where all have one particle, or where there are too many to stand side by side.
+    """
+    if all(point.point.dimension == point.point.n_sites for point in points):
+        return []
+    sizes = sorted({point.point.n_sites for point in points})
+    return sizes if len(sizes) <= _MOST_TICKS else []
 
 
 def from_zero(axis: Any) -> None:

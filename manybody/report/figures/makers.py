@@ -9,13 +9,15 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
-from manybody.report.figures.canvas import (
-    counted_samples,
-    from_zero,
-    grid,
-    put_title,
-    short_title,
-    size_axis,
+from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
+from manybody.report.figures.curves import TIME, Axes, draw_curves
+from manybody.report.figures.local import (
+    draw_local,
+    draw_local_laws,
+    draw_local_maxima,
+    draw_scaled,
+    draw_states,
+    fitted,
 )
 from manybody.report.figures.observables import (
     draw_locality,
@@ -33,6 +35,13 @@ from manybody.report.figures.size import (
 from manybody.report.read import PointResult, StudyResult, system_title
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
+
+_COUPLINGS = {
+    "one": "one particle,\n" + r"$A_j = |j\rangle\langle j|$ on every site",
+    "many": "many particles,\n" + r"$A_j = n_j$ or $\sigma^z_j$ on every site",
+    "both": "\n" + r"$A_j = |j\rangle\langle j|$ of one particle, $n_j$ of many",
+}
+_START = {"one": "start on site: ", "many": "", "both": "start: many Néel, one on site "}
 
 
 def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
@@ -53,10 +62,26 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
             found["precision"] = lambda: draw_precision(analysis)
         if unguarded(results.study.equations):
             found["positivity"] = lambda: draw_positivity(results)
+    if results.study.evolves and results.has_local:
+        found |= _local_makers(analysis)
     if "locality_1" in figures_of(results.study.observables):
         found["locality"] = lambda: draw_locality(results)
     if has_panels(results):
         found[f"{results.study.name}-figures"] = lambda: draw_observables(results)
+    return found
+
+
+def _local_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
+    """The same of local figures."""
+    results = analysis.results
+    found: dict[str, Callable[[], Any]] = {
+        "local": lambda: draw_local(results),
+        "local-scaled": lambda: draw_scaled(results),
+        "local-states": lambda: draw_states(results),
+        "local-maxima": lambda: draw_local_maxima(analysis),
+    }
+    if fitted(analysis):
+        found["local-laws"] = lambda: draw_local_laws(analysis)
     return found
 
 
@@ -69,21 +94,23 @@ def draw_distances(results: StudyResult) -> Any:
     drawn = results.drawn
     figure, axes = grid(len(drawn) + 1, 4.6, 3.9)
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
-        _draw_curves(axis, results, system, points)
-        put_title(axis, f"({chr(97 + index)}) {system_title(system)}")
+        title = f"({chr(97 + index)}) {system_title(system)}"
+        _draw_distance(axis, results, system, points, title)
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
         draw_maximum(last, points, index, short_title(system))
-    size_axis(last, 12)
+    size_axis(last, 12, marked_sizes(results.points))
     from_zero(last)
     last.set_ylabel(rf"$\max_t \langle {results.distance()} \rangle$", fontsize=12)
     last.tick_params(labelsize=11)
-    last.set_ylim(top=1.25 * last.get_ylim()[1])
+    room = 1.25 if not results.names_dimensions else 1.25 + 0.07 * len(drawn)
+    last.set_ylim(top=room * last.get_ylim()[1])
     last.legend(
         fontsize=10,
         loc="upper left",
         frameon=False,
-        ncols=2,
+        # Names of many particles are long.
+        ncols=1 if results.names_dimensions else 2,
         columnspacing=0.8,
         handlelength=1.2,
         handletextpad=0.4,
@@ -94,41 +121,12 @@ def draw_distances(results: StudyResult) -> Any:
     return figure
 
 
-def _draw_curves(
-    axis: Any, results: StudyResult, system: System, points: tuple[PointResult, ...]
+def _draw_distance(
+    axis: Any, results: StudyResult, system: System, points: tuple[PointResult, ...], title: str
 ) -> None:
-    import matplotlib
-
-    times = np.array(results.study.times)
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.78, max(2, len(points))))
-    top = 0.0
-    for colour, result in zip(colours, points):
-        assert result.summary is not None
-        mean = result.summary.moments.mean
-        spread = np.nan_to_num(result.summary.moments.standard_deviation)
-        label = FAMILIES[system.model].size_label(result.point.size, dict(system.parameters))
-        axis.fill_between(
-            times, np.maximum(mean - spread, 0.0), mean + spread, color=colour, alpha=0.16, lw=0
-        )
-        axis.plot(times, mean, color=colour, lw=2.0, label=label)
-        top = max(top, float((mean + spread).max()))
-    axis.set_xlim(times[0], times[-1] if len(times) > 1 else times[0] + 1.0)
-    # Room above the curves for the legend, which must not hide one.
-    axis.set_ylim(0.0, 1.38 * top if top > 0.0 else 1.0)
-    axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=12)
-    axis.set_ylabel(f"${results.distance('(t)')}$", fontsize=12)
-    axis.tick_params(labelsize=11)
-    axis.legend(
-        fontsize=10,
-        ncols=3,
-        loc="upper center",
-        frameon=False,
-        columnspacing=0.8,
-        handletextpad=0.4,
-        handlelength=1.2,
-        title=counted_samples([p.n_samples for p in points]),
-        title_fontsize=10,
-    )
+    drawn = [(point, point.summary.moments) for point in points if point.summary is not None]
+    panel = Axes(np.array(results.study.times), TIME, f"${results.distance('(t)')}$", title)
+    draw_curves(axis, panel, system, drawn)
 
 
 def _describe(axis: Any, results: StudyResult) -> None:
@@ -140,10 +138,11 @@ def _describe(axis: Any, results: StudyResult) -> None:
         return "see titles" if key in changed else words
 
     shift = told("lamb_shift", "kept" if study.lamb_shift else "neglected")
-    site = told("initial_site", str(study.initial_site))
+    start = _START[results.particles] + told("initial_site", str(study.initial_site))
+    start = "start: Néel pattern" if results.particles == "many" else start
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
-        site = f"{site}; thermal starts: {beta_0}"
+        start = f"{start}; thermal starts: {beta_0}"
     family = BATH_FAMILIES[study.bath_type]
     bath = ",  ".join(
         f"{family.symbol(key)[0]}: " + told(f"bath_{key}", f"{value:g}")
@@ -159,10 +158,9 @@ def _describe(axis: Any, results: StudyResult) -> None:
         for line in FAMILIES[model].notes(systems)
     )
     text = (
-        f"{results.words}, one particle,\n"
-        r"$A_j = |j\rangle\langle j|$ on every site" + "\n\n"
+        f"{results.words}, {_COUPLINGS[results.particles]}\n\n"
         f"{kind}{bath},  $\\mu = 0$\n"
-        f"start on site: {site}, Lamb shift: {shift}\n"
+        f"{start}, Lamb shift: {shift}\n"
         f"{notes}\n"
         "lines: mean over disorder samples\n"
         "bands: standard deviation over samples\n"

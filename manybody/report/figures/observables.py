@@ -9,11 +9,12 @@ from manybody.report.figures.canvas import (
     colour,
     counted_samples,
     grid,
+    marked_sizes,
     marker,
     short_title,
     size_axis,
 )
-from manybody.report.read import PointResult, StudyResult
+from manybody.report.read import PointResult, StudyResult, size_words
 from manybody.solve.observables.protocol import Panel
 from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import System
@@ -53,7 +54,7 @@ def draw_observables(results: StudyResult) -> Any:
             )
         left_out = _n_left_out(results, panel)
         if axis.has_data():
-            size_axis(axis, 12)
+            size_axis(axis, 12, marked_sizes(results.points))
             axis.set_yscale("log" if panel.logarithmic else "linear")
         else:
             axis.text(
@@ -145,7 +146,7 @@ def draw_locality(results: StudyResult) -> Any:
             color=colour(index),
             ms=5,
             capsize=3,
-            label=f"{short_title(system)}, $N = {points[-1].point.n_sites}$",
+            label=f"{short_title(system)}, {size_words(points[-1].point, '$')}",
         )
     axis.set_yscale("log")
     axis.set_xlabel("bonds from $j$", fontsize=11)
@@ -166,7 +167,7 @@ def draw_positivity(results: StudyResult) -> Any:
     times = np.array(results.study.times)
     for index, (system, points) in enumerate(results.drawn):
         smallest = points[-1].arrays["smallest_eigenvalue_in_time"]
-        label = f"{short_title(system)}, $N = {points[-1].point.n_sites}$"
+        label = f"{short_title(system)}, {size_words(points[-1].point, '$')}"
         axis.plot(times, smallest.min(axis=0), color=colour(index), lw=1.3, label=label)
         axis.plot(times, smallest.mean(axis=0), color=colour(index), lw=0.9, ls="--")
     axis.axhline(0.0, color="0.6", lw=0.9, ls=":")

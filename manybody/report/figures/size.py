@@ -1,16 +1,19 @@
 """Figures of the distance of the two equations against size and samples."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.scaling import Law
-from manybody.report.analysis.statistics import Reach
+from manybody.report.analysis.statistics import Reach, Summary
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     colour,
     from_zero,
     grid,
+    marked_sizes,
     marker,
     put_title,
     short_title,
@@ -56,7 +59,7 @@ def draw_maxima(analysis: Analysis) -> Any:
             [s.mean_maximum_high for s in summaries],
             "0.4",
         )
-        size_axis(axis)
+        size_axis(axis, marked=_marked(analysis))
         from_zero(axis)
         axis.legend(fontsize=8, frameon=False)
         put_title(axis, short_title(system), 12)
@@ -73,7 +76,7 @@ def draw_maxima(analysis: Analysis) -> Any:
         )
     times = analysis.results.study.times
     last.axhline(times[-1], color="0.6", lw=0.9, ls=":")
-    size_axis(last)
+    size_axis(last, marked=_marked(analysis))
     from_zero(last)
     last.set_ylabel(r"$t$ of the maximum $[1/J]$", fontsize=11)
     last.legend(fontsize=8, frameon=False)
@@ -88,19 +91,24 @@ def draw_maximum(
     """Maximum of the mean against size with its 68 % bootstrap interval."""
     sizes = [point.point.n_sites for point in points]
     summaries = [point.summary for point in points if point.summary is not None]
-    axis.plot(
-        sizes,
-        [s.maximum for s in summaries],
-        marker=marker(index),
-        ms=5,
-        lw=1.2,
-        color=colour(index),
-        label=label,
-    )
+    draw_summaries(axis, sizes, summaries, (colour(index), marker(index)), label)
+
+
+def draw_summaries(
+    axis: Any,
+    sizes: list[int],
+    summaries: Sequence[Summary],
+    style: tuple[str, str],
+    label: str | None = None,
+) -> None:
+    """Maxima of means against size with 68 % bootstrap intervals; style: colour and marker."""
+    shade, sign = style
+    maxima = [s.maximum for s in summaries]
+    axis.plot(sizes, maxima, marker=sign, ms=5, lw=1.2, color=shade, label=label)
     low, high = [s.maximum_low for s in summaries], [s.maximum_high for s in summaries]
-    _draw_interval(axis, sizes, low, high, colour(index))
+    _draw_interval(axis, sizes, low, high, shade)
     bounds = [(n, s.maximum) for n, s in zip(sizes, summaries) if s.reach is Reach.END]
-    _draw_bounds(axis, bounds, colour(index))
+    _draw_bounds(axis, bounds, shade)
 
 
 def _draw_interval(
@@ -135,37 +143,57 @@ def draw_laws(analysis: Analysis) -> Any:
     judged = [each for each in analysis.verdicts if each.verdict is not None]
     figure, axes = grid(len(judged), 4.4, 3.6)
     for index, (axis, each) in enumerate(zip(axes, judged)):
-        sizes = np.array([estimate.n_sites for estimate in each.estimates], dtype=float)
-        values = np.array([estimate.maximum for estimate in each.estimates])
-        errors = np.array([estimate.widened_error for estimate in each.estimates])
-        axis.errorbar(
-            sizes, values, errors, fmt="o", ms=5, capsize=3, color=colour(index), label="maxima"
-        )
-        bounds = [(one.n_sites, one.maximum) for one in each.estimates if one.reach is Reach.END]
-        _draw_bounds(axis, bounds, colour(index))
-        longer = np.geomspace(sizes.min(), 4.0 * sizes.max(), 200)
-        assert each.verdict is not None
-        for fit in each.verdict.fits:
-            if fit.weight > SHOWN_WEIGHT:
-                axis.plot(longer, fit(longer), lw=1.1, label=f"{_LAWS[fit.law]}, {fit.weight:.0%}")
-        axis.axvspan(sizes.max(), longer[-1], color="0.5", alpha=0.08, lw=0)
-        if each.not_fitted:
-            reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
-            axis.text(
-                0.98,
-                0.03,
-                "laws not fitted: " + "; ".join(reasons),
-                ha="right",
-                fontsize=8,
-                color="0.35",
-                transform=axis.transAxes,
-            )
-        size_axis(axis)
-        from_zero(axis)
-        axis.legend(fontsize=8, frameon=False)
+        draw_fits(axis, each, index, _marked(analysis))
         put_title(axis, short_title(each.system), 12)
     axes[0].set_ylabel(rf"$\max_t \langle {analysis.results.distance()} \rangle$", fontsize=11)
     return figure
+
+
+def draw_fits(axis: Any, each: SystemVerdict, index: int, marked: Sequence[int] = ()) -> None:
+    """Estimates of one verdict, and the laws that have a part of the weight."""
+    _draw_estimates(axis, each, index)
+    if each.estimates:
+        _draw_laws_of(axis, each)
+    if each.not_fitted:
+        reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
+        axis.text(
+            0.98,
+            0.03,
+            "laws not fitted: " + "; ".join(reasons),
+            ha="right",
+            fontsize=8,
+            color="0.35",
+            transform=axis.transAxes,
+        )
+    size_axis(axis, marked=marked)
+    from_zero(axis)
+    if each.estimates:
+        axis.legend(fontsize=8, frameon=False)
+
+
+def _draw_estimates(axis: Any, each: SystemVerdict, index: int) -> None:
+    sizes = np.array([estimate.n_sites for estimate in each.estimates], dtype=float)
+    values = np.array([estimate.maximum for estimate in each.estimates])
+    errors = np.array([estimate.widened_error for estimate in each.estimates])
+    axis.errorbar(
+        sizes, values, errors, fmt="o", ms=5, capsize=3, color=colour(index), label="maxima"
+    )
+    bounds = [(one.n_sites, one.maximum) for one in each.estimates if one.reach is Reach.END]
+    _draw_bounds(axis, bounds, colour(index))
+
+
+def _draw_laws_of(axis: Any, each: SystemVerdict) -> None:
+    """Laws to four times the largest size, shaded where there are no data."""
+    sizes = [estimate.n_sites for estimate in each.estimates]
+    longer = np.geomspace(min(sizes), 4.0 * max(sizes), 200)
+    for fit in each.verdict.fits if each.verdict is not None else ():
+        if fit.weight > SHOWN_WEIGHT:
+            axis.plot(longer, fit(longer), lw=1.1, label=f"{_LAWS[fit.law]}, {fit.weight:.0%}")
+    axis.axvspan(max(sizes), longer[-1], color="0.5", alpha=0.08, lw=0)
+
+
+def _marked(analysis: Analysis) -> list[int]:
+    return marked_sizes(analysis.results.points)
 
 
 def draw_spread(analysis: Analysis) -> Any:
@@ -179,12 +207,18 @@ def draw_spread(analysis: Analysis) -> Any:
             beside = place + 0.7 * (np.arange(len(own)) + 0.5) / len(own) - 0.35
             axis.plot(beside, own, ".", ms=5, color=colour(index), alpha=0.75, mew=0)
             axis.hlines(np.median(own), place - 0.4, place + 0.4, color="0.35", lw=1.4)
-        axis.set_xticks(range(len(points)), [str(point.point.n_sites) for point in points])
+        axis.set_xticks(range(len(points)), [_tick(point) for point in points])
         from_zero(axis)
         put_title(axis, short_title(system), 12)
         axis.set_xlabel(r"number of sites $N$", fontsize=11)
     axes[0].set_ylabel(rf"$\max_t {analysis.results.distance()}$ of a sample", fontsize=11)
     return figure
+
+
+def _tick(point: PointResult) -> str:
+    """The number of sites, and beneath it that of states where it is another."""
+    n_sites, dimension = point.point.n_sites, point.point.dimension
+    return f"{n_sites}" if dimension == n_sites else f"{n_sites}\n$D = {dimension}$"
 
 
 def draw_precision(analysis: Analysis) -> Any:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
+from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
-from manybody.report.read import StudyResult, point_title, system_title
+from manybody.report.read import StudyResult, point_title, size_words, system_title
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import Point, Study
+from manybody.study.configuration import Point, Study, System
+from manybody.study.meanings import MEANINGS
 
+_NEEL = "from the Néel pattern"
 Parts = list[Text | Table | Picture]
 
 
@@ -28,6 +31,7 @@ def build_document(
         sections += [
             _distances(analysis.results, tables, pictures),
             _laws(analysis, tables, pictures),
+            _local(analysis, tables, pictures),
             _spread(tables, pictures),
         ]
     if figures_of(study.observables):
@@ -71,15 +75,25 @@ def findings(analysis: Analysis) -> list[str]:
             verdict = f"{sentences[system.key]}. " if system.key in sentences else ""
             reach = f", {last.reach_words}" if last.reach_words else ""
             found.append(
-                f"{name}: {verdict}At the largest size, N = {points[-1].point.n_sites}, the mean "
+                f"{name}: {verdict}At the largest size, {size_words(points[-1].point)}, the mean "
                 f"distance reaches {last.maximum:.4f} {last.error_words} at t = "
                 f"{last.time_of_maximum:g}{reach}."
             )
+        found += _local_findings(analysis, system, name)
         for point in points:
-            head = f"{name}, N = {point.point.n_sites}: "
+            head = f"{name}, {size_words(point.point)}: "
             words = (point.outside_words, point.steady_words, point.gap_words)
             found += [head + each + "." for each in words if each]
     return found
+
+
+def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
+    """A sentence on what verdicts say of local figures beside the trace distance."""
+    verdicts = analysis.of_system(system)
+    if not any(each.figure for each in verdicts):
+        return []
+    words = ", ".join(f"{each.quantity} {each.outcome}" for each in verdicts)
+    return [f"{name}, with size: {words}."]
 
 
 def _distances(
@@ -91,7 +105,10 @@ def _distances(
         f"{family.symbol(key)[1]} = {value:g}" for key, value in study.bath_parameters
     )
     shift = "kept" if study.lamb_shift else "neglected"
-    start = f"on site {study.initial_site}"
+    on_site = f"on site {study.initial_site}"
+    start = {"one": on_site, "many": _NEEL, "both": f"{on_site}, of many particles {_NEEL}"}[
+        results.particles
+    ]
     if study.initial_beta is not None:
         start = f"in a thermal state of beta = {study.initial_beta:g}"
     caption = (
@@ -118,7 +135,7 @@ def _beside(results: StudyResult) -> list[str]:
     found = []
     for point in results.points:
         assert point.summary is not None
-        head = f"{point_title(point.point)}, N = {point.point.n_sites}: "
+        head = f"{point_title(point.point)}, {size_words(point.point)}: "
         if point.summary.reach_words:
             found.append(f"{head}the maximum is {point.summary.reach_words}.")
         if point.outside_words:
@@ -149,6 +166,48 @@ def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str
         Text((*left_out, *not_fitted), "note"),
     ]
     return Section("Does it stay bounded?", tuple(parts) if analysis.verdicts else ())
+
+
+def _local(
+    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    meanings = tuple(f"{each.name}: {MEANINGS[each.name]}." for each in FIGURES)
+    parts: Parts = [
+        *_pictures(pictures, _LOCAL_CAPTIONS),
+        *_present(tables, "local"),
+        *_present(tables, "local-pairs"),
+        *_present(tables, "verdicts"),
+        *_present(tables, "local-estimates"),
+        *_present(tables, "local-laws"),
+        Text((*_LOCAL_NOTES, *meanings), "note"),
+    ]
+    shown = analysis.results.has_local
+    return Section("Single sites and pairs of sites", tuple(parts) if shown else ())
+
+
+_LOCAL_CAPTIONS = {
+    "local": "Trace norm of the difference of whole states, and the largest of one-site and of "
+    "two-site states, against time: mean and standard deviation over samples, a row a system.",
+    "local-scaled": "The same against time times the number of sites: rates grow about as the "
+    "number of sites, so that sizes are compared at about equal time times rate.",
+    "local-states": "Largest difference of occupations and absolute difference of the energy a "
+    "site (mean and standard deviation over samples); energy a site, purity and entropy of both "
+    "equations (means).",
+    "local-maxima": "Maximum over time of the mean against the number of sites, with 68 % "
+    "bootstrap intervals; triangles: lower bounds, where the times end before the mean falls.",
+    "local-laws": "Maxima of local figures, freed from the bias of a noisy maximum, against the "
+    "number of sites, with the laws that describe them and their Akaike weights.",
+}
+_LOCAL_NOTES = (
+    "N of all laws is the number of sites (of a cube its volume), not that of states.",
+    "Verdicts on local figures follow the rule of that on the trace distance: the maximum over "
+    "time of the mean over samples, here of the figure of every sample.  Every verdict may be "
+    "wrong as often as that rule is; nothing is corrected for the number of verdicts.",
+    "A largest value over sites or pairs may grow with their number alone, where that of every "
+    "single one does not; the means over sites and pairs do not do this.",
+    "The energy difference is averaged without its sign, which bounds that of the mean energies "
+    "from above.",
+)
 
 
 def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:

@@ -7,6 +7,7 @@ import numpy as np
 
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
+from manybody.report.analysis.statistics import Reach
 from manybody.report.read import PointResult, StudyResult, system_title
 from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import Study, System
@@ -45,7 +46,8 @@ def text_summary(results: StudyResult) -> str:
     for system, points in results.systems:
         lines.append(system_title(system, plain=True))
         if results.study.evolves:
-            lines += _maxima_lines(system, points)
+            lines += _maxima_lines(system, points, _dimension_words(points))
+            lines += _local_lines(system, points, _dimension_words(points))
         lines += _spread_lines(results.study, system, points)
         for point in points:
             head = f"  {point.point.size:>8} {point.point.n_sites:>5} "
@@ -74,12 +76,44 @@ def text_summary(results: StudyResult) -> str:
     return "\n".join(lines)
 
 
-def _maxima_lines(system: System, points: Sequence[PointResult]) -> list[str]:
+def _dimension_words(points: Sequence[PointResult]) -> list[str]:
+    """A column of numbers of states under its head, empty where they are those of sites."""
+    if all(point.point.dimension == point.point.n_sites for point in points):
+        return [""] * (len(points) + 1)
+    return [f"{'D':>6} ", *(f"{point.point.dimension:>6} " for point in points)]
+
+
+def _local_lines(
+    system: System, points: Sequence[PointResult], dimensions: Sequence[str]
+) -> list[str]:
+    """Maxima of local figures, none where no point has them; dimensions: see `_maxima_lines`."""
+    head = (
+        f"  {FAMILIES[system.model].size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  {'':<17} "
+        f"{'max of mean':>11} {'std. error':>10}  {'t_max':>6}"
+    )
     lines = [
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {'samples':>7}  "
+        f"  {point.point.size:>8} {point.point.n_sites:>5} {words}{s.moments.count:>7}  "
+        f"{name:<17} {s.maximum:>11.6f} {_error_words(s.maximum_error):>10}  "
+        f"{s.time_of_maximum:>6.1f}" + (", a lower bound" if s.reach is Reach.END else "")
+        for point, words in zip(points, dimensions[1:])
+        for name, s in point.local.items()
+    ]
+    return [head, *lines] if lines else []
+
+
+def _error_words(error: float) -> str:
+    return f"{error:.6f}" if np.isfinite(error) else "one sample"
+
+
+def _maxima_lines(
+    system: System, points: Sequence[PointResult], dimensions: Sequence[str]
+) -> list[str]:
+    """dimensions: a head and a word a point, to stand after the number of sites."""
+    lines = [
+        f"  {FAMILIES[system.model].size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  "
         f"{'max of mean':>11}  {'68% interval':>17}  {'t_max':>6}  mean of max"
     ]
-    for result in points:
+    for result, dimension in zip(points, dimensions[1:]):
         s = result.summary
         assert s is not None
         interval, error = f"[{s.maximum_low:.5f}, {s.maximum_high:.5f}]", ""
@@ -88,7 +122,8 @@ def _maxima_lines(system: System, points: Sequence[PointResult]) -> list[str]:
         elif np.isfinite(s.mean_maximum_error):
             error = f" ± {s.mean_maximum_error:.5f}"
         lines.append(
-            f"  {result.point.size:>8} {result.point.n_sites:>5} {s.moments.count:>7}  "
+            f"  {result.point.size:>8} {result.point.n_sites:>5} {dimension}"
+            f"{s.moments.count:>7}  "
             f"{s.maximum:>11.5f}  {interval:>18}  "
             f"{s.time_of_maximum:>6.1f}  {s.mean_maximum:.5f}{error}"
         )

@@ -1,14 +1,22 @@
 """Conclusions -> tables: laws of size, numerical errors, samples that a precision takes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.precision import samples_needed
-from manybody.report.analysis.scaling import Law
+from manybody.report.analysis.scaling import Fit, Law
 from manybody.report.analysis.statistics import is_rounding
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.page.document import Column, Table
 from manybody.report.read import point_title, system_title
-from manybody.report.tables.samples import digits, reach_words, scientific
+from manybody.report.tables.columns import (
+    digits,
+    reach_words,
+    scientific,
+    size_cells,
+    size_columns,
+)
 
 _TARGETS = (0.05, 0.01)
 
@@ -21,16 +29,62 @@ def build_analysis_tables(analysis: Analysis) -> list[Table]:
         _numerics(analysis),
         _precision(analysis),
         _precision_curves(analysis),
-        _laws(analysis),
-        _estimates(analysis),
+        _laws("laws", "Laws of size dependence", analysis.verdicts),
+        _estimates("estimates", "Maxima that the laws are fitted to", analysis, analysis.verdicts),
     ]
     return [table for table in found if table.rows]
 
 
-def _laws(analysis: Analysis) -> Table:
-    """Every law, a row a system and law; those not fitted with the reason."""
+def build_local_tables(analysis: Analysis) -> list[Table]:
+    """Verdicts on local figures beside those on the trace distance, and what they rest on."""
+    title = "Maxima of local figures that laws are fitted to"
+    found = [
+        _verdicts(analysis),
+        _laws("local-laws", "Laws of size dependence of local figures", analysis.local),
+        _estimates("local-estimates", title, analysis, analysis.local),
+    ]
+    return [table for table in found if table.rows]
+
+
+def _verdicts(analysis: Analysis) -> Table:
+    """Every verdict on the systems that have local figures."""
     columns = (
         Column("system", "system"),
+        Column("figure", "figure"),
+        Column("outcome", "with size"),
+        Column("sizes", "sizes"),
+        Column("sentence", "why"),
+    )
+    judged = {each.system.key: each.system for each in analysis.local}
+    rows = tuple(
+        (
+            system_title(system, plain=True),
+            each.quantity,
+            each.outcome,
+            len(each.estimates),
+            each.sentence,
+        )
+        for system in judged.values()
+        for each in analysis.of_system(system)
+    )
+    return Table("verdicts", "Does it stay bounded?  Globally and locally", columns, rows)
+
+
+def _head_columns(verdicts: Sequence[SystemVerdict]) -> tuple[Column, ...]:
+    """The system and, of local figures, which."""
+    own = (Column("figure", "figure"),) if any(each.figure for each in verdicts) else ()
+    return (Column("system", "system"), *own)
+
+
+def _head(each: SystemVerdict) -> tuple[str, ...]:
+    own = () if each.figure is None else (each.figure.name,)
+    return (system_title(each.system, plain=True), *own)
+
+
+def _laws(name: str, title: str, verdicts: Sequence[SystemVerdict]) -> Table:
+    """Every law, a row a system and law; those not fitted with the reason."""
+    columns = (
+        *_head_columns(verdicts),
         Column("law", "law"),
         Column("parameters", "parameters"),
         Column("chi2", "chi²", digits(3)),
@@ -41,66 +95,54 @@ def _laws(analysis: Analysis) -> Table:
         Column("verdict"),
     )
     rows: list[tuple[Any, ...]] = []
-    for each in analysis.verdicts:
+    for each in verdicts:
         for fit in each.verdict.fits if each.verdict is not None else ():
-            names = "ac" if fit.law is Law.POWER else "abc"
-            words = ", ".join(
-                f"{name} = {value:.4g} ± {error:.1g}"
-                for name, value, error in zip(names, fit.parameters, fit.errors)
-            )
+            numbers = (fit.chi2, fit.freedom, fit.p_value, fit.aic, fit.weight)
             rows.append(
-                (
-                    system_title(each.system, plain=True),
-                    fit.law.value,
-                    words,
-                    fit.chi2,
-                    fit.freedom,
-                    fit.p_value,
-                    fit.aic,
-                    fit.weight,
-                    each.sentence,
-                )
+                (*_head(each), fit.law.value, _parameters_of(fit), *numbers, each.sentence)
             )
         rows += [
-            (
-                system_title(each.system, plain=True),
-                law.value,
-                f"not fitted, {why}",
-                None,
-                None,
-                None,
-                None,
-                None,
-                each.sentence,
-            )
+            (*_head(each), law.value, f"not fitted, {why}", *[None] * 5, each.sentence)
             for law, why in each.not_fitted
         ]
-    return Table("laws", "Laws of size dependence", columns, tuple(rows))
+    return Table(name, title, columns, tuple(rows))
 
 
-def _estimates(analysis: Analysis) -> Table:
+def _parameters_of(fit: Fit) -> str:
+    names = "ac" if fit.law is Law.POWER else "abc"
+    return ", ".join(
+        f"{name} = {value:.4g} ± {error:.1g}"
+        for name, value, error in zip(names, fit.parameters, fit.errors)
+    )
+
+
+def _estimates(
+    name: str, title: str, analysis: Analysis, verdicts: Sequence[SystemVerdict]
+) -> Table:
     """What the laws were fitted to: the points of their figure."""
     columns = (
-        Column("system", "system"),
-        Column("n_sites", "N"),
+        *_head_columns(verdicts),
+        *size_columns(analysis.results),
         Column("maximum", "maximum without bias", digits(5)),
         Column("error", "std. error", scientific),
         Column("widened_error", "as fitted", scientific),
         Column("reach", "the maximum is", reach_words),
     )
-    rows = tuple(
-        (
-            system_title(each.system, plain=True),
-            estimate.n_sites,
-            estimate.maximum,
-            estimate.error,
-            estimate.widened_error,
-            estimate.reach.value,
-        )
-        for each in analysis.verdicts
-        for estimate in each.estimates
-    )
-    return Table("estimates", "Maxima that the laws are fitted to", columns, rows)
+    rows: list[tuple[Any, ...]] = []
+    for each in verdicts:
+        points = {point.n_sites: point for point in each.system.points}
+        rows += [
+            (
+                *_head(each),
+                *size_cells(analysis.results, points[estimate.n_sites]),
+                estimate.maximum,
+                estimate.error,
+                estimate.widened_error,
+                estimate.reach.value,
+            )
+            for estimate in each.estimates
+        ]
+    return Table(name, title, columns, tuple(rows))
 
 
 def _numerics(analysis: Analysis) -> Table:
@@ -108,7 +150,7 @@ def _numerics(analysis: Analysis) -> Table:
     columns = (
         Column("variant", "computed with"),
         Column("system", "system"),
-        Column("n_sites", "N"),
+        *size_columns(analysis.results),
         Column("samples", "samples"),
         Column("identical", "equal bits"),
         Column("largest_change", "largest change", scientific),
@@ -120,7 +162,7 @@ def _numerics(analysis: Analysis) -> Table:
         (
             each.variant,
             point_title(each.difference.point),
-            each.difference.point.n_sites,
+            *size_cells(analysis.results, each.difference.point),
             each.difference.samples,
             each.difference.identical,
             each.difference.largest,
@@ -139,7 +181,7 @@ def _precision(analysis: Analysis) -> Table:
     labels = [f"samples for {100 * target:g} %" for target in _TARGETS]
     columns = (
         Column("system", "system"),
-        Column("n_sites", "N"),
+        *size_columns(analysis.results),
         Column("samples", "samples"),
         Column("relative_error", "relative error", digits(2)),
         *(Column(name, label, digits(6)) for name, label in zip(names, labels)),
@@ -159,7 +201,7 @@ def _precision(analysis: Analysis) -> Table:
         rows.append(
             (
                 point_title(point.point),
-                point.point.n_sites,
+                *size_cells(analysis.results, point.point),
                 point.n_samples,
                 relative,
                 *needed,
@@ -173,7 +215,7 @@ def _precision_curves(analysis: Analysis) -> Table:
     """Error of the maximum of the mean for parts of the samples: the points of its figure."""
     columns = (
         Column("system"),
-        Column("n_sites"),
+        *size_columns(analysis.results),
         Column("samples"),
         Column("maximum_of_first"),
         Column("error_of_first"),
@@ -182,7 +224,7 @@ def _precision_curves(analysis: Analysis) -> Table:
         Column("spread_of_error"),
     )
     rows = tuple(
-        (point_title(point), point.n_sites, *row)
+        (point_title(point), *size_cells(analysis.results, point), *row)
         for point, found in analysis.precisions.items()
         for row in zip(
             map(int, found.counts),

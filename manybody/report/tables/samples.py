@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,45 +11,20 @@ from manybody.errors import Unavailable
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.spectra import VERDICTS
 from manybody.report.analysis.statistics import spread_of
-from manybody.report.page.document import NONE, Column, Table, is_missing
+from manybody.report.page.document import Column, Table, is_missing
 from manybody.report.page.summary import worst_of, worst_of_all
 from manybody.report.read import PointResult, StudyResult, point_title
+from manybody.report.tables.columns import (
+    digits,
+    point_cells,
+    point_columns,
+    reach_words,
+    scientific,
+    size_cells,
+    size_columns,
+)
 from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import OF_PAIRS, pairs_of
-from manybody.study.configuration import Point
-
-_POINT = (
-    Column("model"),
-    Column("parameters"),
-    Column("system", "system"),
-    Column("size"),
-    Column("n_sites", "N"),
-)
-
-
-def _point_cells(point: Point) -> tuple[Any, ...]:
-    words = " ".join(f"{key}={value}" for key, value in (*point.parameters, *point.changes))
-    return point.model, words, point_title(point), point.size, point.n_sites
-
-
-def digits(count: int) -> Callable[[Any], str]:
-    """How a report shows a real number: `count` significant digits."""
-
-    def write(value: Any) -> str:
-        return NONE if is_missing(value) else f"{float(value):.{count}g}"
-
-    return write
-
-
-def scientific(value: Any) -> str:
-    """Powers of ten and two digits, for errors."""
-    return NONE if is_missing(value) else f"{float(value):.1e}"
-
-
-def reach_words(value: Any) -> str:
-    """As a report shows whether the times reach a maximum."""
-    words: str = {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
-    return words
 
 
 def build_tables(results: StudyResult) -> list[Table]:
@@ -75,7 +50,7 @@ def _curves(results: StudyResult) -> Table:
     return Table(
         "curves",
         "Trace distance and positivity against time",
-        (*_POINT, Column("n_samples"), *(Column(name) for name in columns)),
+        (*point_columns(results), Column("n_samples"), *(Column(name) for name in columns)),
         tuple(_curve_rows(results)),
     )
 
@@ -92,14 +67,15 @@ def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
             smallest.mean(axis=0),
             smallest.min(axis=0),
         )
+        head = (*point_cells(results, result.point), result.n_samples)
         for time, *numbers in zip(results.study.times, *arrays):
-            yield (*_point_cells(result.point), result.n_samples, time, *map(float, numbers))
+            yield (*head, time, *map(float, numbers))
 
 
 def _pairs(results: StudyResult) -> Table:
     """The distance of every two equations where there are more than two."""
     columns = (
-        *_POINT,
+        *point_columns(results),
         Column("pair", "equations"),
         Column("n_samples", "samples"),
         Column("maximum_of_mean", "max of mean", digits(5)),
@@ -116,7 +92,7 @@ def _pairs(results: StudyResult) -> Table:
             words = " and ".join(EQUATIONS[name].title for name in pair)
             rows.append(
                 (
-                    *_point_cells(result.point),
+                    *point_cells(results, result.point),
                     words,
                     n,
                     float(at.mean()),
@@ -129,7 +105,7 @@ def _pairs(results: StudyResult) -> Table:
 
 def _maxima(results: StudyResult) -> Table:
     columns = (
-        *_POINT,
+        *point_columns(results),
         Column("n_samples", "samples"),
         Column("maximum_of_mean", "max of mean", digits(5)),
         Column("interval_low", "68 % from", digits(5)),
@@ -157,7 +133,7 @@ def _maxima(results: StudyResult) -> Table:
         merged = None if result.second is None else result.second.maximum
         rows.append(
             (
-                *_point_cells(result.point),
+                *point_cells(results, result.point),
                 result.n_samples,
                 s.maximum,
                 s.maximum_low,
@@ -181,7 +157,7 @@ def _maxima(results: StudyResult) -> Table:
 
 def _spread(results: StudyResult) -> Table:
     columns = (
-        *_POINT,
+        *point_columns(results),
         Column("mean", "mean", digits(4)),
         Column("standard_deviation", "std. dev.", digits(3)),
         Column("ratio", "std. dev. / mean", digits(2)),
@@ -200,7 +176,7 @@ def _spread(results: StudyResult) -> Table:
         at_end = int(np.count_nonzero(curves.argmax(axis=1) == curves.shape[1] - 1))
         rows.append(
             (
-                *_point_cells(result.point),
+                *point_cells(results, result.point),
                 s.mean,
                 s.deviation,
                 s.deviation / s.mean if s.mean else None,
@@ -230,7 +206,7 @@ def _samples(results: StudyResult) -> Table:
     rows: list[tuple[Any, ...]] = []
     times = np.array(results.study.times)
     for result in results.points:
-        cells = _point_cells(result.point)
+        cells = point_cells(results, result.point)
         for row, sample in enumerate(result.samples):
             maximum: tuple[float, ...] = ()
             if evolves:
@@ -242,14 +218,20 @@ def _samples(results: StudyResult) -> Table:
     return Table(
         "samples",
         "Every sample",
-        (*_POINT, Column("sample"), Column("seed"), *own, *(Column(name) for name in names)),
+        (
+            *point_columns(results),
+            Column("sample"),
+            Column("seed"),
+            *own,
+            *(Column(name) for name in names),
+        ),
         tuple(rows),
     )
 
 
 def _figures(results: StudyResult) -> Table:
     columns = (
-        *_POINT,
+        *point_columns(results),
         Column("figure", "figure"),
         Column("unit", "unit"),
         Column("n_finite", "samples"),
@@ -271,7 +253,7 @@ def _figures(results: StudyResult) -> Table:
             ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
             rows.append(
                 (
-                    *_point_cells(result.point),
+                    *point_cells(results, result.point),
                     name,
                     figure.unit,
                     s.count,
@@ -293,7 +275,7 @@ def _certificates(results: StudyResult) -> Table:
         Column("figure", "figure"),
         Column("worst", "worst", digits(3)),
         Column("system", "in"),
-        Column("n_sites", "N"),
+        *size_columns(results),
         Column("sample", "sample"),
     )
     rows = []
@@ -313,7 +295,7 @@ def _certificates(results: StudyResult) -> Table:
                     name,
                     value,
                     point_title(result.point),
-                    result.point.n_sites,
+                    *size_cells(results, result.point),
                     int(result.samples[row]),
                 )
             )
@@ -321,12 +303,16 @@ def _certificates(results: StudyResult) -> Table:
 
 
 def _missing(results: StudyResult) -> Table:
-    columns = (*_POINT, Column("missing", "missing"), Column("failed", "of which failed"))
+    columns = (
+        *point_columns(results),
+        Column("missing", "missing"),
+        Column("failed", "of which failed"),
+    )
     rows = []
     for status in results.statuses:
         left = status.wanted - status.done
         if left:
-            rows.append((*_point_cells(status.point), left, status.failed))
+            rows.append((*point_cells(results, status.point), left, status.failed))
     return Table("missing", "Samples that are not in the store", columns, tuple(rows))
 
 
