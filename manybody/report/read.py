@@ -293,6 +293,13 @@ def size_words(point: Point, mark: str = "") -> str:
     return f"{sites}, {mark}D = {point.dimension}{mark}"
 
 
+def pattern_words(study: Study) -> str:
+    """Where many particles start."""
+    if study.initial_state in (None, "spread"):
+        return "particles evenly spread"
+    return f"the state {study.initial_state}"
+
+
 def point_title(point: Point) -> str:
     """The system of a point in plain words."""
     return system_title(System(point.model, point.parameters, (), 0, point.changes), plain=True)

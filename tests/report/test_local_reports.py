@@ -167,7 +167,7 @@ def test_sizes_are_named_by_sites_and_states(mixed):
     page = (store.directory / "report" / "report.md").read_text()
     assert "At the largest size, N = 6, D = 20, the mean" in page
     assert "At the largest size, N = 8, the mean" in page
-    assert "of many particles from the Néel pattern" in page
+    assert "of many particles from particles evenly spread" in page
 
 
 def test_a_terminal_names_the_figure_of_a_verdict(mixed):

@@ -32,7 +32,7 @@ from manybody.report.figures.size import (
     draw_precision,
     draw_spread,
 )
-from manybody.report.read import PointResult, StudyResult, system_title
+from manybody.report.read import PointResult, StudyResult, pattern_words, system_title
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
 
@@ -41,7 +41,6 @@ _COUPLINGS = {
     "many": "many particles,\n" + r"$A_j = n_j$ or $\sigma^z_j$ on every site",
     "both": "\n" + r"$A_j = |j\rangle\langle j|$ of one particle, $n_j$ of many",
 }
-_START = {"one": "start on site: ", "many": "", "both": "start: many Néel, one on site "}
 
 
 def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
@@ -138,8 +137,13 @@ def _describe(axis: Any, results: StudyResult) -> None:
         return "see titles" if key in changed else words
 
     shift = told("lamb_shift", "kept" if study.lamb_shift else "neglected")
-    start = _START[results.particles] + told("initial_site", str(study.initial_site))
-    start = "start: Néel pattern" if results.particles == "many" else start
+    site = told("initial_site", str(study.initial_site))
+    pattern = told("initial_state", pattern_words(study))
+    start = {
+        "one": f"start on site: {site}",
+        "many": f"start: {pattern}",
+        "both": f"start: many {pattern}, one on site {site}",
+    }[results.particles]
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
         start = f"{start}; thermal starts: {beta_0}"

@@ -7,13 +7,12 @@ from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
-from manybody.report.read import StudyResult, point_title, size_words, system_title
+from manybody.report.read import StudyResult, pattern_words, point_title, size_words, system_title
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
 from manybody.study.meanings import MEANINGS
 
-_NEEL = "from the Néel pattern"
 Parts = list[Text | Table | Picture]
 
 
@@ -106,7 +105,8 @@ def _distances(
     )
     shift = "kept" if study.lamb_shift else "neglected"
     on_site = f"on site {study.initial_site}"
-    start = {"one": on_site, "many": _NEEL, "both": f"{on_site}, of many particles {_NEEL}"}[
+    pattern = f"from {pattern_words(study)}"
+    start = {"one": on_site, "many": pattern, "both": f"{on_site}, of many particles {pattern}"}[
         results.particles
     ]
     if study.initial_beta is not None:
