@@ -1,9 +1,10 @@
 """One sample from Hamiltonian to result.  Newcomers read this first.
 
-A model is diagonalised once (its `Problem`); every equation is built from the same spectrum;
-all are advanced side by side, segment by segment (evolution.py), and what is observed on the way
-is all that is kept.  Small systems lie in stacks on one process (stacked.py), a large one is
-spread over the ranks of a communicator (spread.py).
+A model is diagonalised once (its `Problem`), or not at all where no equation needs that; every
+other equation is built from the same spectrum; all are advanced side by side, segment by
+segment (evolution.py), and what is observed on the way is all that is kept. Small systems lie
+in stacks on one process (stacked.py), a large one is spread over the ranks of a communicator
+(spread.py).
 """
 
 import warnings
@@ -62,18 +63,20 @@ def compare(
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
     "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 
-    model, bath: what evolves and what it couples to; times: ascending, >= 0, in
-    1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
-    `manybody.STEPPERS`, or an object such as `manybody.PetscTS("8vr", options=...)`; tolerance:
-    see the stepper; keep_states: return all states, on rank 0; comm: an mpi4py communicator
-    whose ranks all call this and share the sample, or None; every rank returns the same
-    small arrays, which agree with those of one process to rounding; petsc_options: as on
-    PETSc's command line, prefix "redfield_"; operator: one of `manybody.OPERATORS`, or an
-    object, "assembled" needs PETSc; drop_tolerance: entries of Λ_j smaller than this part of
-    the largest rate are left out of an assembled operator (PHYSICS.md section 3), the
-    certificate says how many and what they may have done; equations: names of two or more of
-    `manybody.EQUATIONS`.  BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says
-    otherwise.
+    model, bath: what evolves and what it couples to; times: ascending, >= 0, in 1/J;
+    lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
+    such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
+    return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
+    share the sample, or None; every rank returns the same small arrays, which agree with those
+    of one process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_";
+    operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
+    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left out of an
+    assembled operator (PHYSICS.md section 3), the certificate says how many and what they may
+    have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
+    models with terms on a lattice. With these alone H is never diagonalised: no thermal start
+    and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
+    frequencies and the Gibbs state are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS
+    or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when

@@ -1,4 +1,7 @@
-"""One large sample for the ranks that share it: rank 0 diagonalises, a node keeps one copy."""
+"""One large sample for the ranks that share it: rank 0 diagonalises, a node keeps one copy.
+
+What is made from terms of the model has the model on every rank instead.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
