@@ -11,6 +11,7 @@ from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
 from manybody.report.figures.curves import TIME, Axes, draw_curves
+from manybody.report.figures.equations import draw_equations, has_more_equations
 from manybody.report.figures.local import (
     draw_local,
     draw_local_laws,
@@ -57,6 +58,8 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
         if any(each.verdict is not None for each in analysis.verdicts):
             found["laws"] = lambda: draw_laws(analysis)
         found["spread"] = lambda: draw_spread(analysis)
+        if has_more_equations(results):
+            found["equations"] = lambda: draw_equations(results)
         if analysis.precisions:
             found["precision"] = lambda: draw_precision(analysis)
         if unguarded(results.study.equations):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from manybody.physics.baths.families import BATH_FAMILIES
-from manybody.physics.equations.registry import unguarded
+from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
@@ -122,9 +122,15 @@ def _distances(
         "size with 68 % bootstrap intervals, and the time at which the mean is largest; "
         "triangles: lower bounds, where the times end before the mean falls."
     )
+    others = (
+        "Maximum over time of the mean distance of every other equation from "
+        f"{EQUATIONS[study.equations[0]].title}, with standard errors, by size."
+    )
     parts: Parts = [
         *_pictures(pictures, {study.name: caption, "maxima": both}),
         *_present(tables, "maxima"),
+        *_pictures(pictures, {"equations": others}),
+        *(_present(tables, "pairs") if len(study.equations) > 2 else ()),
         Text(tuple(_beside(results)), "note"),
     ]
     return Section("Distance of the two equations", tuple(parts))
