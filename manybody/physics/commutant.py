@@ -60,7 +60,8 @@ def find_commutant(
 
     energies: (D,) with equal ones equal; moves: (D, D) True for the pairs of levels whose γ is not
     zero, None for all; conserved: (D, D) Hermitian H_LS in the energy basis that must commute too,
-    known to rounding of norm one, or None; resolution: relative size up to which differences count as none, beside rounding.
+    known to rounding of norm one, or None; resolution: relative size up to which
+    differences count as none, beside rounding.
     """
     rng = np.random.default_rng(0)
     for _ in range(_DRAWS):

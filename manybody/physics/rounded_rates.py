@@ -24,8 +24,11 @@ def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
 
     parts: by rates; rates: (N, N) Γ(E_k − E_l) on its spectrum.  Left without rates below
     8ε‖H‖, a component has several sets of levels that are never left, or a degenerate level
-    with states that no jump touches: nobody waits for what t → ∞ brings.
+    with states that no jump touches: nobody waits for what t → ∞ brings.  False where parts
+    are not complete.
     """
+    if not parts.is_complete:
+        return False
     spectrum = parts.spectrum
     energies = spectrum.energies[0]
     with np.errstate(under="ignore"):

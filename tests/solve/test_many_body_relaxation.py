@@ -7,6 +7,7 @@ import pytest
 import relaxing
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.models.many_body import ManyBodyModel
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
@@ -121,6 +122,55 @@ def test_the_size_of_couplings_is_a_unit(size):
     left = mb.slow_modes(model, weak, 6, True, method="gmres")
     right = mb.slow_modes(scaled, other, 6, True, method="gmres")
     np.testing.assert_allclose(right.eigenvalues, left.eigenvalues, rtol=0, atol=1e-9)
+
+
+@EQUATIONS
+def test_what_lasts_by_symmetry_is_no_reason_to_warn(equation):
+    model = relaxing.models()["spectator"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mb.steady_state(model, OHMIC, equation, initial_state=relaxing.start(model))
+
+
+@LAMB
+@EQUATIONS
+def test_weak_links_between_parts_are_seen(equation, lamb_shift):
+    """Parts that an amplitude of 1e-6 connects end in one state, and it is known how well."""
+    rng = np.random.default_rng(2)
+    parts = np.zeros((2, 6, 6), dtype=complex)
+    for one in parts:
+        one[:3, :3], one[3:, 3:] = relaxing.hermitian(rng, 3), relaxing.hermitian(rng, 3)
+    parts[1, 2, 4] = parts[1, 4, 2] = 1e-6
+    model = ManyBodyModel(parts[0], [parts[1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = mb.steady_state(model, OHMIC, equation, lamb_shift, initial_state=np.eye(6)[0])
+    assert found.null_dimension == 1
+    if not lamb_shift or equation == "davies":
+        thermal = reference.gibbs_state(parts[0], OHMIC.beta)
+        np.testing.assert_allclose(found.state, thermal, rtol=0, atol=max(1e-9, found.state_error))
+    assert found.state_error < 1e-2
+
+
+@pytest.mark.parametrize("splitting", [1e-13, 1e-11, 1e-9, 1e-6, 1e-3])
+def test_a_spectator_that_is_nearly_one_is_no_silent_number(splitting):
+    """What breaks a symmetry by little: the right state, or a warning; by 1e-13, no breaking."""
+    rng = np.random.default_rng(9)
+    matrix = np.kron(relaxing.hermitian(rng, 3), np.eye(2))
+    on_spin = np.kron(relaxing.hermitian(rng, 3), np.eye(2))
+    on_spin = on_spin + splitting * relaxing.hermitian(rng, 6)
+    model = ManyBodyModel(matrix, [on_spin])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = mb.steady_state(model, OHMIC, initial_state=np.eye(6)[0])
+    thermal = reference.gibbs_state(matrix, OHMIC.beta)
+    error = np.abs(np.linalg.eigvalsh(found.state - thermal)).sum()
+    if splitting <= 1e-13:
+        assert found.null_dimension == 4
+        return
+    assert caught or error < 1e-6
+    if splitting >= 1e-6:
+        assert error < 1e-6 and found.null_dimension == 1
 
 
 def test_a_start_between_parts_keeps_its_weights():
