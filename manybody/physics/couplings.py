@@ -252,6 +252,12 @@ class MatrixCouplings(Couplings):
         return total
 
 
+def size_in_words(couplings: Couplings) -> str:
+    """Number of states of a system as its users count them, as "64 sites"."""
+    kind = "sites" if isinstance(couplings, SiteProjectors) else "states"
+    return f"{couplings.dimension} {kind}"
+
+
 def checked_couplings(value: Any, dimension: int) -> DiagonalCouplings | MatrixCouplings:
     """Couplings from (baths, D) real diagonals or a sequence of (D, D) Hermitian matrices.
 

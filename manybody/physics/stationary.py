@@ -8,6 +8,9 @@ eigenvalue along every jump and on all v_jE of a level that are not orthogonal. 
 are the sets so connected, each with one stationary state; what no jump touches is dark,
 and keeps its coherences.  Where every γ > 0 this is what H alone decides, and then it holds
 for any equation: no A_j and no H leads out of a component.
+
+Any other couplings: see `commutant`.  Where what commutes with all jumps commutes with itself,
+components say all; where not, `is_complete` is False and dense algebra has to.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,13 +22,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Complex, Real
+from manybody.physics import commutant
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance, linked
-
-# Numbers below have lost digits to gradual underflow, or are about to.
-_UNDERFLOW = 1e-290
-# Error in trace norm up to which Gibbs stands for the stationary state of Davies.
-_GIBBS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +35,27 @@ class Decomposition:
     spectrum: of this sample, equal energies equal to the last bit and its vectors turned
     within degenerate levels so that each level is bright or dark; dark: (N,) True for levels
     that no bath touches; components: (N,) index of the component of a bright level, −1 for a
-    dark one; shifts: (N,) Lamb shift in J of the dark levels, 0 of the others.
+    dark one; shifts: (N,) Lamb shift in J of the dark levels, 0 of the others; is_complete:
+    whether this is all that does not decay; untouched: number of levels that no jump with ω ≠ 0
+    leaves or reaches, for couplings of many particles, where no level is called dark.
     """
 
     spectrum: Spectrum
     dark: NDArray[np.bool_]
     components: NDArray[np.intp]
     shifts: Real = field(default_factory=lambda: np.zeros(0))
+    is_complete: bool = True
+    untouched: int = 0
 
     @property
     def n_components(self) -> int:
         """Number of bright components."""
         return int(self.components.max(initial=-1)) + 1
+
+    @property
+    def dark_levels(self) -> int:
+        """Number of levels that no jump touches."""
+        return self.untouched + int(self.dark.sum())
 
     def dark_pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Real]:
         """(k, k', E_k − E_k') of all pairs of dark levels, Lamb shift included: they turn, and
@@ -89,6 +98,8 @@ def decompose(
     """
     if spectrum.n_samples != 1:
         raise ValueError(f"one sample is decomposed at a time, the stack has {spectrum.n_samples}")
+    if not isinstance(spectrum.couplings, SiteProjectors):
+        return _decompose_any(spectrum, rates, resolution)
     energies, vectors = spectrum.energies[0], spectrum.vectors[0].copy()
     # An amplitude is known to rounding of the eigenvectors.
     invisible = 100.0 * np.sqrt(len(energies)) * EPSILON
@@ -139,6 +150,69 @@ def decompose(
     if not single.all():
         turned = replace(spectrum, energies=energies[None], vectors=vectors[None])
     return Decomposition(turned, components < 0, components, shifts)
+
+
+def _decompose_any(
+    spectrum: Spectrum, rates: NDArray[Any] | None, resolution: tuple[float, float] | None
+) -> Decomposition:
+    """`decompose` for couplings of any kind."""
+    reach, relative = resolution or (degeneracy_tolerance(spectrum), 0.0)
+    labels = linked(spectrum.energies[0], reach)
+    clusters = [np.flatnonzero(labels == label) for label in range(labels[-1] + 1)]
+    energies = spectrum.energies[0].copy()
+    for members in clusters:
+        if len(members) > 1:
+            energies[members] = energies[members].mean()
+    moves = None if rates is None else np.maximum(rates.real, rates.real.T) > 0.0
+    shift = _shift_within(spectrum, rates, energies)
+    found = commutant.find_commutant(spectrum, energies, moves, shift, relative)
+    fitted = commutant.turned_to(found, clusters) if found.is_commutative else None
+    vectors = spectrum.vectors[0]
+    if fitted is not None and found.count > 1 and len(clusters) < len(energies):
+        kind = np.result_type(vectors, *fitted[0])
+        vectors = vectors.astype(kind)
+        for members, turn in zip(clusters, fitted[0]):
+            if len(members) > 1:
+                vectors[:, members] = vectors[:, members] @ turn
+    turned = spectrum
+    if len(clusters) < len(energies):
+        turned = replace(spectrum, energies=energies[None], vectors=vectors[None])
+    # Where little is known, every level may be a set.
+    owners = np.arange(len(energies)) if fitted is None else fitted[1]
+    if resolution is None:
+        rounding = commutant.level_rounding(spectrum, clusters)
+        owners = commutant.joined(turned.weights[0], owners, moves, rounding)
+    owners = _as_they_come(owners)
+    return Decomposition(
+        turned,
+        np.zeros(len(energies), dtype=bool),
+        owners,
+        is_complete=fitted is not None,
+        untouched=commutant.untouched_levels(turned, clusters, moves),
+    )
+
+
+def _shift_within(
+    spectrum: Spectrum, rates: NDArray[Any] | None, energies: Real
+) -> NDArray[np.complex128] | None:
+    """(D, D) H_LS between equal levels in the energy basis in units of ‖K‖, or None for none."""
+    if rates is None or not np.iscomplexobj(rates) or len(np.unique(energies)) == len(energies):
+        return None
+    vectors = spectrum.vectors[0]
+    decay = spectrum.couplings.decay(spectrum.vectors, rates[None])[0]
+    inside = vectors.conj().T @ decay @ vectors
+    shift: NDArray[np.complex128] = (inside - inside.conj().T) / 2j
+    shift[energies[:, None] != energies] = 0.0
+    shift /= float(np.linalg.norm(inside)) / np.sqrt(len(inside)) or 1.0
+    return shift
+
+
+def _as_they_come(owners: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Indices of components, numbered as they come in energy."""
+    order = list(dict.fromkeys(owners.tolist()))
+    renumbered = np.empty(max(order) + 1, dtype=np.intp)
+    renumbered[order] = np.arange(len(order))
+    return renumbered[owners]
 
 
 def _lamb_shift(seen: NDArray[Any], sizes: Real) -> NDArray[Any]:
@@ -307,110 +381,10 @@ def by_rates(parts: Decomposition, rates: NDArray[Any]) -> Decomposition:
     return parts if same_levels(found, parts) else found
 
 
-def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
-    """Whether Davies relaxes within components only by rates that rounding hides.
-
-    parts: by rates; rates: (N, N) Γ(E_k − E_l) on its spectrum.  Left without rates below
-    8ε‖H‖, a component has several sets of levels that are never left, or a degenerate level
-    with states that no jump touches: nobody waits for what t → ∞ brings.
-    """
-    spectrum = parts.spectrum
-    energies, seen = spectrum.energies[0], spectrum.vectors[0][spectrum.coupled]
-    with np.errstate(under="ignore"):
-        moves = 2.0 * rates.real * spectrum.weights[0]
-    floor = 8.0 * EPSILON * max(float(moves.max()), float(spectrum.norms[0]))
-    bright = np.flatnonzero(~parts.dark)
-    keys = np.stack([energies[bright], parts.components[bright]])
-    _, units = np.unique(keys, axis=1, return_inverse=True)
-    units = units.ravel()
-    for unit in np.flatnonzero(np.bincount(units, minlength=1) > 1):
-        members = bright[units == unit]
-        leaving = np.abs(seen) ** 2 @ rates.real[:, members[0]]
-        if not _is_left(seen[:, members], 2.0 * leaving, floor, spectrum):
-            return True
-    rows, columns = np.nonzero(moves[np.ix_(bright, bright)] > floor)
-    size = int(units.max(initial=-1)) + 1
-    if size == 0:
-        return False
-    graph = csr_array((np.ones(len(rows)), (units[columns], units[rows])), shape=(size, size))
-    count, labels = connected_components(graph, directed=True, connection="strong")
-    is_left = np.zeros(count, dtype=bool)
-    crossing = labels[units[columns]] != labels[units[rows]]
-    is_left[labels[units[columns[crossing]]]] = True
-    return bool(np.count_nonzero(~is_left) > parts.n_components)
-
-
-def _is_left(seen: NDArray[Any], leaving: Real, floor: float, spectrum: Spectrum) -> bool:
-    """Whether jumps that are seen lead out of, or dephase, every state of a degenerate level.
-
-    seen: (n, m) ⟨j|k⟩ of the sites on the bright part of a level; leaving: (n,) Σ_l γ P_jl in J.
-    """
-    invisible = 100.0 * np.sqrt(spectrum.dimension) * EPSILON
-    rows = seen[np.sum(np.abs(seen) ** 2, axis=1) * leaving > floor]
-    sizes = np.linalg.svd(rows, compute_uv=False)
-    return bool(np.count_nonzero(sizes > invisible) == seen.shape[1])
-
-
-def lies_on_edge(spectrum: Spectrum, edges: tuple[float, ...]) -> float | None:
-    """A Bohr frequency that rounding of H could move across one of `edges`, or None."""
-    omega = np.abs(spectrum.bohr_frequencies[0])
-    visible = spectrum.weights[0] > (100.0 * EPSILON) ** 2 * spectrum.dimension
-    for edge in edges:
-        near = visible & (np.abs(omega - edge) <= degeneracy_tolerance(spectrum))
-        if edge > 0.0 and near.any():
-            return float(omega[near][0])
-    return None
-
-
-def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
-    """Whether levels are told apart by less than Redfield makes visible.
-
-    Levels δ ≪ γ apart hold a near-dark combination, which decays as δ²/γ: below rounding of L
-    for δ < √(γ ε‖H‖).  rates: (N, N) Γ(E_k − E_l).
-    """
-    spectrum = parts.spectrum
-    largest = 2.0 * float(np.max(rates.real * spectrum.weights[0]))
-    reach = float(np.sqrt(largest * EPSILON * float(spectrum.norms[0])))
-    if largest == 0.0 or np.all(np.diff(spectrum.energies[0]) > reach):
-        return False
-    # What is seen of a level with the amplitude a relaxes as γa².
-    resolution = max(reach, degeneracy_tolerance(spectrum)), reach / largest
-    return not same_levels(decompose(spectrum, resolution=resolution), parts)
-
-
-def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
-    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
-
-    rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
-    wrong by at most N times that, relative to their size.
-    """
-    omega = spectrum.bohr_frequencies[0]
-    rounding = 100.0 * np.sqrt(spectrum.dimension) * EPSILON
-    falls = (omega > 0.0) & (spectrum.weights[0] > rounding**2)
-    emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]
-    with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
-        wrong = np.abs(emission * np.exp(-beta * omega[falls]) - absorption)
-        # What is next to underflow has no digits.
-        relative = np.where(wrong <= _UNDERFLOW, 0.0, wrong / emission)
-    return float(relative.max(initial=0.0))
-
-
-def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
-    """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
-    return spectrum.dimension * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
-
-
-def is_known_from_h(
-    parts: Decomposition, by_rate: Decomposition, rates: NDArray[Any], beta: float
-) -> bool:
-    """Whether rates leave alone what H leaves alone, and nothing flows one way only."""
-    return same_levels(parts, by_rate) and is_balanced(parts.spectrum, rates, beta)
-
-
 def same_levels(left: Decomposition, right: Decomposition) -> bool:
-    """Whether two decompositions have as many components and dark levels."""
+    """Whether two decompositions have as many components and dark levels, and nothing else."""
     counts = [(parts.n_components, int(parts.dark.sum())) for parts in (left, right)]
-    return counts[0] == counts[1]
+    return counts[0] == counts[1] and left.is_complete and right.is_complete
 
 
 def project(

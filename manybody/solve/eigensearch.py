@@ -63,7 +63,7 @@ class Search:
         )
         width, below, above = generator.spectral_box[0]
         self._width = float(width)
-        self._unit = float(np.abs(generator.rates).max())
+        self._unit = generator.unit
         self._rounding = _ROUNDING * float(width + above - below)
         self._largest_residual = max(tolerance * self._unit, self._rounding)
         self._slowest = max(slowest, self._rounding)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import NumericalError
+from manybody.errors import InputError, NumericalError
 from manybody.parallel.collective import together
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
 from manybody.physics.equations.dense_redfield import (
@@ -25,14 +26,18 @@ from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, long_run
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import norms
-from manybody.physics.spectra import AMBIGUOUS, cluster_levels
-from manybody.physics.stationary import (
-    Decomposition,
-    by_rates,
+from manybody.physics.rounded_rates import (
     detailed_balance_error,
     hangs_on_hidden_rates,
     has_hidden_splitting,
     lies_on_edge,
+)
+from manybody.physics.spectra import AMBIGUOUS, cluster_levels
+from manybody.physics.starts import Start
+from manybody.physics.stationary import (
+    Decomposition,
+    by_rates,
+    decompose,
     parts_of,
     project,
     same_levels,
@@ -41,6 +46,7 @@ from manybody.system.communicator import Communicator
 
 # Sites up to which singular values of a Liouvillian are a matter of seconds.
 DENSE_SITES = 32
+_MOST_ASSEMBLED = 100
 # Error of a state, in trace norm, that is worth more work, and above which a word is due.
 GOOD_ENOUGH, UNCERTAIN = 1e-9, 1e-6
 
@@ -107,6 +113,24 @@ class System:
     def gibbs(self, beta: float) -> list[Real]:
         """(N,) populations in the spectrum of `rates` of every component of it."""
         return [self.rates.gibbs(beta, index) for index in range(self.rates.n_components)]
+
+
+def check_relaxes(bath: object, lamb_shift: object) -> None:
+    """Raise TypeError or ValueError for a bath with which nothing decays."""
+    if check_bath(bath, lamb_shift).vanishes:
+        raise InputError(
+            "bath coupling = 0: without a bath no state is approached, no mode decays"
+        )
+
+
+def check_assembled(couplings: Couplings) -> None:
+    """Raise ValueError where sparse factors need too much memory."""
+    n = couplings.dimension
+    if n > _MOST_ASSEMBLED:
+        raise InputError(
+            f"method = 'assembled': the factors of {size_in_words(couplings)} take "
+            f"{16.0 * n**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED}"
+        )
 
 
 def examine(problem: Problem, equation: str) -> System:
@@ -216,7 +240,7 @@ def with_undecided(problem: Problem, system: System) -> System:
     return replace(system, notes=(*system.notes, note))
 
 
-def davies_steady(problem: Problem, system: System, site: int, tolerance: float) -> SteadyState:
+def davies_steady(problem: Problem, system: System, start: Start, tolerance: float) -> SteadyState:
     """Davies with detailed balance: Gibbs on every set of levels that rates connect.
 
     Notes where it is undecided which levels are equal, or which coherences are damped.
@@ -228,6 +252,7 @@ def davies_steady(problem: Problem, system: System, site: int, tolerance: float)
     if len(answers) > 1 and (
         cluster_levels(rates.spectrum).verdict == AMBIGUOUS
         or any(len(other) != len(undamped) for other in others)
+        or _hangs_on_merging(problem, rates)
     ):
         system = with_undecided(problem, system)
     apart = answers[0]
@@ -236,13 +261,25 @@ def davies_steady(problem: Problem, system: System, site: int, tolerance: float)
     enforce("davies", residual, tolerance, rounding)
     still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
     states = thermal_states(system, bath.beta)
-    counts = rates.n_components + still, int(rates.dark.sum()), undamped
+    counts = rates.n_components + still, rates.dark_levels, undamped
     figures = residual, system.balance_error, 0
-    return judged("davies", system, bath.beta, site, states, counts, figures)
+    return judged("davies", system, bath.beta, start, states, counts, figures)
+
+
+def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
+    """Whether undecided coincidences, merged, leave more alone, by couplings of any kind."""
+    spectrum = rates.spectrum
+    if isinstance(spectrum.couplings, SiteProjectors):
+        return False
+    merged = problem.clustering_on(spectrum).merging_tolerance
+    width = float(np.ptp(spectrum.energies[0])) or 1.0
+    own = redfield_on(problem, spectrum).rates[0]
+    found = decompose(spectrum, own, (merged, 100.0 * merged / width))
+    return not same_levels(found, rates)
 
 
 def dense_steady(
-    problem: Problem, system: System, equation: str, site: int, tolerance: float
+    problem: Problem, system: System, equation: str, start: Start, tolerance: float
 ) -> SteadyState:
     """Either equation by singular values of its Liouvillian.
 
@@ -251,14 +288,14 @@ def dense_steady(
     n = system.parts.spectrum.dimension
     if n > DENSE_SITES:
         reason = (
-            f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
-            f"levels and {int(system.rates.dark.sum())} single ones are left alone"
+            _left_alone(system)
             if system.is_balanced
             else f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
         )
+        n_states = size_in_words(system.parts.spectrum.couplings)
         raise NumericalError(
-            f"{reason}: the {equation} steady state of {n} sites then needs dense algebra, had up "
-            f"to {DENSE_SITES}"
+            f"{reason}: the {equation} steady state of {n_states} then needs dense algebra, had "
+            f"up to {DENSE_SITES}"
         )
     bath, lamb_shift = problem.bath, problem.lamb_shift
     at_least, generator = 1, redfield_on(problem, system.parts.spectrum)
@@ -270,12 +307,15 @@ def dense_steady(
         dense: DenseLiouvillian = dense_davies(davies)
     else:
         dense = dense_redfield(generator)
-        known = not lamb_shift and system.is_balanced
-        if known:
+        known = not lamb_shift and system.is_balanced and system.rates.is_complete
+        if not lamb_shift and system.is_balanced:
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
             at_least = system.rates.n_components + int(still)
-    found = long_run(dense, _on_site(n, site), thermal_states(system, bath.beta), at_least)
+    starts = thermal_states(system, bath.beta)
+    if not system.rates.is_complete:
+        starts += level_states(system)
+    found = long_run(dense, whole(start, system), starts, at_least)
     state, error, components = found.state, found.state_error, found.components
     if found.null_dimension == 1 and equation == "redfield":
         state, error = certain_state(generator, bath, lamb_shift, np.ones(n, dtype=bool))
@@ -286,9 +326,9 @@ def dense_steady(
     size = max(float(np.linalg.norm(one)) for one in (state, *components))
     enforce(equation, residual, tolerance, dense.rounding * size)
     alone = system.parts if lamb_shift and equation == "redfield" else system.rates
-    counts = found.null_dimension, int(alone.dark.sum()), found.undamped_frequencies
+    counts = found.null_dimension, alone.dark_levels, found.undamped_frequencies
     result = judged(
-        equation, system, bath.beta, site, list(components), counts, (residual, error, 0), state
+        equation, system, bath.beta, start, list(components), counts, (residual, error, 0), state
     )
     slow = found.null_dimension - at_least
     if known and slow > 0:
@@ -300,6 +340,19 @@ def dense_steady(
     return result
 
 
+def _left_alone(system: System) -> str:
+    """Why a derivation does not do, in words."""
+    if system.rates.is_complete:
+        return (
+            f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
+            f"levels and {int(system.rates.dark.sum())} single ones are left alone"
+        )
+    return (
+        "coherences last beside what relaxes, or rounding hides whether they do, as with a "
+        "symmetry of H and all couplings that has several values or none that commute"
+    )
+
+
 def thermal_states(system: System, beta: float) -> list[Complex]:
     """(N, N) Gibbs of every set of levels that rates connect, in the site basis."""
     vectors = system.rates.spectrum.vectors[0]
@@ -308,11 +361,17 @@ def thermal_states(system: System, beta: float) -> list[Complex]:
     ]
 
 
+def level_states(system: System) -> list[Complex]:
+    """(N, N) projectors on all levels, in the working basis."""
+    vectors = system.rates.spectrum.vectors[0].astype(np.complex128)
+    return [np.outer(own, own.conj()) for own in vectors.T]
+
+
 def judged(
     equation: str,
     system: System,
     beta: float,
-    site: int,
+    start: Start,
     states: list[Complex],
     counts: tuple[int, int, Real],
     figures: tuple[float, float, int],
@@ -325,7 +384,7 @@ def judged(
     follow from the weights of components that H leaves apart.
     """
     n = system.parts.spectrum.dimension
-    rho = _on_site(n, site)
+    rho = whole(start, system)
     parts = system.rates if equation == "davies" else system.parts
     if state is None:
         state = project(parts, states, rho)
@@ -348,7 +407,7 @@ def judged(
     )
 
 
-def _on_site(n: int, site: int) -> Complex:
-    rho = np.zeros((n, n), dtype=np.complex128)
-    rho[site, site] = 1.0
-    return rho
+def whole(start: Start, system: System) -> Complex:
+    """(N, N) ρ(0) in the working basis."""
+    spectrum = system.parts.spectrum
+    return start.columns(spectrum, slice(0, spectrum.dimension))

@@ -16,20 +16,21 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
 from manybody.physics.equations.dense_redfield import dense_redfield
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
+from manybody.physics.rounded_rates import is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
-from manybody.physics.stationary import Decomposition, by_rates, is_balanced, is_known_from_h
+from manybody.physics.stationary import Decomposition, by_rates
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
-from manybody.solve.long_time import examined, notes_on
+from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
 from manybody.solve.sharing import problem_of
-from manybody.solve.steady import check_assembled, check_relaxes
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
@@ -87,7 +88,7 @@ class SlowModes:
 
 
 def slow_modes(
-    model: SingleParticleModel,
+    model: Model,
     bath: Bath,
     n_modes: int = 6,
     lamb_shift: bool = False,
@@ -113,17 +114,18 @@ def slow_modes(
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
     def checked() -> tuple[int, float, str]:
-        arguments.instance("model", model, SingleParticleModel)
+        check_model(model)
         check_relaxes(bath, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":
-            chosen = "dense" if model.n_sites <= DENSE_SITES else "gmres"
-        if chosen == "dense" and model.n_sites > _MOST_DENSE:
-            raise InputError(f"method = 'dense': {model.n_sites} sites, allowed are {_MOST_DENSE}")
+            chosen = "dense" if model.dimension <= DENSE_SITES else "gmres"
+        size = size_in_words(model.couplings)
+        if chosen == "dense" and model.dimension > _MOST_DENSE:
+            raise InputError(f"method = 'dense': {size}, allowed are {_MOST_DENSE}")
         if chosen == "assembled":
-            check_assembled(model.n_sites)
+            check_assembled(model.couplings)
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
@@ -138,7 +140,7 @@ def slow_modes(
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
-        found = by_first_ranks(comm, model.n_sites, action, lambda modes: modes)
+        found = by_first_ranks(comm, model.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
     for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)
@@ -181,10 +183,12 @@ def _solve(
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
+            size = size_in_words(parts.spectrum.couplings)
             raise NumericalError(
-                f"γ vanishes at some Bohr frequencies, or violates detailed balance, so that H "
-                f"alone does not tell which modes are undamped: those of {n} sites then need "
-                f"dense algebra, had up to {_MOST_DENSE}"
+                "γ vanishes at some Bohr frequencies, or violates detailed balance, or coherences "
+                "last beside what relaxes, so that the sets of levels that H leaves apart do not "
+                f"tell which modes are undamped: those of {size} then need dense algebra, had up "
+                f"to {_MOST_DENSE}"
             )
         method = "dense"
     if method == "dense":
@@ -202,7 +206,9 @@ def _solve(
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        balanced = is_balanced(rates.spectrum, davies.redfield.rates[0], bath.beta)
+        balanced = rates.is_complete and is_balanced(
+            rates.spectrum, davies.redfield.rates[0], bath.beta
+        )
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
@@ -322,7 +328,7 @@ def _search(
 
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
-    slowest = float(-targets[0].real) if len(targets) else float(np.abs(generator.rates).max())
+    slowest = float(-targets[0].real) if len(targets) else generator.unit
     setting = task.tolerance, rng, task.method, slowest, beta
     search = Search(generator, davies, parts, columns, *setting)
     search.around(0.0j)

@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, NumericalError
+from manybody.errors import InputTypeError, NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
-from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
+from manybody.physics.starts import SiteStart, Start
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.long_time import (
@@ -31,6 +32,8 @@ from manybody.solve.long_time import (
     UNCERTAIN,
     SteadyState,
     System,
+    check_assembled,
+    check_relaxes,
     davies_steady,
     dense_steady,
     examined,
@@ -39,12 +42,12 @@ from manybody.solve.long_time import (
 )
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
 from manybody.solve.sharing import problem_of
+from manybody.solve.starting import build_start
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 EQUATIONS = ("redfield", "davies")
 METHODS = ("gmres", "assembled")
-_MOST_ASSEMBLED = 100
 # Shift of the resolvent, relative to the largest rate, and how often it may be applied.
 _SHIFT, _MOST_STEPS = 1e-5, 30
 MAX_ITERATIONS = 1000
@@ -58,7 +61,7 @@ _UNPHYSICAL = -1e-8
 
 
 def steady_state(
-    model: SingleParticleModel,
+    model: Model,
     bath: Bath,
     equation: str = "redfield",
     lamb_shift: bool = False,
@@ -67,6 +70,7 @@ def steady_state(
     start: Any = None,
     comm: Communicator | None = None,
     method: str = "gmres",
+    initial_state: Any = None,
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
 
@@ -74,21 +78,24 @@ def steady_state(
     with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix, and
     compared with what dense algebra (up to 27 levels) or another start says.  Davies: Gibbs on
     every set of levels that rates connect, by detailed balance, and checked.  Without
-    detailed balance, and for Redfield where γ = 0 leaves alone what H connects: dense algebra, up
-    to 32 sites.  A rate that is not zero counts, however small: the state is that of t → ∞,
-    and a warning says so where rounding hides the rate; one that underflows counts as zero.
-    Redfield with Lamb shift may have modes that grow (`slow_modes` finds them): its stationary
-    state is then not what a long evolution approaches.
+    detailed balance, for Redfield where γ = 0 leaves alone what H connects, and where coherences
+    of many particles last beside what relaxes (a symmetry of H and all A_j with parts alike,
+    levels that every A_j multiplies by the same number): dense algebra, up to 32 states.  A rate
+    that is not zero counts, however small: the state is that of t → ∞, and a warning says so where
+    rounding hides the rate; one that underflows counts as zero.  Redfield with Lamb shift may
+    have modes that grow (`slow_modes` finds them): its stationary state is then not what a long
+    evolution approaches.
 
-    model, bath, lamb_shift, initial_site: as in `compare`, the bath coupled; equation: "redfield"
-    or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more;
+    model, bath, lamb_shift, initial_site, initial_state: as in `compare`, the bath coupled;
+    equation: "redfield" or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where
+    that is more;
     start: None, or a seed for a random start; comm: an mpi4py communicator whose ranks share
     the work, or None; method: "gmres", or "assembled" for −σ(L − σ)⁻¹ on every component by
-    sparse LU (MUMPS), up to 100 sites.  Redfield needs PETSc.
+    sparse LU (MUMPS), up to 100 states.  Redfield needs PETSc.
 
     Raises TypeError or ValueError for arguments out of range or different on the ranks, on
     every rank; RuntimeError with the residual reached when it is above the tolerance, where
-    dense algebra is needed for more sites than it can have, or without PETSc.  Warns when the
+    dense algebra is needed for more states than it can have, or without PETSc.  Warns when the
     state has a negative eigenvalue, where it is known to less than 1e-6 since parts of
     the system are almost decoupled, of rates that underflow or that rounding hides, and where
     Davies depends on levels of which it cannot be decided whether they are equal: they are
@@ -97,34 +104,32 @@ def steady_state(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
-    def checked() -> tuple[int, float]:
-        arguments.instance("model", model, SingleParticleModel)
+    def checked() -> tuple[Start, float]:
+        check_model(model)
         check_relaxes(bath, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
-        own_site = arguments.integer("initial_site", initial_site, 0)
-        if own_site >= model.n_sites:
-            raise InputError(f"initial_site = {own_site}: allowed are 0 to {model.n_sites - 1}")
+        own_start = build_start([model], initial_site, None, initial_state)
         arguments.choice("method", method, METHODS)
         if method == "assembled":
-            check_assembled(model.n_sites)
+            check_assembled(model.couplings)
         if equation == "redfield":
             # Before the threads of BLAS are set: it brings its own.
             petsc()
-        return own_site, arguments.tolerance(tolerance)
+        return own_start, arguments.tolerance(tolerance)
 
-    site, aim = on_every_rank(comm, checked)
-    asked = (equation, lamb_shift, site, aim, method, start is None)
+    rho, aim = on_every_rank(comm, checked)
+    asked = (equation, lamb_shift, rho, aim, method, start is None)
     agree(comm, model=model_digest(model), bath=bath, arguments=asked)
     rng = None if start is None else arguments.seed(start)
 
     def action(ranks: Communicator | None) -> SteadyState:
         with problem_of(model, bath, lamb_shift, ranks) as problem:
-            return steady_of(problem, equation, site, aim, rng, ranks, method)
+            return steady_of(problem, equation, rho, aim, rng, ranks, method)
 
     with blas_threads():
         result = by_first_ranks(
-            comm, model.n_sites, action, lambda own: replace(own, state=None, components=None)
+            comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
         warnings.warn(
@@ -142,23 +147,6 @@ def steady_state(
     for note in result.notes if result.state is not None else ():
         warnings.warn(note, stacklevel=2)
     return result
-
-
-def check_relaxes(bath: object, lamb_shift: object) -> None:
-    """Raise TypeError or ValueError for a bath with which nothing decays."""
-    if check_bath(bath, lamb_shift).vanishes:
-        raise InputError(
-            "bath coupling = 0: without a bath no state is approached, no mode decays"
-        )
-
-
-def check_assembled(n_sites: int) -> None:
-    """Raise ValueError where sparse factors need too much memory."""
-    if n_sites > _MOST_ASSEMBLED:
-        raise InputError(
-            f"method = 'assembled': the factors of {n_sites} sites take "
-            f"{16.0 * n_sites**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED} sites"
-        )
 
 
 @contextlib.contextmanager
@@ -184,7 +172,7 @@ def factorised(
 def steady_of(
     problem: Problem,
     equation: str = "redfield",
-    site: int = 0,
+    rho: Start | None = None,
     tolerance: float = 1e-10,
     rng: np.random.Generator | None = None,
     comm: Communicator | None = None,
@@ -192,13 +180,15 @@ def steady_of(
 ) -> SteadyState:
     """`steady_state` of a problem that the ranks of `comm` share, all of which call this.
 
+    rho: ρ(0), None for the first state of the basis.
     Gives no warnings: `SteadyState.notes` has what there is to say.
     """
+    rho = SiteStart(0) if rho is None else rho
     n, bath = problem.spectrum.dimension, problem.bath
     columns = Columns(n, comm)
     system = examined(problem, equation, columns.comm)
-    setting = site, tolerance
-    if equation == "davies" and system.is_balanced:
+    setting = rho, tolerance
+    if equation == "davies" and system.is_balanced and system.rates.is_complete:
         return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
     solver_knows = system.is_by_h and (system.is_balanced or n > _DENSE_LEVELS)
     if equation == "davies" or not solver_knows:
@@ -213,12 +203,12 @@ def steady_of(
         states.append(_gathered(block[0], columns))
     frequencies = system.parts.dark_pairs()[2]
     null_dimension = system.parts.n_components + int(np.count_nonzero(frequencies == 0.0))
-    counts = null_dimension, int(system.parts.dark.sum()), frequencies[frequencies != 0.0]
+    counts = null_dimension, system.parts.dark_levels, frequencies[frequencies != 0.0]
     figures = residual, state_error, iterations
     return _on_rank_0(
         columns,
         # There every state is at hand.
-        lambda: judged(equation, system, bath.beta, site, states, counts, figures),  # type: ignore
+        lambda: judged(equation, system, bath.beta, rho, states, counts, figures),  # type: ignore
     )
 
 
@@ -332,7 +322,7 @@ class _ComponentSolver:
             return _relax_assembled(
                 self._generator, start, self._operator, inverse, columns, tolerance
             )
-        aside = _ASIDE * float(np.abs(self._generator.rates).max())
+        aside = _ASIDE * self._generator.unit
         nearly = DaviesInverse(self._davies, levels, columns, aside, populations)
         error_of = partial(_state_error, inverse, columns)
         rounding = rounding_of(self._generator)
@@ -425,7 +415,7 @@ def _relax_assembled(
 
     x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
     """
-    shift = _SHIFT * float(np.abs(generator.rates).max())
+    shift = _SHIFT * generator.unit
     x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
     with factorised(generator, columns, shift) as resolvent:
         for step in range(1, _MOST_STEPS + 1):

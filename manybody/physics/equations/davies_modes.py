@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.spectra import EPSILON, degeneracy_tolerance
 from manybody.physics.stationary import Decomposition
@@ -58,7 +59,12 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     A coherence outside Bohr blocks is undamped where neither of its levels is left and
     dephasing is zero: no difference of rates is formed, so that none is lost to rounding.
     Within a block it is undamped to rounding of the rates.
+    Many particles: none where `parts` is complete.  Raises ValueError where it is not.
     """
+    if not isinstance(davies.spectrum.couplings, SiteProjectors):
+        if not parts.is_complete:
+            raise ValueError("coherences last that this decomposition does not know")
+        return np.empty(0)
     n = davies.spectrum.dimension
     seen = davies.spectrum.coupled_probabilities[0]
     # Amplitudes and differences of probabilities are known to rounding of the eigenvectors.

@@ -17,6 +17,7 @@ from scipy.linalg.lapack import zgetrf
 
 from manybody.arrays import Complex, Real
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import EPSILON, Spectrum, linked
 
@@ -102,16 +103,22 @@ def dense_redfield(
     inside = np.ones(spectrum.dimension, dtype=bool) if levels is None else levels
     energies, vectors = spectrum.energies[0][inside], spectrum.vectors[0][:, inside]
     rates = generator.rates[0][np.ix_(inside, inside)]
-    turn, hamiltonian = _bright_first(energies, vectors[spectrum.coupled], rates)
-    m = len(energies)
-    seen = vectors[spectrum.coupled]
-    amplitudes = seen @ turn
-    bras = amplitudes.conj()
-    couplings = bras[:, :, None] * amplitudes[:, None, :]
-    filtered = seen.conj()[:, :, None] * seen[:, None, :] * rates
+    m, near = len(energies), 2.0 * generator.unit
+    if isinstance(spectrum.couplings, SiteProjectors):
+        seen = vectors[spectrum.coupled]
+        turn, hamiltonian = _bright_first(energies, seen, near)
+        amplitudes = seen @ turn
+        bras = amplitudes.conj()
+        couplings = bras[:, :, None] * amplitudes[:, None, :]
+        filtered = seen.conj()[:, :, None] * seen[:, None, :] * rates
+    else:
+        jumps = np.stack([one[0] for one in spectrum.couplings.turned(vectors[None])])
+        turn, hamiltonian = _bright_first(energies, np.concatenate(jumps), near)
+        couplings = turn.conj().T @ jumps @ turn
+        filtered = jumps * rates
     filtered = turn.conj().T @ filtered @ turn
     decay = np.einsum("jlm,jmk->lk", couplings, filtered)
-    flat = filtered.reshape(len(seen), m * m), couplings.reshape(len(seen), m * m)
+    flat = filtered.reshape(-1, m * m), couplings.reshape(-1, m * m)
     # (l, k, m, n) of Λ_lk A_mn, to row (l, n) and column (k, m).
     gain = (flat[0].T @ flat[1]).reshape(m, m, m, m).transpose(0, 3, 1, 2)
     gain = gain + gain.transpose(1, 0, 3, 2).conj()
@@ -150,14 +157,16 @@ def certain_state(
     return state, moved
 
 
-def _bright_first(
-    energies: Real, seen: NDArray[Any], rates: NDArray[Any]
-) -> tuple[NDArray[Any], Complex]:
-    """(m, m) turn among levels nearer than the largest rate, and H in the new basis."""
+def _bright_first(energies: Real, seen: NDArray[Any], near: float) -> tuple[NDArray[Any], Complex]:
+    """(m, m) turn among levels nearer than `near`, and H in the new basis.
+
+    seen: (n, m) rows that vanish on what is dark: what the coupled sites see of the levels, or all
+    elements of the A_j.
+    """
     m = len(energies)
     turn = np.eye(m, dtype=np.complex128)
     hamiltonian = np.diag(energies).astype(np.complex128)
-    labels = linked(energies, 2.0 * float(np.abs(rates).max()))
+    labels = linked(energies, near)
     for label in range(labels[-1] + 1):
         members = np.flatnonzero(labels == label)
         if len(members) == 1:

@@ -99,6 +99,14 @@ class RedfieldGenerator:
         losses: NDArray[Any] = np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
         return losses
 
+    @property
+    def unit(self) -> float:
+        """What rates are compared with, in J: the largest |Γ|, or the largest |loss| where the
+        A_j are not of size one."""
+        if isinstance(self.spectrum.couplings, SiteProjectors):
+            return float(np.abs(self.rates).max())
+        return float(np.abs(self.losses).max())
+
     @cached_property
     def secular_exponents(self) -> NDArray[np.complex128]:
         """(samples, N, N) growth rate of each coherence |k⟩⟨k'| in the Davies closed form."""

@@ -2,16 +2,14 @@
 
 from manybody.numerics.petsc.runtime import petsc
 from manybody.physics.problem import Problem
-from manybody.physics.starts import SiteStart, Start
+from manybody.physics.starts import Start
 from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
 from manybody.solve.steady import steady_of
 from manybody.system.communicator import Communicator
 
 
 def _measure(problem: Problem, start: Start, comm: Communicator | None) -> dict[str, float]:
-    # Studies see to it, see `needs_site`.
-    assert isinstance(start, SiteStart)
-    found = steady_of(problem, "redfield", start.site, comm=comm)
+    found = steady_of(problem, "redfield", start, comm=comm)
     return {
         "steady_distance": found.distance_from_gibbs,
         "steady_smallest_eigenvalue": found.smallest_eigenvalue,

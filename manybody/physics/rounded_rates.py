@@ -1,0 +1,150 @@
+"""What rounding of H leaves open of the rates that decide the long run of a sample."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from manybody.arrays import Real
+from manybody.physics.commutant import find_commutant
+from manybody.physics.couplings import SiteProjectors
+from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance
+from manybody.physics.stationary import Decomposition, decompose, same_levels
+
+# Numbers below have lost digits to gradual underflow, or are about to.
+_UNDERFLOW = 1e-290
+# Error in trace norm up to which Gibbs stands for the stationary state of Davies.
+_GIBBS = 1e-6
+
+
+def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
+    """Whether Davies relaxes within components only by rates that rounding hides.
+
+    parts: by rates; rates: (N, N) Γ(E_k − E_l) on its spectrum.  Left without rates below
+    8ε‖H‖, a component has several sets of levels that are never left, or a degenerate level
+    with states that no jump touches: nobody waits for what t → ∞ brings.  False where parts
+    are not complete.
+    """
+    if not parts.is_complete:
+        return False
+    spectrum = parts.spectrum
+    energies = spectrum.energies[0]
+    with np.errstate(under="ignore"):
+        moves = 2.0 * rates.real * spectrum.weights[0]
+    floor = 8.0 * EPSILON * max(float(moves.max()), float(spectrum.norms[0]))
+    bright = np.flatnonzero(~parts.dark)
+    keys = np.stack([energies[bright], parts.components[bright]])
+    _, units = np.unique(keys, axis=1, return_inverse=True)
+    units = units.ravel()
+    several = np.flatnonzero(np.bincount(units, minlength=1) > 1)
+    if not isinstance(spectrum.couplings, SiteProjectors):
+        if several.size and not _relaxes_visibly(parts, moves, units, floor):
+            return True
+    else:
+        seen = spectrum.vectors[0][spectrum.coupled]
+        for unit in several:
+            members = bright[units == unit]
+            leaving = np.abs(seen) ** 2 @ rates.real[:, members[0]]
+            if not _is_left(seen[:, members], 2.0 * leaving, floor, spectrum):
+                return True
+    rows, columns = np.nonzero(moves[np.ix_(bright, bright)] > floor)
+    size = int(units.max(initial=-1)) + 1
+    if size == 0:
+        return False
+    graph = csr_array((np.ones(len(rows)), (units[columns], units[rows])), shape=(size, size))
+    count, labels = connected_components(graph, directed=True, connection="strong")
+    is_left = np.zeros(count, dtype=bool)
+    crossing = labels[units[columns]] != labels[units[rows]]
+    is_left[labels[units[columns[crossing]]]] = True
+    return bool(np.count_nonzero(~is_left) > parts.n_components)
+
+
+def _relaxes_visibly(
+    parts: Decomposition, moves: Real, units: NDArray[np.intp], floor: float
+) -> bool:
+    """Whether jumps between levels above `floor` alone take no more apart than all of them.
+
+    moves: (D, D) rates in J; units: (D,) index of the level in its component.
+    """
+    spectrum = parts.spectrum
+    place = np.zeros((int(units.max()) + 1, len(units)))
+    place[units, np.arange(len(units))] = 1.0
+    visible = (place @ moves @ place.T > floor)[np.ix_(units, units)]
+    found = find_commutant(spectrum, spectrum.energies[0], visible | visible.T)
+    return found.is_commutative and found.count == parts.n_components
+
+
+def _is_left(seen: NDArray[Any], leaving: Real, floor: float, spectrum: Spectrum) -> bool:
+    """Whether jumps that are seen lead out of, or dephase, every state of a degenerate level.
+
+    seen: (n, m) ⟨j|k⟩ of the sites on the bright part of a level; leaving: (n,) Σ_l γ P_jl in J.
+    """
+    invisible = 100.0 * np.sqrt(spectrum.dimension) * EPSILON
+    rows = seen[np.sum(np.abs(seen) ** 2, axis=1) * leaving > floor]
+    sizes = np.linalg.svd(rows, compute_uv=False)
+    return bool(np.count_nonzero(sizes > invisible) == seen.shape[1])
+
+
+def lies_on_edge(spectrum: Spectrum, edges: tuple[float, ...]) -> float | None:
+    """A Bohr frequency that rounding of H could move across one of `edges`, or None."""
+    omega = np.abs(spectrum.bohr_frequencies[0])
+    visible = spectrum.weights[0] > _invisible(spectrum)
+    for edge in edges:
+        near = visible & (np.abs(omega - edge) <= degeneracy_tolerance(spectrum))
+        if edge > 0.0 and near.any():
+            return float(omega[near][0])
+    return None
+
+
+def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
+    """Whether levels are told apart by less than Redfield makes visible.
+
+    Levels δ ≪ γ apart hold a near-dark combination, which decays as δ²/γ: below rounding of L
+    for δ < √(γ ε‖H‖).  rates: (N, N) Γ(E_k − E_l).
+    """
+    spectrum = parts.spectrum
+    largest = 2.0 * float(np.max(rates.real * spectrum.weights[0]))
+    reach = float(np.sqrt(largest * EPSILON * float(spectrum.norms[0])))
+    if largest == 0.0 or not parts.is_complete or np.all(np.diff(spectrum.energies[0]) > reach):
+        return False
+    # What is seen of a level with the amplitude a relaxes as γa².
+    resolution = max(reach, degeneracy_tolerance(spectrum)), reach / largest
+    return not same_levels(decompose(spectrum, resolution=resolution), parts)
+
+
+def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
+    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
+
+    rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
+    wrong by at most N times that, relative to their size.
+    """
+    omega = spectrum.bohr_frequencies[0]
+    falls = (omega > 0.0) & (spectrum.weights[0] > _invisible(spectrum))
+    emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]
+    with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
+        wrong = np.abs(emission * np.exp(-beta * omega[falls]) - absorption)
+        # What is next to underflow has no digits.
+        relative = np.where(wrong <= _UNDERFLOW, 0.0, wrong / emission)
+    return float(relative.max(initial=0.0))
+
+
+def _invisible(spectrum: Spectrum) -> float:
+    """Weights up to this are rounding of the eigenvectors."""
+    rounding = (100.0 * EPSILON) ** 2 * spectrum.dimension
+    if isinstance(spectrum.couplings, SiteProjectors):
+        return rounding
+    return rounding * float(spectrum.weights[0].max())
+
+
+def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
+    """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
+    return spectrum.dimension * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
+
+
+def is_known_from_h(
+    parts: Decomposition, by_rate: Decomposition, rates: NDArray[Any], beta: float
+) -> bool:
+    """Whether rates leave alone what H leaves alone, and nothing flows one way only."""
+    return same_levels(parts, by_rate) and is_balanced(parts.spectrum, rates, beta)
