@@ -25,8 +25,9 @@ LAMB = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta
 
 
 @LAMB
-@pytest.mark.parametrize("equation", ["redfield", "davies"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "equation"), [*((name, "redfield") for name in NAMES), ("degenerate", "davies")]
+)
 def test_steady_states_do_not_depend_on_ranks(comm, bath, name, equation, lamb_shift):
     model = relaxing.models()[name]
     vector = relaxing.start(model)
@@ -43,7 +44,6 @@ def test_steady_states_do_not_depend_on_ranks(comm, bath, name, equation, lamb_s
         np.testing.assert_allclose(found.state, average, rtol=0, atol=1e-7)
 
 
-@LAMB
 @pytest.mark.parametrize(
     ("name", "method"),
     [
@@ -56,7 +56,8 @@ def test_steady_states_do_not_depend_on_ranks(comm, bath, name, equation, lamb_s
         ("lone levels", "gmres"),
     ],
 )
-def test_modes_do_not_depend_on_ranks(comm, bath, name, method, lamb_shift):
+def test_modes_do_not_depend_on_ranks(comm, bath, name, method):
+    lamb_shift = True
     model = relaxing.models()[name]
     wanted, moving = relaxing.decaying(relaxing.liouvillian(model, bath, "redfield", lamb_shift))
     count = min(4, moving)
@@ -85,8 +86,8 @@ def test_a_chain_of_seventy_states(comm, bath):
 @pytest.mark.up_to(2)
 def test_the_slowest_mode_of_a_chain(comm, bath):
     model = relaxing.chain(6, seed=2)
-    whole = mb.slow_modes(model, bath, 3, method="dense")
-    found = mb.slow_modes(model, bath, 3, comm=comm, method="gmres")
+    whole = mb.slow_modes(model, bath, 1, method="dense")
+    found = mb.slow_modes(model, bath, 1, comm=comm, method="gmres")
     np.testing.assert_allclose(found.eigenvalues.real, whole.eigenvalues.real, rtol=0, atol=1e-9)
     assert found.residuals.max() < 1e-9
 

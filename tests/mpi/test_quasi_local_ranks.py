@@ -73,7 +73,7 @@ def test_rows_give_the_same(comm, bath, names):
 @NAMES
 def test_runs_go_on_after_a_stop(comm, bath, names, folder, monkeypatch):
     monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
-    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 25.0)
+    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 45.0)
     model = draw()
     setting = setting_of(model, bath, names)
     unbroken = compare_large(model, setting, comm)
