@@ -75,7 +75,7 @@ def test_a_partial_store_says_what_is_missing(study_file, tmp_path, capsys):
         (["run", "{file}", "--out", "{out}", "--threads", "0"], "threads 0"),
         (["run", "{file}", "--out", "{out}", "--petsc-options", "-x 1"], "does not use PETSc"),
         (["run", "{bad}", "--out", "{out}"], "chemical_potential = 0.1"),
-        (["run", "{huge}", "--out", "{out}"], "length=99.*970299 sites .* need about"),
+        (["run", "{huge}", "--out", "{out}"], "length=99.*970299 states .* need about"),
         (["report", "{out}"], "not a store"),
     ],
 )
