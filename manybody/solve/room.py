@@ -23,6 +23,8 @@ INTERPRETER_BYTES = 120 << 20
 _KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0
 # Rank 0 before there is anything else: eigenvectors and what follows from them.
 _PREPARING = 8.0
+# Up to so many states the tables of a kernel are planned to know their number: a second.
+MOST_PLANNED = 5000
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,16 @@ class Baths:
     table_bytes: int = 0
 
     @classmethod
+    def unplanned(cls, number: int, dimension: int, is_split: bool) -> "Baths":
+        """Density couplings of systems for which planning itself would take long: a table each."""
+        return cls(number, (number + 1) * (8 if is_split else 16) * dimension**2)
+
+    @classmethod
     def of(cls, couplings: Couplings, is_split: bool) -> "Baths":
         """Those of a system; is_split: whether all is real, the Lamb shift left out."""
         number = couplings.n_baths
+        if isinstance(couplings, DiagonalCouplings) and couplings.dimension > MOST_PLANNED:
+            return cls.unplanned(number, couplings.dimension, is_split)
         if isinstance(couplings, DiagonalCouplings):
             kind = np.float64 if is_split else np.complex128
             return cls(number, layout_of(couplings.centred(False), kind).bytes)

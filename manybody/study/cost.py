@@ -20,7 +20,7 @@ from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.observables.registry import chosen
-from manybody.solve.room import Baths, Extent, shares_of
+from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
 from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.system.memory import machine_bytes
@@ -234,6 +234,8 @@ def _baths(point: Point, is_split: bool) -> Baths:
     basis = FAMILIES[point.model].basis(point.size, dict(point.parameters))
     if basis is None:
         return Baths()
+    if basis.dimension > MOST_PLANNED:
+        return Baths.unplanned(basis.n_modes, basis.dimension, is_split)
     couplings = DiagonalCouplings(basis.occupations.T.astype(np.float64)).centred(False)
     return Baths.of(couplings, is_split)
 

@@ -149,6 +149,18 @@ def test_memory_counts_states_and_tables(monkeypatch, tmp_path, capsys):
     assert not out.exists()
 
 
+def test_what_is_far_too_large_is_refused_at_once(monkeypatch, tmp_path, capsys):
+    """Planning the tables of 10⁵ states would take minutes."""
+
+    def refused(*_arguments):
+        raise AssertionError("tables were planned")
+
+    monkeypatch.setattr("manybody.physics.equations.redfield.plan_tables", refused)
+    (tmp_path / "huge.toml").write_text(TEXT.replace("n_sites = [4, 6]", "n_sites = [20, 22]"))
+    assert cli.main(["run", str(tmp_path / "huge.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "705432 states" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [name for name in builtin_studies() if "many-body" in name])
 def test_built_in_studies_parse(name):
     study = parse_study(*find_study(name))
