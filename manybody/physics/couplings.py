@@ -229,13 +229,25 @@ class MatrixCouplings(Couplings):
     def sum_of_squares_is_constant(self) -> bool:
         """Pauli matrices, say."""
         total = sum(one @ one for one in self.arrays)
-        rest = total - np.eye(self.dimension) * np.trace(total) / self.dimension
-        return bool(np.abs(rest).max() <= 1e-14 * np.abs(total).max())
+        return _is_number(total, float(np.abs(total).max()))
 
     @cached_property
     def digest(self) -> str:
         """The numbers."""
         return f"matrices {len(self.arrays)} {hashlib.sha256(self.arrays.tobytes()).hexdigest()}"
+
+    def centred(self, lamb_shift: bool) -> "MatrixCouplings":
+        """Each A_j less its mean, which large ones would round with.
+
+        Where that changes no equation, see `DiagonalCouplings.centred`.
+        """
+        means = np.trace(self.arrays, axis1=1, axis2=2).real / self.dimension
+        shifted = self.arrays - means[:, None, None] * np.eye(self.dimension)
+        added = np.tensordot(means, shifted, 1)
+        size = float(np.tensordot(np.abs(means), np.abs(shifted), 1).max())
+        if lamb_shift and not _is_number(added, size):
+            return self
+        return MatrixCouplings(shifted)
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """As they are."""
@@ -358,6 +370,12 @@ def _check_size(name: str, largest: float) -> None:
 def _is_diagonal(matrix: sp.csr_array) -> bool:
     entries = matrix.tocoo()
     return not np.any(entries.data[entries.row != entries.col])
+
+
+def _is_number(matrix: NDArray[Any], size: float) -> bool:
+    """Whether only rounding of sums of this size is beside a multiple of the identity."""
+    rest = matrix - np.eye(len(matrix)) * np.trace(matrix) / len(matrix)
+    return bool(np.abs(rest).max() <= 1e-14 * size)
 
 
 def _is_constant(values: Real, size: float) -> bool:

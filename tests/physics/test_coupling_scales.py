@@ -71,6 +71,43 @@ def test_rounding_of_large_couplings_has_no_weight(rng, scale):
     assert problem.clustering.verdict == "simple"
 
 
+@pytest.mark.parametrize("offset", [1e3, 1e7])
+def test_large_constants_in_matrices_cost_no_digits(rng, offset):
+    """A_j + c is A_j without Lamb shift, whatever the basis."""
+    hamiltonian = oracles.random_hermitian(rng, 4)
+    coupling, start = oracles.random_hermitian(rng, 4), np.eye(4)[1]
+    runs = [
+        mb.compare(
+            ManyBodyModel(hamiltonian, [coupling + each * np.eye(4)]),
+            bath_of(1.0),
+            [0.0, 1.0, 10.0],
+            initial_state=start,
+        )
+        for each in (0.0, offset)
+    ]
+    assert max(runs[1].certificate.gibbs_residuals.values()) < 1e-13
+    # What the sum itself has lost.
+    lost = 30.0 * np.finfo(float).eps * offset
+    distances = [run.trace_distance for run in runs]
+    np.testing.assert_allclose(*distances, rtol=0, atol=1e-9 + lost)
+
+
+@pytest.mark.parametrize("offset", [0.3, 5.0])
+def test_constants_in_matrices_count_with_lamb_shift(rng, offset):
+    """A_j + c adds −i2cη(0)[A_j, ρ], unless the sum of all is a number."""
+    hamiltonian, coupling = (oracles.random_hermitian(rng, 3) for _ in range(2))
+    coupling -= np.trace(coupling) / 3.0 * np.eye(3)
+    shifted = coupling + offset * np.eye(3)
+    for couplings in ([shifted], [shifted, offset * np.eye(3) - coupling]):
+        model = ManyBodyModel(hamiltonian, couplings)
+        operators = [np.array(one, dtype=complex) for one in couplings]
+        expected = reference.redfield_liouvillian(hamiltonian, operators, bath_of(1.0), True)
+        found = mb.redfield_liouvillian(model, bath_of(1.0), lamb_shift=True).toarray()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
+        centred = Problem([model], bath_of(1.0), True).couplings
+        assert (centred is model.couplings) == (len(couplings) == 1)
+
+
 @SCALED
 def test_sums_are_numbers_up_to_their_rounding(scale):
     spins = scale * np.array([[1.0, 1, -1, -1], [1, -1, 1, -1]])

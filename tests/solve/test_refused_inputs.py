@@ -10,7 +10,7 @@ from manybody.physics.models.many_body import ManyBodyModel, Term
 from manybody.physics.problem import Problem
 from manybody.solve import spread
 from manybody.solve.comparison import check_setting
-from manybody.solve.room import Extent
+from manybody.solve.room import Baths, Extent
 from manybody.solve.spread import check_fits
 
 BATH = mb.OhmicBath(0.2, 10.0, 5.0)
@@ -169,3 +169,20 @@ def test_assembled_matrices_need_the_room_of_all_elements(monkeypatch):
     assert isinstance(matrices, Extent)
     # 20 bytes an entry, twice.
     assert matrices.node_bytes(1, 1) - diagonals.node_bytes(1, 1) > 0.9 * 40.0 * (n**4 - 2 * n**3)
+
+
+def test_stacks_have_room_for_the_matrices_of_all_baths():
+    """Two hundred (D, D) matrices outweigh all that two equations advance."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(200, 20, 20))
+    couplings = ManyBodyModel(np.eye(20), list(draws + draws.transpose(0, 2, 1))).couplings
+    plan = {
+        "is_real": True,
+        "lamb_shift": False,
+        "stepper": "chebyshev",
+        "operator": "matrix-free",
+    }
+    few, many = (
+        Extent(20, 3, **plan, baths=each) for each in (Baths(), Baths.of(couplings, True))
+    )
+    assert many.stack_bytes(1) - few.stack_bytes(1) >= 200 * 2 * 16 * 20**2
