@@ -3,8 +3,10 @@
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
@@ -93,6 +95,21 @@ def boolean(name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InputTypeError(f"{name} = {value!r}: True or False is needed")
     return bool(value)
+
+
+def array(name: str, value: Any) -> Any:
+    """Return `value` as an array of whatever numbers, or as it is where it is SciPy sparse.
+
+    Raises InputTypeError for masked arrays and sequences of unequal length.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputTypeError(f"{name} is a masked array: fill it first")
+    if sp.issparse(value):
+        return value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{name} is no array of numbers: {error}") from error
 
 
 def instance(name: str, value: object, kind: type) -> None:

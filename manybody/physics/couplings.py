@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
 
 # A coupling that a user typed or computed is Hermitian up to rounding.
 HERMITICITY_TOLERANCE = 1e-12
@@ -162,7 +163,8 @@ class DiagonalCouplings(Couplings):
     @property
     def sum_of_squares_is_constant(self) -> bool:
         """Where every ±½ or ±1 counts once, say."""
-        return _is_constant((self.values**2).sum(axis=0))
+        squares = (self.values**2).sum(axis=0)
+        return _is_constant(squares, float(squares.max()))
 
     @cached_property
     def digest(self) -> str:
@@ -195,7 +197,9 @@ class DiagonalCouplings(Couplings):
         """
         middles = 0.5 * (self.values.max(axis=1) + self.values.min(axis=1))
         shifted = self.values - middles[:, None]
-        if lamb_shift and not _is_constant(middles @ shifted):
+        # A sum of any sign is rounded like its largest terms.
+        size = float((np.abs(middles)[:, None] * np.abs(shifted)).sum(axis=0).max())
+        if lamb_shift and not _is_constant(middles @ shifted, size):
             return self
         return DiagonalCouplings(shifted)
 
@@ -225,13 +229,25 @@ class MatrixCouplings(Couplings):
     def sum_of_squares_is_constant(self) -> bool:
         """Pauli matrices, say."""
         total = sum(one @ one for one in self.arrays)
-        rest = total - np.eye(self.dimension) * np.trace(total) / self.dimension
-        return bool(np.abs(rest).max() <= 1e-14 * np.abs(total).max())
+        return _is_number(total, float(np.abs(total).max()))
 
     @cached_property
     def digest(self) -> str:
         """The numbers."""
         return f"matrices {len(self.arrays)} {hashlib.sha256(self.arrays.tobytes()).hexdigest()}"
+
+    def centred(self, lamb_shift: bool) -> "MatrixCouplings":
+        """Each A_j less its mean, which large ones would round with.
+
+        Where that changes no equation, see `DiagonalCouplings.centred`.
+        """
+        means = np.trace(self.arrays, axis1=1, axis2=2).real / self.dimension
+        shifted = self.arrays - means[:, None, None] * np.eye(self.dimension)
+        added = np.tensordot(means, shifted, 1)
+        size = float(np.tensordot(np.abs(means), np.abs(shifted), 1).max())
+        if lamb_shift and not _is_number(added, size):
+            return self
+        return MatrixCouplings(shifted)
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """As they are."""
@@ -269,14 +285,10 @@ def checked_couplings(value: Any, dimension: int) -> DiagonalCouplings | MatrixC
         raise InputTypeError("couplings: a sequence of matrices is needed, not one sparse matrix")
     if isinstance(value, np.ndarray) and value.ndim == 2:
         return DiagonalCouplings(_checked_diagonals(value, dimension))
-    if not isinstance(value, (Sequence, np.ndarray)) or len(value) == 0:
-        raise InputTypeError(
-            f"couplings of type {type(value).__name__}: (baths, D) diagonals or a sequence of "
-            "(D, D) Hermitian matrices is needed, at least one"
-        )
-    if all(not sp.issparse(one) and np.ndim(one) == 1 for one in value):
-        return DiagonalCouplings(_checked_diagonals(np.array(value), dimension))
-    matrices = [_checked_matrix(index, one, dimension) for index, one in enumerate(value)]
+    given = _operators(value)
+    if all(not sp.issparse(one) and one.ndim == 1 for one in given):
+        return DiagonalCouplings(_checked_diagonals(_rows(given), dimension))
+    matrices = [_checked_matrix(index, one, dimension) for index, one in enumerate(given)]
     if all(_is_diagonal(one) for one in matrices):
         diagonals = np.array([one.diagonal().real for one in matrices])
         return DiagonalCouplings(_checked_diagonals(diagonals, dimension))
@@ -287,7 +299,26 @@ def checked_couplings(value: Any, dimension: int) -> DiagonalCouplings | MatrixC
     return MatrixCouplings(arrays)
 
 
+def _operators(value: Any) -> list[Any]:
+    """Its members as arrays or sparse matrices."""
+    is_scalar = isinstance(value, np.ndarray) and value.ndim == 0
+    if is_scalar or not isinstance(value, (Sequence, np.ndarray)) or len(value) == 0:
+        raise InputTypeError(
+            f"couplings of type {type(value).__name__}: (baths, D) diagonals or a sequence of "
+            "(D, D) Hermitian matrices is needed, at least one"
+        )
+    return [arguments.array(f"couplings[{index}]", one) for index, one in enumerate(value)]
+
+
+def _rows(diagonals: list[NDArray[Any]]) -> NDArray[Any]:
+    lengths = sorted({len(one) for one in diagonals})
+    if len(lengths) > 1:
+        raise InputError(f"couplings are diagonals of {lengths} states: must be as many in each")
+    return np.stack(diagonals)
+
+
 def _checked_diagonals(value: NDArray[Any], dimension: int) -> Real:
+    value = arguments.array("couplings", value)
     if value.dtype.kind not in "iufb" or value.ndim != 2:
         raise InputTypeError(
             f"couplings of shape {value.shape} and dtype {value.dtype}: diagonals are (baths, D) "
@@ -300,6 +331,7 @@ def _checked_diagonals(value: NDArray[Any], dimension: int) -> Real:
         )
     if not np.isfinite(value).all():
         raise InputError("couplings: all values must be finite")
+    _check_size("couplings", float(np.abs(value).max()))
     result = np.array(value, dtype=np.float64)
     result.flags.writeable = False
     return result
@@ -319,7 +351,9 @@ def _checked_matrix(index: int, value: Any, dimension: int) -> sp.csr_array:
     matrix = matrix.astype(np.complex128 if matrix.dtype.kind == "c" else np.float64)
     if not np.isfinite(matrix.data).all():
         raise InputError(f"couplings[{index}]: all entries must be finite")
-    deviation, scale = float(abs(matrix - matrix.conj().T).max()), float(abs(matrix).max())
+    scale = float(abs(matrix).max())
+    _check_size(f"couplings[{index}]", scale)
+    deviation = float(abs(matrix - matrix.conj().T).max())
     if deviation > HERMITICITY_TOLERANCE * scale:
         raise InputError(
             f"couplings[{index}] is not Hermitian: max |A - A†| = {deviation:.3g} "
@@ -328,10 +362,22 @@ def _checked_matrix(index: int, value: Any, dimension: int) -> sp.csr_array:
     return sp.csr_array(0.5 * (matrix + matrix.conj().T))
 
 
+def _check_size(name: str, largest: float) -> None:
+    if largest > arguments.LARGEST:
+        raise InputError(f"{name} contains {largest:g}: at most {arguments.LARGEST:g} in size")
+
+
 def _is_diagonal(matrix: sp.csr_array) -> bool:
     entries = matrix.tocoo()
     return not np.any(entries.data[entries.row != entries.col])
 
 
-def _is_constant(values: Real) -> bool:
-    return bool(np.ptp(values) <= 1e-14 * max(1.0, float(np.abs(values).max())))
+def _is_number(matrix: NDArray[Any], size: float) -> bool:
+    """Whether only rounding of sums of this size is beside a multiple of the identity."""
+    rest = matrix - np.eye(len(matrix)) * np.trace(matrix) / len(matrix)
+    return bool(np.abs(rest).max() <= 1e-14 * size)
+
+
+def _is_constant(values: Real, size: float) -> bool:
+    """Whether sums differ by their rounding alone; size: of what they were added up from."""
+    return bool(np.ptp(values) <= 1e-14 * size)

@@ -134,7 +134,8 @@ class Problem:
         if "spectrum" in vars(self):
             vars(chosen)["spectrum"] = self.spectrum.select(samples)
             vars(chosen)["rates"] = self.rates[samples]
-        if "basis" in vars(self):
+        # Some models may agree where not all do.
+        if "basis" in vars(self) and not models:
             vars(chosen)["basis"] = self.basis
         for name in ("clusterings", "kms_residuals", "hamiltonians"):
             if name in vars(self):

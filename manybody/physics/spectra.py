@@ -276,9 +276,11 @@ def _uncertainty(spectrum: Spectrum) -> float:
 
 def _cluster(spectrum: Spectrum) -> Clustering:
     n = spectrum.dimension
-    upper = np.triu_indices(n, k=1)
-    # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.
-    has_weight = spectrum.weights[0][upper] > n * (8.0 * EPSILON) ** 2
+    upper, weights = np.triu_indices(n, k=1), spectrum.weights[0]
+    # |⟨l|A_j|k⟩| below rounding contributes nothing to any generator.  Projectors have size one,
+    # other A_j any: only their product with the strength of the bath means something.
+    size = 1.0 if isinstance(spectrum.couplings, SiteProjectors) else float(weights.max())
+    has_weight = weights[upper] > size * n * (8.0 * EPSILON) ** 2
     # The N diagonal frequencies are exactly zero and part of the closed form;
     # one zero stands for them so that a degenerate level is seen to join it.
     omega = np.sort(np.concatenate([[0.0], spectrum.bohr_frequencies[0][upper][has_weight]]))

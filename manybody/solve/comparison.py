@@ -20,6 +20,7 @@ from manybody.numerics.steppers import (
 )
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.protocol import Model, check_model
@@ -153,8 +154,17 @@ def check_setting(
             if each.is_stepped and each.rows is None:
                 raise InputError(f"operator = 'assembled': equation {each.name!r} has no rows")
     check_applies(named, models)
+    _check_dropping(drop_tolerance, models)
     check_start(named, start)
     return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+
+
+def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:
+    if drop_tolerance > 0.0 and any(isinstance(m.couplings, MatrixCouplings) for m in models):
+        raise InputError(
+            f"drop_tolerance = {drop_tolerance!r}: nothing is dropped of couplings that are no "
+            "diagonal matrices, allowed is 0"
+        )
 
 
 def check_start(equations: Sequence[Equation], start: Start) -> None:

@@ -52,7 +52,9 @@ class Baths:
             kind = np.float64 if is_split else np.complex128
             return cls(number, layout_of(couplings.centred(False), kind).bytes)
         if isinstance(couplings, MatrixCouplings):
-            return cls(number, (number + 1) * 16 * couplings.dimension**2)
+            # The A_j themselves too: as given, centred, and columns of them.
+            kernel = (number + 1) * 16 * couplings.dimension**2
+            return cls(number, kernel + 3 * couplings.arrays.nbytes)
         return cls()
 
 
@@ -143,7 +145,9 @@ class Extent:
         # scripts/bench.py: of two equations 2.2 N² an output time and about 55 beside.
         largest = samples * (1.5 * self.n_equations * self.n_times + 70.0 * self.n_stepped)
         krylov = _REPLICATED + _KRYLOV_VECTORS if self.krylov else 0.0
-        return INTERPRETER_BYTES + self.own_bytes + self._square * max(largest, krylov)
+        # What multiplies ρ, and what it is made of.
+        baths = 2.0 * samples * self.baths.table_bytes
+        return INTERPRETER_BYTES + self.own_bytes + baths + self._square * max(largest, krylov)
 
 
 def shares_of(equations: Sequence[Equation], facts: SystemFacts) -> dict[str, Any]:

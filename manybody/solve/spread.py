@@ -25,6 +25,7 @@ from manybody.parallel.collective import (
 )
 from manybody.parallel.signals import Stopped
 from manybody.physics.assembly import dropped_norm
+from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, SystemFacts, check_applies
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -100,6 +101,10 @@ def _extent(model: Model, setting: Setting) -> Extent:
     basis, lattice = getattr(model, "basis", None), getattr(model, "lattice", None)
     facts = SystemFacts(model.dimension, model.is_real, setting.lamb_shift, basis, lattice)
     is_split = model.is_real and not setting.lamb_shift
+    shares = shares_of(setting.equations, facts)
+    if isinstance(model.couplings, MatrixCouplings):
+        # Nothing of the Liouvillian vanishes.
+        shares["row_share"] = model.dimension**2 / (2.0 * model.dimension - 1.0)
     return Extent(
         model.dimension,
         len(setting.times),
@@ -108,7 +113,7 @@ def _extent(model: Model, setting: Setting) -> Extent:
         setting.stepper,
         setting.operator,
         baths=Baths.of(model.couplings, is_split) if setting.needs_spectrum else Baths(),
-        **shares_of(setting.equations, facts),
+        **shares,
     )
 
 

@@ -18,6 +18,7 @@ from manybody.physics.equations.protocol import (
     SteppedGenerator,
     gibbs_residual,
 )
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import certificates, norms
@@ -58,13 +59,14 @@ def stack_size(dimension: int) -> int:
 
 
 def stacks_of_a_kind(models: Sequence[Model]) -> list[list[int]]:
-    """Indices of models that agree in size, realness and couplings, a stack at a time."""
-    kinds: dict[tuple[int, bool, str], list[int]] = {}
+    """Indices of models that agree in size, realness, couplings and basis, a stack at a time."""
+    kinds: dict[tuple[int, bool, str, FockBasis | None], list[int]] = {}
     for index, model in enumerate(models):
-        kind = (model.dimension, model.is_real, model.couplings.digest)
+        basis = getattr(model, "basis", None)
+        kind = (model.dimension, model.is_real, model.couplings.digest, basis)
         kinds.setdefault(kind, []).append(index)
     stacks = []
-    for (dimension, _, _), members in kinds.items():
+    for (dimension, *_), members in kinds.items():
         size = stack_size(dimension)
         stacks += [members[first : first + size] for first in range(0, len(members), size)]
     return stacks

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
@@ -76,12 +77,19 @@ def start_of(
         return _default(basis, dimension, is_many, site)
     if isinstance(state, str):
         return _named(basis, dimension, state)
-    array = np.asarray(state)
+    array = _array(state)
     if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
         return _occupied(basis, [int(n) for n in array], state)
     if array.dtype.kind not in "iufc":
         raise InputTypeError(f"initial_state = {state!r}: allowed are {_ALLOWED}")
     return _of_array(array, dimension)
+
+
+def _array(state: Any) -> Any:
+    array = arguments.array("initial_state", state)
+    if sp.issparse(array):
+        raise InputTypeError("initial_state is sparse: give initial_state.toarray()")
+    return array
 
 
 def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) -> Start:
@@ -96,13 +104,7 @@ def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) 
 
 def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
     if name.startswith(_LEVEL):
-        text = name.removeprefix(_LEVEL)
-        if not text.isdecimal() or int(text) >= dimension:
-            raise InputError(
-                f"initial_state = {name!r}: K of '{_LEVEL}K' is an integer from 0 to "
-                f"{dimension - 1}"
-            )
-        return LevelStart(int(text))
+        return LevelStart(_level(name, dimension))
     if basis is None:
         raise InputError(f"initial_state = {name!r}: the model has no occupations")
     pattern: Any = name
@@ -111,6 +113,18 @@ def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
     elif name not in PATTERNS:
         raise InputError(f"initial_state = {name!r}: allowed are {_ALLOWED}")
     return _occupied(basis, pattern, name)
+
+
+def _level(name: str, dimension: int) -> int:
+    text = name.removeprefix(_LEVEL)
+    # More digits than D has are too many, and Python refuses thousands of them.
+    number = text.lstrip("0") or "0"
+    short = text.isdecimal() and len(number) <= len(str(dimension))
+    if not short or int(number) >= dimension:
+        raise InputError(
+            f"initial_state = {name!r}: K of '{_LEVEL}K' is an integer from 0 to {dimension - 1}"
+        )
+    return int(number)
 
 
 def _occupied(basis: FockBasis, pattern: Any, given: Any) -> Start:

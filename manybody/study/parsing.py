@@ -19,7 +19,6 @@ from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
-from manybody.physics.starts import ThermalStart
 from manybody.solve.comparison import check_start
 from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import (
@@ -155,7 +154,9 @@ def _check_whole(study: Study) -> None:
             raise InputError(f"systems: {system.model} with {given} appears more than once")
         _check_system(study.at(system.points[0]), system.points[0])
         for point in system.points:
-            study.start(point)
+            start = study.start(point)
+            if study.evolves:
+                check_start([EQUATIONS[name] for name in study.equations], start)
     wish = study.convergence
     if wish is None:
         return
@@ -197,7 +198,7 @@ def _check_system(own: Study, smallest: Point) -> None:
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
-    """Raise ValueError for equations that a family has no terms for, or a start no vectors."""
+    """Raise ValueError for equations that a family has no terms for."""
     equations = [EQUATIONS[name] for name in own.equations]
     has_terms = FAMILIES[smallest.model].has_terms(dict(smallest.parameters))
     for each in equations:
@@ -206,8 +207,6 @@ def _check_equations(own: Study, smallest: Point) -> None:
                 f"equations: {each.name!r} does not apply to model {smallest.model!r}: patches "
                 "are cut out of the terms of many particles on a lattice, here are none"
             )
-    if own.evolves and own.initial_beta is not None:
-        check_start(equations, ThermalStart(own.initial_beta))
 
 
 def _observables(where: str, value: object) -> tuple[str, ...]:

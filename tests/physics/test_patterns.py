@@ -144,7 +144,15 @@ def test_products_that_cannot_be():
 
 @pytest.mark.parametrize(
     ("n_modes", "n_particles", "occupied"),
-    [(6, 3, [0, 2, 4]), (6, 2, [0, 3]), (7, 3, [0, 2, 4]), (5, 5, [0, 1, 2, 3, 4]), (5, 0, [])],
+    [
+        (6, 3, [0, 2, 4]),
+        (6, 2, [0, 3]),
+        (7, 3, [0, 2, 4]),
+        (5, 5, [0, 1, 2, 3, 4]),
+        (5, 0, []),
+        (8, 3, [0, 2, 5]),
+        (7, 5, [0, 1, 2, 4, 5]),
+    ],
 )
 def test_spread_particles_are_far_apart(n_modes, n_particles, occupied):
     basis = FockBasis(n_modes, "boson", n_particles, 1)

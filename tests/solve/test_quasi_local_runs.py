@@ -301,6 +301,11 @@ def test_radii_are_studied_and_reported(text, tmp_path, capsys):
         ),
         (("samples = 3", "samples = 3\ninitial_beta = 2.0"), "leave H undiagonalised"),
         (("n_sites = [4, 6]", "n_sites = [4, 6]\ninitial_beta = 2.0"), "undiagonalised"),
+        (("samples = 3", "samples = 3\ninitial_state = 'eigenstate-0'"), "undiagonalised"),
+        (
+            ("n_sites = [4, 6]", "n_sites = [4, 6]\ninitial_state = ['neel', 'eigenstate-5']"),
+            "undiagonalised",
+        ),
     ],
 )
 def test_studies_are_refused_when_read(change, words):

@@ -230,8 +230,14 @@ def _check_terms(model: ManyBodyModel) -> None:
     """InputError unless the terms add up to H, up to a constant, which shifts no frequency."""
     if not model.terms:
         raise InputError(f"model {model.name!r} has no terms: patches are cut out of them")
-    given = sp.csr_array(model.hamiltonian)
-    rest = given - sum(sp.csr_array(term.matrix) for term in model.terms)
+    given, n_sites = sp.csr_array(model.hamiltonian), model.n_sites
+    rest = given.copy()
+    for term in model.terms:
+        if not all(0 <= site < n_sites for site in term.sites):
+            raise InputError(f"terms on sites {term.sites}: allowed are 0 to {n_sites - 1}")
+        if term.matrix.shape != given.shape:
+            raise InputError(f"terms of shape {term.matrix.shape}: must be {given.shape}")
+        rest = rest - sp.csr_array(term.matrix)
     rest = rest - rest.diagonal().mean() * sp.eye_array(model.dimension)
     missing = float(abs(rest).max())
     if missing > _ROUNDING * len(model.terms) * max(float(abs(given).max()), 1e-300):

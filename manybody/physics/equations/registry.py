@@ -35,7 +35,7 @@ def check_equations(names: object) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
         raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
     for name in names:
-        if name not in EQUATIONS:
+        if not isinstance(name, str) or name not in EQUATIONS:
             raise InputError(f"equations: {name!r} must be one of {', '.join(EQUATIONS)}")
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")

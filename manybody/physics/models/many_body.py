@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, checked_couplings
 from manybody.physics.fock.basis import FockBasis
@@ -64,7 +64,10 @@ class ManyBodyModel:
         object.__setattr__(self, "uncertainty", uncertainty)
         couplings = checked_couplings(_matrices(self.couplings), matrix.shape[0])
         object.__setattr__(self, "couplings", couplings)
+        arguments.instance("name", self.name, str)
+        arguments.instance("parameters", self.parameters, Mapping)
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        _check_places(self.lattice, self.terms, matrix.shape[0])
         if self.basis is not None:
             arguments.instance("basis", self.basis, FockBasis)
             if self.basis.dimension != matrix.shape[0]:
@@ -109,6 +112,25 @@ class ManyBodyModel:
         given = self.hamiltonian
         dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
         return dense
+
+
+def _check_places(lattice: Any, terms: Any, dimension: int) -> None:
+    """That these are what can be asked for distances and for terms."""
+    if lattice is not None and not callable(getattr(lattice, "distances", None)):
+        raise InputTypeError(f"lattice = {lattice!r}: needs a method distances()")
+    if terms is None:
+        return
+    if isinstance(terms, (str, bytes)) or not isinstance(terms, Sequence):
+        raise InputTypeError(f"terms of type {type(terms).__name__}: a sequence of Term is needed")
+    # What makes its terms when they are asked for makes the right ones.
+    for term in terms if isinstance(terms, (list, tuple)) else ():
+        if not isinstance(term, Term):
+            raise InputTypeError(f"terms entry of type {type(term).__name__}: Term is needed")
+        if term.matrix.shape != (dimension, dimension):
+            raise InputError(
+                f"terms on sites {term.sites}: shape {term.matrix.shape}, must be "
+                f"({dimension}, {dimension})"
+            )
 
 
 def _matrices(couplings: Any) -> Any:

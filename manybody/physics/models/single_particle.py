@@ -102,10 +102,9 @@ class SingleParticleModel:
 
 def checked_hamiltonian(value: Any, shape: str = "(N, N) with N >= 1") -> tuple[Any, float]:
     """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise InputTypeError("hamiltonian is a masked array: fill it first")
-    sparse = sp.issparse(value)
-    matrix: Any = sp.csr_array(value, copy=True) if sparse else np.array(value)
+    given = arguments.array("hamiltonian", value)
+    sparse = sp.issparse(given)
+    matrix: Any = sp.csr_array(given, copy=True) if sparse else np.array(given)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise InputError(f"hamiltonian has shape {matrix.shape}: must be {shape}")
     entries: Any = matrix.data if sparse else matrix
