@@ -238,7 +238,7 @@ def _check_terms(model: ManyBodyModel) -> None:
         if term.matrix.shape != given.shape:
             raise InputError(f"terms of shape {term.matrix.shape}: must be {given.shape}")
         rest = rest - sp.csr_array(term.matrix)
-    rest = rest - rest.diagonal().mean() * sp.eye_array(model.dimension)
+    rest = rest - rest.diagonal().mean() * sp.csr_array(sp.identity(model.dimension, format="csr"))
     missing = float(abs(rest).max())
     if missing > _ROUNDING * len(model.terms) * max(float(abs(given).max()), 1e-300):
         raise InputError(f"terms do not add up to the hamiltonian: {missing:.3g} are missing")

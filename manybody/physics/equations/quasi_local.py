@@ -84,7 +84,7 @@ class QuasiLocalGenerator:
     def decay(self) -> sp.csr_array:
         """(D, D) K = Σ_j A_jΛ_j."""
         terms = [
-            sp.csr_array(sp.diags_array(own) @ filtered)
+            sp.csr_array(sp.csr_array(sp.diags(own)) @ filtered)
             for own, filtered in zip(self.couplings.values, self.filtered)
         ]
         return sp.csr_array(sum(terms[1:], terms[0]))

@@ -127,7 +127,7 @@ class _Sites:
     ) -> None:
         self._values, self._dimension = values, hamiltonian.shape[0]
         # With the diagonal, whatever is on it: solvers that shift it want all of it to be there.
-        diagonal = sp.eye_array(self._dimension, format="csr")
+        diagonal = sp.csr_array(sp.identity(self._dimension, format="csr"))
         merged = merge([*filtered, hamiltonian, diagonal])
         self._unitary = -1j * merged.data[-2]
         self._merged = Merged(merged.indptr, merged.indices, merged.data[:-2])
