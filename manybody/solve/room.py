@@ -23,6 +23,8 @@ INTERPRETER_BYTES = 120 << 20
 _KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0
 # Rank 0 before there is anything else: eigenvectors and what follows from them.
 _PREPARING = 8.0
+# The same while the tables of many particles are made.
+_PREPARING_TABLES = 4.0
 # Up to so many states the tables of a kernel are planned to know their number: a second.
 MOST_PLANNED = 5000
 
@@ -31,11 +33,13 @@ MOST_PLANNED = 5000
 class Baths:
     """Couplings of many particles as far as memory is concerned; of one particle nothing.
 
-    number: how many there are; table_bytes: what the matrices of a kernel take, once a node.
+    number: how many there are; table_bytes: what the matrices of a kernel take, once a node;
+    kept_bytes: the Λ_j that wait for others of their group while tables are made.
     """
 
     number: int = 0
     table_bytes: int = 0
+    kept_bytes: int = 0
 
     @classmethod
     def unplanned(cls, number: int, dimension: int, is_split: bool) -> "Baths":
@@ -50,7 +54,10 @@ class Baths:
             return cls.unplanned(number, couplings.dimension, is_split)
         if isinstance(couplings, DiagonalCouplings):
             kind = np.float64 if is_split else np.complex128
-            return cls(number, layout_of(couplings.centred(False), kind).bytes)
+            layout = layout_of(couplings.centred(False), kind)
+            first, *others = (len(group.rows) for group in layout.groups)
+            kept = (first + max(others, default=0)) * layout.dimension**2 * layout.dtype.itemsize
+            return cls(number, layout.bytes, kept)
         if isinstance(couplings, MatrixCouplings):
             # The A_j themselves too: as given, centred, and columns of them.
             kernel = (number + 1) * 16 * couplings.dimension**2
@@ -107,15 +114,17 @@ class Extent:
 
     @property
     def _preparing(self) -> float:
-        """Arrays of rank 0 before there is anything else: the Λ_j until their tables are made,
-        and the largest group of tables twice, while it is shared."""
+        """Arrays of rank 0 before there is anything else.
+
+        Of many particles: all tables, the Λ_j of which the next ones are made, and the few that
+        these come from; measured at D = 924 and 3432 within a tenth.
+        """
         if not self.has_spectrum:
             return 0.0
         if not self.baths.number:
             return _PREPARING
-        real = self.is_real and not self.lamb_shift
-        kept = (0.5 if real else 1.0) * self.baths.number
-        return _PREPARING + kept + 1.5 * self.baths.table_bytes / self._square
+        tables = (self.baths.table_bytes + self.baths.kept_bytes) / self._square
+        return max(_PREPARING, _PREPARING_TABLES + tables)
 
     @property
     def _spread(self) -> float:
