@@ -42,13 +42,11 @@ def xxz_terms(basis, lattice, hops, fields, anisotropy=1.0):
         matrix[i, j], matrix[j, i] = 0.5 * hop, 0.5 * np.conj(hop)
         matrix[i, i] = matrix[j, j] = -0.5 * anisotropy
         strengths[i, j] = anisotropy
-        constant = 0.25 * anisotropy * sp.eye_array(basis.dimension)
+        constant = 0.25 * anisotropy * sp.identity(basis.dimension)
         whole = one_body_operator(basis, matrix) + density_interaction(basis, strengths)
         terms.append(Term((i, j), sp.csr_array(whole + constant)))
     for site, field in enumerate(fields):
-        terms.append(
-            Term((site,), sp.csr_array(sp.diags_array(field * basis.occupations[:, site])))
-        )
+        terms.append(Term((site,), sp.csr_array(sp.diags(field * basis.occupations[:, site]))))
     return terms
 
 
@@ -74,16 +72,14 @@ def mixed_field_ising(n_sites, seed=3):
     lattice, rng = Line(n_sites), np.random.default_rng(seed)
     basis = FockBasis(n_sites, "boson", max_occupation=1)
     spins = 2.0 * basis.occupations.T - 1.0
-    terms = [
-        Term((i, j), sp.csr_array(sp.diags_array(spins[i] * spins[j]))) for i, j in lattice.bonds()
-    ]
+    terms = [Term((i, j), sp.csr_array(sp.diags(spins[i] * spins[j]))) for i, j in lattice.bonds()]
     for site, (along, across) in enumerate(rng.uniform(0.3, 1.0, (n_sites, 2))):
         flipped = np.array(
             [1 - row if k == site else row for k, row in enumerate(basis.occupations.T)]
         )
         targets, sources = basis.find(flipped.T), np.arange(basis.dimension)
         flip = sp.csr_array((np.ones(basis.dimension), (targets, sources)))
-        matrix = across * flip + sp.diags_array(along * spins[site])
+        matrix = across * flip + sp.diags(along * spins[site])
         terms.append(Term((site,), sp.csr_array(matrix)))
     return from_terms(basis, lattice, terms, spins)
 

@@ -13,6 +13,7 @@ of their squares: smooth in H, so that levels next to each other cost no digits.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Commutant:
 
     is_commutative: bool
     components: NDArray[np.intp]
-    basis: Complex
+    basis: NDArray[Any]
 
     @property
     def count(self) -> int:
@@ -118,7 +119,7 @@ def _examined(
 
 def turned_to(
     found: Commutant, clusters: list[NDArray[np.intp]]
-) -> tuple[list[NDArray[np.complex128]], NDArray[np.intp]] | None:
+) -> tuple[list[NDArray[Any]], NDArray[np.intp]] | None:
     """Unitary turns of the levels and the set of each vector then; None where they do not fit.
 
     clusters: indices of the members of every level.  The projectors on the sets commute with H:

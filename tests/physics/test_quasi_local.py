@@ -43,9 +43,7 @@ def two_wells():
         terms.append(Term((i, j), one_body_operator(basis, h)))
     for site in range(3):
         n = basis.occupations[:, site].astype(float)
-        terms.append(
-            Term((site,), sp.csr_array(sp.diags_array(0.4 * n * (n - 1) + 0.3 * site * n)))
-        )
+        terms.append(Term((site,), sp.csr_array(sp.diags(0.4 * n * (n - 1) + 0.3 * site * n))))
     return from_terms(basis, lattice, terms)
 
 

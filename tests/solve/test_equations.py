@@ -129,7 +129,7 @@ def test_an_equation_of_many_does_not_depend_on_phases_of_sites(name, lamb_shift
 
 
 def gauged(matrix, phases):
-    return sp.csr_array(sp.diags_array(phases) @ matrix @ sp.diags_array(phases.conj()))
+    return sp.csr_array(sp.diags(phases) @ matrix @ sp.diags(phases.conj()))
 
 
 def test_equations_added_from_outside_are_compared(toys, rng, bath):

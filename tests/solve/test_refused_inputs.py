@@ -46,11 +46,7 @@ def test_couplings_that_are_none(couplings, error, words):
         ({"terms": "ab"}, TypeError, "terms of type str"),
         ({"terms": 7}, TypeError, "terms of type int"),
         ({"terms": [FLIP]}, TypeError, "terms entry of type ndarray: Term"),
-        (
-            {"terms": [Term((0,), sp.eye_array(3))]},
-            ValueError,
-            r"shape \(3, 3\), must be \(2, 2\)",
-        ),
+        ({"terms": [Term((0,), sp.identity(3))]}, ValueError, r"shape \(3, 3\), must be \(2, 2\)"),
         ({"parameters": None}, TypeError, "parameters = None"),
         ({"parameters": [1, 2]}, TypeError, r"parameters = \[1, 2\]"),
         ({"name": 3}, TypeError, "name = 3"),
