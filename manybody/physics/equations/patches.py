@@ -275,7 +275,7 @@ class _Blocks:
     """
 
     def __init__(self, basis: FockBasis, inside: NDArray[np.bool_], entries: sp.coo_array) -> None:
-        self._entries, (rows, columns) = entries, entries.coords
+        self._entries, rows, columns = entries, entries.row, entries.col
         occupations = basis.occupations
         outside_key = occupations[:, ~inside] @ basis.place_values[~inside]
         number = occupations[:, inside].sum(axis=1)
@@ -304,7 +304,7 @@ class _Blocks:
     def cut(self, size: int, members: Index) -> NDArray[Any]:
         """(blocks, d, d) patch Hamiltonian within these blocks, the patch first in the order
         of Jordan and Wigner."""
-        rows, columns = self._entries.coords
+        rows, columns = self._entries.row, self._entries.col
         place = np.full(len(self._order), -1)
         place[members] = np.arange(len(members))[:, None]
         chosen = place[rows] >= 0
