@@ -11,6 +11,7 @@ import manybody as mb
 from manybody.arrays import aligned_copy, product
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.physics.equations.quasi_local import build_quasi_local
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.norms import trace_norm
@@ -24,6 +25,8 @@ def many(quick):
         for title, build in (("XXZ", mb.xxz_chain), ("SYK4", mb.complex_syk4)):
             _application(f"{title} N={sites}", build(sites, seed=1), 3 if sites == 12 else 9)
     _ensemble(10 if quick else 100)
+    for sites in (8,) if quick else (8, 10, 12):
+        _quasi_local(sites)
     if not quick:
         _sample()
     _against_qutip(quick)
@@ -52,6 +55,33 @@ def _application(title, model, rounds):
         ratio = seconds[name] / seconds["product"]
         text = record("many", f"{title} {name} over a product", ratio, "", "lower", dimension=n)
         say(f"  {title:<10} D={n:<4} {name:<12} {text} of one product")
+
+
+def _quasi_local(sites):
+    """Fill, bytes and time of quasi-local Redfield over its radius, against the whole."""
+    model = mb.xxz_chain(sites, seed=1)
+    n = model.dimension
+    whole = redfield_of(Problem([model], BATH)).kernel()
+    x = np.random.default_rng(0).normal(size=(1, n, n)) + 0j
+    out = np.empty_like(x)
+    for radius in (1, 2, 3):
+        generator = build_quasi_local(model, BATH, radius, False)
+        rows = generator.rows(slice(0, min(n, 64)))
+        entries = rows.entries_kept / (n * min(n, 64))
+        kernel = generator.kernel()
+        seconds = rounds_of(
+            {"quasi": lambda k=kernel: k(x, out), "whole": lambda: whole(x, out)}, 3
+        )
+        name = f"quasi-local r={radius} N={sites}"
+        text = record(
+            "many", f"{name} over Redfield", seconds["quasi"] / seconds["whole"], "", "lower"
+        )
+        record("many", f"{name} entries a row", entries, "", "lower")
+        megabytes = 20.0 * entries * n * n / 2**20
+        say(
+            f"  {name:<24} {entries:6.1f} of {2 * n - 1} entries a row, {megabytes:8.1f} MiB "
+            f"assembled; X matrix-free {text} of Redfield's"
+        )
 
 
 def _ensemble(count):
