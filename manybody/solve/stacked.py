@@ -88,10 +88,11 @@ def compare_stack(
     if bounds is not None:
         stacks = setting.stepper.stacks(bounds, setting.times)
     results: dict[int, Comparison] = {}
-    for stack in stacks:
+    for members in stacks:
+        stack = [int(index) for index in members]
         # Two answers of some equation: on its own.
-        undecided = [int(i) for i in stack if _is_undecided(problem, setting, i)]
-        others = [int(i) for i in stack if int(i) not in undecided]
+        undecided = [index for index in stack if _is_undecided(problem, setting, index)]
+        others = [index for index in stack if index not in undecided]
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
