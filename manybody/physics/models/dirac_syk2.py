@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import overload
 
 import numpy as np
-from scipy.optimize import brentq
 
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, one_body_operator
@@ -83,6 +82,7 @@ def _first_moment(filling: float) -> float:
 
     With ρ(x) = √(4 − x²)/2π and its lower end at x: (4 − x²)^{3/2}/6π.
     """
+    from scipy.optimize import brentq  # which takes as long to import as all the rest
 
     def excess(x: float) -> float:
         above = 0.5 - x * np.sqrt(4.0 - x * x) / (4.0 * np.pi) - np.arcsin(0.5 * x) / np.pi
