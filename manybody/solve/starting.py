@@ -10,6 +10,7 @@ from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.matrices import matrix_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.patterns import PATTERNS, pattern_state
 from manybody.physics.starts import (
@@ -81,15 +82,16 @@ def start_of(
     if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
         return _occupied(basis, [int(n) for n in array], state)
     if array.dtype.kind not in "iufc":
-        raise InputTypeError(f"initial_state = {state!r}: allowed are {_ALLOWED}")
+        raise InputTypeError(f"initial_state of dtype {array.dtype}: allowed are {_ALLOWED}")
     return _of_array(array, dimension)
 
 
 def _array(state: Any) -> Any:
-    array = arguments.array("initial_state", state)
+    """What was given as an array; kets of other packages are (D, 1)."""
+    array = arguments.array("initial_state", matrix_from(state, "initial_state"))
     if sp.issparse(array):
-        raise InputTypeError("initial_state is sparse: give initial_state.toarray()")
-    return array
+        array = array.toarray()
+    return array.ravel() if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) -> Start:

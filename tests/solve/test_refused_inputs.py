@@ -65,7 +65,8 @@ def test_models_that_are_none(given, error, words):
     [
         (np.ma.array([1.0, 0.0], mask=[0, 1]), TypeError, "initial_state is a masked array"),
         ([[1.0], [1.0, 2.0]], TypeError, "initial_state is no array of numbers"),
-        (sp.csr_array(np.diag([1.0, 0.0])), TypeError, r"is sparse: give initial_state.toarray"),
+        (object(), TypeError, "initial_state of type object: an array"),
+        (np.array(["up", "down"]), TypeError, "initial_state of dtype"),
         (f"eigenstate-{LONG}", ValueError, "an integer from 0 to 1"),
         ("eigenstate-", ValueError, "an integer from 0 to 1"),
         ("eigenstate-²", ValueError, "an integer from 0 to 1"),
@@ -77,6 +78,32 @@ def test_starts_that_are_none(state, error, words):
     with pytest.raises(error, match=words) as caught:
         mb.compare(model, BATH, [0.0], initial_state=state)
     assert isinstance(caught.value, InputError)
+
+
+class Ket:
+    """As QuTiP keeps one."""
+
+    def __init__(self, vector):
+        self._vector = vector
+
+    def full(self):
+        return self._vector[:, None]
+
+    def data_as(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("kind", [Ket, lambda ket: sp.csr_array(ket[:, None])])
+def test_kets_of_other_packages_are_vectors(kind):
+    model = ManyBodyModel(H, [[0.0, 1.0]])
+    ket = np.array([0.6, 0.8j])
+    plain, other, mixed = (
+        mb.compare(model, BATH, [0.0, 1.0], initial_state=state, keep_states=True)
+        for state in (ket, kind(ket), sp.csr_array(np.outer(ket, ket.conj())))
+    )
+    for run in (other, mixed):
+        for name, states in plain.states.items():
+            np.testing.assert_allclose(run.states[name], states, rtol=0, atol=1e-13)
 
 
 def test_levels_may_be_written_with_zeros_in_front():
