@@ -48,6 +48,25 @@ class Moments:
         return error
 
 
+@dataclass(frozen=True)
+class Peak:
+    """Where the mean over `count` samples is largest: index of the time, mean and its error."""
+
+    count: int
+    mean: float
+    error: float
+    place: int
+
+    @classmethod
+    def of(cls, curves: Real) -> "Peak":
+        """That of (n, T) curves; the error is nan for one sample."""
+        moments = Moments.of(curves)
+        place = int(np.argmax(moments.mean))
+        return cls(
+            moments.count, float(moments.mean[place]), float(moments.standard_error[place]), place
+        )
+
+
 class Reach(StrEnum):
     """Whether the times reach the maximum over time of the mean.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from manybody.physics.equations.registry import EQUATIONS
-from manybody.report.analysis.statistics import summarise
+from manybody.report.analysis.statistics import Peak
 from manybody.report.figures.canvas import grid, put_title
 from manybody.report.figures.curves import shades
 from manybody.report.read import PointResult, StudyResult, system_title
@@ -47,6 +47,5 @@ def _distance(results: StudyResult, point: PointResult, other: str) -> tuple[flo
     """Maximum over time of the mean distance of an equation from the first, and its error."""
     names = results.study.equations
     place = pairs_of(names).index((names[0], other))
-    values = point.arrays[OF_PAIRS][:, place]
-    found = summarise(values, np.array(results.study.times), results.study.seed)
-    return found.maximum, found.maximum_error
+    peak = Peak.of(point.arrays[OF_PAIRS][:, place])
+    return peak.mean, peak.error

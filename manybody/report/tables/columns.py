@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from manybody.arrays import Real
+from manybody.physics.equations.registry import EQUATIONS
+from manybody.report.analysis.statistics import Peak
 from manybody.report.page.document import NONE, Column, is_missing
 from manybody.report.read import StudyResult, point_title
 from manybody.study.configuration import Point
@@ -36,6 +39,27 @@ def point_cells(results: StudyResult, point: Point) -> tuple[Any, ...]:
     """A point in the columns of `point_columns`."""
     words = " ".join(f"{key}={value}" for key, value in (*point.parameters, *point.changes))
     return point.model, words, point_title(point), point.size, *size_cells(results, point)
+
+
+def peak_columns() -> tuple[Column, ...]:
+    """What a table of maxima says of each."""
+    return (
+        Column("n_samples", "samples"),
+        Column("maximum_of_mean", "max of mean", digits(5)),
+        Column("standard_error_there", "std. error", scientific),
+        Column("time_of_maximum", "at t [1/J]", digits(4)),
+    )
+
+
+def peak_cells(results: StudyResult, curves: Real) -> tuple[Any, ...]:
+    """(n, T) curves in the columns of `peak_columns`."""
+    peak = Peak.of(curves)
+    return peak.count, peak.mean, peak.error, results.study.times[peak.place]
+
+
+def pair_words(pair: tuple[str, str]) -> str:
+    """Two equations."""
+    return " and ".join(EQUATIONS[name].title for name in pair)
 
 
 def digits(count: int) -> Callable[[Any], str]:

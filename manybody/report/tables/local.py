@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.physics.equations.registry import EQUATIONS
-from manybody.report.analysis.local import FIGURES, LocalFigure, has_local, local_curves
+from manybody.report.analysis.local import FIGURES, has_local, local_curves
 from manybody.report.analysis.statistics import Moments
 from manybody.report.page.document import Column, Table
 from manybody.report.read import PointResult, StudyResult
 from manybody.report.tables.columns import (
     digits,
+    pair_words,
+    peak_cells,
+    peak_columns,
     point_cells,
     point_columns,
     reach_words,
@@ -122,36 +124,20 @@ def _pairs(results: StudyResult) -> Table:
         *point_columns(results),
         Column("pair", "equations"),
         Column("figure", "figure"),
-        Column("n_samples", "samples"),
-        Column("maximum_of_mean", "max of mean", digits(5)),
-        Column("standard_error_there", "std. error", scientific),
-        Column("time_of_maximum", "at t [1/J]", digits(4)),
+        *peak_columns(),
     )
     pairs = list(enumerate(pairs_of(results.study.equations)))
     rows = tuple(
-        (*point_cells(results, result.point), _words(pair), figure.name, *numbers)
+        (
+            *point_cells(results, result.point),
+            pair_words(pair),
+            figure.name,
+            *peak_cells(results, values),
+        )
         for result in results.points
         if result.local and len(pairs) > 1
         for place, pair in pairs
         for figure in FIGURES
-        for numbers in [_maximum(results, result, figure, place)]
-        if numbers
+        if np.isfinite(values := local_curves(result.arrays, figure, place)).all()
     )
     return Table("local-pairs", "Local figures of every two equations", columns, rows)
-
-
-def _words(pair: tuple[str, str]) -> str:
-    return " and ".join(EQUATIONS[name].title for name in pair)
-
-
-def _maximum(
-    results: StudyResult, result: PointResult, figure: LocalFigure, place: int
-) -> tuple[Any, ...]:
-    """Samples, max of the mean, its error and time; empty where the figure is not defined."""
-    values = local_curves(result.arrays, figure, place)
-    if not np.isfinite(values).all():
-        return ()
-    moments = Moments.of(values)
-    at = int(np.argmax(moments.mean))
-    error = float(moments.standard_error[at])
-    return len(values), float(moments.mean[at]), error, results.study.times[at]

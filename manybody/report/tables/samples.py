@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from manybody.errors import Unavailable
-from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.spectra import VERDICTS
 from manybody.report.analysis.statistics import spread_of
 from manybody.report.page.document import Column, Table, is_missing
@@ -16,6 +15,9 @@ from manybody.report.page.summary import worst_of, worst_of_all
 from manybody.report.read import PointResult, StudyResult, point_title
 from manybody.report.tables.columns import (
     digits,
+    pair_words,
+    peak_cells,
+    peak_columns,
     point_cells,
     point_columns,
     reach_words,
@@ -74,32 +76,13 @@ def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
 
 def _pairs(results: StudyResult) -> Table:
     """The distance of every two equations where there are more than two."""
-    columns = (
-        *point_columns(results),
-        Column("pair", "equations"),
-        Column("n_samples", "samples"),
-        Column("maximum_of_mean", "max of mean", digits(5)),
-        Column("standard_error_there", "std. error", scientific),
-        Column("time_of_maximum", "at t [1/J]", digits(4)),
-    )
+    columns = (*point_columns(results), Column("pair", "equations"), *peak_columns())
     pairs = pairs_of(results.study.equations)
-    rows: list[tuple[Any, ...]] = []
-    for result in results.points if len(pairs) > 1 else ():
-        for pair, distance in zip(pairs, np.moveaxis(result.arrays[OF_PAIRS], 1, 0)):
-            place = int(distance.mean(axis=0).argmax())
-            at, n = distance[:, place], len(distance)
-            error = float(at.std(ddof=1) / np.sqrt(n)) if n > 1 else None
-            words = " and ".join(EQUATIONS[name].title for name in pair)
-            rows.append(
-                (
-                    *point_cells(results, result.point),
-                    words,
-                    n,
-                    float(at.mean()),
-                    error,
-                    results.study.times[place],
-                )
-            )
+    rows = [
+        (*point_cells(results, result.point), pair_words(pair), *peak_cells(results, distance))
+        for result in (results.points if len(pairs) > 1 else ())
+        for pair, distance in zip(pairs, np.moveaxis(result.arrays[OF_PAIRS], 1, 0))
+    ]
     return Table("pairs", "Every two equations", columns, tuple(rows))
 
 
