@@ -169,3 +169,14 @@ def test_the_second_format_did_not_know_named_states():
     assert identity_in(named, 2)["initial_state"] == "neel"
     assert hash_in(study, 2) != hash_in(study, 3) == study.hash()
     assert json.loads(json.dumps(identity_in(study, 3))) == study.identity()
+
+
+def test_an_offset_of_the_hamiltonian_costs_no_digits():
+    """A sparse H is applied from the middle of its band: 1e6 would leave 1e-10 of a distance."""
+    model, times = mb.xxz_chain(8, seed=1), [0.0, 2.0, 8.0]
+    shifted = mb.ManyBodyModel(
+        model.hamiltonian + 1e6 * sp.identity(70, format="csr"), model.couplings, model.basis
+    )
+    assert sp.issparse(shifted.hamiltonian)
+    plain, other = (mb.compare(each, BATH, times).trace_distance for each in (model, shifted))
+    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-11)
