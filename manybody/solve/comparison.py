@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,11 @@ class Pairs(Mapping[tuple[str, str], Real]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def pairs_of(equations: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two equations, in the order in which all that belongs to two of them is kept."""
+    return list(combinations(equations, 2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from manybody.physics.equations.protocol import ClosedPropagator, Equation, Step
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import EPSILON, Clustering, unexamined
-from manybody.solve.comparison import Comparison, Pairs, Setting
+from manybody.solve.comparison import Comparison, Pairs, Setting, pairs_of
 from manybody.solve.local import figures_of_rows
 from manybody.solve.unphysical import with_time
 
@@ -55,7 +55,7 @@ def build_agenda(
     names = [each.name for each in equations]
     stepped = tuple(each.name for each in equations if each.is_stepped)
     other = {name: merged(name) if name in undecided else name for name in names}
-    first = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    first = pairs_of(names)
     more = [(other[a], other[b]) for a, b in first if {a, b} & undecided]
     states = [*names, *(n for pair in more for n in pair)]
     return Agenda(

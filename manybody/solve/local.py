@@ -5,7 +5,6 @@ Of systems whose states have occupations 0 or 1; of one sample at a time.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from manybody.physics.problem import Problem
 from manybody.physics.quantities.entropies import von_neumann_entropy
 from manybody.physics.quantities.local_figures import LocalFigures, local_figures
 from manybody.physics.quantities.local_states import LocalMap, LocalSums
+from manybody.solve.comparison import pairs_of
 
 # Up to so many states the eigenvalues of every ρ(t) cost little beside its propagation.
 MOST_STATES_OF_ENTROPY = 300
@@ -68,7 +68,9 @@ class LocalView:
     def rows(self, sums: Mapping[str, LocalSums], entropies: Mapping[str, Real]) -> Real:
         """(T, K) numbers from complete sums."""
         found = local_figures({name: sums[name] for name in self.equations})
-        parts = [found.of_pair[pair][name] for pair in _pairs(self.equations) for name in OF_PAIR]
+        parts = [
+            found.of_pair[pair][name] for pair in pairs_of(self.equations) for name in OF_PAIR
+        ]
         for equation in self.equations:
             own = {**found.of_equation[equation], "entropy": entropies[equation]}
             parts += [own[name] for name in OF_EQUATION]
@@ -89,7 +91,7 @@ def has_local_view(problem: Problem) -> bool:
 
 def figures_of_rows(rows: Real, equations: Sequence[str]) -> LocalFigures:
     """The figures by name from the (T, K) numbers of a `LocalView`."""
-    pairs = _pairs(equations)
+    pairs = pairs_of(equations)
     n_of_pairs = len(pairs) * len(OF_PAIR)
     of_pairs = rows[:, :n_of_pairs].T.reshape(len(pairs), len(OF_PAIR), len(rows))
     of_pair = {pair: dict(zip(OF_PAIR, own)) for pair, own in zip(pairs, of_pairs)}
@@ -99,7 +101,3 @@ def figures_of_rows(rows: Real, equations: Sequence[str]) -> LocalFigures:
         scalars = dict(zip(OF_EQUATION, own.T))
         of_equation[equation] = {**scalars, "density": own[:, len(OF_EQUATION) :]}
     return LocalFigures(of_equation, of_pair)
-
-
-def _pairs(equations: Sequence[str]) -> list[tuple[str, str]]:
-    return list(combinations(equations, 2))

@@ -1,7 +1,6 @@
 """A block of samples of one point as bytes: an HDF5 image, and what makes one trustworthy."""
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import VERDICTS
-from manybody.solve.comparison import Comparison
+from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
@@ -124,11 +123,6 @@ def _by_name(
         if entry.default is not MISSING and entry.name not in arrays:
             arrays[entry.name] = np.full(n_samples, entry.default)
     return arrays
-
-
-def pairs_of(equations: Sequence[str]) -> list[tuple[str, str]]:
-    """Every two equations, in the order of a block's axis of pairs."""
-    return list(itertools.combinations(equations, 2))
 
 
 def check_block(path: Path, study: Study, point: Point) -> None:

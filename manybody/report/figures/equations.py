@@ -9,7 +9,8 @@ from manybody.report.analysis.statistics import Peak
 from manybody.report.figures.canvas import grid, put_title
 from manybody.report.figures.curves import shades
 from manybody.report.read import PointResult, StudyResult, system_title
-from manybody.study.blocks import OF_PAIRS, pairs_of
+from manybody.solve.comparison import pairs_of
+from manybody.study.blocks import OF_PAIRS
 
 
 def has_more_equations(results: StudyResult) -> bool:

@@ -20,8 +20,8 @@ from manybody.report.tables.columns import (
     reach_words,
     scientific,
 )
+from manybody.solve.comparison import pairs_of
 from manybody.solve.local import OF_EQUATION
-from manybody.study.blocks import pairs_of
 from manybody.study.meanings import UNITS
 
 

@@ -25,8 +25,9 @@ from manybody.report.tables.columns import (
     size_cells,
     size_columns,
 )
+from manybody.solve.comparison import pairs_of
 from manybody.solve.observables.registry import figures_of
-from manybody.study.blocks import OF_PAIRS, pairs_of
+from manybody.study.blocks import OF_PAIRS
 
 
 def build_tables(results: StudyResult) -> list[Table]:
