@@ -19,8 +19,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product, row_panels
-from manybody.physics.baths.protocol import Bath
-from manybody.physics.couplings import SiteProjectors
+from manybody.physics.bath_groups import BathGroup
+from manybody.physics.baths.several import AnyBaths
+from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.protocol import Equation, Guarantees
 from manybody.physics.equations.redfield import (
     RedfieldGenerator,
@@ -100,15 +101,13 @@ class DaviesGenerator:
     @property
     def rates(self) -> Real:
         """(N, N) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k."""
-        rates: Real = 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
-        return rates
+        return self.redfield.jumps[0, :, :]
 
     @property
     def damping(self) -> Real:
         """(N, N) real part of the closed-form growth rate of each coherence |k⟩⟨k'|."""
         losses = self.redfield.losses[0].real
-        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        damping: Real = dephasing * self.spectrum.dephasing[0]
+        damping: Real = self.redfield.dephasing()[0]
         damping -= losses[:, None]
         damping -= losses
         return damping
@@ -166,8 +165,7 @@ class DaviesGenerator:
         populations = None
         if not self.populations_in_block:
             populations = self.populations(initial[levels, levels].real, times)
-        shifted = np.iscomplexobj(self.redfield.rates)
-        stage = MAX_POISSON_MEAN_SHIFTED if shifted else MAX_POISSON_MEAN
+        stage = MAX_POISSON_MEAN_SHIFTED if self.redfield.has_shift else MAX_POISSON_MEAN
         blocks = []
         if self.block_rows.size:
             matrix = self.block_matrix
@@ -218,8 +216,7 @@ class DaviesGenerator:
             raise ValueError("coherences in Bohr blocks are known as a whole only")
         populations = common
         losses = self.redfield.losses[0].real
-        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        sizes = dephasing * self.spectrum.dephasing[0][:, columns]
+        sizes = self.redfield.dephasing(columns)[0]
         sizes -= losses[:, None]
         sizes -= losses[columns]
         sizes *= time
@@ -292,17 +289,24 @@ class DaviesGenerator:
 
     def _half_form(self, sigma: Complex) -> Complex:
         """Σ_j Λ_j σ A_j − K σ in the energy basis."""
-        vectors, couplings = self.spectrum.vectors[0], self.spectrum.couplings
-        if isinstance(couplings, SiteProjectors):
-            rows = vectors[couplings.coupled]
-            meeting = rows.T * (sigma @ rows.conj().T)
-            gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
-        else:
-            gain = np.zeros_like(sigma)
-            for (turned,) in couplings.turned(self.spectrum.vectors):
-                gain += (self.redfield.rates[0] * turned) @ (sigma @ turned)
+        gain = np.zeros_like(sigma)
+        for group in self.redfield.groups:
+            gain += self._gain_of(group, sigma)
         half: Complex = gain - self._decay_in_energy @ sigma
         return half
+
+    def _gain_of(self, group: BathGroup, sigma: Complex) -> Complex:
+        """Σ_j Λ_j σ A_j of the couplings of a bath, in the energy basis."""
+        vectors, couplings, rates = self.spectrum.vectors, group.couplings, group.rates[0]
+        if isinstance(couplings, SiteProjectors):
+            rows = vectors[0][couplings.coupled]
+            meeting = rows.T * (sigma @ rows.conj().T)
+            found: Complex = (rows.conj().T * (rates @ meeting)) @ rows
+            return found
+        gain = np.zeros_like(sigma)
+        for (turned,) in couplings.turned(vectors):
+            gain += (rates * turned) @ (sigma @ turned)
+        return gain
 
     @cached_property
     def _decay_in_energy(self) -> NDArray[Any]:
@@ -314,7 +318,7 @@ class DaviesGenerator:
 
 def build_davies(
     spectrum: Spectrum,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     merging_tolerance: float | None,
     redfield: RedfieldGenerator | None = None,
@@ -421,7 +425,6 @@ def _assemble_blocks(
         empty = np.empty(0, dtype=np.intp)
         return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
     vectors = spectrum.vectors[0]
-    rates = redfield.rates[0]
     decay = vectors.conj().T @ redfield.decay[0] @ vectors
     all_rows, all_columns, all_frequencies = [], [], []
     entries, partners, row_lengths = [], [], [np.zeros(1, dtype=np.int64)]
@@ -433,10 +436,9 @@ def _assemble_blocks(
             blocks = group[first : first + chunk]
             left = np.stack([block.rows for block in blocks])
             right = np.stack([block.columns for block in blocks])
-            overlap = _overlap(spectrum, left, right)
             to_l, from_k = left[:, :, None], left[:, None, :]
             to_n, from_m = right[:, :, None], right[:, None, :]
-            block_entries = 2.0 * rates[to_l, from_k].real * overlap
+            block_entries = _gains(spectrum, redfield, left, right)
             block_entries = block_entries - decay[to_l, from_k] * (to_n == from_m)
             block_entries -= decay[to_n, from_m].conj() * (to_l == from_k)
             index = offset + np.arange(left.size).reshape(left.shape)
@@ -462,9 +464,28 @@ def _assemble_blocks(
     )
 
 
-def _overlap(spectrum: Spectrum, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[Any]:
+def _gains(
+    spectrum: Spectrum,
+    redfield: RedfieldGenerator,
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+) -> NDArray[Any]:
+    """(blocks, s, s) Σ_j γ_j(E_k − E_l) A^j_lk A^j_mn of coherences (l, n) and (k, m)."""
+    to_l, from_k = left[:, :, None], left[:, None, :]
+    total, *others = (
+        2.0 * group.rates[0][to_l, from_k].real * _overlap(spectrum, group.couplings, left, right)
+        for group in redfield.groups
+    )
+    for other in others:
+        total = total + other
+    gains: NDArray[Any] = total
+    return gains
+
+
+def _overlap(
+    spectrum: Spectrum, couplings: Couplings, left: NDArray[np.intp], right: NDArray[np.intp]
+) -> NDArray[Any]:
     """(blocks, s, s) Σ_j A^j_lk A^j_mn of coherences (l, n), (k, m); left, right: (blocks, s)."""
-    couplings = spectrum.couplings
     if isinstance(couplings, SiteProjectors):
         # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
         rows_of_sites = spectrum.vectors[0][couplings.coupled]

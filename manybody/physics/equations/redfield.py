@@ -8,7 +8,7 @@ matrix the generator is L[σ] = X(σ) + X(σ†)†.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.bath_groups import BathGroup, bath_groups, columns_of_groups, mean_rates
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import DiagonalCouplings, SiteProjectors
 from manybody.physics.equations.matrix_kernel import MatrixKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
 from manybody.physics.equations.tables import TableKernel, build_tables
 from manybody.physics.equations.tables_layout import TableLayout, plan_tables
-from manybody.physics.problem import Problem, one_sided_rates
+from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum, carry_cached, give_cached
 
 # Ranges of frequency in the outline of a spectrum.
@@ -48,19 +49,38 @@ _MOST_LAYOUTS = 64
 class RedfieldGenerator:
     """Redfield generator of a stack of samples.
 
-    spectrum: eigensystems; rates: (samples, D, D) G_lk = Γ(E_k − E_l), real
-    without Lamb shift, less iη(0) when every site is coupled; sparse: H of every sample as CSR,
-    for what applies it to states, None where it has no zeros or is not needed.
+    spectrum: eigensystems; groups: the couplings by their bath, with its G_lk = Γ(E_k − E_l),
+    real without Lamb shift; sparse: H of every sample as CSR, for what applies it to states,
+    None where it has no zeros or is not needed.
     """
 
     spectrum: Spectrum
-    rates: NDArray[Any]
+    groups: tuple[BathGroup, ...]
     sparse: tuple[sp.csr_array, ...] | None = None
+
+    @cached_property
+    def rates(self) -> NDArray[Any]:
+        """(samples, D, D) G_lk of the one bath there is; of several their mean between two
+        levels, which makes the same jumps and losses (`mean_rates`)."""
+        return mean_rates(self.groups)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether there is a Lamb shift."""
+        return any(np.iscomplexobj(group.rates) for group in self.groups)
 
     @cached_property
     def decay(self) -> NDArray[Any]:
         """(samples, D, D) K = Σ_j A_j Λ_j in the working basis."""
-        return self.spectrum.couplings.decay(self.spectrum.vectors, self.rates)
+        vectors = self.spectrum.vectors
+        return _sum(group.couplings.decay(vectors, group.rates) for group in self.groups)
+
+    def filtered(self) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+        """The number of a coupling, Λ_j and V†A_jV, one after the other, a bath at a time."""
+        for group in self.groups:
+            each = group.couplings.filtered(self.spectrum.vectors, group.rates)
+            for member, (filtered, turned) in zip(group.members, each):
+                yield int(member), filtered, turned
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
@@ -75,7 +95,7 @@ class RedfieldGenerator:
     def is_split(self) -> bool:
         """Whether H, all A_j and G are real: the kernel then keeps −iH apart."""
         all_real = self.spectrum.is_real and self.spectrum.couplings.is_real
-        return all_real and not np.iscomplexobj(self.rates)
+        return all_real and not self.has_shift
 
     @cached_property
     def local(self) -> NDArray[Any]:
@@ -90,30 +110,42 @@ class RedfieldGenerator:
             return (self.local,)
         if isinstance(couplings, DiagonalCouplings):
             return build_tables(self._layout(couplings), self._operators())
-        filtered = [one for one, _ in couplings.filtered(self.spectrum.vectors, self.rates)]
-        return (-1j * self.hamiltonian - self.decay, *filtered)
+        filtered = {member: one for member, one, _ in self.filtered()}
+        each = (filtered[member] for member in sorted(filtered))
+        return (-1j * self.hamiltonian - self.decay, *each)
 
     @cached_property
     def losses(self) -> NDArray[Any]:
         """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩ (PHYSICS.md section 4)."""
-        losses: NDArray[Any] = np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
-        return losses
+        return _sum(np.einsum("slk,slk->sk", one.rates, one.weights) for one in self.groups)
+
+    @property
+    def jumps(self) -> Real:
+        """(samples, D, D) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k, in J."""
+        return _sum(2.0 * group.rates.real * group.weights for group in self.groups)
+
+    def dephasing(self, columns: slice = slice(None)) -> Real:
+        """(samples, D, m) γ(0) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩ of some columns, in J."""
+        return _sum(
+            2.0 * group.rates[:, :1, :1].real * group.dephasing[:, :, columns]
+            for group in self.groups
+        )
 
     @property
     def unit(self) -> float:
         """What rates are compared with, in J: the largest |Γ|, or the largest |loss| where the
         A_j are not of size one."""
         if isinstance(self.spectrum.couplings, SiteProjectors):
-            return float(np.abs(self.rates).max())
+            return max(float(np.abs(group.rates).max()) for group in self.groups)
         return float(np.abs(self.losses).max())
 
     @cached_property
     def secular_exponents(self) -> NDArray[np.complex128]:
         """(samples, N, N) growth rate of each coherence |k⟩⟨k'| in the Davies closed form."""
         unitary = -1j * np.swapaxes(self.spectrum.bohr_frequencies, 1, 2)
-        dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.dephasing
         losses = self.losses
-        exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
+        exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :]
+        exponents += self.dephasing()
         return exponents
 
     @cached_property
@@ -164,7 +196,9 @@ class RedfieldGenerator:
         """The generator of some samples of the stack, in the given order."""
         indices = np.arange(self.spectrum.n_samples)[samples]
         sparse = None if self.sparse is None else tuple(self.sparse[index] for index in indices)
-        chosen = RedfieldGenerator(self.spectrum.select(samples), self.rates[samples], sparse)
+        spectrum = self.spectrum.select(samples)
+        groups = tuple(group.select(spectrum, samples) for group in self.groups)
+        chosen = RedfieldGenerator(spectrum, groups, sparse)
         carry_cached(self, chosen, samples)
         return chosen
 
@@ -187,24 +221,23 @@ class RedfieldGenerator:
         assert isinstance(couplings, DiagonalCouplings)
         kind = np.float64 if self.is_split else np.complex128
         decay: NDArray[Any] = np.zeros(self.spectrum.vectors.shape, dtype=kind)
-        each = couplings.filtered(self.spectrum.vectors, self.rates)
-        for row, (own, (filtered, _)) in enumerate(zip(couplings.values, each), start=1):
-            decay += own[:, None] * filtered
-            yield row, filtered
+        for member, filtered, _ in self.filtered():
+            decay += couplings.values[member][:, None] * filtered
+            yield member + 1, filtered
         if "decay" not in vars(self):
             give_cached(self, decay=decay)
         yield 0, -decay if self.is_split else -1j * self.hamiltonian - decay
 
 
-def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
+def build_redfield(spectrum: Spectrum, bath: AnyBaths, lamb_shift: bool) -> RedfieldGenerator:
     """The generator of a stack of samples."""
-    return RedfieldGenerator(spectrum, one_sided_rates(spectrum, bath, lamb_shift))
+    return RedfieldGenerator(spectrum, bath_groups(spectrum, bath, lamb_shift))
 
 
 def redfield_of(problem: Problem) -> RedfieldGenerator:
     """The generator of a problem, built once."""
     return problem.once(
-        "redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates, sparse_of(problem))
+        "redfield", lambda: RedfieldGenerator(problem.spectrum, problem.groups, sparse_of(problem))
     )
 
 
@@ -242,6 +275,14 @@ def redfield_on(problem: Problem, spectrum: Spectrum) -> RedfieldGenerator:
     if spectrum is problem.spectrum:
         return redfield_of(problem)
     return build_redfield(spectrum, problem.bath, problem.lamb_shift)
+
+
+def _sum(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Σ of at least one array, which is it itself where it is alone."""
+    total, *others = parts
+    for other in others:
+        total = total + other
+    return total
 
 
 def _flops(is_real: bool, lamb_shift: bool) -> float:
@@ -315,7 +356,10 @@ class _Kernel:
         self._parting: Any = self._meeting
         if np.iscomplexobj(meeting):
             self._parting = aligned(meeting.conj()) if n <= _PANELS_ABOVE else None
-        self._rates = aligned(generator.rates)
+        owned = columns_of_groups(generator.groups, coupled, columns)
+        here = [index for index, own in enumerate(owned) if _width(own, m)]
+        self._rates = [aligned(generator.groups[index].rates) for index in here]
+        self._owned = [owned[index] for index in here]
         self._phase: Any = None
         if generator.is_split:
             self._phase = aligned(-1j * spectrum.energies[:, :, None])
@@ -326,6 +370,10 @@ class _Kernel:
             self._filtered = aligned_empty((samples, n, m), np.complex128)
         self._parted = aligned_empty((samples, n, m), np.complex128)
         self.buffers = (self._in_energy, self._parted)
+        self._shares = [
+            [aligned_empty((samples, n, _width(own, m)), np.complex128) for _ in range(2)]
+            for own in (self._owned if len(self._owned) > 1 else ())
+        ]
         self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
         self._parts: dict[int, _Part] = {}
 
@@ -342,7 +390,7 @@ class _Kernel:
         kind = part.weights
         self._product(part.to_energy, state, part.in_energy)
         np.multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
-        self._product(part.rates, part.parted, part.filtered)
+        self._filter(part)
         self._part_from(part)
         if part.phase is not None:
             in_energy, parted = part.in_energy.both[0], part.parted.both[0]
@@ -355,6 +403,16 @@ class _Kernel:
         else:
             self._product(part.local, state, part.parted)
             out += part.parted.both[0]
+
+    def _filter(self, part: "_Part") -> None:
+        """filtered = G · parted, column by column with the G of its bath."""
+        if len(self._owned) == 1:
+            self._product(part.rates[0], part.parted, part.filtered)
+            return
+        for rates, own, (columns_in, columns_out) in zip(part.rates, self._owned, part.shares):
+            columns_in.both[0][...] = part.parted.both[0][:, :, own]
+            self._product(rates, columns_in, columns_out)
+            part.filtered.both[0][:, :, own] = columns_out.both[0]
 
     def _part_from(self, part: "_Part") -> None:
         """parted = conj(Vᵀ) ∘ filtered."""
@@ -402,6 +460,10 @@ class _Kernel:
             np.matmul(matrix.stack, block.both[kind], out=out.both[kind])
 
 
+def _width(own: slice | NDArray[np.intp], m: int) -> int:
+    return len(range(m)[own]) if isinstance(own, slice) else len(own)
+
+
 class _Block:
     """A stack of complex blocks, the same memory as real numbers, and transposes of each."""
 
@@ -436,7 +498,7 @@ class _Part:
     def __init__(self, kernel: _Kernel, few: slice) -> None:
         one_by_one = kernel._one_by_one
         self.vectors, self.local = _Matrix(kernel._vectors[few]), _Matrix(kernel._local[few])
-        self.rates = _Matrix(kernel._rates[few])
+        self.rates = [_Matrix(rates[few]) for rates in kernel._rates]
         if kernel._to_energy is None:
             self.to_energy = _Matrix(kernel._vectors[few], adjoint=True)
         else:
@@ -447,5 +509,8 @@ class _Part:
         self.in_energy = _Block(kernel._in_energy[few], one_by_one)
         self.filtered = _Block(kernel._filtered[few], one_by_one)
         self.parted = _Block(kernel._parted[few], one_by_one)
+        self.shares = [
+            tuple(_Block(share[few], one_by_one) for share in both) for both in kernel._shares
+        ]
         # A real factor holds every element twice.
         self.weights = 1 if self.meeting.dtype == np.float64 else 0
