@@ -288,7 +288,7 @@ class DaviesGenerator:
         vectors, couplings, rates = self.spectrum.vectors, group.couplings, group.rates[0]
         if isinstance(couplings, SiteProjectors):
             rows = vectors[0][couplings.coupled]
-            meeting = rows.T * (sigma @ rows.conj().T)
+            meeting = rows.T * (sigma @ rows.conj().T) * group.factors**2
             found: Complex = (rows.conj().T * (rates @ meeting)) @ rows
             return found
         gain = np.zeros_like(sigma)
