@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
@@ -95,6 +96,7 @@ __all__ = [
     "SteadyState",
     "ThermalBath",
     "Unavailable",
+    "WhiteBath",
     "anderson3d",
     "compare",
     "compare_ensemble",
@@ -133,6 +135,7 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",

@@ -1,5 +1,7 @@
 """What rounding of H leaves open of the rates that decide the long run of a sample."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,58 @@ from manybody.arrays import Real
 from manybody.physics.commutant import find_commutant
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance
-from manybody.physics.stationary import Decomposition, decompose, same_levels
+from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
 
 # Numbers below have lost digits to gradual underflow, or are about to.
 _UNDERFLOW = 1e-290
 # Error in trace norm up to which Gibbs stands for the stationary state of Davies.
 _GIBBS = 1e-6
+
+
+def by_rates_at(parts: Decomposition, rates: NDArray[Any], beta: float) -> Decomposition:
+    """`by_rates` of a bath of inverse temperature β, the bath of a problem.
+
+    parts: by H alone; rates: (N, N) Γ(E_k − E_l) on its spectrum.  What commutes with all jumps
+    tells what does not decay where every jump has its reverse.  At T = 0 none has: the
+    decomposition then is complete only where all ends in one ground state (`empties`).
+    """
+    found = by_rates(parts, rates)
+    if beta != math.inf or empties(found.spectrum, rates):
+        return found
+    return replace(found, is_complete=False)
+
+
+def empties(spectrum: Spectrum, rates: NDArray[Any]) -> bool:
+    """Whether jumps that give energy away leave every state but one, the lowest level.
+
+    Then that level is the only stationary state of Davies where no jump takes energy up, and
+    nothing else lasts: R_E = Σ_{j, E' < E} γ(E − E') Π_E A_j Π_E' A_j Π_E, the rates at which the
+    states of a level E are left, has no eigenvalue 0 but for the lowest E.  Where it has one,
+    its state is stationary too.
+
+    spectrum: of a `Decomposition` of one sample, equal energies equal to the last bit.  Single
+    levels are left by sums of positive terms, seen however small; degenerate ones to rounding.
+    """
+    energies, vectors = spectrum.energies[0], spectrum.vectors[0]
+    down = np.where(spectrum.bohr_frequencies[0] > 0.0, rates.real, 0.0)
+    weights = np.where(spectrum.weights[0] > _invisible(spectrum), spectrum.weights[0], 0.0)
+    with np.errstate(under="ignore"):
+        left = np.einsum("lk,lk->k", down, weights)
+    _, first, sizes = np.unique(energies, return_index=True, return_counts=True)
+    single = first[sizes == 1]
+    # Energies ascend.
+    if sizes[0] > 1 or np.any(left[single[1:]] == 0.0):
+        return False
+    if single.size == energies.size:
+        return True
+    decay = spectrum.couplings.decay(spectrum.vectors, down[None])[0]
+    rounding = 8.0 * spectrum.dimension * EPSILON * float(np.abs(decay).max())
+    for start, size in zip(first[sizes > 1], sizes[sizes > 1]):
+        level = vectors[:, start : start + size]
+        leaving = level.conj().T @ decay @ level
+        if not np.linalg.eigvalsh(0.5 * (leaving + leaving.conj().T))[0] > rounding:
+            return False
+    return True
 
 
 def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
@@ -115,11 +163,14 @@ def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
 
 
 def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
-    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
+    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone,
+    and for β = nan, where the bath has no temperature.
 
     rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
     wrong by at most N times that, relative to their size.
     """
+    if math.isnan(beta):
+        return math.inf
     omega = spectrum.bohr_frequencies[0]
     falls = (omega > 0.0) & (spectrum.weights[0] > _invisible(spectrum))
     emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]

@@ -24,9 +24,9 @@ from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
-from manybody.physics.rounded_rates import is_balanced, is_known_from_h
+from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
-from manybody.physics.stationary import Decomposition, by_rates
+from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
 from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
@@ -185,9 +185,10 @@ def _solve(
         if n > _MOST_DENSE:
             size = size_in_words(parts.spectrum.couplings)
             raise NumericalError(
-                "γ vanishes at some Bohr frequencies, or violates detailed balance, or coherences "
-                "last beside what relaxes, so that the sets of levels that H leaves apart do not "
-                f"tell which modes are undamped: those of {size} then need dense algebra, had up "
+                "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed "
+                "balance, or coherences last beside what relaxes, so that the sets of levels that "
+                f"H leaves apart do not tell which modes are undamped: those of {size} then need "
+                "dense algebra, had up "
                 f"to {_MOST_DENSE}"
             )
         method = "dense"
@@ -227,7 +228,7 @@ def _davies(
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
     clustering = problem.clustering_on(parts.spectrum)
-    rates = by_rates(parts, generator.rates[0])
+    rates = by_rates_at(parts, generator.rates[0], problem.bath.beta)
     if rates is not parts:
         generator = redfield_on(problem, rates.spectrum)
     davies = build_davies(
