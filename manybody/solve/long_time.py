@@ -36,6 +36,7 @@ from manybody.physics.rounded_rates import (
 from manybody.physics.spectra import AMBIGUOUS, cluster_levels
 from manybody.physics.starts import Start
 from manybody.physics.stationary import Decomposition, decompose, parts_of, project, same_levels
+from manybody.physics.underflow import zero_where_tiny
 from manybody.system.communicator import Communicator
 
 # Sites up to which singular values of a Liouvillian are a matter of seconds.
@@ -274,6 +275,7 @@ def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
     return not same_levels(found, rates)
 
 
+@zero_where_tiny
 def dense_steady(
     problem: Problem, system: System, equation: str, start: Start, tolerance: float
 ) -> SteadyState:

@@ -15,7 +15,7 @@ from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import Bath, has_temperature
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
@@ -183,14 +183,7 @@ def _solve(
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
-            size = size_in_words(parts.spectrum.couplings)
-            raise NumericalError(
-                "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed "
-                "balance, or coherences last beside what relaxes, so that the sets of levels that "
-                f"H leaves apart do not tell which modes are undamped: those of {size} then need "
-                "dense algebra, had up "
-                f"to {_MOST_DENSE}"
-            )
+            raise NumericalError(_why_dense(bath, size_in_words(parts.spectrum.couplings)))
         method = "dense"
     if method == "dense":
         values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, known))
@@ -214,6 +207,20 @@ def _solve(
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
+
+
+def _why_dense(bath: Bath, size: str) -> str:
+    """What no search may leave out, in words."""
+    why = (
+        "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
+        "or coherences last beside what relaxes"
+    )
+    if not has_temperature(bath):
+        why = "the bath has no temperature (kms=False)"
+    return (
+        f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "
+        f"undamped: those of {size} then need dense algebra, had up to {_MOST_DENSE}"
+    )
 
 
 def _check_count(n_modes: int, moving: int) -> None:
