@@ -18,7 +18,7 @@ from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -40,7 +40,7 @@ from manybody.system.communicator import Communicator
 
 def compare(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -64,7 +64,9 @@ def compare(
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
     "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 
-    model, bath: what evolves and what it couples to; times: ascending, >= 0, in 1/J;
+    model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
+    one for each (ascending coupled sites of one particle, else in the order of the couplings),
+    or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
     lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
     such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
     return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
@@ -123,7 +125,7 @@ def compare(
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, bath, lamb_shift),
+            outside_warning(result, model, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -154,7 +156,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 def compare_ensemble(
     models: Iterable[Model],
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -194,7 +196,7 @@ def compare_ensemble(
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, bath, lamb_shift),
+        ensemble_warning(runs, models, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

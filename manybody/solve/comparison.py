@@ -20,7 +20,7 @@ from manybody.numerics.steppers import (
     require_operator,
 )
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
@@ -113,7 +113,7 @@ class Comparison:
 class Setting:
     """What all samples of one call have in common; see `compare`."""
 
-    bath: Bath
+    bath: AnyBaths
     times: Real
     start: Start
     lamb_shift: bool
@@ -130,7 +130,7 @@ class Setting:
 
 def check_setting(
     models: Sequence[Model],
-    bath: Bath,
+    bath: Any,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
@@ -146,8 +146,8 @@ def check_setting(
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
         check_model(model)
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
+    baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     operator, drop_tolerance = check_operator(operator, drop_tolerance)
@@ -162,7 +162,7 @@ def check_setting(
     check_applies(named, models)
     _check_dropping(drop_tolerance, models)
     check_start(named, start)
-    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
 
 
 def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:

@@ -14,6 +14,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError, NumericalError
 from manybody.parallel.collective import together
 from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
+from manybody.physics.baths.several import AnyBaths, distinct_baths, without_temperature
 from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
@@ -133,8 +134,8 @@ def check_assembled(couplings: Couplings) -> None:
 def examine(problem: Problem, equation: str) -> System:
     """What decides the long run of a sample."""
     parts, bath = parts_of(problem), problem.bath
-    own = redfield_on(problem, parts.spectrum).rates[0]
-    rates = by_rates_at(parts, own, bath.beta)
+    generator = redfield_on(problem, parts.spectrum)
+    own, rates = generator.rates[0], by_rates_at(parts, generator, bath.beta)
     error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
     notes = notes_on(parts, rates, bath, own)
     if equation == "redfield" and has_hidden_splitting(parts, own):
@@ -168,7 +169,7 @@ def examined(problem: Problem, equation: str, comm: Communicator | None) -> Syst
 
 
 def notes_on(
-    parts: Decomposition, rates: Decomposition, bath: Bath, own: NDArray[Any]
+    parts: Decomposition, rates: Decomposition, baths: AnyBaths, own: NDArray[Any]
 ) -> tuple[str, ...]:
     """What of the rates is at the mercy of rounding, in sentences.
 
@@ -181,9 +182,9 @@ def notes_on(
             "something relaxes only by rates below rounding of H: the steady state is that of "
             "t → ∞, which no time of interest reaches"
         )
-    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
-    lower, upper = max(support[0], 0.0), support[1]
-    edge = lies_on_edge(parts.spectrum, (lower, upper))
+    supports = [_support(bath) for bath in distinct_baths(baths)]
+    edge = lies_on_edge(parts.spectrum, tuple(end for ends in supports for end in ends))
+    lower, upper = min(ends[0] for ends in supports), max(ends[1] for ends in supports)
     if edge is not None:
         notes.append(
             f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
@@ -196,6 +197,12 @@ def notes_on(
             "it counts as zero, as for all times that can be reached"
         )
     return tuple(notes)
+
+
+def _support(bath: Bath) -> tuple[float, float]:
+    """|ω| between which γ is not zero."""
+    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
+    return max(support[0], 0.0), support[1]
 
 
 def _underflow(
@@ -306,7 +313,7 @@ def dense_steady(
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
             at_least = system.rates.n_components + int(still)
-    starts = thermal_states(system, bath.beta) if has_temperature(bath) else []
+    starts = thermal_states(system, bath.beta) if has_temperature(bath.beta) else []
     if not (system.rates.is_complete and starts):
         starts += level_states(system)
     found = long_run(dense, whole(start, system), starts, at_least)
@@ -334,11 +341,11 @@ def dense_steady(
     return result
 
 
-def _why_dense(system: System, bath: Bath) -> str:
+def _why_dense(system: System, bath: AnyBaths) -> str:
     """Why no derivation does, in words."""
     n = system.parts.spectrum.dimension
-    if not has_temperature(bath):
-        return "the bath has no temperature (kms=False), and no Gibbs state is stationary"
+    if not has_temperature(bath.beta):
+        return f"{without_temperature(bath)}, and no Gibbs state is stationary"
     if not system.is_balanced:
         return f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
     if bath.beta == np.inf and not system.rates.is_complete:
@@ -398,7 +405,7 @@ def judged(
     if state is None:
         state = project(parts, states, rho)
     distance = float("nan")
-    if not np.isnan(beta):
+    if has_temperature(beta):
         thermal = project(system.rates, thermal_states(system, beta), rho)
         distance = float(norms.trace_distance(state, thermal))
     null_dimension, dark_levels, undamped = counts

@@ -16,6 +16,7 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.protocol import Bath, has_temperature
+from manybody.physics.baths.several import AnyBaths, without_temperature
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
@@ -209,14 +210,14 @@ def _solve(
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
 
 
-def _why_dense(bath: Bath, size: str) -> str:
+def _why_dense(bath: AnyBaths, size: str) -> str:
     """What no search may leave out, in words."""
     why = (
         "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
         "or coherences last beside what relaxes"
     )
-    if not has_temperature(bath):
-        why = "the bath has no temperature (kms=False)"
+    if not has_temperature(bath.beta):
+        why = without_temperature(bath)
     return (
         f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "
         f"undamped: those of {size} then need dense algebra, had up to {_MOST_DENSE}"
@@ -235,7 +236,7 @@ def _davies(
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
     clustering = problem.clustering_on(parts.spectrum)
-    rates = by_rates_at(parts, generator.rates[0], problem.bath.beta)
+    rates = by_rates_at(parts, generator, problem.bath.beta)
     if rates is not parts:
         generator = redfield_on(problem, rates.spectrum)
     davies = build_davies(

@@ -133,7 +133,9 @@ def steady_state(
             comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
-        far = f", {result.distance_from_gibbs:.3g} from Gibbs" if has_temperature(bath) else ""
+        far = (
+            f", {result.distance_from_gibbs:.3g} from Gibbs" if has_temperature(bath.beta) else ""
+        )
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
             f"{result.smallest_eigenvalue:.3g}{far}",
@@ -193,7 +195,7 @@ def steady_of(
     if equation == "davies" and system.is_balanced and system.rates.is_complete:
         return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
     # The solver begins from Gibbs, and takes away its direction.
-    nearly = n > _DENSE_LEVELS and has_temperature(bath)
+    nearly = n > _DENSE_LEVELS and has_temperature(bath.beta)
     solver_knows = system.is_by_h and (system.is_balanced or nearly)
     if equation == "davies" or not solver_knows:
         return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))

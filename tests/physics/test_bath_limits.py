@@ -11,6 +11,7 @@ import manybody as mb
 from manybody.physics import reference, thermodynamics
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import boltzmann_factor, check_bath, has_temperature
+from manybody.physics.baths.several import SeveralBaths
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.redfield import build_redfield
@@ -281,7 +282,7 @@ def test_coloured_noise_of_infinite_temperature():
 
 def test_a_bath_without_temperature():
     bath = lone_bath()
-    assert math.isnan(bath.beta) and not has_temperature(bath) and not bath.vanishes
+    assert math.isnan(bath.beta) and not has_temperature(bath.beta) and not bath.vanishes
     assert math.isnan(bath.kms_residual([0.5, 1.0])) and bath == lone_bath()
     omega = np.array([-2.0, 0.3, 4.0])
     np.testing.assert_array_equal(bath.gamma(omega), one_sided_bump(omega))
@@ -400,12 +401,46 @@ def test_empties_is_a_unique_state_of_davies(seed):
     coupled[rng.permutation(n)[: int(rng.integers(1, n + 1))]] = True
     spectrum = Spectrum(levels[None], turn[None], np.array([4.0]), SiteProjectors(coupled))
     bath = mb.OhmicBath(0.5, 5.0, INF)
-    rates = build_redfield(spectrum, bath, False).rates[0]
     parts = decompose(spectrum)
+    generator = build_redfield(parts.spectrum, bath, False)
     unique = davies_null_dimension(spectrum, bath) == 1
-    assert empties(parts.spectrum, rates) == unique
-    assert by_rates_at(parts, rates, INF).is_complete == unique
-    assert by_rates_at(parts, rates, 1.0).is_complete
+    assert empties(parts.spectrum, generator.groups) == unique
+    assert by_rates_at(parts, generator, INF).is_complete == unique
+    assert by_rates_at(parts, generator, 1.0).is_complete
+
+
+@pytest.mark.parametrize("centre", [1.0, 3.0])
+def test_every_bath_empties_by_its_own_rates(centre):
+    """A level of two states that one site sees at its gap of 1, the others only at `centre`.
+
+    With rates that are a mean over the sites both states would be left either way.
+    """
+    turn = np.linalg.qr(np.random.default_rng(4).normal(size=(4, 4)))[0]
+    levels = np.array([0.0, 1.0, 1.0, 2.5])
+    spectrum = Spectrum(
+        levels[None], turn[None], np.array([2.5]), SiteProjectors(np.ones(4, dtype=bool))
+    )
+    band = mb.ThermalBath(mb.SemiEllipticDensity(0.3, 0.4, centre), INF)
+    each = (mb.OhmicBath(0.5, 5.0, INF), band, band, band)
+    parts = decompose(spectrum)
+    generator = build_redfield(parts.spectrum, SeveralBaths(each), False)
+    hamiltonian = (turn * levels) @ turn.T
+    matrix = reference.davies_liouvillian(
+        hamiltonian, reference.site_couplings(4), each, False, 1e-9
+    )
+    null = int(np.count_nonzero(np.linalg.svd(matrix, compute_uv=False) < 1e-10))
+    assert (null == 1) == (centre == 1.0)
+    assert empties(parts.spectrum, generator.groups) == (null == 1)
+
+
+def test_baths_of_several_temperatures_have_none():
+    cold, warm, lone = mb.OhmicBath(0.5, 5.0, INF), mb.OhmicBath(0.5, 5.0, 2.0), lone_bath()
+    omega = np.array([0.3, 1.0])
+    assert SeveralBaths((cold, mb.OhmicBath(0.1, 5.0, INF))).beta == INF
+    for each in ((cold, warm), (lone, warm), (warm, lone), (lone, lone_bath())):
+        baths = SeveralBaths(each)
+        assert math.isnan(baths.beta)
+        assert math.isnan(baths.kms_residual(omega)) == (warm not in each)
 
 
 def test_both_answers_occur():
@@ -423,8 +458,8 @@ def test_both_answers_occur():
             energies[None], vectors[None], np.array([2.0]), SiteProjectors(coupled)
         )
         parts = decompose(spectrum)
-        rates = build_redfield(parts.spectrum, mb.OhmicBath(0.5, 5.0, INF), False).rates[0]
-        found[empties(parts.spectrum, rates)] += 1
+        generator = build_redfield(parts.spectrum, mb.OhmicBath(0.5, 5.0, INF), False)
+        found[empties(parts.spectrum, generator.groups)] += 1
     assert found == {False: 6, True: 6}
 
 

@@ -48,9 +48,9 @@ class Bath(Protocol):
         """Largest relative violation of γ(−ω) = e^{−βω} γ(ω); nan for β = nan."""
 
 
-def has_temperature(bath: Bath) -> bool:
-    """Whether there is a Gibbs state that belongs to a bath."""
-    return not math.isnan(bath.beta)
+def has_temperature(beta: float) -> bool:
+    """Whether a Gibbs state belongs to the β of a bath."""
+    return not math.isnan(beta)
 
 
 def boltzmann_factor(beta: float, omega: Real) -> Real:

@@ -102,7 +102,7 @@ class QuadratureBath(ABC):
 
         nan for a bath without a temperature.
         """
-        if not has_temperature(self):
+        if not has_temperature(self.beta):
             return math.nan
         size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
         return float(kms_violation(self, size).max(initial=0.0))
