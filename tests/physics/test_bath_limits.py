@@ -1,6 +1,7 @@
 """T = 0, infinite temperature and no temperature: spectra, their limits, and Gibbs states."""
 
 import math
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -478,7 +479,7 @@ def test_no_temperature_is_no_balance():
 def test_entropy_needs_a_finite_temperature():
     spectrum = stack_of(oracles.random_hermitian(np.random.default_rng(1), 4)).spectrum
     white = mb.WhiteBath(0.1)
-    redfield, davies = build_redfield(spectrum, white, False), None
+    redfield = build_redfield(spectrum, white, False)
     davies = build_davies(spectrum, white, False, None, redfield)
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -497,3 +498,14 @@ def test_entropy_needs_a_finite_temperature():
         ):
             with pytest.raises(ValueError, match=words):
                 call()
+
+
+def test_baths_of_many_particles_need_a_finite_temperature():
+    for bath, words in (
+        (mb.OhmicBath(0.5, 5.0, INF), "OhmicBath.*: beta = inf: at T = 0"),
+        (lone_bath(), "CallableBath.*: beta = nan: .*kms=False"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            thermodynamics.bath_states([SimpleNamespace(bath=bath)])
+    (white,) = thermodynamics.bath_states([SimpleNamespace(bath=mb.WhiteBath(0.1))])
+    assert white.beta == 0.0
