@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.writing import report_figures
@@ -104,8 +105,10 @@ __all__ = [
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
+    "entropy_production",
     "from_single_particle",
     "hard_core_bosons",
+    "heat_currents",
     "ising_chain",
     "level_statistics",
     "networks",
@@ -151,6 +154,7 @@ _HOMES = {
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "report.writing": "report_figures",

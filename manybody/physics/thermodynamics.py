@@ -208,13 +208,17 @@ def site_rates(generator: RedfieldGenerator, observable: NDArray[Any], rho: NDAr
     With Lamb shift on all sites the generator has no iη(0), and neither has what is returned.
     """
     vectors = generator.spectrum.vectors
-    weights = np.where(generator.spectrum.coupled[:, None], vectors, 0.0)
     bra = np.swapaxes(vectors.conj(), 1, 2)
-    mixing = np.swapaxes(generator.rates, 1, 2)
+    sites = np.flatnonzero(generator.spectrum.coupled)
 
     def filtered(right: NDArray[Any]) -> NDArray[Any]:
-        """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj."""
-        result: NDArray[Any] = (weights * np.swapaxes(bra @ right, 1, 2)) @ mixing
+        """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj, G of the bath on j."""
+        seen = vectors * np.swapaxes(bra @ right, 1, 2)
+        result = np.zeros_like(seen, dtype=np.complex128)
+        for group in generator.groups:
+            own = sites[group.members]
+            strengths = group.factors[:, None] ** 2
+            result[:, own] = strengths * (seen[:, own] @ np.swapaxes(group.rates, 1, 2))
         return result
 
     before = ((observable @ vectors) * vectors.conj() * filtered(rho)).sum(axis=2)
@@ -235,14 +239,16 @@ def davies_site_heat(generator: DaviesGenerator, rho: NDArray[Any]) -> Real:
     """
     spectrum = generator.spectrum
     energies, vectors = spectrum.energies[0], spectrum.vectors[0]
-    weights = np.where(spectrum.coupled[:, None], vectors, 0.0)
     levels = linked(energies, degeneracy_tolerance(spectrum))
     in_energy = adjoint(vectors) @ np.asarray(rho) @ vectors
     kept = np.where(levels[:, None] == levels[None, :], in_energy, 0.0)
-    occupied = (weights.conj() * (weights @ kept)).real
-    gamma = 2.0 * generator.redfield.rates[0].real
-    arriving = energies * (occupied @ gamma.T) - (occupied * energies) @ gamma.T
-    return np.asarray((np.abs(weights) ** 2 * arriving).sum(axis=1))
+    occupied = (vectors.conj() * (vectors @ kept)).real
+    heat, sites = np.zeros(len(energies)), np.flatnonzero(spectrum.coupled)
+    for group in generator.redfield.groups:
+        gamma, own = 2.0 * group.rates[0].real, sites[group.members]
+        arriving = energies * (occupied[own] @ gamma.T) - (occupied[own] * energies) @ gamma.T
+        heat[own] = group.factors**2 * (np.abs(vectors[own]) ** 2 * arriving).sum(axis=1)
+    return heat
 
 
 def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], beta: float) -> Real:
