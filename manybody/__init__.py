@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
@@ -97,6 +98,7 @@ __all__ = [
     "SteadyState",
     "ThermalBath",
     "Unavailable",
+    "WhiteBath",
     "anderson3d",
     "anderson_bar",
     "compare",
@@ -138,6 +140,7 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",

@@ -42,7 +42,7 @@ _ROUNDING = 1e-12
 class BathState:
     """The couplings that belong to one bath, and its equilibrium.
 
-    couplings: indices into the couplings of a generator; beta: 1/J, > 0;
+    couplings: indices into the couplings of a generator; beta: 1/J, >= 0 and finite;
     chemical_potential: in J.  Raises TypeError or ValueError.
     """
 
@@ -53,7 +53,7 @@ class BathState:
     def __post_init__(self) -> None:
         indices = tuple(arguments.integer("coupling index", each, 0) for each in self.couplings)
         object.__setattr__(self, "couplings", indices)
-        arguments.real("beta", self.beta, above=0.0)
+        _checked_beta("beta", self.beta)
         arguments.real("chemical_potential", self.chemical_potential)
 
 
@@ -108,7 +108,8 @@ def gaussian_entropy(correlations: NDArray[Any], statistics: str) -> float:
 def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
     """The baths of a list of couplings: a loss with the gain that follows it is one.
 
-    Raises TypeError for a bath without an inverse temperature beta.
+    Raises TypeError for a bath without an inverse temperature beta, ValueError where that is
+    nan or inf.
     """
     baths: list[BathState] = []
     previous: Any = None
@@ -121,7 +122,7 @@ def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
             reservoir = bath.reservoir
             baths.append(BathState((index,), reservoir.beta, reservoir.chemical_potential))
         elif hasattr(bath, "beta"):
-            baths.append(BathState((index,), bath.beta))
+            baths.append(BathState((index,), _checked_beta(f"bath = {bath!r}: beta", bath.beta)))
         else:
             raise InputTypeError(f"bath = {bath!r}: without beta there is no entropy flow")
         previous = bath
@@ -256,7 +257,7 @@ def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], be
     rho: (samples, N, N) of full rank in the site basis; ValueError for others.  Negative values
     are no error of the numbers: D_j is not positive.
     """
-    arguments.real("beta", beta, above=0.0)
+    _checked_beta("beta", beta)
     information = -_full_logarithm(rho) - beta * generator.hamiltonian
     return site_rates(generator, information, rho)
 
@@ -266,7 +267,7 @@ def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float
 
     rho: (N, N) of full rank in the site basis; ValueError for others.
     """
-    arguments.real("beta", beta, above=0.0)
+    _checked_beta("beta", beta)
     spectrum = generator.spectrum
     vectors = spectrum.vectors[0]
     in_energy = adjoint(vectors) @ np.asarray(rho, dtype=np.complex128) @ vectors
@@ -275,6 +276,20 @@ def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float
 
 
 # ---- parts -----------------------------------------------------------------------------------
+
+
+def _checked_beta(name: str, beta: object) -> float:
+    """`beta` where heat brings a finite entropy; TypeError or ValueError."""
+    if isinstance(beta, float) and math.isnan(beta):
+        raise InputError(
+            f"{name} = nan: without detailed balance (kms=False) no temperature belongs to heat, "
+            "and there is no entropy flow"
+        )
+    if beta == math.inf:
+        raise InputError(
+            f"{name} = inf: at T = 0 any heat is an infinite entropy flow; must be finite"
+        )
+    return arguments.real(name, beta, minimum=0.0)
 
 
 def _balance(

@@ -1,6 +1,7 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
 import itertools
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +46,8 @@ from manybody.study.structure import (
 )
 
 MAX_TIMES = 100_000
+# Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
+_BathNumber = Annotated[Any, lambda where, value: _bath_number(where, value)]
 T = TypeVar("T")
 
 
@@ -194,7 +197,7 @@ def _check_system(own: Study, smallest: Point) -> None:
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+            raise InputError(f"bath: γ = 0 everywhere, and without a bath no {each.name!r}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -251,7 +254,7 @@ def _systems(
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
     kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
+    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
@@ -316,6 +319,11 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
+
+
+def _bath_number(where: str, value: object) -> float:
+    """A parameter of a bath, any number that is not nan."""
+    return math.inf if value == math.inf else arguments.real(where, value)
 
 
 def _times(value: object) -> tuple[float, ...]:
