@@ -15,8 +15,14 @@ from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath, has_temperature
-from manybody.physics.baths.several import AnyBaths, without_temperature
+from manybody.physics.baths.protocol import has_temperature
+from manybody.physics.baths.several import (
+    AnyBaths,
+    GivenBaths,
+    distinct_baths,
+    some_beta,
+    without_temperature,
+)
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
@@ -90,7 +96,7 @@ class SlowModes:
 
 def slow_modes(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     n_modes: int = 6,
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
@@ -114,9 +120,9 @@ def slow_modes(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
-    def checked() -> tuple[int, float, str]:
+    def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
         check_model(model)
-        check_relaxes(bath, lamb_shift)
+        baths = check_relaxes(bath, model.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
@@ -130,14 +136,15 @@ def slow_modes(
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
-        return arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance), chosen
+        count, aim = arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance)
+        return baths, (count, aim, chosen)
 
-    count, aim, chosen = on_every_rank(comm, checked)
-    agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
+    baths, (count, aim, chosen) = on_every_rank(comm, checked)
+    agree(comm, model=model_digest(model), bath=baths, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
 
     def action(ranks: Communicator | None) -> SlowModes:
-        with problem_of(model, bath, lamb_shift, ranks) as problem:
+        with problem_of(model, baths, lamb_shift, ranks) as problem:
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
@@ -180,7 +187,7 @@ def _solve(
     )
     notes = notes_on(parts, rates, bath, generator.rates[0])
     method = task.method
-    known = is_known_from_h(parts, rates, generator.rates[0], bath.beta)
+    known = is_known_from_h(parts, rates, generator)
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
@@ -193,7 +200,7 @@ def _solve(
         moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
         _check_count(task.n_modes, moving)
         values, residuals, shifts = _search(
-            task, bath.beta, generator, davies, parts, columns, rng
+            task, some_beta(bath), generator, davies, parts, columns, rng
         )
     width = float(generator.spectral_box[0, 0])
     order = _slowest_first(values, width)[: task.n_modes]
@@ -201,9 +208,7 @@ def _solve(
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        balanced = rates.is_complete and is_balanced(
-            rates.spectrum, davies.redfield.rates[0], bath.beta
-        )
+        balanced = rates.is_complete and is_balanced(davies.redfield)
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
@@ -216,7 +221,7 @@ def _why_dense(bath: AnyBaths, size: str) -> str:
         "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
         "or coherences last beside what relaxes"
     )
-    if not has_temperature(bath.beta):
+    if any(not has_temperature(one.beta) for one in distinct_baths(bath)):
         why = without_temperature(bath)
     return (
         f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "
