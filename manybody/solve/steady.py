@@ -133,9 +133,8 @@ def steady_state(
             comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
-        far = (
-            f", {result.distance_from_gibbs:.3g} from Gibbs" if has_temperature(bath.beta) else ""
-        )
+        distance = result.distance_from_gibbs
+        far = "" if np.isnan(distance) else f", {distance:.3g} from Gibbs"
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
             f"{result.smallest_eigenvalue:.3g}{far}",
