@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.theorem import theorem_residual
     from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
     from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
     from manybody.physics.models.hard_core_bosons import hard_core_bosons
@@ -99,6 +100,7 @@ __all__ = [
     "Unavailable",
     "WhiteBath",
     "anderson3d",
+    "anderson_bar",
     "compare",
     "compare_ensemble",
     "complex_syk4",
@@ -145,6 +147,7 @@ _HOMES = {
     "physics.gaussian.theorem": "theorem_residual",
     "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
+    "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
     "physics.models.hard_core_bosons": "hard_core_bosons",

@@ -70,7 +70,7 @@ class Point:
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size)
+        return FAMILIES[self.model].n_sites(self.size, dict(self.parameters))
 
     @property
     def dimension(self) -> int:

@@ -239,14 +239,20 @@ def _systems(
         raise InputError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
-    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
+    defaults = {
+        **family.reals,
+        **family.integers,
+        **{key: word for key, (word, _) in family.words.items()},
+    }
     # A count without default is a parameter of those systems alone that name it.
     defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
-    required = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    kinds |= dict.fromkeys(family.integers, Many[Count])
+    numbers = {**family.reals, **family.integers}
+    required = {key: kinds[key] for key, default in numbers.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
     kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}

@@ -104,7 +104,7 @@ def test_a_family_says_what_it_builds(family):
         np.testing.assert_array_equal(matrices[0], matrices[1])
         assert np.abs(matrices[0] - matrices[2]).max() > 0.0
         assert first.name == family.name
-        assert first.n_sites == family.n_sites(size)
+        assert first.n_sites == family.n_sites(size, parameters)
         assert len(matrices[0]) == family.dimension(size, parameters)
         assert first.is_real == family.is_real
         assert first.lattice == family.lattice(size, parameters)
