@@ -18,7 +18,6 @@ from manybody.numerics.petsc.runtime import petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import has_temperature
 from manybody.physics.baths.several import AnyBaths, GivenBaths
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
@@ -134,9 +133,8 @@ def steady_state(
             comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
-        far = (
-            f", {result.distance_from_gibbs:.3g} from Gibbs" if has_temperature(baths.beta) else ""
-        )
+        distance = result.distance_from_gibbs
+        far = "" if np.isnan(distance) else f", {distance:.3g} from Gibbs"
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
             f"{result.smallest_eigenvalue:.3g}{far}",

@@ -197,7 +197,9 @@ def _check_system(own: Study, smallest: Point) -> None:
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise InputError(f"bath: γ = 0 everywhere, and without a bath no {each.name!r}")
+            # Which number it is depends on the family.
+            zero = [f".{key} = 0" for key, value in own.bath_parameters if value == 0.0]
+            raise InputError(f"bath{''.join(zero)}: without a bath there is no {each.name!r}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
