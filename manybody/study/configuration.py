@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from manybody.physics import arguments
@@ -13,10 +14,13 @@ from manybody.physics.baths.protocol import Bath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.protocol import Model
+from manybody.physics.quantities.expectations import Expectation, Places
 from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.files import contents_in, is_file, matrix_of
 from manybody.study.structure import (
     Count,
     Listed,
@@ -34,7 +38,7 @@ from manybody.study.structure import (
     unstructure,
 )
 
-FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet", "hdf5")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
@@ -81,6 +85,11 @@ class Point:
         return FAMILIES[self.model].basis(self.size, dict(self.parameters))
 
     @property
+    def places(self) -> Places:
+        """Where operators act."""
+        return Places(self.dimension, self.n_sites, self.basis, self.basis is not None)
+
+    @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
         return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
@@ -90,7 +99,9 @@ class Point:
         """Unique name, fit for a folder."""
         words = [self.model]
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+        words.append(f"{FAMILIES[self.model].size}={self.size}")
+        # Files may lie in folders.
+        return "-".join(words).replace("/", "_")
 
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
         """Seed words of one disorder sample."""
@@ -158,7 +169,8 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`.
+    of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
+    time, as `compare` has them; files: name -> content of the files that the study names.
     """
 
     name: Name
@@ -170,11 +182,12 @@ class Study:
     initial_site: Natural = 0
     # Inverse temperature of a thermal start; None starts on a site.
     initial_beta: InverseTemperature | None = None
-    # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
+    # A name or a file, as `compare` has it; None for a site, or the pattern "spread" of many.
     initial_state: str | None = None
     lamb_shift: bool = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
+    expectations: Listed[str] = ()
     stepper: str = "chebyshev"
     tolerance: Tolerance = 1e-10
     petsc_options: str = ""
@@ -187,6 +200,8 @@ class Study:
     formats: Formats = DEFAULT_FORMATS
     systems: Listed[Table[System]]
     convergence: Table[Convergence] | None = None
+    # Their digests are in the texts that name them.
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def bath(self) -> Bath:
@@ -198,10 +213,30 @@ class Study:
         """Whether the equations are propagated in time."""
         return TRACE_DISTANCE in self.observables
 
+    @cached_property
+    def expected(self) -> tuple[Expectation, ...]:
+        """The expectation values by what their names stand for."""
+        return build_expectations(self.expectations)
+
+    @property
+    def states(self) -> list[str]:
+        """Every initial_state of the study and its systems."""
+        every = [dict(system.changes).get("initial_state") for system in self.systems]
+        return [state for state in (self.initial_state, *every) if state is not None]
+
+    def with_files_of(self, folder: Path) -> "Study":
+        """This study with those of its files that lie in a folder as it knows them."""
+        if not any(map(is_file, self.states)):
+            return self
+        return replace(self, files=contents_in(folder, self.states))
+
     def start(self, point: Point) -> Start:
         """Where the samples of a point start.  Raises ValueError where they cannot."""
         own, basis = self.at(point), point.basis
-        given = own.initial_site, own.initial_beta, own.initial_state
+        state: Any = own.initial_state
+        if state is not None and is_file(state):
+            state = matrix_of(state, own.files)
+        given = own.initial_site, own.initial_beta, state
         return start_of(basis, point.dimension, basis is not None, given)
 
     def at(self, point: Point) -> "Study":
@@ -235,6 +270,7 @@ class Study:
             "lamb_shift": self.lamb_shift,
             "equations": list(self.equations),
             "observables": list(self.observables),
+            "expectations": sorted(self.expectations),
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
@@ -243,8 +279,10 @@ class Study:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values; `from_json` inverts it."""
-        return unstructure(self)
+        """Everything but the content of files, as JSON values; `from_json` inverts it."""
+        values = unstructure(replace(self, files={}))
+        del values["files"]
+        return values
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -259,7 +297,11 @@ class Study:
                 systems.append(with_counts(system, counts))
         # Other observables have tolerances of their own.
         base = replace(
-            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+            self,
+            systems=tuple(systems),
+            convergence=None,
+            observables=(TRACE_DISTANCE,),
+            expectations=(),
         )
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
@@ -309,7 +351,7 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 
 def from_json(values: Mapping[str, Any]) -> Study:
     """The study that `Study.to_json` wrote: every key must be there."""
-    check_keys("study", values, [field.name for field in fields(Study)], ())
+    check_keys("study", values, [each.name for each in fields(Study) if each.name != "files"], ())
     return structure(values, Study)
 
 
@@ -330,4 +372,5 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
         convergence=wanted.convergence or stored.convergence,
         group_size=wanted.group_size,
         systems=tuple(merged.values()),
+        files={**stored.files, **wanted.files},
     )
