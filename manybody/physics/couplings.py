@@ -69,8 +69,11 @@ class Couplings(ABC):
         stacked = np.stack(levels, axis=1)
         return total, np.swapaxes(stacked, 1, 2) @ stacked
 
-    def centred(self, _lamb_shift: bool) -> "Couplings":
-        """Couplings of the same equations that round better."""
+    def centred(self, _lamb_shift: bool, _shifts: Real | None = None) -> "Couplings":
+        """Couplings of the same equations that round better.
+
+        shifts: (baths,) η(0) of each where they differ.
+        """
         return self
 
     def filtered(
@@ -80,6 +83,10 @@ class Couplings(ABC):
         adjoint = np.swapaxes(vectors.conj(), 1, 2)
         for turned in self.turned(vectors):
             yield vectors @ (rates * turned) @ adjoint, turned
+
+    @abstractmethod
+    def some(self, members: NDArray[np.intp]) -> "Couplings":
+        """Those of these numbers alone, in their order."""
 
     def same(self, other: "Couplings") -> bool:
         """Whether both are the same operators."""
@@ -124,6 +131,12 @@ class SiteProjectors(Couplings):
         for site in np.flatnonzero(self.coupled):
             row = vectors[:, site]
             yield row.conj()[:, :, None] * row[:, None, :]
+
+    def some(self, members: NDArray[np.intp]) -> "SiteProjectors":
+        """Those of some sites, numbered among the coupled ones, ascending."""
+        chosen = np.zeros(len(self.coupled), dtype=bool)
+        chosen[np.flatnonzero(self.coupled)[members]] = True
+        return SiteProjectors(chosen)
 
     def probabilities(self, vectors: NDArray[Any]) -> Real:
         """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
@@ -171,6 +184,10 @@ class DiagonalCouplings(Couplings):
         """The numbers."""
         return f"diagonals {len(self.values)} {hashlib.sha256(self.values.tobytes()).hexdigest()}"
 
+    def some(self, members: NDArray[np.intp]) -> "DiagonalCouplings":
+        """Rows."""
+        return DiagonalCouplings(self.values[members])
+
     def matrices(self) -> Iterator[NDArray[Any]]:
         """Diagonal ones."""
         yield from map(np.diag, self.values)
@@ -188,15 +205,17 @@ class DiagonalCouplings(Couplings):
             total += own[:, None] * filtered
         return total
 
-    def centred(self, lamb_shift: bool) -> "DiagonalCouplings":
+    def centred(self, lamb_shift: bool, shifts: Real | None = None) -> "DiagonalCouplings":
         """Each a_j less the middle of its values, which halves Λ_j and K.
 
-        A_j = A_j′ + c adds −i[2cη(0)A_j′, ρ] to the equation: nothing without Lamb shift, and
-        with it nothing where Σ_j c_j A_j′ is a number, as for particles of conserved number
-        with a bath on every site.  Elsewhere the A_j stay as they are.
+        A_j = A_j′ + c adds −i[2cη_j(0)A_j′, ρ] to the equation: nothing without Lamb shift, and
+        with it nothing where Σ_j c_j η_j(0) A_j′ is a number, as for particles of conserved
+        number with equal baths on every site.  Elsewhere the A_j stay as they are.
         """
         middles = 0.5 * (self.values.max(axis=1) + self.values.min(axis=1))
         shifted = self.values - middles[:, None]
+        if shifts is not None:
+            middles = middles * shifts
         # A sum of any sign is rounded like its largest terms.
         size = float((np.abs(middles)[:, None] * np.abs(shifted)).sum(axis=0).max())
         if lamb_shift and not _is_constant(middles @ shifted, size):
@@ -236,18 +255,24 @@ class MatrixCouplings(Couplings):
         """The numbers."""
         return f"matrices {len(self.arrays)} {hashlib.sha256(self.arrays.tobytes()).hexdigest()}"
 
-    def centred(self, lamb_shift: bool) -> "MatrixCouplings":
+    def centred(self, lamb_shift: bool, shifts: Real | None = None) -> "MatrixCouplings":
         """Each A_j less its mean, which large ones would round with.
 
         Where that changes no equation, see `DiagonalCouplings.centred`.
         """
         means = np.trace(self.arrays, axis1=1, axis2=2).real / self.dimension
         shifted = self.arrays - means[:, None, None] * np.eye(self.dimension)
+        if shifts is not None:
+            means = means * shifts
         added = np.tensordot(means, shifted, 1)
         size = float(np.tensordot(np.abs(means), np.abs(shifted), 1).max())
         if lamb_shift and not _is_number(added, size):
             return self
         return MatrixCouplings(shifted)
+
+    def some(self, members: NDArray[np.intp]) -> "MatrixCouplings":
+        """Some of the arrays."""
+        return MatrixCouplings(self.arrays[members])
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """As they are."""

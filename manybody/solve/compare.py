@@ -18,7 +18,7 @@ from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -40,7 +40,7 @@ from manybody.system.communicator import Communicator
 
 def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -67,7 +67,9 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
     sites in their order).
 
-    model, bath: what evolves and what it couples to; times: ascending, >= 0, in 1/J;
+    model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
+    one for each (ascending coupled sites of one particle, else in the order of the couplings),
+    or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
     lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
     such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
     return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
@@ -131,7 +133,7 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, bath, lamb_shift),
+            outside_warning(result, model, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -162,7 +164,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 def compare_ensemble(
     models: Iterable[Model],
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -204,7 +206,7 @@ def compare_ensemble(
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, bath, lamb_shift),
+        ensemble_warning(runs, models, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

@@ -20,7 +20,7 @@ from manybody.numerics.steppers import (
     require_operator,
 )
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
@@ -118,7 +118,7 @@ class Comparison:
 class Setting:
     """What all samples of one call have in common; see `compare`."""
 
-    bath: Bath
+    bath: AnyBaths
     times: Real
     start: Start
     lamb_shift: bool
@@ -141,7 +141,7 @@ class Setting:
 
 def check_setting(
     models: Sequence[Model],
-    bath: Bath,
+    bath: Any,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
@@ -158,8 +158,8 @@ def check_setting(
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
         check_model(model)
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
+    baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     operator, drop_tolerance = check_operator(operator, drop_tolerance)
@@ -175,7 +175,7 @@ def check_setting(
     _check_dropping(drop_tolerance, models)
     check_start(named, start)
     wanted = build_expectations(expectations, [places_of(model) for model in models])
-    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named, wanted)
+    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named, wanted)
 
 
 def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:

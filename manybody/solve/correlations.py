@@ -21,7 +21,7 @@ from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Stepper, cut
 from manybody.numerics.steppers import build_stepper
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import GivenBaths, SeveralBaths, baths_of
 from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import EQUATIONS
@@ -67,7 +67,7 @@ class PowerSpectrum:
 
 def correlation(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     a: Any,
     b: Any,
@@ -111,7 +111,7 @@ def correlation(
 
 def spectrum(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     frequencies: Iterable[float],
     a: Any,
     b: Any,
@@ -159,14 +159,14 @@ class _Asked:
 
 def _checked(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     operators: tuple[Any, Any],
     equation: str,
     lamb_shift: bool,
     most: int,
 ) -> _Asked:
     check_model(model)
-    check_bath(bath, lamb_shift)
+    baths = baths_of(bath, [model], lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
     named = EQUATIONS[arguments.choice("equation", equation, tuple(EQUATIONS))]
     check_applies([named], [model])
@@ -174,7 +174,7 @@ def _checked(
     if dimension > most:
         raise InputError(f"the model has {dimension} states: at most {most} are allowed here")
     a, b = (_operator(name, own, dimension) for name, own in zip("ab", operators))
-    return _Asked(Problem([model], bath, lamb_shift), named, a, b)
+    return _Asked(Problem([model], baths, lamb_shift), named, a, b)
 
 
 def _operator(name: str, value: Any, dimension: int) -> Any:
@@ -220,6 +220,8 @@ def _state_of(asked: _Asked, state: Any, dense: "_Dense | None" = None) -> Compl
     if isinstance(state, str) and state == STATIONARY:
         return _stationary(asked, dense)
     if isinstance(state, str) and state == THERMAL:
+        if np.isnan(problem.bath.beta):
+            raise InputError(f"state = {THERMAL!r}: the baths have different temperatures")
         start = build_start(problem.models, 0, problem.bath.beta)
     else:
         start = build_start(problem.models, 0, None, state)
@@ -233,12 +235,14 @@ def _stationary(asked: _Asked, dense: "_Dense | None") -> Complex:
     if problem.dimension <= MAX_DENSE_STATES:
         dense = dense or _Dense(dense_map(equation, problem))
         return dense.stationary_state()
-    if equation.name not in ("redfield", "davies"):
+    bath = problem.bath
+    if equation.name not in ("redfield", "davies") or isinstance(bath, SeveralBaths):
         raise InputError(
             f"state = {STATIONARY!r}: of more than {MAX_DENSE_STATES} states it is known for "
-            f"'redfield' and 'davies', not for {equation.name!r}"
+            f"'redfield' and 'davies' with one bath, not for {equation.name!r} with "
+            f"{'several' if isinstance(bath, SeveralBaths) else 'one'}"
         )
-    found = steady_state(problem.model, problem.bath, equation.name, problem.lamb_shift)
+    found = steady_state(problem.model, bath, equation.name, problem.lamb_shift)
     if found.null_dimension != 1:
         raise _several(found.null_dimension)
     assert found.state is not None

@@ -14,6 +14,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError, NumericalError
 from manybody.parallel.collective import together
 from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, distinct_baths
 from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
@@ -171,7 +172,7 @@ def examined(problem: Problem, equation: str, comm: Communicator | None) -> Syst
 
 
 def notes_on(
-    parts: Decomposition, rates: Decomposition, bath: Bath, own: NDArray[Any]
+    parts: Decomposition, rates: Decomposition, baths: AnyBaths, own: NDArray[Any]
 ) -> tuple[str, ...]:
     """What of the rates is at the mercy of rounding, in sentences.
 
@@ -184,9 +185,9 @@ def notes_on(
             "something relaxes only by rates below rounding of H: the steady state is that of "
             "t → ∞, which no time of interest reaches"
         )
-    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
-    lower, upper = max(support[0], 0.0), support[1]
-    edge = lies_on_edge(parts.spectrum, (lower, upper))
+    supports = [_support(bath) for bath in distinct_baths(baths)]
+    edge = lies_on_edge(parts.spectrum, tuple(end for ends in supports for end in ends))
+    lower, upper = min(ends[0] for ends in supports), max(ends[1] for ends in supports)
     if edge is not None:
         notes.append(
             f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
@@ -199,6 +200,12 @@ def notes_on(
             "it counts as zero, as for all times that can be reached"
         )
     return tuple(notes)
+
+
+def _support(bath: Bath) -> tuple[float, float]:
+    """|ω| between which γ is not zero."""
+    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
+    return max(support[0], 0.0), support[1]
 
 
 def _underflow(

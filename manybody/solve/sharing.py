@@ -5,6 +5,7 @@ What is made from terms of the model has the model on every rank instead.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import scipy.sparse as sp
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.bath_groups import BathGroup, couplings_by_bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.redfield import RedfieldGenerator, sparse_of
@@ -27,7 +29,7 @@ from manybody.system.communicator import Communicator
 @contextlib.contextmanager
 def shared_problem(
     model: Model | None,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     comm: Communicator | None,
     operator: str = "matrix-free",
@@ -63,7 +65,7 @@ def _for_all(model: Model | None, comm: Communicator | None) -> Model:
 
 @contextlib.contextmanager
 def problem_of(
-    model: Model, bath: Bath, lamb_shift: bool, comm: Communicator | None
+    model: Model, bath: AnyBaths, lamb_shift: bool, comm: Communicator | None
 ) -> Iterator[Problem]:
     """The problem of one sample, shared where `comm` has several ranks, each with the model."""
     if size_of(comm) == 1:
@@ -75,7 +77,7 @@ def problem_of(
 
 def _share(
     model: Model | None,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     operator: str,
     needs_hamiltonian: bool,
@@ -106,12 +108,13 @@ def _share(
     first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
 
     def classify() -> tuple[Clustering, float]:
-        built["rates"] = first.rates
+        built["rates"] = tuple(group.rates for group in first.groups)
         return first.clustering, first.kms_residuals[0]
 
     give_cached(first, **given)
     clustering, kms_residual = together(comm, classify)
-    rates = shared("rates")
+    rates = all_shared("rates")
+    groups_on = partial(_groups_on, bath=bath, rates=rates)
     sparse = sparse_of(first)
     # Dephasing is the weights, for one particle.
     one_particle = isinstance(first.couplings, SiteProjectors)
@@ -119,7 +122,7 @@ def _share(
     wants_decay = operator == "assembled" or clustering.verdict != SIMPLE
 
     def bound() -> dict[str, Any]:
-        generator = RedfieldGenerator(first.spectrum, rates, sparse)
+        generator = RedfieldGenerator(first.spectrum, groups_on(first.spectrum), sparse)
         if operator == "matrix-free":
             # First: what a decay is made of is at hand then.
             built["kernel_arrays"] = generator.kernel_arrays
@@ -134,7 +137,8 @@ def _share(
     # Fresh ones: what `first` has derived on the way is no longer needed.
     spectrum = Spectrum(energies, vectors, *facts_of_h)
     give_cached(spectrum, **{name: shared(name) for name in derived})
-    generator = RedfieldGenerator(spectrum, rates, sparse)
+    groups = groups_on(spectrum)
+    generator = RedfieldGenerator(spectrum, groups, sparse)
     if wants_decay:
         facts["decay"] = shared("decay")
     if operator == "matrix-free":
@@ -144,9 +148,17 @@ def _share(
     if model is not None:
         problem.models = (model,)
     give_cached(problem, **given)
-    give_cached(problem, rates=rates, clusterings=(clustering,), kms_residuals=(kms_residual,))
+    give_cached(problem, groups=groups, clusterings=(clustering,), kms_residuals=(kms_residual,))
     problem.give("redfield", generator)
     return problem
+
+
+def _groups_on(
+    spectrum: Spectrum, bath: AnyBaths, rates: Sequence[NDArray[Any]]
+) -> tuple[BathGroup, ...]:
+    """The groups of a spectrum whose Γ(E_k − E_l) are at hand, in the order of `bath_groups`."""
+    shared = couplings_by_bath(spectrum.couplings, bath)
+    return tuple(BathGroup(spectrum, *own, each) for own, each in zip(shared, rates))
 
 
 def _share_hamiltonian(

@@ -226,6 +226,30 @@ def test_more_levels_than_dense_algebra_has(bath, rng, monkeypatch):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("equation", EQUATIONS_HERE)
+def test_baths_of_two_temperatures(equation, bath, rng, monkeypatch):
+    """The stationary state is no Gibbs state, and correlations are about it."""
+    model = cases()["complex, two sites"]
+    baths = [bath, mb.OhmicBath(0.3, 6.0, 1.0)]
+    a, b = draw(rng, 5), draw(rng, 5)
+    couplings = [np.asarray(one, dtype=complex) for one in model.couplings.matrices()]
+    build = getattr(reference, f"{equation}_liouvillian")
+    more = [1e-10] if equation == "davies" else []
+    matrix = build(model.dense_hamiltonian(), couplings, baths, True, *more)
+    rho = scipy.linalg.null_space(matrix, rcond=1e-11)[:, 0].reshape(5, 5)
+    rho /= np.trace(rho)
+    given = {"equation": equation, "lamb_shift": True}
+    found = mb.correlation(model, baths, TIMES, a, b, **given)
+    np.testing.assert_allclose(found, expected(matrix, a, b, rho, TIMES), rtol=0, atol=1e-9)
+    spectrum = mb.spectrum(model, baths, OMEGAS, a, b, **given)
+    np.testing.assert_allclose(spectrum.total + spectrum.constant, found[0], atol=1e-11)
+    with pytest.raises(ValueError, match="different temperatures"):
+        mb.correlation(model, baths, TIMES, a, b, state="thermal", **given)
+    monkeypatch.setattr(correlations, "MAX_DENSE_STATES", 3)
+    with pytest.raises(ValueError, match="with several"):
+        mb.correlation(model, baths, TIMES, a, b, **given)
+
+
 def test_every_stepper_takes_what_is_no_state(bath, rng):
     model = cases()["complex"]
     a, b, rho = draw(rng, 4), draw(rng, 4), random_state(rng, 4)
