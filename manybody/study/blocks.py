@@ -172,7 +172,7 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         # Figures with a default came later; older blocks do not have them.
         expected |= {e.name for e in fields(Certificate) if e.default is MISSING}
         expected |= {TRACE_DISTANCE}
-        expected |= {EXPECTATION + name for name in study.expectations}
+        expected |= {EXPECTATION + name for name in study.expected_names}
         expected -= {"gibbs_residuals"}
     agreements = {
         "store format": block.store_format in READERS,

@@ -20,7 +20,7 @@ from manybody.seeding import generator, sample_entropy
 from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
-from manybody.study.files import contents_in, is_file, matrix_of
+from manybody.study.files import contents_in, is_file, matrix_of, named_text
 from manybody.study.structure import (
     Count,
     Listed,
@@ -170,7 +170,8 @@ class Study:
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
     of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
-    time, as `compare` has them; files: name -> content of the files that the study names.
+    time, as `compare` has them, or NAME=file:... of operators from files; files: name -> content
+    of the files that the study names.
     """
 
     name: Name
@@ -215,20 +216,30 @@ class Study:
 
     @cached_property
     def expected(self) -> tuple[Expectation, ...]:
-        """The expectation values by what their names stand for."""
-        return build_expectations(self.expectations)
+        """The expectation values by what their names and files stand for."""
+        given = {
+            name: matrix_of(text, self.files) if is_file(text) else text
+            for name, text in map(named_text, self.expectations)
+        }
+        return build_expectations(given)
 
     @property
-    def states(self) -> list[str]:
-        """Every initial_state of the study and its systems."""
+    def expected_names(self) -> list[str]:
+        """Names of the expectation values, whether or not their files are at hand."""
+        return [name for name, _ in map(named_text, self.expectations)]
+
+    @property
+    def file_texts(self) -> list[str]:
+        """Every text of the study and its systems that stands for a file, each once."""
         every = [dict(system.changes).get("initial_state") for system in self.systems]
-        return [state for state in (self.initial_state, *every) if state is not None]
+        operators = [text for _, text in map(named_text, self.expectations)]
+        found = [text for text in (self.initial_state, *every, *operators) if text is not None]
+        return list(dict.fromkeys(filter(is_file, found)))
 
     def with_files_of(self, folder: Path) -> "Study":
         """This study with those of its files that lie in a folder as it knows them."""
-        if not any(map(is_file, self.states)):
-            return self
-        return replace(self, files=contents_in(folder, self.states))
+        texts = self.file_texts
+        return replace(self, files=contents_in(folder, texts)) if texts else self
 
     def start(self, point: Point) -> Start:
         """Where the samples of a point start.  Raises ValueError where they cannot."""

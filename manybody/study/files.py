@@ -121,6 +121,12 @@ def name_of(text: str) -> str:
     return text.removeprefix(_MARK).partition("#")[0] if is_file(text) else text
 
 
+def named_text(text: str) -> tuple[str, str]:
+    """Name and text of what a study names, NAME=TEXT or a text that is its own name."""
+    name, _, rest = text.partition("=")
+    return name, rest or name
+
+
 def with_digest(text: str, content: bytes) -> str:
     """The text of a file with these bytes."""
     return f"{_MARK}{name_of(text)}#{_digest(content)}"
@@ -129,7 +135,7 @@ def with_digest(text: str, content: bytes) -> str:
 def check_names(texts: Iterable[str]) -> None:
     """Raise InputError where one name stands for files of different content."""
     known: dict[str, str] = {}
-    for text in filter(is_file, texts):
+    for text in texts:
         if known.setdefault(name_of(text), text) != text:
             raise InputError(f"file {name_of(text)!r} has changed since the study was begun")
 
@@ -137,7 +143,7 @@ def check_names(texts: Iterable[str]) -> None:
 def contents_in(folder: Path, texts: Iterable[str]) -> dict[str, bytes]:
     """Name -> bytes of those files in a folder that are there and are what the texts say."""
     found = {}
-    for text in filter(is_file, texts):
+    for text in texts:
         path = folder / name_of(text)
         content = path.read_bytes() if path.is_file() else None
         if content is not None and with_digest(text, content) == text:

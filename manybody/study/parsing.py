@@ -1,6 +1,7 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
 import itertools
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
+from manybody.physics.quantities.expectations import NAMED
 from manybody.solve.comparison import check_start
 from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import MEASURED, chosen
@@ -32,7 +34,7 @@ from manybody.study.configuration import (
     System,
     with_counts,
 )
-from manybody.study.files import file_text, is_file, name_of, read_bytes, with_digest
+from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
 from manybody.study.structure import (
     Count,
     Many,
@@ -157,13 +159,12 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
 
 def _with_files(study: Study, folder: Path | None) -> Study:
     """The study with the content of its files, and every text that names one with its digest."""
-    texts = dict.fromkeys(filter(is_file, study.states))
+    texts = study.file_texts
     if not texts:
         return study
     if folder is None:
         raise InputError(
-            f"initial_state: file {name_of(next(iter(texts)))!r} lies beside the study, which is "
-            "no file itself"
+            f"file {name_of(texts[0])!r} lies beside the study, which is no file itself"
         )
     contents = {name_of(text): read_bytes(folder / name_of(text)) for text in texts}
     known = {text: with_digest(text, contents[name_of(text)]) for text in texts}
@@ -175,11 +176,14 @@ def _with_files(study: Study, folder: Path | None) -> Study:
         replace(system, changes=tuple(change(*own) for own in system.changes))
         for system in study.systems
     )
-    state = study.initial_state
+    state, named = study.initial_state, map(named_text, study.expectations)
     return replace(
         study,
         systems=systems,
         initial_state=None if state is None else known.get(state, state),
+        expectations=tuple(
+            f"{name}={known[text]}" if is_file(text) else text for name, text in named
+        ),
         files=contents,
     )
 
@@ -266,7 +270,28 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
 def _expectations(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise InputTypeError(f"expectations = {value!r}: a list of names is needed")
-    return tuple(each.name for each in build_expectations(value))
+    found = [_expectation(each) for each in value]
+    names = [name for name, _ in map(named_text, found)]
+    if len(set(names)) != len(names):
+        raise InputError(f"expectations = {names!r}: each may appear once")
+    return tuple(found)
+
+
+def _expectation(value: object) -> str:
+    """The name of an expectation value, or NAME=TEXT of an operator in a file."""
+    if not isinstance(value, dict) or set(value) != {"name", "file"}:
+        (known,) = build_expectations([value])
+        return known.name
+    name = value["name"]
+    # Datasets and columns are called by it.
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
+        raise InputError(
+            f"expectations: name = {name!r}: up to 40 letters, digits and '_', beginning with a "
+            "letter"
+        )
+    if name in NAMED:
+        raise InputError(f"expectations: name = {name!r} has a meaning of its own")
+    return f"{name}={file_text('expectations: file', value['file'])}"
 
 
 def _state(where: str, value: object) -> str:

@@ -86,7 +86,7 @@ def repeat_sample(
     if stored is None:
         return [*lines, "the store does not hold this sample"], True
     block, row = stored
-    wanted = [EXPECTATION + name for name in study.expectations]
+    wanted = [EXPECTATION + name for name in study.expected_names]
     measured = ("trace_distance", *wanted, *figures_of(study.observables))
     names = [name for name in measured if name in result]
     differences = {

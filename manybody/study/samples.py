@@ -129,5 +129,5 @@ def _setting(own: Study, start: Start, models: Sequence[Model]) -> Setting:
         None,
         own.equations,
         start,
-        own.expectations,
+        {each.name: each.source for each in own.expected},
     )

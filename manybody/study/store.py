@@ -83,7 +83,7 @@ class Store:
             changed = changes_between(stored.identity(), study.identity())
             refuse_changes(self.directory, changed, "samples, sizes and systems")
             study = merge_systems(stored, study)
-        check_names(study.states)
+        check_names(study.file_texts)
         return study
 
     def create(self, study: Study, text: str = "") -> Study:

@@ -231,6 +231,55 @@ def test_starts_come_from_files(folder, bath):
         store.study.start(points[2])
 
 
+def test_operators_come_from_files(folder, bath):
+    """Of studies whose systems all have as many states."""
+    dipole = sp.csr_matrix([[0, 1, 0, 0], [1, 0, 1j, 0], [0, -1j, 0, 2], [0, 0, 2, 0]])
+    sp.save_npz(folder / "dipole.npz", dipole)
+    text = FROM_FILES.partition('[[systems]]\nmodel = "xxz')[0] + TABLES
+    text = text.replace('"energy"', '{ name = "dipole", file = "dipole.npz" }')
+    text = text.replace('["uniform", "mixed", { file = "state.npz" }, ', "[")
+    store = run(folder, text)
+    (point,) = points_of(store.study)
+    (first, *_), problems = store.read(store.study, point)
+    assert not problems
+    model, rho = point.build(3, 1), np.diag([0.5, 0.25, 0.25, 0.0])
+    alone = mb.compare(
+        model, bath, store.study.times, initial_state=rho, expectations={"dipole": dipole}
+    )
+    found = first.arrays["expectation_dipole"][1]
+    for place, equation in enumerate(store.study.equations):
+        np.testing.assert_array_equal(found[place], alone.expectation["dipole"][equation])
+    names = {row["expectation"] for row in rows_of(store.directory / "report/expectations.csv")}
+    assert names == {"populations", "dipole", "coherence-0-1"}
+    (folder / "dipole.npz").unlink()
+    assert repeat_sample(store, point, 1)[1]
+    (store.directory / "dipole.npz").write_bytes(b"another")
+    assert store.read(store.study, point)[0] and not store.read(store.study, point)[1]
+    with pytest.raises(ValueError, match="'dipole.npz' of the study is missing"):
+        _ = store.study.expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        ('{ name = "energy", file = "rho.npy" }', "has a meaning of its own"),
+        ('{ name = "a-b", file = "rho.npy" }', "up to 40 letters"),
+        ('{ name = "x", file = "../rho.npy" }', "within the study's folder"),
+        ('{ name = "x", file = "one.npy" }', "must be numeric"),
+        ('{ name = "x", file = "left.npy" }', "is not Hermitian"),
+        ('{ name = "x", file = "rho.npy" }', r"must be \(3,\) or \(3, 3\)"),
+        ('{ name = "x" }', "a name is needed"),
+        ('{ name = "x", file = "rho.npy" }, { name = "x", file = "rho.npy" }', "appear once"),
+    ],
+)
+def test_operators_that_cannot_be_are_refused(folder, operator, words):
+    np.save(folder / "rho.npy", np.eye(4))
+    np.save(folder / "left.npy", np.eye(4, k=1))
+    np.save(folder / "one.npy", np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=words):
+        parse_study(TEXT.replace('"energy"', operator), "study.toml", folder)
+
+
 def test_a_file_that_has_changed_is_another_start(folder):
     store = Store(folder / "out")
     store.create(parse_study(FROM_FILES, "x", folder))

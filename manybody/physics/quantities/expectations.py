@@ -133,6 +133,13 @@ class Expectation:
         return f"<{self.name}: operator {digest.hexdigest()}>"
 
     @property
+    def source(self) -> Any:
+        """What `expectation_of` makes it of."""
+        if self.known is None:
+            return self.given
+        return "-".join([self.known.stem, *map(str, self.sites)])
+
+    @property
     def unit(self) -> str:
         """Unit of the values; that of an operator somebody gave is theirs."""
         return "1" if self.known is None else self.known.unit

@@ -26,7 +26,7 @@ def has_expectations(results: StudyResult) -> bool:
 def draw_expectations(results: StudyResult) -> Any:
     """Means and standard errors over samples of the largest size, a row a system."""
     rows = [(system, points[-1]) for system, points in results.drawn]
-    names = results.study.expectations
+    names = results.study.expected_names
     figure, axes = grid(len(rows) * len(names), 4.6, 3.9, most=len(names))
     places = [(system, point, name) for system, point in rows for name in names]
     for axis, (system, point, name) in zip(axes, places):
@@ -47,7 +47,7 @@ def _draw(
     chosen = sorted(every, key=lambda own: -own.largest_difference)[:_MOST_COMPONENTS]
     for own, style in zip(chosen, _STYLES):
         for index, equation in enumerate(results.study.equations):
-            label = " ".join(filter(None, (EQUATIONS[equation].title, own.component)))
+            label = ", ".join(filter(None, (EQUATIONS[equation].title, own.component)))
             _draw_one(axis, results, own, index, style, label)
     axis.set_xlim(results.study.times[0], results.study.times[-1] or 1.0)
     low, high = axis.get_ylim()

@@ -132,6 +132,7 @@ def _distances(
         *_present(tables, "maxima"),
         *_pictures(pictures, {"equations": others}),
         *(_present(tables, "pairs") if len(study.equations) > 2 else ()),
+        *_present(tables, "initial-sites"),
         Text(tuple(_beside(results)), "note"),
     ]
     return Section("Distance of the two equations", tuple(parts))
