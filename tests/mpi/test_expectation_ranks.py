@@ -3,6 +3,7 @@
 import numpy as np
 import oracles
 import pytest
+import tiny
 
 import manybody as mb
 from manybody.parallel.signals import Stopped
@@ -10,6 +11,8 @@ from manybody.solve import checkpoints, monitor, spread, stacked
 from manybody.solve.checkpoints import Keeper
 from manybody.solve.comparison import check_setting
 from manybody.solve.spread import compare_large
+from manybody.study.parsing import parse_study
+from manybody.study.samples import compute_large, compute_stack
 
 TIMES = [0.0, 0.9, 4.0, 11.0]
 KINDS = ("complex", "sparse, some sites", "degenerate", "fermions", "spins")
@@ -108,3 +111,16 @@ def test_ranks_that_ask_for_different_operators_are_told(comm, bath):
         mb.compare(model, bath, TIMES, expectations={"x": mine}, comm=comm)
     with pytest.raises(ValueError, match="must be"):
         mb.compare(model, bath, TIMES, expectations={"x": np.eye(5)}, comm=comm)
+
+
+@pytest.mark.parametrize("kind", ["dirac_syk2", "xxz_chain"])
+def test_samples_of_a_study_are_those_of_one_process(comm, kind):
+    """There the model is drawn on one rank alone."""
+    text = tiny.TINY.partition("[[systems]]")[0].replace(
+        "seed = 3", 'seed = 3\nexpectations = ["energy", "populations", "coherence-0-2"]'
+    )
+    study = parse_study(f'{text}[[systems]]\nmodel = "{kind}"\nn_sites = 4', "tiny.toml")
+    (point,) = study.systems[0].points
+    shared, _ = compute_large(study, point, 1, comm)
+    ((alone, _),) = compute_stack(study, point, [1], lambda _: None)
+    assert_agree(shared, alone)
