@@ -1,5 +1,6 @@
 """Store -> averages over samples: what figures and tables show."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -301,6 +302,12 @@ def pattern_words(study: Study) -> str:
     if is_file(study.initial_state):
         return f"the state in {name_of(str(study.initial_state))}"
     return f"the state {study.initial_state}"
+
+
+def thermal_words(beta: float) -> str:
+    """A thermal start."""
+    ground = "the ground state, the " if beta == math.inf else "a "
+    return f"{ground}thermal state of beta = {beta:g}"
 
 
 def point_title(point: Point) -> str:

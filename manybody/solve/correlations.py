@@ -221,7 +221,7 @@ def _state_of(asked: _Asked, state: Any, dense: "_Dense | None" = None) -> Compl
         return _stationary(asked, dense)
     if isinstance(state, str) and state == THERMAL:
         if np.isnan(problem.bath.beta):
-            raise InputError(f"state = {THERMAL!r}: the baths have different temperatures")
+            raise InputError(f"state = {THERMAL!r}: the baths have no temperature in common")
         start = build_start(problem.models, 0, problem.bath.beta)
     else:
         start = build_start(problem.models, 0, None, state)

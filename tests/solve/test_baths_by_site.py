@@ -10,6 +10,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows
+from manybody.physics.bath_groups import bath_groups
 from manybody.physics.baths.several import check_baths
 from manybody.physics.equations.quasi_local import build_quasi_local
 from manybody.physics.equations.redfield import build_redfield
@@ -17,14 +18,16 @@ from manybody.physics.spectra import build_spectrum
 
 HOT, COLD = mb.OhmicBath(0.5, 3.0, 0.7), mb.OhmicBath(0.3, 6.0, 4.0)
 OTHER = mb.ThermalBath(mb.DrudeLorentzDensity(0.4, 2.0), 1.5)
-CYCLE = (HOT, COLD, OTHER)
+# The kind of the first, but weaker: both share what they can.
+WEAK = mb.OhmicBath(0.2, 3.0, 0.7)
+CYCLE = (HOT, COLD, WEAK, OTHER)
 CASES = [pytest.param(h, sites, id=name) for name, h, sites in hamiltonians() if len(h) > 2]
 SHIFT = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
 TIMES = [0.0, 1.5, 6.0]
 
 
 def baths_for(model):
-    return [CYCLE[index % 3] for index in range(model.couplings.n_baths)]
+    return [CYCLE[index % 4] for index in range(model.couplings.n_baths)]
 
 
 def sum_of_sites(definition, model, baths, lamb_shift):
@@ -160,6 +163,19 @@ def test_samples_of_a_stack_have_their_own_bits(n):
     for model, run in zip(models, together):
         alone = mb.compare(model, baths, TIMES, lamb_shift=True)
         np.testing.assert_array_equal(run.trace_distance, alone.trace_distance)
+
+
+def test_strengths_alone_share_their_rates():
+    model = mb.dirac_syk2(5, seed=4)
+    strengths = [mb.OhmicBath(0.1 * site, 5.0, 2.0) for site in range(5)]
+    for lamb_shift in (False, True):
+        (group,) = bath_groups(
+            build_spectrum([model]), check_baths(strengths, model.couplings), lamb_shift
+        )
+        np.testing.assert_allclose(group.factors, np.arange(5) / 4)
+        found = mb.redfield_liouvillian(model, strengths, lamb_shift).toarray()
+        expected = sum_of_sites(oracles.redfield_matrix, model, strengths, lamb_shift)
+        np.testing.assert_allclose(found, expected, atol=1e-13)
 
 
 def test_gibbs_needs_one_temperature_alone():

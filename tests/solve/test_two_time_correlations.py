@@ -243,7 +243,7 @@ def test_baths_of_two_temperatures(equation, bath, rng, monkeypatch):
     np.testing.assert_allclose(found, expected(matrix, a, b, rho, TIMES), rtol=0, atol=1e-9)
     spectrum = mb.spectrum(model, baths, OMEGAS, a, b, **given)
     np.testing.assert_allclose(spectrum.total + spectrum.constant, found[0], atol=1e-11)
-    with pytest.raises(ValueError, match="different temperatures"):
+    with pytest.raises(ValueError, match="no temperature in common"):
         mb.correlation(model, baths, TIMES, a, b, state="thermal", **given)
     monkeypatch.setattr(correlations, "MAX_DENSE_STATES", 3)
     with pytest.raises(ValueError, match="with several"):

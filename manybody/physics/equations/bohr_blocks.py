@@ -132,6 +132,10 @@ def _overlap(
     if isinstance(couplings, SiteProjectors):
         # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
         rows_of_sites = spectrum.vectors[0][couplings.coupled]
+        if couplings.strengths is not None:
+            rows_of_sites = (
+                rows_of_sites * np.sqrt(couplings.strengths[couplings.coupled])[:, None]
+            )
         u = rows_of_sites.conj().T[left] * rows_of_sites.T[right]
         found: NDArray[Any] = u @ np.swapaxes(u.conj(), 1, 2)
         return found

@@ -73,10 +73,16 @@ class RedfieldGenerator:
 
     def filtered(self) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
         """The number of a coupling, Λ_j and V†A_jV, one after the other, a bath at a time."""
+        vectors = self.spectrum.vectors
+        adjoint_vectors = adjoint(vectors)
         for group in self.groups:
-            each = group.couplings.filtered(self.spectrum.vectors, group.rates)
-            for member, (filtered, turned) in zip(group.members, each):
-                yield int(member), filtered, turned
+            couplings = self.spectrum.couplings.some(group.members)
+            for index, turned in enumerate(couplings.turned(vectors)):
+                rates, strength = group.rates, group.factors[index] ** 2
+                filtered = vectors @ (rates * turned) @ adjoint_vectors
+                if strength != 1.0:
+                    filtered *= strength
+                yield int(group.members[index]), filtered, turned
 
     @property
     def hamiltonian(self) -> NDArray[Any]:

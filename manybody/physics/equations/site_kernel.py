@@ -1,13 +1,14 @@
 """The Redfield half form of one particle with density couplings, SNM eq. (18)."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import GEMM, Real, aligned, aligned_empty, row_panels
-from manybody.physics.bath_groups import columns_of_groups
+from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
+from manybody.physics.bath_groups import BathGroup, columns_of_groups, strengths_of_sites
 
 # From here on a product of its own for every sample of a stack.
 _ONE_BY_ONE_FROM = 24
@@ -44,19 +45,10 @@ class SiteKernel:
         if spectrum.is_real:
             # One real factor for both parts of a complex number.
             meeting = np.repeat(meeting, 2, axis=2)
-        self._meeting = aligned(meeting)
         # Where calls cost more than products BLAS does not transpose on the way.
         self._to_energy: Any = None
         if not self._one_by_one:
             self._to_energy = aligned(np.swapaxes(vectors.conj(), 1, 2))
-        # For large complex ones memory counts, and two more passes do not.
-        self._parting: Any = self._meeting
-        if np.iscomplexobj(meeting):
-            self._parting = aligned(meeting.conj()) if n <= _PANELS_ABOVE else None
-        owned = columns_of_groups(generator.groups, coupled, columns)
-        here = [index for index, own in enumerate(owned) if _width(own, m)]
-        self._rates = [aligned(generator.groups[index].rates) for index in here]
-        self._owned = [owned[index] for index in here]
         self._phase: Any = None
         if generator.is_split:
             self._phase = aligned(-1j * spectrum.energies[:, :, None])
@@ -67,12 +59,29 @@ class SiteKernel:
             self._filtered = aligned_empty((samples, n, m), np.complex128)
         self._parted = aligned_empty((samples, n, m), np.complex128)
         self.buffers = (self._in_energy, self._parted)
-        self._shares = [
-            [aligned_empty((samples, n, _width(own, m)), np.complex128) for _ in range(2)]
-            for own in (self._owned if len(self._owned) > 1 else ())
-        ]
+        self._shares = self._shares_of(generator.groups, coupled, meeting)
         self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
         self._parts: dict[int, _Part] = {}
+
+    def _shares_of(
+        self, groups: Sequence[BathGroup], coupled: NDArray[np.bool_], meeting: NDArray[Any]
+    ) -> list["_Share"]:
+        """The columns by their bath."""
+        owned = columns_of_groups(groups, coupled, self.columns)
+        strengths = strengths_of_sites(groups, coupled)[self.columns]
+        is_double = meeting.dtype == np.float64
+        pairs = [(group, own) for group, own in zip(groups, owned) if strengths[own].size]
+        shares = []
+        for group, own in pairs:
+            mine, workspaces = meeting, [self._parted, self._filtered]
+            if len(pairs) > 1:
+                mine = meeting[:, :, _doubled(own) if is_double else own]
+                shape = (*self._parted.shape[:2], strengths[own].size)
+                workspaces = [aligned_empty(shape, np.complex128) for _ in range(2)]
+            factors = np.repeat(strengths[own], 2) if is_double else strengths[own]
+            rates = aligned(group.rates)
+            shares.append(_Share(own, rates, aligned(mine), factors, workspaces))
+        return shares
 
     def __call__(self, rho: Any, out: Any, _whole: Any = None) -> None:
         """Write X into `out`, both (samples, N, m).
@@ -84,11 +93,9 @@ class SiteKernel:
         if part is None:
             part = self._parts[count] = _Part(self, slice(count))
         state, result = _Block(rho, self._one_by_one), _Block(out, self._one_by_one)
-        kind = part.weights
         self._product(part.to_energy, state, part.in_energy)
-        np.multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
-        self._filter(part)
-        self._part_from(part)
+        for share in part.shares:
+            self._filter(part, share)
         if part.phase is not None:
             in_energy, parted = part.in_energy.both[0], part.parted.both[0]
             for rows in self._panels:
@@ -101,27 +108,27 @@ class SiteKernel:
             self._product(part.local, state, part.parted)
             out += part.parted.both[0]
 
-    def _filter(self, part: "_Part") -> None:
-        """filtered = G · parted, column by column with the G of its bath."""
-        if len(self._owned) == 1:
-            self._product(part.rates[0], part.parted, part.filtered)
-            return
-        for rates, own, (columns_in, columns_out) in zip(part.rates, self._owned, part.shares):
-            columns_in.both[0][...] = part.parted.both[0][:, :, own]
-            self._product(rates, columns_in, columns_out)
-            part.filtered.both[0][:, :, own] = columns_out.both[0]
-
-    def _part_from(self, part: "_Part") -> None:
-        """parted = conj(Vᵀ) ∘ filtered."""
-        filtered, parted = part.filtered.both[part.weights], part.parted.both[part.weights]
-        if part.parting is not None:
-            np.multiply(part.parting, filtered, out=parted)
-            return
-        for rows in self._panels:
-            some = parted[:, rows]
-            np.conjugate(filtered[:, rows], out=some)
-            some *= part.meeting[:, rows]
-            np.conjugate(some, out=some)
+    def _filter(self, part: "_Part", share: "_PartOfShare") -> None:
+        """V† ∘ ( G · ( Vᵀ ∘ W ) ) of the columns of a bath, with its G."""
+        kind, own = share.weights, share.own
+        entering, leaving = share.inside.both[kind], share.outside.both[kind]
+        if own is None:
+            np.multiply(share.entering, part.in_energy.both[kind], out=entering)
+        else:
+            share.inside.both[0][...] = part.in_energy.both[0][:, :, own]
+            entering *= share.entering
+        self._product(share.rates, share.inside, share.outside)
+        # Workspaces: what enters is no longer needed.
+        if share.leaving is not None:
+            np.multiply(share.leaving, leaving, out=entering)
+        else:
+            for rows in self._panels:
+                some = entering[:, rows]
+                np.conjugate(leaving[:, rows], out=some)
+                some *= share.meeting[:, rows]
+                np.conjugate(some, out=some)
+        if own is not None:
+            part.parted.both[0][:, :, own] = share.inside.both[0]
 
     def scaled(self, factors: Real) -> "SiteKernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -157,10 +164,6 @@ class SiteKernel:
             np.matmul(matrix.stack, block.both[kind], out=out.both[kind])
 
 
-def _width(own: slice | NDArray[np.intp], m: int) -> int:
-    return len(range(m)[own]) if isinstance(own, slice) else len(own)
-
-
 class _Block:
     """A stack of complex blocks, the same memory as real numbers, and transposes of each."""
 
@@ -189,25 +192,64 @@ class _Matrix:
         self.adjoint = 2 if adjoint else 0
 
 
+class _Share:
+    """Columns that meet the rates of one bath, and what they meet on the way.
+
+    own: which columns; rates: (samples, N, N); meeting: (samples, N, m) ⟨b|k⟩ of their sites,
+    doubled where real; factors: (m,) strengths, doubled alike; workspaces: of what enters the
+    product with G and what leaves it.
+    """
+
+    def __init__(
+        self,
+        own: slice | NDArray[np.intp],
+        rates: NDArray[Any],
+        meeting: NDArray[Any],
+        factors: Real,
+        workspaces: list[Complex],
+    ) -> None:
+        self.own, self.rates, self.meeting = own, rates, meeting
+        self.inside, self.outside = workspaces
+        self.entering = meeting if np.all(factors == 1.0) else aligned(meeting * factors)
+        # For large complex ones memory counts, and two more passes do not.
+        self.leaving: Any = meeting
+        if np.iscomplexobj(meeting):
+            self.leaving = aligned(meeting.conj()) if meeting.shape[1] <= _PANELS_ABOVE else None
+
+
+class _PartOfShare:
+    """A share of the first samples."""
+
+    def __init__(self, share: _Share, few: slice, is_all: bool, one_by_one: bool) -> None:
+        self.own = None if is_all else share.own
+        self.rates = _Matrix(share.rates[few])
+        self.entering, self.meeting = share.entering[few], share.meeting[few]
+        self.leaving = None if share.leaving is None else share.leaving[few]
+        self.inside = _Block(share.inside[few], one_by_one)
+        self.outside = _Block(share.outside[few], one_by_one)
+        # A real factor holds every element twice.
+        self.weights = 1 if self.meeting.dtype == np.float64 else 0
+
+
+def _doubled(own: slice | NDArray[np.intp]) -> NDArray[np.intp]:
+    """Indices of both parts of complex columns."""
+    columns = np.arange(own.start, own.stop, own.step) if isinstance(own, slice) else own
+    both: NDArray[np.intp] = np.stack([2 * columns, 2 * columns + 1], axis=1).ravel()
+    return both
+
+
 class _Part:
     """What a kernel needs for its first samples: views, made once."""
 
     def __init__(self, kernel: SiteKernel, few: slice) -> None:
         one_by_one = kernel._one_by_one
         self.vectors, self.local = _Matrix(kernel._vectors[few]), _Matrix(kernel._local[few])
-        self.rates = [_Matrix(rates[few]) for rates in kernel._rates]
         if kernel._to_energy is None:
             self.to_energy = _Matrix(kernel._vectors[few], adjoint=True)
         else:
             self.to_energy = _Matrix(kernel._to_energy[few])
-        self.meeting = kernel._meeting[few]
-        self.parting = None if kernel._parting is None else kernel._parting[few]
         self.phase = None if kernel._phase is None else kernel._phase[few]
         self.in_energy = _Block(kernel._in_energy[few], one_by_one)
-        self.filtered = _Block(kernel._filtered[few], one_by_one)
         self.parted = _Block(kernel._parted[few], one_by_one)
-        self.shares = [
-            tuple(_Block(share[few], one_by_one) for share in both) for both in kernel._shares
-        ]
-        # A real factor holds every element twice.
-        self.weights = 1 if self.meeting.dtype == np.float64 else 0
+        is_all = len(kernel._shares) == 1
+        self.shares = [_PartOfShare(each, few, is_all, one_by_one) for each in kernel._shares]
