@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
+    from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -88,6 +89,7 @@ __all__ = [
     "PetscMFN",
     "PetscTS",
     "PhononDensity",
+    "PowerSpectrum",
     "QuadraticModel",
     "Reservoir",
     "RungeKutta",
@@ -104,6 +106,7 @@ __all__ = [
     "compare",
     "compare_ensemble",
     "complex_syk4",
+    "correlation",
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
@@ -119,6 +122,7 @@ __all__ = [
     "redfield_liouvillian",
     "report_figures",
     "slow_modes",
+    "spectrum",
     "steady_correlations",
     "steady_state",
     "theorem_residual",
@@ -163,6 +167,7 @@ _HOMES = {
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
+    "solve.correlations": "PowerSpectrum correlation spectrum",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",

@@ -38,7 +38,7 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 
-def compare(
+def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
     model: Model,
     bath: GivenBaths,
     times: Iterable[float],
@@ -54,6 +54,7 @@ def compare(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Comparison:
     """Trace distances between the evolutions of one system by several master equations.
 
@@ -62,7 +63,10 @@ def compare(
     e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, inf for the mixture of its
     ground states, or from `initial_state`:
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
-    "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
+    "eigenstate-K" counted from the lowest, "mixed" (1/D), a (D,) vector of norm one, or a (D, D)
+    density matrix; of one particle also "mixed-A-B-C" (one of these sites, all as likely),
+    "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
+    sites in their order).
 
     model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
     one for each (ascending coupled sites of one particle, else in the order of the couplings),
@@ -78,8 +82,12 @@ def compare(
     have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
     models with terms on a lattice. With these alone H is never diagonalised: no thermal start
     and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
-    frequencies and the Gibbs state are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS
-    or its like says otherwise.
+    frequencies and the Gibbs state are nan; expectations: what tr(Mρ(t)) to return, names or a
+    mapping of names of yours to operators M: (D, D) Hermitian arrays, sparse ones or those of
+    other packages, (D,) real diagonals, or one of the names "populations" (⟨n_j⟩ of every site),
+    "energy" (tr(Hρ) in J), "coherence-A-B" (Re and Im ρ_AB between two sites, of many particles
+    ⟨a_B†a_A⟩), "current-A-B" (from site A to site B, of one particle, 2 Im(h_BA ρ_AB)).
+    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
@@ -111,6 +119,7 @@ def compare(
             initial_beta,
             equations,
             initial_state,
+            expectations,
         )
 
     setting = on_every_rank(comm, checked)
@@ -168,6 +177,7 @@ def compare_ensemble(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -191,6 +201,7 @@ def compare_ensemble(
         initial_beta,
         equations,
         initial_state,
+        expectations,
     )
     runs = _compare_many(models, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)

@@ -4,8 +4,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from manybody.physics import arguments
@@ -14,10 +15,13 @@ from manybody.physics.baths.protocol import Bath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.protocol import Model
+from manybody.physics.quantities.expectations import Expectation, Places
 from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.files import contents_in, is_file, matrix_of, named_text
 from manybody.study.structure import (
     Count,
     Listed,
@@ -35,7 +39,7 @@ from manybody.study.structure import (
     unstructure,
 )
 
-FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet", "hdf5")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
@@ -83,6 +87,11 @@ class Point:
         return FAMILIES[self.model].basis(self.size, dict(self.parameters))
 
     @property
+    def places(self) -> Places:
+        """Where operators act."""
+        return Places(self.dimension, self.n_sites, self.basis, self.basis is not None)
+
+    @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
         return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
@@ -92,7 +101,9 @@ class Point:
         """Unique name, fit for a folder."""
         words = [self.model]
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+        words.append(f"{FAMILIES[self.model].size}={self.size}")
+        # Files may lie in folders.
+        return "-".join(words).replace("/", "_")
 
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
         """Seed words of one disorder sample."""
@@ -160,7 +171,9 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`.
+    of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
+    time, as `compare` has them, or NAME=file:... of operators from files; files: name -> content
+    of the files that the study names.
     """
 
     name: Name
@@ -172,11 +185,12 @@ class Study:
     initial_site: Natural = 0
     # Inverse temperature of a thermal start, inf for ground states; None starts on a site.
     initial_beta: InverseTemperature | None = None
-    # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
+    # A name or a file, as `compare` has it; None for a site, or the pattern "spread" of many.
     initial_state: str | None = None
     lamb_shift: bool = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
+    expectations: Listed[str] = ()
     stepper: str = "chebyshev"
     tolerance: Tolerance = 1e-10
     petsc_options: str = ""
@@ -189,6 +203,8 @@ class Study:
     formats: Formats = DEFAULT_FORMATS
     systems: Listed[Table[System]]
     convergence: Table[Convergence] | None = None
+    # Their digests are in the texts that name them.
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def bath(self) -> Bath:
@@ -200,10 +216,40 @@ class Study:
         """Whether the equations are propagated in time."""
         return TRACE_DISTANCE in self.observables
 
+    @cached_property
+    def expected(self) -> tuple[Expectation, ...]:
+        """The expectation values by what their names and files stand for."""
+        given = {
+            name: matrix_of(text, self.files) if is_file(text) else text
+            for name, text in map(named_text, self.expectations)
+        }
+        return build_expectations(given)
+
+    @property
+    def expected_names(self) -> list[str]:
+        """Names of the expectation values, whether or not their files are at hand."""
+        return [name for name, _ in map(named_text, self.expectations)]
+
+    @property
+    def file_texts(self) -> list[str]:
+        """Every text of the study and its systems that stands for a file, each once."""
+        every = [dict(system.changes).get("initial_state") for system in self.systems]
+        operators = [text for _, text in map(named_text, self.expectations)]
+        found = [text for text in (self.initial_state, *every, *operators) if text is not None]
+        return list(dict.fromkeys(filter(is_file, found)))
+
+    def with_files_of(self, folder: Path) -> "Study":
+        """This study with those of its files that lie in a folder as it knows them."""
+        texts = self.file_texts
+        return replace(self, files=contents_in(folder, texts)) if texts else self
+
     def start(self, point: Point) -> Start:
         """Where the samples of a point start.  Raises ValueError where they cannot."""
         own, basis = self.at(point), point.basis
-        given = own.initial_site, own.initial_beta, own.initial_state
+        state: Any = own.initial_state
+        if state is not None and is_file(state):
+            state = matrix_of(state, own.files)
+        given = own.initial_site, own.initial_beta, state
         return start_of(basis, point.dimension, basis is not None, given)
 
     def at(self, point: Point) -> "Study":
@@ -237,6 +283,7 @@ class Study:
             "lamb_shift": self.lamb_shift,
             "equations": list(self.equations),
             "observables": list(self.observables),
+            "expectations": sorted(self.expectations),
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
@@ -245,8 +292,13 @@ class Study:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values, "inf" for what is infinite; `from_json` inverts it."""
-        found: dict[str, Any] = strict_json(unstructure(self))
+        """Everything but the content of files, as JSON values; `from_json` inverts it.
+
+        What is infinite is "inf".
+        """
+        values = unstructure(replace(self, files={}))
+        del values["files"]
+        found: dict[str, Any] = strict_json(values)
         return found
 
     def variants(self) -> dict[str, "Study"]:
@@ -262,7 +314,11 @@ class Study:
                 systems.append(with_counts(system, counts))
         # Other observables have tolerances of their own.
         base = replace(
-            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+            self,
+            systems=tuple(systems),
+            convergence=None,
+            observables=(TRACE_DISTANCE,),
+            expectations=(),
         )
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
@@ -329,7 +385,7 @@ def from_json(values: Mapping[str, Any]) -> Study:
 
     Infinities may be words of Python's JSON too, which older versions wrote.
     """
-    check_keys("study", values, [field.name for field in fields(Study)], ())
+    check_keys("study", values, [each.name for each in fields(Study) if each.name != "files"], ())
     beta = values["initial_beta"]
     study = structure({**values, "initial_beta": math.inf if beta == "inf" else beta}, Study)
     systems = [replace(own, changes=_with_infinities(own.changes)) for own in study.systems]
@@ -362,4 +418,5 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
         convergence=wanted.convergence or stored.convergence,
         group_size=wanted.group_size,
         systems=tuple(merged.values()),
+        files={**stored.files, **wanted.files},
     )
