@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
     from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
     from manybody.physics.gaussian.theorem import theorem_residual
-    from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
+    from manybody.physics.liouvillians import (
+        Liouvillian,
+        davies_liouvillian,
+        liouvillian,
+        redfield_liouvillian,
+    )
     from manybody.physics.models.anderson3d import anderson3d
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.complete_positivity import choi_eigenvalue, choi_matrix
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.writing import report_figures
@@ -96,6 +102,8 @@ __all__ = [
     "ThermalBath",
     "Unavailable",
     "anderson3d",
+    "choi_eigenvalue",
+    "choi_matrix",
     "compare",
     "compare_ensemble",
     "complex_syk4",
@@ -106,6 +114,7 @@ __all__ = [
     "hard_core_bosons",
     "ising_chain",
     "level_statistics",
+    "liouvillian",
     "networks",
     "pattern_state",
     "product_state",
@@ -137,7 +146,7 @@ _HOMES = {
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
-    "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
+    "physics.liouvillians": "Liouvillian davies_liouvillian liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
@@ -148,6 +157,7 @@ _HOMES = {
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.complete_positivity": "choi_eigenvalue choi_matrix",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "report.writing": "report_figures",

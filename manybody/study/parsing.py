@@ -16,7 +16,12 @@ from manybody.numerics.steppers import check_operator, check_ranks, check_steppe
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
-from manybody.physics.equations.registry import EQUATIONS, check_equations
+from manybody.physics.equations.registry import (
+    EQUATIONS,
+    check_equations,
+    equation_names,
+    find_equation,
+)
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
 from manybody.solve.comparison import check_start
@@ -219,10 +224,13 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
 
 
 def _equations(where: str, value: object) -> tuple[str, ...]:
-    names = checked_words(where, value, EQUATIONS)
-    if not 1 < len(names) == len(set(names)):
+    if not isinstance(value, list):
+        raise InputTypeError(f"{where} = {value!r}: a list of {equation_names()} is needed")
+    for name in value:
+        find_equation(where, name)
+    if not 1 < len(value) == len(set(value)):
         raise InputError(f"{where} = {value!r}: at least two are compared, each named once")
-    return check_equations(names)
+    return check_equations(value)
 
 
 def _systems(
