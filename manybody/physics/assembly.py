@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from manybody.arrays import aligned_copy, aligned_empty, product
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.bath_groups import columns_of_groups
+from manybody.physics.bath_groups import columns_of_groups, strengths_of_sites
 from manybody.physics.couplings import MatrixCouplings, SiteProjectors
 from manybody.physics.spectra import degeneracy_tolerance
 
@@ -225,6 +225,8 @@ class _Sites(_Rows):
         self._rates = [aligned_copy(group.rates[0].T) for group in groups]
         self._reversed = [aligned_copy(group.rates[0].conj().T) for group in groups]
         self._owned = columns_of_groups(groups, spectrum.coupled, slice(0, n))
+        self._strengths = strengths_of_sites(groups, spectrum.coupled)
+        self._partners *= self._strengths
         self._owners = np.zeros(n, dtype=np.intp)
         for index, own in enumerate(self._owned):
             self._owners[own] = index
@@ -240,6 +242,8 @@ class _Sites(_Rows):
         if self._coupled[b]:
             # pairs itself may be needed once more.
             np.multiply(filtered, row[:, None], out=self._partner)
+            if self._strengths[b] != 1.0:
+                self._partner *= self._strengths[b]
             product(self._conjugate, self._partner, self._own)
         else:
             self._own[...] = 0.0

@@ -1,7 +1,7 @@
 """Couplings by their bath: every equation is a sum over what differs between baths."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,24 +10,26 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.baths.several import AnyBaths, SeveralBaths
+from manybody.physics.baths.several import AnyBaths, SeveralBaths, unit_of
 from manybody.physics.couplings import Couplings
 from manybody.physics.spectra import Spectrum, carry_cached
 
 
 @dataclass(frozen=True, eq=False)
 class BathGroup:
-    """The couplings of a stack of samples that share a bath.
+    """The couplings of a stack of samples that share a bath, up to its strength.
 
-    spectrum: eigensystems; bath: what they share, β of its own; couplings: those of the group
-    alone; members: (n,) their numbers among all couplings of the spectrum; rates:
-    (samples, D, D) G_lk = Γ(E_k − E_l) of the bath, see `bath_groups`.
+    spectrum: eigensystems; bath: the strongest of theirs; couplings: f_j A_j of the group alone,
+    f_j² the strength of the bath of A_j in units of that; members: (n,) their numbers among all
+    couplings of the spectrum; factors: (n,) f_j; rates: (samples, D, D) G_lk = Γ(E_k − E_l) of
+    `bath`, see `bath_groups`.
     """
 
     spectrum: Spectrum
     bath: Bath
     couplings: Couplings
     members: NDArray[np.intp]
+    factors: Real
     rates: NDArray[Any]
 
     @property
@@ -52,7 +54,7 @@ class BathGroup:
     def select(self, chosen: Spectrum, samples: NDArray[np.intp] | slice) -> "BathGroup":
         """The same of some samples of the stack, whose spectrum is `chosen`."""
         couplings = chosen.couplings if self.is_alone else self.couplings
-        group = BathGroup(chosen, self.bath, couplings, self.members, self.rates[samples])
+        group = replace(self, spectrum=chosen, couplings=couplings, rates=self.rates[samples])
         carry_cached(self, group, samples)
         return group
 
@@ -60,29 +62,40 @@ class BathGroup:
 def bath_groups(spectrum: Spectrum, baths: AnyBaths, lamb_shift: bool) -> tuple[BathGroup, ...]:
     """A group for every distinct bath, Γ(E_k − E_l) real without Lamb shift.
 
-    With it less iη(0) of the first bath where Σ_j A_j² is a number, as with a bath on every
-    site: that part of η(0)ΣA_j² is then no part of any equation, but large numbers to round.
+    With it less iη(0) where Σ_j f_j² A_j² of a group is a number, as of equal baths on every
+    site: η(0)ΣA_j² is then no part of any equation, but large numbers to round.
     """
-    shared = couplings_by_bath(spectrum.couplings, baths)
-    shifted = lamb_shift and spectrum.couplings.sum_of_squares_is_constant
-    offset = 1j * shared[0][0].eta(0.0) if shifted else 0.0
     groups = []
-    for bath, couplings, members in shared:
+    for bath, couplings, members, factors in couplings_by_bath(spectrum.couplings, baths):
         rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
-        if shifted:
-            rates = rates - offset
-        groups.append(BathGroup(spectrum, bath, couplings, members, rates))
+        if lamb_shift and couplings.sum_of_squares_is_constant:
+            rates = rates - 1j * bath.eta(0.0)
+        groups.append(BathGroup(spectrum, bath, couplings, members, factors, rates))
     return tuple(groups)
 
 
 def couplings_by_bath(
     couplings: Couplings, baths: AnyBaths
-) -> list[tuple[Bath, Couplings, NDArray[np.intp]]]:
-    """Every distinct bath with its couplings, and their numbers among all."""
+) -> list[tuple[Bath, Couplings, NDArray[np.intp], Real]]:
+    """The first fields of every group: baths that differ in strength alone are one."""
     if not isinstance(baths, SeveralBaths):
-        return [(baths, couplings, np.arange(couplings.n_baths))]
-    members = [np.flatnonzero(baths.owners == index) for index in range(len(baths.distinct))]
-    return [(bath, couplings.some(own), own) for bath, own in zip(baths.distinct, members)]
+        count = couplings.n_baths
+        return [(baths, couplings, np.arange(count), np.ones(count))]
+    units = [unit_of(bath) for bath in baths.each]
+    kinds = list(dict.fromkeys(kind for kind, _ in units))
+    strengths = np.array([strength for _, strength in units])
+    owners = np.array([kinds.index(kind) for kind, _ in units])
+    found = []
+    for index in range(len(kinds)):
+        members = np.flatnonzero(owners == index)
+        strongest = int(members[np.argmax(strengths[members])])
+        factors = np.ones(len(members))
+        own = couplings.some(members)
+        if np.ptp(strengths[members]) > 0.0:
+            factors = np.sqrt(strengths[members] / strengths[strongest])
+            own = own.scaled(factors)
+        found.append((baths.each[strongest], own, members, factors))
+    return found
 
 
 def mean_rates(groups: Sequence[BathGroup]) -> NDArray[Any]:
@@ -116,9 +129,20 @@ def columns_of_groups(
     return [_as_slice(np.flatnonzero(owners[columns] == index)) for index in range(len(groups))]
 
 
+def strengths_of_sites(groups: Sequence[BathGroup], coupled: NDArray[np.bool_]) -> Real:
+    """(N,) f_j² of every site of one particle, 1 where there is no bath."""
+    strengths = np.ones(len(coupled))
+    sites = np.flatnonzero(coupled)
+    for group in groups:
+        strengths[sites[group.members]] = group.factors**2
+    return strengths
+
+
 def _as_slice(indices: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """Ascending indices as a range where they are one, which is no copy."""
-    first = int(indices[0]) if indices.size else 0
-    if np.array_equal(indices, np.arange(first, first + indices.size)):
-        return slice(first, first + indices.size)
-    return indices
+    """Ascending indices as a range where they are one, with any step: it needs no copy."""
+    if not indices.size:
+        return slice(0, 0)
+    first, last = int(indices[0]), int(indices[-1])
+    step = int(indices[1]) - first if indices.size > 1 else 1
+    regular = np.array_equal(indices, np.arange(first, last + 1, step))
+    return slice(first, last + 1, step) if regular else indices

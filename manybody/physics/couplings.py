@@ -88,6 +88,10 @@ class Couplings(ABC):
     def some(self, members: NDArray[np.intp]) -> "Couplings":
         """Those of these numbers alone, in their order."""
 
+    @abstractmethod
+    def scaled(self, factors: Real) -> "Couplings":
+        """factors[j] A_j."""
+
     def same(self, other: "Couplings") -> bool:
         """Whether both are the same operators."""
         return self is other or self.digest == other.digest
@@ -95,9 +99,13 @@ class Couplings(ABC):
 
 @dataclass(frozen=True, eq=False)
 class SiteProjectors(Couplings):
-    """A_j = |j⟩⟨j|, the densities of one particle; coupled: (N,) True where a bath is attached."""
+    """A_j = s_j |j⟩⟨j|, the densities of one particle.
+
+    coupled: (N,) True where a bath is attached; strengths: (N,) s_j, None for 1 everywhere.
+    """
 
     coupled: NDArray[np.bool_]
+    strengths: Real | None = None
 
     @property
     def dimension(self) -> int:  # type: ignore[override]
@@ -111,37 +119,50 @@ class SiteProjectors(Couplings):
 
     @property
     def sum_of_squares_is_constant(self) -> bool:
-        """Where every site is coupled."""
-        return bool(self.coupled.all())
+        """Where every site is coupled, all alike."""
+        return self.strengths is None and bool(self.coupled.all())
 
     @property
     def digest(self) -> str:
         """The sites."""
-        return "sites " + hashlib.sha256(self.coupled.tobytes()).hexdigest()
+        own = b"" if self.strengths is None else self.strengths.tobytes()
+        return "sites " + hashlib.sha256(self.coupled.tobytes() + own).hexdigest()
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """Projectors."""
         for site in np.flatnonzero(self.coupled):
             matrix = np.zeros((len(self.coupled),) * 2)
-            matrix[site, site] = 1.0
+            matrix[site, site] = self._strength(site)
             yield matrix
 
     def turned(self, vectors: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """Of rank one."""
         for site in np.flatnonzero(self.coupled):
             row = vectors[:, site]
-            yield row.conj()[:, :, None] * row[:, None, :]
+            turned = row.conj()[:, :, None] * row[:, None, :]
+            yield turned if self.strengths is None else self._strength(site) * turned
 
     def some(self, members: NDArray[np.intp]) -> "SiteProjectors":
         """Those of some sites, numbered among the coupled ones, ascending."""
         chosen = np.zeros(len(self.coupled), dtype=bool)
         chosen[np.flatnonzero(self.coupled)[members]] = True
-        return SiteProjectors(chosen)
+        return SiteProjectors(chosen, self.strengths)
+
+    def scaled(self, factors: Real) -> "SiteProjectors":
+        """Other strengths."""
+        strengths = np.ones(len(self.coupled)) if self.strengths is None else self.strengths.copy()
+        strengths[self.coupled] *= factors
+        return SiteProjectors(self.coupled, strengths)
+
+    def _strength(self, site: int) -> float:
+        return 1.0 if self.strengths is None else float(self.strengths[site])
 
     def probabilities(self, vectors: NDArray[Any]) -> Real:
-        """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
+        """(samples, N, N) P_jl = s_j |⟨j|l⟩|², rows of sites without a bath set to zero."""
         probabilities: Real = np.abs(vectors) ** 2
         probabilities[:, ~self.coupled] = 0.0
+        if self.strengths is not None:
+            probabilities *= self.strengths[:, None]
         return probabilities
 
     def overlaps(self, vectors: NDArray[Any]) -> tuple[Real, Real]:
@@ -151,8 +172,10 @@ class SiteProjectors(Couplings):
         return found, found
 
     def decay(self, vectors: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:
-        """K = ((P G) ∘ V) V†."""
+        """K = ((s P G) ∘ V) V†."""
         mixed = (self.probabilities(vectors) @ rates) * vectors
+        if self.strengths is not None:
+            mixed *= self.strengths[:, None]
         decay: NDArray[Any] = mixed @ np.swapaxes(vectors.conj(), 1, 2)
         return decay
 
@@ -187,6 +210,10 @@ class DiagonalCouplings(Couplings):
     def some(self, members: NDArray[np.intp]) -> "DiagonalCouplings":
         """Rows."""
         return DiagonalCouplings(self.values[members])
+
+    def scaled(self, factors: Real) -> "DiagonalCouplings":
+        """Other values."""
+        return DiagonalCouplings(factors[:, None] * self.values)
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """Diagonal ones."""
@@ -273,6 +300,10 @@ class MatrixCouplings(Couplings):
     def some(self, members: NDArray[np.intp]) -> "MatrixCouplings":
         """Some of the arrays."""
         return MatrixCouplings(self.arrays[members])
+
+    def scaled(self, factors: Real) -> "MatrixCouplings":
+        """Other arrays."""
+        return MatrixCouplings(factors[:, None, None] * self.arrays)
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """As they are."""

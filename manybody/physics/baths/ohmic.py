@@ -1,7 +1,7 @@
 """Power spectrum, its Kramers-Kronig partner and the bath correlation function."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -61,6 +61,10 @@ class OhmicBath:
     def vanishes(self) -> bool:
         """Whether γ = 0 everywhere."""
         return self.coupling == 0.0
+
+    def unit(self) -> tuple["OhmicBath", float]:
+        """The bath of J_int = 1, and γ of this one in units of that."""
+        return replace(self, coupling=1.0), self.coupling**2
 
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:

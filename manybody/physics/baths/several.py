@@ -55,6 +55,12 @@ class SeveralBaths:
         return max(bath.kms_residual(omega) for bath in self.distinct)
 
 
+def unit_of(bath: Bath) -> tuple[Bath, float]:
+    """A bath of strength one, and γ of this one in units of that: 1 where it knows no unit."""
+    unit = getattr(bath, "unit", None)
+    return (bath, 1.0) if unit is None else unit()
+
+
 AnyBaths = Bath | SeveralBaths
 # What users may give.
 GivenBaths = Bath | Sequence[Bath] | Mapping[int, Bath]

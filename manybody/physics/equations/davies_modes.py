@@ -75,6 +75,7 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
         jumps = np.zeros((n, n))
         for group in groups:
             own = seen[np.flatnonzero(davies.spectrum.coupled)[group.members]]
+            own = own * group.factors[:, None]
             jumps += 2.0 * group.rates[0].real * (own.T @ own)
     np.fill_diagonal(jumps, 0.0)
     is_left = jumps.any(axis=0)
@@ -95,7 +96,7 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
         site
         for group in groups
         if group.rates[0, 0, 0].real > 0.0
-        for site in np.flatnonzero(davies.spectrum.coupled)[group.members]
+        for site in np.flatnonzero(davies.spectrum.coupled)[group.members[group.factors > 0.0]]
     ]
     if dephasing:
         alike = [

@@ -117,7 +117,8 @@ def dense_redfield(
     filtered = np.empty(jumps.shape, dtype=np.result_type(jumps, *_kinds(generator)))
     for group in generator.groups:
         own = group.rates[0][np.ix_(inside, inside)]
-        filtered[group.members] = jumps[group.members] * own
+        strengths = group.factors[:, None, None] ** 2
+        filtered[group.members] = strengths * jumps[group.members] * own
     filtered = turn.conj().T @ filtered @ turn
     decay = np.einsum("jlm,jmk->lk", couplings, filtered)
     flat = filtered.reshape(-1, m * m), couplings.reshape(-1, m * m)
