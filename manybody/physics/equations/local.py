@@ -138,7 +138,8 @@ def local_of(problem: Problem) -> LocalGenerator:
 def _values(couplings: Couplings) -> Real:
     """(couplings, D) a_j of every A_j = diag(a_j)."""
     if isinstance(couplings, SiteProjectors):
-        return np.eye(couplings.dimension)[couplings.coupled]
+        strengths = 1.0 if couplings.strengths is None else couplings.strengths
+        return (strengths * np.eye(couplings.dimension))[couplings.coupled]
     assert isinstance(couplings, DiagonalCouplings)
     return couplings.values
 

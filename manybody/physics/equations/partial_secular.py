@@ -204,12 +204,14 @@ def _overlaps(
         np.divmod(each, sample.dimension) for each in (targets, sources)
     )
     if isinstance(couplings, SiteProjectors):
-        # A^j_lk A^j_nm* = ⟨l|j⟩⟨j|n⟩ · ⟨j|k⟩⟨m|j⟩, a product over sites.
+        # A^j_lk A^j_nm* = s_j² ⟨l|j⟩⟨j|n⟩ · ⟨j|k⟩⟨m|j⟩, a product over sites.
         rows = vectors[0][couplings.coupled]
         left, right = (
             rows[:, to_l].conj() * rows[:, to_n],
             rows[:, from_k] * rows[:, from_m].conj(),
         )
+        if couplings.strengths is not None:
+            left = left * (couplings.strengths[couplings.coupled] ** 2)[:, None]
         found: NDArray[Any] = left.T @ right
         return found
     to_l, to_n = to_l[:, None], to_n[:, None]

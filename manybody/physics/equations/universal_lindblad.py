@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from manybody.arrays import GEMM, Complex, Real, aligned_empty
 from manybody.errors import InputError
 from manybody.physics.assembly import AssembledRows
+from manybody.physics.bath_groups import BathGroup
 from manybody.physics.baths.jump_correlator import JumpCorrelator, check_shifts
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
@@ -130,7 +131,7 @@ def _build(problem: Problem) -> UniversalLindbladGenerator:
     jumps = np.empty((samples, dimension, couplings.n_baths, dimension), dtype=kind)
     for group in problem.groups:
         amplitudes = np.sqrt(2.0 * group.rates.real)
-        own = couplings if group.is_alone else couplings.some(group.members)
+        own = _of_group(couplings, group)
         for member, (jump, _) in zip(group.members, own.filtered(spectrum.vectors, amplitudes)):
             jumps[:, :, member] = jump
     vectors = spectrum.vectors
@@ -157,6 +158,14 @@ def _as_given(problem: Problem) -> Couplings:
     return problem.models[0].couplings
 
 
+def _of_group(couplings: Couplings, group: BathGroup) -> Couplings:
+    """f_j A_j of the couplings that share a bath up to its strength."""
+    if group.is_alone:
+        return couplings
+    own = couplings.some(group.members)
+    return own if np.all(group.factors == 1.0) else own.scaled(group.factors)
+
+
 def lamb_shifts(problem: Problem) -> NDArray[Any]:
     """(samples, D, D) H_LS in the working basis, in J.
 
@@ -168,9 +177,8 @@ def lamb_shifts(problem: Problem) -> NDArray[Any]:
     kind = np.result_type(vectors, np.float64 if couplings.is_real else np.complex128)
     total = np.zeros(vectors.shape, dtype=kind)
     for group in problem.groups:
-        own = couplings if group.is_alone else couplings.some(group.members)
         correlator = JumpCorrelator(group.bath)
-        turned = np.stack(list(own.turned(vectors)), axis=1)
+        turned = np.stack(list(_of_group(couplings, group).turned(vectors)), axis=1)
         for sample in range(spectrum.n_samples):
             energies = spectrum.energies[sample]
             total[sample] += _in_energy(turned[sample], energies, correlator)
