@@ -18,6 +18,7 @@ from manybody.report.page.sections import build_document
 from manybody.report.page.summary import text_summary
 from manybody.report.read import load_results, system_title
 from manybody.report.tables.analysis import build_analysis_tables, build_local_tables
+from manybody.report.tables.guarantees import build_guarantees
 from manybody.report.tables.local import build_averages
 from manybody.report.tables.samples import build_tables, to_csv, to_parquet
 from manybody.study.configuration import FORMATS
@@ -91,6 +92,7 @@ def _all_tables(analysis: Analysis) -> list[Table]:
         *build_tables(analysis.results),
         *build_analysis_tables(analysis),
         *build_averages(analysis.results),
+        *build_guarantees(analysis.results),
         *build_local_tables(analysis),
     ]
 

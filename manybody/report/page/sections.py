@@ -8,6 +8,7 @@ from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import StudyResult, pattern_words, point_title, size_words, system_title
+from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
@@ -29,6 +30,7 @@ def build_document(
     if study.evolves:
         sections += [
             _distances(analysis.results, tables, pictures),
+            _guarantees(tables),
             _laws(analysis, tables, pictures),
             _local(analysis, tables, pictures),
             _spread(tables, pictures),
@@ -147,6 +149,11 @@ def _beside(results: StudyResult) -> list[str]:
         if point.outside_words:
             found.append(f"{head}{point.outside_words}.")
     return found
+
+
+def _guarantees(tables: Mapping[str, Table]) -> Section:
+    parts: Parts = [*_present(tables, "guarantees"), Text(NOTES, "note")]
+    return Section("What each equation guarantees", tuple(parts))
 
 
 def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
