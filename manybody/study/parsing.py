@@ -225,7 +225,8 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
 
 def _equations(where: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise InputTypeError(f"{where} = {value!r}: a list of {equation_names()} is needed")
+        allowed = ", ".join(equation_names())
+        raise InputTypeError(f"{where} = {value!r}: a list of {allowed} is needed")
     for name in value:
         find_equation(where, name)
     if not 1 < len(value) == len(set(value)):

@@ -49,7 +49,8 @@ class PartialSecularGenerator:
     spectrum: eigensystems; cutoffs: (samples,) Ω of each, in J; dissipators: of every sample
     the kept elements but for −i[H, ·], (D², D²) CSR in the energy basis on the row-major vec,
     rows of coherences (l, n) with l < n, and half of those with l = n: with their adjoint they
-    are all; spectral_box, spectral_outline: those of Redfield, of which the elements are.
+    are all; spectral_box, spectral_outline: estimates, from those of Redfield, of which the
+    elements are.
     """
 
     spectrum: Spectrum
@@ -77,8 +78,10 @@ def build_partial_secular(problem: Problem, cutoff: float | None) -> PartialSecu
     dissipators = tuple(
         _dissipator(problem.sample(index), float(own)) for index, own in enumerate(cutoffs)
     )
+    # Where all coherences decay alike, as Davies has it, down to four times the largest ⟨K⟩.
+    box = redfield.spectral_box * np.array([1.0, 2.0, 1.0])
     return PartialSecularGenerator(
-        problem.spectrum, cutoffs, dissipators, redfield.spectral_box, redfield.spectral_outline
+        problem.spectrum, cutoffs, dissipators, box, redfield.spectral_outline
     )
 
 

@@ -86,15 +86,16 @@ EQUATIONS: Mapping[str, Equation] = _Equations()
 DEFAULT = (REDFIELD.name, DAVIES.name)
 
 
-def equation_names() -> str:
+def equation_names() -> list[str]:
     """All names there are, those of families with a word for the number."""
-    return ", ".join([*EQUATIONS, *(family.words for family in EQUATION_FAMILIES)])
+    return [*EQUATIONS, *(family.words for family in EQUATION_FAMILIES)]
 
 
 def find_equation(where: str, name: object) -> Equation:
     """The equation of a name.  Raises InputError for an unknown one."""
     if not isinstance(name, str) or name not in EQUATIONS:
-        raise InputError(f"{where}: {name!r} must be one of {equation_names()}")
+        allowed = ", ".join(map(repr, equation_names()))
+        raise InputError(f"{where} = {name!r}: must be one of {allowed}")
     return EQUATIONS[name]
 
 
@@ -115,7 +116,9 @@ def check_equations(names: object) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
         raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
     for name in names:
-        find_equation("equations", name)
+        if not isinstance(name, str) or name not in EQUATIONS:
+            allowed = ", ".join(equation_names())
+            raise InputError(f"equations: {name!r} must be one of {allowed}")
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
     return tuple(names)
