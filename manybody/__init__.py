@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         redfield_liouvillian,
     )
     from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
     from manybody.physics.models.hard_core_bosons import hard_core_bosons
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
     from manybody.physics.quantities.complete_positivity import choi_eigenvalue, choi_matrix
+    from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.writing import report_figures
@@ -101,7 +104,9 @@ __all__ = [
     "SteadyState",
     "ThermalBath",
     "Unavailable",
+    "WhiteBath",
     "anderson3d",
+    "anderson_bar",
     "choi_eigenvalue",
     "choi_matrix",
     "compare",
@@ -110,8 +115,10 @@ __all__ = [
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
+    "entropy_production",
     "from_single_particle",
     "hard_core_bosons",
+    "heat_currents",
     "ising_chain",
     "level_statistics",
     "liouvillian",
@@ -142,12 +149,14 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
     "physics.liouvillians": "Liouvillian davies_liouvillian liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
+    "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
     "physics.models.hard_core_bosons": "hard_core_bosons",
@@ -158,6 +167,7 @@ _HOMES = {
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
     "physics.quantities.complete_positivity": "choi_eigenvalue choi_matrix",
+    "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "report.writing": "report_figures",

@@ -40,6 +40,12 @@ class Unitary:
     def gibbs_residual(self, beta):
         return 0.0
 
+    def derivative(self, rho):
+        spectrum = self.problem.spectrum
+        vectors = spectrum.vectors[0]
+        hamiltonian = (vectors * spectrum.energies[0]) @ vectors.conj().T
+        return -1j * (hamiltonian @ rho - rho @ hamiltonian)
+
 
 @dataclass(frozen=True)
 class Turned:

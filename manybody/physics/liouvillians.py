@@ -13,7 +13,7 @@ from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
 from manybody.physics.equations.davies import DAVIES, davies_of
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.redfield import redfield_of
-from manybody.physics.equations.registry import find_equation
+from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
@@ -104,7 +104,8 @@ def liouvillian(
     equation that does not apply to the model and for a closed one without a matrix.
     """
     baths = _checked(model, bath, lamb_shift)
-    found = find_equation("equation", equation)
+    check_name(equation)
+    found = EQUATIONS[equation]
     if found.name == DAVIES.name:
         return davies_liouvillian(model, bath, lamb_shift, undecided)
     if checked(undecided) is not None:

@@ -163,6 +163,26 @@ class Problem:
                 chosen._derived[name] = value.select(samples)
         return chosen
 
+    def only(self, coupling: int) -> "Problem":
+        """The problem with one of the couplings alone and what is known of H and its levels.
+
+        coupling: its number.  Which Bohr frequencies coincide is that of the whole, so that
+        equations of all couplings are sums of those.  Without models: equations that are made
+        from one have none of their parts.
+        """
+        (group,) = (one for one in self.groups if coupling in one.members)
+        place = np.flatnonzero(group.members == coupling)
+        own = self.couplings.some(np.array([coupling]))
+        spectrum = replace(self.spectrum, couplings=own)
+        alone = Problem.of_spectrum(spectrum, group.bath, self.lamb_shift)
+        factors = group.factors[place]
+        scaled = own if factors[0] == 1.0 else group.couplings.some(place)
+        part = BathGroup(spectrum, group.bath, scaled, np.array([0]), factors, group.rates)
+        vars(alone).update(groups=(part,), clusterings=self.clusterings)
+        if "hamiltonians" in vars(self) or self.models:
+            vars(alone)["hamiltonians"] = self.hamiltonians
+        return alone
+
     def sample(self, index: int) -> "Problem":
         """The problem of one sample."""
         if self.n_samples == 1:

@@ -185,9 +185,14 @@ def _each(bath: Baths, couplings: Sequence[Matrix]) -> Sequence[Bath]:
 
 
 def gibbs_state(hamiltonian: NDArray[Any], beta: float) -> Matrix:
-    """e^{−βH} / Z, (N, N) in the site basis."""
+    """e^{−βH} / Z, (N, N) in the site basis; for β = ∞ the equal mixture of ground states.
+
+    Levels are equal where they are closer than 1e-10 of the largest |energy|.
+    """
     energies, vectors = np.linalg.eigh(hamiltonian)
-    boltzmann = np.exp(-beta * (energies - energies[0]))
+    above = energies - energies[0]
+    ground = above <= 1e-10 * np.abs(energies).max()
+    boltzmann = ground.astype(float) if beta == np.inf else np.exp(-beta * above)
     state: Matrix = (vectors * (boltzmann / boltzmann.sum())) @ vectors.conj().T
     return state
 

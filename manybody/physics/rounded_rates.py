@@ -1,5 +1,8 @@
 """What rounding of H leaves open of the rates that decide the long run of a sample."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +11,68 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Real
+from manybody.physics.bath_groups import BathGroup
 from manybody.physics.commutant import find_commutant
 from manybody.physics.couplings import SiteProjectors
+from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance
-from manybody.physics.stationary import Decomposition, decompose, same_levels
+from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
 
 # Numbers below have lost digits to gradual underflow, or are about to.
 _UNDERFLOW = 1e-290
 # Error in trace norm up to which Gibbs stands for the stationary state of Davies.
 _GIBBS = 1e-6
+
+
+def by_rates_at(parts: Decomposition, generator: RedfieldGenerator, beta: float) -> Decomposition:
+    """`by_rates` of baths of inverse temperature β.
+
+    parts: by H alone; generator: on its spectrum.  What commutes with all jumps tells what does
+    not decay where every jump has its reverse.  At T = 0 none has: the decomposition then is
+    complete only where all ends in one ground state (`empties`).
+    """
+    found = by_rates(parts, generator.rates[0])
+    if beta != math.inf or empties(found.spectrum, generator.groups):
+        return found
+    return replace(found, is_complete=False)
+
+
+def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
+    """Whether jumps that give energy away leave every state but one, the lowest level.
+
+    Then that level is the only stationary state of Davies where no jump takes energy up, and
+    nothing else lasts: R_E = Σ_{j, E' < E} γ_j(E − E') Π_E A_j Π_E' A_j Π_E, the rates at which
+    the states of a level E are left, has no eigenvalue 0 but for the lowest E.  Where it has one,
+    its state is stationary too.
+
+    spectrum: of a `Decomposition` of one sample, equal energies equal to the last bit; groups:
+    the couplings by their bath, on these energies.  Single levels are left by sums of positive
+    terms, seen however small; degenerate ones to rounding.
+    """
+    energies, vectors = spectrum.energies[0], spectrum.vectors
+    falls = spectrum.bohr_frequencies[0] > 0.0
+    leaving = np.zeros(len(energies))
+    decay = np.zeros(vectors.shape[1:], dtype=vectors.dtype)
+    _, first, sizes = np.unique(energies, return_index=True, return_counts=True)
+    for group in groups:
+        down = np.where(falls, group.rates[0].real, 0.0)
+        alone = len(groups) == 1
+        weights = spectrum.weights[0] if alone else group.couplings.overlaps(vectors)[0][0]
+        with np.errstate(under="ignore"):
+            visible = np.where(weights > _invisible(spectrum), weights, 0.0)
+            leaving += np.einsum("lk,lk->k", down, visible)
+            if sizes.max() > 1:
+                decay = decay + group.couplings.decay(vectors, down[None])[0]
+    # Energies ascend.
+    if sizes[0] > 1 or np.any(leaving[first[sizes == 1][1:]] == 0.0):
+        return False
+    rounding = 8.0 * spectrum.dimension * EPSILON * float(np.abs(decay).max())
+    for start, size in zip(first[sizes > 1], sizes[sizes > 1]):
+        level = vectors[0][:, start : start + size]
+        rates = level.conj().T @ decay @ level
+        if not np.linalg.eigvalsh(0.5 * (rates + rates.conj().T))[0] > rounding:
+            return False
+    return True
 
 
 def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
@@ -115,11 +171,14 @@ def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
 
 
 def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
-    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
+    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone,
+    and for β = nan, where the bath has no temperature.
 
     rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
     wrong by at most N times that, relative to their size.
     """
+    if math.isnan(beta):
+        return math.inf
     omega = spectrum.bohr_frequencies[0]
     falls = (omega > 0.0) & (spectrum.weights[0] > _invisible(spectrum))
     emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]

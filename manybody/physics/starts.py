@@ -73,7 +73,7 @@ class SiteStart(Start):
 
 @dataclass(frozen=True)
 class ThermalStart(Start):
-    """ρ(0) = e^{−βH}/Z of the inverse temperature `beta` in 1/J."""
+    """ρ(0) = e^{−βH}/Z of the inverse temperature `beta` in 1/J; of the ground states for inf."""
 
     beta: float
 

@@ -1,5 +1,6 @@
 """Store -> averages over samples: what figures and tables show."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -298,6 +299,12 @@ def pattern_words(study: Study) -> str:
     if study.initial_state in (None, "spread"):
         return "particles evenly spread"
     return f"the state {study.initial_state}"
+
+
+def thermal_words(beta: float) -> str:
+    """A thermal start."""
+    ground = "the ground state, the " if beta == math.inf else "a "
+    return f"{ground}thermal state of beta = {beta:g}"
 
 
 def point_title(point: Point) -> str:

@@ -59,7 +59,8 @@ def compare(
 
     One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1); many start
     spread evenly over the sites, from the Néel pattern at half filling.  Any system starts from
-    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, or from `initial_state`:
+    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, inf for the mixture of its
+    ground states, or from `initial_state`:
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
     "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 

@@ -226,7 +226,7 @@ def ambiguity_warning(certificate: Certificate) -> str:
 
 def balance_warning(certificate: Certificate) -> str:
     """What to say of a bath that is not in equilibrium at its β, empty for others."""
-    # Not a number where nobody looked at any frequency.
+    # Not a number where nobody looked at any frequency, and where a bath has no temperature.
     if not certificate.kms_residual > _UNBALANCED:
         return ""
     return (

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError, NumericalError
 from manybody.parallel.collective import together
-from manybody.physics.baths.protocol import Bath, check_bath
-from manybody.physics.baths.several import AnyBaths, distinct_baths
+from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
+from manybody.physics.baths.several import AnyBaths, distinct_baths, without_temperature
 from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
@@ -28,6 +28,7 @@ from manybody.physics.long_run import dense_davies, long_run
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import norms
 from manybody.physics.rounded_rates import (
+    by_rates_at,
     detailed_balance_error,
     hangs_on_hidden_rates,
     has_hidden_splitting,
@@ -35,14 +36,8 @@ from manybody.physics.rounded_rates import (
 )
 from manybody.physics.spectra import AMBIGUOUS, cluster_levels
 from manybody.physics.starts import Start
-from manybody.physics.stationary import (
-    Decomposition,
-    by_rates,
-    decompose,
-    parts_of,
-    project,
-    same_levels,
-)
+from manybody.physics.stationary import Decomposition, decompose, parts_of, project, same_levels
+from manybody.physics.underflow import zero_where_tiny
 from manybody.system.communicator import Communicator
 
 # Sites up to which singular values of a Liouvillian are a matter of seconds.
@@ -69,7 +64,8 @@ class SteadyState:
     the bath leaves of detailed balance.  iterations: of GMRES, all components.
     smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
     distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of
-    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁.
+    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁; nan for
+    a bath without a temperature, of β = nan.
     notes: sentences on what decides the state and is not seen in any figure; given as warnings.
     """
 
@@ -92,7 +88,8 @@ class System:
     """One sample and what decides its long run.
 
     parts: by H alone; rates: by rates; balance_error: bound on what the violation of
-    detailed balance leaves wrong of Gibbs; notes: what a user should know.
+    detailed balance leaves wrong of Gibbs, inf where the bath has no temperature; notes: what
+    a user should know.
     """
 
     parts: Decomposition
@@ -137,8 +134,8 @@ def check_assembled(couplings: Couplings) -> None:
 def examine(problem: Problem, equation: str) -> System:
     """What decides the long run of a sample."""
     parts, bath = parts_of(problem), problem.bath
-    own = redfield_on(problem, parts.spectrum).rates[0]
-    rates = by_rates(parts, own)
+    generator = redfield_on(problem, parts.spectrum)
+    own, rates = generator.rates[0], by_rates_at(parts, generator, bath.beta)
     error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
     notes = notes_on(parts, rates, bath, own)
     if equation == "redfield" and has_hidden_splitting(parts, own):
@@ -285,6 +282,7 @@ def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
     return not same_levels(found, rates)
 
 
+@zero_where_tiny
 def dense_steady(
     problem: Problem, system: System, equation: str, start: Start, tolerance: float
 ) -> SteadyState:
@@ -294,11 +292,7 @@ def dense_steady(
     """
     n = system.parts.spectrum.dimension
     if n > DENSE_SITES:
-        reason = (
-            _left_alone(system)
-            if system.is_balanced
-            else f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
-        )
+        reason = _why_dense(system, problem.bath)
         n_states = size_in_words(system.parts.spectrum.couplings)
         raise NumericalError(
             f"{reason}: the {equation} steady state of {n_states} then needs dense algebra, had "
@@ -319,8 +313,8 @@ def dense_steady(
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
             at_least = system.rates.n_components + int(still)
-    starts = thermal_states(system, bath.beta)
-    if not system.rates.is_complete:
+    starts = thermal_states(system, bath.beta) if has_temperature(bath.beta) else []
+    if not (system.rates.is_complete and starts):
         starts += level_states(system)
     found = long_run(dense, whole(start, system), starts, at_least)
     state, error, components = found.state, found.state_error, found.components
@@ -347,8 +341,23 @@ def dense_steady(
     return result
 
 
+def _why_dense(system: System, bath: AnyBaths) -> str:
+    """Why no derivation does, in words."""
+    n = system.parts.spectrum.dimension
+    if not has_temperature(bath.beta):
+        return f"{without_temperature(bath)}, and no Gibbs state is stationary"
+    if not system.is_balanced:
+        return f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
+    if bath.beta == np.inf and not system.rates.is_complete:
+        return (
+            "at T = 0 the lowest level is degenerate, or something above it is never left "
+            "downwards, so that more than one state is stationary"
+        )
+    return _left_alone(system)
+
+
 def _left_alone(system: System) -> str:
-    """Why a derivation does not do, in words."""
+    """What rates leave apart, in words."""
     if system.rates.is_complete:
         return (
             f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
@@ -395,7 +404,10 @@ def judged(
     parts = system.rates if equation == "davies" else system.parts
     if state is None:
         state = project(parts, states, rho)
-    thermal = project(system.rates, thermal_states(system, beta), rho)
+    distance = float("nan")
+    if has_temperature(beta):
+        thermal = project(system.rates, thermal_states(system, beta), rho)
+        distance = float(norms.trace_distance(state, thermal))
     null_dimension, dark_levels, undamped = counts
     residual, state_error, iterations = figures
     return SteadyState(
@@ -409,7 +421,7 @@ def judged(
         state_error=state_error,
         iterations=iterations,
         smallest_eigenvalue=float(norms.smallest_eigenvalue(state)),
-        distance_from_gibbs=float(norms.trace_distance(state, thermal)),
+        distance_from_gibbs=distance,
         notes=system.notes,
     )
 

@@ -15,7 +15,8 @@ from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import Bath, has_temperature
+from manybody.physics.baths.several import AnyBaths, without_temperature
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
@@ -24,9 +25,9 @@ from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
-from manybody.physics.rounded_rates import is_balanced, is_known_from_h
+from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
-from manybody.physics.stationary import Decomposition, by_rates
+from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
 from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
@@ -183,13 +184,7 @@ def _solve(
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
-            size = size_in_words(parts.spectrum.couplings)
-            raise NumericalError(
-                "γ vanishes at some Bohr frequencies, or violates detailed balance, or coherences "
-                "last beside what relaxes, so that the sets of levels that H leaves apart do not "
-                f"tell which modes are undamped: those of {size} then need dense algebra, had up "
-                f"to {_MOST_DENSE}"
-            )
+            raise NumericalError(_why_dense(bath, size_in_words(parts.spectrum.couplings)))
         method = "dense"
     if method == "dense":
         values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, known))
@@ -215,6 +210,20 @@ def _solve(
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
 
 
+def _why_dense(bath: AnyBaths, size: str) -> str:
+    """What no search may leave out, in words."""
+    why = (
+        "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
+        "or coherences last beside what relaxes"
+    )
+    if not has_temperature(bath.beta):
+        why = without_temperature(bath)
+    return (
+        f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "
+        f"undamped: those of {size} then need dense algebra, had up to {_MOST_DENSE}"
+    )
+
+
 def _check_count(n_modes: int, moving: int) -> None:
     """Raise ValueError where fewer modes move than are asked for."""
     if n_modes > moving:
@@ -227,7 +236,7 @@ def _davies(
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
     clustering = problem.clustering_on(parts.spectrum)
-    rates = by_rates(parts, generator.rates[0])
+    rates = by_rates_at(parts, generator, problem.bath.beta)
     if rates is not parts:
         generator = redfield_on(problem, rates.spectrum)
     davies = build_davies(

@@ -66,7 +66,7 @@ def start_of(
     """
     site, beta, state = given
     if beta is not None:
-        beta = arguments.real("initial_beta", beta, minimum=0.0)
+        beta = arguments.inverse_temperature("initial_beta", beta)
         if state is not None:
             raise InputError("initial_beta and initial_state are given: one start is needed")
         return ThermalStart(beta)

@@ -18,7 +18,7 @@ from manybody.numerics.petsc.runtime import petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import Bath, has_temperature
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
@@ -78,11 +78,12 @@ def steady_state(
     with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix, and
     compared with what dense algebra (up to 27 levels) or another start says.  Davies: Gibbs on
     every set of levels that rates connect, by detailed balance, and checked.  Without
-    detailed balance, for Redfield where γ = 0 leaves alone what H connects, and where coherences
-    of many particles last beside what relaxes (a symmetry of H and all A_j with parts alike,
-    levels that every A_j multiplies by the same number): dense algebra, up to 32 states.  A rate
-    that is not zero counts, however small: the state is that of t → ∞, and a warning says so where
-    rounding hides the rate; one that underflows counts as zero.  Redfield with Lamb shift may
+    detailed balance or a temperature, at T = 0 where not all ends in one ground state, for
+    Redfield where γ = 0 leaves alone what H connects, and where coherences of many particles
+    last beside what relaxes (a symmetry of H and all A_j with parts alike, levels that every
+    A_j multiplies by the same number): dense algebra, up to 32 states.  A rate that is not zero
+    counts, however small: the state is that of t → ∞, and a warning says so where rounding
+    hides the rate; one that underflows counts as zero.  Redfield with Lamb shift may
     have modes that grow (`slow_modes` finds them): its stationary state is then not what a long
     evolution approaches.
 
@@ -132,9 +133,12 @@ def steady_state(
             comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
+        far = (
+            f", {result.distance_from_gibbs:.3g} from Gibbs" if has_temperature(bath.beta) else ""
+        )
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
-            f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
+            f"{result.smallest_eigenvalue:.3g}{far}",
             stacklevel=2,
         )
     if not result.state_error <= UNCERTAIN and result.state is not None:
@@ -190,7 +194,9 @@ def steady_of(
     setting = rho, tolerance
     if equation == "davies" and system.is_balanced and system.rates.is_complete:
         return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
-    solver_knows = system.is_by_h and (system.is_balanced or n > _DENSE_LEVELS)
+    # The solver begins from Gibbs, and takes away its direction.
+    nearly = n > _DENSE_LEVELS and has_temperature(bath.beta)
+    solver_knows = system.is_by_h and (system.is_balanced or nearly)
     if equation == "davies" or not solver_knows:
         return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))
     solver = _ComponentSolver(problem, system, tolerance, rng, columns, method)

@@ -18,7 +18,7 @@ from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.configuration import TRACE_DISTANCE, Point, Study, strict_json
 from manybody.study.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
@@ -255,7 +255,7 @@ def block_image(
         _note(root, "title", f"{study.name}: {point.name}")
         _note(root, "store_format", FORMAT)
         _note(root, "conventions_of_physics", CONVENTIONS)
-        _note(root, "study", json.dumps(study.identity(), sort_keys=True))
+        _note(root, "study", _identity_words(study))
         _note(root, "study_hash", study.hash())
         _note(root, "model", point.model)
         _note(root, "size", point.size)
@@ -386,6 +386,11 @@ def _create(file: h5py.File, name: str, values: NDArray[Any]) -> Identifier:
     memory = _text_in_memory() if values.dtype == _TEXT else None
     identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values), mtype=memory)
     return identifier
+
+
+def _identity_words(study: Study) -> str:
+    """What decides the numbers, as strict JSON."""
+    return json.dumps(strict_json(study.identity()), sort_keys=True, allow_nan=False)
 
 
 def _note(place: Identifier, name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
@@ -46,7 +47,8 @@ _BLOCK_COST = 5e9
 _COST_OF_A_TIME = 20.0
 
 Tolerance = Annotated[float, lambda _, value: arguments.tolerance(value)]
-InverseTemperature = Annotated[float, partial(arguments.real, minimum=0.0)]
+# Any, since a float is finite elsewhere.
+InverseTemperature = Annotated[Any, arguments.inverse_temperature]
 Formats = Annotated[tuple[str, ...], partial(checked_words, allowed=FORMATS)]
 Outputs = table_of({}, {"formats": Formats})
 
@@ -68,7 +70,7 @@ class Point:
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size)
+        return FAMILIES[self.model].n_sites(self.size, dict(self.parameters))
 
     @property
     def dimension(self) -> int:
@@ -168,7 +170,7 @@ class Study:
     bath_type: str = "ohmic"
     bath_parameters: Pairs
     initial_site: Natural = 0
-    # Inverse temperature of a thermal start; None starts on a site.
+    # Inverse temperature of a thermal start, inf for ground states; None starts on a site.
     initial_beta: InverseTemperature | None = None
     # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
     initial_state: str | None = None
@@ -243,8 +245,9 @@ class Study:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values; `from_json` inverts it."""
-        return unstructure(self)
+        """Everything, as JSON values, "inf" for what is infinite; `from_json` inverts it."""
+        found: dict[str, Any] = strict_json(unstructure(self))
+        return found
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -291,8 +294,22 @@ def with_counts(system: System, counts: Mapping[int, int]) -> System:
     return replace(system, sizes=sizes, samples=samples)
 
 
+def strict_json(value: Any) -> Any:
+    """`value` with "inf" for infinities, which JSON has no word for (RFC 8259)."""
+    if isinstance(value, dict):
+        return {key: strict_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict_json(entry) for entry in value]
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value:g}"
+    return value
+
+
 def hash_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of canonical JSON."""
+    """SHA-256 of canonical JSON; of Python's, whose word for an infinity is Infinity.
+
+    Blocks that were written before carry it.
+    """
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -308,9 +325,24 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 
 
 def from_json(values: Mapping[str, Any]) -> Study:
-    """The study that `Study.to_json` wrote: every key must be there."""
+    """The study that `Study.to_json` wrote: every key must be there.
+
+    Infinities may be words of Python's JSON too, which older versions wrote.
+    """
     check_keys("study", values, [field.name for field in fields(Study)], ())
-    return structure(values, Study)
+    beta = values["initial_beta"]
+    study = structure({**values, "initial_beta": math.inf if beta == "inf" else beta}, Study)
+    systems = [replace(own, changes=_with_infinities(own.changes)) for own in study.systems]
+    bath = _with_infinities(study.bath_parameters)
+    return replace(study, bath_parameters=bath, systems=tuple(systems))
+
+
+def _with_infinities(pairs: Pairs) -> Pairs:
+    """Names and values with the number for "inf", but where words belong."""
+    return tuple(
+        (key, math.inf if value == "inf" and key != "initial_state" else value)
+        for key, value in pairs
+    )
 
 
 def merge_systems(stored: Study, wanted: Study) -> Study:

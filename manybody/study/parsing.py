@@ -1,6 +1,7 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
 import itertools
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,12 +17,7 @@ from manybody.numerics.steppers import check_operator, check_ranks, check_steppe
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
-from manybody.physics.equations.registry import (
-    EQUATIONS,
-    check_equations,
-    equation_names,
-    find_equation,
-)
+from manybody.physics.equations.registry import EQUATIONS, check_equations, equation_names
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
 from manybody.solve.comparison import check_start
@@ -50,6 +46,8 @@ from manybody.study.structure import (
 )
 
 MAX_TIMES = 100_000
+# Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
+_BathNumber = Annotated[Any, lambda where, value: _bath_number(where, value)]
 T = TypeVar("T")
 
 
@@ -199,7 +197,7 @@ def _check_system(own: Study, smallest: Point) -> None:
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+            raise InputError(f"bath: γ = 0 everywhere, and without a bath no {each.name!r}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -228,7 +226,8 @@ def _equations(where: str, value: object) -> tuple[str, ...]:
         allowed = ", ".join(equation_names())
         raise InputTypeError(f"{where} = {value!r}: a list of {allowed} is needed")
     for name in value:
-        find_equation(where, name)
+        if name not in EQUATIONS:
+            arguments.choice(where, name, tuple(equation_names()))
     if not 1 < len(value) == len(set(value)):
         raise InputError(f"{where} = {value!r}: at least two are compared, each named once")
     return check_equations(value)
@@ -243,18 +242,24 @@ def _systems(
         raise InputError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
-    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
+    defaults = {
+        **family.reals,
+        **family.integers,
+        **{key: word for key, (word, _) in family.words.items()},
+    }
     # A count without default is a parameter of those systems alone that name it.
     defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
-    required = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    kinds |= dict.fromkeys(family.integers, Many[Count])
+    numbers = {**family.reals, **family.integers}
+    required = {key: kinds[key] for key, default in numbers.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
     kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
+    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
@@ -319,6 +324,11 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
+
+
+def _bath_number(where: str, value: object) -> float:
+    """A parameter of a bath, any number that is not nan."""
+    return math.inf if value == math.inf else arguments.real(where, value)
 
 
 def _times(value: object) -> tuple[float, ...]:

@@ -36,7 +36,7 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
-from manybody.study.configuration import Point, Study, merge_systems
+from manybody.study.configuration import Point, Study, merge_systems, strict_json
 from manybody.study.description import (
     changes_between,
     extend_description,
@@ -133,7 +133,7 @@ class Store:
         content = {
             "model": point.model,
             "parameters": dict(point.parameters),
-            "changes": dict(point.changes),
+            "changes": strict_json(dict(point.changes)),
             "size": point.size,
             "sample": sample,
             "seed": point.entropy(study.seed, sample),

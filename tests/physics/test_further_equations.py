@@ -221,13 +221,13 @@ def test_nothing_happens_without_a_bath(rng):
     [
         (
             "partial-secular-0.10",
-            "equation = 'partial-secular-0.10': must be one of .*'partial-secular-CUTOFF'",
+            "equation: 'partial-secular-0.10' must be one of .*, partial-secular-CUTOFF",
         ),
         ("partial-secular--1", "must be one of"),
         ("partial-secular-", "must be one of"),
         ("partial-secular-1e-3", "must be one of"),
         ("partial-secular-00.1", "must be one of"),
-        (3, "equation = 3: must be one of"),
+        (3, "equation: 3 must be one of"),
     ],
 )
 def test_names_that_are_none(name, words):

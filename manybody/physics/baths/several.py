@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.errors import InputError, InputTypeError
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.models.protocol import Model
 
@@ -51,8 +51,12 @@ class SeveralBaths:
         return all(bath.vanishes for bath in self.distinct)
 
     def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω) by any bath at its own β."""
-        return max(bath.kms_residual(omega) for bath in self.distinct)
+        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω) by any bath at its own β.
+
+        nan where none has a β.
+        """
+        known = (bath for bath in self.distinct if has_temperature(bath.beta))
+        return max((bath.kms_residual(omega) for bath in known), default=math.nan)
 
 
 def unit_of(bath: Bath) -> tuple[Bath, float]:
@@ -69,6 +73,13 @@ GivenBaths = Bath | Sequence[Bath] | Mapping[int, Bath]
 def distinct_baths(baths: AnyBaths) -> tuple[Bath, ...]:
     """Every bath once."""
     return baths.distinct if isinstance(baths, SeveralBaths) else (baths,)
+
+
+def without_temperature(baths: AnyBaths) -> str:
+    """Why there is no Gibbs state for baths of β = nan, in words."""
+    if isinstance(baths, SeveralBaths):
+        return "the baths have no temperature in common"
+    return "the bath has no temperature (kms=False)"
 
 
 def baths_of(value: Any, models: Sequence[Model], lamb_shift: object = False) -> AnyBaths:

@@ -248,6 +248,13 @@ class DaviesGenerator:
             result[block.columns, block.rows] = (phase * y + self.apply_block(block, y)).conj()
         return result
 
+    def derivative(self, rho: Complex) -> Complex:
+        """(N, N) L[ρ] of any matrix in the site basis."""
+        vectors = self.spectrum.vectors[0]
+        bra = vectors.conj().T
+        found: Complex = vectors @ self.apply(bra @ rho @ vectors) @ bra
+        return found
+
     def gibbs_residual(self, beta: float) -> float:
         """Largest |element| of L[ρ_G] in the site basis; rounding, by detailed balance."""
         residual = self.apply(np.diag(self.spectrum.gibbs_populations(beta)[0]))

@@ -7,7 +7,14 @@ from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
-from manybody.report.read import StudyResult, pattern_words, point_title, size_words, system_title
+from manybody.report.read import (
+    StudyResult,
+    pattern_words,
+    point_title,
+    size_words,
+    system_title,
+    thermal_words,
+)
 from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
@@ -112,7 +119,7 @@ def _distances(
         results.particles
     ]
     if study.initial_beta is not None:
-        start = f"in a thermal state of beta = {study.initial_beta:g}"
+        start = f"in {thermal_words(study.initial_beta)}"
     caption = (
         "Trace norm of the difference of both states against time (mean and standard deviation "
         "over samples), and the maximum of the mean against size with its 68 % bootstrap "
