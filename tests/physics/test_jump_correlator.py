@@ -13,6 +13,7 @@ BATHS = {
     "ohmic": mb.OhmicBath(0.2, 10.0, 5.0),
     "hot": mb.OhmicBath(0.3, 2.0, 0.3),
     "cold": mb.OhmicBath(0.3, 0.5, 200.0),
+    "frozen": mb.OhmicBath(0.3, 2.0, np.inf),
     "super-ohmic": mb.ThermalBath(mb.OhmicDensity(0.2, 2.0, exponent=3.0), 2.0),
     "callable": mb.CallableBath(lambda w: 0.1 * np.exp(-(w**2) / 8.0 + 0.35 * w), 0.7),
 }
@@ -26,7 +27,7 @@ def by_panels(bath, p, q):
     Gauss's rule on panels that halve towards the pole and the cusps at |p| and |q|.
     """
     cusps = np.unique([0.0, abs(p), abs(q)])
-    steps = np.append(0.0, 2.0 ** np.arange(-42.0, 11.0))
+    steps = np.append(0.0, 2.0 ** np.arange(-110.0, 11.0))
     ends = np.concatenate([*(cusp + steps for cusp in cusps), *(cusp - steps for cusp in cusps)])
     ends = np.unique(ends[ends >= 0.0])
     nodes, weights = np.polynomial.legendre.leggauss(24)
@@ -102,5 +103,6 @@ def test_what_has_no_shift_is_refused():
     flat = JumpCorrelator(mb.CallableBath(lambda w: 0.1 * expit(0.5 * w), 0.5))
     with pytest.raises(InputError, match="does not decay towards inf"):
         flat.shift(0.1, 0.2)
-    nothing = JumpCorrelator(mb.OhmicBath(0.0, 10.0, 5.0))
-    assert not nothing.shift(np.array([0.1, 0.0]), np.array([0.2, 0.0])).any()
+    for bath in (mb.OhmicBath(0.0, 10.0, 5.0), mb.WhiteBath(0.3)):
+        nothing = JumpCorrelator(bath)
+        assert not nothing.shift(np.array([0.1, 0.0]), np.array([0.2, 0.0])).any()

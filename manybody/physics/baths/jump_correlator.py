@@ -23,6 +23,7 @@ from manybody.errors import InputError
 from manybody.physics.baths.panels import Panels, series_and_rest
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import THERMAL_SCALES, QuadratureBath
+from manybody.physics.baths.white import WhiteBath
 from manybody.physics.underflow import zero_where_tiny
 
 # √γ is resolved by 16 terms, see panels.py; a product of two takes some more.
@@ -31,9 +32,11 @@ _T, _G = leggauss(_NODES)
 _TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
 # Beyond this |z| the Gauss rule has no error left.
 _FAR = 1.6
-# Borders of both families of panels that are nearer than this, in roundings of the frequencies,
-# are one.
+# Borders of both families of panels that are nearer than this, relative to where they are, are
+# one.
 _SAME = 8.0 * float(np.finfo(np.float64).eps)
+# Of all of them: narrower panels are there for a branch point.
+_FINE = 1e-9
 # Of a width: nearer to a border its two logarithms, which cancel, are cut off.
 _NEAREST = 1e-20
 # A mismatch of neighbouring polynomials beyond this share of the largest value is a step.
@@ -83,11 +86,20 @@ class JumpCorrelator:
         That is f(−x, x + d).  About 1 µs for every pole, at 80 panels; halved: on panels half
         as wide.
         """
-        if self.bath.vanishes:
+        # Of a constant γ the principal value is that of an even function.
+        if self.bath.vanishes or isinstance(self.bath, WhiteBath):
             return np.zeros(poles.shape)
         result = np.empty(poles.shape)
         for some, borders in self._refined(poles, differences, halved):
             result[some] = self._transform(poles[some], differences[some], borders)
+        if self._is_fine:
+            # A pole on √γ(u + d) at 0 is one on √γ(u) of the mirrored integral, f(p, q) =
+            # f(−q, −p): next to 0 alone places have all digits.
+            rows, columns = np.nonzero(poles == -differences[:, None])
+            mirrored = np.zeros((len(rows), 1)), -differences[rows]
+            for some, borders in self._refined(*mirrored, halved):
+                moved = (each[some] for each in mirrored)
+                result[rows[some], columns[some]] = self._transform(*moved, borders)[:, 0]
         return result / (2.0 * np.pi)
 
     @cached_property
@@ -101,7 +113,8 @@ class JumpCorrelator:
             f"root of gamma of {self.bath!r}",
             lambda anchor, offset: self.amplitude(anchor + offset),
             [0.0, *edges, *(-edge for edge in edges)],
-            noise=_ROUNDING,
+            # Next to 0 offsets are the frequencies themselves.
+            noise=_ROUNDING if any(0.0 < edge < math.inf for edge in edges) else 0.0,
             precision=getattr(self.bath, "precision", 0.0),
             scales=[*scales, *(-scale for scale in scales)],
         )
@@ -109,6 +122,12 @@ class JumpCorrelator:
     @cached_property
     def _borders(self) -> Real:
         return self._panels.borders
+
+    @property
+    def _is_fine(self) -> bool:
+        """Whether √γ has a branch point, next to which panels shrink without end."""
+        widths = np.diff(self._borders)
+        return bool(widths.min() < _FINE * widths.sum())
 
     def _refined(
         self, poles: Real, differences: Real, halved: bool
@@ -123,8 +142,7 @@ class JumpCorrelator:
             some = slice(first, first + step)
             moved = own - differences[some, None]
             both = np.sort(np.concatenate([np.broadcast_to(own, moved.shape), moved], 1), axis=1)
-            size = np.abs(both[:, 1:]) + np.abs(differences[some, None])
-            apart = np.diff(both, axis=1) > _SAME * size
+            apart = np.diff(both, axis=1) > _SAME * np.abs(both[:, 1:])
             # The first of those that are one, whose panels then have no width at all.
             both[:, 1:][~apart] = -np.inf
             yield some, np.maximum.accumulate(both, axis=1)
