@@ -1,14 +1,19 @@
-"""The two generators as matrices, for small systems and for checking."""
+"""Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
-from manybody.physics.equations.davies import davies_of
+from manybody.physics.equations.davies import DAVIES, davies_of
+from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.redfield import redfield_of
+from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
@@ -84,6 +89,70 @@ def davies_liouvillian(
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
     return Liouvillian(model.dimension, build, clustering.verdict)
+
+
+def liouvillian(
+    model: Model,
+    bath: GivenBaths,
+    equation: str,
+    lamb_shift: bool = False,
+    undecided: str | None = None,
+) -> Liouvillian:
+    """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
+
+    undecided: as of `davies_liouvillian`, for Davies alone.  Raises InputError, also for an
+    equation that does not apply to the model and for a closed one without a matrix.
+    """
+    baths = _checked(model, bath, lamb_shift)
+    check_name(equation)
+    found = EQUATIONS[equation]
+    if found.name == DAVIES.name:
+        return davies_liouvillian(model, bath, lamb_shift, undecided)
+    if checked(undecided) is not None:
+        raise InputError(
+            f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
+        )
+    check_applies([found], [model])
+
+    def build() -> Complex:
+        return liouvillian_of(found, Problem([model], baths, lamb_shift))
+
+    return Liouvillian(model.dimension, build)
+
+
+def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
+    """(D², D²) generator of one sample on the row-major vec; of Davies the first answer.
+
+    Raises InputError for a closed equation whose propagator has no `toarray`.
+    """
+    if equation.generator is None:
+        assert equation.propagators is not None
+        build = getattr(equation.propagators(problem)[0], "toarray", None)
+        if build is None:
+            raise InputError(f"equation {equation.name!r}: its propagator has no matrix")
+        found: Complex = build()
+        return found
+    generator = equation.generator(problem)
+    if equation.rows is None:
+        return _by_columns(generator.kernel(), problem.dimension)
+    rows = equation.rows(generator).matrix
+    matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
+    return matrix
+
+
+def _by_columns(kernel: Any, dimension: int) -> Complex:
+    """L[σ] = X(σ) + X(σ†)† of every |a⟩⟨b|."""
+    matrix = np.empty((dimension**2, dimension, dimension), dtype=np.complex128)
+    unit, other = (np.zeros((1, dimension, dimension), dtype=np.complex128) for _ in range(2))
+    half, adjoint_half = np.empty_like(unit), np.empty_like(unit)
+    for index in range(dimension**2):
+        a, b = divmod(index, dimension)
+        unit[0, a, b] = other[0, b, a] = 1.0
+        kernel(unit, half)
+        kernel(other, adjoint_half)
+        matrix[index] = half[0] + adjoint_half[0].conj().T
+        unit[0, a, b] = other[0, b, a] = 0.0
+    return np.ascontiguousarray(matrix.reshape(dimension**2, dimension**2).T)
 
 
 def _refused() -> Complex:

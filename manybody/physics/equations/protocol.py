@@ -151,8 +151,10 @@ class Equation:
 
     def __post_init__(self) -> None:
         # Names are keys of TOML, columns of tables and, joined by ":", pairs in a block.
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name):
-            raise ValueError(f"equation {self.name!r}: small letters, digits and '-' are allowed")
+        if not re.fullmatch(r"[a-z][a-z0-9.-]*", self.name):
+            raise ValueError(
+                f"equation {self.name!r}: small letters, digits, '-' and '.' are allowed"
+            )
         if (self.generator is None) == (self.propagators is None):
             raise ValueError(f"equation {self.name!r}: either stepped or closed")
 
