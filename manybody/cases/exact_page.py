@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.cases import page
 from manybody.cases.config import CaseStudy
 from manybody.cases.exact import DYNAMICS, LABELS, NORMS, ROUTES, STEADY
 from manybody.cases.exact_figures import NAMES, draw_curves, draw_detuning, draw_scans
@@ -38,8 +39,8 @@ from manybody.report.tables.columns import digits, scientific
 
 # Points of a scan over strengths that its slope is fitted to, the smallest.
 _FITTED = 4
-# Values that make a scan; times that make a curve worth drawing.
-_FEWEST, _CURVE = 3, 60
+# Times that make a curve worth drawing.
+_CURVE = 60
 # As near as the nearest.
 _TIE = 1.01
 # An equation fails where its distance is that many times the best one's.
@@ -90,16 +91,7 @@ def _nearest(compared: Sequence[Record]) -> Finding:
 
 def scans(records: Sequence[Record], key: str) -> list[Scan]:
     """(title, records ascending in `key`) of records that differ in this parameter alone."""
-    found = []
-    rest = grouped(
-        [record for record in records if key in record.case.given],
-        lambda given: tuple((k, v) for k, v in given.items() if k != key),
-    )
-    for own in rest.values():
-        own = sorted(own, key=lambda record: float(record.case.given[key]))
-        if len(own) >= _FEWEST:
-            found.append((_title(own[0].case.given, key), own))
-    return found
+    return page.scans(records, key, _title)
 
 
 def _title(given: Mapping[str, Any], without: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from manybody.cases import (
     exact,
     exact_page,
+    hierarchy,
+    hierarchy_page,
     levy_kosloff,
     levy_kosloff_page,
     levy_rabani_limmer,
@@ -31,22 +33,31 @@ _REQUIRED = {"name": Name, "kind": str}
 _COMMON = {"description": str, "outputs": Outputs}
 
 
+def nothing_needed() -> None:
+    """Of kinds that need nothing beyond what the package depends on."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """parse: TOML -> settings and cases; compute: settings, parameters -> results.
 
     build_page: study and finished cases -> page.
+    check_available: raises Unavailable where this machine lacks what `compute` needs.
     """
 
     parse: Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[Case]]]
     compute: Callable[[Mapping[str, Any], Mapping[str, Any]], Results]
     build_page: Callable[[CaseStudy, list[Record]], Page]
+    check_available: Callable[[], None] = nothing_needed
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "theorem": Kind(theorem.parse, theorem.compute, theorem_page.build_page),
         "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
+        "hierarchy": Kind(
+            hierarchy.parse, hierarchy.compute, hierarchy_page.build_page, hierarchy.check_qutip
+        ),
         "levy-kosloff": Kind(
             levy_kosloff.parse, levy_kosloff.compute, levy_kosloff_page.build_page
         ),

@@ -222,6 +222,31 @@ def grouped(
     return found
 
 
+# Values that make a scan.
+_FEWEST = 3
+# What is drawn together and ascends in one parameter, with its title.
+Scan = tuple[str, list[Record]]
+
+
+def scans(
+    records: Sequence[Record], key: str, title: Callable[[Mapping[str, Any], str], str]
+) -> list[Scan]:
+    """Records, ascending in the parameter `key`, that differ in it alone; three or more.
+
+    title: of the parameters of a case without this one.
+    """
+    found = []
+    rest = grouped(
+        [record for record in records if key in record.case.given],
+        lambda given: tuple((k, v) for k, v in given.items() if k != key),
+    )
+    for own in rest.values():
+        own = sorted(own, key=lambda record: float(record.case.given[key]))
+        if len(own) >= _FEWEST:
+            found.append((title(own[0].case.given, key), own))
+    return found
+
+
 def number(record: Record, key: str) -> float:
     """A result that is one number.  Raises TypeError for a list."""
     value = record.results[key]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +50,25 @@ def prepare_cases(
     """Check that `study` may run in `store` and write its description.
 
     Raises ValueError on every rank, before anything is written, when the folder belongs to
-    another study or cannot be written.
+    another study or cannot be written, Unavailable where a case is to be computed and this
+    machine lacks what that needs.
     """
 
     def action() -> None:
         store.check(study)
+        check_available(study, store.finished())
         extended = store.create(study, text)
         sweep(store.directory / "claims")
         for problem in store.set_aside_corrupt(extended):
             _log.warning(problem)
 
     together(comm, action)
+
+
+def check_available(study: CaseStudy, finished: Collection[str] = ()) -> None:
+    """Raise Unavailable where a case is not finished and its kind needs what is missing here."""
+    if any(case.name not in finished for case in study.cases):
+        KINDS[study.kind].check_available()
 
 
 def run_cases(

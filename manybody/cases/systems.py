@@ -91,6 +91,12 @@ def _pair(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> 
     return np.array([[given["level"] + half, hopping], [hopping, given["level"] - half]])
 
 
+def _tilted(n_sites: int, given: Mapping[str, Any], _rng: np.random.Generator) -> NDArray[Any]:
+    levels = given["detuning"] * (0.5 - np.arange(n_sites) / max(1, n_sites - 1))
+    matrix: NDArray[Any] = np.diag(levels) + given["hopping"] * ring(n_sites, given["flux"])
+    return matrix
+
+
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
         "dirac_syk2": System(
@@ -130,6 +136,14 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
             "n_sites",
             {"detuning": 0.0, "hopping": None, "level": 0.0},
             _pair,
+            is_drawn=False,
+        ),
+        # Levels from δ/2 to −δ/2 in equal steps around a ring.
+        "tilted-ring": System(
+            "tilted ring",
+            "n_sites",
+            {"detuning": 0.0, "hopping": None, "flux": 0.0},
+            _tilted,
             is_drawn=False,
         ),
     }

@@ -26,9 +26,11 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
         raise InputError(f"--ranks {options.ranks}: must be at least 1")
     cases, _ = requested_cases(options)
     if cases is not None:
+        from manybody.cases.running import check_available
         from manybody.cases.running import plan_lines as case_lines
 
         print("\n".join(case_lines(cases, options.ranks)), flush=True)
+        check_available(cases)
         return 0
     study, _ = requested_study(options)
     for each in (study, *study.variants().values()):
