@@ -1,7 +1,6 @@
 """Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -101,7 +100,7 @@ def liouvillian(
     """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
 
     undecided: as of `davies_liouvillian`, for Davies alone.  Raises InputError, also for an
-    equation that does not apply to the model and for a closed one without a matrix.
+    equation that does not apply to the model.
     """
     baths = _checked(model, bath, lamb_shift)
     check_name(equation)
@@ -121,38 +120,38 @@ def liouvillian(
 
 
 def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
-    """(D², D²) generator of one sample on the row-major vec; of Davies the first answer.
-
-    Raises InputError for a closed equation whose propagator has no `toarray`.
-    """
+    """(D², D²) generator of one sample on the row-major vec; of a closed one the first answer."""
     if equation.generator is None:
         assert equation.propagators is not None
-        build = getattr(equation.propagators(problem)[0], "toarray", None)
-        if build is None:
-            raise InputError(f"equation {equation.name!r}: its propagator has no matrix")
-        found: Complex = build()
-        return found
+        return _by_columns(equation.propagators(problem)[0].derivative, problem.dimension)
     generator = equation.generator(problem)
-    if equation.rows is None:
-        return _by_columns(generator.kernel(), problem.dimension)
-    rows = equation.rows(generator).matrix
-    matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
-    return matrix
+    if equation.rows is not None:
+        rows = equation.rows(generator).matrix
+        matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
+        return matrix
+    kernel = generator.kernel()
+    half = np.empty((1, problem.dimension, problem.dimension), dtype=np.complex128)
+
+    def derivative(sigma: Complex) -> Complex:
+        """L[σ] = X(σ) + X(σ†)†."""
+        kernel(sigma[None], half)
+        own: Complex = half[0].copy()
+        kernel(np.ascontiguousarray(sigma.conj().T)[None], half)
+        own += half[0].conj().T
+        return own
+
+    return _by_columns(derivative, problem.dimension)
 
 
-def _by_columns(kernel: Any, dimension: int) -> Complex:
-    """L[σ] = X(σ) + X(σ†)† of every |a⟩⟨b|."""
-    matrix = np.empty((dimension**2, dimension, dimension), dtype=np.complex128)
-    unit, other = (np.zeros((1, dimension, dimension), dtype=np.complex128) for _ in range(2))
-    half, adjoint_half = np.empty_like(unit), np.empty_like(unit)
+def _by_columns(derivative: Callable[[Complex], Complex], dimension: int) -> Complex:
+    """L[|a⟩⟨b|] of every a and b."""
+    matrix = np.empty((dimension**2, dimension**2), dtype=np.complex128)
+    unit = np.zeros((dimension, dimension), dtype=np.complex128)
     for index in range(dimension**2):
-        a, b = divmod(index, dimension)
-        unit[0, a, b] = other[0, b, a] = 1.0
-        kernel(unit, half)
-        kernel(other, adjoint_half)
-        matrix[index] = half[0] + adjoint_half[0].conj().T
-        unit[0, a, b] = other[0, b, a] = 0.0
-    return np.ascontiguousarray(matrix.reshape(dimension**2, dimension**2).T)
+        unit.flat[index] = 1.0
+        matrix[:, index] = derivative(unit).ravel()
+        unit.flat[index] = 0.0
+    return matrix
 
 
 def _refused() -> Complex:
