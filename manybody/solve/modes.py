@@ -36,7 +36,8 @@ from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
-from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
+from manybody.solve.examination import examined, notes_on
+from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator

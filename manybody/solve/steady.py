@@ -27,16 +27,13 @@ from manybody.physics.problem import Problem
 from manybody.physics.starts import SiteStart, Start
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
+from manybody.solve.examination import GOOD_ENOUGH, UNCERTAIN, System, examined
 from manybody.solve.long_time import (
-    GOOD_ENOUGH,
-    UNCERTAIN,
     SteadyState,
-    System,
     check_assembled,
     check_relaxes,
     davies_steady,
     dense_steady,
-    examined,
     judged,
     rounding_of,
 )

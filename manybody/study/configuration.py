@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.protocol import Model
@@ -22,6 +23,7 @@ from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
 from manybody.study.files import contents_in, is_file, matrix_of, named_text
+from manybody.study.regions import baths_at, common
 from manybody.study.structure import (
     Count,
     Listed,
@@ -171,9 +173,10 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
-    time, as `compare` has them, or NAME=file:... of operators from files; files: name -> content
-    of the files that the study names.
+    of `BATH_FAMILIES`, with "at.REGION.PARAMETER" where a region has its own; equations: of
+    `EQUATIONS`; expectations: names of expectation values in time, as `compare` has them, or
+    NAME=file:... of operators from files; files: name -> content of the files that the study
+    names.
     """
 
     name: Name
@@ -208,8 +211,14 @@ class Study:
 
     @cached_property
     def bath(self) -> Bath:
-        """What its type and parameters build."""
-        return BATH_FAMILIES[self.bath_type].build(**dict(self.bath_parameters))
+        """What its type and parameters build, where no region says otherwise."""
+        return BATH_FAMILIES[self.bath_type].build(**common(self.bath_parameters))
+
+    def baths(self, point: Point) -> AnyBaths:
+        """Those of the coupled sites of a point.  Raises ValueError for unknown regions."""
+        kind, family = BATH_FAMILIES[self.bath_type], FAMILIES[point.model]
+        bath = self.at(point).bath_parameters
+        return baths_at(kind, bath, family, point.size, dict(point.parameters))
 
     @property
     def evolves(self) -> bool:

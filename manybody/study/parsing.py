@@ -19,6 +19,7 @@ from manybody.numerics.steppers import check_operator, check_ranks, check_steppe
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
+from manybody.physics.baths.several import AnyBaths, distinct_baths
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
@@ -36,6 +37,7 @@ from manybody.study.configuration import (
     with_counts,
 )
 from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
+from manybody.study.regions import by_region, flattened, is_regional
 from manybody.study.structure import (
     Count,
     Many,
@@ -234,7 +236,11 @@ def _check_system(own: Study, smallest: Point) -> None:
             f"allowed are 0 to {n_sites - 1}"
         )
     _check_equations(own, smallest)
-    vanishes = check_bath(own.bath, own.lamb_shift).vanishes
+    baths = own.baths(smallest)
+    for bath in distinct_baths(baths):
+        check_bath(bath, own.lamb_shift)
+    _check_one_bath(own, baths)
+    vanishes = baths.vanishes
     for each in chosen(own.observables):
         if n_sites < each.fewest_sites:
             raise InputError(
@@ -249,6 +255,14 @@ def _check_system(own: Study, smallest: Point) -> None:
             # Which number it is depends on the family.
             zero = [f".{key} = 0" for key, value in own.bath_parameters if value == 0.0]
             raise InputError(f"bath{''.join(zero)}: without a bath there is no {each.name!r}")
+
+
+def _check_one_bath(own: Study, baths: AnyBaths) -> None:
+    """Raise ValueError for an observable that knows one bath alone, or needs two."""
+    count = len(distinct_baths(baths))
+    for each in chosen(own.observables):
+        if each.one_bath and count > 1:
+            raise InputError(f"observables: {each.name!r} is of equal baths, here are {count}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -351,6 +365,8 @@ def _systems(
         "initial_state": Many[_State],
     }
     kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
+    if isinstance(table.get("bath"), dict):
+        table = {**table, "bath": flattened(table["bath"])}
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
@@ -401,11 +417,15 @@ def _choices(values: Mapping[str, Iterable[Any]]) -> list[tuple[tuple[str, Any],
 
 def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     """Type and parameters, in the order of their family, checked by building the bath."""
-    table = checked("bath", value, dict)
+    table = flattened(checked("bath", value, dict))
     kind = arguments.choice("bath.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
     family = BATH_FAMILIES[kind]
     needed = {key for key, default in family.parameters.items() if default is None}
-    check_keys("bath", table, needed, {*family.parameters, "type", "chemical_potential"})
+    regional = {key: own for key, own in table.items() if is_regional(key)}
+    for region, own in by_region(regional.items()).items():
+        check_keys(f"bath.at.{region}", own, (), family.parameters)
+    known = {*family.parameters, "type", "chemical_potential", *regional}
+    check_keys("bath", table, needed, known)
     mu = arguments.real("bath.chemical_potential", table.get("chemical_potential", 0.0))
     if mu != 0.0:
         raise InputError(
@@ -414,6 +434,10 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
         )
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
+    for own in by_region(regional.items()).values():
+        family.build(**{**given, **own})
+    # Regions in the order of the alphabet: what they mean does not depend on it.
+    given |= dict(sorted(regional.items()))
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
 
 

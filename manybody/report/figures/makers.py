@@ -37,6 +37,7 @@ from manybody.report.figures.size import (
 from manybody.report.read import PointResult, StudyResult, pattern_words, system_title
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
+from manybody.study.regions import symbol_of
 
 _COUPLINGS = {
     "one": "one particle,\n" + r"$A_j = |j\rangle\langle j|$ on every site",
@@ -155,7 +156,7 @@ def _describe(axis: Any, results: StudyResult) -> None:
         start = f"{start}; thermal starts: {beta_0}"
     family = BATH_FAMILIES[study.bath_type]
     bath = ",  ".join(
-        f"{family.symbol(key)[0]}: " + told(f"bath_{key}", f"{value:g}")
+        f"{symbol_of(family, key)[0]}: " + told(f"bath_{key}", f"{value:g}")
         for key, value in study.bath_parameters
     )
     kind = "" if study.bath_type == Study.bath_type else f"{family.title} baths\n"

@@ -19,6 +19,7 @@ from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
 from manybody.study.meanings import MEANINGS
+from manybody.study.regions import symbol_of
 
 Parts = list[Text | Table | Picture]
 
@@ -109,7 +110,7 @@ def _distances(
     study = results.study
     family = BATH_FAMILIES[study.bath_type]
     bath = ", ".join(
-        f"{family.symbol(key)[1]} = {value:g}" for key, value in study.bath_parameters
+        f"{symbol_of(family, key)[1]} = {value:g}" for key, value in study.bath_parameters
     )
     shift = "kept" if study.lamb_shift else "neglected"
     on_site = f"on site {study.initial_site}"
