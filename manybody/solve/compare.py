@@ -20,6 +20,7 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.equations.registry import DEFAULT
+from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import (
@@ -39,7 +40,7 @@ from manybody.system.communicator import Communicator
 
 
 def compare(
-    model: Model,
+    model: Model | Matrix,
     bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
@@ -63,9 +64,10 @@ def compare(
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
     "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 
-    model, bath: what evolves and what it couples to; times: ascending, >= 0, in 1/J;
-    lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
-    such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
+    model, bath: what evolves and what it couples to, also a bare (N, N) Hamiltonian (an array,
+    SciPy sparse, a QuTiP `Qobj`) of one particle with a bath on every site; times: ascending,
+    >= 0, in 1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
+    `manybody.STEPPERS`, or an object such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
     return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
     share the sample, or None; every rank returns the same small arrays, which agree with those
     of one process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_";
@@ -91,11 +93,13 @@ def compare(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> Setting:
         arguments.boolean("keep_states", keep_states)
         check_ranks(stepper, size_of(comm))
         return check_setting(
-            [model],
+            [system],
             bath,
             times,
             initial_site,
@@ -111,18 +115,18 @@ def compare(
         )
 
     setting = on_every_rank(comm, checked)
-    agree(comm, **fingerprint(model, setting, keep_states))
+    agree(comm, **fingerprint(system, setting, keep_states))
 
     def action(ranks: Communicator | None) -> Comparison:
-        return _compare_one(model, setting, ranks, keep_states)
+        return _compare_one(system, setting, ranks, keep_states)
 
     # With more ranks than sites the first have a column each, the others wait for the result.
-    result = by_first_ranks(comm, model.dimension, action, without_states)
+    result = by_first_ranks(comm, system.dimension, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, bath, lamb_shift),
+            outside_warning(result, system, bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -152,7 +156,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 
 def compare_ensemble(
-    models: Iterable[Model],
+    models: Iterable[Model | Matrix],
     bath: Bath,
     times: Iterable[float],
     initial_site: int = 0,
@@ -173,9 +177,9 @@ def compare_ensemble(
     samples in which ρ_R leaves the states.  A spectrum that leaves Davies undetermined is
     named by its certificate, without a warning.
     """
-    models = list(models)
+    systems = [model_from(model) for model in models]
     setting = check_setting(
-        models,
+        systems,
         bath,
         times,
         initial_site,
@@ -189,11 +193,11 @@ def compare_ensemble(
         equations,
         initial_state,
     )
-    runs = _compare_many(models, setting)
+    runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, bath, lamb_shift),
+        ensemble_warning(runs, systems, bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

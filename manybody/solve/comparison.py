@@ -24,7 +24,7 @@ from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import AMBIGUOUS
@@ -143,9 +143,7 @@ def check_setting(
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
 ) -> Setting:
-    """The arguments of a call, checked; raises what `compare` says."""
-    for model in models:
-        check_model(model)
+    """The arguments of a call beside its models, checked; raises what `compare` says."""
     check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)

@@ -22,7 +22,8 @@ from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_u
 from manybody.physics.equations.dense_redfield import dense_redfield
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.rounded_rates import is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
@@ -88,7 +89,7 @@ class SlowModes:
 
 
 def slow_modes(
-    model: Model,
+    model: Model | Matrix,
     bath: Bath,
     n_modes: int = 6,
     lamb_shift: bool = False,
@@ -113,34 +114,35 @@ def slow_modes(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> tuple[int, float, str]:
-        check_model(model)
         check_relaxes(bath, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":
-            chosen = "dense" if model.dimension <= DENSE_SITES else "gmres"
-        size = size_in_words(model.couplings)
-        if chosen == "dense" and model.dimension > _MOST_DENSE:
+            chosen = "dense" if system.dimension <= DENSE_SITES else "gmres"
+        size = size_in_words(system.couplings)
+        if chosen == "dense" and system.dimension > _MOST_DENSE:
             raise InputError(f"method = 'dense': {size}, allowed are {_MOST_DENSE}")
         if chosen == "assembled":
-            check_assembled(model.couplings)
+            check_assembled(system.couplings)
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
         return arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance), chosen
 
     count, aim, chosen = on_every_rank(comm, checked)
-    agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
+    agree(comm, model=model_digest(system), bath=bath, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
 
     def action(ranks: Communicator | None) -> SlowModes:
-        with problem_of(model, bath, lamb_shift, ranks) as problem:
+        with problem_of(system, bath, lamb_shift, ranks) as problem:
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
-        found = by_first_ranks(comm, model.dimension, action, lambda modes: modes)
+        found = by_first_ranks(comm, system.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
     for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)
