@@ -65,20 +65,19 @@ def compare(
     "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
 
     model, bath: what evolves and what it couples to, also a bare (N, N) Hamiltonian (an array,
-    SciPy sparse, a QuTiP `Qobj`) of one particle with a bath on every site; times: ascending,
-    >= 0, in 1/J; lamb_shift: keep η(ω) in all equations; stepper: one of
-    `manybody.STEPPERS`, or an object such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
-    return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
-    share the sample, or None; every rank returns the same small arrays, which agree with those
-    of one process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_";
-    operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
-    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left out of an
-    assembled operator (PHYSICS.md section 3), the certificate says how many and what they may
-    have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
-    models with terms on a lattice. With these alone H is never diagonalised: no thermal start
-    and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
-    frequencies and the Gibbs state are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS
-    or its like says otherwise.
+    SciPy sparse, a QuTiP `Qobj`) of one particle with a bath on every site; times: ascending, >=
+    0, in 1/J; lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an
+    object such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
+    return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
+    the sample, or None; every rank returns the same small arrays, which agree with those of one
+    process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_"; operator:
+    one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc; drop_tolerance: entries of
+    Λ_j smaller than this part of the largest rate are left out of an assembled operator
+    (PHYSICS.md section 3), the certificate says how many and what they may have done; equations:
+    names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of models with terms on a
+    lattice. With these alone H is never diagonalised: no thermal start and no eigenstate then, the
+    certificate's clustering is "unexamined", its figures on Bohr frequencies and the Gibbs state
+    are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
