@@ -32,7 +32,7 @@ OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
 # Datasets that count something.
 _AXES = ("sample", "time", "word", "pair", "equation", "site")
 # Attributes that say where a block belongs, beside those of its parameters.
-_FACTS = ("store_format", "study_hash", "model", "size")
+_FACTS = ("store_format", "study_hash", "model", "size", "model_source", "coupled_sites")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10
 
@@ -170,6 +170,7 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         "store format": block.store_format in READERS,
         "study": facts.get("study_hash") == hash_in(study, block.store_format),
         "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
+        "source": all(facts.get(key, "") == value for key, value in point.origin.items()),
         "parameters": parameters == dict(point.parameters),
         "samples": np.array_equal(block.samples, np.arange(first, stop)),
         "times": np.array_equal(block.times, np.array(study.times)),
@@ -255,6 +256,8 @@ def block_image(
         _note(root, "model", point.model)
         _note(root, "size", point.size)
         _note(root, "n_sites", point.n_sites)
+        for key, value in point.origin.items():
+            _note(root, key, value)
         for key, parameter in point.parameters:
             _note(root, f"parameter_{key}", parameter)
         for key, change in point.changes:

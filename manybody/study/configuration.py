@@ -12,11 +12,20 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.family import Family
 from manybody.physics.models.protocol import Model
 from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.description import changes_between
+from manybody.study.own_models import (
+    OwnFamily,
+    OwnModel,
+    check_reference,
+    checked_parameter,
+    source_changes,
+)
 from manybody.study.structure import (
     Count,
     Listed,
@@ -58,56 +67,79 @@ class Point:
     changes: where this point departs from the study: keys initial_site, initial_beta,
     initial_state, lamb_shift and those of the bath (bath_coupling ...).  The disorder does not
     depend on them, so that points which differ in them alone can be compared sample by sample.
+    own: the model, where it is none of `FAMILIES`.
     """
 
     model: str
     parameters: Pairs
     size: int
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size)
+        return self.family.n_sites(self.size)
 
     @property
     def dimension(self) -> int:
         """Number of states D, N for one particle."""
-        return FAMILIES[self.model].dimension(self.size, dict(self.parameters))
+        return self.family.dimension(self.size, dict(self.parameters))
 
     @property
     def basis(self) -> FockBasis | None:
-        """Occupations of the states of many particles, None for one."""
-        return FAMILIES[self.model].basis(self.size, dict(self.parameters))
+        """Occupations of the states of many particles, None for one or where there are none."""
+        return self.family.basis(self.size, dict(self.parameters))
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it is of many particles."""
+        return self.family.is_many(self.size, dict(self.parameters))
 
     @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
-        return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
+        return self.family.bandwidth(self.size, dict(self.parameters))
 
     @property
     def name(self) -> str:
         """Unique name, fit for a folder."""
-        words = [self.model]
+        words = [self.model.replace(":", ".")]
+        if self.own is not None:
+            words = [self.own.name or words[0]]
+            words += [f"baths={self.own.coupled_words}"] if self.own.coupled_words else []
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+        return "-".join([*words, f"{self.family.size}={self.size}"])
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What its blocks say beside model, parameters, changes and seeds."""
+        return {} if self.own is None else self.own.origin
 
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
-        """Seed words of one disorder sample."""
+        """Seed words of one disorder sample; of files the hash of their content."""
+        own = None if self.own is None else self.own.entropy(self.size, sample)
+        if own is not None:
+            return own
         return sample_entropy(seed, self.model, dict(self.parameters), self.size, sample)
 
     def build(self, seed: int, sample: int) -> Model:
         """Draw one disorder sample."""
-        family = FAMILIES[self.model]
         rng = generator(self.entropy(seed, sample))
-        return family.build(**{family.size: self.size}, **dict(self.parameters), seed=rng)
+        return self.family.draw(self.size, dict(self.parameters), sample, rng)
 
 
 @dataclass(frozen=True)
 class System:
     """One model with fixed parameters over several sizes: one panel of the figure.
 
-    samples: of every size, or as many numbers as there are sizes.
+    samples: of every size, or as many numbers as there are sizes; own: of a model that is none
+    of `FAMILIES`, whose files say sizes and samples themselves.
     """
 
     model: str
@@ -115,11 +147,30 @@ class System:
     sizes: Listed[Count]
     samples: SamplesOfSizes
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    def __post_init__(self) -> None:
+        if self.own is not None:
+            check_reference(self.model)
+            for key, value in self.parameters:
+                checked_parameter("parameters", key, value)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its sizes can be asked for facts: of own models somebody must have looked."""
+        return self.own is None or self.own.is_known
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def points(self) -> tuple[Point, ...]:
         """One point a size, ascending."""
-        return tuple(Point(self.model, self.parameters, s, self.changes) for s in self.sizes)
+        return tuple(
+            Point(self.model, self.parameters, size, self.changes, self.own) for size in self.sizes
+        )
 
     @property
     def counts(self) -> dict[int, int]:
@@ -131,7 +182,12 @@ class System:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells systems of one study apart."""
-        return (self.model, self.parameters, self.changes)
+        if self.own is None:
+            return (self.model, self.parameters, self.changes)
+        # 1 and 1.0 draw other samples.
+        parameters = tuple((name, repr(value)) for name, value in self.parameters)
+        own = (self.own.name, self.own.coupled_sites)
+        return (self.model, parameters, self.changes, *own)
 
 
 @dataclass(frozen=True)
@@ -202,7 +258,7 @@ class Study:
         """Where the samples of a point start.  Raises ValueError where they cannot."""
         own, basis = self.at(point), point.basis
         given = own.initial_site, own.initial_beta, own.initial_state
-        return start_of(basis, point.dimension, basis is not None, given)
+        return start_of(basis, point.dimension, point.is_many, given)
 
     def at(self, point: Point) -> "Study":
         """This study with the changes of one point."""
@@ -244,7 +300,12 @@ class Study:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
-        return unstructure(self)
+        values = unstructure(self)
+        for system in values["systems"]:
+            # Stores without own models are as they were before there were any.
+            if system["own"] is None:
+                del system["own"]
+        return values
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -283,6 +344,12 @@ class Study:
         return hash_of(self.identity())
 
 
+def changes_of(there: Study, here: Study) -> list[tuple[str, Any, Any]]:
+    """(key, there, here) of what makes the numbers of two studies others, sources included."""
+    changed = changes_between(there.identity(), here.identity())
+    return [*changed, *source_changes(there.systems, here.systems)]
+
+
 def with_counts(system: System, counts: Mapping[int, int]) -> System:
     """The system with other sizes, by their numbers of samples."""
     sizes = tuple(sorted(counts))
@@ -318,6 +385,8 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     merged = {system.key: system for system in stored.systems}
     for system in wanted.systems:
         known = merged.get(system.key, system)
+        if known.own is not None and system.own is not None:
+            known = replace(known, own=known.own.merged(system.own))
         before, own = known.counts, system.counts
         sizes = {*before, *own}
         counts = {size: max(before.get(size, 0), own.get(size, 0)) for size in sizes}

@@ -1,9 +1,8 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
-import itertools
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -21,19 +20,11 @@ from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
 from manybody.solve.comparison import check_start
 from manybody.solve.observables.registry import MEASURED, chosen
-from manybody.study.configuration import (
-    TRACE_DISTANCE,
-    InverseTemperature,
-    Outputs,
-    Point,
-    Study,
-    System,
-    with_counts,
-)
+from manybody.study.configuration import TRACE_DISTANCE, Outputs, Point, Study, System, with_counts
+from manybody.study.own_models import is_own
 from manybody.study.structure import (
     Count,
     Many,
-    Natural,
     Samples,
     SamplesOfSizes,
     check_keys,
@@ -42,6 +33,16 @@ from manybody.study.structure import (
     integer_up_to,
     structure,
     table_of,
+)
+from manybody.study.system_tables import (
+    are_files,
+    change_kinds,
+    changes_of_table,
+    check_names,
+    checked_sizes,
+    choices,
+    own_systems,
+    samples_by_size,
 )
 
 MAX_TIMES = 100_000
@@ -92,9 +93,17 @@ def parse_study(text: str, origin: str) -> Study:
     return parsed(text, origin, _study)
 
 
+def parse_table(table: Mapping[str, Any], origin: str) -> Study:
+    """`parse_study` of a text that is a table already."""
+    return _built(dict(table), origin, _study)
+
+
 def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
     """What `build` makes of a TOML text; its sentences begin with `origin`."""
-    table = load_toml(text, origin)
+    return _built(load_toml(text, origin), origin, build)
+
+
+def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]], T]) -> T:
     try:
         return build(table)
     except InputError as error:
@@ -115,9 +124,11 @@ def _study(table: dict[str, Any]) -> Study:
         "group_size": Any,
         "outputs": Outputs,
     }
-    required = {key: kinds[key] for key in ("name", "seed", "samples", "bath", "systems")}
+    required = {key: kinds[key] for key in ("name", "seed", "bath", "systems")}
+    if not are_files(table.get("systems")):
+        required["samples"] = kinds["samples"]
     file = structure(table, table_of(required, kinds))
-    samples, tables = file.pop("samples"), file.pop("systems")
+    samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
     if not isinstance(tables, list) or not tables:
         raise InputTypeError("systems: at least one [[systems]] table is needed")
@@ -139,12 +150,15 @@ def _study(table: dict[str, Any]) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
-    _check_whole(study)
+    check_whole(study)
     return study
 
 
-def _check_whole(study: Study) -> None:
-    """Raise ValueError for names that nobody knows, and for values that do not go together."""
+def check_whole(study: Study) -> None:
+    """Raise ValueError for names that nobody knows, and for values that do not go together.
+
+    Of own models that nobody has looked at yet only what their text says.
+    """
     check_stepper(study.stepper, study.petsc_options)
     check_operator(study.operator, study.drop_tolerance)
     keys = Counter(system.key for system in study.systems)
@@ -152,11 +166,14 @@ def _check_whole(study: Study) -> None:
         if keys[system.key] > 1:
             given = dict((*system.parameters, *system.changes))
             raise InputError(f"systems: {system.model} with {given} appears more than once")
+        if not system.is_known:
+            continue
         _check_system(study.at(system.points[0]), system.points[0])
         for point in system.points:
             start = study.start(point)
             if study.evolves:
                 check_start([EQUATIONS[name] for name in study.equations], start)
+    check_names(study)
     wish = study.convergence
     if wish is None:
         return
@@ -200,7 +217,7 @@ def _check_system(own: Study, smallest: Point) -> None:
 def _check_equations(own: Study, smallest: Point) -> None:
     """Raise ValueError for equations that a family has no terms for."""
     equations = [EQUATIONS[name] for name in own.equations]
-    has_terms = FAMILIES[smallest.model].has_terms(dict(smallest.parameters))
+    has_terms = smallest.family.has_terms(dict(smallest.parameters))
     for each in equations:
         if each.needs_terms and not has_terms:
             raise InputError(
@@ -232,6 +249,8 @@ def _systems(
     table = checked(where, value, dict)
     if "model" not in table:
         raise InputError(f"{where}: key 'model' is missing")
+    if is_own(table["model"]):
+        return own_systems(where, table, samples, bath)
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
@@ -243,25 +262,16 @@ def _systems(
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
     required = {key: kinds[key] for key, default in family.reals.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
-    kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
-    kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
+    kinds |= {"samples": SamplesOfSizes, **change_kinds(bath)}
     given = structure(table, table_of(required, kinds), where)
-    sizes = tuple(sorted(given[family.size]))
-    if not sizes:
-        raise InputError(f"{where}.{family.size} = []: at least one size is needed")
-    if len(set(sizes)) != len(sizes):
-        raise InputError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
-    counts = _counts(where, given[family.size], given.get("samples", samples))
-    own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
-    given |= own_bath
-    changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta", "initial_state")
+    sizes = checked_sizes(f"{where}.{family.size}", given[family.size])
+    counts = samples_by_size(where, given[family.size], given.get("samples", samples))
+    changes = changes_of_table(given)
     systems = []
-    for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
+    for own in choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
         family.check(sizes, dict(own))
         systems += [
-            with_counts(System(model, own, sizes, samples, change), counts)
-            for change in _choices({key: given[key] for key in changes if key in given})
+            with_counts(System(model, own, sizes, samples, change), counts) for change in changes
         ]
     if not systems:
         raise InputError(f"{where}: an empty list leaves no system")
@@ -275,23 +285,6 @@ def _particles(where: str, value: object) -> int | str:
     if isinstance(value, str):
         raise InputError(f"{where} = {value!r}: must be 'half' or an integer >= 0")
     return arguments.integer(where, value, 0)
-
-
-def _counts(where: str, sizes: Sequence[int], samples: int | tuple[int, ...]) -> dict[int, int]:
-    """Samples by size."""
-    if isinstance(samples, int):
-        return dict.fromkeys(sizes, samples)
-    if len(samples) != len(sizes):
-        raise InputError(
-            f"{where}.samples = {[*samples]}: a number, or one for each of {len(sizes)} sizes"
-        )
-    return dict(zip(sizes, samples))
-
-
-def _choices(values: Mapping[str, Iterable[Any]]) -> list[tuple[tuple[str, Any], ...]]:
-    """Every choice of one value a key, keys in the order of the alphabet."""
-    chosen = itertools.product(*values.values())
-    return [tuple(sorted(zip(values, each))) for each in chosen]
 
 
 def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:

@@ -36,14 +36,8 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
-from manybody.study.configuration import Point, Study, merge_systems
-from manybody.study.description import (
-    changes_between,
-    extend_description,
-    is_new,
-    read_description,
-    refuse_changes,
-)
+from manybody.study.configuration import Point, Study, changes_of, merge_systems
+from manybody.study.description import extend_description, is_new, read_description, refuse_changes
 from manybody.study.migrations import FORMAT, READERS
 from manybody.study.tasks import Task
 
@@ -79,8 +73,7 @@ class Store:
         if is_new(self.directory):
             return study
         stored = self.study
-        changed = changes_between(stored.identity(), study.identity())
-        refuse_changes(self.directory, changed, "samples, sizes and systems")
+        refuse_changes(self.directory, changes_of(stored, study), "samples, sizes and systems")
         return merge_systems(stored, study)
 
     def create(self, study: Study, text: str = "") -> Study:
