@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +31,9 @@ from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
 from manybody.solve.starting import build_start
+
+if TYPE_CHECKING:
+    import xarray
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
@@ -97,6 +100,18 @@ class Comparison:
         """(T,) over the equations that do not guarantee positivity, +inf where all do."""
         values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
         return np.asarray(np.min(values, axis=0))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All of it as an xarray Dataset with units, meanings and the certificate as attributes.
+
+        Variables trace_distance and trace_distance_merged (pair, time),
+        smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where there
+        is none; local figures, with density (equation, time, site); state (equation, time,
+        row, column) where states were kept.  Raises Unavailable without xarray.
+        """
+        from manybody.solve.datasets import dataset_of
+
+        return dataset_of(self)
 
     @property
     def redfield_states(self) -> Complex | None:

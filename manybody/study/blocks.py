@@ -17,9 +17,9 @@ from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
+from manybody.solve.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
-from manybody.study.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
 # HDF5's handle of anything.
@@ -81,7 +81,7 @@ class UnreadableBlock(CorruptBlock):
 def read_block(path: Path) -> Block:
     """Read one block file.  Raises CorruptBlock naming the file."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             given = {name: dataset[()] for name, dataset in file.items() if name not in _AXES}
             samples, times = file["sample"][()], file["time"][()]
             attributes = dict(file.attrs.items())
@@ -132,7 +132,7 @@ def check_block(path: Path, study: Study, point: Point) -> None:
     through its store in this way before it begins.
     """
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             facts = {
                 name: file.attrs[name]
                 for name in file.attrs
@@ -210,7 +210,7 @@ def rows_of(block: Block, rows: list[int]) -> Block:
     return replace(block, samples=block.samples[rows], arrays=arrays)
 
 
-def _opened(path: Path) -> h5py.File:
+def opened(path: Path) -> h5py.File:
     """A block to read from, in memory.  Raises CorruptBlock when its bytes are not its own."""
     content = _verified_bytes(path)
     try:

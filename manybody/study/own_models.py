@@ -322,6 +322,6 @@ def _file_changes(there: OwnModel, here: OwnModel) -> Sequence[tuple[str, Any, A
         different = next((i for i, (one, other) in enumerate(pairs) if one != other), None)
         if different is not None:
             name = f"the file of sample {different} of size {size}"
-            digests = (each.digest_of(size, different)[:12] for each in (there, here))
-            found.append((name, *digests))
+            one, other = (each.digest_of(size, different)[:12] for each in (there, here))
+            found.append((name, one, other))
     return found

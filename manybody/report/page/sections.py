@@ -9,9 +9,9 @@ from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import StudyResult, pattern_words, point_title, size_words, system_title
 from manybody.report.tables.samples import clustering_counts
+from manybody.solve.meanings import MEANINGS
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
-from manybody.study.meanings import MEANINGS
 
 Parts = list[Text | Table | Picture]
 
