@@ -56,6 +56,9 @@ def run_study(
     xarray.
     """
 
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
     def request() -> tuple[Study, str, Path]:
         load_xarray()
         arguments.integer("threads", threads, 1)

@@ -20,6 +20,7 @@ from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
 from manybody.study.description import changes_between
 from manybody.study.own_models import (
+    FILES,
     OwnFamily,
     OwnModel,
     check_reference,
@@ -386,12 +387,14 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     for system in wanted.systems:
         known = merged.get(system.key, system)
         if known.own is not None and system.own is not None:
-            known = replace(known, own=known.own.merged(system.own))
+            system = replace(system, own=known.own.merged(system.own))
         before, own = known.counts, system.counts
         sizes = {*before, *own}
         counts = {size: max(before.get(size, 0), own.get(size, 0)) for size in sizes}
-        if isinstance(known.samples, int) and isinstance(system.samples, int):
-            counts = dict.fromkeys(sizes, max(known.samples, system.samples))
+        given = (known.samples, system.samples)
+        # There are as many samples of a size as files, and no more.
+        if all(isinstance(each, int) for each in given) and system.model != FILES:
+            counts = dict.fromkeys(sizes, max(given))
         merged[system.key] = with_counts(system, counts)
     return replace(
         stored,
