@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from manybody.errors import InputError
 from manybody.solve.datasets import load_xarray
-from manybody.study.block_variables import BlockContents, block_contents, read_variable
-from manybody.study.blocks import CorruptBlock
+from manybody.study.block_variables import block_contents, has_variable, read_variable
+from manybody.study.blocks import Block, CorruptBlock, check_block
 from manybody.study.configuration import Point, Study
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
@@ -25,7 +25,7 @@ def open_store(directory: str | Path) -> "StoreDatasets":
 
     directory: of a store of disorder samples, finished or not.  Dimensions are sample, time,
     pair (of equations, "redfield:davies"), equation, site; every variable says what it means
-    and in which unit, and the attributes say what was computed, by what, what is missing
+    and in which unit, and the attributes say what was computed, how many samples are missing
     (`missing_samples`) and what was left out (`problems`).  `Dataset.load` keeps what was read.
 
     >>> import manybody as mb
@@ -103,15 +103,21 @@ def _agrees(point: Point, facts: Mapping[str, Any]) -> bool:
     return all(key in own and own[key] == value for key, value in facts.items())
 
 
+# Blocks, and which rows of each count.
+Rows = Sequence[tuple[Block, NDArray[np.intp]]]
+
+
 def _dataset(store: Store, study: Study, point: Point) -> "xarray.Dataset":
     rows, problems = _rows(store, study, point)
-    names = [name for name in rows[0][0].variables if all(name in b.variables for b, _ in rows)]
-    return _build(rows, names, _attributes(rows, study, point, problems))
+    counts = [system.counts[point.size] for system in study.systems if point in system.points]
+    notes = {
+        "missing_samples": max(0, max(counts) - sum(len(own) for _, own in rows)),
+        "problems": "\n".join(problems),
+    }
+    return _build(rows, notes)
 
 
-def _rows(
-    store: Store, study: Study, point: Point
-) -> tuple[list[tuple[BlockContents, NDArray[np.intp]]], list[str]]:
+def _rows(store: Store, study: Study, point: Point) -> tuple[Rows, list[str]]:
     """Blocks of a point and the rows of each that count; as `Store.read` says where two overlap.
 
     Raises InputError where no block is whole.
@@ -119,7 +125,7 @@ def _rows(
     contents, problems = {}, []
     for path in store.block_paths(point):
         try:
-            contents[path] = block_contents(path, study, point)
+            contents[path] = check_block(path, study, point)
         except CorruptBlock as error:
             problems.append(str(error))
     chosen = {path: np.arange(len(block.samples)) for path, block in contents.items()}
@@ -135,30 +141,7 @@ def _rows(
     return [(contents[path], rows) for path, rows in chosen.items()], problems
 
 
-def _attributes(
-    rows: Sequence[tuple[BlockContents, Any]], study: Study, point: Point, problems: Sequence[str]
-) -> dict[str, Any]:
-    """What all blocks say alike, what is missing and what was left out."""
-    first, *others = (block.attributes for block, _ in rows)
-    alike = {
-        key: value
-        for key, value in first.items()
-        if all(key in other and np.array_equal(value, other[key]) for other in others)
-    }
-    counts = [s.counts[point.size] for s in study.systems if point in s.points]
-    there = sum(len(own) for _, own in rows)
-    return {
-        **alike,
-        "missing_samples": max(0, max(counts) - there),
-        "problems": "\n".join(problems),
-    }
-
-
-def _build(
-    rows: Sequence[tuple[BlockContents, NDArray[np.intp]]],
-    names: Sequence[str],
-    attributes: Mapping[str, Any],
-) -> "xarray.Dataset":
+def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
     from xarray.core.indexing import LazilyIndexedArray
 
     from manybody.report.lazy_arrays import BlockArray
@@ -167,7 +150,8 @@ def _build(
     samples = np.concatenate([block.samples[own] for block, own in rows])
     # By sample index, whatever the order of blocks.
     order = np.argsort(samples)
-    first = rows[0][0]
+    first = block_contents(rows[0][0].path)
+    names = [name for name in first.variables if all(has_variable(b, name) for b, _ in rows)]
     places = [(block.path, own) for block, own in rows]
 
     def read(name: str) -> Any:
@@ -178,10 +162,12 @@ def _build(
     meaning = {"long_name": "index of the disorder sample", "units": "1"}
     coordinates = {"sample": (("sample",), samples[order], meaning)}
     coordinates |= {
-        name: ((name,), values, dict(notes)) for name, (values, notes) in first.coordinates.items()
+        name: ((name,), values, dict(words)) for name, (values, words) in first.coordinates.items()
     }
     found: xarray.Dataset = package.Dataset(
-        {name: package.Variable(*read(name)) for name in names}, coordinates, attributes
+        {name: package.Variable(*read(name)) for name in names},
+        coordinates,
+        {**first.attributes, **notes},
     )
     return found
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manybody.errors import Unavailable
-from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.meanings import CONVENTIONS, MEANINGS, UNITS
 
 if TYPE_CHECKING:
@@ -26,9 +25,12 @@ def load_xarray() -> Any:
     return xarray
 
 
-def dataset_of(run: Comparison) -> "xarray.Dataset":
-    """Dimensions pair, equation, time, and site or row and column; see `Comparison.to_xarray`."""
-    names, pairs = run.equations, pairs_of(run.equations)
+def dataset_of(run: Any) -> "xarray.Dataset":
+    """Dimensions pair, equation, time, and site or row and column; see `Comparison.to_xarray`.
+
+    run: a `Comparison`, which knows this module.
+    """
+    names, pairs = run.equations, list(run.distance)
     nothing = np.full(len(run.times), np.nan)
     variables = {
         "trace_distance": _described(
@@ -64,13 +66,13 @@ def dataset_of(run: Comparison) -> "xarray.Dataset":
     return found
 
 
-def _local_variables(run: Comparison) -> dict[str, Variable]:
+def _local_variables(run: Any) -> dict[str, Variable]:
     """On sites and pairs of sites, of systems that have them."""
     if run.local is None:
         return {}
     found = {}
     for name in next(iter(run.local.of_pair.values()), {}):
-        values = [run.local.of_pair[pair][name] for pair in pairs_of(run.equations)]
+        values = [run.local.of_pair[pair][name] for pair in run.distance]
         found[name] = _described(name, ("pair", "time"), values)
     for name in next(iter(run.local.of_equation.values())):
         values = [run.local.of_equation[each][name] for each in run.equations]
@@ -83,7 +85,7 @@ def _described(name: str, axes: tuple[str, ...], values: Any) -> Variable:
     return axes, np.array(values), {"long_name": MEANINGS[name], "units": UNITS.get(name, "1")}
 
 
-def _attributes(run: Comparison) -> dict[str, Any]:
+def _attributes(run: Any) -> dict[str, Any]:
     """The figures of the certificate that are of the whole run."""
     figures = {
         entry.name: getattr(run.certificate, entry.name)

@@ -13,14 +13,20 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.blocks import Block, CorruptBlock, check_belongs, opened
-from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.blocks import Block, CorruptBlock, opened
+from manybody.study.configuration import TRACE_DISTANCE
 
 # The two equations of a block that does not name any.
 _FIRST = ("redfield", "davies")
+_RESIDUAL = "gibbs_residual"
 _RESIDUALS = tuple(f"{name}_gibbs_residual" for name in _FIRST)
 _PAIRED = (TRACE_DISTANCE, f"{TRACE_DISTANCE}_merged")
 _LOWEST = "smallest_eigenvalue_in_time"
+_FACTS = (
+    *("title", "conventions_of_physics", "study", "study_hash", "model", "size", "n_sites"),
+    *("model_source", "coupled_sites", "lamb_shift"),
+)
+_PREFIXES = ("parameter_", "change_", "initial_", "bath_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,31 +41,36 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class BlockContents:
-    """What is in a block without what was measured.
+    """What the samples of a block have in common.
 
-    samples: (n,) indices; variables: by name; coordinates: of all axes but "sample" by name, with
-    their attributes; attributes: provenance and conventions.
+    variables: by name; coordinates: of all axes but "sample" by name, with their attributes;
+    attributes: what was computed, and conventions.
     """
 
-    path: Path
-    samples: NDArray[np.int64]
     variables: Mapping[str, Variable]
     coordinates: Mapping[str, tuple[NDArray[Any], Mapping[str, Any]]]
     attributes: Mapping[str, Any]
 
 
-def block_contents(path: Path, study: Study, point: Point) -> BlockContents:
-    """What is in a block.  Raises CorruptBlock unless it is whole and belongs to the point."""
+def block_contents(path: Path) -> BlockContents:
+    """What is in a block that was checked already.  Raises CorruptBlock."""
     try:
         with opened(path) as file:
-            attributes = dict(file.attrs.items())
-            samples, times, seeds = (file[name][()] for name in ("sample", "time", "seed"))
-            block = Block(path, samples, times, {"seed": seeds}, frozenset(file), attributes)
-            check_belongs(block, study, point)
-            variables, coordinates = _variables(file), _coordinates(file)
+            facts = {name: value for name, value in file.attrs.items() if _is_of_study(name)}
+            return BlockContents(_variables(file), _coordinates(file), facts)
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
-    return BlockContents(path, samples, variables, coordinates, attributes)
+
+
+def has_variable(block: Block, name: str) -> bool:
+    """Whether a block has a variable of a name of today."""
+    older = name == _RESIDUAL and block.datasets.issuperset(_RESIDUALS)
+    return older or name in block.datasets
+
+
+def _is_of_study(name: str) -> bool:
+    """Whether an attribute is the same in all blocks of a point, wherever they were computed."""
+    return name in _FACTS or name.startswith(_PREFIXES)
 
 
 def read_variable(path: Path, name: str) -> NDArray[Any]:
@@ -91,7 +102,7 @@ def _variables(file: h5py.File) -> dict[str, Variable]:
     found[_LOWEST] = _with_axis(found[_LOWEST], "equation", len(_FIRST))
     residual = found.pop(_RESIDUALS[0])
     found.pop(_RESIDUALS[1])
-    found["gibbs_residual"] = _with_axis(residual, "equation", len(_FIRST))
+    found[_RESIDUAL] = _with_axis(residual, "equation", len(_FIRST))
     return found
 
 

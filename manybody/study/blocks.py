@@ -125,11 +125,12 @@ def _by_name(
     return arrays
 
 
-def check_block(path: Path, study: Study, point: Point) -> None:
-    """Raise CorruptBlock unless a file is whole and holds what its name and folder promise.
+def check_block(path: Path, study: Study, point: Point) -> Block:
+    """A block without what was measured.
 
-    All bytes are verified, but what was measured is not taken out of them: a run looks
-    through its store in this way before it begins.
+    Raises CorruptBlock unless it is whole and holds what its name and folder promise.  All bytes
+    are verified, but little is taken out of them: a run looks through its store in this way
+    before it begins.
     """
     try:
         with opened(path) as file:
@@ -144,6 +145,7 @@ def check_block(path: Path, study: Study, point: Point) -> None:
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
     check_belongs(block, study, point)
+    return block
 
 
 def check_belongs(block: Block, study: Study, point: Point) -> None:
