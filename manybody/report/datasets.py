@@ -97,8 +97,7 @@ def _agrees(point: Point, facts: Mapping[str, Any]) -> bool:
         "size": point.size,
         "n_sites": point.n_sites,
         "dimension": point.dimension,
-        **dict(point.parameters),
-        **dict(point.changes),
+        **point.traits,
     }
     return all(key in own and own[key] == value for key, value in facts.items())
 

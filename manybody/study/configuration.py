@@ -118,6 +118,12 @@ class Point:
         return "-".join([*words, f"{self.family.size}={self.size}"])
 
     @property
+    def traits(self) -> dict[str, Any]:
+        """What tells it from others of its model and size, by name."""
+        named = {} if self.own is None else self.own.traits
+        return {**dict(self.parameters), **dict(self.changes), **named}
+
+    @property
     def origin(self) -> dict[str, str]:
         """What its blocks say beside model, parameters, changes and seeds."""
         return {} if self.own is None else self.own.origin

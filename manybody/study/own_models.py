@@ -135,6 +135,11 @@ class OwnModel:
         return ".".join(f"{a}" if a == b else f"{a}-{b}" for a, b in found)
 
     @property
+    def traits(self) -> dict[str, str]:
+        """What tells it from others by the same code or from files, beside parameters."""
+        return {"name": self.name, "baths": self.coupled_words}
+
+    @property
     def origin(self) -> dict[str, str]:
         """What a block of samples says of it, beside model, parameters and seeds."""
         return {"model_source": self.source, "coupled_sites": self.coupled_words}

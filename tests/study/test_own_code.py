@@ -11,12 +11,14 @@ from tiny import TABLES, assert_same_payload, payload
 import manybody as mb
 from manybody import cli
 from manybody.errors import InputError
+from manybody.report.page.sections import sample_options
 from manybody.seeding import generator, sample_entropy
 from manybody.study import model_code
 from manybody.study.configuration import from_json
 from manybody.study.merging import merge
 from manybody.study.model_loading import bandwidth_of, with_own_models
 from manybody.study.parsing import parse_study
+from manybody.study.rerun import find_point
 from manybody.study.store import Store
 
 MODULE = """
@@ -61,11 +63,12 @@ model = "rings:ring"
 size = [4, 5]
 parameters = { disorder = [1.0, 5.0], twisted = true }
 """
+PLAIN = '[[systems]]\nmodel = "rings:ring"\nname = "plain"\nsize = 4\n'
 SPINS = '[[systems]]\nmodel = "rings:spins"\nname = "chain"\nsize = 4\n'
 SOME = '[[systems]]\nmodel = "rings:ring"\nsize = 4\ncoupled_sites = [3, 0]\ninitial_site = 1\n'
 
 
-def write(folder, systems=RING + SPINS + SOME, module=MODULE):
+def write(folder, systems=RING + SPINS + SOME + PLAIN, module=MODULE):
     folder.mkdir(exist_ok=True)
     (folder / "rings.py").write_text(module)
     (folder / "helpers.py").write_text(HELPERS)
@@ -75,7 +78,8 @@ def write(folder, systems=RING + SPINS + SOME, module=MODULE):
 
 
 def run(path, out, *options):
-    return cli.main(["run", str(path), "--out", str(out), "--quiet", *options])
+    """Without a report, as a shard."""
+    return cli.main(["run", str(path), "--out", str(out), "--quiet", "--shard", "0/1", *options])
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +110,11 @@ def test_the_samples_are_those_of_the_function(finished, bath):
     assert names == {
         *(f"rings.ring-disorder={w}-twisted=True-size={n}" for w in (1.0, 5.0) for n in (4, 5)),
         "chain-size=4",
+        "plain-size=4",
         "rings.ring-baths=0.3-initial_site=1-size=4",
     }
     found = payload(store)
-    assert len(found) == 6 * 3
+    assert len(found) == 7 * 3
     for sample in range(3):
         parameters = {"disorder": 5.0, "twisted": True}
         entropy = sample_entropy(3, "rings:ring", parameters, 4, sample)
@@ -129,7 +134,7 @@ def test_the_samples_are_those_of_the_function(finished, bath):
 
 
 def test_coupled_sites_do_not_change_the_draw(finished, bath):
-    point = Store(finished[1]).study.systems[-1].points[0]
+    point = Store(finished[1]).study.systems[3].points[0]
     rng = generator(sample_entropy(3, "rings:ring", {}, 4, 1))
     matrix = np.diag(rng.uniform(-1.0, 1.0, 4))
     matrix += np.roll(np.eye(4), 1, 0) + np.roll(np.eye(4), 1, 1)
@@ -145,7 +150,7 @@ def test_status_report_and_merge_run_no_code(finished, tmp_path, capsys, monkeyp
     monkeypatch.setattr(model_code, "_LOADED", {})
     monkeypatch.setattr(model_code, "load", None)
     assert cli.main(["status", str(out)]) == 0
-    assert "18 of 18 samples" in capsys.readouterr().out
+    assert "21 of 21 samples" in capsys.readouterr().out
     assert cli.main(["report", str(out), "--format", "csv"]) == 0
     said = capsys.readouterr().out
     assert "rings:ring, disorder = 5.0, twisted = True" in said
@@ -183,6 +188,13 @@ def test_a_sample_is_computed_again(finished, capsys):
     command = ["sample", str(out), "--size", "5", "--index", "2", "--where", "disorder=5"]
     assert cli.main([*command, "--allow-code", "--models", str(path.parent)]) == 0
     assert "the same bits as in" in capsys.readouterr().out
+    # What a report says to repeat a sample names it alone.
+    study = Store(out).study
+    for point in (point for system in study.systems for point in system.points):
+        words = sample_options(study, point, 0).split()
+        where = [word for word in words if "=" in word]
+        model = point.model if "--model" in words else None
+        assert find_point(study, point.size, model, where) == point
     assert cli.main([*command, "--allow-code", "--models", str(out / "nothing")]) == 2
     assert "nothing: is not a folder" in capsys.readouterr().err
 
@@ -193,7 +205,7 @@ def test_a_changed_model_is_refused_and_more_samples_are_not(copied, capsys):
     path.write_text(path.read_text().replace("samples = 3", "samples = 4"))
     assert run(path, out, "--allow-code") == 0
     after = payload(Store(out))
-    assert len(after) == 6 * 4
+    assert len(after) == 7 * 4
     assert_same_payload({key: after[key] for key in before}, before)
     capsys.readouterr()
 
@@ -213,7 +225,7 @@ def test_a_changed_model_is_refused_and_more_samples_are_not(copied, capsys):
     # Another system of the same source may be added.
     (path.parent / "rings.py").write_text(MODULE)
     assert run(path, out, "--allow-code") == 0
-    assert len(payload(Store(out))) == 6 * 4 + 2 * 3
+    assert len(payload(Store(out))) == 7 * 4 + 2 * 3
 
 
 def test_blocks_of_another_source_are_foreign(copied):
@@ -383,7 +395,7 @@ def test_several_ranks_load_the_same_model(finished, tmp_path):
     import test_mpirun
 
     path, out = finished
-    command = ["-m", "manybody", "run", str(path), "--quiet", "--out"]
-    done = test_mpirun.launch(2, *command, str(tmp_path / "out"), "--allow-code")
+    command = ["-m", "manybody", "run", str(path), "--quiet", "--shard", "0/1", "--allow-code"]
+    done = test_mpirun.launch(2, *command, "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert_same_payload(payload(Store(tmp_path / "out")), payload(Store(out)))
