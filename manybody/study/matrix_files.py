@@ -9,6 +9,7 @@ import io
 import math
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def find_files(folder: Path, wanted: Sequence[str]) -> list[str]:
             found.append(each)
         else:
             raise InputError(f"files = {each!r}: no such file in {str(folder)!r}")
-    twice = next((name for name in found if found.count(name) > 1), None) if wanted[1:] else None
-    if twice is not None:
-        raise InputError(f"files: {twice!r} is named more than once")
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice:
+        raise InputError(f"files: {twice[0]!r} is named more than once")
     return found
 
 
