@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.theorem import theorem_residual
     from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
     from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
     from manybody.physics.models.hard_core_bosons import hard_core_bosons
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.report.datasets import open_store
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
+    from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -87,6 +91,7 @@ __all__ = [
     "PetscMFN",
     "PetscTS",
     "PhononDensity",
+    "PowerSpectrum",
     "QuadraticModel",
     "Reservoir",
     "RungeKutta",
@@ -97,15 +102,20 @@ __all__ = [
     "SteadyState",
     "ThermalBath",
     "Unavailable",
+    "WhiteBath",
     "anderson3d",
+    "anderson_bar",
     "compare",
     "compare_ensemble",
     "complex_syk4",
+    "correlation",
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
+    "entropy_production",
     "from_single_particle",
     "hard_core_bosons",
+    "heat_currents",
     "ising_chain",
     "level_statistics",
     "networks",
@@ -116,6 +126,7 @@ __all__ = [
     "report_figures",
     "run_study",
     "slow_modes",
+    "spectrum",
     "steady_correlations",
     "steady_state",
     "theorem_residual",
@@ -137,12 +148,14 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
     "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
+    "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
     "physics.models.hard_core_bosons": "hard_core_bosons",
@@ -152,6 +165,7 @@ _HOMES = {
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "report.datasets": "open_store",
@@ -159,6 +173,7 @@ _HOMES = {
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
+    "solve.correlations": "PowerSpectrum correlation spectrum",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",

@@ -7,7 +7,7 @@ from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
 from manybody.physics.equations.davies import davies_of
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.models.given import Matrix, model_from
@@ -52,17 +52,17 @@ class Liouvillian:
 
 
 def redfield_liouvillian(
-    model: Model | Matrix, bath: Bath, lamb_shift: bool = False
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
 ) -> Liouvillian:
     """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
 
     model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
     """
 
-    system = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
 
     def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([system], bath, lamb_shift))).matrix
+        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
         matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
         return matrix
 
@@ -70,7 +70,7 @@ def redfield_liouvillian(
 
 
 def davies_liouvillian(
-    model: Model | Matrix, bath: Bath, lamb_shift: bool = False, undecided: str | None = None
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
@@ -79,11 +79,11 @@ def davies_liouvillian(
     coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
-    system = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     checked(undecided)
     if system.dimension > MAX_SITES:
         return Liouvillian(system.dimension, _refused)
-    problem = Problem([system], bath, lamb_shift)
+    problem = Problem([system], baths, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
@@ -98,7 +98,8 @@ def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 
-def _checked(model: Any, bath: object, lamb_shift: object) -> Model:
-    check_bath(bath, lamb_shift)
+def _checked(model: Any, bath: object, lamb_shift: object) -> tuple[Model, AnyBaths]:
+    """The model and the baths of these arguments, all of them checked."""
+    system = model_from(model)
     arguments.boolean("lamb_shift", lamb_shift)
-    return model_from(model)
+    return system, check_baths(bath, system.couplings, lamb_shift)

@@ -96,7 +96,7 @@ def _read(study: Any) -> tuple[Study, str, Path]:
     """The study, its text and where its models lie."""
     if isinstance(study, Mapping):
         _check_kind(study)
-        return parse_table(study, "study"), "", Path()
+        return parse_table(study, "study", Path()), "", Path()
     if not isinstance(study, (str, Path)):
         raise InputTypeError(
             f"study of type {type(study).__name__}: a name, a TOML file, a TOML text or a mapping "
@@ -108,7 +108,7 @@ def _read(study: Any) -> tuple[Study, str, Path]:
         text, origin = find_study(str(study))
         folder = Path(study).parent if Path(study).is_file() else Path()
     _check_kind(load_toml(text, origin))
-    return parse_study(text, origin), text, folder
+    return parse_study(text, origin, folder), text, folder
 
 
 def _check_kind(table: Mapping[str, Any]) -> None:

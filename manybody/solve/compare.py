@@ -18,7 +18,7 @@ from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
 from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
@@ -39,9 +39,9 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 
-def compare(
+def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
     model: Model | Matrix,
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -55,29 +55,42 @@ def compare(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Comparison:
     """Trace distances between the evolutions of one system by several master equations.
 
     One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1); many start
     spread evenly over the sites, from the Néel pattern at half filling.  Any system starts from
-    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, or from `initial_state`:
+    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, inf for the mixture of its
+    ground states, or from `initial_state`:
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
-    "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
+    "eigenstate-K" counted from the lowest, "mixed" (1/D), a (D,) vector of norm one, or a (D, D)
+    density matrix; of one particle also "mixed-A-B-C" (one of these sites, all as likely),
+    "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
+    sites in their order).
 
-    model, bath: what evolves and what it couples to, also a bare (N, N) Hamiltonian (an array,
-    SciPy sparse, a QuTiP `Qobj`) of one particle with a bath on every site; times: ascending, >=
-    0, in 1/J; lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an
-    object such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
-    return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and share
-    the sample, or None; every rank returns the same small arrays, which agree with those of one
-    process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_"; operator:
-    one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc; drop_tolerance: entries of
-    Λ_j smaller than this part of the largest rate are left out of an assembled operator
-    (PHYSICS.md section 3), the certificate says how many and what they may have done; equations:
-    names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of models with terms on a
-    lattice. With these alone H is never diagonalised: no thermal start and no eigenstate then, the
-    certificate's clustering is "unexamined", its figures on Bohr frequencies and the Gibbs state
-    are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
+    model, bath: what evolves, also a bare (N, N) Hamiltonian (an array, SciPy sparse, a QuTiP
+    `Qobj`) of one particle with a bath on every site, and what it couples to: one bath for every
+    coupling, a sequence of
+    one for each (ascending coupled sites of one particle, else in the order of the couplings),
+    or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
+    lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
+    such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
+    return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
+    share the sample, or None; every rank returns the same small arrays, which agree with those
+    of one process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_";
+    operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
+    drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left out of an
+    assembled operator (PHYSICS.md section 3), the certificate says how many and what they may
+    have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
+    models with terms on a lattice. With these alone H is never diagonalised: no thermal start
+    and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
+    frequencies and the Gibbs state are nan; expectations: what tr(Mρ(t)) to return, names or a
+    mapping of names of yours to operators M: (D, D) Hermitian arrays, sparse ones or those of
+    other packages, (D,) real diagonals, or one of the names "populations" (⟨n_j⟩ of every site),
+    "energy" (tr(Hρ) in J), "coherence-A-B" (Re and Im ρ_AB between two sites, of many particles
+    ⟨a_B†a_A⟩), "current-A-B" (from site A to site B, of one particle, 2 Im(h_BA ρ_AB)).
+    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
@@ -111,6 +124,7 @@ def compare(
             initial_beta,
             equations,
             initial_state,
+            expectations,
         )
 
     setting = on_every_rank(comm, checked)
@@ -125,7 +139,7 @@ def compare(
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, system, bath, lamb_shift),
+            outside_warning(result, system, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -156,7 +170,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 def compare_ensemble(
     models: Iterable[Model | Matrix],
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -168,6 +182,7 @@ def compare_ensemble(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -191,12 +206,13 @@ def compare_ensemble(
         initial_beta,
         equations,
         initial_state,
+        expectations,
     )
     runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, systems, bath, lamb_shift),
+        ensemble_warning(runs, systems, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

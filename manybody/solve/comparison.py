@@ -20,16 +20,18 @@ from manybody.numerics.steppers import (
     require_operator,
 )
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
+from manybody.solve.expectations import build_expectations, places_of
 from manybody.solve.starting import build_start
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Comparison:
     local: densities, energies and differences on sites and pairs of sites (`LocalFigures`), of
     systems whose states have occupations 0 or 1, else None; with "entropy" (T,) of every
     equation up to 300 states, nan above.
+    expectation[name][equation]: (T,) tr(Mρ(t)) of what was asked for, (T, K) of what has
+    components.
     """
 
     times: Real
@@ -84,6 +88,7 @@ class Comparison:
     distance_merged: Pairs = field(default_factory=lambda: Pairs({}))
     states: Mapping[str, Complex] = field(default_factory=dict)
     local: LocalFigures | None = None
+    expectation: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
 
     @property
     def trace_distance(self) -> Real:
@@ -106,8 +111,9 @@ class Comparison:
 
         Variables trace_distance and trace_distance_merged (pair, time),
         smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where there
-        is none; local figures, with density (equation, time, site); state (equation, time,
-        row, column) where states were kept.  Raises Unavailable without xarray.
+        is none; expectation_NAME (equation, time) or (equation, time, component_NAME); local
+        figures, with density (equation, time, site); state (equation, time, row, column) where
+        states were kept.  Raises Unavailable without xarray.
         """
         from manybody.solve.datasets import dataset_of
 
@@ -128,7 +134,7 @@ class Comparison:
 class Setting:
     """What all samples of one call have in common; see `compare`."""
 
-    bath: Bath
+    bath: AnyBaths
     times: Real
     start: Start
     lamb_shift: bool
@@ -136,16 +142,22 @@ class Setting:
     operator: str
     drop_tolerance: float
     equations: tuple[Equation, ...]
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def needs_spectrum(self) -> bool:
         """Whether H is diagonalised: where one of the equations needs that."""
         return any(each.needs_spectrum for each in self.equations)
 
+    @property
+    def needs_hamiltonian(self) -> bool:
+        """Whether every rank must have H itself: for what is seen of the states."""
+        return any(each.needs_hamiltonian for each in self.expectations)
+
 
 def check_setting(
     models: Sequence[Model],
-    bath: Bath,
+    bath: Any,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
@@ -157,10 +169,11 @@ def check_setting(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Setting:
     """The arguments of a call beside its models, checked; raises what `compare` says."""
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
+    baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     operator, drop_tolerance = check_operator(operator, drop_tolerance)
@@ -175,7 +188,8 @@ def check_setting(
     check_applies(named, models)
     _check_dropping(drop_tolerance, models)
     check_start(named, start)
-    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+    wanted = build_expectations(expectations, [places_of(model) for model in models])
+    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named, wanted)
 
 
 def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:
@@ -219,6 +233,7 @@ def fingerprint(model: Model, setting: Setting, keep_states: bool) -> dict[str, 
         "stepper": repr(setting.stepper),
         "operator": (setting.operator, setting.drop_tolerance),
         "equations": [each.name for each in setting.equations],
+        "expectations": [repr(each) for each in setting.expectations],
         "other arguments": (setting.start, setting.lamb_shift, keep_states),
     }
 
@@ -239,7 +254,7 @@ def ambiguity_warning(certificate: Certificate) -> str:
 
 def balance_warning(certificate: Certificate) -> str:
     """What to say of a bath that is not in equilibrium at its β, empty for others."""
-    # Not a number where nobody looked at any frequency.
+    # Not a number where nobody looked at any frequency, and where a bath has no temperature.
     if not certificate.kms_residual > _UNBALANCED:
         return ""
     return (

@@ -53,6 +53,10 @@ def dataset_of(run: Any) -> "xarray.Dataset":
         ),
     }
     variables |= _local_variables(run)
+    for name, values in run.expectation.items():
+        stacked = np.array([values[each] for each in names])
+        axes = ("equation", "time", f"component_{name}")[: stacked.ndim]
+        variables[f"expectation_{name}"] = axes, stacked, {"long_name": f"tr(M rho), M: {name}"}
     coordinates: dict[str, Variable] = {
         "time": (("time",), run.times, {"long_name": "time", "units": "1/J"}),
         "pair": (("pair",), [":".join(pair) for pair in pairs], {}),

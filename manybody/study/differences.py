@@ -7,7 +7,8 @@ import numpy as np
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.study.blocks import Block
-from manybody.study.configuration import Point, Study, changes_of
+from manybody.study.configuration import Point, Study
+from manybody.study.own_models import changes_of
 from manybody.study.store import Store
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
-from manybody.study.configuration import Study, changes_of, merge_systems
+from manybody.study.configuration import Study, merge_systems
+from manybody.study.own_models import changes_of
 from manybody.study.store import Store
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
@@ -17,6 +18,7 @@ from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.protocol import Model
+from manybody.study.description import changes_between
 from manybody.study.matrix_files import read_sample
 from manybody.study.model_code import draw_sample
 
@@ -202,13 +204,21 @@ class OwnFamily(Family):
         """That of sample 0."""
         return self._own.facts_of(size).bandwidth
 
-    def n_sites(self, size: int) -> int:
+    def n_sites(self, size: int, parameters: Parameters) -> int:
         """That of sample 0."""
         return self._own.facts_of(size).n_sites
 
     def dimension(self, size: int, parameters: Parameters) -> int:
         """That of sample 0."""
         return self._own.facts_of(size).dimension
+
+    def coupled(self, size: int, parameters: Parameters) -> NDArray[np.bool_]:
+        """Those that the study names; of what code says itself nothing is known: all."""
+        mask = super().coupled(size, parameters)
+        if self._own.coupled_sites is not None:
+            mask[:] = False
+            mask[list(self._own.coupled_sites)] = True
+        return mask
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
         """That of sample 0."""
@@ -294,6 +304,12 @@ def check_point_name(name: str) -> None:
             f"systems: {name[:60]!r}... has {len(name)} letters as the name of a folder, at most "
             f"{_LONGEST_NAME} are allowed: use fewer or shorter parameters and coupled_sites"
         )
+
+
+def changes_of(there: Any, here: Any) -> list[tuple[str, Any, Any]]:
+    """(key, there, here) of what makes the numbers of two studies others, sources included."""
+    changed = changes_between(there.identity(), here.identity())
+    return [*changed, *source_changes(there.systems, here.systems)]
 
 
 def source_changes(there: Iterable[Any], here: Iterable[Any]) -> list[tuple[str, Any, Any]]:

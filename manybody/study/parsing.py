@@ -1,8 +1,10 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,9 +20,12 @@ from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
+from manybody.physics.quantities.expectations import NAMED
 from manybody.solve.comparison import check_start
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import TRACE_DISTANCE, Outputs, Point, Study, System, with_counts
+from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
 from manybody.study.own_models import is_own
 from manybody.study.structure import (
     Count,
@@ -35,6 +40,7 @@ from manybody.study.structure import (
     table_of,
 )
 from manybody.study.system_tables import (
+    State,
     are_files,
     change_kinds,
     changes_of_table,
@@ -84,18 +90,24 @@ def load_toml(text: str, origin: str) -> dict[str, Any]:
         raise InputError(f"{origin}: not valid TOML: {error}") from error
 
 
-def parse_study(text: str, origin: str) -> Study:
+def folder_of(name: str) -> Path | None:
+    """Where the files lie that a study names, see `find_study`; None for one that is built in."""
+    return None if name in builtin_studies() else Path(name).parent
+
+
+def parse_study(text: str, origin: str, folder: Path | None = None) -> Study:
     """Check a TOML text completely and build the study.
 
+    folder: where the files lie that it may name; None for none.
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the
     value and what is allowed.
     """
-    return parsed(text, origin, _study)
+    return parsed(text, origin, partial(_study, folder=folder))
 
 
-def parse_table(table: Mapping[str, Any], origin: str) -> Study:
+def parse_table(table: Mapping[str, Any], origin: str, folder: Path | None = None) -> Study:
     """`parse_study` of a text that is a table already."""
-    return _built(dict(table), origin, _study)
+    return _built(dict(table), origin, partial(_study, folder=folder))
 
 
 def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
@@ -110,9 +122,9 @@ def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]],
         raise type(error)(f"{origin}: {error}") from error
 
 
-def _study(table: dict[str, Any]) -> Study:
+def _study(table: dict[str, Any], folder: Path | None) -> Study:
     kinds = get_type_hints(Study, include_extras=True)
-    for key in ("bath_type", "bath_parameters", "formats"):
+    for key in ("bath_type", "bath_parameters", "formats", "files"):
         del kinds[key]
     kinds |= {
         "samples": Samples,
@@ -121,6 +133,8 @@ def _study(table: dict[str, Any]) -> Study:
         "systems": Any,
         "observables": Annotated[tuple[str, ...], _observables],
         "equations": Annotated[tuple[str, ...], _equations],
+        "expectations": Annotated[tuple[str, ...], lambda _, value: _expectations(value)],
+        "initial_state": State,
         "group_size": Any,
         "outputs": Outputs,
     }
@@ -150,8 +164,40 @@ def _study(table: dict[str, Any]) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
+    study = _with_files(study, folder)
     check_whole(study)
     return study
+
+
+def _with_files(study: Study, folder: Path | None) -> Study:
+    """The study with the content of its files, and every text that names one with its digest."""
+    texts = study.file_texts
+    if not texts:
+        return study
+    if folder is None:
+        raise InputError(
+            f"file {name_of(texts[0])!r} lies beside the study, which is no file itself"
+        )
+    contents = {name_of(text): read_bytes(folder / name_of(text)) for text in texts}
+    known = {text: with_digest(text, contents[name_of(text)]) for text in texts}
+
+    def change(key: str, value: Any) -> tuple[str, Any]:
+        return key, known.get(value, value) if key == "initial_state" else value
+
+    systems = tuple(
+        replace(system, changes=tuple(change(*own) for own in system.changes))
+        for system in study.systems
+    )
+    state, named = study.initial_state, map(named_text, study.expectations)
+    return replace(
+        study,
+        systems=systems,
+        initial_state=None if state is None else known.get(state, state),
+        expectations=tuple(
+            f"{name}={known[text]}" if is_file(text) else text for name, text in named
+        ),
+        files=contents,
+    )
 
 
 def check_whole(study: Study) -> None:
@@ -166,14 +212,11 @@ def check_whole(study: Study) -> None:
         if keys[system.key] > 1:
             given = dict((*system.parameters, *system.changes))
             raise InputError(f"systems: {system.model} with {given} appears more than once")
-        if not system.is_known:
-            continue
-        _check_system(study.at(system.points[0]), system.points[0])
-        for point in system.points:
-            start = study.start(point)
-            if study.evolves:
-                check_start([EQUATIONS[name] for name in study.equations], start)
+        if system.is_known:
+            _check_points(study, system)
     check_names(study)
+    if study.expectations and not study.evolves:
+        raise InputError("expectations: need 'trace_distance' among the observables")
     wish = study.convergence
     if wish is None:
         return
@@ -188,6 +231,17 @@ def check_whole(study: Study) -> None:
             check_operator("assembled", drop)
     except InputError as error:
         raise type(error)(f"convergence: {error}") from error
+
+
+def _check_points(study: Study, system: System) -> None:
+    """Raise ValueError for what some size of a system, or the smallest, is not fit for."""
+    _check_system(study.at(system.points[0]), system.points[0])
+    for point in system.points:
+        start = study.start(point)
+        for expectation in study.expected:
+            expectation.check(point.places)
+        if study.evolves:
+            check_start([EQUATIONS[name] for name in study.equations], start)
 
 
 def _check_system(own: Study, smallest: Point) -> None:
@@ -211,7 +265,9 @@ def _check_system(own: Study, smallest: Point) -> None:
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+            # Which number it is depends on the family.
+            zero = [f".{key} = 0" for key, value in own.bath_parameters if value == 0.0]
+            raise InputError(f"bath{''.join(zero)}: without a bath there is no {each.name!r}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -235,6 +291,33 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
     return tuple(name for name in known if name in names)
 
 
+def _expectations(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InputTypeError(f"expectations = {value!r}: a list of names is needed")
+    found = [_expectation(each) for each in value]
+    names = [name for name, _ in map(named_text, found)]
+    if len(set(names)) != len(names):
+        raise InputError(f"expectations = {names!r}: each may appear once")
+    return tuple(found)
+
+
+def _expectation(value: object) -> str:
+    """The name of an expectation value, or NAME=TEXT of an operator in a file."""
+    if not isinstance(value, dict) or set(value) != {"name", "file"}:
+        (known,) = build_expectations([value])
+        return known.name
+    name = value["name"]
+    # Datasets and columns are called by it.
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
+        raise InputError(
+            f"expectations: name = {name!r}: up to 40 letters, digits and '_', beginning with a "
+            "letter"
+        )
+    if name in NAMED:
+        raise InputError(f"expectations: name = {name!r} has a meaning of its own")
+    return f"{name}={file_text('expectations: file', value['file'])}"
+
+
 def _equations(where: str, value: object) -> tuple[str, ...]:
     names = checked_words(where, value, EQUATIONS)
     if not 1 < len(names) == len(set(names)):
@@ -253,14 +336,20 @@ def _systems(
         return own_systems(where, table, samples, bath)
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
-    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
+    defaults = {
+        **family.reals,
+        **family.integers,
+        **{key: word for key, (word, _) in family.words.items()},
+    }
     # A count without default is a parameter of those systems alone that name it.
     defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
-    required = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    kinds |= dict.fromkeys(family.integers, Many[Count])
+    numbers = {**family.reals, **family.integers}
+    required = {key: kinds[key] for key, default in numbers.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": SamplesOfSizes, **change_kinds(bath)}
     given = structure(table, table_of(required, kinds), where)

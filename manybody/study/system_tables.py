@@ -1,12 +1,15 @@
 """[[systems]] tables of a study: what all of them share, and those of models that it brings."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from manybody.errors import InputError
+from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
 from manybody.study.configuration import InverseTemperature, Study, System, with_counts
+from manybody.study.files import file_text, is_file
 from manybody.study.own_models import (
     FILES,
     OwnModel,
@@ -52,11 +55,38 @@ def check_names(study: Study) -> None:
             raise InputError(f"systems: {point.name!r} appears more than once, with equal values")
 
 
+def _state(where: str, value: object) -> str:
+    """The name of a state, or the text of a file."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return file_text(f"{where}.file", value["file"])
+    if not isinstance(value, str):
+        raise InputTypeError(f"{where} = {value!r}: a name or {{ file = '...' }} is needed")
+    if is_file(value):
+        raise InputError(f"{where} = {value!r}: a file is named as {{ file = '...' }}")
+    return value
+
+
+State = Annotated[str, _state]
+
+
+def _bath_number(where: str, value: object) -> float:
+    """A parameter of a bath, any number that is not nan."""
+    return math.inf if value == math.inf else arguments.real(where, value)
+
+
+# Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
+_BathNumber = Annotated[Any, _bath_number]
+
+
 def change_kinds(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
     """What a system may have other than the study."""
     kinds: dict[str, Any] = {"initial_beta": Many[InverseTemperature]}
-    kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
+    kinds |= {
+        "lamb_shift": Many[bool],
+        "initial_site": Many[Natural],
+        "initial_state": Many[State],
+    }
+    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
     return kinds
 
 

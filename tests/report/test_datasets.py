@@ -211,7 +211,10 @@ def test_without_xarray_a_sentence(directory, monkeypatch, bath):
 def test_a_comparison_as_a_dataset(bath, many):
     model = mb.xxz_chain(4, seed=2) if many else mb.dirac_syk2(4, seed=2)
     names = ("redfield", "davies", "quasi-local-1") if many else ("redfield", "davies")
-    run = mb.compare(model, bath, [0.0, 2.0, 5.0], equations=names, keep_states=True)
+    asked = ["populations", "energy"]
+    run = mb.compare(
+        model, bath, [0.0, 2.0, 5.0], equations=names, keep_states=True, expectations=asked
+    )
     data = run.to_xarray()
     for first, second in run.distance:
         own = data.trace_distance.sel(pair=f"{first}:{second}")
@@ -223,6 +226,10 @@ def test_a_comparison_as_a_dataset(bath, many):
         np.testing.assert_array_equal(lowest, wanted)
         residual = float(data.gibbs_residual.sel(equation=name))
         np.testing.assert_array_equal(residual, run.certificate.gibbs_residuals[name])
+        populations = data.expectation_populations.sel(equation=name)
+        np.testing.assert_array_equal(populations, run.expectation["populations"][name])
+        energy = data.expectation_energy.sel(equation=name)
+        np.testing.assert_array_equal(energy, run.expectation["energy"][name])
     assert data.time.attrs["units"] == "1/J" and data.gibbs_residual.attrs["units"] == "J"
     for entry in fields(run.certificate):
         if entry.name != "gibbs_residuals":
@@ -269,6 +276,20 @@ TABLE = {
     "bath": {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0},
     "systems": [{"model": "dirac_syk2", "n_sites": [3, 4]}],
 }
+
+
+def test_expectation_values_come_with_their_components(tmp_path):
+    opened = mb.run_study(
+        {**TABLE, "expectations": ["populations", "energy"]}, tmp_path / "out", report=False
+    )
+    data = opened.only(n_sites=3)
+    own = data.expectation_populations
+    assert own.dims == ("sample", "equation", "time", "component_populations")
+    assert own.sizes["component_populations"] == len(set(own.component_populations.values)) == 3
+    np.testing.assert_allclose(own.sum("component_populations"), 1.0, atol=1e-9)
+    assert data.expectation_energy.dims == ("sample", "equation", "time")
+    # Starts on site 0.
+    np.testing.assert_allclose(own.isel(time=0, component_populations=0), 1.0, atol=1e-9)
 
 
 def test_tables_run_in_a_thread(tmp_path):
