@@ -1,6 +1,7 @@
 """The two generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
+from typing import Any
 
 from manybody.arrays import Complex
 from manybody.errors import InputError
@@ -9,7 +10,8 @@ from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
 from manybody.physics.equations.davies import davies_of
 from manybody.physics.equations.redfield import redfield_of
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import MERGED, checked, warn_undecided
@@ -49,33 +51,39 @@ class Liouvillian:
         return self._build()
 
 
-def redfield_liouvillian(model: Model, bath: GivenBaths, lamb_shift: bool = False) -> Liouvillian:
-    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
+def redfield_liouvillian(
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
+) -> Liouvillian:
+    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
 
-    baths = _checked(model, bath, lamb_shift)
+    model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
+    """
+
+    system, baths = _checked(model, bath, lamb_shift)
 
     def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([model], baths, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, model.dimension).toarray()
+        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
+        matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
         return matrix
 
-    return Liouvillian(model.dimension, build)
+    return Liouvillian(system.dimension, build)
 
 
 def davies_liouvillian(
-    model: Model, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
+    model: as in `compare`, a bare (N, N) Hamiltonian too;
     undecided: what to do with Bohr frequencies of which it cannot be decided whether they
     coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
-    baths = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     checked(undecided)
-    if model.dimension > MAX_SITES:
-        return Liouvillian(model.dimension, _refused)
-    problem = Problem([model], baths, lamb_shift)
+    if system.dimension > MAX_SITES:
+        return Liouvillian(system.dimension, _refused)
+    problem = Problem([system], baths, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
@@ -83,15 +91,15 @@ def davies_liouvillian(
     def build() -> Complex:
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
-    return Liouvillian(model.dimension, build, clustering.verdict)
+    return Liouvillian(system.dimension, build, clustering.verdict)
 
 
 def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 
-def _checked(model: Model, bath: object, lamb_shift: object) -> AnyBaths:
-    """The baths of these arguments, all of them checked."""
-    check_model(model)
+def _checked(model: Any, bath: object, lamb_shift: object) -> tuple[Model, AnyBaths]:
+    """The model and the baths of these arguments, all of them checked."""
+    system = model_from(model)
     arguments.boolean("lamb_shift", lamb_shift)
-    return check_baths(bath, model.couplings, lamb_shift)
+    return system, check_baths(bath, system.couplings, lamb_shift)
