@@ -58,9 +58,12 @@ if TYPE_CHECKING:
     from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
+    from manybody.report.datasets import open_store
+    from manybody.report.running import run_study
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
+    from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -94,6 +97,7 @@ __all__ = [
     "PetscMFN",
     "PetscTS",
     "PhononDensity",
+    "PowerSpectrum",
     "QuadraticModel",
     "Reservoir",
     "RungeKutta",
@@ -112,6 +116,7 @@ __all__ = [
     "compare",
     "compare_ensemble",
     "complex_syk4",
+    "correlation",
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
@@ -123,11 +128,14 @@ __all__ = [
     "level_statistics",
     "liouvillian",
     "networks",
+    "open_store",
     "pattern_state",
     "product_state",
     "redfield_liouvillian",
     "report_figures",
+    "run_study",
     "slow_modes",
+    "spectrum",
     "steady_correlations",
     "steady_state",
     "theorem_residual",
@@ -170,9 +178,12 @@ _HOMES = {
     "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
+    "report.datasets": "open_store",
+    "report.running": "run_study",
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
+    "solve.correlations": "PowerSpectrum correlation spectrum",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",

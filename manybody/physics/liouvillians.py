@@ -1,6 +1,7 @@
 """Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from manybody.physics.equations.davies import DAVIES, davies_of
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import MERGED, checked, warn_undecided
@@ -53,33 +55,39 @@ class Liouvillian:
         return self._build()
 
 
-def redfield_liouvillian(model: Model, bath: GivenBaths, lamb_shift: bool = False) -> Liouvillian:
-    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
+def redfield_liouvillian(
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
+) -> Liouvillian:
+    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
 
-    baths = _checked(model, bath, lamb_shift)
+    model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
+    """
+
+    system, baths = _checked(model, bath, lamb_shift)
 
     def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([model], baths, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, model.dimension).toarray()
+        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
+        matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
         return matrix
 
-    return Liouvillian(model.dimension, build)
+    return Liouvillian(system.dimension, build)
 
 
 def davies_liouvillian(
-    model: Model, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
+    model: as in `compare`, a bare (N, N) Hamiltonian too;
     undecided: what to do with Bohr frequencies of which it cannot be decided whether they
     coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
-    baths = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     checked(undecided)
-    if model.dimension > MAX_SITES:
-        return Liouvillian(model.dimension, _refused)
-    problem = Problem([model], baths, lamb_shift)
+    if system.dimension > MAX_SITES:
+        return Liouvillian(system.dimension, _refused)
+    problem = Problem([system], baths, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
@@ -87,11 +95,11 @@ def davies_liouvillian(
     def build() -> Complex:
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
-    return Liouvillian(model.dimension, build, clustering.verdict)
+    return Liouvillian(system.dimension, build, clustering.verdict)
 
 
 def liouvillian(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     equation: str,
     lamb_shift: bool = False,
@@ -99,24 +107,24 @@ def liouvillian(
 ) -> Liouvillian:
     """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
 
-    undecided: as of `davies_liouvillian`, for Davies alone.  Raises InputError, also for an
-    equation that does not apply to the model.
+    model: as in `compare`, a bare (N, N) Hamiltonian too; undecided: as of `davies_liouvillian`,
+    for Davies alone.  Raises InputError, also for an equation that does not apply to the model.
     """
-    baths = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     check_name(equation)
     found = EQUATIONS[equation]
     if found.name == DAVIES.name:
-        return davies_liouvillian(model, bath, lamb_shift, undecided)
+        return davies_liouvillian(system, bath, lamb_shift, undecided)
     if checked(undecided) is not None:
         raise InputError(
             f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
         )
-    check_applies([found], [model])
+    check_applies([found], [system])
 
     def build() -> Complex:
-        return liouvillian_of(found, Problem([model], baths, lamb_shift))
+        return liouvillian_of(found, Problem([system], baths, lamb_shift))
 
-    return Liouvillian(model.dimension, build)
+    return Liouvillian(system.dimension, build)
 
 
 def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
@@ -158,8 +166,8 @@ def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 
-def _checked(model: Model, bath: object, lamb_shift: object) -> AnyBaths:
-    """The baths of these arguments, all of them checked."""
-    check_model(model)
+def _checked(model: Any, bath: object, lamb_shift: object) -> tuple[Model, AnyBaths]:
+    """The model and the baths of these arguments, all of them checked."""
+    system = model_from(model)
     arguments.boolean("lamb_shift", lamb_shift)
-    return check_baths(bath, model.couplings, lamb_shift)
+    return system, check_baths(bath, system.couplings, lamb_shift)

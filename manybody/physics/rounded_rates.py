@@ -11,10 +11,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Real
+from manybody.errors import InputError
 from manybody.physics.bath_groups import BathGroup
 from manybody.physics.commutant import find_commutant
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.fock.rate_equations import stationary_populations
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance
 from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
 
@@ -29,12 +31,21 @@ def by_rates_at(parts: Decomposition, generator: RedfieldGenerator, beta: float)
 
     parts: by H alone; generator: on its spectrum.  What commutes with all jumps tells what does
     not decay where every jump has its reverse.  At T = 0 none has: the decomposition then is
-    complete only where all ends in one ground state (`empties`).
+    complete only where all ends in one ground state (`empties`).  Nor is it where one bath jumps
+    between levels at which γ of another vanishes: which bath sees what is not looked at.
     """
     found = by_rates(parts, generator.rates[0])
-    if beta != math.inf or empties(found.spectrum, generator.groups):
-        return found
-    return replace(found, is_complete=False)
+    if beta == math.inf:
+        is_complete = empties(found.spectrum, generator.groups)
+    else:
+        is_complete = _vanish_alike(generator.groups)
+    return found if is_complete else replace(found, is_complete=False)
+
+
+def _vanish_alike(groups: Sequence[BathGroup]) -> bool:
+    """Whether γ of all baths that are coupled is zero between the same levels."""
+    first, *others = (group.rates[0].real > 0.0 for group in groups if group.factors.any())
+    return all(np.array_equal(own, first) for own in others)
 
 
 def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
@@ -197,13 +208,48 @@ def _invisible(spectrum: Spectrum) -> float:
     return rounding * float(spectrum.weights[0].max())
 
 
-def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
-    """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
-    return spectrum.dimension * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
+def is_balanced(generator: RedfieldGenerator) -> bool:
+    """Whether every bath at its own β leaves its Gibbs alone, to 1e-6 in trace norm.
+
+    No jump is then without its reverse.
+    """
+    spectrum = generator.spectrum
+    errors = [
+        detailed_balance_error(spectrum, group.rates[0], group.bath.beta)
+        for group in generator.groups
+    ]
+    return spectrum.dimension * max(errors) <= _GIBBS
 
 
 def is_known_from_h(
-    parts: Decomposition, by_rate: Decomposition, rates: NDArray[Any], beta: float
+    parts: Decomposition, by_rate: Decomposition, generator: RedfieldGenerator
 ) -> bool:
-    """Whether rates leave alone what H leaves alone, and nothing flows one way only."""
-    return same_levels(parts, by_rate) and is_balanced(parts.spectrum, rates, beta)
+    """Whether rates leave alone what H leaves alone, and nothing flows one way only.
+
+    generator: on the spectrum of `parts`.
+    """
+    return same_levels(parts, by_rate) and is_balanced(generator)
+
+
+def balance_of_rates(generator: RedfieldGenerator, parts: Decomposition) -> list[Real] | None:
+    """(D,) stationary populations of every component by the rate equation; None where unknown.
+
+    generator: on the spectrum of `parts`, the decomposition by its rates.  For baths of several
+    temperatures, or without one.  Sums of positive terms only, so that each population has all
+    digits that the rates have.  Unknown where levels coincide, which coherences then may tie
+    together, and where a level has no way down.
+    """
+    energies = parts.spectrum.energies[0]
+    if not parts.is_complete or len(np.unique(energies)) < len(energies):
+        return None
+    jumps, found = generator.jumps[0], []
+    np.fill_diagonal(jumps, 0.0)
+    for index in range(parts.n_components):
+        own = np.flatnonzero(parts.components == index)
+        populations = np.zeros(len(energies))
+        try:
+            populations[own] = stationary_populations(jumps[np.ix_(own, own)])
+        except InputError:
+            return None
+        found.append(populations)
+    return found

@@ -20,6 +20,7 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
+from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import (
@@ -38,8 +39,8 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 
-def compare(
-    model: Model,
+def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
+    model: Model | Matrix,
     bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
@@ -54,6 +55,7 @@ def compare(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Comparison:
     """Trace distances between the evolutions of one system by several master equations.
 
@@ -62,9 +64,14 @@ def compare(
     e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, inf for the mixture of its
     ground states, or from `initial_state`:
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
-    "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
+    "eigenstate-K" counted from the lowest, "mixed" (1/D), a (D,) vector of norm one, or a (D, D)
+    density matrix; of one particle also "mixed-A-B-C" (one of these sites, all as likely),
+    "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
+    sites in their order).
 
-    model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
+    model, bath: what evolves, also a bare (N, N) Hamiltonian (an array, SciPy sparse, a QuTiP
+    `Qobj`) of one particle with a bath on every site, and what it couples to: one bath for every
+    coupling, a sequence of
     one for each (ascending coupled sites of one particle, else in the order of the couplings),
     or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
     lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
@@ -78,8 +85,12 @@ def compare(
     have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
     models with terms on a lattice. With these alone H is never diagonalised: no thermal start
     and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
-    frequencies and the Gibbs state are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS
-    or its like says otherwise.
+    frequencies and the Gibbs state are nan; expectations: what tr(Mρ(t)) to return, names or a
+    mapping of names of yours to operators M: (D, D) Hermitian arrays, sparse ones or those of
+    other packages, (D,) real diagonals, or one of the names "populations" (⟨n_j⟩ of every site),
+    "energy" (tr(Hρ) in J), "coherence-A-B" (Re and Im ρ_AB between two sites, of many particles
+    ⟨a_B†a_A⟩), "current-A-B" (from site A to site B, of one particle, 2 Im(h_BA ρ_AB)).
+    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
@@ -94,11 +105,13 @@ def compare(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> Setting:
         arguments.boolean("keep_states", keep_states)
         check_ranks(stepper, size_of(comm))
         return check_setting(
-            [model],
+            [system],
             bath,
             times,
             initial_site,
@@ -111,21 +124,22 @@ def compare(
             initial_beta,
             equations,
             initial_state,
+            expectations,
         )
 
     setting = on_every_rank(comm, checked)
-    agree(comm, **fingerprint(model, setting, keep_states))
+    agree(comm, **fingerprint(system, setting, keep_states))
 
     def action(ranks: Communicator | None) -> Comparison:
-        return _compare_one(model, setting, ranks, keep_states)
+        return _compare_one(system, setting, ranks, keep_states)
 
     # With more ranks than sites the first have a column each, the others wait for the result.
-    result = by_first_ranks(comm, model.dimension, action, without_states)
+    result = by_first_ranks(comm, system.dimension, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, setting.bath, lamb_shift),
+            outside_warning(result, system, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -155,7 +169,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 
 def compare_ensemble(
-    models: Iterable[Model],
+    models: Iterable[Model | Matrix],
     bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
@@ -168,6 +182,7 @@ def compare_ensemble(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -176,9 +191,9 @@ def compare_ensemble(
     samples in which ρ_R leaves the states.  A spectrum that leaves Davies undetermined is
     named by its certificate, without a warning.
     """
-    models = list(models)
+    systems = [model_from(model) for model in models]
     setting = check_setting(
-        models,
+        systems,
         bath,
         times,
         initial_site,
@@ -191,12 +206,13 @@ def compare_ensemble(
         initial_beta,
         equations,
         initial_state,
+        expectations,
     )
-    runs = _compare_many(models, setting)
+    runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, setting.bath, lamb_shift),
+        ensemble_warning(runs, systems, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,13 +24,18 @@ from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
+from manybody.solve.expectations import build_expectations, places_of
 from manybody.solve.starting import build_start
+
+if TYPE_CHECKING:
+    import xarray
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
@@ -71,6 +76,8 @@ class Comparison:
     local: densities, energies and differences on sites and pairs of sites (`LocalFigures`), of
     systems whose states have occupations 0 or 1, else None; with "entropy" (T,) of every
     equation up to 300 states, nan above.
+    expectation[name][equation]: (T,) tr(Mρ(t)) of what was asked for, (T, K) of what has
+    components.
     """
 
     times: Real
@@ -81,6 +88,7 @@ class Comparison:
     distance_merged: Pairs = field(default_factory=lambda: Pairs({}))
     states: Mapping[str, Complex] = field(default_factory=dict)
     local: LocalFigures | None = None
+    expectation: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
 
     @property
     def trace_distance(self) -> Real:
@@ -97,6 +105,19 @@ class Comparison:
         """(T,) over the equations that do not guarantee positivity, +inf where all do."""
         values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
         return np.asarray(np.min(values, axis=0))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All of it as an xarray Dataset with units, meanings and the certificate as attributes.
+
+        Variables trace_distance and trace_distance_merged (pair, time),
+        smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where there
+        is none; expectation_NAME (equation, time) or (equation, time, component_NAME); local
+        figures, with density (equation, time, site); state (equation, time, row, column) where
+        states were kept.  Raises Unavailable without xarray.
+        """
+        from manybody.solve.datasets import dataset_of
+
+        return dataset_of(self)
 
     @property
     def redfield_states(self) -> Complex | None:
@@ -121,11 +142,17 @@ class Setting:
     operator: str
     drop_tolerance: float
     equations: tuple[Equation, ...]
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def needs_spectrum(self) -> bool:
         """Whether H is diagonalised: where one of the equations needs that."""
         return any(each.needs_spectrum for each in self.equations)
+
+    @property
+    def needs_hamiltonian(self) -> bool:
+        """Whether every rank must have H itself: for what is seen of the states."""
+        return any(each.needs_hamiltonian for each in self.expectations)
 
 
 def check_setting(
@@ -142,10 +169,9 @@ def check_setting(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Setting:
-    """The arguments of a call, checked; raises what `compare` says."""
-    for model in models:
-        check_model(model)
+    """The arguments of a call beside its models, checked; raises what `compare` says."""
     arguments.boolean("lamb_shift", lamb_shift)
     baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
@@ -162,7 +188,8 @@ def check_setting(
     check_applies(named, models)
     _check_dropping(drop_tolerance, models)
     check_start(named, start)
-    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+    wanted = build_expectations(expectations, [places_of(model) for model in models])
+    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named, wanted)
 
 
 def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:
@@ -206,6 +233,7 @@ def fingerprint(model: Model, setting: Setting, keep_states: bool) -> dict[str, 
         "stepper": repr(setting.stepper),
         "operator": (setting.operator, setting.drop_tolerance),
         "equations": [each.name for each in setting.equations],
+        "expectations": [repr(each) for each in setting.expectations],
         "other arguments": (setting.start, setting.lamb_shift, keep_states),
     }
 

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError, NumericalError
-from manybody.parallel.collective import together
-from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
-from manybody.physics.baths.several import AnyBaths, distinct_baths, without_temperature
+from manybody.physics.baths.protocol import has_temperature
+from manybody.physics.baths.several import AnyBaths, check_baths, without_temperature
 from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
@@ -27,24 +25,13 @@ from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, long_run
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import norms
-from manybody.physics.rounded_rates import (
-    by_rates_at,
-    detailed_balance_error,
-    hangs_on_hidden_rates,
-    has_hidden_splitting,
-    lies_on_edge,
-)
 from manybody.physics.spectra import AMBIGUOUS, cluster_levels
 from manybody.physics.starts import Start
-from manybody.physics.stationary import Decomposition, decompose, parts_of, project, same_levels
+from manybody.physics.stationary import Decomposition, decompose, project, same_levels
 from manybody.physics.underflow import zero_where_tiny
-from manybody.system.communicator import Communicator
+from manybody.solve.examination import DENSE_SITES, System, diagonal_state
 
-# Sites up to which singular values of a Liouvillian are a matter of seconds.
-DENSE_SITES = 32
 _MOST_ASSEMBLED = 100
-# Error of a state, in trace norm, that is worth more work, and above which a word is due.
-GOOD_ENOUGH, UNCERTAIN = 1e-9, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +52,10 @@ class SteadyState:
     smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
     distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of
     levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁; nan for
-    a bath without a temperature, of β = nan.
+    a bath without a temperature, of β = nan, and for baths of several.
+    distance_from_davies: the same from the populations that the rate equation leaves, which are
+    Gibbs for baths in detailed balance of one temperature; nan where levels coincide or not all
+    follows from rates.
     notes: sentences on what decides the state and is not seen in any figure; given as warnings.
     """
 
@@ -80,45 +70,18 @@ class SteadyState:
     iterations: int
     smallest_eigenvalue: float
     distance_from_gibbs: float
+    distance_from_davies: float
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class System:
-    """One sample and what decides its long run.
-
-    parts: by H alone; rates: by rates; balance_error: bound on what the violation of
-    detailed balance leaves wrong of Gibbs, inf where the bath has no temperature; notes: what
-    a user should know.
-    """
-
-    parts: Decomposition
-    rates: Decomposition
-    balance_error: float
-    notes: tuple[str, ...]
-
-    @property
-    def is_by_h(self) -> bool:
-        """Whether rates leave no more alone than H does."""
-        return same_levels(self.parts, self.rates)
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether Gibbs is stationary for Davies: to 1e-9, or to 1e-6 where solving is dear."""
-        n = self.parts.spectrum.dimension
-        return self.balance_error <= (GOOD_ENOUGH if n <= DENSE_SITES else UNCERTAIN)
-
-    def gibbs(self, beta: float) -> list[Real]:
-        """(N,) populations in the spectrum of `rates` of every component of it."""
-        return [self.rates.gibbs(beta, index) for index in range(self.rates.n_components)]
-
-
-def check_relaxes(bath: object, lamb_shift: object) -> None:
-    """Raise TypeError or ValueError for a bath with which nothing decays."""
-    if check_bath(bath, lamb_shift).vanishes:
+def check_relaxes(bath: Any, couplings: Couplings, lamb_shift: object) -> AnyBaths:
+    """The baths of these couplings.  Raises TypeError or ValueError where nothing decays."""
+    baths = check_baths(bath, couplings, lamb_shift)
+    if baths.vanishes:
         raise InputError(
             "bath coupling = 0: without a bath no state is approached, no mode decays"
         )
+    return baths
 
 
 def check_assembled(couplings: Couplings) -> None:
@@ -129,94 +92,6 @@ def check_assembled(couplings: Couplings) -> None:
             f"method = 'assembled': the factors of {size_in_words(couplings)} take "
             f"{16.0 * n**4 / 2**30:.3g} GiB, allowed are {_MOST_ASSEMBLED}"
         )
-
-
-def examine(problem: Problem, equation: str) -> System:
-    """What decides the long run of a sample."""
-    parts, bath = parts_of(problem), problem.bath
-    generator = redfield_on(problem, parts.spectrum)
-    own, rates = generator.rates[0], by_rates_at(parts, generator, bath.beta)
-    error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
-    notes = notes_on(parts, rates, bath, own)
-    if equation == "redfield" and has_hidden_splitting(parts, own):
-        notes += (
-            "levels lie so near each other that what the baths do not see of them relaxes below "
-            "rounding of the generator: the state returned is that of t → ∞",
-        )
-    return System(parts, rates, error, notes)
-
-
-def examined(problem: Problem, equation: str, comm: Communicator | None) -> System:
-    """`examine` on rank 0 for all ranks, of which each has the problem."""
-
-    def light(parts: Decomposition) -> Decomposition:
-        # The spectrum of the problem is on every rank already.
-        known = parts.spectrum is problem.spectrum
-        return replace(parts, spectrum=None) if known else parts  # type: ignore[arg-type]
-
-    def whole(parts: Decomposition) -> Decomposition:
-        return replace(parts, spectrum=problem.spectrum) if parts.spectrum is None else parts
-
-    if comm is None:
-        return examine(problem, equation)
-
-    def action() -> System:
-        found = examine(problem, equation)
-        return replace(found, parts=light(found.parts), rates=light(found.rates))
-
-    found = together(comm, action)
-    return replace(found, parts=whole(found.parts), rates=whole(found.rates))
-
-
-def notes_on(
-    parts: Decomposition, rates: Decomposition, baths: AnyBaths, own: NDArray[Any]
-) -> tuple[str, ...]:
-    """What of the rates is at the mercy of rounding, in sentences.
-
-    parts: by H alone; rates: by rates; own: (N, N) Γ(E_k − E_l) of `parts`.
-    """
-    notes = []
-    # Both spectra have the same energies.
-    if hangs_on_hidden_rates(rates, own):
-        notes.append(
-            "something relaxes only by rates below rounding of H: the steady state is that of "
-            "t → ∞, which no time of interest reaches"
-        )
-    supports = [_support(bath) for bath in distinct_baths(baths)]
-    edge = lies_on_edge(parts.spectrum, tuple(end for ends in supports for end in ends))
-    lower, upper = min(ends[0] for ends in supports), max(ends[1] for ends in supports)
-    if edge is not None:
-        notes.append(
-            f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
-            "H: whether γ vanishes there is not decided by the data"
-        )
-    lost = None if rates is parts else _underflow(parts, own, lower, upper)
-    if lost is not None:
-        notes.append(
-            f"γ(±{lost:.6g}) is zero in double precision, where the bath's support does not end: "
-            "it counts as zero, as for all times that can be reached"
-        )
-    return tuple(notes)
-
-
-def _support(bath: Bath) -> tuple[float, float]:
-    """|ω| between which γ is not zero."""
-    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
-    return max(support[0], 0.0), support[1]
-
-
-def _underflow(
-    parts: Decomposition, rates: NDArray[Any], lower: float, upper: float
-) -> float | None:
-    """A Bohr frequency at which γ is 0 and the bath does not say why, or None.
-
-    At 0 a limit vanishes exactly; outside the support, up to `lower` and from `upper` on, γ does.
-    """
-    omega = np.abs(parts.spectrum.bohr_frequencies[0])
-    inside = (omega > lower) & (omega < upper)
-    lost = inside & (np.maximum(rates.real, rates.real.T) == 0.0)
-    lost &= parts.spectrum.weights[0] > 0.0
-    return float(omega[lost].min()) if lost.any() else None
 
 
 def rounding_of(generator: RedfieldGenerator) -> float:
@@ -245,7 +120,7 @@ def with_undecided(problem: Problem, system: System) -> System:
 
 
 def davies_steady(problem: Problem, system: System, start: Start, tolerance: float) -> SteadyState:
-    """Davies with detailed balance: Gibbs on every set of levels that rates connect.
+    """Davies by its rates: Gibbs on every set of levels that they connect, or their balance.
 
     Notes where it is undecided which levels are equal, or which coherences are damped.
     Coincidences of other frequencies leave Gibbs stationary either way.
@@ -266,8 +141,12 @@ def davies_steady(problem: Problem, system: System, start: Start, tolerance: flo
     still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
     states = thermal_states(system, bath.beta)
     counts = rates.n_components + still, rates.dark_levels, undamped
-    figures = residual, system.balance_error, 0
+    figures = residual, _error_of_davies(system), 0
     return judged("davies", system, bath.beta, start, states, counts, figures)
+
+
+def _error_of_davies(system: System) -> float:
+    return system.balance_error if system.populations is None else system.populations_error
 
 
 def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
@@ -313,7 +192,7 @@ def dense_steady(
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
             at_least = system.rates.n_components + int(still)
-    starts = thermal_states(system, bath.beta) if has_temperature(bath.beta) else []
+    starts = thermal_states(system, bath.beta) if system.has_populations(bath.beta) else []
     if not (system.rates.is_complete and starts):
         starts += level_states(system)
     found = long_run(dense, whole(start, system), starts, at_least)
@@ -345,7 +224,10 @@ def _why_dense(system: System, bath: AnyBaths) -> str:
     """Why no derivation does, in words."""
     n = system.parts.spectrum.dimension
     if not has_temperature(bath.beta):
-        return f"{without_temperature(bath)}, and no Gibbs state is stationary"
+        return (
+            f"{without_temperature(bath)}, no Gibbs state is stationary, and levels coincide or "
+            "rates do not say all"
+        )
     if not system.is_balanced:
         return f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
     if bath.beta == np.inf and not system.rates.is_complete:
@@ -370,11 +252,11 @@ def _left_alone(system: System) -> str:
 
 
 def thermal_states(system: System, beta: float) -> list[Complex]:
-    """(N, N) Gibbs of every set of levels that rates connect, in the site basis."""
-    vectors = system.rates.spectrum.vectors[0]
-    return [
-        ((vectors * own) @ vectors.conj().T).astype(np.complex128) for own in system.gibbs(beta)
-    ]
+    """(N, N) Gibbs of every set of levels that rates connect, in the site basis.
+
+    Or what rates leave, see `System.gibbs`.
+    """
+    return [diagonal_state(system.rates.spectrum, own) for own in system.gibbs(beta)]
 
 
 def level_states(system: System) -> list[Complex]:
@@ -404,10 +286,10 @@ def judged(
     parts = system.rates if equation == "davies" else system.parts
     if state is None:
         state = project(parts, states, rho)
-    distance = float("nan")
-    if has_temperature(beta):
+    from_davies = float("nan")
+    if system.has_populations(beta):
         thermal = project(system.rates, thermal_states(system, beta), rho)
-        distance = float(norms.trace_distance(state, thermal))
+        from_davies = float(norms.trace_distance(state, thermal))
     null_dimension, dark_levels, undamped = counts
     residual, state_error, iterations = figures
     return SteadyState(
@@ -421,7 +303,8 @@ def judged(
         state_error=state_error,
         iterations=iterations,
         smallest_eigenvalue=float(norms.smallest_eigenvalue(state)),
-        distance_from_gibbs=distance,
+        distance_from_gibbs=from_davies if has_temperature(beta) else float("nan"),
+        distance_from_davies=from_davies,
         notes=system.notes,
     )
 

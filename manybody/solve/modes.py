@@ -15,22 +15,30 @@ from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath, has_temperature
-from manybody.physics.baths.several import AnyBaths, without_temperature
+from manybody.physics.baths.protocol import has_temperature
+from manybody.physics.baths.several import (
+    AnyBaths,
+    GivenBaths,
+    distinct_baths,
+    some_beta,
+    without_temperature,
+)
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
 from manybody.physics.equations.dense_redfield import dense_redfield
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
-from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
+from manybody.solve.examination import examined, notes_on
+from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
@@ -89,8 +97,8 @@ class SlowModes:
 
 
 def slow_modes(
-    model: Model,
-    bath: Bath,
+    model: Model | Matrix,
+    bath: GivenBaths,
     n_modes: int = 6,
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
@@ -114,34 +122,36 @@ def slow_modes(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
-    def checked() -> tuple[int, float, str]:
-        check_model(model)
-        check_relaxes(bath, lamb_shift)
+    system = on_every_rank(comm, lambda: model_from(model))
+
+    def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":
-            chosen = "dense" if model.dimension <= DENSE_SITES else "gmres"
-        size = size_in_words(model.couplings)
-        if chosen == "dense" and model.dimension > _MOST_DENSE:
+            chosen = "dense" if system.dimension <= DENSE_SITES else "gmres"
+        size = size_in_words(system.couplings)
+        if chosen == "dense" and system.dimension > _MOST_DENSE:
             raise InputError(f"method = 'dense': {size}, allowed are {_MOST_DENSE}")
         if chosen == "assembled":
-            check_assembled(model.couplings)
+            check_assembled(system.couplings)
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
-        return arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance), chosen
+        count, aim = arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance)
+        return baths, (count, aim, chosen)
 
-    count, aim, chosen = on_every_rank(comm, checked)
-    agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
+    baths, (count, aim, chosen) = on_every_rank(comm, checked)
+    agree(comm, model=model_digest(system), bath=baths, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
 
     def action(ranks: Communicator | None) -> SlowModes:
-        with problem_of(model, bath, lamb_shift, ranks) as problem:
+        with problem_of(system, baths, lamb_shift, ranks) as problem:
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
-        found = by_first_ranks(comm, model.dimension, action, lambda modes: modes)
+        found = by_first_ranks(comm, system.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
     for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)
@@ -180,7 +190,7 @@ def _solve(
     )
     notes = notes_on(parts, rates, bath, generator.rates[0])
     method = task.method
-    known = is_known_from_h(parts, rates, generator.rates[0], bath.beta)
+    known = is_known_from_h(parts, rates, generator)
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
@@ -193,7 +203,7 @@ def _solve(
         moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
         _check_count(task.n_modes, moving)
         values, residuals, shifts = _search(
-            task, bath.beta, generator, davies, parts, columns, rng
+            task, some_beta(bath), generator, davies, parts, columns, rng
         )
     width = float(generator.spectral_box[0, 0])
     order = _slowest_first(values, width)[: task.n_modes]
@@ -201,9 +211,7 @@ def _solve(
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        balanced = rates.is_complete and is_balanced(
-            rates.spectrum, davies.redfield.rates[0], bath.beta
-        )
+        balanced = rates.is_complete and is_balanced(davies.redfield)
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
@@ -216,7 +224,7 @@ def _why_dense(bath: AnyBaths, size: str) -> str:
         "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
         "or coherences last beside what relaxes"
     )
-    if not has_temperature(bath.beta):
+    if any(not has_temperature(one.beta) for one in distinct_baths(bath)):
         why = without_temperature(bath)
     return (
         f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "

@@ -34,18 +34,19 @@ def shared_problem(
     comm: Communicator | None,
     operator: str = "matrix-free",
     equations: Sequence[Equation] = (),
+    needs_hamiltonian: bool = False,
 ) -> Iterator[Problem]:
     """The problem of one sample on every rank of `comm`; its large arrays go with the block.
 
     model: needed on rank 0 alone; operator: what is going to apply the generators; equations:
     what is going to be made of it, with the spectrum as a rule: where none of them needs it, H
-    is not diagonalised.  Collective.
+    is not diagonalised; needs_hamiltonian: have H itself of one particle too.  Collective.
     """
     if equations and not any(each.needs_spectrum for each in equations):
         yield Problem([_for_all(model, comm)], bath, lamb_shift)
         return
     with NodeMemory(comm) as memory:
-        problem = _share(model, bath, lamb_shift, operator, comm, memory)
+        problem = _share(model, bath, lamb_shift, operator, needs_hamiltonian, comm, memory)
         if any(each.needs_model for each in equations):
             problem.models = (_for_all(model, comm),)
         yield problem
@@ -79,6 +80,7 @@ def _share(
     bath: AnyBaths,
     lamb_shift: bool,
     operator: str,
+    needs_hamiltonian: bool,
     comm: Communicator | None,
     memory: NodeMemory,
 ) -> Problem:
@@ -102,7 +104,7 @@ def _share(
 
     facts_of_h = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
-    given = _share_hamiltonian(model, comm, memory)
+    given = _share_hamiltonian(model, needs_hamiltonian, comm, memory)
     first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
 
     def classify() -> tuple[Clustering, float]:
@@ -160,20 +162,23 @@ def _groups_on(
 
 
 def _share_hamiltonian(
-    model: Model | None, comm: Communicator | None, memory: NodeMemory
+    model: Model | None, always: bool, comm: Communicator | None, memory: NodeMemory
 ) -> dict[str, Any]:
-    """What a problem of many particles knows of its model beside the spectrum; collective."""
+    """What a problem knows of its model beside the spectrum; collective.
+
+    Of one particle H is left out, unless it is to be there always.
+    """
 
     def facts() -> tuple[bool, FockBasis | None, sp.csr_array | None]:
         if model is None:
             raise ValueError("rank 0 needs the model")
-        one_particle = isinstance(model.couplings, SiteProjectors)
-        is_sparse = not one_particle and sp.issparse(model.hamiltonian)
+        left_out = isinstance(model.couplings, SiteProjectors) and not always
+        is_sparse = not left_out and sp.issparse(model.hamiltonian)
         given = model.hamiltonian if is_sparse else None
-        return one_particle, getattr(model, "basis", None), given
+        return left_out, getattr(model, "basis", None), given
 
-    one_particle, basis, hamiltonian = together(comm, facts)
-    if one_particle:
+    left_out, basis, hamiltonian = together(comm, facts)
+    if left_out:
         return {"basis": None}
     if hamiltonian is None:
         hamiltonian = memory.share(None if model is None else model.hamiltonian)

@@ -4,20 +4,34 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.family import Family
 from manybody.physics.models.protocol import Model
+from manybody.physics.quantities.expectations import Expectation, Places
 from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.files import contents_in, is_file, matrix_of, named_text
+from manybody.study.own_models import (
+    FILES,
+    OwnFamily,
+    OwnModel,
+    check_reference,
+    checked_parameter,
+)
+from manybody.study.regions import baths_at, common
 from manybody.study.structure import (
     Count,
     Listed,
@@ -35,7 +49,7 @@ from manybody.study.structure import (
     unstructure,
 )
 
-FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet", "hdf5")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
@@ -60,56 +74,92 @@ class Point:
     changes: where this point departs from the study: keys initial_site, initial_beta,
     initial_state, lamb_shift and those of the bath (bath_coupling ...).  The disorder does not
     depend on them, so that points which differ in them alone can be compared sample by sample.
+    own: the model, where it is none of `FAMILIES`.
     """
 
     model: str
     parameters: Pairs
     size: int
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size, dict(self.parameters))
+        return self.family.n_sites(self.size, dict(self.parameters))
 
     @property
     def dimension(self) -> int:
         """Number of states D, N for one particle."""
-        return FAMILIES[self.model].dimension(self.size, dict(self.parameters))
+        return self.family.dimension(self.size, dict(self.parameters))
 
     @property
     def basis(self) -> FockBasis | None:
-        """Occupations of the states of many particles, None for one."""
-        return FAMILIES[self.model].basis(self.size, dict(self.parameters))
+        """Occupations of the states of many particles, None for one or where there are none."""
+        return self.family.basis(self.size, dict(self.parameters))
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it is of many particles."""
+        return self.family.is_many(self.size, dict(self.parameters))
+
+    @property
+    def places(self) -> Places:
+        """Where operators act."""
+        return Places(self.dimension, self.n_sites, self.basis, self.is_many)
 
     @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
-        return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
+        return self.family.bandwidth(self.size, dict(self.parameters))
 
     @property
     def name(self) -> str:
         """Unique name, fit for a folder."""
-        words = [self.model]
+        words = [self.model.replace(":", ".")]
+        if self.own is not None:
+            words = [self.own.name or words[0]]
+            words += [f"baths={self.own.coupled_words}"] if self.own.coupled_words else []
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+        words.append(f"{self.family.size}={self.size}")
+        # Files may lie in folders.
+        return "-".join(words).replace("/", "_")
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What tells it from others of its model and size, by name."""
+        named = {} if self.own is None else self.own.traits
+        return {**dict(self.parameters), **dict(self.changes), **named}
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What its blocks say beside model, parameters, changes and seeds."""
+        return {} if self.own is None else self.own.origin
 
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
-        """Seed words of one disorder sample."""
+        """Seed words of one disorder sample; of files the hash of their content."""
+        own = None if self.own is None else self.own.entropy(self.size, sample)
+        if own is not None:
+            return own
         return sample_entropy(seed, self.model, dict(self.parameters), self.size, sample)
 
     def build(self, seed: int, sample: int) -> Model:
         """Draw one disorder sample."""
-        family = FAMILIES[self.model]
         rng = generator(self.entropy(seed, sample))
-        return family.build(**{family.size: self.size}, **dict(self.parameters), seed=rng)
+        return self.family.draw(self.size, dict(self.parameters), sample, rng)
 
 
 @dataclass(frozen=True)
 class System:
     """One model with fixed parameters over several sizes: one panel of the figure.
 
-    samples: of every size, or as many numbers as there are sizes.
+    samples: of every size, or as many numbers as there are sizes; own: of a model that is none
+    of `FAMILIES`, whose files say sizes and samples themselves.
     """
 
     model: str
@@ -117,11 +167,30 @@ class System:
     sizes: Listed[Count]
     samples: SamplesOfSizes
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    def __post_init__(self) -> None:
+        if self.own is not None:
+            check_reference(self.model)
+            for key, value in self.parameters:
+                checked_parameter("parameters", key, value)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its sizes can be asked for facts: of own models somebody must have looked."""
+        return self.own is None or self.own.is_known
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def points(self) -> tuple[Point, ...]:
         """One point a size, ascending."""
-        return tuple(Point(self.model, self.parameters, s, self.changes) for s in self.sizes)
+        return tuple(
+            Point(self.model, self.parameters, size, self.changes, self.own) for size in self.sizes
+        )
 
     @property
     def counts(self) -> dict[int, int]:
@@ -133,7 +202,12 @@ class System:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells systems of one study apart."""
-        return (self.model, self.parameters, self.changes)
+        if self.own is None:
+            return (self.model, self.parameters, self.changes)
+        # 1 and 1.0 draw other samples.
+        parameters = tuple((name, repr(value)) for name, value in self.parameters)
+        own = (self.own.name, self.own.coupled_sites)
+        return (self.model, parameters, self.changes, *own)
 
 
 @dataclass(frozen=True)
@@ -160,7 +234,10 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`.
+    of `BATH_FAMILIES`, with "at.REGION.PARAMETER" where a region has its own; equations: of
+    `EQUATIONS`; expectations: names of expectation values in time, as `compare` has them, or
+    NAME=file:... of operators from files; files: name -> content of the files that the study
+    names.
     """
 
     name: Name
@@ -172,11 +249,12 @@ class Study:
     initial_site: Natural = 0
     # Inverse temperature of a thermal start, inf for ground states; None starts on a site.
     initial_beta: InverseTemperature | None = None
-    # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
+    # A name or a file, as `compare` has it; None for a site, or the pattern "spread" of many.
     initial_state: str | None = None
     lamb_shift: bool = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
+    expectations: Listed[str] = ()
     stepper: str = "chebyshev"
     tolerance: Tolerance = 1e-10
     petsc_options: str = ""
@@ -189,22 +267,60 @@ class Study:
     formats: Formats = DEFAULT_FORMATS
     systems: Listed[Table[System]]
     convergence: Table[Convergence] | None = None
+    # Their digests are in the texts that name them.
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def bath(self) -> Bath:
-        """What its type and parameters build."""
-        return BATH_FAMILIES[self.bath_type].build(**dict(self.bath_parameters))
+        """What its type and parameters build, where no region says otherwise."""
+        return BATH_FAMILIES[self.bath_type].build(**common(self.bath_parameters))
+
+    def baths(self, point: Point) -> AnyBaths:
+        """Those of the coupled sites of a point.  Raises ValueError for unknown regions."""
+        kind, family = BATH_FAMILIES[self.bath_type], point.family
+        bath = self.at(point).bath_parameters
+        return baths_at(kind, bath, family, point.size, dict(point.parameters))
 
     @property
     def evolves(self) -> bool:
         """Whether the equations are propagated in time."""
         return TRACE_DISTANCE in self.observables
 
+    @cached_property
+    def expected(self) -> tuple[Expectation, ...]:
+        """The expectation values by what their names and files stand for."""
+        given = {
+            name: matrix_of(text, self.files) if is_file(text) else text
+            for name, text in map(named_text, self.expectations)
+        }
+        return build_expectations(given)
+
+    @property
+    def expected_names(self) -> list[str]:
+        """Names of the expectation values, whether or not their files are at hand."""
+        return [name for name, _ in map(named_text, self.expectations)]
+
+    @property
+    def file_texts(self) -> list[str]:
+        """Every text of the study and its systems that stands for a file, each once."""
+        every = [dict(system.changes).get("initial_state") for system in self.systems]
+        operators = [text for _, text in map(named_text, self.expectations)]
+        found = [text for text in (self.initial_state, *every, *operators) if text is not None]
+        return list(dict.fromkeys(filter(is_file, found)))
+
+    def with_files_of(self, folder: Path) -> "Study":
+        """This study with those of its files that lie in a folder as it knows them."""
+        texts = self.file_texts
+        return replace(self, files=contents_in(folder, texts)) if texts else self
+
     def start(self, point: Point) -> Start:
         """Where the samples of a point start.  Raises ValueError where they cannot."""
         own, basis = self.at(point), point.basis
-        given = own.initial_site, own.initial_beta, own.initial_state
-        return start_of(basis, point.dimension, basis is not None, given)
+        state: Any = own.initial_state
+        if state is not None and is_file(state):
+            state = matrix_of(state, own.files)
+        given = own.initial_site, own.initial_beta, state
+        return start_of(basis, point.dimension, point.is_many, given)
 
     def at(self, point: Point) -> "Study":
         """This study with the changes of one point."""
@@ -237,6 +353,7 @@ class Study:
             "lamb_shift": self.lamb_shift,
             "equations": list(self.equations),
             "observables": list(self.observables),
+            "expectations": sorted(self.expectations),
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
@@ -245,8 +362,17 @@ class Study:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values, "inf" for what is infinite; `from_json` inverts it."""
-        found: dict[str, Any] = strict_json(unstructure(self))
+        """Everything but the content of files, as JSON values; `from_json` inverts it.
+
+        What is infinite is "inf".
+        """
+        values = unstructure(replace(self, files={}))
+        del values["files"]
+        for system in values["systems"]:
+            # Stores without own models are as they were before there were any.
+            if system["own"] is None:
+                del system["own"]
+        found: dict[str, Any] = strict_json(values)
         return found
 
     def variants(self) -> dict[str, "Study"]:
@@ -262,7 +388,11 @@ class Study:
                 systems.append(with_counts(system, counts))
         # Other observables have tolerances of their own.
         base = replace(
-            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+            self,
+            systems=tuple(systems),
+            convergence=None,
+            observables=(TRACE_DISTANCE,),
+            expectations=(),
         )
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
@@ -329,7 +459,7 @@ def from_json(values: Mapping[str, Any]) -> Study:
 
     Infinities may be words of Python's JSON too, which older versions wrote.
     """
-    check_keys("study", values, [field.name for field in fields(Study)], ())
+    check_keys("study", values, [each.name for each in fields(Study) if each.name != "files"], ())
     beta = values["initial_beta"]
     study = structure({**values, "initial_beta": math.inf if beta == "inf" else beta}, Study)
     systems = [replace(own, changes=_with_infinities(own.changes)) for own in study.systems]
@@ -350,11 +480,15 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     merged = {system.key: system for system in stored.systems}
     for system in wanted.systems:
         known = merged.get(system.key, system)
+        if known.own is not None and system.own is not None:
+            system = replace(system, own=known.own.merged(system.own))
         before, own = known.counts, system.counts
         sizes = {*before, *own}
         counts = {size: max(before.get(size, 0), own.get(size, 0)) for size in sizes}
-        if isinstance(known.samples, int) and isinstance(system.samples, int):
-            counts = dict.fromkeys(sizes, max(known.samples, system.samples))
+        given = (known.samples, system.samples)
+        # There are as many samples of a size as files, and no more.
+        if all(isinstance(each, int) for each in given) and system.model != FILES:
+            counts = dict.fromkeys(sizes, max(given))
         merged[system.key] = with_counts(system, counts)
     return replace(
         stored,
@@ -362,4 +496,5 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
         convergence=wanted.convergence or stored.convergence,
         group_size=wanted.group_size,
         systems=tuple(merged.values()),
+        files={**stored.files, **wanted.files},
     )

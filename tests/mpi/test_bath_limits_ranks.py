@@ -48,7 +48,8 @@ def test_runs_and_states_do_not_depend_on_ranks(comm, name):
 
 def test_refused_on_every_rank(comm):
     model = mb.dirac_syk2(6, seed=4)
-    large = mb.SingleParticleModel(np.diag(np.arange(34.0)) + 0.1)
+    ring = np.roll(np.eye(34), 1, axis=0)
+    large = mb.SingleParticleModel(ring + ring.T)
     with pytest.raises(RuntimeError, match="no temperature \\(kms=False\\)"):
         mb.steady_state(large, BATHS["no temperature"], "davies", comm=comm)
     with pytest.raises(ValueError, match="initial_beta = nan.*or inf"):

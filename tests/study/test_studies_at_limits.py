@@ -99,9 +99,12 @@ def test_wrong_text_is_named(bath, systems, words):
         parse(bath, systems)
 
 
-def test_no_bath_no_steady_state():
-    for bath in (COLD.replace("0.2", "0.0"), '[bath]\ntype = "white"\nrate = 0.0\n'):
-        with pytest.raises(ValueError, match="γ = 0 everywhere, and without a bath no 'gap'"):
+def test_no_bath_no_gap():
+    for bath, key in (
+        (COLD.replace("0.2", "0.0"), "coupling"),
+        ('[bath]\ntype = "white"\nrate = 0.0\n', "rate"),
+    ):
+        with pytest.raises(ValueError, match=f"bath.{key} = 0: without a bath .* 'gap'"):
             parse(bath, top='observables = ["trace_distance", "gap"]\n')
 
 

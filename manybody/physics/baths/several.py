@@ -75,9 +75,15 @@ def distinct_baths(baths: AnyBaths) -> tuple[Bath, ...]:
     return baths.distinct if isinstance(baths, SeveralBaths) else (baths,)
 
 
+def some_beta(baths: AnyBaths) -> float:
+    """A finite β for a state that is near nothing in particular: the mean of those there are."""
+    betas = [bath.beta for bath in distinct_baths(baths) if math.isfinite(bath.beta)]
+    return sum(betas) / len(betas) if betas else 0.0
+
+
 def without_temperature(baths: AnyBaths) -> str:
     """Why there is no Gibbs state for baths of β = nan, in words."""
-    if isinstance(baths, SeveralBaths):
+    if all(has_temperature(bath.beta) for bath in distinct_baths(baths)):
         return "the baths have no temperature in common"
     return "the bath has no temperature (kms=False)"
 

@@ -24,7 +24,7 @@ from manybody.physics.spectra import EPSILON, Spectrum, linked
 # Rounds of scaling, and of refining a solution.
 _SCALINGS, _REFINEMENTS = 3, 2
 # A perturbation of H by this many ‖H‖ε, this often, tells what rounding does to a state.
-_PERTURBATION, _PERTURBED = 4.0, 2
+_PERTURBATION, PERTURBED = 4.0, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +157,8 @@ def certain_state(
     """
     state = dense_redfield(generator, levels).unique_state()
     rng, moved = np.random.default_rng(0), 0.0
-    for _ in range(_PERTURBED):
-        other = _perturbed(generator, bath, lamb_shift, levels, rng)
+    for _ in range(PERTURBED):
+        other = perturbed(generator, bath, lamb_shift, levels, rng)
         change = dense_redfield(other, levels).unique_state() - state
         moved = max(moved, float(np.abs(np.linalg.eigvalsh(change)).sum()))
     return state, moved
@@ -187,7 +187,7 @@ def _bright_first(energies: Real, seen: NDArray[Any], near: float) -> tuple[NDAr
     return turn, hamiltonian
 
 
-def _perturbed(
+def perturbed(
     generator: RedfieldGenerator,
     bath: AnyBaths,
     lamb_shift: bool,

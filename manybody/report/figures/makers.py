@@ -7,11 +7,11 @@ import numpy as np
 
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
-from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
 from manybody.report.figures.curves import TIME, Axes, draw_curves
 from manybody.report.figures.equations import draw_equations, has_more_equations
+from manybody.report.figures.expectations import draw_expectations, has_expectations
 from manybody.report.figures.local import (
     draw_local,
     draw_local_laws,
@@ -36,6 +36,7 @@ from manybody.report.figures.size import (
 from manybody.report.read import PointResult, StudyResult, pattern_words, system_title
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
+from manybody.study.regions import symbol_of
 
 _COUPLINGS = {
     "one": "one particle,\n" + r"$A_j = |j\rangle\langle j|$ on every site",
@@ -66,6 +67,8 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
             found["positivity"] = lambda: draw_positivity(results)
     if results.study.evolves and results.has_local:
         found |= _local_makers(analysis)
+    if has_expectations(results):
+        found["expectations"] = lambda: draw_expectations(results)
     if "locality_1" in figures_of(results.study.observables):
         found["locality"] = lambda: draw_locality(results)
     if has_panels(results):
@@ -146,23 +149,24 @@ def _describe(axis: Any, results: StudyResult) -> None:
         "one": f"start on site: {site}",
         "many": f"start: {pattern}",
         "both": f"start: many {pattern}, one on site {site}",
-    }[results.particles]
+    }[results.particles if study.initial_state is None else "many"]
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
         start = f"{start}; thermal starts: {beta_0}"
     family = BATH_FAMILIES[study.bath_type]
     bath = ",  ".join(
-        f"{family.symbol(key)[0]}: " + told(f"bath_{key}", f"{value:g}")
+        f"{symbol_of(family, key)[0]}: " + told(f"bath_{key}", f"{value:g}")
         for key, value in study.bath_parameters
     )
     kind = "" if study.bath_type == Study.bath_type else f"{family.title} baths\n"
+    families = {each.model: each.family for each in study.systems}
     by_model: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {}
     for each in study.systems:
         by_model.setdefault(each.model, []).append((dict(each.parameters), each.sizes))
     notes = "".join(
         f"{line}\n"
         for model, systems in by_model.items()
-        for line in FAMILIES[model].notes(systems)
+        for line in families[model].notes(systems)
     )
     text = (
         f"{results.words}, {_COUPLINGS[results.particles]}\n\n"
