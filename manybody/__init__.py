@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
+    from manybody.report.datasets import open_store
+    from manybody.report.running import run_study
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
@@ -126,10 +128,12 @@ __all__ = [
     "level_statistics",
     "liouvillian",
     "networks",
+    "open_store",
     "pattern_state",
     "product_state",
     "redfield_liouvillian",
     "report_figures",
+    "run_study",
     "slow_modes",
     "spectrum",
     "steady_correlations",
@@ -174,6 +178,8 @@ _HOMES = {
     "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
+    "report.datasets": "open_store",
+    "report.running": "run_study",
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ranks", type=int, default=1, metavar="N", help="ranks of the run to plan (default 1)"
     )
     _add_group_size(plan)
+    _add_models(plan)
 
     run = commands.add_parser("run", help="compute a study, or what is missing of it")
     run.add_argument("study", help="a built-in study (see 'studies') or a TOML file")
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--petsc-options", metavar="TEXT", help="as on PETSc's command line; replaces the study's"
     )
     _add_group_size(run)
+    _add_models(run)
     run.add_argument(
         "--shard",
         metavar="I/N",
@@ -94,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="a parameter or change of the system, where several have this size; may be repeated",
     )
+
+    _add_models(sample)
 
     status = commands.add_parser("status", help="what a store holds and what is missing")
     status.add_argument("directory", metavar="DIR")
@@ -118,6 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("studies", help="list the built-in studies")
     commands.add_parser("doctor", help="what this machine offers and what is missing")
     return parser
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="run the modules that the study names as models: they may do anything",
+    )
+    parser.add_argument(
+        "--models",
+        metavar="FOLDER",
+        help="where modules and files of the study's models lie (default: beside the study file)",
+    )
 
 
 def _add_group_size(parser: argparse.ArgumentParser) -> None:

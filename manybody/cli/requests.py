@@ -2,11 +2,13 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from manybody.errors import InputError
 from manybody.numerics.steppers import check_stepper
 from manybody.study.configuration import Study
+from manybody.study.model_loading import load_own_models, with_own_models
 from manybody.study.parsing import find_study, folder_of, parse_group_size, parse_study
 
 
@@ -40,7 +42,22 @@ def requested_study(options: argparse.Namespace) -> tuple[Study, str]:
         except ValueError:
             given = wish
         study = replace(study, group_size=parse_group_size(given, study.stepper))
-    return study, text
+    return with_own_models(study, _folder(options), options.allow_code), text
+
+
+def load_models(options: argparse.Namespace, study: Study) -> None:
+    """Let this process draw the samples of models that the study brings along, if any."""
+    load_own_models(study, _folder(options), options.allow_code)
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    """Where code and files of own models lie: beside the study, unless the command line says."""
+    if options.models is not None:
+        if not Path(options.models).is_dir():
+            raise InputError(f"--models {options.models}: is not a folder")
+        return Path(options.models)
+    given = getattr(options, "study", None)
+    return Path(given).parent if given is not None and Path(given).is_file() else Path()
 
 
 def store_of_samples(directory: str) -> Any:

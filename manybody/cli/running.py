@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from manybody.cli.requests import requested_cases, requested_study, store_of_samples
+from manybody.cli.requests import load_models, requested_cases, requested_study, store_of_samples
 from manybody.cli.stores import print_written, write_report
 from manybody.errors import InputError
 from manybody.system.blas import blas_threads
@@ -48,10 +48,10 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
 
 def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     """Compute what a store lacks of a study; the exit code of `main`."""
-    from manybody.parallel.collective import rank_of, together
+    from manybody.parallel.collective import on_every_rank, rank_of, together
     from manybody.parallel.signals import StopRequest
-    from manybody.study.runner import prepare, run_study
     from manybody.study.store import Store
+    from manybody.study.whole_runs import prepare_whole, run_whole
 
     keep_freed_memory()
 
@@ -64,31 +64,18 @@ def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     if cases is not None:
         return _run_cases(options, comm, cases, text, shard)
     study, text = together(comm, lambda: requested_study(options))
+    on_every_rank(comm, lambda: load_models(options, study))
     store = Store(_out(options, study.name))
-    failed, missing, there, asked = 0, 0, 0, ""
     with StopRequest() as stop:
-        places = {"": (study, store)}
-        places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
-        prepared = {
-            name: (prepare(each, place, comm, "" if name else text), place)
-            for name, (each, place) in places.items()
-        }
+        prepared = prepare_whole(study, store, comm, text)
         with _past_the_checks("blocks"):
-            for each, place in prepared.values():
-                # Not from the environment alone: bits depend on the number of BLAS threads.
-                with blas_threads(options.threads):
-                    outcome = run_study(
-                        each, place, comm, options.threads, options.quiet, shard, stop, text
-                    )
-                failed, missing = failed + outcome.failed, missing + outcome.missing
-                there += outcome.computed + outcome.present
-                asked = asked or outcome.stopped
+            done = run_whole(prepared, comm, options.threads, options.quiet, shard, stop, text)
             # A shard leaves the report to whoever completes the store; where every sample
             # has failed there is nothing to report.
-            is_last = options.shard is None and not (asked and missing)
-            if rank_of(comm) == 0 and is_last and there:
+            is_last = options.shard is None and not (done.stopped and done.missing)
+            if rank_of(comm) == 0 and is_last and done.there:
                 write_report(store, None)
-    return _end(comm, store, "samples", asked, missing, failed)
+    return _end(comm, store, "samples", done.stopped, done.missing, done.failed)
 
 
 def _run_cases(
@@ -156,6 +143,7 @@ def sample(options: argparse.Namespace, comm: Communicator | None) -> int:
         if options.index < 0:
             raise InputError(f"--index {options.index}: must be >= 0")
         store = store_of_samples(options.directory)
+        load_models(options, store.study)
         return store, find_point(store.study, options.size, options.model, options.where)
 
     store, point = on_every_rank(comm, request)

@@ -14,7 +14,8 @@ from manybody.physics.equations.davies import DAVIES, davies_of
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import MERGED, checked, warn_undecided
@@ -54,33 +55,39 @@ class Liouvillian:
         return self._build()
 
 
-def redfield_liouvillian(model: Model, bath: GivenBaths, lamb_shift: bool = False) -> Liouvillian:
-    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
+def redfield_liouvillian(
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
+) -> Liouvillian:
+    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
 
-    baths = _checked(model, bath, lamb_shift)
+    model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
+    """
+
+    system, baths = _checked(model, bath, lamb_shift)
 
     def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([model], baths, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, model.dimension).toarray()
+        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
+        matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
         return matrix
 
-    return Liouvillian(model.dimension, build)
+    return Liouvillian(system.dimension, build)
 
 
 def davies_liouvillian(
-    model: Model, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
+    model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
+    model: as in `compare`, a bare (N, N) Hamiltonian too;
     undecided: what to do with Bohr frequencies of which it cannot be decided whether they
     coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
-    baths = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     checked(undecided)
-    if model.dimension > MAX_SITES:
-        return Liouvillian(model.dimension, _refused)
-    problem = Problem([model], baths, lamb_shift)
+    if system.dimension > MAX_SITES:
+        return Liouvillian(system.dimension, _refused)
+    problem = Problem([system], baths, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
@@ -88,11 +95,11 @@ def davies_liouvillian(
     def build() -> Complex:
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
-    return Liouvillian(model.dimension, build, clustering.verdict)
+    return Liouvillian(system.dimension, build, clustering.verdict)
 
 
 def liouvillian(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     equation: str,
     lamb_shift: bool = False,
@@ -100,67 +107,67 @@ def liouvillian(
 ) -> Liouvillian:
     """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
 
-    undecided: as of `davies_liouvillian`, for Davies alone.  Raises InputError, also for an
-    equation that does not apply to the model and for a closed one without a matrix.
+    model: as in `compare`, a bare (N, N) Hamiltonian too; undecided: as of `davies_liouvillian`,
+    for Davies alone.  Raises InputError, also for an equation that does not apply to the model.
     """
-    baths = _checked(model, bath, lamb_shift)
+    system, baths = _checked(model, bath, lamb_shift)
     check_name(equation)
     found = EQUATIONS[equation]
     if found.name == DAVIES.name:
-        return davies_liouvillian(model, bath, lamb_shift, undecided)
+        return davies_liouvillian(system, bath, lamb_shift, undecided)
     if checked(undecided) is not None:
         raise InputError(
             f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
         )
-    check_applies([found], [model])
+    check_applies([found], [system])
 
     def build() -> Complex:
-        return liouvillian_of(found, Problem([model], baths, lamb_shift))
+        return liouvillian_of(found, Problem([system], baths, lamb_shift))
 
-    return Liouvillian(model.dimension, build)
+    return Liouvillian(system.dimension, build)
 
 
 def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
-    """(D², D²) generator of one sample on the row-major vec; of Davies the first answer.
-
-    Raises InputError for a closed equation whose propagator has no `toarray`.
-    """
+    """(D², D²) generator of one sample on the row-major vec; of a closed one the first answer."""
     if equation.generator is None:
         assert equation.propagators is not None
-        build = getattr(equation.propagators(problem)[0], "toarray", None)
-        if build is None:
-            raise InputError(f"equation {equation.name!r}: its propagator has no matrix")
-        found: Complex = build()
-        return found
+        return _by_columns(equation.propagators(problem)[0].derivative, problem.dimension)
     generator = equation.generator(problem)
-    if equation.rows is None:
-        return _by_columns(generator.kernel(), problem.dimension)
-    rows = equation.rows(generator).matrix
-    matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
-    return matrix
+    if equation.rows is not None:
+        rows = equation.rows(generator).matrix
+        matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
+        return matrix
+    kernel = generator.kernel()
+    half = np.empty((1, problem.dimension, problem.dimension), dtype=np.complex128)
+
+    def derivative(sigma: Complex) -> Complex:
+        """L[σ] = X(σ) + X(σ†)†."""
+        kernel(sigma[None], half)
+        own: Complex = half[0].copy()
+        kernel(np.ascontiguousarray(sigma.conj().T)[None], half)
+        own += half[0].conj().T
+        return own
+
+    return _by_columns(derivative, problem.dimension)
 
 
-def _by_columns(kernel: Any, dimension: int) -> Complex:
-    """L[σ] = X(σ) + X(σ†)† of every |a⟩⟨b|."""
-    matrix = np.empty((dimension**2, dimension, dimension), dtype=np.complex128)
-    unit, other = (np.zeros((1, dimension, dimension), dtype=np.complex128) for _ in range(2))
-    half, adjoint_half = np.empty_like(unit), np.empty_like(unit)
+def _by_columns(derivative: Callable[[Complex], Complex], dimension: int) -> Complex:
+    """L[|a⟩⟨b|] of every a and b."""
+    matrix = np.empty((dimension**2, dimension**2), dtype=np.complex128)
+    unit = np.zeros((dimension, dimension), dtype=np.complex128)
     for index in range(dimension**2):
-        a, b = divmod(index, dimension)
-        unit[0, a, b] = other[0, b, a] = 1.0
-        kernel(unit, half)
-        kernel(other, adjoint_half)
-        matrix[index] = half[0] + adjoint_half[0].conj().T
-        unit[0, a, b] = other[0, b, a] = 0.0
-    return np.ascontiguousarray(matrix.reshape(dimension**2, dimension**2).T)
+        unit.flat[index] = 1.0
+        matrix[:, index] = derivative(unit).ravel()
+        unit.flat[index] = 0.0
+    return matrix
 
 
 def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 
-def _checked(model: Model, bath: object, lamb_shift: object) -> AnyBaths:
-    """The baths of these arguments, all of them checked."""
-    check_model(model)
+def _checked(model: Any, bath: object, lamb_shift: object) -> tuple[Model, AnyBaths]:
+    """The model and the baths of these arguments, all of them checked."""
+    system = model_from(model)
     arguments.boolean("lamb_shift", lamb_shift)
-    return check_baths(bath, model.couplings, lamb_shift)
+    return system, check_baths(bath, system.couplings, lamb_shift)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.physics.equations.registry import EQUATIONS, unguarded
-from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.local import local_summaries
 from manybody.report.analysis.statistics import Spread, Summary, spread_of, summarise
 from manybody.solve.observables.registry import figures_of
@@ -177,11 +176,7 @@ class StudyResult:
     @cached_property
     def particles(self) -> str:
         """Whether systems have "one" particle or "many", or are of "both" kinds."""
-        kinds = {
-            FAMILIES[point.model].basis(point.size, dict(point.parameters)) is not None
-            for system in self.study.systems
-            for point in system.points[:1]
-        }
+        kinds = {point.is_many for system in self.study.systems for point in system.points[:1]}
         return "both" if len(kinds) > 1 else "many" if True in kinds else "one"
 
     @cached_property
@@ -312,12 +307,13 @@ def thermal_words(beta: float) -> str:
 
 def point_title(point: Point) -> str:
     """The system of a point in plain words."""
-    return system_title(System(point.model, point.parameters, (), 0, point.changes), plain=True)
+    system = System(point.model, point.parameters, (), 0, point.changes, point.own)
+    return system_title(system, plain=True)
 
 
 def system_title(system: System, plain: bool = False, short: bool = False) -> str:
     """Model, parameters and changes in words; `plain` without mathematics markup."""
-    family = FAMILIES[system.model]
+    family = system.family
     title = family.short_title if short else family.title
     title += family.parameters_in_words(dict(system.parameters), plain)
     for key, change in system.changes:

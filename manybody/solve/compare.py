@@ -20,6 +20,7 @@ from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, r
 from manybody.physics import arguments
 from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
+from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import (
@@ -39,7 +40,7 @@ from manybody.system.communicator import Communicator
 
 
 def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
@@ -68,7 +69,9 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
     sites in their order).
 
-    model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
+    model, bath: what evolves, also a bare (N, N) Hamiltonian (an array, SciPy sparse, a QuTiP
+    `Qobj`) of one particle with a bath on every site, and what it couples to: one bath for every
+    coupling, a sequence of
     one for each (ascending coupled sites of one particle, else in the order of the couplings),
     or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
     lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
@@ -102,11 +105,13 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> Setting:
         arguments.boolean("keep_states", keep_states)
         check_ranks(stepper, size_of(comm))
         return check_setting(
-            [model],
+            [system],
             bath,
             times,
             initial_site,
@@ -123,18 +128,18 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
         )
 
     setting = on_every_rank(comm, checked)
-    agree(comm, **fingerprint(model, setting, keep_states))
+    agree(comm, **fingerprint(system, setting, keep_states))
 
     def action(ranks: Communicator | None) -> Comparison:
-        return _compare_one(model, setting, ranks, keep_states)
+        return _compare_one(system, setting, ranks, keep_states)
 
     # With more ranks than sites the first have a column each, the others wait for the result.
-    result = by_first_ranks(comm, model.dimension, action, without_states)
+    result = by_first_ranks(comm, system.dimension, action, without_states)
     if rank_of(comm) == 0:
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, setting.bath, lamb_shift),
+            outside_warning(result, system, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -164,7 +169,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 
 def compare_ensemble(
-    models: Iterable[Model],
+    models: Iterable[Model | Matrix],
     bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
@@ -186,9 +191,9 @@ def compare_ensemble(
     samples in which ρ_R leaves the states.  A spectrum that leaves Davies undetermined is
     named by its certificate, without a warning.
     """
-    models = list(models)
+    systems = [model_from(model) for model in models]
     setting = check_setting(
-        models,
+        systems,
         bath,
         times,
         initial_site,
@@ -203,11 +208,11 @@ def compare_ensemble(
         initial_state,
         expectations,
     )
-    runs = _compare_many(models, setting)
+    runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, setting.bath, lamb_shift),
+        ensemble_warning(runs, systems, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

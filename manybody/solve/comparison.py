@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +24,7 @@ from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
@@ -33,6 +33,9 @@ from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
 from manybody.solve.expectations import build_expectations, places_of
 from manybody.solve.starting import build_start
+
+if TYPE_CHECKING:
+    import xarray
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
 _UNBALANCED = 1e-6
@@ -103,6 +106,19 @@ class Comparison:
         values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
         return np.asarray(np.min(values, axis=0))
 
+    def to_xarray(self) -> "xarray.Dataset":
+        """All of it as an xarray Dataset with units, meanings and the certificate as attributes.
+
+        Variables trace_distance and trace_distance_merged (pair, time),
+        smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where there
+        is none; expectation_NAME (equation, time) or (equation, time, component_NAME); local
+        figures, with density (equation, time, site); state (equation, time, row, column) where
+        states were kept.  Raises Unavailable without xarray.
+        """
+        from manybody.solve.datasets import dataset_of
+
+        return dataset_of(self)
+
     @property
     def redfield_states(self) -> Complex | None:
         """(T, N, N), None where they were not kept."""
@@ -155,9 +171,7 @@ def check_setting(
     initial_state: Any = None,
     expectations: Any = (),
 ) -> Setting:
-    """The arguments of a call, checked; raises what `compare` says."""
-    for model in models:
-        check_model(model)
+    """The arguments of a call beside its models, checked; raises what `compare` says."""
     arguments.boolean("lamb_shift", lamb_shift)
     baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)

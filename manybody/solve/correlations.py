@@ -25,8 +25,9 @@ from manybody.physics.baths.several import GivenBaths, SeveralBaths, baths_of
 from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.matrices import matrix_from
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import DensityStart
@@ -66,7 +67,7 @@ class PowerSpectrum:
 
 
 def correlation(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     times: Iterable[float],
     a: Any,
@@ -110,7 +111,7 @@ def correlation(
 
 
 def spectrum(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     frequencies: Iterable[float],
     a: Any,
@@ -158,23 +159,23 @@ class _Asked:
 
 
 def _checked(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     operators: tuple[Any, Any],
     equation: str,
     lamb_shift: bool,
     most: int,
 ) -> _Asked:
-    check_model(model)
-    baths = baths_of(bath, [model], lamb_shift)
+    system = model_from(model)
+    baths = baths_of(bath, [system], lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
     named = EQUATIONS[arguments.choice("equation", equation, tuple(EQUATIONS))]
-    check_applies([named], [model])
-    dimension = model.dimension
+    check_applies([named], [system])
+    dimension = system.dimension
     if dimension > most:
         raise InputError(f"the model has {dimension} states: at most {most} are allowed here")
     a, b = (_operator(name, own, dimension) for name, own in zip("ab", operators))
-    return _Asked(Problem([model], baths, lamb_shift), named, a, b)
+    return _Asked(Problem([system], baths, lamb_shift), named, a, b)
 
 
 def _operator(name: str, value: Any, dimension: int) -> Any:

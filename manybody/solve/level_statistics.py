@@ -10,7 +10,8 @@ from manybody.errors import InputError, InputTypeError
 from manybody.parallel.collective import together
 from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, SiteProjectors
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.spacing import (
     LevelStatistics,
     build_statistics,
@@ -28,7 +29,7 @@ _WINDOW = 0.5
 
 
 def level_statistics(
-    model: Model,
+    model: Model | Matrix,
     n_levels: int | None = None,
     target: float | None = None,
     window: float = _WINDOW,
@@ -37,7 +38,8 @@ def level_statistics(
 ) -> LevelStatistics:
     """Spacing ratios, participation ratios and, on request, the ETH indicator of one sample.
 
-    model: D states, one particle (D = N sites) or many; H in one sector of all that it conserves,
+    model: D states, one particle (D = N sites) or many, or a bare Hamiltonian as in
+    `compare`; H in one sector of all that it conserves,
     since levels of different sectors do not repel.  n_levels: None diagonalises H densely and
     counts the middle `window` (0 to 1, by number: the middle half unless told) of the D levels; a
     number from 3 to D // 2 takes those levels nearest `target` by shift-and-invert on the sparse
@@ -61,10 +63,10 @@ def level_statistics(
     every rank; RuntimeError when PETSc is needed and missing, or when the levels of the
     window cannot be proved complete (a degenerate spectrum: diagonalise densely).
     """
-    check_model(model)
-    if model.dimension < 3:
-        raise InputError(f"model has {model.dimension} state(s): a spacing ratio needs three")
-    bulk_window(model.dimension, window)
+    system = model_from(model)
+    if system.dimension < 3:
+        raise InputError(f"model has {system.dimension} state(s): a spacing ratio needs three")
+    bulk_window(system.dimension, window)
     arguments.boolean("eth", eth)
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
@@ -72,11 +74,11 @@ def level_statistics(
         if target is not None:
             raise InputError(f"target = {target!r}: has a meaning only with n_levels")
         with blas_threads():
-            return together(comm, lambda: _of_all_levels(model, window, eth))
+            return together(comm, lambda: _of_all_levels(system, window, eth))
     n_levels = arguments.integer("n_levels", n_levels, 3)
-    if n_levels > model.dimension // 2:
+    if n_levels > system.dimension // 2:
         raise InputError(
-            f"n_levels = {n_levels}: at most half of the {model.dimension} levels; "
+            f"n_levels = {n_levels}: at most half of the {system.dimension} levels; "
             "None diagonalises densely and gives all"
         )
     if window != _WINDOW:
@@ -84,10 +86,10 @@ def level_statistics(
             f"window = {window!r}: has a meaning only without n_levels, all of which count"
         )
     if target is None:
-        target = float(np.real(model.hamiltonian.trace())) / model.dimension
+        target = float(np.real(system.hamiltonian.trace())) / system.dimension
     target = arguments.real("target", target)
     with blas_threads():
-        return _by_interior_levels(model, n_levels, target, eth, comm)
+        return _by_interior_levels(system, n_levels, target, eth, comm)
 
 
 def _of_all_levels(model: Model, window: float, eth: bool) -> LevelStatistics:

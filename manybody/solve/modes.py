@@ -29,14 +29,16 @@ from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_u
 from manybody.physics.equations.dense_redfield import dense_redfield
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
-from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
+from manybody.solve.examination import examined, notes_on
+from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
@@ -95,7 +97,7 @@ class SlowModes:
 
 
 def slow_modes(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     n_modes: int = 6,
     lamb_shift: bool = False,
@@ -120,19 +122,20 @@ def slow_modes(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
-        check_model(model)
-        baths = check_relaxes(bath, model.couplings, lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":
-            chosen = "dense" if model.dimension <= DENSE_SITES else "gmres"
-        size = size_in_words(model.couplings)
-        if chosen == "dense" and model.dimension > _MOST_DENSE:
+            chosen = "dense" if system.dimension <= DENSE_SITES else "gmres"
+        size = size_in_words(system.couplings)
+        if chosen == "dense" and system.dimension > _MOST_DENSE:
             raise InputError(f"method = 'dense': {size}, allowed are {_MOST_DENSE}")
         if chosen == "assembled":
-            check_assembled(model.couplings)
+            check_assembled(system.couplings)
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
@@ -140,15 +143,15 @@ def slow_modes(
         return baths, (count, aim, chosen)
 
     baths, (count, aim, chosen) = on_every_rank(comm, checked)
-    agree(comm, model=model_digest(model), bath=baths, arguments=(count, lamb_shift, aim, chosen))
+    agree(comm, model=model_digest(system), bath=baths, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
 
     def action(ranks: Communicator | None) -> SlowModes:
-        with problem_of(model, baths, lamb_shift, ranks) as problem:
+        with problem_of(system, baths, lamb_shift, ranks) as problem:
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
-        found = by_first_ranks(comm, model.dimension, action, lambda modes: modes)
+        found = by_first_ranks(comm, system.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
     for note in found.notes if rank_of(comm) == 0 else ():
         warnings.warn(note, stacklevel=2)

@@ -22,21 +22,19 @@ from manybody.physics.baths.several import AnyBaths, GivenBaths
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.starts import SiteStart, Start
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
+from manybody.solve.examination import GOOD_ENOUGH, UNCERTAIN, System, examined
 from manybody.solve.long_time import (
-    GOOD_ENOUGH,
-    UNCERTAIN,
     SteadyState,
-    System,
     check_assembled,
     check_relaxes,
     davies_steady,
     dense_steady,
-    examined,
     judged,
     rounding_of,
 )
@@ -61,7 +59,7 @@ _UNPHYSICAL = -1e-8
 
 
 def steady_state(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     equation: str = "redfield",
     lamb_shift: bool = False,
@@ -105,15 +103,16 @@ def steady_state(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
+    system = on_every_rank(comm, lambda: model_from(model))
+
     def checked() -> tuple[AnyBaths, Start, float]:
-        check_model(model)
-        baths = check_relaxes(bath, model.couplings, lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
-        own_start = build_start([model], initial_site, None, initial_state)
+        own_start = build_start([system], initial_site, None, initial_state)
         arguments.choice("method", method, METHODS)
         if method == "assembled":
-            check_assembled(model.couplings)
+            check_assembled(system.couplings)
         if equation == "redfield":
             # Before the threads of BLAS are set: it brings its own.
             petsc()
@@ -121,16 +120,16 @@ def steady_state(
 
     baths, rho, aim = on_every_rank(comm, checked)
     asked = (equation, lamb_shift, rho, aim, method, start is None)
-    agree(comm, model=model_digest(model), bath=baths, arguments=asked)
+    agree(comm, model=model_digest(system), bath=baths, arguments=asked)
     rng = None if start is None else arguments.seed(start)
 
     def action(ranks: Communicator | None) -> SteadyState:
-        with problem_of(model, baths, lamb_shift, ranks) as problem:
+        with problem_of(system, baths, lamb_shift, ranks) as problem:
             return steady_of(problem, equation, rho, aim, rng, ranks, method)
 
     with blas_threads():
         result = by_first_ranks(
-            comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
+            comm, system.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
         distance = result.distance_from_gibbs

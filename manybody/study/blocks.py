@@ -18,9 +18,9 @@ from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
+from manybody.solve.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study, strict_json
-from manybody.study.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
 # HDF5's handle of anything.
@@ -30,14 +30,14 @@ _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
-# Before the name of an expectation value in its dataset, and of what counts its components.
-EXPECTATION, COMPONENT = "expectation_", "component_"
 # Smallest eigenvalues of every equation in what is read of a block.
 OF_EQUATIONS = "smallest_eigenvalue_of_equations"
+# Before the name of an expectation value in its dataset, and of what counts its components.
+EXPECTATION, COMPONENT = "expectation_", "component_"
 # Datasets that count something.
 _AXES = ("sample", "time", "word", "pair", "equation", "site")
 # Attributes that say where a block belongs, beside those of its parameters.
-_FACTS = ("store_format", "study_hash", "model", "size")
+_FACTS = ("store_format", "study_hash", "model", "size", "model_source", "coupled_sites")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10
 
@@ -86,7 +86,7 @@ class UnreadableBlock(CorruptBlock):
 def read_block(path: Path) -> Block:
     """Read one block file.  Raises CorruptBlock naming the file."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             given = {
                 name: dataset[()]
                 for name, dataset in file.items()
@@ -137,14 +137,15 @@ def _by_name(
     return arrays
 
 
-def check_block(path: Path, study: Study, point: Point) -> None:
-    """Raise CorruptBlock unless a file is whole and holds what its name and folder promise.
+def check_block(path: Path, study: Study, point: Point) -> Block:
+    """A block without what was measured.
 
-    All bytes are verified, but what was measured is not taken out of them: a run looks
-    through its store in this way before it begins.
+    Raises CorruptBlock unless it is whole and holds what its name and folder promise.  All bytes
+    are verified, but little is taken out of them: a run looks through its store in this way
+    before it begins.
     """
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             facts = {
                 name: file.attrs[name]
                 for name in file.attrs
@@ -156,6 +157,7 @@ def check_block(path: Path, study: Study, point: Point) -> None:
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
     check_belongs(block, study, point)
+    return block
 
 
 def check_belongs(block: Block, study: Study, point: Point) -> None:
@@ -183,6 +185,7 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         "store format": block.store_format in READERS,
         "study": facts.get("study_hash") == hash_in(study, block.store_format),
         "model": (facts.get("model"), facts.get("size")) == (point.model, point.size),
+        "source": all(facts.get(key, "") == value for key, value in point.origin.items()),
         "parameters": parameters == dict(point.parameters),
         "samples": np.array_equal(block.samples, np.arange(first, stop)),
         "times": np.array_equal(block.times, np.array(study.times)),
@@ -222,7 +225,7 @@ def rows_of(block: Block, rows: list[int]) -> Block:
     return replace(block, samples=block.samples[rows], arrays=arrays)
 
 
-def _opened(path: Path) -> h5py.File:
+def opened(path: Path) -> h5py.File:
     """A block to read from, in memory.  Raises CorruptBlock when its bytes are not its own."""
     content = _verified_bytes(path)
     try:
@@ -268,6 +271,8 @@ def block_image(
         _note(root, "model", point.model)
         _note(root, "size", point.size)
         _note(root, "n_sites", point.n_sites)
+        for key, value in point.origin.items():
+            _note(root, key, value)
         for key, parameter in point.parameters:
             _note(root, f"parameter_{key}", parameter)
         for key, change in point.changes:

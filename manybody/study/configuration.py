@@ -12,8 +12,10 @@ from typing import Annotated, Any
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.family import Family
 from manybody.physics.models.protocol import Model
 from manybody.physics.quantities.expectations import Expectation, Places
 from manybody.physics.starts import Start
@@ -22,6 +24,14 @@ from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
 from manybody.study.files import contents_in, is_file, matrix_of, named_text
+from manybody.study.own_models import (
+    FILES,
+    OwnFamily,
+    OwnModel,
+    check_reference,
+    checked_parameter,
+)
+from manybody.study.regions import baths_at, common
 from manybody.study.structure import (
     Count,
     Listed,
@@ -64,63 +74,92 @@ class Point:
     changes: where this point departs from the study: keys initial_site, initial_beta,
     initial_state, lamb_shift and those of the bath (bath_coupling ...).  The disorder does not
     depend on them, so that points which differ in them alone can be compared sample by sample.
+    own: the model, where it is none of `FAMILIES`.
     """
 
     model: str
     parameters: Pairs
     size: int
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size, dict(self.parameters))
+        return self.family.n_sites(self.size, dict(self.parameters))
 
     @property
     def dimension(self) -> int:
         """Number of states D, N for one particle."""
-        return FAMILIES[self.model].dimension(self.size, dict(self.parameters))
+        return self.family.dimension(self.size, dict(self.parameters))
 
     @property
     def basis(self) -> FockBasis | None:
-        """Occupations of the states of many particles, None for one."""
-        return FAMILIES[self.model].basis(self.size, dict(self.parameters))
+        """Occupations of the states of many particles, None for one or where there are none."""
+        return self.family.basis(self.size, dict(self.parameters))
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it is of many particles."""
+        return self.family.is_many(self.size, dict(self.parameters))
 
     @property
     def places(self) -> Places:
         """Where operators act."""
-        return Places(self.dimension, self.n_sites, self.basis, self.basis is not None)
+        return Places(self.dimension, self.n_sites, self.basis, self.is_many)
 
     @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
-        return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
+        return self.family.bandwidth(self.size, dict(self.parameters))
 
     @property
     def name(self) -> str:
         """Unique name, fit for a folder."""
-        words = [self.model]
+        words = [self.model.replace(":", ".")]
+        if self.own is not None:
+            words = [self.own.name or words[0]]
+            words += [f"baths={self.own.coupled_words}"] if self.own.coupled_words else []
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        words.append(f"{FAMILIES[self.model].size}={self.size}")
+        words.append(f"{self.family.size}={self.size}")
         # Files may lie in folders.
         return "-".join(words).replace("/", "_")
 
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What tells it from others of its model and size, by name."""
+        named = {} if self.own is None else self.own.traits
+        return {**dict(self.parameters), **dict(self.changes), **named}
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What its blocks say beside model, parameters, changes and seeds."""
+        return {} if self.own is None else self.own.origin
+
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
-        """Seed words of one disorder sample."""
+        """Seed words of one disorder sample; of files the hash of their content."""
+        own = None if self.own is None else self.own.entropy(self.size, sample)
+        if own is not None:
+            return own
         return sample_entropy(seed, self.model, dict(self.parameters), self.size, sample)
 
     def build(self, seed: int, sample: int) -> Model:
         """Draw one disorder sample."""
-        family = FAMILIES[self.model]
         rng = generator(self.entropy(seed, sample))
-        return family.build(**{family.size: self.size}, **dict(self.parameters), seed=rng)
+        return self.family.draw(self.size, dict(self.parameters), sample, rng)
 
 
 @dataclass(frozen=True)
 class System:
     """One model with fixed parameters over several sizes: one panel of the figure.
 
-    samples: of every size, or as many numbers as there are sizes.
+    samples: of every size, or as many numbers as there are sizes; own: of a model that is none
+    of `FAMILIES`, whose files say sizes and samples themselves.
     """
 
     model: str
@@ -128,11 +167,30 @@ class System:
     sizes: Listed[Count]
     samples: SamplesOfSizes
     changes: Pairs = ()
+    own: OwnModel | None = None
+
+    def __post_init__(self) -> None:
+        if self.own is not None:
+            check_reference(self.model)
+            for key, value in self.parameters:
+                checked_parameter("parameters", key, value)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its sizes can be asked for facts: of own models somebody must have looked."""
+        return self.own is None or self.own.is_known
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model."""
+        return FAMILIES[self.model] if self.own is None else OwnFamily(self.model, self.own)
 
     @property
     def points(self) -> tuple[Point, ...]:
         """One point a size, ascending."""
-        return tuple(Point(self.model, self.parameters, s, self.changes) for s in self.sizes)
+        return tuple(
+            Point(self.model, self.parameters, size, self.changes, self.own) for size in self.sizes
+        )
 
     @property
     def counts(self) -> dict[int, int]:
@@ -144,7 +202,12 @@ class System:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells systems of one study apart."""
-        return (self.model, self.parameters, self.changes)
+        if self.own is None:
+            return (self.model, self.parameters, self.changes)
+        # 1 and 1.0 draw other samples.
+        parameters = tuple((name, repr(value)) for name, value in self.parameters)
+        own = (self.own.name, self.own.coupled_sites)
+        return (self.model, parameters, self.changes, *own)
 
 
 @dataclass(frozen=True)
@@ -171,9 +234,10 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
-    time, as `compare` has them, or NAME=file:... of operators from files; files: name -> content
-    of the files that the study names.
+    of `BATH_FAMILIES`, with "at.REGION.PARAMETER" where a region has its own; equations: of
+    `EQUATIONS`; expectations: names of expectation values in time, as `compare` has them, or
+    NAME=file:... of operators from files; files: name -> content of the files that the study
+    names.
     """
 
     name: Name
@@ -208,8 +272,14 @@ class Study:
 
     @cached_property
     def bath(self) -> Bath:
-        """What its type and parameters build."""
-        return BATH_FAMILIES[self.bath_type].build(**dict(self.bath_parameters))
+        """What its type and parameters build, where no region says otherwise."""
+        return BATH_FAMILIES[self.bath_type].build(**common(self.bath_parameters))
+
+    def baths(self, point: Point) -> AnyBaths:
+        """Those of the coupled sites of a point.  Raises ValueError for unknown regions."""
+        kind, family = BATH_FAMILIES[self.bath_type], point.family
+        bath = self.at(point).bath_parameters
+        return baths_at(kind, bath, family, point.size, dict(point.parameters))
 
     @property
     def evolves(self) -> bool:
@@ -250,7 +320,7 @@ class Study:
         if state is not None and is_file(state):
             state = matrix_of(state, own.files)
         given = own.initial_site, own.initial_beta, state
-        return start_of(basis, point.dimension, basis is not None, given)
+        return start_of(basis, point.dimension, point.is_many, given)
 
     def at(self, point: Point) -> "Study":
         """This study with the changes of one point."""
@@ -298,6 +368,10 @@ class Study:
         """
         values = unstructure(replace(self, files={}))
         del values["files"]
+        for system in values["systems"]:
+            # Stores without own models are as they were before there were any.
+            if system["own"] is None:
+                del system["own"]
         found: dict[str, Any] = strict_json(values)
         return found
 
@@ -406,11 +480,15 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
     merged = {system.key: system for system in stored.systems}
     for system in wanted.systems:
         known = merged.get(system.key, system)
+        if known.own is not None and system.own is not None:
+            system = replace(system, own=known.own.merged(system.own))
         before, own = known.counts, system.counts
         sizes = {*before, *own}
         counts = {size: max(before.get(size, 0), own.get(size, 0)) for size in sizes}
-        if isinstance(known.samples, int) and isinstance(system.samples, int):
-            counts = dict.fromkeys(sizes, max(known.samples, system.samples))
+        given = (known.samples, system.samples)
+        # There are as many samples of a size as files, and no more.
+        if all(isinstance(each, int) for each in given) and system.model != FILES:
+            counts = dict.fromkeys(sizes, max(given))
         merged[system.key] = with_counts(system, counts)
     return replace(
         stored,

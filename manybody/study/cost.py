@@ -17,7 +17,6 @@ from manybody.numerics.steppers import find_operator, find_stepper
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.equations.registry import EQUATIONS, unguarded
-from manybody.physics.models.families import FAMILIES
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
@@ -146,7 +145,7 @@ def _flops_of(study: Study, point: Point, stepped: bool) -> list[float]:
 
 def facts_of(study: Study, point: Point) -> SystemFacts:
     """What the costs of equations depend on."""
-    family, parameters = FAMILIES[point.model], dict(point.parameters)
+    family, parameters = point.family, dict(point.parameters)
     return SystemFacts(
         point.dimension,
         family.is_real,
@@ -168,7 +167,7 @@ def sample_seconds(
 ) -> float:
     """Wall time of one sample on `group_size` ranks, one thread each."""
     n, n_times = point.dimension, len(study.times)
-    is_real = FAMILIES[point.model].is_real
+    is_real = point.family.is_real
     spectral = _spectral_seconds(study, point, rates, group_size)
     if not study.evolves:
         return spectral
@@ -231,7 +230,10 @@ def extent_of(study: Study, point: Point) -> Extent:
 
 def _baths(point: Point, is_split: bool) -> Baths:
     """Of many particles, one on every site."""
-    basis = FAMILIES[point.model].basis(point.size, dict(point.parameters))
+    if point.own is not None:
+        facts = point.own.facts_of(point.size)
+        return Baths(facts.n_baths, facts.bath_bytes)
+    basis = point.basis
     if basis is None:
         return Baths()
     if basis.dimension > MOST_PLANNED:

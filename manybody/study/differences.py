@@ -8,7 +8,7 @@ from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study
-from manybody.study.description import changes_between
+from manybody.study.own_models import changes_of
 from manybody.study.store import Store
 
 
@@ -36,7 +36,7 @@ class PointDifference:
 
 def changed_keys(left: Study, right: Study) -> list[str]:
     """In what the numbers of two studies differ, by name."""
-    return [key for key, *_ in changes_between(left.identity(), right.identity())]
+    return [key for key, *_ in changes_of(left, right)]
 
 
 def compare_stores(left: Store, right: Store) -> list[PointDifference]:

@@ -12,7 +12,7 @@ from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
 from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
 from manybody.study.configuration import Study, merge_systems
-from manybody.study.description import changes_between
+from manybody.study.own_models import changes_of
 from manybody.study.store import Store
 
 
@@ -113,7 +113,7 @@ def _common(stores: Sequence[Store]) -> Study:
     """The study of all, whatever their order.  Raises ValueError where they differ."""
     studies = [store.study for store in stores]
     for store, study in zip(stores, studies):
-        changed = changes_between(studies[0].identity(), study.identity())
+        changed = changes_of(studies[0], study)
         if changed:
             raise InputError(
                 f"{str(store.directory)!r} holds another study than "

@@ -1,11 +1,9 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
-import itertools
-import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import resources
@@ -19,6 +17,7 @@ from manybody.numerics.steppers import check_operator, check_ranks, check_steppe
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
+from manybody.physics.baths.several import AnyBaths, distinct_baths
 from manybody.physics.equations.registry import EQUATIONS, check_equations, equation_names
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
@@ -26,20 +25,13 @@ from manybody.physics.quantities.expectations import NAMED
 from manybody.solve.comparison import check_start
 from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import MEASURED, chosen
-from manybody.study.configuration import (
-    TRACE_DISTANCE,
-    InverseTemperature,
-    Outputs,
-    Point,
-    Study,
-    System,
-    with_counts,
-)
+from manybody.study.configuration import TRACE_DISTANCE, Outputs, Point, Study, System, with_counts
 from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
+from manybody.study.own_models import is_own
+from manybody.study.regions import by_region, flattened, is_regional
 from manybody.study.structure import (
     Count,
     Many,
-    Natural,
     Samples,
     SamplesOfSizes,
     check_keys,
@@ -49,10 +41,19 @@ from manybody.study.structure import (
     structure,
     table_of,
 )
+from manybody.study.system_tables import (
+    State,
+    are_files,
+    change_kinds,
+    changes_of_table,
+    check_names,
+    checked_sizes,
+    choices,
+    own_systems,
+    samples_by_size,
+)
 
 MAX_TIMES = 100_000
-# Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
-_BathNumber = Annotated[Any, lambda where, value: _bath_number(where, value)]
 T = TypeVar("T")
 
 
@@ -106,9 +107,17 @@ def parse_study(text: str, origin: str, folder: Path | None = None) -> Study:
     return parsed(text, origin, partial(_study, folder=folder))
 
 
+def parse_table(table: Mapping[str, Any], origin: str, folder: Path | None = None) -> Study:
+    """`parse_study` of a text that is a table already."""
+    return _built(dict(table), origin, partial(_study, folder=folder))
+
+
 def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
     """What `build` makes of a TOML text; its sentences begin with `origin`."""
-    table = load_toml(text, origin)
+    return _built(load_toml(text, origin), origin, build)
+
+
+def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]], T]) -> T:
     try:
         return build(table)
     except InputError as error:
@@ -127,13 +136,15 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
         "observables": Annotated[tuple[str, ...], _observables],
         "equations": Annotated[tuple[str, ...], _equations],
         "expectations": Annotated[tuple[str, ...], lambda _, value: _expectations(value)],
-        "initial_state": _State,
+        "initial_state": State,
         "group_size": Any,
         "outputs": Outputs,
     }
-    required = {key: kinds[key] for key in ("name", "seed", "samples", "bath", "systems")}
+    required = {key: kinds[key] for key in ("name", "seed", "bath", "systems")}
+    if not are_files(table.get("systems")):
+        required["samples"] = kinds["samples"]
     file = structure(table, table_of(required, kinds))
-    samples, tables = file.pop("samples"), file.pop("systems")
+    samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
     if not isinstance(tables, list) or not tables:
         raise InputTypeError("systems: at least one [[systems]] table is needed")
@@ -156,7 +167,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
     study = _with_files(study, folder)
-    _check_whole(study)
+    check_whole(study)
     return study
 
 
@@ -191,8 +202,11 @@ def _with_files(study: Study, folder: Path | None) -> Study:
     )
 
 
-def _check_whole(study: Study) -> None:
-    """Raise ValueError for names that nobody knows, and for values that do not go together."""
+def check_whole(study: Study) -> None:
+    """Raise ValueError for names that nobody knows, and for values that do not go together.
+
+    Of own models that nobody has looked at yet only what their text says.
+    """
     check_stepper(study.stepper, study.petsc_options)
     check_operator(study.operator, study.drop_tolerance)
     keys = Counter(system.key for system in study.systems)
@@ -200,13 +214,9 @@ def _check_whole(study: Study) -> None:
         if keys[system.key] > 1:
             given = dict((*system.parameters, *system.changes))
             raise InputError(f"systems: {system.model} with {given} appears more than once")
-        _check_system(study.at(system.points[0]), system.points[0])
-        for point in system.points:
-            start = study.start(point)
-            for expectation in study.expected:
-                expectation.check(point.places)
-            if study.evolves:
-                check_start([EQUATIONS[name] for name in study.equations], start)
+        if system.is_known:
+            _check_points(study, system)
+    check_names(study)
     if study.expectations and not study.evolves:
         raise InputError("expectations: need 'trace_distance' among the observables")
     wish = study.convergence
@@ -225,6 +235,17 @@ def _check_whole(study: Study) -> None:
         raise type(error)(f"convergence: {error}") from error
 
 
+def _check_points(study: Study, system: System) -> None:
+    """Raise ValueError for what some size of a system, or the smallest, is not fit for."""
+    _check_system(study.at(system.points[0]), system.points[0])
+    for point in system.points:
+        start = study.start(point)
+        for expectation in study.expected:
+            expectation.check(point.places)
+        if study.evolves:
+            check_start([EQUATIONS[name] for name in study.equations], start)
+
+
 def _check_system(own: Study, smallest: Point) -> None:
     """Raise ValueError where the smallest point of a system, or its bath, is not fit for it."""
     n_sites = smallest.n_sites
@@ -234,7 +255,11 @@ def _check_system(own: Study, smallest: Point) -> None:
             f"allowed are 0 to {n_sites - 1}"
         )
     _check_equations(own, smallest)
-    vanishes = check_bath(own.bath, own.lamb_shift).vanishes
+    baths = own.baths(smallest)
+    for bath in distinct_baths(baths):
+        check_bath(bath, own.lamb_shift)
+    _check_one_bath(own, baths)
+    vanishes = baths.vanishes
     for each in chosen(own.observables):
         if n_sites < each.fewest_sites:
             raise InputError(
@@ -251,10 +276,18 @@ def _check_system(own: Study, smallest: Point) -> None:
             raise InputError(f"bath{''.join(zero)}: without a bath there is no {each.name!r}")
 
 
+def _check_one_bath(own: Study, baths: AnyBaths) -> None:
+    """Raise ValueError for an observable that knows one bath alone, or needs two."""
+    count = len(distinct_baths(baths))
+    for each in chosen(own.observables):
+        if each.one_bath and count > 1:
+            raise InputError(f"observables: {each.name!r} is of equal baths, here are {count}")
+
+
 def _check_equations(own: Study, smallest: Point) -> None:
     """Raise ValueError for equations that a family has no terms for."""
     equations = [EQUATIONS[name] for name in own.equations]
-    has_terms = FAMILIES[smallest.model].has_terms(dict(smallest.parameters))
+    has_terms = smallest.family.has_terms(dict(smallest.parameters))
     for each in equations:
         if each.needs_terms and not has_terms:
             raise InputError(
@@ -299,20 +332,6 @@ def _expectation(value: object) -> str:
     return f"{name}={file_text('expectations: file', value['file'])}"
 
 
-def _state(where: str, value: object) -> str:
-    """The name of a state, or the text of a file."""
-    if isinstance(value, dict) and set(value) == {"file"}:
-        return file_text(f"{where}.file", value["file"])
-    if not isinstance(value, str):
-        raise InputTypeError(f"{where} = {value!r}: a name or {{ file = '...' }} is needed")
-    if is_file(value):
-        raise InputError(f"{where} = {value!r}: a file is named as {{ file = '...' }}")
-    return value
-
-
-_State = Annotated[str, _state]
-
-
 def _equations(where: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         allowed = ", ".join(equation_names())
@@ -332,6 +351,10 @@ def _systems(
     table = checked(where, value, dict)
     if "model" not in table:
         raise InputError(f"{where}: key 'model' is missing")
+    if isinstance(table.get("bath"), dict):
+        table = {**table, "bath": flattened(table["bath"])}
+    if is_own(table["model"]):
+        return own_systems(where, table, samples, bath)
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
     defaults = {
@@ -349,29 +372,16 @@ def _systems(
     numbers = {**family.reals, **family.integers}
     required = {key: kinds[key] for key, default in numbers.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
-    kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
-    kinds |= {
-        "lamb_shift": Many[bool],
-        "initial_site": Many[Natural],
-        "initial_state": Many[_State],
-    }
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
+    kinds |= {"samples": SamplesOfSizes, **change_kinds(bath)}
     given = structure(table, table_of(required, kinds), where)
-    sizes = tuple(sorted(given[family.size]))
-    if not sizes:
-        raise InputError(f"{where}.{family.size} = []: at least one size is needed")
-    if len(set(sizes)) != len(sizes):
-        raise InputError(f"{where}.{family.size} = {[*sizes]}: distinct sizes are needed")
-    counts = _counts(where, given[family.size], given.get("samples", samples))
-    own_bath = {f"bath_{key}": values for key, values in given.pop("bath", {}).items()}
-    given |= own_bath
-    changes = ("lamb_shift", "initial_site", *own_bath, "initial_beta", "initial_state")
+    sizes = checked_sizes(f"{where}.{family.size}", given[family.size])
+    counts = samples_by_size(where, given[family.size], given.get("samples", samples))
+    changes = changes_of_table(given)
     systems = []
-    for own in _choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
+    for own in choices({key: given.get(key, (value,)) for key, value in defaults.items()}):
         family.check(sizes, dict(own))
         systems += [
-            with_counts(System(model, own, sizes, samples, change), counts)
-            for change in _choices({key: given[key] for key in changes if key in given})
+            with_counts(System(model, own, sizes, samples, change), counts) for change in changes
         ]
     if not systems:
         raise InputError(f"{where}: an empty list leaves no system")
@@ -387,30 +397,17 @@ def _particles(where: str, value: object) -> int | str:
     return arguments.integer(where, value, 0)
 
 
-def _counts(where: str, sizes: Sequence[int], samples: int | tuple[int, ...]) -> dict[int, int]:
-    """Samples by size."""
-    if isinstance(samples, int):
-        return dict.fromkeys(sizes, samples)
-    if len(samples) != len(sizes):
-        raise InputError(
-            f"{where}.samples = {[*samples]}: a number, or one for each of {len(sizes)} sizes"
-        )
-    return dict(zip(sizes, samples))
-
-
-def _choices(values: Mapping[str, Iterable[Any]]) -> list[tuple[tuple[str, Any], ...]]:
-    """Every choice of one value a key, keys in the order of the alphabet."""
-    chosen = itertools.product(*values.values())
-    return [tuple(sorted(zip(values, each))) for each in chosen]
-
-
 def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     """Type and parameters, in the order of their family, checked by building the bath."""
-    table = checked("bath", value, dict)
+    table = flattened(checked("bath", value, dict))
     kind = arguments.choice("bath.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
     family = BATH_FAMILIES[kind]
     needed = {key for key, default in family.parameters.items() if default is None}
-    check_keys("bath", table, needed, {*family.parameters, "type", "chemical_potential"})
+    regional = {key: own for key, own in table.items() if is_regional(key)}
+    for region, own in by_region(regional.items()).items():
+        check_keys(f"bath.at.{region}", own, (), family.parameters)
+    known = {*family.parameters, "type", "chemical_potential", *regional}
+    check_keys("bath", table, needed, known)
     mu = arguments.real("bath.chemical_potential", table.get("chemical_potential", 0.0))
     if mu != 0.0:
         raise InputError(
@@ -419,12 +416,11 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
         )
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
+    for own in by_region(regional.items()).values():
+        family.build(**{**given, **own})
+    # Regions in the order of the alphabet: what they mean does not depend on it.
+    given |= dict(sorted(regional.items()))
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
-
-
-def _bath_number(where: str, value: object) -> float:
-    """A parameter of a bath, any number that is not nan."""
-    return math.inf if value == math.inf else arguments.real(where, value)
 
 
 def _times(value: object) -> tuple[float, ...]:

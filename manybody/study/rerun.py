@@ -42,7 +42,7 @@ def find_point(study: Study, size: int, model: str | None, where: list[str]) -> 
 
 
 def _has(point: Point, key: str, value: str) -> bool:
-    own = dict((*point.parameters, *point.changes)).get(key)
+    own = point.traits.get(key)
     if own is None:
         return False
     if isinstance(own, (bool, str)):

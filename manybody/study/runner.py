@@ -300,7 +300,7 @@ def _commit(job: _Job, point: Point, records: list[Record]) -> None:
         messages = {
             "unbalanced": balance_warning(comparison.certificate),
             "ambiguous": ambiguity_warning(comparison.certificate),
-            "outside": outside_warning(comparison, None, own.bath, own.lamb_shift),
+            "outside": outside_warning(comparison, None, own.baths(point), own.lamb_shift),
         }
         # The first of a point is named; the store and the report know all.
         for kind, message in messages.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from manybody.parallel.collective import raised_alike, rank_of, size_of
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.protocol import Model
@@ -33,11 +34,11 @@ def compute_stack(
     own: the study with the changes of the point; tell: called with its name after each sample.
     """
     models = [point.build(own.seed, sample) for sample in samples]
-    start = own.start(point)
-    setting = _setting(own, start, models) if own.evolves else None
+    start, baths = own.start(point), own.baths(point)
+    setting = _setting(own, baths, start, models) if own.evolves else None
     found: dict[int, Numbers] = {}
     for stack in stacks_of_a_kind(models):
-        problem = Problem([models[index] for index in stack], own.bath, own.lamb_shift)
+        problem = Problem([models[index] for index in stack], baths, own.lamb_shift)
         runs: list[Comparison] | list[None] = [None] * len(stack)
         if setting is not None:
             runs = compare_problems(problem, setting)
@@ -60,12 +61,12 @@ def compute_large(
     Raises Stopped as `compare_spread` does.
     """
     model = point.build(own.seed, sample) if rank_of(comm) == 0 else None
-    start = own.start(point)
-    setting = _setting(own, start, []) if own.evolves else None
+    start, baths = own.start(point), own.baths(point)
+    setting = _setting(own, baths, start, []) if own.evolves else None
     if setting is not None:
         check_fits(model, setting, comm)
     comparison, figures = None, {}
-    with _problem(own, model, comm) as problem:
+    with _problem(own, model, baths, comm) as problem:
         if setting is not None:
             with np.errstate(under="ignore"):
                 comparison = compare_spread(problem, setting, comm, tell=tell, keeper=keeper)
@@ -76,12 +77,14 @@ def compute_large(
 
 
 @contextlib.contextmanager
-def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iterator[Problem]:
+def _problem(
+    own: Study, model: Model | None, baths: AnyBaths, comm: Communicator | None
+) -> Iterator[Problem]:
     """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
     if own.evolves:
         shared = shared_problem(
             model,
-            own.bath,
+            baths,
             own.lamb_shift,
             comm,
             own.operator,
@@ -89,9 +92,9 @@ def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iter
             any(each.needs_hamiltonian for each in own.expected),
         )
     elif size_of(comm) > 1 and any(each.krylov for each in chosen(own.observables)):
-        shared = shared_problem(model, own.bath, own.lamb_shift, comm)
+        shared = shared_problem(model, baths, own.lamb_shift, comm)
     else:
-        yield Problem([] if model is None else [model], own.bath, own.lamb_shift)
+        yield Problem([] if model is None else [model], baths, own.lamb_shift)
         return
     with shared as problem:
         yield problem
@@ -114,10 +117,10 @@ def _measured(
         return measure(sample, own.observables, start, comm)
 
 
-def _setting(own: Study, start: Start, models: Sequence[Model]) -> Setting:
+def _setting(own: Study, baths: AnyBaths, start: Start, models: Sequence[Model]) -> Setting:
     return check_setting(
         models,
-        own.bath,
+        baths,
         own.times,
         0,
         own.lamb_shift,

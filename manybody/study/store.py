@@ -38,15 +38,10 @@ from manybody.study.blocks import (
     same_payload,
 )
 from manybody.study.configuration import Point, Study, merge_systems, strict_json
-from manybody.study.description import (
-    changes_between,
-    extend_description,
-    is_new,
-    read_description,
-    refuse_changes,
-)
+from manybody.study.description import extend_description, is_new, read_description, refuse_changes
 from manybody.study.files import check_names
 from manybody.study.migrations import FORMAT, READERS
+from manybody.study.own_models import changes_of
 from manybody.study.tasks import Task
 
 _BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
@@ -80,8 +75,7 @@ class Store:
         """
         if not is_new(self.directory):
             stored = self.study
-            changed = changes_between(stored.identity(), study.identity())
-            refuse_changes(self.directory, changed, "samples, sizes and systems")
+            refuse_changes(self.directory, changes_of(stored, study), "samples, sizes and systems")
             study = merge_systems(stored, study)
         check_names(study.file_texts)
         return study

@@ -138,6 +138,9 @@ def _complaint(error: Exception, where: str) -> Exception:
                 return InputError(
                     f"{where or 'study'}: unknown key {key!r}, allowed are {allowed}"
                 )
+        if not named:
+            # Keys that do not go together.
+            return _complaint(others[0], where)
         inner, note = named[0]
         if isinstance(inner, KeyError) and inner.args == (note.name,):
             return InputError(f"{where or 'study'}: key {note.name!r} is missing")

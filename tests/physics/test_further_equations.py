@@ -23,6 +23,7 @@ from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.equations.universal_lindblad import universal_lindblad_of
 from manybody.physics.problem import Problem
+from manybody.physics.quantities.heat import dissipators
 from manybody.physics.vectorise import column_order_to_row_major
 
 CASES = cases()
@@ -298,3 +299,30 @@ def test_costs_are_counted():
     rows = local.rows(local.generator(Problem([sparse], ONE)))
     mean = rows.matrix.nnz / rows.matrix.shape[0]
     assert 0.5 * mean < local.row_entries(facts) < 2.5 * mean
+
+
+@EVERY
+@BOTH
+@pytest.mark.parametrize("name", STEPPED)
+def test_an_equation_is_the_sum_of_its_dissipators(kind, name, lamb_shift, rng):
+    """And every one is that of its bath alone; the cutoff is that of all couplings."""
+    model, given = CASES[kind]
+    if EQUATIONS[name].applies(model):
+        return
+    problem = problem_of(kind, lamb_shift)
+    state = oracles.random_hermitian(rng, model.dimension).astype(complex)
+    each = list(dissipators(problem, state, name))
+    hamiltonian = model.dense_hamiltonian()
+    unitary = -1j * (hamiltonian @ state - state @ hamiltonian)
+    image = mb.liouvillian(model, given, name, lamb_shift).toarray() @ state.ravel()
+    np.testing.assert_allclose((unitary + sum(each)).ravel(), image, atol=1e-11)
+    silent = mb.OhmicBath(0.0, 10.0, 1.0)
+    if name == "partial-secular" or (name, kind) == ("partial-secular-0.4", "complex"):
+        # Another cutoff, and with a Lamb shift η(0)A_j², of which the sum is a number.
+        return
+    alone = [baths_of(model, given)[0], *[silent] * (model.couplings.n_baths - 1)]
+    image = mb.liouvillian(model, alone, name, lamb_shift).toarray() @ state.ravel()
+    np.testing.assert_allclose((unitary + each[0]).ravel(), image, atol=1e-11)
+    rho = state @ state.conj().T
+    heat = mb.heat_currents(model, given, rho / np.trace(rho), name, lamb_shift)
+    assert heat.shape == (model.couplings.n_baths,) and np.abs(heat).max() > 1e-4

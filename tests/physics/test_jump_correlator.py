@@ -94,6 +94,15 @@ def test_the_table_of_a_spectrum_is_every_shift(rng):
         np.testing.assert_allclose(own, each, atol=1e-15)
 
 
+def test_borders_that_meet_but_for_rounding(rng):
+    """Panels of a few roundings, as levels that are equal but for them make."""
+    correlator = JumpCorrelator(mb.OhmicBath(0.5, 10.0, 1.0))
+    expected = correlator.shift(1.0, 2.5)
+    moved = 2e-15 * rng.uniform(-1.0, 1.0, size=(2, 300))
+    found = correlator.shift(1.0 + moved[0], 2.5 + moved[1])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_what_has_no_shift_is_refused():
     step = JumpCorrelator(mb.ThermalBath(mb.FlatDensity(0.1, 1.0, 2.0), 1.0))
     values = step.shift(np.array([-3.0, -2.9]), np.array([2.5, 2.4]))

@@ -295,6 +295,6 @@ def test_bad_arguments_of_level_statistics(keywords, error, pattern):
 
 def test_bad_models():
     with pytest.raises(TypeError, match="a ManyBodyModel or .* is needed"):
-        mb.level_statistics(np.eye(4))
+        mb.level_statistics("anderson3d")
     with pytest.raises(ValueError, match=r"2 state\(s\)"):
         mb.level_statistics(mb.SingleParticleModel(np.eye(2)))

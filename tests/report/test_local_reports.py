@@ -28,8 +28,8 @@ from manybody.report.read import PointResult, load_results
 from manybody.report.tables.local import build_averages
 from manybody.report.writing import _lines_of, report_figures, write_report
 from manybody.solve.local import OF_EQUATION, OF_PAIR
+from manybody.solve.meanings import MEANINGS, UNITS
 from manybody.study.configuration import System
-from manybody.study.meanings import MEANINGS, UNITS
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store

@@ -165,9 +165,19 @@ def test_samples_of_a_stack_have_their_own_bits(n):
         np.testing.assert_array_equal(run.trace_distance, alone.trace_distance)
 
 
-def test_strengths_alone_share_their_rates():
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda strength: mb.OhmicBath(strength, 5.0, 2.0),
+        lambda strength: mb.ThermalBath(mb.DrudeLorentzDensity(strength, 5.0), 2.0),
+        lambda strength: mb.ThermalBath(mb.OhmicDensity(strength, 5.0, 2.0), 2.0),
+        lambda strength: mb.WhiteBath(strength**2),
+    ],
+    ids=["ohmic", "drude-lorentz", "power law", "white"],
+)
+def test_strengths_alone_share_their_rates(build):
     model = mb.dirac_syk2(5, seed=4)
-    strengths = [mb.OhmicBath(0.1 * site, 5.0, 2.0) for site in range(5)]
+    strengths = [build(0.1 * site) for site in range(5)]
     for lamb_shift in (False, True):
         (group,) = bath_groups(
             build_spectrum([model]), check_baths(strengths, model.couplings), lamb_shift

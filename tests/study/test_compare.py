@@ -132,7 +132,7 @@ def test_times_may_start_late_and_be_uneven(bath):
         ({"tolerance": 1e-20}, ValueError, "1e-20"),
         ({"tolerance": 1.0}, ValueError, "1.0"),
         ({"tolerance": None}, TypeError, "None"),
-        ({"model": np.eye(4)}, TypeError, "SingleParticleModel"),
+        ({"model": "anderson3d"}, TypeError, "SingleParticleModel"),
         ({"bath": 0.2}, TypeError, "OhmicBath"),
         ({"petsc_options": "-ts_type rk"}, ValueError, "does not use PETSc"),
     ],
@@ -206,7 +206,7 @@ def test_an_ensemble_checks_every_model(bath):
     with pytest.raises(ValueError, match="initial_site = 3.*0 to 2"):
         mb.compare_ensemble([good, mb.dirac_syk2(3)], bath, [1.0], initial_site=3)
     with pytest.raises(TypeError, match="model = "):
-        mb.compare_ensemble([good, np.eye(3)], bath, [1.0])
+        mb.compare_ensemble([good, None], bath, [1.0])
 
 
 @pytest.mark.parametrize("n", [1, 2, 23, 24, 40])

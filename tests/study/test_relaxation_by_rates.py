@@ -286,7 +286,7 @@ def test_a_bath_that_only_takes(equation, lamb_shift, loud):
 
 def test_what_is_promised_is_measured(monkeypatch):
     """A derivation that says Gibbs where Gibbs is not stationary returns nothing."""
-    from manybody.solve.long_time import System
+    from manybody.solve.examination import System
 
     monkeypatch.setattr(System, "is_balanced", True)
     model = mb.SingleParticleModel([[0, 1.0, 0], [1.0, 0.5, 0.3], [0, 0.3, -0.2]])

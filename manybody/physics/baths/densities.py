@@ -7,7 +7,7 @@ Frequencies are in units of J, D in J as well.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,10 @@ class SpectralDensity(ABC):
     def vanishes(self) -> bool:
         """Whether D = 0 everywhere."""
         return False
+
+    def unit(self) -> tuple["SpectralDensity", float]:
+        """A density of strength one, and D in units of that; itself where it knows none."""
+        return self, 1.0
 
     @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
@@ -120,6 +124,10 @@ class _CutDensity(SpectralDensity):
     def vanishes(self) -> bool:
         """Whether D = 0 everywhere."""
         return self.coupling == 0.0
+
+    def unit(self) -> tuple[SpectralDensity, float]:
+        """That of J_int = 1."""
+        return replace(self, coupling=1.0), self.coupling**2
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,10 @@ class JumpCorrelator:
             # A pole on √γ(u + d) at 0 is one on √γ(u) of the mirrored integral, f(p, q) =
             # f(−q, −p): next to 0 alone places have all digits.
             rows, columns = np.nonzero(poles == -differences[:, None])
-            mirrored = np.zeros((len(rows), 1)), -differences[rows]
-            for some, borders in self._refined(*mirrored, halved):
-                moved = (each[some] for each in mirrored)
-                result[rows[some], columns[some]] = self._transform(*moved, borders)[:, 0]
+            zeros, turned = np.zeros((len(rows), 1)), -differences[rows]
+            for some, borders in self._refined(zeros, turned, halved):
+                values = self._transform(zeros[some], turned[some], borders)
+                result[rows[some], columns[some]] = values[:, 0]
         return result / (2.0 * np.pi)
 
     @cached_property
@@ -155,11 +155,13 @@ class JumpCorrelator:
         values = self.amplitude(nodes) * self.amplitude(nodes + differences[:, None, None])
         weights = (values * _G) * half[:, :, None]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            # Nodes that meet a pole are of panels which are done anew.
-            kernel = poles[:, :, None, None] - nodes[:, None]
+            # From the left border, or a panel of a few roundings would lose its pole.  Nodes
+            # that meet one are of panels which are done anew.
+            distances = poles[:, :, None] - left[:, None]
+            kernel = distances[..., None] - (half[:, :, None] * (1.0 + _T))[:, None]
             np.reciprocal(kernel, out=kernel)
             terms = np.einsum("psmn,pmn->psm", kernel, weights)
-            places = (poles[:, :, None] - centre[:, None]) / half[:, None]
+            places = distances / half[:, None] - 1.0
         terms[np.broadcast_to(half[:, None] == 0.0, terms.shape)] = 0.0
         near = np.nonzero(np.abs(places) < _FAR)
         which, _, panel = near

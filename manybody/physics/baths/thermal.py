@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -153,6 +153,11 @@ class ThermalBath(QuadratureBath):
                 "coupling, where γ(−ω) follows from D(ω); a support from 0 or above is needed"
             )
         self.density.slope(0.0)
+
+    def unit(self) -> tuple["ThermalBath", float]:
+        """The bath of strength one, and γ of this one in units of that."""
+        density, strength = self.density.unit()
+        return replace(self, density=density), strength
 
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:

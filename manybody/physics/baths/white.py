@@ -30,6 +30,10 @@ class WhiteBath:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", arguments.real("bath rate", self.rate, minimum=0.0))
 
+    def unit(self) -> tuple["WhiteBath", float]:
+        """The bath of rate 1, and γ of this one in units of that."""
+        return WhiteBath(1.0), self.rate
+
     @property
     def beta(self) -> float:
         """0: the temperature is infinite."""

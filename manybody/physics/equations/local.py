@@ -10,7 +10,7 @@ Redfield becomes where γ is flat over the whole band, and heats every system wi
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,13 +40,15 @@ class LocalGenerator:
     """The generator of a stack of samples.
 
     hamiltonians: H + Σ_j η_j(0) A_j² of every sample less the middle of its band, (D, D) CSR or
-    an array; values: (couplings, D) a_j; gamma: (couplings,) γ_j(0) in J; band: (samples,)
-    E_max − E_min of them; diagonalise: what makes the `spectrum`, which nothing here needs.
+    an array; values: (couplings, D) a_j; gamma, eta: (couplings,) γ_j(0) and η_j(0) in J, the
+    latter 0 without Lamb shift; band: (samples,) E_max − E_min of them; diagonalise: what makes
+    the `spectrum`, which nothing here needs.
     """
 
     hamiltonians: tuple[Any, ...]
     values: Real
     gamma: Real
+    eta: Real
     band: Real
     diagonalise: Callable[[], Spectrum]
 
@@ -112,15 +114,14 @@ def build_local(
     values = _values(couplings)
     each = bath.each if isinstance(bath, SeveralBaths) else (bath,) * len(values)
     gamma = np.array([float(own.gamma(0.0)) for own in each])
-    shift = np.zeros(values.shape[1])
-    if lamb_shift:
-        shift = np.array([float(own.eta(0.0)) for own in each]) @ values**2
+    eta = np.array([float(own.eta(0.0)) if lamb_shift else 0.0 for own in each])
+    shift = eta @ values**2
     hamiltonians, band = [], []
     for model in models:
         shifted, width = _centred(model.hamiltonian, shift - shift.mean())
         hamiltonians.append(shifted)
         band.append(width)
-    return LocalGenerator(tuple(hamiltonians), values, gamma, np.array(band), diagonalise)
+    return LocalGenerator(tuple(hamiltonians), values, gamma, eta, np.array(band), diagonalise)
 
 
 def local_of(problem: Problem) -> LocalGenerator:
@@ -133,6 +134,14 @@ def local_of(problem: Problem) -> LocalGenerator:
             problem.models, problem.bath, problem.lamb_shift, lambda: problem.spectrum
         ),
     )
+
+
+def _dissipators(problem: Problem, rho: Complex) -> Iterator[Complex]:
+    """γ_j(0) (A_jρA_j − ½{A_j², ρ}) − iη_j(0) [A_j², ρ] of every coupling."""
+    generator = local_of(problem)
+    for gamma, eta, own in zip(generator.gamma, generator.eta, generator.values):
+        decay = -0.5 * gamma * (own[:, None] - own) ** 2
+        yield (decay - 1j * eta * (own[:, None] ** 2 - own**2)) * rho
 
 
 def _values(couplings: Couplings) -> Real:
@@ -212,6 +221,7 @@ LOCAL = Equation(
     needs_model=True,
     own_bytes=_own_bytes,
     row_entries=_row_entries,
+    dissipators=_dissipators,
 )
 
 

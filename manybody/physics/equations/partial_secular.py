@@ -92,6 +92,17 @@ def partial_secular_of(problem: Problem, cutoff: float | None) -> PartialSecular
     )
 
 
+def _dissipators(problem: Problem, rho: Complex, cutoff: float | None) -> Iterator[Complex]:
+    """D_j[ρ] of every coupling, with the cutoff of all of them."""
+    (own,) = partial_secular_of(problem, cutoff).cutoffs
+    vectors = problem.spectrum.vectors[0]
+    in_energy = np.ascontiguousarray(vectors.conj().T @ rho @ vectors, dtype=np.complex128)
+    for coupling in range(problem.couplings.n_baths):
+        matrix = _dissipator(problem.only(coupling), float(own))
+        half = vectors @ _applied(matrix, in_energy) @ vectors.conj().T
+        yield half + half.conj().T
+
+
 @dataclass(frozen=True, eq=False)
 class _Kept:
     """Which elements are kept, of targets (l, n), l <= n, and sources (k, m) by frequency.
@@ -251,6 +262,7 @@ def partial_secular(cutoff: float | None = None) -> Equation:
         generator=partial(partial_secular_of, cutoff=cutoff),
         application_flops=partial(_application_flops, cutoff=cutoff),
         own_bytes=partial(_own_bytes, cutoff=cutoff),
+        dissipators=partial(_dissipators, cutoff=cutoff),
     )
 
 

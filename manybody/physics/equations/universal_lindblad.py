@@ -12,6 +12,7 @@ they are.
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -172,18 +173,26 @@ def lamb_shifts(problem: Problem) -> NDArray[Any]:
     f takes about 1 µs, at D³/2 arguments a bath; the sum over couplings D⁴ operations.
     Raises InputError where it is infinite, see `JumpCorrelator.shift`.
     """
-    spectrum, couplings = problem.spectrum, _as_given(problem)
-    vectors = spectrum.vectors
-    kind = np.result_type(vectors, np.float64 if couplings.is_real else np.complex128)
-    total = np.zeros(vectors.shape, dtype=kind)
+    couplings = _as_given(problem)
+    total: NDArray[Any] = np.zeros(problem.spectrum.vectors.shape)
     for group in problem.groups:
-        correlator = JumpCorrelator(group.bath)
-        turned = np.stack(list(_of_group(couplings, group).turned(vectors)), axis=1)
-        for sample in range(spectrum.n_samples):
-            energies = spectrum.energies[sample]
-            total[sample] += _in_energy(turned[sample], energies, correlator)
-    both = total + adjoint(total)
-    half = 0.5 * (vectors @ both @ adjoint(vectors))
+        turned = list(_of_group(couplings, group).turned(problem.spectrum.vectors))
+        total = total + _shifts_of(problem.spectrum, turned, JumpCorrelator(group.bath))
+    return total
+
+
+def _shifts_of(
+    spectrum: Spectrum, turned: list[NDArray[Any]], correlator: JumpCorrelator
+) -> NDArray[Any]:
+    """(samples, D, D) H_LS of couplings V†A_jV that share a bath."""
+    vectors = spectrum.vectors
+    upper = np.stack(
+        [
+            _in_energy(np.stack([one[sample] for one in turned]), energies, correlator)
+            for sample, energies in enumerate(spectrum.energies)
+        ]
+    )
+    half = 0.5 * (vectors @ (upper + adjoint(upper)) @ adjoint(vectors))
     # Hermitian to the last bit, or the trace would drift.
     shifts: NDArray[Any] = half + adjoint(half)
     return shifts
@@ -204,6 +213,22 @@ def _in_energy(turned: NDArray[Any], energies: Real, correlator: JumpCorrelator)
     levels = np.arange(len(energies))
     shift[levels, levels] *= 0.5
     return shift
+
+
+def _dissipators(problem: Problem, rho: Complex) -> Iterator[Complex]:
+    """L_jρL_j† − ½{L_j†L_j, ρ} − i[H_LS of j, ρ] of every coupling."""
+    generator, spectrum = universal_lindblad_of(problem), problem.spectrum
+    couplings, jumps = _as_given(problem), generator.jumps[0]
+    owners = {int(member): group for group in problem.groups for member in group.members}
+    for coupling in range(jumps.shape[1]):
+        jump = jumps[:, coupling]
+        half = 0.5 * (jump @ rho @ jump.conj().T - jump.conj().T @ (jump @ rho))
+        if problem.lamb_shift:
+            group = owners[coupling]
+            (own,) = np.flatnonzero(group.members == coupling)
+            turned = list(_of_group(couplings, group).turned(spectrum.vectors))[own]
+            half = half - 1j * _shifts_of(spectrum, [turned], JumpCorrelator(group.bath))[0] @ rho
+        yield half + half.conj().T
 
 
 def _baths(facts: SystemFacts) -> float:
@@ -246,6 +271,7 @@ UNIVERSAL_LINDBLAD = Equation(
     application_flops=_application_flops,
     own_bytes=_own_bytes,
     row_entries=lambda facts: float(facts.dimension) ** 2,
+    dissipators=_dissipators,
 )
 
 

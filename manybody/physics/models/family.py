@@ -68,6 +68,12 @@ class Family(ABC):
         bounded = {key: value for key, value in parameters.items() if key not in self.counts}
         self.build(**{self.size: self.smallest}, **bounded, seed=0)
 
+    def draw(
+        self, size: int, parameters: Parameters, sample: int, rng: np.random.Generator
+    ) -> Model:
+        """One disorder sample; `rng` is all that tells it from others of these parameters."""
+        return self.build(**{self.size: size}, **parameters, seed=rng)
+
     def n_sites(self, size: int, parameters: Parameters) -> int:
         """Number of sites N."""
         return size
@@ -83,6 +89,10 @@ class Family(ABC):
     def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
         """The states of many particles, None for one particle.  Raises TypeError or ValueError."""
         return None
+
+    def is_many(self, size: int, parameters: Parameters) -> bool:
+        """Whether its models are of many particles."""
+        return self.basis(size, parameters) is not None
 
     def dimension(self, size: int, parameters: Parameters) -> int:
         """Number of states, N for one particle."""

@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from manybody.errors import InputTypeError
 from manybody.physics.couplings import Couplings
 
 
@@ -49,13 +48,3 @@ class Model(Protocol):
 
     def dense_hamiltonian(self) -> NDArray[Any]:
         """(D, D) dense H."""
-
-
-def check_model(model: object) -> None:
-    """Raise TypeError unless `model` is a model."""
-    members = ("hamiltonian", "couplings", "dimension", "dense_hamiltonian")
-    if not all(hasattr(model, member) for member in members):
-        raise InputTypeError(
-            f"model = {model!r}: a SingleParticleModel, a ManyBodyModel or "
-            "what `manybody` makes of them by name is needed"
-        )

@@ -26,7 +26,8 @@ from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.models.single_particle import Seed
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.many_body_cancellation import ManyBodyParts
@@ -71,7 +72,7 @@ class Cancellation:
 
 
 def cancellation_measures(
-    model: Model, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
+    model: Model | Matrix, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
     """c_F, a_ns, a_sec and κ of one sample (PHYSICS.md section 6; SNM, End Matter), η = 0.
 
@@ -94,21 +95,21 @@ def cancellation_measures(
     the latter also when Bohr frequencies coincide or nearly so, where the Davies equation has
     more secular elements than are counted here.
     """
-    check_model(model)
+    system = model_from(model)
     check_bath(bath)
     n_vectors = arguments.integer("n_vectors", n_vectors, 2)
     n_rows = arguments.integer("n_rows", n_rows, 2)
     rng = arguments.seed(seed)
-    problem = Problem([model], bath)
+    problem = Problem([system], bath)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS:
         raise InputError(
-            f"model {model.name!r}: {clustering.undecided()}, and the measures are defined here "
+            f"model {system.name!r}: {clustering.undecided()}, and the measures are defined here "
             "for distinct ones"
         )
     if clustering.verdict != SIMPLE:
         raise InputError(
-            f"model {model.name!r} has {clustering.merged_neighbours} coinciding Bohr "
+            f"model {system.name!r} has {clustering.merged_neighbours} coinciding Bohr "
             f"frequencies within {clustering.tolerance:.3g} ({clustering.verdict}): the measures "
             "are defined here for distinct ones"
         )

@@ -23,7 +23,8 @@ from manybody.physics.equations.davies import DAVIES, davies_of
 from manybody.physics.equations.protocol import Equation, adjoint
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
-from manybody.physics.models.protocol import Model, check_model
+from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.thermodynamics import davies_site_heat, redfield_site_heat
 
@@ -32,7 +33,7 @@ _TOLERANCE = 1e-8
 
 
 def heat_currents(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     rho: NDArray[Any],
     equation: str = "redfield",
@@ -59,7 +60,7 @@ def heat_currents(
 
 
 def entropy_production(
-    model: Model,
+    model: Model | Matrix,
     bath: GivenBaths,
     rho: NDArray[Any],
     equation: str = "redfield",
@@ -118,6 +119,9 @@ def dissipators(problem: Problem, rho: Complex, equation: str) -> Iterator[Compl
     made from the model itself and not from its spectrum.
     """
     found = EQUATIONS[equation]
+    if found.dissipators is not None:
+        yield from found.dissipators(problem, rho)
+        return
     if found.needs_model or not found.needs_spectrum:
         raise InputError(
             f"equation = {equation!r}: it is made from patches of the model, and what every bath "
@@ -153,17 +157,17 @@ def _hamiltonian(problem: Problem) -> Complex:
 
 
 def _checked(
-    model: Model, bath: Any, rho: Any, equation: str, lamb_shift: bool
+    model: Model | Matrix, bath: Any, rho: Any, equation: str, lamb_shift: bool
 ) -> tuple[Problem, Complex]:
-    check_model(model)
+    system = model_from(model)
     check_name(equation)
     arguments.boolean("lamb_shift", lamb_shift)
-    baths = check_baths(bath, model.couplings, lamb_shift)
+    baths = check_baths(bath, system.couplings, lamb_shift)
     state = np.asarray(rho)
-    if state.shape != (model.dimension,) * 2 or state.dtype.kind not in "fc":
+    if state.shape != (system.dimension,) * 2 or state.dtype.kind not in "fc":
         raise InputError(
-            f"rho of shape {state.shape} and dtype {state.dtype}: a ({model.dimension}, "
-            f"{model.dimension}) density matrix is needed"
+            f"rho of shape {state.shape} and dtype {state.dtype}: a ({system.dimension}, "
+            f"{system.dimension}) density matrix is needed"
         )
     if not np.isfinite(state).all():
         raise InputError("rho: all entries must be finite")
@@ -174,4 +178,4 @@ def _checked(
             f"rho has the trace {trace:.6g} and max |ρ - ρ†| = {deviation:.3g}: a density matrix "
             "is needed"
         )
-    return Problem([model], baths, lamb_shift), 0.5 * (state + adjoint(state))
+    return Problem([system], baths, lamb_shift), 0.5 * (state + adjoint(state))

@@ -27,7 +27,7 @@ class Kept:
     there; smallest: (n,) smallest eigenvalue of ρ(t) over time of each sample, None where it is
     guaranteed and not measured; residual: (n,) largest |element| of L[ρ_Gibbs], in J;
     kossakowski: smallest eigenvalue of the Kossakowski matrix of the first sample, in J, None
-    above `LARGEST` states.
+    above `LARGEST` states and for models of the user's own, whose code no report runs.
     """
 
     equation: Equation
@@ -42,9 +42,9 @@ def guarantees_of(study: Study, result: PointResult) -> Iterator[Kept]:
     """Every equation of a study at one of its points."""
     own = study.at(result.point)
     sample = None
-    if 1 < result.point.dimension <= LARGEST:
+    if result.point.own is None and 1 < result.point.dimension <= LARGEST:
         model = result.point.build(study.seed, int(result.samples[0]))
-        sample = Problem([model], own.bath, own.lamb_shift)
+        sample = Problem([model], own.baths(result.point), own.lamb_shift)
     for index, name in enumerate(study.equations):
         equation = EQUATIONS[name]
         keeps = equation.keeps

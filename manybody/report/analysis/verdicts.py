@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.boundedness import Verdict, Word, judge
 from manybody.report.analysis.local import JUDGED, LocalFigure, local_curves
 from manybody.report.analysis.scaling import Law, SizeEstimate
@@ -149,4 +148,4 @@ def _why_not(system: System, point: PointResult) -> str:
             f"in {impossible} of {point.n_samples} samples {point.unguarded} leaves the states "
             "(trace distance above 2)"
         )
-    return FAMILIES[system.model].why_apart(point.point.size, dict(system.parameters))
+    return system.family.why_apart(point.point.size, dict(system.parameters))

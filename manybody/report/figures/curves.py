@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.statistics import Moments
 from manybody.report.figures.canvas import counted_samples, put_title
 from manybody.report.read import PointResult
@@ -63,7 +62,7 @@ def shades(count: int) -> Any:
 
 def label_of(system: System, result: PointResult) -> str:
     """The size of a curve."""
-    return FAMILIES[system.model].size_label(result.point.size, dict(system.parameters))
+    return system.family.size_label(result.point.size, dict(system.parameters))
 
 
 def headroom(system: System, drawn: Sequence[Drawn]) -> float:

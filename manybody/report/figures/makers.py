@@ -7,7 +7,6 @@ import numpy as np
 
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
-from manybody.physics.models.families import FAMILIES
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
 from manybody.report.figures.curves import TIME, Axes, draw_curves
@@ -37,6 +36,7 @@ from manybody.report.figures.size import (
 from manybody.report.read import PointResult, StudyResult, pattern_words, system_title
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study, System
+from manybody.study.regions import symbol_of
 
 _COUPLINGS = {
     "one": "one particle,\n" + r"$A_j = |j\rangle\langle j|$ on every site",
@@ -155,17 +155,18 @@ def _describe(axis: Any, results: StudyResult) -> None:
         start = f"{start}; thermal starts: {beta_0}"
     family = BATH_FAMILIES[study.bath_type]
     bath = ",  ".join(
-        f"{family.symbol(key)[0]}: " + told(f"bath_{key}", f"{value:g}")
+        f"{symbol_of(family, key)[0]}: " + told(f"bath_{key}", f"{value:g}")
         for key, value in study.bath_parameters
     )
     kind = "" if study.bath_type == Study.bath_type else f"{family.title} baths\n"
+    families = {each.model: each.family for each in study.systems}
     by_model: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {}
     for each in study.systems:
         by_model.setdefault(each.model, []).append((dict(each.parameters), each.sizes))
     notes = "".join(
         f"{line}\n"
         for model, systems in by_model.items()
-        for line in FAMILIES[model].notes(systems)
+        for line in families[model].notes(systems)
     )
     text = (
         f"{results.words}, {_COUPLINGS[results.particles]}\n\n"

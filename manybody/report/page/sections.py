@@ -17,9 +17,10 @@ from manybody.report.read import (
 )
 from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
+from manybody.solve.meanings import MEANINGS
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
-from manybody.study.meanings import MEANINGS
+from manybody.study.regions import symbol_of
 
 Parts = list[Text | Table | Picture]
 
@@ -111,7 +112,7 @@ def _distances(
     study = results.study
     family = BATH_FAMILIES[study.bath_type]
     bath = ", ".join(
-        f"{family.symbol(key)[1]} = {value:g}" for key, value in study.bath_parameters
+        f"{symbol_of(family, key)[1]} = {value:g}" for key, value in study.bath_parameters
     )
     shift = "kept" if study.lamb_shift else "neglected"
     on_site = f"on site {study.initial_site}"
@@ -357,7 +358,8 @@ def _repeat(results: StudyResult) -> Section:
         point, sample = _worst_sample(results)
         commands += [
             "# the sample with the largest estimated error",
-            f"python -m manybody sample {folder} {sample_options(study, point, sample)}",
+            f"python -m manybody sample {folder} {sample_options(study, point, sample)}"
+            + _models_options(point),
         ]
     note = f"DIR is the folder of the store, {results.directory.name!r} when this was written."
     return Section("How to repeat it", (Text(tuple(commands), "command"), Text((note,), "note")))
@@ -380,10 +382,17 @@ def sample_options(study: Study, point: Point, sample: int) -> str:
     if any(other.model != point.model for other in others):
         words.append(f"--model {point.model}")
     others = [other for other in others if other.model == point.model]
-    for key, value in (*point.parameters, *point.changes):
-        if any(dict((*other.parameters, *other.changes)).get(key) != value for other in others):
+    for key, value in point.traits.items():
+        if any(other.traits.get(key) != value for other in others):
             words.append(f"--where {key}={value}")
     return " ".join(words)
+
+
+def _models_options(point: Point) -> str:
+    """What else the command needs where a study brings its model along."""
+    if point.own is None:
+        return ""
+    return " --models FOLDER" if point.own.files else " --models FOLDER --allow-code"
 
 
 def _present(tables: Mapping[str, Table], name: str) -> list[Table]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from manybody.physics.models.families import FAMILIES
 from manybody.physics.spectra import AMBIGUOUS, STRUCTURAL, VERDICTS
 from manybody.report.analysis.statistics import Reach
 from manybody.report.read import PointResult, StudyResult, system_title
@@ -88,7 +87,7 @@ def _local_lines(
 ) -> list[str]:
     """Maxima of local figures, none where no point has them; dimensions: see `_maxima_lines`."""
     head = (
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  {'':<17} "
+        f"  {system.family.size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  {'':<17} "
         f"{'max of mean':>11} {'std. error':>10}  {'t_max':>6}"
     )
     lines = [
@@ -110,7 +109,7 @@ def _maxima_lines(
 ) -> list[str]:
     """dimensions: a head and a word a point, to stand after the number of sites."""
     lines = [
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  "
+        f"  {system.family.size:>8} {'N':>5} {dimensions[0]}{'samples':>7}  "
         f"{'max of mean':>11}  {'68% interval':>17}  {'t_max':>6}  mean of max"
     ]
     for result, dimension in zip(points, dimensions[1:]):
@@ -145,7 +144,7 @@ def _spread_lines(study: Study, system: System, points: Sequence[PointResult]) -
     if not names:
         return []
     lines = [
-        f"  {FAMILIES[system.model].size:>8} {'N':>5} {'samples':>7}  {'':<16} "
+        f"  {system.family.size:>8} {'N':>5} {'samples':>7}  {'':<16} "
         f"{'mean ± standard error':>25}  median [16 %, 84 %]"
     ]
     for result in points:

@@ -15,7 +15,8 @@ NOTES = (
     "Smallest eigenvalue: of the state over all times, mean and worst over samples, measured "
     "where positivity is not guaranteed.",
     "Kossakowski: smallest eigenvalue of the Kossakowski matrix of the first sample in J, >= 0 to "
-    f"rounding exactly for completely positive dynamics; up to {LARGEST} states.",
+    f"rounding exactly for completely positive dynamics; built-in models of up to {LARGEST} "
+    "states.",
     "Gibbs residual: largest element of L[rho_Gibbs] in J, mean and worst over samples.",
 )
 

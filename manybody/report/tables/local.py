@@ -22,7 +22,7 @@ from manybody.report.tables.columns import (
 )
 from manybody.solve.comparison import pairs_of
 from manybody.solve.local import OF_EQUATION
-from manybody.study.meanings import UNITS
+from manybody.solve.meanings import UNITS
 
 
 def build_averages(results: StudyResult) -> list[Table]:

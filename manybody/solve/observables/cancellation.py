@@ -34,6 +34,7 @@ def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict
 
 CANCELLATION = Observable(
     name="cancellation",
+    one_bath=True,
     figures=_FIGURES,
     measure=_measure,
     panels=(

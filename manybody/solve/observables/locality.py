@@ -44,5 +44,9 @@ def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict
 
 
 LOCALITY = Observable(
-    name="locality", figures=_FIGURES, measure=_measure, shown=("locality_1", "locality_2")
+    name="locality",
+    figures=_FIGURES,
+    measure=_measure,
+    one_bath=True,
+    shown=("locality_1", "locality_2"),
 )

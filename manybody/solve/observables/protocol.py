@@ -58,7 +58,8 @@ class Observable:
     RuntimeError when a solver does not converge.
     panels: of a report; shown: figures of its summary, where tables have all.
     fewest_sites: below which it has no meaning; needs_bath: whether it means nothing without
-    one; needs_site: whether it is of a start on a site; library: raises RuntimeError where
+    one; one_bath: whether it is of equal baths alone; needs_site: whether it is of a start on a
+    site; library: raises RuntimeError where
     something is not installed.
     cost: of a sample of N sites; krylov: whether all ranks work on it, in Krylov spaces of
     matrices that take memory; where none does, rank 0 alone has the problem.
@@ -73,6 +74,7 @@ class Observable:
     shown: tuple[str, ...] = ()
     fewest_sites: int = 1
     needs_bath: bool = False
+    one_bath: bool = False
     needs_site: bool = False
     library: Callable[[], object] = no_library
     cost: Callable[[int], Cost] = no_cost

@@ -7,6 +7,7 @@ from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
 from manybody.solve.observables.cancellation import CANCELLATION
 from manybody.solve.observables.gap import GAP
+from manybody.solve.observables.heat import HEAT
 from manybody.solve.observables.levels import LEVEL_STATISTICS
 from manybody.solve.observables.locality import LOCALITY
 from manybody.solve.observables.protocol import Figure, Observable
@@ -14,7 +15,7 @@ from manybody.solve.observables.steady_state import STEADY_STATE
 from manybody.system.communicator import Communicator
 
 _KNOWN: dict[str, Observable] = {
-    each.name: each for each in (STEADY_STATE, GAP, LEVEL_STATISTICS, CANCELLATION, LOCALITY)
+    each.name: each for each in (STEADY_STATE, GAP, LEVEL_STATISTICS, CANCELLATION, LOCALITY, HEAT)
 }
 MEASURED: Mapping[str, Observable] = MappingProxyType(_KNOWN)
 

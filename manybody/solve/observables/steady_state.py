@@ -11,7 +11,7 @@ from manybody.system.communicator import Communicator
 def _measure(problem: Problem, start: Start, comm: Communicator | None) -> dict[str, float]:
     found = steady_of(problem, "redfield", start, comm=comm)
     return {
-        "steady_distance": found.distance_from_gibbs,
+        "steady_distance": found.distance_from_davies,
         "steady_smallest_eigenvalue": found.smallest_eigenvalue,
         "steady_error": found.state_error,
         "steady_null_dimension": float(found.null_dimension),

@@ -1,0 +1,175 @@
+"""What a store holds as xarray Datasets, read from its blocks when somebody looks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.errors import InputError
+from manybody.solve.datasets import load_xarray
+from manybody.study.block_variables import block_contents, has_variable, read_variable
+from manybody.study.blocks import Block, CorruptBlock, check_block
+from manybody.study.configuration import Point, Study
+from manybody.study.status import PointStatus, point_statuses
+from manybody.study.store import Store
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def open_store(directory: str | Path) -> "StoreDatasets":
+    """A Dataset for every model and size of a store, whose arrays are read when they are used.
+
+    directory: of a store of disorder samples, finished or not.  Dimensions are sample, time,
+    pair (of equations, "redfield:davies"), equation, site; every variable says what it means
+    and in which unit, and the attributes say what was computed, how many samples are missing
+    (`missing_samples`) and what was left out (`problems`).  `Dataset.load` keeps what was read.
+
+    >>> import manybody as mb
+    >>> data = mb.open_store("results/own")              # doctest: +SKIP
+    >>> data.only(size=8).trace_distance.mean("sample")  # doctest: +SKIP
+
+    Raises InputError where there is no such store, Unavailable without xarray.
+    """
+    load_xarray()
+    return StoreDatasets(Store(directory))
+
+
+class StoreDatasets(Mapping[str, "xarray.Dataset"]):
+    """Datasets of the points of a store that have samples, by the names of their folders."""
+
+    def __init__(self, store: Store) -> None:
+        self.directory = store.directory
+        self._store, self._study = store, store.study
+        points = [point for system in self._study.systems for point in system.points]
+        self._points = {point.name: point for point in points if store.block_paths(point)}
+        self._opened: dict[str, xarray.Dataset] = {}
+
+    def __repr__(self) -> str:
+        lines = [f"<{self._study.name} in {str(self.directory)!r}, {len(self)} Datasets>"]
+        return "\n".join([*lines, *(f"  {name}" for name in self)])
+
+    def __getitem__(self, name: str) -> "xarray.Dataset":
+        if name not in self._opened:
+            self._opened[name] = _dataset(self._store, self._study, self._points[name])
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def only(self, **facts: Any) -> "xarray.Dataset":
+        """The Dataset of the one point of which all this is true.
+
+        facts: model, size, n_sites, dimension, parameters or changes, `size=8, disorder=5.0`
+        say.  Raises InputError where none or several are such points.
+        """
+        found = [name for name, point in self._points.items() if _agrees(point, facts)]
+        if len(found) == 1:
+            return self[found[0]]
+        what = "several points are" if found else "no point is"
+        words = ", ".join(f"{key} = {value!r}" for key, value in facts.items())
+        raise InputError(f"{what} of {words or 'this store'}: {', '.join(found or self)}")
+
+    @cached_property
+    def _statuses(self) -> Sequence[PointStatus]:
+        return point_statuses(self._store)
+
+    @property
+    def missing(self) -> int:
+        """Samples that the study asks for and nobody has finished, when this was first asked."""
+        return sum(status.missing + status.running for status in self._statuses)
+
+    @property
+    def failed(self) -> int:
+        """Samples that raised an error, when this was first asked."""
+        return sum(status.failed for status in self._statuses)
+
+
+def _agrees(point: Point, facts: Mapping[str, Any]) -> bool:
+    own = {
+        "model": point.model,
+        "size": point.size,
+        "n_sites": point.n_sites,
+        "dimension": point.dimension,
+        **point.traits,
+    }
+    return all(key in own and own[key] == value for key, value in facts.items())
+
+
+# Blocks, and which rows of each count.
+Rows = Sequence[tuple[Block, NDArray[np.intp]]]
+
+
+def _dataset(store: Store, study: Study, point: Point) -> "xarray.Dataset":
+    rows, problems = _rows(store, study, point)
+    counts = [system.counts[point.size] for system in study.systems if point in system.points]
+    notes = {
+        "missing_samples": max(0, max(counts) - sum(len(own) for _, own in rows)),
+        "problems": "\n".join(problems),
+    }
+    return _build(rows, notes)
+
+
+def _rows(store: Store, study: Study, point: Point) -> tuple[Rows, list[str]]:
+    """Blocks of a point and the rows of each that count; as `Store.read` says where two overlap.
+
+    Raises InputError where no block is whole.
+    """
+    contents, problems = {}, []
+    for path in store.block_paths(point):
+        try:
+            contents[path] = check_block(path, study, point)
+        except CorruptBlock as error:
+            problems.append(str(error))
+    chosen = {path: np.arange(len(block.samples)) for path, block in contents.items()}
+    every = [int(sample) for block in contents.values() for sample in block.samples]
+    if len(set(every)) < len(every):
+        blocks, problems = store.read(study, point)
+        chosen = {
+            block.path: np.searchsorted(contents[block.path].samples, block.samples)
+            for block in blocks
+        }
+    if not chosen:
+        raise InputError(f"{point.name}: no block of it is whole: {'; '.join(problems)}")
+    return [(contents[path], rows) for path, rows in chosen.items()], problems
+
+
+def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
+    from xarray.core.indexing import LazilyIndexedArray
+
+    from manybody.report.lazy_arrays import BlockArray
+
+    package = load_xarray()
+    samples = np.concatenate([block.samples[own] for block, own in rows])
+    # By sample index, whatever the order of blocks.
+    order = np.argsort(samples)
+    first = block_contents(rows[0][0].path)
+    names = [name for name in first.variables if all(has_variable(b, name) for b, _ in rows)]
+    places = [(block.path, own) for block, own in rows]
+
+    def read(name: str) -> Any:
+        variable = first.variables[name]
+        array = BlockArray(places, order, variable.shape[1:], variable.dtype, _reader(name))
+        return variable.axes, LazilyIndexedArray(array), dict(variable.attributes)
+
+    meaning = {"long_name": "index of the disorder sample", "units": "1"}
+    coordinates = {"sample": (("sample",), samples[order], meaning)}
+    coordinates |= {
+        name: ((name,), values, dict(words)) for name, (values, words) in first.coordinates.items()
+    }
+    found: xarray.Dataset = package.Dataset(
+        {name: package.Variable(*read(name)) for name in names},
+        coordinates,
+        {**first.attributes, **notes},
+    )
+    return found
+
+
+def _reader(name: str) -> Any:
+    return lambda path: read_variable(path, name)

@@ -1,0 +1,128 @@
+"""Studies from Python: the store, the resumption and the report of `manybody run`."""
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from manybody.errors import InputError, InputTypeError
+from manybody.parallel.collective import on_every_rank, rank_of, together
+from manybody.parallel.signals import StopRequest, never
+from manybody.physics import arguments
+from manybody.report.datasets import StoreDatasets, open_store
+from manybody.report.writing import write_report
+from manybody.solve.datasets import load_xarray
+from manybody.study.configuration import Study
+from manybody.study.model_loading import load_own_models, with_own_models
+from manybody.study.parsing import (
+    find_study,
+    load_toml,
+    parse_group_size,
+    parse_study,
+    parse_table,
+)
+from manybody.study.store import Store
+from manybody.study.whole_runs import prepare_whole, run_whole
+from manybody.system.communicator import Communicator
+
+
+def run_study(
+    study: str | Path | Mapping[str, Any],
+    directory: str | Path,
+    comm: Communicator | None = None,
+    threads: int = 1,
+    group_size: int | str | None = None,
+    report: bool = True,
+    quiet: bool = True,
+    allow_code: bool = False,
+    models: str | Path | None = None,
+) -> StoreDatasets:
+    """Compute a study, or what its store lacks, and open it as `open_store` does.
+
+    study: a built-in study by name, a TOML file, a TOML text of several lines, or its tables as
+    a mapping; directory: the store, as `manybody run --out`, made if needed; comm: an mpi4py
+    communicator whose ranks all call this, or None; threads: of BLAS, each rank; group_size:
+    ranks that share a sample, or "auto", instead of the study's; report: write DIR/report;
+    quiet: log no progress (logger "manybody"); allow_code: run the modules that the study names
+    as models, which may do anything; models: folder of its modules and files, None for that of
+    the study file, or the current one.
+
+    Ends early on SIGTERM or SIGUSR1 where this is the main thread; the next call goes on.  Warns
+    of samples that are missing then, and of samples that have failed.  Raises InputError as
+    `manybody run` says it, before anything is written and on every rank; Unavailable without
+    xarray.
+    """
+
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+
+    def request() -> tuple[Study, str, Path]:
+        load_xarray()
+        arguments.integer("threads", threads, 1)
+        for name, value in (("report", report), ("quiet", quiet), ("allow_code", allow_code)):
+            arguments.boolean(name, value)
+        parsed, text, folder = _read(study)
+        if group_size is not None:
+            parsed = replace(parsed, group_size=parse_group_size(group_size, parsed.stepper))
+        folder = folder if models is None else Path(models)
+        return with_own_models(parsed, folder, allow_code), text, folder
+
+    wanted, text, folder = together(comm, request)
+    on_every_rank(comm, lambda: load_own_models(wanted, folder, allow_code))
+    store = Store(directory)
+    with _stopping() as stop:
+        prepared = prepare_whole(wanted, store, comm, text)
+        done = run_whole(prepared, comm, threads, quiet, (0, 1), stop, text)
+    if rank_of(comm) == 0:
+        if report and done.there and not (done.stopped and done.missing):
+            write_report(store)
+        if done.missing:
+            why = f"stopped by {done.stopped}, " if done.stopped else ""
+            message = f"{why}{done.missing} samples are missing: the same call goes on"
+            warnings.warn(message, stacklevel=2)
+        if done.failed:
+            place = store.directory / "failures"
+            message = f"{done.failed} samples have failed, see {place}; the next call tries again"
+            warnings.warn(message, stacklevel=2)
+    if comm is not None:
+        comm.Barrier()
+    return open_store(directory)
+
+
+def _read(study: Any) -> tuple[Study, str, Path]:
+    """The study, its text and where its models lie."""
+    if isinstance(study, Mapping):
+        _check_kind(study)
+        return parse_table(study, "study", Path()), "", Path()
+    if not isinstance(study, (str, Path)):
+        raise InputTypeError(
+            f"study of type {type(study).__name__}: a name, a TOML file, a TOML text or a mapping "
+            "is needed"
+        )
+    if isinstance(study, str) and "\n" in study:
+        text, origin, folder = study, "study", Path()
+    else:
+        text, origin = find_study(str(study))
+        folder = Path(study).parent if Path(study).is_file() else Path()
+    _check_kind(load_toml(text, origin))
+    return parse_study(text, origin, folder), text, folder
+
+
+def _check_kind(table: Mapping[str, Any]) -> None:
+    if "kind" in table:
+        raise InputError(
+            f"kind = {table['kind']!r}: a study of cases is run by `manybody run`, not from Python"
+        )
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[Callable[[], str]]:
+    """Signals that end a run, where Python lets somebody listen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield never
+        return
+    with StopRequest() as stop:
+        yield stop

@@ -1,0 +1,126 @@
+"""What flows through a system between baths of several temperatures, in its steady states."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from manybody.arrays import Complex
+from manybody.numerics.petsc.runtime import petsc
+from manybody.parallel.collective import together
+from manybody.physics.problem import Problem
+from manybody.physics.quantities.heat import betas_of, heat_of
+from manybody.physics.starts import Start
+from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
+from manybody.solve.steady import EQUATIONS, steady_of
+from manybody.system.communicator import Communicator
+
+# Heat is a difference of what goes in and out: the state has to be known better than a distance.
+_TOLERANCE = 1e-13
+# Currents whose sum is not zero to this share are not determined.
+_IMBALANCE = 1e-3
+_FIGURES = {
+    **{
+        f"heat_{name}": Figure(
+            f"heat current from the hottest baths, steady state of {name}", "J2"
+        )
+        for name in EQUATIONS
+    },
+    **{
+        f"log_heat_{name}": Figure("its decimal logarithm, whose mean is of typical samples")
+        for name in EQUATIONS
+    },
+    **{
+        f"heat_imbalance_{name}": Figure(
+            f"sum of all heat currents of {name} over the largest of a bath: its error"
+        )
+        for name in EQUATIONS
+    },
+    **{
+        f"entropy_production_{name}": Figure(
+            f"-sum over baths of beta times heat, steady state of {name}; nan at T = 0", "J"
+        )
+        for name in EQUATIONS
+    },
+}
+
+
+def _measure(problem: Problem, start: Start, comm: Communicator | None) -> dict[str, float]:
+    """Currents are nan where all baths have one temperature or rounding hides one of both
+    equations, so that their means are over the same samples; production where a bath has no
+    temperature or T = 0."""
+    found = {}
+    for name in EQUATIONS:
+        steady = steady_of(problem, name, start, _TOLERANCE, comm=comm)
+        found[name] = together(comm, partial(_of_state, problem, steady.state, name))
+    are_known = all(own.imbalance <= _IMBALANCE for own in found.values())
+    figures: dict[str, float] = {}
+    for name, own in found.items():
+        heat = own.hottest if are_known else math.nan
+        figures |= {
+            f"heat_{name}": heat,
+            f"log_heat_{name}": math.log10(heat) if heat > 0.0 else math.nan,
+            f"heat_imbalance_{name}": own.imbalance,
+            f"entropy_production_{name}": own.production if are_known else math.nan,
+        }
+    return {name: figures[name] for name in _FIGURES}
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """Heat from the hottest baths, the sum of all over the largest of one temperature, and the
+    entropy that it produces."""
+
+    hottest: float
+    imbalance: float
+    production: float
+
+
+def _of_state(problem: Problem, state: Complex | None, name: str) -> _Flow:
+    assert state is not None
+    heat, betas = heat_of(problem, state, name), betas_of(problem)
+    # The hottest first.
+    of_baths = np.array([heat[betas == beta].sum() for beta in np.unique(betas)])
+    largest = float(np.abs(of_baths).max(initial=0.0))
+    return _Flow(
+        hottest=float(of_baths[0]) if len(of_baths) > 1 else math.nan,
+        # What goes in and out of a bath is of the size of its rates: less than their rounding
+        # flows where this is large.
+        imbalance=abs(float(heat.sum())) / largest if largest > 0.0 else math.nan,
+        production=-float(betas @ heat) if np.isfinite(betas).all() else math.nan,
+    )
+
+
+HEAT = Observable(
+    name="heat",
+    figures=_FIGURES,
+    measure=_measure,
+    panels=(
+        Panel(
+            ("heat_redfield", "heat_davies"),
+            "heat from hot to cold",
+            r"mean current $[J^2]$, filled: Redfield",
+            True,
+        ),
+        Panel(
+            ("log_heat_redfield", "log_heat_davies"),
+            "heat of typical samples",
+            r"mean of $\log_{10}$ current, filled: Redfield",
+            False,
+        ),
+        Panel(
+            ("entropy_production_redfield", "entropy_production_davies"),
+            "entropy production",
+            r"$-\sum_b \beta_b J_b$ $[J]$, filled: Redfield",
+            True,
+        ),
+    ),
+    shown=("heat_redfield", "heat_davies", "heat_imbalance_redfield"),
+    fewest_sites=2,
+    needs_bath=True,
+    library=petsc,
+    cost=lambda n_sites: Cost(applications=60.0),
+    krylov=True,
+    block_cost=3e3,
+)

@@ -1,0 +1,60 @@
+"""A study together with the samples that it wants computed otherwise, see `Convergence`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from manybody.parallel.signals import never
+from manybody.study.configuration import Study
+from manybody.study.runner import prepare, run_study
+from manybody.study.store import Store
+from manybody.system.blas import blas_threads
+from manybody.system.communicator import Communicator
+
+# (what to run, where it lies), the study itself first.
+Prepared = list[tuple[Study, Store]]
+
+
+@dataclass(frozen=True)
+class WholeOutcome:
+    """What a run of a study and its variants did; fields as of `Outcome`, summed.
+
+    there: samples that the stores have now.
+    """
+
+    there: int
+    failed: int
+    missing: int
+    stopped: str
+
+
+def prepare_whole(
+    study: Study, store: Store, comm: Communicator | None = None, text: str = ""
+) -> Prepared:
+    """`prepare` of a study and of all its variants.  Raises what that does."""
+    places = {"": (study, store)}
+    places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
+    return [
+        (prepare(each, place, comm, "" if name else text), place)
+        for name, (each, place) in places.items()
+    ]
+
+
+def run_whole(
+    prepared: Prepared,
+    comm: Communicator | None = None,
+    threads: int = 1,
+    quiet: bool = False,
+    shard: tuple[int, int] = (0, 1),
+    stop: Callable[[], str] = never,
+    text: str = "",
+) -> WholeOutcome:
+    """`run_study` of all that was prepared, on so many threads of BLAS a rank."""
+    there, failed, missing, stopped = 0, 0, 0, ""
+    for study, store in prepared:
+        # Not from the environment alone: bits depend on the number of BLAS threads.
+        with blas_threads(threads):
+            outcome = run_study(study, store, comm, threads, quiet, shard, stop, text)
+        failed, missing = failed + outcome.failed, missing + outcome.missing
+        there += outcome.computed + outcome.present
+        stopped = stopped or outcome.stopped
+    return WholeOutcome(there, failed, missing, stopped)
