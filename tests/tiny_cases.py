@@ -84,6 +84,44 @@ duration = 30.0
 formats = ["csv"]
 """
 
+HIERARCHY = """
+name = "tiny-hierarchy"
+kind = "hierarchy"
+seed = 3
+tolerance = 0.05
+cutoff = 2.0
+equations = ["redfield", "davies", "universal-lindblad", "local"]
+[[dynamics]]
+model = "pair"
+n_sites = 2
+detuning = 1.0
+hopping = 0.5
+coupling = [0.1, 0.2, 0.4]
+beta = 0.5
+duration = 6.0
+n_times = 60
+[[dynamics]]
+model = "pair"
+n_sites = 2
+detuning = 1.0
+hopping = 0.5
+coupling = 0.2
+beta = [0.25, 1.0]
+duration = 6.0
+n_times = 60
+[[dynamics]]
+model = "pair"
+n_sites = 2
+detuning = [0.1, 0.3, 2.0]
+hopping = 0.05
+coupling = 0.2
+beta = 0.5
+duration = 6.0
+n_times = 60
+[outputs]
+formats = ["csv"]
+"""
+
 
 def theorem_study(*replacements):
     """The first study with pieces of its text replaced."""
@@ -93,6 +131,11 @@ def theorem_study(*replacements):
 def exact_study(*replacements):
     """The second study with pieces of its text replaced."""
     return _parsed(EXACT, replacements)
+
+
+def hierarchy_study(*replacements):
+    """The third study with pieces of its text replaced."""
+    return _parsed(HIERARCHY, replacements)
 
 
 def _parsed(text, replacements):

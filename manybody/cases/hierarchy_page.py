@@ -122,16 +122,17 @@ def _verdict(records: Sequence[Record], labels: Sequence[str]) -> Finding:
             label: max(ratio(record, label, labels, measure) for record in records)
             for label in labels
         }
-        parts = []
-        for said, some in (("", labels), ("of those that keep ρ positive ", positive)):
-            if some:
-                best = min(some, key=worst.__getitem__)
-                values[f"{name_of(best)}, largest ratio {_WHEN[measure]}"] = worst[best]
-                parts.append(f"{said}{name_of(best)}, at worst {worst[best]:.3g} times")
-        words.append(f"{_WHEN[measure]} {'; '.join(parts)}")
+        best = min(labels, key=worst.__getitem__)
+        parts = [f"{name_of(best)}, at worst {worst[best]:.3g} times"]
+        values[f"{name_of(best)}, largest ratio {_WHEN[measure]}"] = worst[best]
+        if positive and not _is_positive(best):
+            safe = min(positive, key=worst.__getitem__)
+            parts.append(f"of those that keep ρ positive {name_of(safe)}, {worst[safe]:.3g} times")
+            values[f"{name_of(safe)}, largest ratio {_WHEN[measure]}"] = worst[safe]
+        words.append(f"{_WHEN[measure]} {', '.join(parts)}")
     sentence = (
         "Which equation to trust? The one whose distance from the exact answer is never many "
-        f"times the smallest, over these {len(records)} cases: {'. '.join(words)}."
+        f"times the smallest, over these {len(records)} cases: {'; '.join(words)}."
     )
     return Finding(sentence, values)
 

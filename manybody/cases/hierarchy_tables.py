@@ -211,6 +211,7 @@ def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
         Column("error", "error", scientific),
         Column("late_error", "error, late state", scientific),
         Column("smallest", "smallest distance compared", scientific),
+        Column("qutip", "QuTiP"),
     )
     sizes = ("terms", "depth", "unknowns")
     errors = ("error_of_terms", "error_of_depth", "error_of_time", "error", "late_error")
@@ -221,6 +222,7 @@ def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
             *(int(number(record, key)) for key in sizes),
             *(number(record, key) for key in errors),
             min(distance(record, label) for label in labels),
+            record.provenance.get("qutip", ""),
         )
         for record in records
     )

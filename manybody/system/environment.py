@@ -49,6 +49,7 @@ def _describe() -> dict[str, str | int]:
         "petsc4py": version("petsc4py"),
         "slepc4py": version("slepc4py"),
         "mpi4py": version("mpi4py"),
+        "qutip": version("qutip"),
         "blas": blas["name"],
         "blas_version": blas["version"],
         "blas_core": blas["core"],

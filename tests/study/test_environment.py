@@ -78,6 +78,7 @@ def test_describe_is_flat_complete_and_a_copy():
         "petsc4py",
         "slepc4py",
         "mpi4py",
+        "qutip",
         "blas",
         "blas_version",
         "blas_core",

@@ -21,7 +21,7 @@ SAMPLES = {
     "evolution-3": ("samples = 3\ntimes", "samples = 4\ntimes"),
     "observables": ("samples = 2", "samples = 3"),
 }
-CASES = ("exact", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")
+CASES = ("exact", "hierarchy", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")
 # The others take half a minute, most of it errata that tests/cases looks at.
 COMPUTED_AGAIN = ("exact", "theorem")
 
