@@ -46,6 +46,8 @@ _SITES = (2, 3)
 _LARGEST_SHARE = 0.1
 # Of a Liouvillian, what is zero among its singular values, as a part of the largest.
 _NULL = 1e-11
+# Of its largest element, a growth that is not rounding.
+_GROWTH = 1e-9
 
 
 def labels_of(equations: list[str]) -> list[str]:
@@ -68,7 +70,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     cases: list[Case] = []
     for index, one in enumerate(given):
         where = f"{CASES}[{index}]"
-        cases += _cases(where, checked(where, one, dict))
+        cases += _cases(where, checked(where, one, dict), settings)
     return settings, cases
 
 
@@ -90,7 +92,7 @@ def _equations(names: object) -> list[str]:
     return list(chosen)
 
 
-def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
+def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
     own = {"coupling", "beta", "duration", "n_times"}
     for key in sorted(own):
         if key not in table:
@@ -100,6 +102,11 @@ def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
         if n_sites_of(system) not in _SITES:
             raise InputError(
                 f"{where}: {n_sites_of(system)} sites: a hierarchy is for two or three"
+            )
+        if not np.any(np.asarray(build_hamiltonian(settings, system))[0, 1:]):
+            raise InputError(
+                f"{where}: hopping from the first site = 0: a particle that starts there never "
+                "moves, and there is nothing to compare"
             )
     couplings, betas = (
         [arguments.real(f"{where}.{key}", value, above=0.0) for value in values]
@@ -197,10 +204,20 @@ def evolve(
     start: Complex,
     times: Real,
 ) -> tuple[Complex, Complex]:
-    """(T, N, N) states of an equation and their limit t → ∞, by dense algebra."""
+    """(T, N, N) states of an equation and their limit t → ∞, by dense algebra.
+
+    hamiltonian: (N, N) Hermitian in J; start: (N, N); times: (T,) in 1/J.  Raises NumericalError
+    where a mode grows, as those of Redfield may: there is no limit then.
+    """
     undecided = APART if equation == DAVIES.name else None
     model = SingleParticleModel(hamiltonian)
     matrix = liouvillian(model, bath, equation, lamb_shift, undecided).toarray()
+    growth = float(np.linalg.eigvals(matrix).real.max())
+    if growth > _GROWTH * np.abs(matrix).max():
+        raise NumericalError(
+            f"equation {equation!r} {'with' if lamb_shift else 'without'} Lamb shift has a mode "
+            f"that grows at the rate {growth:.2g}: there is no late state"
+        )
     n_sites, vector = len(hamiltonian), np.asarray(start, dtype=np.complex128).ravel()
     maps = scipy.linalg.expm(times[:, None, None] * matrix)
     states = (maps @ vector).reshape(-1, n_sites, n_sites)

@@ -152,6 +152,19 @@ def test_what_stays_where_nothing_relaxes(rng):
     np.testing.assert_allclose(states[1], np.diag(np.diag(start)), atol=1e-13)
 
 
+def test_what_grows_has_no_late_state(monkeypatch):
+    given = np.diag([0.0, 1.0]), drude(), "redfield", True, np.diag([1.0, 0.0]), np.ones(1)
+    matrix = reference.redfield_liouvillian(given[0], reference.site_couplings(2), drude(), True)
+
+    class Growing:
+        def toarray(self):
+            return matrix + 0.01 * np.eye(4)
+
+    monkeypatch.setattr(hierarchy, "liouvillian", lambda *_: Growing())
+    with pytest.raises(NumericalError, match="'redfield' with Lamb shift has a mode that grows"):
+        hierarchy.evolve(*given)
+
+
 # ---- check values: our equations against the exact answer, without QuTiP
 
 
@@ -467,6 +480,7 @@ def test_equations_are_those_that_apply():
             "4 sites: a hierarchy",
         ),
         ('"pair"\nn_sites = 2', '"tilted-ring"\nn_sites = 1', "1 sites: a hierarchy"),
+        ("hopping = 0.5", "hopping = 0.0", r"dynamics\[0\]: hopping from the first site = 0"),
         ("n_times = 60", "n_times = 1", "n_times = 1"),
         ("duration = 6.0", "duration = 0", "duration = 0"),
         ("[[dynamics]]", "[[steady]]", "unknown key 'steady'|key 'dynamics' is missing"),
