@@ -1,4 +1,6 @@
-"""scripts/bench.py on baths that differ from site to site: an application over one of equal ones."""
+"""scripts/bench.py on baths that differ from site to site, over equal ones."""
+
+from functools import partial
 
 import numpy as np
 from bench_rows import record, rounds_of, say
@@ -37,10 +39,8 @@ def baths(quick):
                 name: build_redfield(spectrum, check_baths(given, model.couplings), False).kernel()
                 for name, given in _sets(n).items()
             }
-            seconds = rounds_of(
-                {name: lambda kernel=kernel: kernel(rho, out) for name, kernel in kernels.items()},
-                9 if quick else 25,
-            )
+            calls = {name: partial(kernel, rho, out) for name, kernel in kernels.items()}
+            seconds = rounds_of(calls, 9 if quick else 25)
             title = f"N={n} {'real' if real else 'complex'}"
             for name in kernels:
                 ratio = seconds[name] / seconds["equal"]
