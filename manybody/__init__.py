@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from manybody.physics.baths.thermal import ThermalBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
+    from manybody.physics.gaussian.driven import (
+        DrivenCorrelations,
+        DrivenQuadraticModel,
+        driven_correlations,
+    )
+    from manybody.physics.gaussian.exact_driven import (
+        ExactDrivenCorrelations,
+        exact_driven_correlations,
+    )
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
     from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
     from manybody.physics.gaussian.theorem import theorem_residual
@@ -40,6 +49,11 @@ if TYPE_CHECKING:
     from manybody.physics.models.anderson3d import anderson3d
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
+    from manybody.physics.models.driven import (
+        DrivenManyBody,
+        DrivenSingleParticle,
+        TabulatedHamiltonian,
+    )
     from manybody.physics.models.hard_core_bosons import hard_core_bosons
     from manybody.physics.models.ising_chain import ising_chain
     from manybody.physics.models.many_body import ManyBodyModel
@@ -52,6 +66,7 @@ if TYPE_CHECKING:
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
+    from manybody.solve.driven import DrivenComparison, compare_driven
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -70,7 +85,13 @@ __all__ = [
     "Chebyshev",
     "Comparison",
     "Contact",
+    "DrivenComparison",
+    "DrivenCorrelations",
+    "DrivenManyBody",
+    "DrivenQuadraticModel",
+    "DrivenSingleParticle",
     "DrudeLorentzDensity",
+    "ExactDrivenCorrelations",
     "FlatDensity",
     "FockBasis",
     "InputError",
@@ -93,15 +114,19 @@ __all__ = [
     "SlowModes",
     "SpectralDensity",
     "SteadyState",
+    "TabulatedHamiltonian",
     "ThermalBath",
     "Unavailable",
     "anderson3d",
     "compare",
+    "compare_driven",
     "compare_ensemble",
     "complex_syk4",
     "correlation_dynamics",
     "davies_liouvillian",
     "dirac_syk2",
+    "driven_correlations",
+    "exact_driven_correlations",
     "from_single_particle",
     "hard_core_bosons",
     "ising_chain",
@@ -134,6 +159,8 @@ _HOMES = {
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
     "physics.fock.basis": "FockBasis",
+    "physics.gaussian.driven": "DrivenCorrelations DrivenQuadraticModel driven_correlations",
+    "physics.gaussian.exact_driven": "ExactDrivenCorrelations exact_driven_correlations",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
@@ -141,6 +168,7 @@ _HOMES = {
     "physics.models.anderson3d": "anderson3d",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
+    "physics.models.driven": "DrivenManyBody DrivenSingleParticle TabulatedHamiltonian",
     "physics.models.hard_core_bosons": "hard_core_bosons",
     "physics.models.ising_chain": "ising_chain",
     "physics.models.many_body": "ManyBodyModel",
@@ -153,6 +181,7 @@ _HOMES = {
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
+    "solve.driven": "DrivenComparison compare_driven",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",
