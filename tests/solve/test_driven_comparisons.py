@@ -253,7 +253,7 @@ def test_crossings_are_counted(rng):
         assert 0 < frequency_crossings(before, after) == expected
     # Where both gaps are equal nothing has crossed yet.
     assert frequency_crossings(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.5])) == 0
-    levels = lambda t: np.diag([0.0, 1.0, 2.0 + t, 4.5])  # noqa: E731
+    levels = lambda t: np.diag([0.0, 1.0, 2.2 + t, 4.5])  # noqa: E731
     mixed = lambda t: levels(t) + 0.01 * oracles.ring_hamiltonian(4)  # noqa: E731
     run = mb.compare_driven(mb.DrivenSingleParticle(mixed), BATH, [0.1, 1.0], tolerance=1e-3)
     assert run.crossings[0] == 0 and run.crossings[1] > 0
@@ -274,7 +274,7 @@ def test_a_table_is_a_spline_through_every_entry(rng):
             np.testing.assert_array_equal(table(t), table(t).conj().T)
         np.testing.assert_allclose(table(grid[3]), h(grid[3]), atol=1e-14)
     # Of fourth order in the distance of the times.
-    assert 10.0 < errors[0] / errors[1] < 25.0 and 10.0 < errors[1] / errors[2] < 25.0
+    assert errors[0] > 12.0 * errors[1] > 144.0 * errors[2] > 0.0
     runs = [
         mb.compare_driven(mb.DrivenSingleParticle(each), BATH, TIMES, tolerance=1e-7)
         for each in (h, table)
@@ -310,13 +310,11 @@ def test_a_table_knows_what_its_numbers_leave_open(rng):
 
 def test_states_that_are_none_are_said():
     """A Lamb shift of a strong bath takes Redfield out of the states."""
-    h = np.array([[0.0, 0.05], [0.05, 3.0]])
-    model = mb.DrivenSingleParticle(lambda t: (1.0 + 0.01 * t) * h, coupled_sites=[0])
-    bath = mb.OhmicBath(3.0, 10.0, 5.0)
-    with pytest.warns(UserWarning, match="Redfield state leaves the states from t ="):
-        run = mb.compare_driven(
-            model, bath, [0.5, 2.0, 4.0], lamb_shift=True, tolerance=1e-5, initial_site=1
-        )
+    h = np.array([[0.0, 1.0], [1.0, 0.0]])
+    model = mb.DrivenSingleParticle(lambda t: (1.0 + 0.01 * t) * h)
+    bath = mb.OhmicBath(2.0, 10.0, 5.0)
+    with pytest.warns(UserWarning, match="Redfield state leaves the states from t = 0.5 on"):
+        run = mb.compare_driven(model, bath, [0.5, 1.0], lamb_shift=True, tolerance=1e-5)
     assert run.smallest_eigenvalue.min() < -0.1
 
 
