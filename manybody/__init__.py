@@ -63,6 +63,16 @@ if TYPE_CHECKING:
     from manybody.physics.quantities.certificates import Certificate
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
+    from manybody.physics.response.correlation_response import (
+        CorrelationResponse,
+        correlation_response,
+    )
+    from manybody.physics.response.entropy_response import (
+        entropy_production_response,
+        heat_current_response,
+    )
+    from manybody.physics.response.linear_response import LinearResponse, linear_response
+    from manybody.physics.violations import WorstProduction, worst_entropy_production
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
@@ -85,6 +95,7 @@ __all__ = [
     "Chebyshev",
     "Comparison",
     "Contact",
+    "CorrelationResponse",
     "DrivenComparison",
     "DrivenCorrelations",
     "DrivenManyBody",
@@ -96,6 +107,7 @@ __all__ = [
     "FockBasis",
     "InputError",
     "LevelStatistics",
+    "LinearResponse",
     "Liouvillian",
     "LocalFigures",
     "ManyBodyModel",
@@ -117,20 +129,25 @@ __all__ = [
     "TabulatedHamiltonian",
     "ThermalBath",
     "Unavailable",
+    "WorstProduction",
     "anderson3d",
     "compare",
     "compare_driven",
     "compare_ensemble",
     "complex_syk4",
     "correlation_dynamics",
+    "correlation_response",
     "davies_liouvillian",
     "dirac_syk2",
     "driven_correlations",
+    "entropy_production_response",
     "exact_driven_correlations",
     "from_single_particle",
     "hard_core_bosons",
+    "heat_current_response",
     "ising_chain",
     "level_statistics",
+    "linear_response",
     "networks",
     "pattern_state",
     "product_state",
@@ -140,6 +157,7 @@ __all__ = [
     "steady_correlations",
     "steady_state",
     "theorem_residual",
+    "worst_entropy_production",
     "xxz_chain",
 ]
 
@@ -178,6 +196,10 @@ _HOMES = {
     "physics.quantities.certificates": "Certificate",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
+    "physics.response.correlation_response": "CorrelationResponse correlation_response",
+    "physics.response.entropy_response": "entropy_production_response heat_current_response",
+    "physics.response.linear_response": "LinearResponse linear_response",
+    "physics.violations": "WorstProduction worst_entropy_production",
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",

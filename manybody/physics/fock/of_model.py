@@ -1,0 +1,43 @@
+"""Any small system as a model of states, each of its couplings with a bath of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from manybody.errors import InputError
+from manybody.physics import arguments
+from manybody.physics.baths.protocol import check_bath
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.fock.couplings import Coupling, hermitian_coupling
+from manybody.physics.fock.half_form import MAX_STATES, FockModel
+from manybody.physics.models.protocol import Model, check_model
+
+
+def states_of_model(
+    model: Model, bath: Any, lamb_shift: bool = False
+) -> tuple[FockModel, list[Coupling]]:
+    """H and couplings of a model as what the functions of few states take.
+
+    model: of 2 to 64 states; bath: one for all couplings A_j, or a sequence of one for each.
+    Raises TypeError or ValueError.
+    """
+    check_model(model)
+    arguments.boolean("lamb_shift", lamb_shift)
+    n_states, n_baths = model.dimension, model.couplings.n_baths
+    if not 2 <= n_states <= MAX_STATES:
+        raise InputError(f"model has {n_states} states: 2 to {MAX_STATES} are allowed here")
+    baths = list(bath) if isinstance(bath, Sequence) else [bath] * n_baths
+    if len(baths) != n_baths:
+        raise InputError(f"{len(baths)} baths for {n_baths} couplings: one for each, or one")
+    for own in baths:
+        check_bath(own, lamb_shift)
+    # The occupations of one boson only count the states.
+    basis = FockBasis(1, "boson", max_occupation=n_states - 1)
+    hamiltonian = sp.csr_array(model.dense_hamiltonian())
+    states = FockModel(
+        basis, np.zeros((1, 1)), hamiltonian, uncertainties=(0.0, float(model.uncertainty))
+    )
+    pairs = zip(model.couplings.matrices(), baths)
+    return states, [hermitian_coupling(matrix, own) for matrix, own in pairs]
