@@ -19,9 +19,9 @@ from manybody.physics.problem import Problem
 from manybody.solve import driven as comparisons
 
 BATH = mb.OhmicBath(0.4, 6.0, 1.5)
-TIMES = [0.0, 0.4, 1.0]
+TIMES = [0.0, 0.6]
 EQUATIONS = ("redfield", "davies")
-TOLERANCE = 1e-9
+TOLERANCE = 1e-8
 
 
 def moving(rng, n, rate=0.7, make=oracles.random_hermitian):
@@ -31,7 +31,7 @@ def moving(rng, n, rate=0.7, make=oracles.random_hermitian):
 
 
 def integrated(liouvillian, rho, times):
-    """States of dρ/dt = L(t)ρ from ρ(0), L(t) (N², N²), at a tolerance of 1e-11."""
+    """States of dρ/dt = L(t)ρ from ρ(0), L(t) (N², N²), at a tolerance of 1e-10."""
     shape = rho.shape
     solved = scipy.integrate.solve_ivp(
         lambda t, y: liouvillian(t) @ y,
@@ -39,8 +39,8 @@ def integrated(liouvillian, rho, times):
         rho.astype(complex).ravel(),
         "DOP853",
         t_eval=times,
-        rtol=1e-11,
-        atol=1e-12,
+        rtol=1e-10,
+        atol=1e-11,
     )
     return solved.y.T.reshape(-1, *shape)
 
@@ -83,7 +83,7 @@ def test_one_particle_against_the_definition(sites, lamb_shift, rng):
     couplings = reference.site_couplings(3, sites)
     start = np.diag([0.0, 1.0, 0.0])
     assert_states(run, by_definition(h, couplings, lamb_shift, start))
-    assert 1e-9 < run.time_error < 1e-4 and run.evaluations > 50
+    assert 1e-9 < run.time_error < 1e-4 and run.evaluations > 30
     assert run.kms_residual < 1e-14
 
 
@@ -179,12 +179,12 @@ def test_slow_driving_follows_the_gibbs_state(rng):
     def lags(duration):
         model = mb.DrivenSingleParticle(lambda t: first + t / duration * second)
         run = mb.compare_driven(
-            model, bath, [duration], tolerance=1e-7, keep_states=True, initial_beta=1.0
+            model, bath, [duration], tolerance=1e-5, keep_states=True, initial_beta=1.0
         )
         end = reference.gibbs_state(first + second, 1.0)
         return np.array([np.abs(run.states[name][0] - end).max() for name in EQUATIONS])
 
-    slow, slower = lags(30.0), lags(60.0)
+    slow, slower = lags(20.0), lags(40.0)
     assert slower.min() > 1e-4
     np.testing.assert_allclose(slow / slower, 2.0, rtol=0.15)
 
@@ -193,9 +193,9 @@ def test_the_error_is_an_upper_estimate(rng):
     model = mb.DrivenSingleParticle(moving(rng, 3))
 
     def run(tolerance):
-        return mb.compare_driven(model, BATH, [2.0], tolerance=tolerance, keep_states=True)
+        return mb.compare_driven(model, BATH, [1.0], tolerance=tolerance, keep_states=True)
 
-    exact = run(1e-12)
+    exact = run(1e-11)
     errors = []
     for tolerance in (1e-4, 1e-6, 1e-8):
         found = run(tolerance)
@@ -211,7 +211,7 @@ def test_the_error_is_an_upper_estimate(rng):
 def test_a_jump_costs_steps_not_accuracy(rng):
     before, after = oracles.random_hermitian(rng, 3), oracles.random_hermitian(rng, 3)
     model = mb.DrivenSingleParticle(lambda t: before if t < 0.7 else after)
-    run = mb.compare_driven(model, BATH, [1.2], tolerance=TOLERANCE, keep_states=True)
+    run = mb.compare_driven(model, BATH, [1.2], tolerance=1e-9, keep_states=True)
     state = np.diag([1.0, 0.0, 0.0])
     for h, duration in ((before, 0.7), (after, 0.5)):
         matrix = mb.redfield_liouvillian(mb.SingleParticleModel(h), BATH).toarray()
@@ -253,7 +253,7 @@ def test_crossings_are_counted(rng):
         assert 0 < frequency_crossings(before, after) == expected
     # Where both gaps are equal nothing has crossed yet.
     assert frequency_crossings(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.5])) == 0
-    levels = lambda t: np.diag([0.0, 1.0, 2.2 + t, 4.5])  # noqa: E731
+    levels = lambda t: np.diag([0.0, 1.0, 2.2 + t, 4.7])  # noqa: E731
     mixed = lambda t: levels(t) + 0.01 * oracles.ring_hamiltonian(4)  # noqa: E731
     run = mb.compare_driven(mb.DrivenSingleParticle(mixed), BATH, [0.1, 1.0], tolerance=1e-3)
     assert run.crossings[0] == 0 and run.crossings[1] > 0
