@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
     from manybody.physics.baths.thermal import ThermalBath
+    from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
     from manybody.physics.gaussian.driven import (
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.theorem import theorem_residual
     from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
     from manybody.physics.models.anderson3d import anderson3d
+    from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
     from manybody.physics.models.driven import (
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.physics.response.correlation_response import (
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
+    from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
     from manybody.solve.driven import DrivenComparison, compare_driven
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
@@ -118,6 +122,7 @@ __all__ = [
     "PetscMFN",
     "PetscTS",
     "PhononDensity",
+    "PowerSpectrum",
     "QuadraticModel",
     "Reservoir",
     "RungeKutta",
@@ -129,22 +134,27 @@ __all__ = [
     "TabulatedHamiltonian",
     "ThermalBath",
     "Unavailable",
+    "WhiteBath",
     "WorstProduction",
     "anderson3d",
+    "anderson_bar",
     "compare",
     "compare_driven",
     "compare_ensemble",
     "complex_syk4",
+    "correlation",
     "correlation_dynamics",
     "correlation_response",
     "davies_liouvillian",
     "dirac_syk2",
     "driven_correlations",
+    "entropy_production",
     "entropy_production_response",
     "exact_driven_correlations",
     "from_single_particle",
     "hard_core_bosons",
     "heat_current_response",
+    "heat_currents",
     "ising_chain",
     "level_statistics",
     "linear_response",
@@ -154,6 +164,7 @@ __all__ = [
     "redfield_liouvillian",
     "report_figures",
     "slow_modes",
+    "spectrum",
     "steady_correlations",
     "steady_state",
     "theorem_residual",
@@ -176,6 +187,7 @@ _HOMES = {
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",
     "physics.baths.thermal": "ThermalBath",
+    "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
     "physics.gaussian.driven": "DrivenCorrelations DrivenQuadraticModel driven_correlations",
     "physics.gaussian.exact_driven": "ExactDrivenCorrelations exact_driven_correlations",
@@ -184,6 +196,7 @@ _HOMES = {
     "physics.gaussian.theorem": "theorem_residual",
     "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
+    "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
     "physics.models.driven": "DrivenManyBody DrivenSingleParticle TabulatedHamiltonian",
@@ -194,6 +207,7 @@ _HOMES = {
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",
     "physics.response.correlation_response": "CorrelationResponse correlation_response",
@@ -204,6 +218,7 @@ _HOMES = {
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
     "solve.driven": "DrivenComparison compare_driven",
+    "solve.correlations": "PowerSpectrum correlation spectrum",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",

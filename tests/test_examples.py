@@ -107,7 +107,11 @@ V = np.diag([1.0, 0.0, 0.0])
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: mb.linear_response(MODEL, [BATH], V), ValueError, "1 baths for 3 couplings"),
+        (
+            lambda: mb.linear_response(MODEL, [BATH], V),
+            ValueError,
+            "sequence of 1 baths: there are 3",
+        ),
         (lambda: mb.linear_response(MODEL, None, V), TypeError, "bath = None"),
         (lambda: mb.linear_response(MODEL, BATH, np.eye(2)), ValueError, r"shape \(2, 2\)"),
         (lambda: mb.linear_response(MODEL, BATH, V, "local"), ValueError, "equation = 'local'"),

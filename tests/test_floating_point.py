@@ -119,6 +119,12 @@ BATHS = {
     "off": lambda: mb.OhmicBath(0.0, 10.0, 5.0),
     "slow": lambda: mb.OhmicBath(0.2, 1e-3, 5.0),
     "band": lambda: mb.ThermalBath(mb.SemiEllipticDensity(0.1, 0.5, centre=2.0), 5.0),
+    "ground": lambda: mb.OhmicBath(0.2, 10.0, np.inf),
+    "no temperature": lambda: mb.CallableBath(
+        lambda omega: 0.1 * np.exp(-np.minimum(np.abs(omega - 1.0), 600.0)),
+        breakpoints=(1.0,),
+        kms=False,
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """Two master equations as a user would add them: half of Redfield, and no bath at all."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from manybody.physics.problem import Problem
 
 def halved(problem):
     """Redfield with half the coupling."""
-    return problem.once("halved", lambda: RedfieldGenerator(problem.spectrum, 0.5 * problem.rates))
+    groups = tuple(replace(group, rates=0.5 * group.rates) for group in problem.groups)
+    return problem.once("halved", lambda: RedfieldGenerator(problem.spectrum, groups))
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Unitary:
 
     def gibbs_residual(self, beta):
         return 0.0
+
+    def derivative(self, rho):
+        spectrum = self.problem.spectrum
+        vectors = spectrum.vectors[0]
+        hamiltonian = (vectors * spectrum.energies[0]) @ vectors.conj().T
+        return -1j * (hamiltonian @ rho - rho @ hamiltonian)
 
 
 @dataclass(frozen=True)

@@ -185,12 +185,12 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
         plain, start, times, settings["tolerance"], largest=_MOST_MODES
     )
     results: dict[str, float | list[float]] = {"times": times.tolist()}
+    # Tolerances of steps are local.
+    steps = max(0.1 * settings["tolerance"], 1e-13)
     states, errors = {}, []
     for suffix, shift in VARIANTS.items():
         for equation in EQUATIONS:
-            run = driven_correlations(
-                fast, start, times, equation, shift, tolerance=settings["tolerance"]
-            )
+            run = driven_correlations(fast, start, times, equation, shift, tolerance=steps)
             label = f"{equation}{suffix}"
             states[label] = run.correlations
             errors.append(run.error)

@@ -16,7 +16,8 @@ from manybody.study.configuration import FORMATS
 def write_page(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write page, figures and tables into DIR/report; returns a text summary and the paths.
 
-    formats: of "html", "markdown", "png", "pdf", "csv", "parquet"; None takes the study's.
+    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None
+    takes the study's.
     Raises ValueError when the store holds no case, RuntimeError for parquet without pyarrow.
     """
     page, records, problems = _page(store)

@@ -7,7 +7,7 @@ from typing import Any
 from manybody.errors import InputError
 from manybody.numerics.steppers import check_stepper
 from manybody.study.configuration import Study
-from manybody.study.parsing import find_study, parse_group_size, parse_study
+from manybody.study.parsing import find_study, folder_of, parse_group_size, parse_study
 
 
 def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
@@ -29,7 +29,7 @@ def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
 def requested_study(options: argparse.Namespace) -> tuple[Study, str]:
     """The study with what the command line changes, and its text."""
     text, origin = find_study(options.study)
-    study = parse_study(text, origin)
+    study = parse_study(text, origin, folder_of(options.study))
     if getattr(options, "petsc_options", None) is not None:
         check_stepper(study.stepper, options.petsc_options)
         study = replace(study, petsc_options=options.petsc_options)

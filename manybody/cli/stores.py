@@ -82,8 +82,12 @@ def print_written(summary: str, paths: Sequence[Path], data: Path) -> None:
     """Print a summary and the files that belong to it."""
     print(summary)
     for path in paths:
-        kind = {".html": "report", ".md": "report", ".csv": "table", ".parquet": "table"}.get(
-            path.suffix, "figure"
-        )
+        kind = {
+            ".html": "report",
+            ".md": "report",
+            ".csv": "table",
+            ".parquet": "table",
+            ".h5": "table",
+        }.get(path.suffix, "figure")
         print(f"{kind}: {path}")
     print(f"data: {data}", flush=True)

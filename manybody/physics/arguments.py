@@ -50,6 +50,16 @@ def real(
     return number
 
 
+def inverse_temperature(name: str, value: object) -> float:
+    """Return `value` as β >= 0 in 1/J, inf for the temperature zero.  TypeError or ValueError."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == math.inf:
+        return math.inf
+    try:
+        return real(name, value, minimum=0.0)
+    except InputError as error:
+        raise type(error)(f"{error}; or inf for the temperature zero") from None
+
+
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`; ValueError otherwise."""
     if not isinstance(value, str) or value not in allowed:

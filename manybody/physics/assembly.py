@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manybody.arrays import aligned_copy, aligned_empty, product
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.bath_groups import columns_of_groups, strengths_of_sites
 from manybody.physics.couplings import MatrixCouplings, SiteProjectors
 from manybody.physics.spectra import degeneracy_tolerance
 
@@ -133,13 +134,14 @@ class _Rows(ABC):
     """
 
     def __init__(self, generator: Any, drop_tolerance: float) -> None:
-        spectrum, rates = generator.spectrum, generator.rates[0]
+        spectrum, groups = generator.spectrum, generator.groups
         n = spectrum.dimension
-        kind = np.result_type(spectrum.vectors, rates)
+        kind = np.result_type(spectrum.vectors, *(group.rates.dtype for group in groups))
         self._own, self._partner = aligned_empty((n, n), kind), aligned_empty((n, n), kind)
         self._sites = np.arange(n)
 
-        self._threshold = drop_tolerance * float(np.abs(rates).max())
+        largest = max(float(np.abs(group.rates).max()) for group in groups)
+        self._threshold = drop_tolerance * largest
         self._dropping = drop_tolerance > 0.0
         unitary, decay = -1j * generator.hamiltonian[0], generator.decay[0]
         self.dropped_local = 0.0
@@ -214,15 +216,21 @@ class _Sites(_Rows):
 
     def __init__(self, generator: Any, drop_tolerance: float) -> None:
         super().__init__(generator, drop_tolerance)
-        spectrum, rates = generator.spectrum, generator.rates[0]
+        spectrum, groups = generator.spectrum, generator.groups
         vectors, n = spectrum.vectors[0], spectrum.dimension
         self._coupled = spectrum.coupled
         self._vectors, self._conjugate = aligned_copy(vectors), aligned_copy(vectors.conj())
         self._turned = aligned_copy(vectors.T)
         self._partners = aligned_copy(np.where(spectrum.coupled, vectors.conj().T, 0.0))
-        self._rates = aligned_copy(rates.T)
-        self._reversed = aligned_copy(rates.conj().T)
-        self._both_complex = np.iscomplexobj(vectors) and np.iscomplexobj(rates)
+        self._rates = [aligned_copy(group.rates[0].T) for group in groups]
+        self._reversed = [aligned_copy(group.rates[0].conj().T) for group in groups]
+        self._owned = columns_of_groups(groups, spectrum.coupled, slice(0, n))
+        self._strengths = strengths_of_sites(groups, spectrum.coupled)
+        self._partners *= self._strengths
+        self._owners = np.zeros(n, dtype=np.intp)
+        for index, own in enumerate(self._owned):
+            self._owners[own] = index
+        self._both_complex = np.iscomplexobj(vectors) and generator.has_shift
         kind = self._own.dtype
         self._pairs, self._filtered = aligned_empty((n, n), kind), aligned_empty((n, n), kind)
 
@@ -230,16 +238,21 @@ class _Sites(_Rows):
         """_own[c, a] = (Λ_b)_ac and _partner[c, a] = conj (Λ_a)_bc."""
         row, pairs, filtered = self._vectors[b], self._pairs, self._filtered
         np.multiply(self._turned, row.conj()[:, None], out=pairs)
-        product(self._rates, pairs, filtered)
+        product(self._rates[self._owners[b]], pairs, filtered)
         if self._coupled[b]:
             # pairs itself may be needed once more.
             np.multiply(filtered, row[:, None], out=self._partner)
+            if self._strengths[b] != 1.0:
+                self._partner *= self._strengths[b]
             product(self._conjugate, self._partner, self._own)
         else:
             self._own[...] = 0.0
-        if self._both_complex:
-            product(self._reversed, pairs, filtered)
-        elif np.iscomplexobj(self._rates):
+        if len(self._owned) > 1:
+            for reversed_, own in zip(self._reversed, self._owned):
+                filtered[:, own] = reversed_ @ pairs[:, own]
+        elif self._both_complex:
+            product(self._reversed[0], pairs, filtered)
+        elif np.iscomplexobj(self._rates[0]):
             np.conjugate(filtered, out=filtered)
         np.multiply(filtered, self._partners, out=pairs)
         product(self._vectors, pairs, self._partner)
@@ -252,7 +265,7 @@ class _Diagonals(_Rows):
         super().__init__(generator, drop_tolerance)
         spectrum = generator.spectrum
         self._values = spectrum.couplings.values
-        self._filtered = np.stack([one[0] for one, _ in _filtered_of(generator)])
+        self._filtered = _filtered_of(generator)
 
     def _filter(self, b: int) -> None:
         """Fill _own and _partner."""
@@ -268,7 +281,7 @@ def _dense_rows(generator: Any, columns: slice) -> AssembledRows:
     """
     spectrum = generator.spectrum
     n, own = spectrum.dimension, range(*columns.indices(spectrum.dimension))
-    filtered = np.stack([one[0] for one, _ in _filtered_of(generator)])
+    filtered = _filtered_of(generator)
     couplings = np.stack(list(spectrum.couplings.matrices()))
     local = -1j * generator.hamiltonian[0] - generator.decay[0]
     values = np.empty((len(own), n, n, n), dtype=np.complex128)
@@ -287,8 +300,10 @@ def _dense_rows(generator: Any, columns: slice) -> AssembledRows:
     return AssembledRows(matrix, count, count, 0.0, 0.0)
 
 
-def _filtered_of(generator: Any) -> Any:
-    return generator.spectrum.couplings.filtered(generator.spectrum.vectors, generator.rates)
+def _filtered_of(generator: Any) -> NDArray[Any]:
+    """(baths, D, D) all Λ_j."""
+    found = {member: one[0] for member, one, _ in generator.filtered()}
+    return np.stack([found[member] for member in sorted(found)])
 
 
 def _squared_bound(size: NDArray[np.float64]) -> float:

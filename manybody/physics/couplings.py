@@ -69,8 +69,11 @@ class Couplings(ABC):
         stacked = np.stack(levels, axis=1)
         return total, np.swapaxes(stacked, 1, 2) @ stacked
 
-    def centred(self, _lamb_shift: bool) -> "Couplings":
-        """Couplings of the same equations that round better."""
+    def centred(self, _lamb_shift: bool, _shifts: Real | None = None) -> "Couplings":
+        """Couplings of the same equations that round better.
+
+        shifts: (baths,) η(0) of each where they differ.
+        """
         return self
 
     def filtered(
@@ -81,6 +84,14 @@ class Couplings(ABC):
         for turned in self.turned(vectors):
             yield vectors @ (rates * turned) @ adjoint, turned
 
+    @abstractmethod
+    def some(self, members: NDArray[np.intp]) -> "Couplings":
+        """Those of these numbers alone, in their order."""
+
+    @abstractmethod
+    def scaled(self, factors: Real) -> "Couplings":
+        """factors[j] A_j."""
+
     def same(self, other: "Couplings") -> bool:
         """Whether both are the same operators."""
         return self is other or self.digest == other.digest
@@ -88,9 +99,13 @@ class Couplings(ABC):
 
 @dataclass(frozen=True, eq=False)
 class SiteProjectors(Couplings):
-    """A_j = |j⟩⟨j|, the densities of one particle; coupled: (N,) True where a bath is attached."""
+    """A_j = s_j |j⟩⟨j|, the densities of one particle.
+
+    coupled: (N,) True where a bath is attached; strengths: (N,) s_j, None for 1 everywhere.
+    """
 
     coupled: NDArray[np.bool_]
+    strengths: Real | None = None
 
     @property
     def dimension(self) -> int:  # type: ignore[override]
@@ -104,31 +119,50 @@ class SiteProjectors(Couplings):
 
     @property
     def sum_of_squares_is_constant(self) -> bool:
-        """Where every site is coupled."""
-        return bool(self.coupled.all())
+        """Where every site is coupled, all alike."""
+        return self.strengths is None and bool(self.coupled.all())
 
     @property
     def digest(self) -> str:
         """The sites."""
-        return "sites " + hashlib.sha256(self.coupled.tobytes()).hexdigest()
+        own = b"" if self.strengths is None else self.strengths.tobytes()
+        return "sites " + hashlib.sha256(self.coupled.tobytes() + own).hexdigest()
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """Projectors."""
         for site in np.flatnonzero(self.coupled):
             matrix = np.zeros((len(self.coupled),) * 2)
-            matrix[site, site] = 1.0
+            matrix[site, site] = self._strength(site)
             yield matrix
 
     def turned(self, vectors: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """Of rank one."""
         for site in np.flatnonzero(self.coupled):
             row = vectors[:, site]
-            yield row.conj()[:, :, None] * row[:, None, :]
+            turned = row.conj()[:, :, None] * row[:, None, :]
+            yield turned if self.strengths is None else self._strength(site) * turned
+
+    def some(self, members: NDArray[np.intp]) -> "SiteProjectors":
+        """Those of some sites, numbered among the coupled ones, ascending."""
+        chosen = np.zeros(len(self.coupled), dtype=bool)
+        chosen[np.flatnonzero(self.coupled)[members]] = True
+        return SiteProjectors(chosen, self.strengths)
+
+    def scaled(self, factors: Real) -> "SiteProjectors":
+        """Other strengths."""
+        strengths = np.ones(len(self.coupled)) if self.strengths is None else self.strengths.copy()
+        strengths[self.coupled] *= factors
+        return SiteProjectors(self.coupled, strengths)
+
+    def _strength(self, site: int) -> float:
+        return 1.0 if self.strengths is None else float(self.strengths[site])
 
     def probabilities(self, vectors: NDArray[Any]) -> Real:
-        """(samples, N, N) P_jl = |⟨j|l⟩|², rows of sites without a bath set to zero."""
+        """(samples, N, N) P_jl = s_j |⟨j|l⟩|², rows of sites without a bath set to zero."""
         probabilities: Real = np.abs(vectors) ** 2
         probabilities[:, ~self.coupled] = 0.0
+        if self.strengths is not None:
+            probabilities *= self.strengths[:, None]
         return probabilities
 
     def overlaps(self, vectors: NDArray[Any]) -> tuple[Real, Real]:
@@ -138,8 +172,10 @@ class SiteProjectors(Couplings):
         return found, found
 
     def decay(self, vectors: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:
-        """K = ((P G) ∘ V) V†."""
+        """K = ((s P G) ∘ V) V†."""
         mixed = (self.probabilities(vectors) @ rates) * vectors
+        if self.strengths is not None:
+            mixed *= self.strengths[:, None]
         decay: NDArray[Any] = mixed @ np.swapaxes(vectors.conj(), 1, 2)
         return decay
 
@@ -171,6 +207,14 @@ class DiagonalCouplings(Couplings):
         """The numbers."""
         return f"diagonals {len(self.values)} {hashlib.sha256(self.values.tobytes()).hexdigest()}"
 
+    def some(self, members: NDArray[np.intp]) -> "DiagonalCouplings":
+        """Rows."""
+        return DiagonalCouplings(self.values[members])
+
+    def scaled(self, factors: Real) -> "DiagonalCouplings":
+        """Other values."""
+        return DiagonalCouplings(factors[:, None] * self.values)
+
     def matrices(self) -> Iterator[NDArray[Any]]:
         """Diagonal ones."""
         yield from map(np.diag, self.values)
@@ -188,15 +232,17 @@ class DiagonalCouplings(Couplings):
             total += own[:, None] * filtered
         return total
 
-    def centred(self, lamb_shift: bool) -> "DiagonalCouplings":
+    def centred(self, lamb_shift: bool, shifts: Real | None = None) -> "DiagonalCouplings":
         """Each a_j less the middle of its values, which halves Λ_j and K.
 
-        A_j = A_j′ + c adds −i[2cη(0)A_j′, ρ] to the equation: nothing without Lamb shift, and
-        with it nothing where Σ_j c_j A_j′ is a number, as for particles of conserved number
-        with a bath on every site.  Elsewhere the A_j stay as they are.
+        A_j = A_j′ + c adds −i[2cη_j(0)A_j′, ρ] to the equation: nothing without Lamb shift, and
+        with it nothing where Σ_j c_j η_j(0) A_j′ is a number, as for particles of conserved
+        number with equal baths on every site.  Elsewhere the A_j stay as they are.
         """
         middles = 0.5 * (self.values.max(axis=1) + self.values.min(axis=1))
         shifted = self.values - middles[:, None]
+        if shifts is not None:
+            middles = middles * shifts
         # A sum of any sign is rounded like its largest terms.
         size = float((np.abs(middles)[:, None] * np.abs(shifted)).sum(axis=0).max())
         if lamb_shift and not _is_constant(middles @ shifted, size):
@@ -236,18 +282,28 @@ class MatrixCouplings(Couplings):
         """The numbers."""
         return f"matrices {len(self.arrays)} {hashlib.sha256(self.arrays.tobytes()).hexdigest()}"
 
-    def centred(self, lamb_shift: bool) -> "MatrixCouplings":
+    def centred(self, lamb_shift: bool, shifts: Real | None = None) -> "MatrixCouplings":
         """Each A_j less its mean, which large ones would round with.
 
         Where that changes no equation, see `DiagonalCouplings.centred`.
         """
         means = np.trace(self.arrays, axis1=1, axis2=2).real / self.dimension
         shifted = self.arrays - means[:, None, None] * np.eye(self.dimension)
+        if shifts is not None:
+            means = means * shifts
         added = np.tensordot(means, shifted, 1)
         size = float(np.tensordot(np.abs(means), np.abs(shifted), 1).max())
         if lamb_shift and not _is_number(added, size):
             return self
         return MatrixCouplings(shifted)
+
+    def some(self, members: NDArray[np.intp]) -> "MatrixCouplings":
+        """Some of the arrays."""
+        return MatrixCouplings(self.arrays[members])
+
+    def scaled(self, factors: Real) -> "MatrixCouplings":
+        """Other arrays."""
+        return MatrixCouplings(factors[:, None, None] * self.arrays)
 
     def matrices(self) -> Iterator[NDArray[Any]]:
         """As they are."""

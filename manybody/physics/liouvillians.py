@@ -6,7 +6,7 @@ from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
 from manybody.physics.equations.davies import davies_of
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.models.protocol import Model, check_model
@@ -49,13 +49,13 @@ class Liouvillian:
         return self._build()
 
 
-def redfield_liouvillian(model: Model, bath: Bath, lamb_shift: bool = False) -> Liouvillian:
+def redfield_liouvillian(model: Model, bath: GivenBaths, lamb_shift: bool = False) -> Liouvillian:
     """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`."""
 
-    _check(model, bath, lamb_shift)
+    baths = _checked(model, bath, lamb_shift)
 
     def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([model], bath, lamb_shift))).matrix
+        rows = assemble_rows(redfield_of(Problem([model], baths, lamb_shift))).matrix
         matrix: Complex = column_order_to_row_major(rows, model.dimension).toarray()
         return matrix
 
@@ -63,7 +63,7 @@ def redfield_liouvillian(model: Model, bath: Bath, lamb_shift: bool = False) -> 
 
 
 def davies_liouvillian(
-    model: Model, bath: Bath, lamb_shift: bool = False, undecided: str | None = None
+    model: Model, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
     """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
 
@@ -71,11 +71,11 @@ def davies_liouvillian(
     coincide: "apart" or "merged"; None keeps them apart with a warning.
     """
 
-    _check(model, bath, lamb_shift)
+    baths = _checked(model, bath, lamb_shift)
     checked(undecided)
     if model.dimension > MAX_SITES:
         return Liouvillian(model.dimension, _refused)
-    problem = Problem([model], bath, lamb_shift)
+    problem = Problem([model], baths, lamb_shift)
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
@@ -90,7 +90,8 @@ def _refused() -> Complex:
     raise AssertionError("`toarray` refuses so many sites itself")
 
 
-def _check(model: object, bath: object, lamb_shift: object) -> None:
+def _checked(model: Model, bath: object, lamb_shift: object) -> AnyBaths:
+    """The baths of these arguments, all of them checked."""
     check_model(model)
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
+    return check_baths(bath, model.couplings, lamb_shift)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.physics.baths.protocol import Bath
+from manybody.errors import InputError
+from manybody.physics.bath_groups import BathGroup, bath_groups
+from manybody.physics.baths.several import AnyBaths, SeveralBaths
 from manybody.physics.couplings import Couplings
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
@@ -23,19 +25,22 @@ T = TypeVar("T")
 
 
 class Problem:
-    """A stack of samples of one kind: same size, realness and couplings, one bath.
+    """A stack of samples of one kind: same size, realness, couplings and baths.
 
-    models: of the samples, in their order; bath: of every coupling; lamb_shift: whether
-    η(ω) is kept.  What is derived is derived once and shared, also by selections.
+    models: of the samples, in their order; bath: of every coupling, or a bath of its own for
+    each; lamb_shift: whether η(ω) is kept.  What is derived is derived once and shared, also by
+    selections.
     """
 
-    def __init__(self, models: Sequence[Model], bath: Bath, lamb_shift: bool = False) -> None:
+    def __init__(self, models: Sequence[Model], bath: AnyBaths, lamb_shift: bool = False) -> None:
         self.models, self.bath, self.lamb_shift = tuple(models), bath, lamb_shift
         self._derived: dict[str, Any] = {}
         self._samples: dict[int, Problem] = {}
 
     @classmethod
-    def of_spectrum(cls, spectrum: Spectrum, bath: Bath, lamb_shift: bool = False) -> "Problem":
+    def of_spectrum(
+        cls, spectrum: Spectrum, bath: AnyBaths, lamb_shift: bool = False
+    ) -> "Problem":
         """The problem of samples whose spectrum is known, without their models."""
         problem = cls((), bath, lamb_shift)
         vars(problem)["spectrum"] = spectrum
@@ -61,7 +66,7 @@ class Problem:
     def spectrum(self) -> Spectrum:
         """Energies and eigenvectors; couplings as they round best."""
         found = build_spectrum(self.models)
-        couplings = found.couplings.centred(self.lamb_shift)
+        couplings = found.couplings.centred(self.lamb_shift, shifts_of(self.bath, self.lamb_shift))
         return found if couplings is found.couplings else replace(found, couplings=couplings)
 
     @property
@@ -88,9 +93,21 @@ class Problem:
         return np.array([float(abs(one).sum(axis=1).max()) for one in self.hamiltonians])
 
     @cached_property
+    def groups(self) -> tuple[BathGroup, ...]:
+        """The couplings by their bath, with its Γ(E_k − E_l)."""
+        return bath_groups(self.spectrum, self.bath, self.lamb_shift)
+
+    @property
     def rates(self) -> NDArray[Any]:
-        """(samples, D, D) G_lk = Γ(E_k − E_l), see `one_sided_rates`."""
-        return one_sided_rates(self.spectrum, self.bath, self.lamb_shift)
+        """(samples, D, D) G_lk = Γ(E_k − E_l) of the one bath that all couplings have.
+
+        Raises InputError where they have several.
+        """
+        if len(self.groups) > 1:
+            raise InputError(
+                f"there are {len(self.groups)} different baths: this is had for one alone"
+            )
+        return self.groups[0].rates
 
     @cached_property
     def clusterings(self) -> tuple[Clustering, ...]:
@@ -133,7 +150,8 @@ class Problem:
         # Nothing is diagonalised in order to be chosen from.
         if "spectrum" in vars(self):
             vars(chosen)["spectrum"] = self.spectrum.select(samples)
-            vars(chosen)["rates"] = self.rates[samples]
+            own = chosen.spectrum
+            vars(chosen)["groups"] = tuple(group.select(own, samples) for group in self.groups)
         # Some models may agree where not all do.
         if "basis" in vars(self) and not models:
             vars(chosen)["basis"] = self.basis
@@ -145,6 +163,26 @@ class Problem:
                 chosen._derived[name] = value.select(samples)
         return chosen
 
+    def only(self, coupling: int) -> "Problem":
+        """The problem with one of the couplings alone and what is known of H and its levels.
+
+        coupling: its number.  Which Bohr frequencies coincide is that of the whole, so that
+        equations of all couplings are sums of those.  Without models: equations that are made
+        from one have none of their parts.
+        """
+        (group,) = (one for one in self.groups if coupling in one.members)
+        place = np.flatnonzero(group.members == coupling)
+        own = self.couplings.some(np.array([coupling]))
+        spectrum = replace(self.spectrum, couplings=own)
+        alone = Problem.of_spectrum(spectrum, group.bath, self.lamb_shift)
+        factors = group.factors[place]
+        scaled = own if factors[0] == 1.0 else group.couplings.some(place)
+        part = BathGroup(spectrum, group.bath, scaled, np.array([0]), factors, group.rates)
+        vars(alone).update(groups=(part,), clusterings=self.clusterings)
+        if "hamiltonians" in vars(self) or self.models:
+            vars(alone)["hamiltonians"] = self.hamiltonians
+        return alone
+
     def sample(self, index: int) -> "Problem":
         """The problem of one sample."""
         if self.n_samples == 1:
@@ -154,13 +192,8 @@ class Problem:
         return self._samples[index]
 
 
-def one_sided_rates(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> NDArray[Any]:
-    """(samples, D, D) Γ(E_k − E_l), real without Lamb shift.
-
-    With it less iη(0) where Σ_j A_j² is a number, as with a bath on every site: η(0)ΣA_j² is
-    then no part of any equation, but large numbers to round.
-    """
-    rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
-    if lamb_shift and spectrum.couplings.sum_of_squares_is_constant:
-        rates = rates - 1j * bath.eta(0.0)
-    return rates
+def shifts_of(baths: AnyBaths, lamb_shift: bool) -> Real | None:
+    """(couplings,) η(0) of the bath of each, None where there is one or no Lamb shift."""
+    if not lamb_shift or not isinstance(baths, SeveralBaths):
+        return None
+    return np.array([float(bath.eta(0.0)) for bath in baths.each])

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from manybody.physics.baths.protocol import Bath
 
+# Of all couplings, or of each.
+Baths = Bath | Sequence[Bath]
 Matrix = NDArray[np.complex128]
 
 
@@ -27,17 +29,17 @@ def site_couplings(n_sites: int, coupled_sites: Sequence[int] | None = None) -> 
 
 
 def redfield_liouvillian(
-    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: Bath, lamb_shift: bool
+    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: Baths, lamb_shift: bool
 ) -> Matrix:
     """−i[H, ρ] + Σ_j (Λ_j ρ A_j − A_j Λ_j ρ + h.c.), Λ_j = Σ Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|.
 
     SNM eq. (18) before sorting into Lamb shift and dissipator (PHYSICS.md section 3).
     """
     energies, vectors = np.linalg.eigh(hamiltonian)
-    rates = bath.one_sided(energies[None, :] - energies[:, None], lamb_shift)
     liouvillian = _commutator(hamiltonian)
     identity = np.eye(len(energies))
-    for coupling in couplings:
+    for coupling, own in zip(couplings, _each(bath, couplings)):
+        rates = own.one_sided(energies[None, :] - energies[:, None], lamb_shift)
         in_energy_basis = vectors.conj().T @ coupling @ vectors
         filtered = vectors @ (rates * in_energy_basis) @ vectors.conj().T
         product = coupling @ filtered
@@ -49,7 +51,7 @@ def redfield_liouvillian(
 def davies_liouvillian(
     hamiltonian: NDArray[Any],
     couplings: Sequence[Matrix],
-    bath: Bath,
+    bath: Baths,
     lamb_shift: bool,
     frequency_tolerance: float,
 ) -> Matrix:
@@ -69,9 +71,9 @@ def davies_liouvillian(
         omega = float(np.mean(frequencies.ravel()[group]))
         mask = np.zeros(frequencies.shape)
         mask.flat[group] = 1.0
-        rate = bath.gamma(omega)
-        shift = bath.eta(omega) if lamb_shift else 0.0
-        for coupling in couplings:
+        for coupling, own in zip(couplings, _each(bath, couplings)):
+            rate = own.gamma(omega)
+            shift = own.eta(omega) if lamb_shift else 0.0
             jump = vectors @ (mask * (vectors.conj().T @ coupling @ vectors)) @ vectors.conj().T
             product = jump.conj().T @ jump
             liouvillian += rate * np.kron(jump, jump.conj())
@@ -81,10 +83,20 @@ def davies_liouvillian(
     return liouvillian
 
 
+def _each(bath: Baths, couplings: Sequence[Matrix]) -> Sequence[Bath]:
+    """A bath for every coupling."""
+    return bath if isinstance(bath, Sequence) else [bath] * len(couplings)
+
+
 def gibbs_state(hamiltonian: NDArray[Any], beta: float) -> Matrix:
-    """e^{−βH} / Z, (N, N) in the site basis."""
+    """e^{−βH} / Z, (N, N) in the site basis; for β = ∞ the equal mixture of ground states.
+
+    Levels are equal where they are closer than 1e-10 of the largest |energy|.
+    """
     energies, vectors = np.linalg.eigh(hamiltonian)
-    boltzmann = np.exp(-beta * (energies - energies[0]))
+    above = energies - energies[0]
+    ground = above <= 1e-10 * np.abs(energies).max()
+    boltzmann = ground.astype(float) if beta == np.inf else np.exp(-beta * above)
     state: Matrix = (vectors * (boltzmann / boltzmann.sum())) @ vectors.conj().T
     return state
 

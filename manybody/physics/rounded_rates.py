@@ -1,5 +1,8 @@
 """What rounding of H leaves open of the rates that decide the long run of a sample."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +11,79 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from manybody.arrays import Real
+from manybody.errors import InputError
+from manybody.physics.bath_groups import BathGroup
 from manybody.physics.commutant import find_commutant
 from manybody.physics.couplings import SiteProjectors
+from manybody.physics.equations.redfield import RedfieldGenerator
+from manybody.physics.fock.rate_equations import stationary_populations
 from manybody.physics.spectra import EPSILON, Spectrum, degeneracy_tolerance
-from manybody.physics.stationary import Decomposition, decompose, same_levels
+from manybody.physics.stationary import Decomposition, by_rates, decompose, same_levels
 
 # Numbers below have lost digits to gradual underflow, or are about to.
 _UNDERFLOW = 1e-290
 # Error in trace norm up to which Gibbs stands for the stationary state of Davies.
 _GIBBS = 1e-6
+
+
+def by_rates_at(parts: Decomposition, generator: RedfieldGenerator, beta: float) -> Decomposition:
+    """`by_rates` of baths of inverse temperature β.
+
+    parts: by H alone; generator: on its spectrum.  What commutes with all jumps tells what does
+    not decay where every jump has its reverse.  At T = 0 none has: the decomposition then is
+    complete only where all ends in one ground state (`empties`).  Nor is it where one bath jumps
+    between levels at which γ of another vanishes: which bath sees what is not looked at.
+    """
+    found = by_rates(parts, generator.rates[0])
+    if beta == math.inf:
+        is_complete = empties(found.spectrum, generator.groups)
+    else:
+        is_complete = _vanish_alike(generator.groups)
+    return found if is_complete else replace(found, is_complete=False)
+
+
+def _vanish_alike(groups: Sequence[BathGroup]) -> bool:
+    """Whether γ of all baths that are coupled is zero between the same levels."""
+    first, *others = (group.rates[0].real > 0.0 for group in groups if group.factors.any())
+    return all(np.array_equal(own, first) for own in others)
+
+
+def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
+    """Whether jumps that give energy away leave every state but one, the lowest level.
+
+    Then that level is the only stationary state of Davies where no jump takes energy up, and
+    nothing else lasts: R_E = Σ_{j, E' < E} γ_j(E − E') Π_E A_j Π_E' A_j Π_E, the rates at which
+    the states of a level E are left, has no eigenvalue 0 but for the lowest E.  Where it has one,
+    its state is stationary too.
+
+    spectrum: of a `Decomposition` of one sample, equal energies equal to the last bit; groups:
+    the couplings by their bath, on these energies.  Single levels are left by sums of positive
+    terms, seen however small; degenerate ones to rounding.
+    """
+    energies, vectors = spectrum.energies[0], spectrum.vectors
+    falls = spectrum.bohr_frequencies[0] > 0.0
+    leaving = np.zeros(len(energies))
+    decay = np.zeros(vectors.shape[1:], dtype=vectors.dtype)
+    _, first, sizes = np.unique(energies, return_index=True, return_counts=True)
+    for group in groups:
+        down = np.where(falls, group.rates[0].real, 0.0)
+        alone = len(groups) == 1
+        weights = spectrum.weights[0] if alone else group.couplings.overlaps(vectors)[0][0]
+        with np.errstate(under="ignore"):
+            visible = np.where(weights > _invisible(spectrum), weights, 0.0)
+            leaving += np.einsum("lk,lk->k", down, visible)
+            if sizes.max() > 1:
+                decay = decay + group.couplings.decay(vectors, down[None])[0]
+    # Energies ascend.
+    if sizes[0] > 1 or np.any(leaving[first[sizes == 1][1:]] == 0.0):
+        return False
+    rounding = 8.0 * spectrum.dimension * EPSILON * float(np.abs(decay).max())
+    for start, size in zip(first[sizes > 1], sizes[sizes > 1]):
+        level = vectors[0][:, start : start + size]
+        rates = level.conj().T @ decay @ level
+        if not np.linalg.eigvalsh(0.5 * (rates + rates.conj().T))[0] > rounding:
+            return False
+    return True
 
 
 def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
@@ -115,11 +182,14 @@ def has_hidden_splitting(parts: Decomposition, rates: NDArray[Any]) -> bool:
 
 
 def detailed_balance_error(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> float:
-    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone.
+    """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the jumps of a sample; inf for γ(ω) = 0 alone,
+    and for β = nan, where the bath has no temperature.
 
     rates: (N, N) Γ(E_k − E_l) of a stack of one.  Populations in a chain of N levels are
     wrong by at most N times that, relative to their size.
     """
+    if math.isnan(beta):
+        return math.inf
     omega = spectrum.bohr_frequencies[0]
     falls = (omega > 0.0) & (spectrum.weights[0] > _invisible(spectrum))
     emission, absorption = 2.0 * rates.real[falls], 2.0 * rates.real.T[falls]
@@ -138,13 +208,48 @@ def _invisible(spectrum: Spectrum) -> float:
     return rounding * float(spectrum.weights[0].max())
 
 
-def is_balanced(spectrum: Spectrum, rates: NDArray[Any], beta: float) -> bool:
-    """Whether Gibbs is right to 1e-6 in trace norm by detailed balance."""
-    return spectrum.dimension * detailed_balance_error(spectrum, rates, beta) <= _GIBBS
+def is_balanced(generator: RedfieldGenerator) -> bool:
+    """Whether every bath at its own β leaves its Gibbs alone, to 1e-6 in trace norm.
+
+    No jump is then without its reverse.
+    """
+    spectrum = generator.spectrum
+    errors = [
+        detailed_balance_error(spectrum, group.rates[0], group.bath.beta)
+        for group in generator.groups
+    ]
+    return spectrum.dimension * max(errors) <= _GIBBS
 
 
 def is_known_from_h(
-    parts: Decomposition, by_rate: Decomposition, rates: NDArray[Any], beta: float
+    parts: Decomposition, by_rate: Decomposition, generator: RedfieldGenerator
 ) -> bool:
-    """Whether rates leave alone what H leaves alone, and nothing flows one way only."""
-    return same_levels(parts, by_rate) and is_balanced(parts.spectrum, rates, beta)
+    """Whether rates leave alone what H leaves alone, and nothing flows one way only.
+
+    generator: on the spectrum of `parts`.
+    """
+    return same_levels(parts, by_rate) and is_balanced(generator)
+
+
+def balance_of_rates(generator: RedfieldGenerator, parts: Decomposition) -> list[Real] | None:
+    """(D,) stationary populations of every component by the rate equation; None where unknown.
+
+    generator: on the spectrum of `parts`, the decomposition by its rates.  For baths of several
+    temperatures, or without one.  Sums of positive terms only, so that each population has all
+    digits that the rates have.  Unknown where levels coincide, which coherences then may tie
+    together, and where a level has no way down.
+    """
+    energies = parts.spectrum.energies[0]
+    if not parts.is_complete or len(np.unique(energies)) < len(energies):
+        return None
+    jumps, found = generator.jumps[0], []
+    np.fill_diagonal(jumps, 0.0)
+    for index in range(parts.n_components):
+        own = np.flatnonzero(parts.components == index)
+        populations = np.zeros(len(energies))
+        try:
+            populations[own] = stationary_populations(jumps[np.ix_(own, own)])
+        except InputError:
+            return None
+        found.append(populations)
+    return found

@@ -61,6 +61,11 @@ class Spectrum:
         return int(self.energies.shape[1])
 
     @property
+    def level_rounding(self) -> Real:
+        """(samples,) 8 √D ε ‖H‖₂: several times the rounding of an eigenvalue difference."""
+        return 8.0 * math.sqrt(self.dimension) * EPSILON * self.norms
+
+    @property
     def coupled(self) -> NDArray[np.bool_]:
         """(N,) True where a bath is attached to a site of one particle.
 
@@ -108,7 +113,16 @@ class Spectrum:
         return self.couplings.overlaps(self.vectors)[1]
 
     def gibbs_populations(self, beta: float) -> Real:
-        """(samples, N) e^{−βE_k} / Z."""
+        """(samples, N) e^{−βE_k} / Z.
+
+        β = ∞: equal ones of all levels that rounding of H cannot tell from the lowest; β = nan,
+        where a bath has no temperature: nan.
+        """
+        if beta == math.inf:
+            steps = np.diff(self.energies, axis=1, prepend=self.energies[:, :1])
+            apart = np.cumsum(steps > self.level_rounding[:, None], axis=1)
+            lowest: Real = (apart == 0) / np.count_nonzero(apart == 0, axis=1, keepdims=True)
+            return lowest
         exponent = -beta * (self.energies - self.energies[:, :1])
         with np.errstate(under="ignore"):
             boltzmann = np.exp(exponent)
@@ -261,8 +275,8 @@ def cluster_levels(spectrum: Spectrum) -> Clustering:
 
 
 def degeneracy_tolerance(spectrum: Spectrum) -> float:
-    """8 √N ε ‖H‖₂ of one sample: several times the rounding of an eigenvalue difference."""
-    return 8.0 * math.sqrt(spectrum.dimension) * EPSILON * float(spectrum.norms[0])
+    """`Spectrum.level_rounding` of one sample."""
+    return float(spectrum.level_rounding[0])
 
 
 def linked(values: Real, tolerance: float) -> NDArray[np.intp]:

@@ -73,7 +73,7 @@ class SiteStart(Start):
 
 @dataclass(frozen=True)
 class ThermalStart(Start):
-    """ρ(0) = e^{−βH}/Z of the inverse temperature `beta` in 1/J."""
+    """ρ(0) = e^{−βH}/Z of the inverse temperature `beta` in 1/J; of the ground states for inf."""
 
     beta: float
 
@@ -111,6 +111,45 @@ class LevelStart(Start):
         """One."""
         populations: Real = np.eye(spectrum.dimension)[self.level]
         return populations
+
+
+@dataclass(frozen=True)
+class MixedStart(Start):
+    """ρ(0) = Σ_b |b⟩⟨b|/n of n states of the working basis, of all D where `states` is None.
+
+    Of one particle: it is on one of n sites, each as likely.
+    """
+
+    states: tuple[int, ...] | None = None
+    needs_spectrum: ClassVar[bool] = False
+
+    def in_basis(self, dimension: int, own: slice) -> Complex:
+        """Diagonal."""
+        return np.diag(self._weights(dimension)).astype(np.complex128)[:, own]
+
+    def energy_columns(self, spectrum: Spectrum, own: slice) -> Complex:
+        """Diagonal where all states are meant."""
+        weights = self._weights(spectrum.dimension)
+        if self.states is None:
+            return np.diag(weights).astype(np.complex128)[:, own]
+        chosen = spectrum.vectors[0][list(self.states)]
+        weighted = chosen.conj().T * weights[list(self.states)]
+        turned: NDArray[Any] = weighted @ chosen[:, own]
+        return turned.astype(np.complex128)
+
+    def populations(self, spectrum: Spectrum) -> Real:
+        """Σ_b |⟨b|k⟩|²/n."""
+        weights = self._weights(spectrum.dimension)
+        if self.states is None:
+            return weights
+        populations: Real = weights @ np.abs(spectrum.vectors[0]) ** 2
+        return populations
+
+    def _weights(self, dimension: int) -> Real:
+        chosen = range(dimension) if self.states is None else self.states
+        weights = np.zeros(dimension)
+        weights[list(chosen)] = 1.0 / len(chosen)
+        return weights
 
 
 @dataclass(frozen=True, eq=False)

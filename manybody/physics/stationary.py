@@ -71,9 +71,17 @@ class Decomposition:
         return left, right, frequencies
 
     def gibbs(self, beta: float, component: int) -> Real:
-        """(N,) e^{−βE_k} over the levels of one component, normalised."""
+        """(N,) e^{−βE_k} over the levels of one component, normalised.
+
+        β = ∞: equal ones of its lowest levels, which have equal energies to the last bit.
+        """
         own = self.components == component
-        exponent = -beta * self.spectrum.energies[0]
+        energies = self.spectrum.energies[0]
+        if beta == np.inf:
+            ground = own & (energies == energies[own].min())
+            lowest: Real = ground / np.count_nonzero(ground)
+            return lowest
+        exponent = -beta * energies
         with np.errstate(under="ignore"):
             # Levels of others may lie far below.
             weights = np.where(own, np.exp(np.minimum(exponent - exponent[own].max(), 0.0)), 0.0)

@@ -42,7 +42,7 @@ _ROUNDING = 1e-12
 class BathState:
     """The couplings that belong to one bath, and its equilibrium.
 
-    couplings: indices into the couplings of a generator; beta: 1/J, > 0;
+    couplings: indices into the couplings of a generator; beta: 1/J, >= 0 and finite;
     chemical_potential: in J.  Raises TypeError or ValueError.
     """
 
@@ -53,7 +53,7 @@ class BathState:
     def __post_init__(self) -> None:
         indices = tuple(arguments.integer("coupling index", each, 0) for each in self.couplings)
         object.__setattr__(self, "couplings", indices)
-        arguments.real("beta", self.beta, above=0.0)
+        _checked_beta("beta", self.beta)
         arguments.real("chemical_potential", self.chemical_potential)
 
 
@@ -108,7 +108,8 @@ def gaussian_entropy(correlations: NDArray[Any], statistics: str) -> float:
 def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
     """The baths of a list of couplings: a loss with the gain that follows it is one.
 
-    Raises TypeError for a bath without an inverse temperature beta.
+    Raises TypeError for a bath without an inverse temperature beta, ValueError where that is
+    nan or inf.
     """
     baths: list[BathState] = []
     previous: Any = None
@@ -121,7 +122,7 @@ def bath_states(couplings: Sequence[Coupling]) -> tuple[BathState, ...]:
             reservoir = bath.reservoir
             baths.append(BathState((index,), reservoir.beta, reservoir.chemical_potential))
         elif hasattr(bath, "beta"):
-            baths.append(BathState((index,), bath.beta))
+            baths.append(BathState((index,), _checked_beta(f"bath = {bath!r}: beta", bath.beta)))
         else:
             raise InputTypeError(f"bath = {bath!r}: without beta there is no entropy flow")
         previous = bath
@@ -207,13 +208,17 @@ def site_rates(generator: RedfieldGenerator, observable: NDArray[Any], rho: NDAr
     With Lamb shift on all sites the generator has no iη(0), and neither has what is returned.
     """
     vectors = generator.spectrum.vectors
-    weights = np.where(generator.spectrum.coupled[:, None], vectors, 0.0)
     bra = np.swapaxes(vectors.conj(), 1, 2)
-    mixing = np.swapaxes(generator.rates, 1, 2)
+    sites = np.flatnonzero(generator.spectrum.coupled)
 
     def filtered(right: NDArray[Any]) -> NDArray[Any]:
-        """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj."""
-        result: NDArray[Any] = (weights * np.swapaxes(bra @ right, 1, 2)) @ mixing
+        """(samples, j, l) Σ_k G_lk V_jk (V†X)_kj, G of the bath on j."""
+        seen = vectors * np.swapaxes(bra @ right, 1, 2)
+        result = np.zeros_like(seen, dtype=np.complex128)
+        for group in generator.groups:
+            own = sites[group.members]
+            strengths = group.factors[:, None] ** 2
+            result[:, own] = strengths * (seen[:, own] @ np.swapaxes(group.rates, 1, 2))
         return result
 
     before = ((observable @ vectors) * vectors.conj() * filtered(rho)).sum(axis=2)
@@ -234,14 +239,16 @@ def davies_site_heat(generator: DaviesGenerator, rho: NDArray[Any]) -> Real:
     """
     spectrum = generator.spectrum
     energies, vectors = spectrum.energies[0], spectrum.vectors[0]
-    weights = np.where(spectrum.coupled[:, None], vectors, 0.0)
     levels = linked(energies, degeneracy_tolerance(spectrum))
     in_energy = adjoint(vectors) @ np.asarray(rho) @ vectors
     kept = np.where(levels[:, None] == levels[None, :], in_energy, 0.0)
-    occupied = (weights.conj() * (weights @ kept)).real
-    gamma = 2.0 * generator.redfield.rates[0].real
-    arriving = energies * (occupied @ gamma.T) - (occupied * energies) @ gamma.T
-    return np.asarray((np.abs(weights) ** 2 * arriving).sum(axis=1))
+    occupied = (vectors.conj() * (vectors @ kept)).real
+    heat, sites = np.zeros(len(energies)), np.flatnonzero(spectrum.coupled)
+    for group in generator.redfield.groups:
+        gamma, own = 2.0 * group.rates[0].real, sites[group.members]
+        arriving = energies * (occupied[own] @ gamma.T) - (occupied[own] * energies) @ gamma.T
+        heat[own] = group.factors**2 * (np.abs(vectors[own]) ** 2 * arriving).sum(axis=1)
+    return heat
 
 
 def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], beta: float) -> Real:
@@ -250,7 +257,7 @@ def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], be
     rho: (samples, N, N) of full rank in the site basis; ValueError for others.  Negative values
     are no error of the numbers: D_j is not positive.
     """
-    arguments.real("beta", beta, above=0.0)
+    _checked_beta("beta", beta)
     information = -_full_logarithm(rho) - beta * generator.hamiltonian
     return site_rates(generator, information, rho)
 
@@ -260,7 +267,7 @@ def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float
 
     rho: (N, N) of full rank in the site basis; ValueError for others.
     """
-    arguments.real("beta", beta, above=0.0)
+    _checked_beta("beta", beta)
     spectrum = generator.spectrum
     vectors = spectrum.vectors[0]
     in_energy = adjoint(vectors) @ np.asarray(rho, dtype=np.complex128) @ vectors
@@ -269,6 +276,20 @@ def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float
 
 
 # ---- parts -----------------------------------------------------------------------------------
+
+
+def _checked_beta(name: str, beta: object) -> float:
+    """`beta` where heat brings a finite entropy; TypeError or ValueError."""
+    if isinstance(beta, float) and math.isnan(beta):
+        raise InputError(
+            f"{name} = nan: without detailed balance (kms=False) no temperature belongs to heat, "
+            "and there is no entropy flow"
+        )
+    if beta == math.inf:
+        raise InputError(
+            f"{name} = inf: at T = 0 any heat is an infinite entropy flow; must be finite"
+        )
+    return arguments.real(name, beta, minimum=0.0)
 
 
 def _balance(

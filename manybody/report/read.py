@@ -1,5 +1,6 @@
 """Store -> averages over samples: what figures and tables show."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from manybody.solve.unphysical import are_outside, growth_rate, mode_words
 from manybody.study.blocks import Block
 from manybody.study.configuration import Point, Study, System
 from manybody.study.differences import PointDifference, compare_stores
+from manybody.study.files import is_file, name_of
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
 
@@ -297,7 +299,15 @@ def pattern_words(study: Study) -> str:
     """Where many particles start."""
     if study.initial_state in (None, "spread"):
         return "particles evenly spread"
+    if is_file(study.initial_state):
+        return f"the state in {name_of(str(study.initial_state))}"
     return f"the state {study.initial_state}"
+
+
+def thermal_words(beta: float) -> str:
+    """A thermal start."""
+    ground = "the ground state, the " if beta == math.inf else "a "
+    return f"{ground}thermal state of beta = {beta:g}"
 
 
 def point_title(point: Point) -> str:
@@ -314,7 +324,7 @@ def system_title(system: System, plain: bool = False, short: bool = False) -> st
         if key == "lamb_shift":
             title += ", Lamb shift" if change else ", no Lamb shift"
         else:
-            value = change if isinstance(change, str) else f"{change:g}"
+            value = name_of(change) if isinstance(change, str) else f"{change:g}"
             title += f", {_WORDS.get(key, key.replace('_', ' '))} {value}"
     return title
 

@@ -18,12 +18,20 @@ from manybody.report.page.sections import build_document
 from manybody.report.page.summary import text_summary
 from manybody.report.read import load_results, system_title
 from manybody.report.tables.analysis import build_analysis_tables, build_local_tables
+from manybody.report.tables.expectations import build_expectations_tables
+from manybody.report.tables.initial_sites import build_site_tables
 from manybody.report.tables.local import build_averages
-from manybody.report.tables.samples import build_tables, to_csv, to_parquet
+from manybody.report.tables.samples import build_tables, to_csv, to_hdf5, to_parquet
 from manybody.study.configuration import FORMATS
 from manybody.study.store import Store
 
 PICTURES = ("png", "pdf")
+# Format -> suffix of a table and what makes its bytes.
+TABLES: Mapping[str, tuple[str, Callable[[Table], bytes]]] = {
+    "csv": ("csv", lambda table: to_csv(table).encode()),
+    "parquet": ("parquet", to_parquet),
+    "hdf5": ("h5", to_hdf5),
+}
 
 
 @zero_where_tiny
@@ -65,7 +73,8 @@ def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) 
 def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write figures and tables into DIR/report; returns a text summary and the paths.
 
-    formats: of "html", "markdown", "png", "pdf", "csv", "parquet"; None takes the study's.
+    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None takes
+    the study's.
     Raises ValueError when the store holds no sample, RuntimeError for parquet without pyarrow.
     """
     analysis = _analysis(store)
@@ -92,6 +101,8 @@ def _all_tables(analysis: Analysis) -> list[Table]:
         *build_analysis_tables(analysis),
         *build_averages(analysis.results),
         *build_local_tables(analysis),
+        *build_expectations_tables(analysis.results),
+        *build_site_tables(analysis.results),
     ]
 
 
@@ -134,10 +145,9 @@ def write_parts(
 
     # Tables first: they need no matplotlib.
     for table in tables:
-        if "csv" in formats:
-            write(f"{table.name}.csv", to_csv(table).encode())
-        if "parquet" in formats:
-            write(f"{table.name}.parquet", to_parquet(table))
+        for kind, (suffix, content_of) in TABLES.items():
+            if kind in formats:
+                write(f"{table.name}.{suffix}", content_of(table))
     pictures = [kind for kind in PICTURES if kind in formats]
     written = [kind for kind in ("html", "markdown") if kind in formats]
     note, vectors = "", {}

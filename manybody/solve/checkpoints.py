@@ -205,5 +205,5 @@ def _moment(facts: dict[str, Any]) -> Moment:
         tuple(facts["smallest"]),
         float(facts["trace_error"]),
         float(facts["hermiticity_error"]),
-        tuple(facts["local"]),
+        tuple(facts["rows"]),
     )

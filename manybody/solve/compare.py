@@ -18,7 +18,7 @@ from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import GivenBaths
 from manybody.physics.equations.registry import DEFAULT
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -38,9 +38,9 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 
-def compare(
+def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -54,16 +54,23 @@ def compare(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Comparison:
     """Trace distances between the evolutions of one system by several master equations.
 
     One particle starts on a site, ρ(0) = |j⟩⟨j| at j = `initial_site` (SNM Fig. 1); many start
     spread evenly over the sites, from the Néel pattern at half filling.  Any system starts from
-    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, or from `initial_state`:
+    e^{−βH}/Z at β = `initial_beta` where that is given, >= 0 in 1/J, inf for the mixture of its
+    ground states, or from `initial_state`:
     "spread", "neel", "domain-wall", a pattern of occupations such as "0110" or a list of them,
-    "eigenstate-K" counted from the lowest, a (D,) vector of norm one, or a (D, D) density matrix.
+    "eigenstate-K" counted from the lowest, "mixed" (1/D), a (D,) vector of norm one, or a (D, D)
+    density matrix; of one particle also "mixed-A-B-C" (one of these sites, all as likely),
+    "uniform" (all sites with one amplitude) and "plane-wave-K" (ψ_j = e^{2πiKj/N}/√N over the
+    sites in their order).
 
-    model, bath: what evolves and what it couples to; times: ascending, >= 0, in 1/J;
+    model, bath: what evolves and what it couples to: one bath for every coupling, a sequence of
+    one for each (ascending coupled sites of one particle, else in the order of the couplings),
+    or a mapping from site, or number of the coupling, to bath; times: ascending, >= 0, in 1/J;
     lamb_shift: keep η(ω) in all equations; stepper: one of `manybody.STEPPERS`, or an object
     such as `manybody.PetscTS("8vr", options=...)`; tolerance: see the stepper; keep_states:
     return all states, on rank 0; comm: an mpi4py communicator whose ranks all call this and
@@ -75,8 +82,12 @@ def compare(
     have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
     models with terms on a lattice. With these alone H is never diagonalised: no thermal start
     and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr
-    frequencies and the Gibbs state are nan. BLAS runs on one thread unless OPENBLAS_NUM_THREADS
-    or its like says otherwise.
+    frequencies and the Gibbs state are nan; expectations: what tr(Mρ(t)) to return, names or a
+    mapping of names of yours to operators M: (D, D) Hermitian arrays, sparse ones or those of
+    other packages, (D,) real diagonals, or one of the names "populations" (⟨n_j⟩ of every site),
+    "energy" (tr(Hρ) in J), "coherence-A-B" (Re and Im ρ_AB between two sites, of many particles
+    ⟨a_B†a_A⟩), "current-A-B" (from site A to site B, of one particle, 2 Im(h_BA ρ_AB)).
+    BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
     -0.1) and names the mode that grows, when the spectrum leaves Davies undetermined, and when
@@ -108,6 +119,7 @@ def compare(
             initial_beta,
             equations,
             initial_state,
+            expectations,
         )
 
     setting = on_every_rank(comm, checked)
@@ -122,7 +134,7 @@ def compare(
         messages = (
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
-            outside_warning(result, model, bath, lamb_shift),
+            outside_warning(result, model, setting.bath, lamb_shift),
         )
         for message in filter(None, messages):
             warnings.warn(message, stacklevel=2)
@@ -153,7 +165,7 @@ def is_spread(dimension: int, operator: str, n_ranks: int = 1) -> bool:
 
 def compare_ensemble(
     models: Iterable[Model],
-    bath: Bath,
+    bath: GivenBaths,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -165,6 +177,7 @@ def compare_ensemble(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> list[Comparison]:
     """`compare` for many samples on this process; small ones share their matrix products.
 
@@ -188,12 +201,13 @@ def compare_ensemble(
         initial_beta,
         equations,
         initial_state,
+        expectations,
     )
     runs = _compare_many(models, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     messages = (
         balance_warning(worst.certificate) if worst else "",
-        ensemble_warning(runs, models, bath, lamb_shift),
+        ensemble_warning(runs, models, setting.bath, lamb_shift),
     )
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=2)

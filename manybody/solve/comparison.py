@@ -20,16 +20,18 @@ from manybody.numerics.steppers import (
     require_operator,
 )
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import AnyBaths, baths_of
 from manybody.physics.couplings import MatrixCouplings
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import DEFAULT, EQUATIONS, check_equations
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.starts import Start
 from manybody.physics.undecided import undecided_words
+from manybody.solve.expectations import build_expectations, places_of
 from manybody.solve.starting import build_start
 
 # Relative violation of detailed balance that no quadrature of a bath leaves.
@@ -71,6 +73,8 @@ class Comparison:
     local: densities, energies and differences on sites and pairs of sites (`LocalFigures`), of
     systems whose states have occupations 0 or 1, else None; with "entropy" (T,) of every
     equation up to 300 states, nan above.
+    expectation[name][equation]: (T,) tr(Mρ(t)) of what was asked for, (T, K) of what has
+    components.
     """
 
     times: Real
@@ -81,6 +85,7 @@ class Comparison:
     distance_merged: Pairs = field(default_factory=lambda: Pairs({}))
     states: Mapping[str, Complex] = field(default_factory=dict)
     local: LocalFigures | None = None
+    expectation: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
 
     @property
     def trace_distance(self) -> Real:
@@ -113,7 +118,7 @@ class Comparison:
 class Setting:
     """What all samples of one call have in common; see `compare`."""
 
-    bath: Bath
+    bath: AnyBaths
     times: Real
     start: Start
     lamb_shift: bool
@@ -121,16 +126,22 @@ class Setting:
     operator: str
     drop_tolerance: float
     equations: tuple[Equation, ...]
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def needs_spectrum(self) -> bool:
         """Whether H is diagonalised: where one of the equations needs that."""
         return any(each.needs_spectrum for each in self.equations)
 
+    @property
+    def needs_hamiltonian(self) -> bool:
+        """Whether every rank must have H itself: for what is seen of the states."""
+        return any(each.needs_hamiltonian for each in self.expectations)
+
 
 def check_setting(
     models: Sequence[Model],
-    bath: Bath,
+    bath: Any,
     times: Iterable[float],
     initial_site: int,
     lamb_shift: bool,
@@ -142,12 +153,13 @@ def check_setting(
     initial_beta: float | None = None,
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
+    expectations: Any = (),
 ) -> Setting:
     """The arguments of a call, checked; raises what `compare` says."""
     for model in models:
         check_model(model)
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
+    baths = baths_of(bath, models, lamb_shift)
     arguments.instance("petsc_options", petsc_options, str)
     grid = arguments.ascending_times("times", times)
     operator, drop_tolerance = check_operator(operator, drop_tolerance)
@@ -162,7 +174,8 @@ def check_setting(
     check_applies(named, models)
     _check_dropping(drop_tolerance, models)
     check_start(named, start)
-    return Setting(bath, grid, start, lamb_shift, scheme, operator, drop_tolerance, named)
+    wanted = build_expectations(expectations, [places_of(model) for model in models])
+    return Setting(baths, grid, start, lamb_shift, scheme, operator, drop_tolerance, named, wanted)
 
 
 def _check_dropping(drop_tolerance: float, models: Sequence[Model]) -> None:
@@ -206,6 +219,7 @@ def fingerprint(model: Model, setting: Setting, keep_states: bool) -> dict[str, 
         "stepper": repr(setting.stepper),
         "operator": (setting.operator, setting.drop_tolerance),
         "equations": [each.name for each in setting.equations],
+        "expectations": [repr(each) for each in setting.expectations],
         "other arguments": (setting.start, setting.lamb_shift, keep_states),
     }
 
@@ -231,7 +245,7 @@ def balance_warning(certificate: Certificate) -> str:
 
 def balance_words(kms_residual: float) -> str:
     """The same from how far the bath breaks detailed balance."""
-    # Not a number where nobody looked at any frequency.
+    # Not a number where nobody looked at any frequency, and where a bath has no temperature.
     if not kms_residual > _UNBALANCED:
         return ""
     return (

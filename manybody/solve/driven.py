@@ -15,7 +15,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.several import check_baths
 from manybody.physics.equations.instantaneous import (
     InstantaneousEquations,
     Instants,
@@ -97,7 +97,7 @@ class DrivenComparison:
 
 def compare_driven(
     model: DrivenModel,
-    bath: Bath,
+    bath: Any,
     times: Iterable[float],
     initial_site: int = 0,
     lamb_shift: bool = False,
@@ -113,7 +113,7 @@ def compare_driven(
     changes little within the correlation time of the baths (for Davies also within the inverse
     of the differences of Bohr frequencies).  What is neglected beyond that no figure here shows.
 
-    model: `DrivenSingleParticle` or `DrivenManyBody`, up to 256 states; bath, times,
+    model: `DrivenSingleParticle` or `DrivenManyBody`, up to 256 states; bath (or baths), times,
     initial_site, lamb_shift, keep_states, initial_beta (a thermal state of H(0)), initial_state:
     as of `compare`; tolerance: in [1e-13, 0.01], of the local error of a step of Dormand and
     Prince of order 8, absolute and relative, and `time_error` says what became of it; jumps and
@@ -141,17 +141,17 @@ def compare_driven(
             f"model = {model!r}: a DrivenSingleParticle or a DrivenManyBody is needed"
         )
     arguments.boolean("keep_states", keep_states)
-    check_bath(bath, lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
     tolerance = arguments.tolerance(tolerance)
     grid = arguments.ascending_times("times", times)
     named = tuple(EQUATIONS[name] for name in check_equations(equations))
     _check_models(model, grid)
     frozen = model.at(0.0)
+    baths = check_baths(bath, frozen.couplings, lamb_shift)
     check_applies(named, [frozen])
     start = build_start([frozen], initial_site, initial_beta, initial_state)
     with blas_threads(), np.errstate(under="ignore"):
-        side_by_side = InstantaneousEquations(model, bath, lamb_shift, named)
+        side_by_side = InstantaneousEquations(model, baths, lamb_shift, named)
         spectrum = side_by_side.problem(0.0).spectrum
         state = start.columns(spectrum, slice(0, spectrum.dimension))
         result = _run(side_by_side, state, grid, tolerance, keep_states)

@@ -21,8 +21,8 @@ from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import Certificate
 from manybody.physics.spectra import EPSILON, Clustering, unexamined
 from manybody.solve.comparison import Comparison, Pairs, Setting, pairs_of
-from manybody.solve.local import figures_of_rows
 from manybody.solve.unphysical import with_time
+from manybody.solve.views import Sights, View
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,15 @@ class Seen:
     """What is kept of output times: sample axis first.
 
     distances: (S, P, T) of the pairs of the agenda; smallest: (S, U, T) eigenvalues of the
-    unprotected states; trace_error, hermiticity_error: (S,) over all states and times; local:
-    (S, T, K) numbers of `LocalView`, None without one.
+    unprotected states; trace_error, hermiticity_error: (S,) over all states and times; rows:
+    (S, T, K) numbers of a `View`, None without one.
     """
 
     distances: Real
     smallest: Real
     trace_error: Real
     hermiticity_error: Real
-    local: Real | None
+    rows: Real | None
 
 
 class Layout(ABC):
@@ -197,6 +197,10 @@ class Layout(ABC):
     @abstractmethod
     def seen(self) -> Seen:
         """What was kept of the output times so far."""
+
+    @abstractmethod
+    def view(self, sample: int) -> View | None:
+        """What rows of a sample mean, None where there are none."""
 
     @abstractmethod
     def closed_residuals(self) -> dict[str, Real]:
@@ -285,6 +289,10 @@ class Layout(ABC):
             for pair, value in zip(agenda.pairs[agenda.n_first :], values[agenda.n_first :])
         }
         names = tuple(each.name for each in self.setting.equations)
+        view = self.view(index)
+        sights = Sights(None, {})
+        if view is not None and seen.rows is not None:
+            sights = view.read(seen.rows[index])
         return Comparison(
             self.setting.times,
             names,
@@ -293,7 +301,8 @@ class Layout(ABC):
             certificate,
             Pairs(second),
             self.kept(index),
-            None if seen.local is None else figures_of_rows(seen.local[index], names),
+            sights.local,
+            sights.expectation,
         )
 
     def _plain(self, pair: tuple[str, str]) -> tuple[str, str]:

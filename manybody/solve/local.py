@@ -1,4 +1,4 @@
-"""Local figures of all equations on the way: densities, energies, differences of sites and pairs.
+"""Local figures of all equations: densities, energies, differences of sites and pairs of sites.
 
 Of systems whose states have occupations 0 or 1; of one sample at a time.
 """

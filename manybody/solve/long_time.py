@@ -13,35 +13,39 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError, NumericalError
 from manybody.parallel.collective import together
-from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.baths.protocol import Bath, has_temperature
+from manybody.physics.baths.several import (
+    AnyBaths,
+    check_baths,
+    distinct_baths,
+    without_temperature,
+)
 from manybody.physics.couplings import Couplings, SiteProjectors, size_in_words
 from manybody.physics.equations.davies import davies_on
 from manybody.physics.equations.davies_modes import davies_undamped
 from manybody.physics.equations.dense_redfield import (
+    PERTURBED,
     DenseLiouvillian,
     certain_state,
     dense_redfield,
+    perturbed,
 )
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, long_run
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import norms
 from manybody.physics.rounded_rates import (
+    balance_of_rates,
+    by_rates_at,
     detailed_balance_error,
     hangs_on_hidden_rates,
     has_hidden_splitting,
     lies_on_edge,
 )
-from manybody.physics.spectra import AMBIGUOUS, cluster_levels
+from manybody.physics.spectra import AMBIGUOUS, Spectrum, cluster_levels
 from manybody.physics.starts import Start
-from manybody.physics.stationary import (
-    Decomposition,
-    by_rates,
-    decompose,
-    parts_of,
-    project,
-    same_levels,
-)
+from manybody.physics.stationary import Decomposition, decompose, parts_of, project, same_levels
+from manybody.physics.underflow import zero_where_tiny
 from manybody.system.communicator import Communicator
 
 # Sites up to which singular values of a Liouvillian are a matter of seconds.
@@ -68,7 +72,11 @@ class SteadyState:
     the bath leaves of detailed balance.  iterations: of GMRES, all components.
     smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
     distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of
-    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁.
+    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁; nan for
+    a bath without a temperature, of β = nan, and for baths of several.
+    distance_from_davies: the same from the populations that the rate equation leaves, which are
+    Gibbs for baths in detailed balance of one temperature; nan where levels coincide or not all
+    follows from rates.
     notes: sentences on what decides the state and is not seen in any figure; given as warnings.
     """
 
@@ -83,6 +91,7 @@ class SteadyState:
     iterations: int
     smallest_eigenvalue: float
     distance_from_gibbs: float
+    distance_from_davies: float
     notes: tuple[str, ...] = ()
 
 
@@ -91,13 +100,18 @@ class System:
     """One sample and what decides its long run.
 
     parts: by H alone; rates: by rates; balance_error: bound on what the violation of
-    detailed balance leaves wrong of Gibbs; notes: what a user should know.
+    detailed balance leaves wrong of Gibbs, inf where the baths have no temperature in common;
+    notes: what a user should know; populations: (N,) that the rate equation leaves of every
+    component of `rates`, for baths without a common temperature, None where it does not say;
+    populations_error: what rounding of H leaves wrong of them, in trace norm.
     """
 
     parts: Decomposition
     rates: Decomposition
     balance_error: float
     notes: tuple[str, ...]
+    populations: list[Real] | None = None
+    populations_error: float = 0.0
 
     @property
     def is_by_h(self) -> bool:
@@ -110,17 +124,33 @@ class System:
         n = self.parts.spectrum.dimension
         return self.balance_error <= (GOOD_ENOUGH if n <= DENSE_SITES else UNCERTAIN)
 
+    @property
+    def follows_from_rates(self) -> bool:
+        """Whether the state of Davies is known: Gibbs, or what the rate equation leaves."""
+        return self.rates.is_complete and (self.is_balanced or self.populations is not None)
+
     def gibbs(self, beta: float) -> list[Real]:
-        """(N,) populations in the spectrum of `rates` of every component of it."""
+        """(N,) populations in the spectrum of `rates` of every component of it.
+
+        Gibbs, or what the rate equation leaves where the baths have no β in common.
+        """
+        if self.populations is not None:
+            return self.populations
         return [self.rates.gibbs(beta, index) for index in range(self.rates.n_components)]
 
+    def has_populations(self, beta: float) -> bool:
+        """Whether `gibbs` has something to say."""
+        return self.populations is not None or has_temperature(beta)
 
-def check_relaxes(bath: object, lamb_shift: object) -> None:
-    """Raise TypeError or ValueError for a bath with which nothing decays."""
-    if check_bath(bath, lamb_shift).vanishes:
+
+def check_relaxes(bath: Any, couplings: Couplings, lamb_shift: object) -> AnyBaths:
+    """The baths of these couplings.  Raises TypeError or ValueError where nothing decays."""
+    baths = check_baths(bath, couplings, lamb_shift)
+    if baths.vanishes:
         raise InputError(
             "bath coupling = 0: without a bath no state is approached, no mode decays"
         )
+    return baths
 
 
 def check_assembled(couplings: Couplings) -> None:
@@ -136,8 +166,8 @@ def check_assembled(couplings: Couplings) -> None:
 def examine(problem: Problem, equation: str) -> System:
     """What decides the long run of a sample."""
     parts, bath = parts_of(problem), problem.bath
-    own = redfield_on(problem, parts.spectrum).rates[0]
-    rates = by_rates(parts, own)
+    generator = redfield_on(problem, parts.spectrum)
+    own, rates = generator.rates[0], by_rates_at(parts, generator, bath.beta)
     error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
     notes = notes_on(parts, rates, bath, own)
     if equation == "redfield" and has_hidden_splitting(parts, own):
@@ -145,7 +175,37 @@ def examine(problem: Problem, equation: str) -> System:
             "levels lie so near each other that what the baths do not see of them relaxes below "
             "rounding of the generator: the state returned is that of t → ∞",
         )
-    return System(parts, rates, error, notes)
+    populations, populations_error = None, 0.0
+    if not has_temperature(bath.beta):
+        on_rates = redfield_on(problem, rates.spectrum)
+        populations = balance_of_rates(on_rates, rates)
+        if populations is not None:
+            populations_error = _error_of_populations(problem, on_rates, rates, populations)
+    return System(parts, rates, error, notes, populations, populations_error)
+
+
+def _error_of_populations(
+    problem: Problem, generator: RedfieldGenerator, rates: Decomposition, known: list[Real]
+) -> float:
+    """Largest change in trace norm that H moved as far as rounding may makes of V p V†."""
+    rng, every = np.random.default_rng(0), np.ones(rates.spectrum.dimension, dtype=bool)
+    worst = 0.0
+    for _ in range(PERTURBED):
+        other = perturbed(generator, problem.bath, problem.lamb_shift, every, rng)
+        moved = balance_of_rates(other, replace(rates, spectrum=other.spectrum))
+        if moved is None:
+            return np.inf
+        for own, theirs in zip(known, moved):
+            states = [_diagonal(one.spectrum, p) for one, p in ((generator, own), (other, theirs))]
+            worst = max(worst, float(norms.trace_distance(*states)))
+    return worst
+
+
+def _diagonal(spectrum: Spectrum, populations: Real) -> Complex:
+    """(N, N) V p V†."""
+    vectors = spectrum.vectors[0]
+    state: Complex = ((vectors * populations) @ vectors.conj().T).astype(np.complex128)
+    return state
 
 
 def examined(problem: Problem, equation: str, comm: Communicator | None) -> System:
@@ -171,7 +231,7 @@ def examined(problem: Problem, equation: str, comm: Communicator | None) -> Syst
 
 
 def notes_on(
-    parts: Decomposition, rates: Decomposition, bath: Bath, own: NDArray[Any]
+    parts: Decomposition, rates: Decomposition, baths: AnyBaths, own: NDArray[Any]
 ) -> tuple[str, ...]:
     """What of the rates is at the mercy of rounding, in sentences.
 
@@ -184,9 +244,9 @@ def notes_on(
             "something relaxes only by rates below rounding of H: the steady state is that of "
             "t → ∞, which no time of interest reaches"
         )
-    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
-    lower, upper = max(support[0], 0.0), support[1]
-    edge = lies_on_edge(parts.spectrum, (lower, upper))
+    supports = [_support(bath) for bath in distinct_baths(baths)]
+    edge = lies_on_edge(parts.spectrum, tuple(end for ends in supports for end in ends))
+    lower, upper = min(ends[0] for ends in supports), max(ends[1] for ends in supports)
     if edge is not None:
         notes.append(
             f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
@@ -199,6 +259,12 @@ def notes_on(
             "it counts as zero, as for all times that can be reached"
         )
     return tuple(notes)
+
+
+def _support(bath: Bath) -> tuple[float, float]:
+    """|ω| between which γ is not zero."""
+    support = getattr(getattr(bath, "density", bath), "support", None) or (0.0, np.inf)
+    return max(support[0], 0.0), support[1]
 
 
 def _underflow(
@@ -241,7 +307,7 @@ def with_undecided(problem: Problem, system: System) -> System:
 
 
 def davies_steady(problem: Problem, system: System, start: Start, tolerance: float) -> SteadyState:
-    """Davies with detailed balance: Gibbs on every set of levels that rates connect.
+    """Davies by its rates: Gibbs on every set of levels that they connect, or their balance.
 
     Notes where it is undecided which levels are equal, or which coherences are damped.
     Coincidences of other frequencies leave Gibbs stationary either way.
@@ -262,8 +328,12 @@ def davies_steady(problem: Problem, system: System, start: Start, tolerance: flo
     still = int(np.count_nonzero(rates.dark_pairs()[2] == 0.0))
     states = thermal_states(system, bath.beta)
     counts = rates.n_components + still, rates.dark_levels, undamped
-    figures = residual, system.balance_error, 0
+    figures = residual, _error_of_davies(system), 0
     return judged("davies", system, bath.beta, start, states, counts, figures)
+
+
+def _error_of_davies(system: System) -> float:
+    return system.balance_error if system.populations is None else system.populations_error
 
 
 def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
@@ -278,6 +348,7 @@ def _hangs_on_merging(problem: Problem, rates: Decomposition) -> bool:
     return not same_levels(found, rates)
 
 
+@zero_where_tiny
 def dense_steady(
     problem: Problem, system: System, equation: str, start: Start, tolerance: float
 ) -> SteadyState:
@@ -287,11 +358,7 @@ def dense_steady(
     """
     n = system.parts.spectrum.dimension
     if n > DENSE_SITES:
-        reason = (
-            _left_alone(system)
-            if system.is_balanced
-            else f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
-        )
+        reason = _why_dense(system, problem.bath)
         n_states = size_in_words(system.parts.spectrum.couplings)
         raise NumericalError(
             f"{reason}: the {equation} steady state of {n_states} then needs dense algebra, had "
@@ -312,8 +379,8 @@ def dense_steady(
             # What commutes with the jumps of Davies, times Gibbs, is stationary for Redfield.
             still = np.count_nonzero(system.rates.dark_pairs()[2] == 0.0)
             at_least = system.rates.n_components + int(still)
-    starts = thermal_states(system, bath.beta)
-    if not system.rates.is_complete:
+    starts = thermal_states(system, bath.beta) if system.has_populations(bath.beta) else []
+    if not (system.rates.is_complete and starts):
         starts += level_states(system)
     found = long_run(dense, whole(start, system), starts, at_least)
     state, error, components = found.state, found.state_error, found.components
@@ -340,8 +407,26 @@ def dense_steady(
     return result
 
 
+def _why_dense(system: System, bath: AnyBaths) -> str:
+    """Why no derivation does, in words."""
+    n = system.parts.spectrum.dimension
+    if not has_temperature(bath.beta):
+        return (
+            f"{without_temperature(bath)}, no Gibbs state is stationary, and levels coincide or "
+            "rates do not say all"
+        )
+    if not system.is_balanced:
+        return f"γ(−ω) differs from e^(−βω)γ(ω) by up to {system.balance_error / n:.3g} of γ(ω)"
+    if bath.beta == np.inf and not system.rates.is_complete:
+        return (
+            "at T = 0 the lowest level is degenerate, or something above it is never left "
+            "downwards, so that more than one state is stationary"
+        )
+    return _left_alone(system)
+
+
 def _left_alone(system: System) -> str:
-    """Why a derivation does not do, in words."""
+    """What rates leave apart, in words."""
     if system.rates.is_complete:
         return (
             f"γ vanishes at so many Bohr frequencies that {system.rates.n_components} sets of "
@@ -354,11 +439,11 @@ def _left_alone(system: System) -> str:
 
 
 def thermal_states(system: System, beta: float) -> list[Complex]:
-    """(N, N) Gibbs of every set of levels that rates connect, in the site basis."""
-    vectors = system.rates.spectrum.vectors[0]
-    return [
-        ((vectors * own) @ vectors.conj().T).astype(np.complex128) for own in system.gibbs(beta)
-    ]
+    """(N, N) Gibbs of every set of levels that rates connect, in the site basis.
+
+    Or what rates leave, see `System.gibbs`.
+    """
+    return [_diagonal(system.rates.spectrum, own) for own in system.gibbs(beta)]
 
 
 def level_states(system: System) -> list[Complex]:
@@ -388,7 +473,10 @@ def judged(
     parts = system.rates if equation == "davies" else system.parts
     if state is None:
         state = project(parts, states, rho)
-    thermal = project(system.rates, thermal_states(system, beta), rho)
+    from_davies = float("nan")
+    if system.has_populations(beta):
+        thermal = project(system.rates, thermal_states(system, beta), rho)
+        from_davies = float(norms.trace_distance(state, thermal))
     null_dimension, dark_levels, undamped = counts
     residual, state_error, iterations = figures
     return SteadyState(
@@ -402,7 +490,8 @@ def judged(
         state_error=state_error,
         iterations=iterations,
         smallest_eigenvalue=float(norms.smallest_eigenvalue(state)),
-        distance_from_gibbs=float(norms.trace_distance(state, thermal)),
+        distance_from_gibbs=from_davies if has_temperature(beta) else float("nan"),
+        distance_from_davies=from_davies,
         notes=system.notes,
     )
 

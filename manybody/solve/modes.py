@@ -15,7 +15,14 @@ from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import has_temperature
+from manybody.physics.baths.several import (
+    AnyBaths,
+    GivenBaths,
+    distinct_baths,
+    some_beta,
+    without_temperature,
+)
 from manybody.physics.couplings import size_in_words
 from manybody.physics.equations.davies import DaviesGenerator, build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues, davies_undamped
@@ -24,9 +31,9 @@ from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
 from manybody.physics.long_run import dense_davies, undamped_values
 from manybody.physics.models.protocol import Model, check_model
 from manybody.physics.problem import Problem
-from manybody.physics.rounded_rates import is_balanced, is_known_from_h
+from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_from_h
 from manybody.physics.spectra import AMBIGUOUS
-from manybody.physics.stationary import Decomposition, by_rates
+from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
 from manybody.solve.long_time import check_assembled, check_relaxes, examined, notes_on
@@ -89,7 +96,7 @@ class SlowModes:
 
 def slow_modes(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     n_modes: int = 6,
     lamb_shift: bool = False,
     tolerance: float = 1e-9,
@@ -113,9 +120,9 @@ def slow_modes(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
-    def checked() -> tuple[int, float, str]:
+    def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
         check_model(model)
-        check_relaxes(bath, lamb_shift)
+        baths = check_relaxes(bath, model.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
@@ -129,14 +136,15 @@ def slow_modes(
         if chosen != "dense":
             # Before the threads of BLAS are set: it brings its own.
             slepc()
-        return arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance), chosen
+        count, aim = arguments.integer("n_modes", n_modes, 1), arguments.tolerance(tolerance)
+        return baths, (count, aim, chosen)
 
-    count, aim, chosen = on_every_rank(comm, checked)
-    agree(comm, model=model_digest(model), bath=bath, arguments=(count, lamb_shift, aim, chosen))
+    baths, (count, aim, chosen) = on_every_rank(comm, checked)
+    agree(comm, model=model_digest(model), bath=baths, arguments=(count, lamb_shift, aim, chosen))
     task = _Task(count, aim, chosen)
 
     def action(ranks: Communicator | None) -> SlowModes:
-        with problem_of(model, bath, lamb_shift, ranks) as problem:
+        with problem_of(model, baths, lamb_shift, ranks) as problem:
             return _solve(problem, task, arguments.seed(seed), ranks)
 
     with blas_threads():
@@ -179,17 +187,11 @@ def _solve(
     )
     notes = notes_on(parts, rates, bath, generator.rates[0])
     method = task.method
-    known = is_known_from_h(parts, rates, generator.rates[0], bath.beta)
+    known = is_known_from_h(parts, rates, generator)
     if not known and method != "dense":
         # What only rates leave alone is no part that a search could leave out.
         if n > _MOST_DENSE:
-            size = size_in_words(parts.spectrum.couplings)
-            raise NumericalError(
-                "γ vanishes at some Bohr frequencies, or violates detailed balance, or coherences "
-                "last beside what relaxes, so that the sets of levels that H leaves apart do not "
-                f"tell which modes are undamped: those of {size} then need dense algebra, had up "
-                f"to {_MOST_DENSE}"
-            )
+            raise NumericalError(_why_dense(bath, size_in_words(parts.spectrum.couplings)))
         method = "dense"
     if method == "dense":
         values, residuals = together(columns.comm, lambda: _dense(task, generator, parts, known))
@@ -198,7 +200,7 @@ def _solve(
         moving = n * n - parts.n_components - int(parts.dark.sum()) ** 2
         _check_count(task.n_modes, moving)
         values, residuals, shifts = _search(
-            task, bath.beta, generator, davies, parts, columns, rng
+            task, some_beta(bath), generator, davies, parts, columns, rng
         )
     width = float(generator.spectral_box[0, 0])
     order = _slowest_first(values, width)[: task.n_modes]
@@ -206,13 +208,25 @@ def _solve(
     slowest_real = float(-values[real].real.max()) if real.any() else float("nan")
     own = np.full(task.n_modes, complex(np.nan, np.nan))
     if is_determined:
-        balanced = rates.is_complete and is_balanced(
-            rates.spectrum, davies.redfield.rates[0], bath.beta
-        )
+        balanced = rates.is_complete and is_balanced(davies.redfield)
         theirs = together(columns.comm, lambda: _davies_moving(davies, rates, balanced))
         theirs = theirs[_slowest_first(theirs, width)[: task.n_modes]]
         own[: len(theirs)] = theirs
     return SlowModes(values[order], residuals[order], slowest_real, own, shifts, notes)
+
+
+def _why_dense(bath: AnyBaths, size: str) -> str:
+    """What no search may leave out, in words."""
+    why = (
+        "γ vanishes at some Bohr frequencies, as upwards at T = 0, or violates detailed balance, "
+        "or coherences last beside what relaxes"
+    )
+    if any(not has_temperature(one.beta) for one in distinct_baths(bath)):
+        why = without_temperature(bath)
+    return (
+        f"{why}, so that the sets of levels that H leaves apart do not tell which modes are "
+        f"undamped: those of {size} then need dense algebra, had up to {_MOST_DENSE}"
+    )
 
 
 def _check_count(n_modes: int, moving: int) -> None:
@@ -227,7 +241,7 @@ def _davies(
     """The Davies generator, the decomposition by its rates, whose spectrum it has, and whether
     it is known which Bohr frequencies coincide."""
     clustering = problem.clustering_on(parts.spectrum)
-    rates = by_rates(parts, generator.rates[0])
+    rates = by_rates_at(parts, generator, problem.bath.beta)
     if rates is not parts:
         generator = redfield_on(problem, rates.spectrum)
     davies = build_davies(

@@ -20,10 +20,9 @@ from manybody.parallel.collective import on_every_rank, raised_alike, together
 from manybody.physics.equations.protocol import ClosedPropagator, Evolution
 from manybody.physics.problem import Problem
 from manybody.physics.quantities import certificates, norms
-from manybody.physics.quantities.local_states import LocalSums
 from manybody.solve.comparison import Setting
 from manybody.solve.evolution import Agenda
-from manybody.solve.local import LocalView, has_local_view
+from manybody.solve.views import View, sees_states
 from manybody.system.memory import free_bytes
 
 # Two ranks observe in the room that an application needs; more only where memory abounds.
@@ -35,14 +34,14 @@ class Moment:
     """What is kept of one output time.
 
     distances: of the pairs of an agenda; smallest: eigenvalues of its unprotected states;
-    local: numbers of a `LocalView`, if there is one.
+    rows: numbers of a `View`, if there is one.
     """
 
     distances: tuple[float, ...]
     smallest: tuple[float, ...]
     trace_error: float
     hermiticity_error: float
-    local: tuple[float, ...] = ()
+    rows: tuple[float, ...] = ()
 
 
 class Monitor:
@@ -78,12 +77,13 @@ class Monitor:
         watches = columns.rank < self._at_once and not self._spread
         self._own_times = self._times[columns.rank :: self._at_once] if watches else ()
         self._evolutions = on_every_rank(columns.comm, self._evolve)
-        self.has_view = has_local_view(problem)
-        self._view: LocalView | None = None
-        if self.has_view:
-            names = [each.name for each in setting.equations]
-            own = columns.own if self._spread else slice(None)
-            self._view = on_every_rank(columns.comm, lambda: LocalView(problem, names, own))
+        names = [each.name for each in setting.equations]
+        own = columns.own if self._spread else slice(None)
+        self.view: View | None = None
+        if sees_states(problem, setting.expectations):
+            self.view = on_every_rank(
+                columns.comm, lambda: View(problem, names, setting.expectations, own)
+            )
         self.moments: list[Moment] = []
         self.kept: list[dict[str, Complex]] | None = [] if keep_states else None
 
@@ -132,23 +132,23 @@ class Monitor:
 
     def _look(self, index: int, transposed: Mapping[str, Complex]) -> Moment:
         """All equations at one output time; `transposed`: ρᵀ of stepped ones, overwritten."""
-        look, view = _Look(lambda block: block.T), self._view
+        look, view = _Look(lambda block: block.T), self.view
         place = index // self._at_once
 
-        def locally(name: str, state: Complex) -> None:
+        def see(name: str, state: Complex) -> None:
             if view is not None and name in view.equations:
                 look.sums[name] = view.sums(state[None])
                 look.entropies[name] = view.entropy(state[None])
 
         for name, own in transposed.items():
             look.hold(name, own, _laws_of(own))
-            locally(name, own.T)
+            see(name, own.T)
 
         def closed(name: str) -> Complex:
             state = np.empty((1, *[self._problem.dimension] * 2), dtype=np.complex128)
             self._evolutions[name].write(slice(place, place + 1), state)
             look.laws(*_laws_of(state[0]))
-            locally(name, state[0])
+            see(name, state[0])
             only: Complex = state[0]
             return only
 
@@ -163,7 +163,7 @@ class Monitor:
             lambda state, done: float(norms.smallest_eigenvalue(state[None], overwrite=done)[0]),
             keep if self.kept is not None else None,
         )
-        return look.with_local(moment, view)
+        return look.with_rows(moment, view)
 
     def _see_spread(self, index: int, states: Mapping[str, Complex]) -> Moment:
         """No whole matrix anywhere: eigenvalues by ScaLAPACK."""
@@ -172,22 +172,21 @@ class Monitor:
         columns, time = self._columns, float(self._times[index])
         place = columns.own, columns.dimension, columns.comm
         look = _Look(lambda block: block)
-        view = self._view
+        view = self.view
 
-        def locally(name: str, state: Complex) -> None:
+        def see(name: str, state: Complex) -> None:
             if view is not None and name in view.equations:
-                partial = view.sums(state[None])
-                look.sums[name] = replace(partial, values=columns.total(partial.values))
+                look.sums[name] = columns.total(view.sums(state[None]))
                 look.entropies[name] = np.full(1, np.nan)
 
         for name in self._agenda.stepped:
             look.hold(name, states[name][0], self._laws(states[name][0]))
-            locally(name, states[name][0])
+            see(name, states[name][0])
 
         def closed(name: str) -> Complex:
             state = self._own_columns(self._closed[name], time)
             look.laws(*self._laws(state))
-            locally(name, state)
+            see(name, state)
             return state
 
         def norm(difference: Complex) -> float:
@@ -201,7 +200,7 @@ class Monitor:
             return float(hermitian_eigenvalues(state, *place)[0])
 
         moment = look.measure(self._agenda, closed, norm, smallest, None)
-        return look.with_local(moment, view)
+        return look.with_rows(moment, view)
 
     def _own_columns(self, propagator: ClosedPropagator, time: float) -> Complex:
         """(N, m) own columns of ρ = V C V† = V (V C)†, C the state in the energy basis."""
@@ -242,15 +241,15 @@ class _Look:
     trace_error: float = 0.0
     hermiticity_error: float = 0.0
     held: dict[str, Complex] = field(default_factory=dict)
-    sums: dict[str, LocalSums] = field(default_factory=dict)
+    sums: dict[str, Complex] = field(default_factory=dict)
     entropies: dict[str, Real] = field(default_factory=dict)
 
-    def with_local(self, moment: Moment, view: LocalView | None) -> Moment:
-        """The moment with what was seen locally."""
+    def with_rows(self, moment: Moment, view: View | None) -> Moment:
+        """The moment with what was seen of its states."""
         if view is None:
             return moment
         row = view.rows(self.sums, self.entropies)[0]
-        return replace(moment, local=tuple(row.tolist()))
+        return replace(moment, rows=tuple(row.tolist()))
 
     def laws(self, trace_error: float, hermiticity_error: float) -> None:
         """The worst so far; maximum() keeps nan."""

@@ -5,6 +5,7 @@ What is made from terms of the model has the model on every rank instead.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import scipy.sparse as sp
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.parallel.collective import size_of, together
 from manybody.parallel.node_memory import NodeMemory
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.bath_groups import BathGroup, couplings_by_bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.redfield import RedfieldGenerator, sparse_of
@@ -27,23 +29,24 @@ from manybody.system.communicator import Communicator
 @contextlib.contextmanager
 def shared_problem(
     model: Model | None,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     comm: Communicator | None,
     operator: str = "matrix-free",
     equations: Sequence[Equation] = (),
+    needs_hamiltonian: bool = False,
 ) -> Iterator[Problem]:
     """The problem of one sample on every rank of `comm`; its large arrays go with the block.
 
     model: needed on rank 0 alone; operator: what is going to apply the generators; equations:
     what is going to be made of it, with the spectrum as a rule: where none of them needs it, H
-    is not diagonalised.  Collective.
+    is not diagonalised; needs_hamiltonian: have H itself of one particle too.  Collective.
     """
     if equations and not any(each.needs_spectrum for each in equations):
         yield Problem([_for_all(model, comm)], bath, lamb_shift)
         return
     with NodeMemory(comm) as memory:
-        problem = _share(model, bath, lamb_shift, operator, comm, memory)
+        problem = _share(model, bath, lamb_shift, operator, needs_hamiltonian, comm, memory)
         if any(each.needs_model for each in equations):
             problem.models = (_for_all(model, comm),)
         yield problem
@@ -62,7 +65,7 @@ def _for_all(model: Model | None, comm: Communicator | None) -> Model:
 
 @contextlib.contextmanager
 def problem_of(
-    model: Model, bath: Bath, lamb_shift: bool, comm: Communicator | None
+    model: Model, bath: AnyBaths, lamb_shift: bool, comm: Communicator | None
 ) -> Iterator[Problem]:
     """The problem of one sample, shared where `comm` has several ranks, each with the model."""
     if size_of(comm) == 1:
@@ -74,9 +77,10 @@ def problem_of(
 
 def _share(
     model: Model | None,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     operator: str,
+    needs_hamiltonian: bool,
     comm: Communicator | None,
     memory: NodeMemory,
 ) -> Problem:
@@ -100,16 +104,17 @@ def _share(
 
     facts_of_h = together(comm, diagonalise)
     energies, vectors = shared("energies"), shared("vectors")
-    given = _share_hamiltonian(model, comm, memory)
+    given = _share_hamiltonian(model, needs_hamiltonian, comm, memory)
     first = Problem.of_spectrum(Spectrum(energies, vectors, *facts_of_h), bath, lamb_shift)
 
     def classify() -> tuple[Clustering, float]:
-        built["rates"] = first.rates
+        built["rates"] = tuple(group.rates for group in first.groups)
         return first.clustering, first.kms_residuals[0]
 
     give_cached(first, **given)
     clustering, kms_residual = together(comm, classify)
-    rates = shared("rates")
+    rates = all_shared("rates")
+    groups_on = partial(_groups_on, bath=bath, rates=rates)
     sparse = sparse_of(first)
     # Dephasing is the weights, for one particle.
     one_particle = isinstance(first.couplings, SiteProjectors)
@@ -117,7 +122,7 @@ def _share(
     wants_decay = operator == "assembled" or clustering.verdict != SIMPLE
 
     def bound() -> dict[str, Any]:
-        generator = RedfieldGenerator(first.spectrum, rates, sparse)
+        generator = RedfieldGenerator(first.spectrum, groups_on(first.spectrum), sparse)
         if operator == "matrix-free":
             # First: what a decay is made of is at hand then.
             built["kernel_arrays"] = generator.kernel_arrays
@@ -132,7 +137,8 @@ def _share(
     # Fresh ones: what `first` has derived on the way is no longer needed.
     spectrum = Spectrum(energies, vectors, *facts_of_h)
     give_cached(spectrum, **{name: shared(name) for name in derived})
-    generator = RedfieldGenerator(spectrum, rates, sparse)
+    groups = groups_on(spectrum)
+    generator = RedfieldGenerator(spectrum, groups, sparse)
     if wants_decay:
         facts["decay"] = shared("decay")
     if operator == "matrix-free":
@@ -142,26 +148,37 @@ def _share(
     if model is not None:
         problem.models = (model,)
     give_cached(problem, **given)
-    give_cached(problem, rates=rates, clusterings=(clustering,), kms_residuals=(kms_residual,))
+    give_cached(problem, groups=groups, clusterings=(clustering,), kms_residuals=(kms_residual,))
     problem.give("redfield", generator)
     return problem
 
 
+def _groups_on(
+    spectrum: Spectrum, bath: AnyBaths, rates: Sequence[NDArray[Any]]
+) -> tuple[BathGroup, ...]:
+    """The groups of a spectrum whose Γ(E_k − E_l) are at hand, in the order of `bath_groups`."""
+    shared = couplings_by_bath(spectrum.couplings, bath)
+    return tuple(BathGroup(spectrum, *own, each) for own, each in zip(shared, rates))
+
+
 def _share_hamiltonian(
-    model: Model | None, comm: Communicator | None, memory: NodeMemory
+    model: Model | None, always: bool, comm: Communicator | None, memory: NodeMemory
 ) -> dict[str, Any]:
-    """What a problem of many particles knows of its model beside the spectrum; collective."""
+    """What a problem knows of its model beside the spectrum; collective.
+
+    Of one particle H is left out, unless it is to be there always.
+    """
 
     def facts() -> tuple[bool, FockBasis | None, sp.csr_array | None]:
         if model is None:
             raise ValueError("rank 0 needs the model")
-        one_particle = isinstance(model.couplings, SiteProjectors)
-        is_sparse = not one_particle and sp.issparse(model.hamiltonian)
+        left_out = isinstance(model.couplings, SiteProjectors) and not always
+        is_sparse = not left_out and sp.issparse(model.hamiltonian)
         given = model.hamiltonian if is_sparse else None
-        return one_particle, getattr(model, "basis", None), given
+        return left_out, getattr(model, "basis", None), given
 
-    one_particle, basis, hamiltonian = together(comm, facts)
-    if one_particle:
+    left_out, basis, hamiltonian = together(comm, facts)
+    if left_out:
         return {"basis": None}
     if hamiltonian is None:
         hamiltonian = memory.share(None if model is None else model.hamiltonian)

@@ -47,6 +47,7 @@ from manybody.solve.monitor import Monitor
 from manybody.solve.room import Baths, Extent, check_room, shares_of
 from manybody.solve.sharing import shared_problem
 from manybody.solve.stacked import is_large
+from manybody.solve.views import View
 from manybody.system.communicator import Communicator
 from manybody.system.memory import ranks_here
 
@@ -76,7 +77,13 @@ def compare_large(
     """
     check_fits(model, setting, comm)
     shared = shared_problem(
-        model, setting.bath, setting.lamb_shift, comm, setting.operator, setting.equations
+        model,
+        setting.bath,
+        setting.lamb_shift,
+        comm,
+        setting.operator,
+        setting.equations,
+        setting.needs_hamiltonian,
     )
     with shared as problem:
         return compare_spread(problem, setting, comm, keep_states, tell, keeper)
@@ -282,8 +289,12 @@ class _Spread(Layout):
             smallest.reshape(len(moments), len(agenda.unprotected)).T[None],
             np.array([max((one.trace_error for one in moments), default=0.0)]),
             np.array([max((one.hermiticity_error for one in moments), default=0.0)]),
-            np.array([[one.local for one in moments]]) if self._monitor.has_view else None,
+            np.array([[one.rows for one in moments]]) if self._monitor.view else None,
         )
+
+    def view(self, sample: int) -> View | None:
+        """That of the monitor."""
+        return self._monitor.view
 
     def closed_residuals(self) -> dict[str, Real]:
         """Those of the first answers, from rank 0."""

@@ -36,7 +36,7 @@ from manybody.solve.evolution import (
     joint_bounds,
     stepped_of,
 )
-from manybody.solve.local import LocalView, has_local_view
+from manybody.solve.views import View, sees_states
 
 # Complex numbers in one (samples, N, N) array of a stack: some six such arrays are
 # touched by an application, and together they should stay in a core's own cache.
@@ -154,13 +154,13 @@ class _Stack(Layout):
         self._distances = np.full((shape[0], len(agenda.pairs), shape[1]), np.nan)
         self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
         self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
-        self._views: list[LocalView] = []
-        self._local: list[list[Real]] = []
-        if has_local_view(problem):
+        self._views: list[View] = []
+        self._rows: list[list[Real]] = []
+        if sees_states(problem, setting.expectations):
             names = [each.name for each in setting.equations]
-            samples = range(problem.n_samples)
-            self._views = [LocalView(problem.sample(index), names) for index in samples]
-            self._local = [[] for _ in samples]
+            samples = [problem.sample(index) for index in range(problem.n_samples)]
+            self._views = [View(sample, names, setting.expectations) for sample in samples]
+            self._rows = [[] for _ in samples]
         self._kept: dict[str, list[Complex]] | None = None
         if keep_states:
             self._kept = {each.name: [] for each in setting.equations}
@@ -213,7 +213,7 @@ class _Stack(Layout):
             self._distances[:, index, chosen] = distance
         for index, name in enumerate(self.agenda.unprotected):
             self._smallest[:, index, chosen] = norms.smallest_eigenvalue(every[name])
-        for index, (view, seen) in enumerate(zip(self._views, self._local)):
+        for index, (view, seen) in enumerate(zip(self._views, self._rows)):
             seen.append(view.whole({name: own[index] for name, own in every.items()}))
         for name in self._kept or ():
             self._kept[name].append(every[name])  # type: ignore[index]
@@ -231,12 +231,16 @@ class _Stack(Layout):
 
     def seen(self) -> Seen:
         """nan where it was not looked yet."""
-        local = None
-        if self._views and all(self._local):
-            local = np.stack([np.concatenate(own) for own in self._local])
+        rows = None
+        if self._rows and all(self._rows):
+            rows = np.stack([np.concatenate(own) for own in self._rows])
         return Seen(
-            self._distances, self._smallest, self._trace_error, self._hermiticity_error, local
+            self._distances, self._smallest, self._trace_error, self._hermiticity_error, rows
         )
+
+    def view(self, sample: int) -> View | None:
+        """Made once."""
+        return self._views[sample] if self._views else None
 
     def closed_residuals(self) -> dict[str, Real]:
         """Those of the first answers."""

@@ -16,6 +16,7 @@ from manybody.physics.patterns import PATTERNS, pattern_state
 from manybody.physics.starts import (
     DensityStart,
     LevelStart,
+    MixedStart,
     SiteStart,
     Start,
     ThermalStart,
@@ -24,11 +25,12 @@ from manybody.physics.starts import (
 
 # Norm, trace and Hermiticity of a state that a user typed or computed.
 _TOLERANCE = 1e-10
-_LEVEL = "eigenstate-"
+_LEVEL, _WAVE, _MIXED, _UNIFORM = "eigenstate-", "plane-wave-", "mixed", "uniform"
 _ALLOWED = (
-    f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', a (D,) vector or a "
-    "(D, D) density matrix"
+    f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', '{_MIXED}', a (D,) "
+    "vector or a (D, D) density matrix"
 )
+_OF_ONE = f"'{_LEVEL}K', '{_MIXED}', '{_MIXED}-A-B', '{_UNIFORM}' and '{_WAVE}K'"
 
 
 def build_start(
@@ -66,7 +68,7 @@ def start_of(
     """
     site, beta, state = given
     if beta is not None:
-        beta = arguments.real("initial_beta", beta, minimum=0.0)
+        beta = arguments.inverse_temperature("initial_beta", beta)
         if state is not None:
             raise InputError("initial_beta and initial_state are given: one start is needed")
         return ThermalStart(beta)
@@ -77,7 +79,10 @@ def start_of(
     if state is None:
         return _default(basis, dimension, is_many, site)
     if isinstance(state, str):
-        return _named(basis, dimension, state)
+        own = _named_of_any(dimension, state)
+        if own is None and not is_many:
+            own = _named_of_one(dimension, state)
+        return own or _named(basis, state)
     array = _array(state)
     if basis is not None and array.shape == (basis.n_modes,) and array.dtype.kind in "iu":
         return _occupied(basis, [int(n) for n in array], state)
@@ -104,9 +109,34 @@ def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) 
     return VectorStart(pattern_state(basis, "spread"))
 
 
-def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
+def _named_of_any(dimension: int, name: str) -> Start | None:
+    """Of any number of particles, None for other names."""
     if name.startswith(_LEVEL):
-        return LevelStart(_level(name, dimension))
+        return LevelStart(_index(name, name.removeprefix(_LEVEL), "K", dimension))
+    return MixedStart() if name == _MIXED else None
+
+
+def _named_of_one(n_sites: int, name: str) -> Start:
+    """Of one particle."""
+    if name == _UNIFORM:
+        return VectorStart(np.full(n_sites, 1.0 / np.sqrt(n_sites)))
+    if name.startswith(_WAVE):
+        wave = _index(name, name.removeprefix(_WAVE), "K", n_sites)
+        # Modulo N first: phases of large products would lose digits.
+        turns = (wave * np.arange(n_sites)) % n_sites / n_sites
+        return VectorStart(np.exp(2j * np.pi * turns) / np.sqrt(n_sites))
+    if name.startswith(f"{_MIXED}-"):
+        sites = [_index(name, text, "every site", n_sites) for text in name.split("-")[1:]]
+        if len(set(sites)) != len(sites):
+            raise InputError(f"initial_state = {name!r}: each site may appear once")
+        return MixedStart(tuple(sorted(sites)))
+    raise InputError(
+        f"initial_state = {name!r}: the model has no occupations, of one particle allowed are "
+        f"{_OF_ONE}, a vector or a density matrix"
+    )
+
+
+def _named(basis: FockBasis | None, name: str) -> Start:
     if basis is None:
         raise InputError(f"initial_state = {name!r}: the model has no occupations")
     pattern: Any = name
@@ -117,14 +147,13 @@ def _named(basis: FockBasis | None, dimension: int, name: str) -> Start:
     return _occupied(basis, pattern, name)
 
 
-def _level(name: str, dimension: int) -> int:
-    text = name.removeprefix(_LEVEL)
-    # More digits than D has are too many, and Python refuses thousands of them.
+def _index(name: str, text: str, what: str, count: int) -> int:
+    # More digits than the count has are too many, and Python refuses thousands of them.
     number = text.lstrip("0") or "0"
-    short = text.isdecimal() and len(number) <= len(str(dimension))
-    if not short or int(number) >= dimension:
+    short = text.isdecimal() and len(number) <= len(str(count))
+    if not short or int(number) >= count:
         raise InputError(
-            f"initial_state = {name!r}: K of '{_LEVEL}K' is an integer from 0 to {dimension - 1}"
+            f"initial_state = {name!r}: {what} of it is an integer from 0 to {count - 1}"
         )
     return int(number)
 

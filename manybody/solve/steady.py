@@ -18,7 +18,7 @@ from manybody.numerics.petsc.runtime import petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths, GivenBaths
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.dense_redfield import certain_state
 from manybody.physics.equations.redfield import RedfieldGenerator, redfield_on
@@ -62,7 +62,7 @@ _UNPHYSICAL = -1e-8
 
 def steady_state(
     model: Model,
-    bath: Bath,
+    bath: GivenBaths,
     equation: str = "redfield",
     lamb_shift: bool = False,
     initial_site: int = 0,
@@ -74,17 +74,18 @@ def steady_state(
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
 
-    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G by GMRES on the complex-linear map, preconditioned
-    with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a random matrix, and
-    compared with what dense algebra (up to 27 levels) or another start says.  Davies: Gibbs on
-    every set of levels that rates connect, by detailed balance, and checked.  Without
-    detailed balance, for Redfield where γ = 0 leaves alone what H connects, and where coherences
-    of many particles last beside what relaxes (a symmetry of H and all A_j with parts alike,
-    levels that every A_j multiplies by the same number): dense algebra, up to 32 states.  A rate
-    that is not zero counts, however small: the state is that of t → ∞, and a warning says so where
-    rounding hides the rate; one that underflows counts as zero.  Redfield with Lamb shift may
-    have modes that grow (`slow_modes` finds them): its stationary state is then not what a long
-    evolution approaches.
+    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G, ρ_G what Davies leaves, by GMRES on the complex-linear
+    map, preconditioned with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a
+    random matrix, and compared with what dense algebra (up to 27 levels) or another start says.
+    Davies: Gibbs on every set of levels that rates connect, by detailed balance, and checked; for
+    baths of several temperatures, or of none, what the rate equation leaves, where no levels
+    coincide.  Without either, at T = 0 where not all ends in one ground state, for Redfield where
+    γ = 0 leaves alone what H connects, and where coherences of many particles last beside what
+    relaxes (a symmetry of H and all A_j with parts alike, levels that every A_j multiplies by the
+    same number): dense algebra, up to 32 states.  A rate that is not zero counts, however small:
+    the state is that of t → ∞, and a warning says so where rounding hides the rate; one that
+    underflows counts as zero.  Redfield with Lamb shift may have modes that grow (`slow_modes`
+    finds them): its stationary state is then not what a long evolution approaches.
 
     model, bath, lamb_shift, initial_site, initial_state: as in `compare`, the bath coupled;
     equation: "redfield" or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where
@@ -104,9 +105,9 @@ def steady_state(
     if comm is not None and not hasattr(comm, "Get_rank"):
         raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
 
-    def checked() -> tuple[Start, float]:
+    def checked() -> tuple[AnyBaths, Start, float]:
         check_model(model)
-        check_relaxes(bath, lamb_shift)
+        baths = check_relaxes(bath, model.couplings, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
         own_start = build_start([model], initial_site, None, initial_state)
@@ -116,15 +117,15 @@ def steady_state(
         if equation == "redfield":
             # Before the threads of BLAS are set: it brings its own.
             petsc()
-        return own_start, arguments.tolerance(tolerance)
+        return baths, own_start, arguments.tolerance(tolerance)
 
-    rho, aim = on_every_rank(comm, checked)
+    baths, rho, aim = on_every_rank(comm, checked)
     asked = (equation, lamb_shift, rho, aim, method, start is None)
-    agree(comm, model=model_digest(model), bath=bath, arguments=asked)
+    agree(comm, model=model_digest(model), bath=baths, arguments=asked)
     rng = None if start is None else arguments.seed(start)
 
     def action(ranks: Communicator | None) -> SteadyState:
-        with problem_of(model, bath, lamb_shift, ranks) as problem:
+        with problem_of(model, baths, lamb_shift, ranks) as problem:
             return steady_of(problem, equation, rho, aim, rng, ranks, method)
 
     with blas_threads():
@@ -132,9 +133,11 @@ def steady_state(
             comm, model.dimension, action, lambda own: replace(own, state=None, components=None)
         )
     if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
+        distance = result.distance_from_gibbs
+        far = "" if np.isnan(distance) else f", {distance:.3g} from Gibbs"
         warnings.warn(
             f"the {equation} steady state is no state: smallest eigenvalue "
-            f"{result.smallest_eigenvalue:.3g}, {result.distance_from_gibbs:.3g} from Gibbs",
+            f"{result.smallest_eigenvalue:.3g}{far}",
             stacklevel=2,
         )
     if not result.state_error <= UNCERTAIN and result.state is not None:
@@ -188,9 +191,11 @@ def steady_of(
     columns = Columns(n, comm)
     system = examined(problem, equation, columns.comm)
     setting = rho, tolerance
-    if equation == "davies" and system.is_balanced and system.rates.is_complete:
+    if equation == "davies" and system.follows_from_rates:
         return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
-    solver_knows = system.is_by_h and (system.is_balanced or n > _DENSE_LEVELS)
+    # The solver begins from what Davies leaves, and takes away its direction.
+    nearly = n > _DENSE_LEVELS and system.has_populations(bath.beta)
+    solver_knows = system.is_by_h and (system.is_balanced or nearly)
     if equation == "davies" or not solver_knows:
         return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))
     solver = _ComponentSolver(problem, system, tolerance, rng, columns, method)
@@ -252,10 +257,11 @@ class _ComponentSolver:
         Raises RuntimeError where the state is not stationary to the tolerance.
         """
         columns, levels = self._columns, self._parts.components == index
-        vectors, populations = (
-            self._parts.spectrum.vectors[0],
-            self._parts.gibbs(self._bath.beta, index),
-        )
+        vectors = self._parts.spectrum.vectors[0]
+        if self._system.populations is not None:
+            populations = self._system.populations[index]
+        else:
+            populations = self._parts.gibbs(self._bath.beta, index)
         thermal = ((vectors * populations) @ vectors[columns.own].conj().T).astype(np.complex128)
         reference = thermal[None]
         inverse = DaviesInverse(self._davies, levels, columns, deflated=populations)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import NumericalError
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import unguarded
 from manybody.physics.models.protocol import Model
@@ -146,7 +146,7 @@ def outside_words(found: Outside, rate: float, mode: complex | None = None) -> s
     )
 
 
-def outside_warning(run: Comparison, model: Model | None, bath: Bath, lamb_shift: bool) -> str:
+def outside_warning(run: Comparison, model: Model | None, bath: AnyBaths, lamb_shift: bool) -> str:
     """What to say of a run, empty where it stays near the states.
 
     model: None, or the one that ran, whose spectrum is then looked at where it is small.
@@ -162,7 +162,7 @@ def outside_warning(run: Comparison, model: Model | None, bath: Bath, lamb_shift
 
 
 def ensemble_warning(
-    runs: Sequence[Comparison], models: Sequence[Model], bath: Bath, lamb_shift: bool
+    runs: Sequence[Comparison], models: Sequence[Model], bath: AnyBaths, lamb_shift: bool
 ) -> str:
     """The same for many samples: how many leave the states, and the worst; empty if none does."""
     found = {index: one for index, run in enumerate(runs) if (one := outside(run)) is not None}

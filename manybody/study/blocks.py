@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.quantities.certificates import Certificate
+from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.spectra import VERDICTS
 from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import TRACE_DISTANCE, Point, Study
+from manybody.study.configuration import TRACE_DISTANCE, Point, Study, strict_json
 from manybody.study.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
@@ -29,6 +30,8 @@ _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
+# Before the name of an expectation value in its dataset, and of what counts its components.
+EXPECTATION, COMPONENT = "expectation_", "component_"
 # Datasets that count something.
 _AXES = ("sample", "time", "word", "pair", "equation", "site")
 # Attributes that say where a block belongs, beside those of its parameters.
@@ -82,7 +85,11 @@ def read_block(path: Path) -> Block:
     """Read one block file.  Raises CorruptBlock naming the file."""
     try:
         with _opened(path) as file:
-            given = {name: dataset[()] for name, dataset in file.items() if name not in _AXES}
+            given = {
+                name: dataset[()]
+                for name, dataset in file.items()
+                if name not in _AXES and not name.startswith(COMPONENT)
+            }
             samples, times = file["sample"][()], file["time"][()]
             attributes = dict(file.attrs.items())
             names = ("redfield", "davies")
@@ -165,6 +172,7 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         # Figures with a default came later; older blocks do not have them.
         expected |= {e.name for e in fields(Certificate) if e.default is MISSING}
         expected |= {TRACE_DISTANCE}
+        expected |= {EXPECTATION + name for name in study.expected_names}
         expected -= {"gibbs_residuals"}
     agreements = {
         "store format": block.store_format in READERS,
@@ -250,7 +258,7 @@ def block_image(
         _note(root, "title", f"{study.name}: {point.name}")
         _note(root, "store_format", FORMAT)
         _note(root, "conventions_of_physics", CONVENTIONS)
-        _note(root, "study", json.dumps(study.identity(), sort_keys=True))
+        _note(root, "study", _identity_words(study))
         _note(root, "study_hash", study.hash())
         _note(root, "model", point.model)
         _note(root, "size", point.size)
@@ -287,6 +295,7 @@ def block_image(
         runs = [record.comparison for record in records if record.comparison is not None]
         if runs:
             _write_runs(file, runs, axes)
+            _write_expectations(file, runs, study.expected, point)
         file.flush()
         image: bytes = file.id.get_file_image()
     return image
@@ -323,6 +332,24 @@ def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, Iden
     local = [run.local for run in runs if run.local is not None]
     if local:
         _write_local(file, local, equations, (sample, pair, equation, time))
+
+
+def _write_expectations(
+    file: h5py.File, runs: list[Comparison], wanted: Sequence[Expectation], point: Point
+) -> None:
+    """Expectation values in time, what has components with their labels."""
+    axes = {name: h5py.h5d.open(file.id, name.encode()) for name in ("sample", "equation", "time")}
+    for each in wanted:
+        values = [
+            [run.expectation[each.name][equation] for equation in run.equations] for run in runs
+        ]
+        own, labels = list(axes.values()), each.components(point.places)
+        if labels is not None:
+            words = np.array(labels, dtype=_TEXT)
+            own.append(_dimension(file, COMPONENT + each.name, words, f"part of {each.name}"))
+        _dataset(
+            file, EXPECTATION + each.name, np.array(values), tuple(own), each.meaning, each.unit
+        )
 
 
 def _write_local(
@@ -381,6 +408,11 @@ def _create(file: h5py.File, name: str, values: NDArray[Any]) -> Identifier:
     memory = _text_in_memory() if values.dtype == _TEXT else None
     identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values), mtype=memory)
     return identifier
+
+
+def _identity_words(study: Study) -> str:
+    """What decides the numbers, as strict JSON."""
+    return json.dumps(strict_json(study.identity()), sort_keys=True, allow_nan=False)
 
 
 def _note(place: Identifier, name: str, value: Any) -> None:

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from manybody.physics import arguments
@@ -13,10 +15,13 @@ from manybody.physics.baths.protocol import Bath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.protocol import Model
+from manybody.physics.quantities.expectations import Expectation, Places
 from manybody.physics.starts import Start
 from manybody.seeding import generator, sample_entropy
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.files import contents_in, is_file, matrix_of, named_text
 from manybody.study.structure import (
     Count,
     Listed,
@@ -34,7 +39,7 @@ from manybody.study.structure import (
     unstructure,
 )
 
-FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet")
+FORMATS = ("html", "markdown", "png", "pdf", "csv", "parquet", "hdf5")
 DEFAULT_FORMATS = ("html", "png", "pdf", "csv")
 # The observable that is of the evolution in time.
 TRACE_DISTANCE = "trace_distance"
@@ -46,7 +51,8 @@ _BLOCK_COST = 5e9
 _COST_OF_A_TIME = 20.0
 
 Tolerance = Annotated[float, lambda _, value: arguments.tolerance(value)]
-InverseTemperature = Annotated[float, partial(arguments.real, minimum=0.0)]
+# Any, since a float is finite elsewhere.
+InverseTemperature = Annotated[Any, arguments.inverse_temperature]
 Formats = Annotated[tuple[str, ...], partial(checked_words, allowed=FORMATS)]
 Outputs = table_of({}, {"formats": Formats})
 
@@ -68,7 +74,7 @@ class Point:
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return FAMILIES[self.model].n_sites(self.size)
+        return FAMILIES[self.model].n_sites(self.size, dict(self.parameters))
 
     @property
     def dimension(self) -> int:
@@ -81,6 +87,11 @@ class Point:
         return FAMILIES[self.model].basis(self.size, dict(self.parameters))
 
     @property
+    def places(self) -> Places:
+        """Where operators act."""
+        return Places(self.dimension, self.n_sites, self.basis, self.basis is not None)
+
+    @property
     def bandwidth(self) -> float:
         """Typical E_max − E_min, in J."""
         return FAMILIES[self.model].bandwidth(self.size, dict(self.parameters))
@@ -90,7 +101,9 @@ class Point:
         """Unique name, fit for a folder."""
         words = [self.model]
         words += [f"{key}={value}" for key, value in (*self.parameters, *self.changes)]
-        return "-".join([*words, f"{FAMILIES[self.model].size}={self.size}"])
+        words.append(f"{FAMILIES[self.model].size}={self.size}")
+        # Files may lie in folders.
+        return "-".join(words).replace("/", "_")
 
     def entropy(self, seed: int, sample: int) -> tuple[int, ...]:
         """Seed words of one disorder sample."""
@@ -158,7 +171,9 @@ class Study:
     """A whole study.  Fields are the keys of the TOML file, see `studies/`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
-    of `BATH_FAMILIES`; equations: of `EQUATIONS`.
+    of `BATH_FAMILIES`; equations: of `EQUATIONS`; expectations: names of expectation values in
+    time, as `compare` has them, or NAME=file:... of operators from files; files: name -> content
+    of the files that the study names.
     """
 
     name: Name
@@ -168,13 +183,14 @@ class Study:
     bath_type: str = "ohmic"
     bath_parameters: Pairs
     initial_site: Natural = 0
-    # Inverse temperature of a thermal start; None starts on a site.
+    # Inverse temperature of a thermal start, inf for ground states; None starts on a site.
     initial_beta: InverseTemperature | None = None
-    # Of many particles: a pattern of occupations or an eigenstate; None for the pattern "spread".
+    # A name or a file, as `compare` has it; None for a site, or the pattern "spread" of many.
     initial_state: str | None = None
     lamb_shift: bool = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
+    expectations: Listed[str] = ()
     stepper: str = "chebyshev"
     tolerance: Tolerance = 1e-10
     petsc_options: str = ""
@@ -187,6 +203,8 @@ class Study:
     formats: Formats = DEFAULT_FORMATS
     systems: Listed[Table[System]]
     convergence: Table[Convergence] | None = None
+    # Their digests are in the texts that name them.
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def bath(self) -> Bath:
@@ -198,10 +216,40 @@ class Study:
         """Whether the equations are propagated in time."""
         return TRACE_DISTANCE in self.observables
 
+    @cached_property
+    def expected(self) -> tuple[Expectation, ...]:
+        """The expectation values by what their names and files stand for."""
+        given = {
+            name: matrix_of(text, self.files) if is_file(text) else text
+            for name, text in map(named_text, self.expectations)
+        }
+        return build_expectations(given)
+
+    @property
+    def expected_names(self) -> list[str]:
+        """Names of the expectation values, whether or not their files are at hand."""
+        return [name for name, _ in map(named_text, self.expectations)]
+
+    @property
+    def file_texts(self) -> list[str]:
+        """Every text of the study and its systems that stands for a file, each once."""
+        every = [dict(system.changes).get("initial_state") for system in self.systems]
+        operators = [text for _, text in map(named_text, self.expectations)]
+        found = [text for text in (self.initial_state, *every, *operators) if text is not None]
+        return list(dict.fromkeys(filter(is_file, found)))
+
+    def with_files_of(self, folder: Path) -> "Study":
+        """This study with those of its files that lie in a folder as it knows them."""
+        texts = self.file_texts
+        return replace(self, files=contents_in(folder, texts)) if texts else self
+
     def start(self, point: Point) -> Start:
         """Where the samples of a point start.  Raises ValueError where they cannot."""
         own, basis = self.at(point), point.basis
-        given = own.initial_site, own.initial_beta, own.initial_state
+        state: Any = own.initial_state
+        if state is not None and is_file(state):
+            state = matrix_of(state, own.files)
+        given = own.initial_site, own.initial_beta, state
         return start_of(basis, point.dimension, basis is not None, given)
 
     def at(self, point: Point) -> "Study":
@@ -235,6 +283,7 @@ class Study:
             "lamb_shift": self.lamb_shift,
             "equations": list(self.equations),
             "observables": list(self.observables),
+            "expectations": sorted(self.expectations),
             "stepper": self.stepper,
             "tolerance": self.tolerance,
             "petsc_options": self.petsc_options,
@@ -243,8 +292,14 @@ class Study:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values; `from_json` inverts it."""
-        return unstructure(self)
+        """Everything but the content of files, as JSON values; `from_json` inverts it.
+
+        What is infinite is "inf".
+        """
+        values = unstructure(replace(self, files={}))
+        del values["files"]
+        found: dict[str, Any] = strict_json(values)
+        return found
 
     def variants(self) -> dict[str, "Study"]:
         """Name -> the study that computes some samples otherwise, see `Convergence`."""
@@ -259,7 +314,11 @@ class Study:
                 systems.append(with_counts(system, counts))
         # Other observables have tolerances of their own.
         base = replace(
-            self, systems=tuple(systems), convergence=None, observables=(TRACE_DISTANCE,)
+            self,
+            systems=tuple(systems),
+            convergence=None,
+            observables=(TRACE_DISTANCE,),
+            expectations=(),
         )
         found = {
             f"tolerance={value:g}": replace(base, tolerance=value) for value in wish.tolerance
@@ -291,8 +350,22 @@ def with_counts(system: System, counts: Mapping[int, int]) -> System:
     return replace(system, sizes=sizes, samples=samples)
 
 
+def strict_json(value: Any) -> Any:
+    """`value` with "inf" for infinities, which JSON has no word for (RFC 8259)."""
+    if isinstance(value, dict):
+        return {key: strict_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict_json(entry) for entry in value]
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value:g}"
+    return value
+
+
 def hash_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of canonical JSON."""
+    """SHA-256 of canonical JSON; of Python's, whose word for an infinity is Infinity.
+
+    Blocks that were written before carry it.
+    """
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -308,9 +381,24 @@ def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
 
 
 def from_json(values: Mapping[str, Any]) -> Study:
-    """The study that `Study.to_json` wrote: every key must be there."""
-    check_keys("study", values, [field.name for field in fields(Study)], ())
-    return structure(values, Study)
+    """The study that `Study.to_json` wrote: every key must be there.
+
+    Infinities may be words of Python's JSON too, which older versions wrote.
+    """
+    check_keys("study", values, [each.name for each in fields(Study) if each.name != "files"], ())
+    beta = values["initial_beta"]
+    study = structure({**values, "initial_beta": math.inf if beta == "inf" else beta}, Study)
+    systems = [replace(own, changes=_with_infinities(own.changes)) for own in study.systems]
+    bath = _with_infinities(study.bath_parameters)
+    return replace(study, bath_parameters=bath, systems=tuple(systems))
+
+
+def _with_infinities(pairs: Pairs) -> Pairs:
+    """Names and values with the number for "inf", but where words belong."""
+    return tuple(
+        (key, math.inf if value == "inf" and key != "initial_state" else value)
+        for key, value in pairs
+    )
 
 
 def merge_systems(stored: Study, wanted: Study) -> Study:
@@ -330,4 +418,5 @@ def merge_systems(stored: Study, wanted: Study) -> Study:
         convergence=wanted.convergence or stored.convergence,
         group_size=wanted.group_size,
         systems=tuple(merged.values()),
+        files={**stored.files, **wanted.files},
     )

@@ -96,7 +96,8 @@ def extend_description(
         with locked(directory):
             study = extended()
             written: Any = study
-            content = json.dumps({"format": store_format, "study": written.to_json()}, indent=1)
+            description = {"format": store_format, "study": written.to_json()}
+            content = json.dumps(description, indent=1, allow_nan=False)
             remove_orphans(directory)
             write_atomically(directory / "study.json", content.encode())
             if text:

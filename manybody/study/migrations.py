@@ -9,7 +9,8 @@ from manybody.study.configuration import Study, from_json, hash_of
 #    study.json and in the identity of a block.
 # 2: every key is there.
 # 3: initial_state too.
-FORMAT = 3
+# 4: expectations too; initial_state may be a file.
+FORMAT = 4
 _LEFT_OUT_OF_1: Mapping[str, Any] = {
     "initial_beta": None,
     "equations": ["redfield", "davies"],
@@ -17,6 +18,7 @@ _LEFT_OUT_OF_1: Mapping[str, Any] = {
     "operator": "matrix-free",
     "drop_tolerance": 0.0,
 }
+_LEFT_OUT_OF_3: Mapping[str, Any] = {"expectations": []}
 
 
 def _read_1(values: Mapping[str, Any]) -> Study:
@@ -28,14 +30,19 @@ def _read_1(values: Mapping[str, Any]) -> Study:
 
 
 def _read_2(values: Mapping[str, Any]) -> Study:
-    return from_json({"initial_state": None, **values})
+    return _read_3({"initial_state": None, **values})
+
+
+def _read_3(values: Mapping[str, Any]) -> Study:
+    return from_json({**_LEFT_OUT_OF_3, **values})
 
 
 # Format -> what reads its description of a study.
 READERS: Mapping[Any, Callable[[Mapping[str, Any]], Study]] = {
     1: _read_1,
     2: _read_2,
-    3: from_json,
+    3: _read_3,
+    4: from_json,
 }
 
 
@@ -45,14 +52,19 @@ def identity_in(study: Study, store_format: int) -> dict[str, Any]:
     A study that a format could not express has an identity there that no block of it has.
     """
     identity = study.identity()
+    if store_format < 4:
+        identity = _without(identity, _LEFT_OUT_OF_3)
     if store_format < 3 and identity["initial_state"] is None:
         del identity["initial_state"]
-    if store_format != 1:
-        return identity
+    return identity if store_format != 1 else _without(identity, _LEFT_OUT_OF_1)
+
+
+def _without(identity: Mapping[str, Any], left_out: Mapping[str, Any]) -> dict[str, Any]:
+    """What a format has of an identity that leaves out keys of these values."""
     return {
         key: value
         for key, value in identity.items()
-        if key not in _LEFT_OUT_OF_1 or value != _LEFT_OUT_OF_1[key]
+        if key not in left_out or value != left_out[key]
     }
 
 

@@ -1,9 +1,12 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
 import itertools
+import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -19,7 +22,9 @@ from manybody.physics.baths.protocol import check_bath
 from manybody.physics.equations.registry import EQUATIONS, check_equations
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
+from manybody.physics.quantities.expectations import NAMED
 from manybody.solve.comparison import check_start
+from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import (
     TRACE_DISTANCE,
@@ -30,6 +35,7 @@ from manybody.study.configuration import (
     System,
     with_counts,
 )
+from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
 from manybody.study.structure import (
     Count,
     Many,
@@ -45,6 +51,8 @@ from manybody.study.structure import (
 )
 
 MAX_TIMES = 100_000
+# Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
+_BathNumber = Annotated[Any, lambda where, value: _bath_number(where, value)]
 T = TypeVar("T")
 
 
@@ -83,13 +91,19 @@ def load_toml(text: str, origin: str) -> dict[str, Any]:
         raise InputError(f"{origin}: not valid TOML: {error}") from error
 
 
-def parse_study(text: str, origin: str) -> Study:
+def folder_of(name: str) -> Path | None:
+    """Where the files lie that a study names, see `find_study`; None for one that is built in."""
+    return None if name in builtin_studies() else Path(name).parent
+
+
+def parse_study(text: str, origin: str, folder: Path | None = None) -> Study:
     """Check a TOML text completely and build the study.
 
+    folder: where the files lie that it may name; None for none.
     Raises ValueError or TypeError: one sentence that names `origin`, the key, the
     value and what is allowed.
     """
-    return parsed(text, origin, _study)
+    return parsed(text, origin, partial(_study, folder=folder))
 
 
 def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
@@ -101,9 +115,9 @@ def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
         raise type(error)(f"{origin}: {error}") from error
 
 
-def _study(table: dict[str, Any]) -> Study:
+def _study(table: dict[str, Any], folder: Path | None) -> Study:
     kinds = get_type_hints(Study, include_extras=True)
-    for key in ("bath_type", "bath_parameters", "formats"):
+    for key in ("bath_type", "bath_parameters", "formats", "files"):
         del kinds[key]
     kinds |= {
         "samples": Samples,
@@ -112,6 +126,8 @@ def _study(table: dict[str, Any]) -> Study:
         "systems": Any,
         "observables": Annotated[tuple[str, ...], _observables],
         "equations": Annotated[tuple[str, ...], _equations],
+        "expectations": Annotated[tuple[str, ...], lambda _, value: _expectations(value)],
+        "initial_state": _State,
         "group_size": Any,
         "outputs": Outputs,
     }
@@ -139,8 +155,40 @@ def _study(table: dict[str, Any]) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
+    study = _with_files(study, folder)
     _check_whole(study)
     return study
+
+
+def _with_files(study: Study, folder: Path | None) -> Study:
+    """The study with the content of its files, and every text that names one with its digest."""
+    texts = study.file_texts
+    if not texts:
+        return study
+    if folder is None:
+        raise InputError(
+            f"file {name_of(texts[0])!r} lies beside the study, which is no file itself"
+        )
+    contents = {name_of(text): read_bytes(folder / name_of(text)) for text in texts}
+    known = {text: with_digest(text, contents[name_of(text)]) for text in texts}
+
+    def change(key: str, value: Any) -> tuple[str, Any]:
+        return key, known.get(value, value) if key == "initial_state" else value
+
+    systems = tuple(
+        replace(system, changes=tuple(change(*own) for own in system.changes))
+        for system in study.systems
+    )
+    state, named = study.initial_state, map(named_text, study.expectations)
+    return replace(
+        study,
+        systems=systems,
+        initial_state=None if state is None else known.get(state, state),
+        expectations=tuple(
+            f"{name}={known[text]}" if is_file(text) else text for name, text in named
+        ),
+        files=contents,
+    )
 
 
 def _check_whole(study: Study) -> None:
@@ -155,8 +203,12 @@ def _check_whole(study: Study) -> None:
         _check_system(study.at(system.points[0]), system.points[0])
         for point in system.points:
             start = study.start(point)
+            for expectation in study.expected:
+                expectation.check(point.places)
             if study.evolves:
                 check_start([EQUATIONS[name] for name in study.equations], start)
+    if study.expectations and not study.evolves:
+        raise InputError("expectations: need 'trace_distance' among the observables")
     wish = study.convergence
     if wish is None:
         return
@@ -194,7 +246,9 @@ def _check_system(own: Study, smallest: Point) -> None:
                 f"initial_beta = {own.initial_beta!r}: {each.name!r} is of a start on a site"
             )
         if vanishes and each.needs_bath:
-            raise InputError(f"bath.coupling = 0: without a bath there is no {each.name!r}")
+            # Which number it is depends on the family.
+            zero = [f".{key} = 0" for key, value in own.bath_parameters if value == 0.0]
+            raise InputError(f"bath{''.join(zero)}: without a bath there is no {each.name!r}")
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -218,6 +272,47 @@ def _observables(where: str, value: object) -> tuple[str, ...]:
     return tuple(name for name in known if name in names)
 
 
+def _expectations(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InputTypeError(f"expectations = {value!r}: a list of names is needed")
+    found = [_expectation(each) for each in value]
+    names = [name for name, _ in map(named_text, found)]
+    if len(set(names)) != len(names):
+        raise InputError(f"expectations = {names!r}: each may appear once")
+    return tuple(found)
+
+
+def _expectation(value: object) -> str:
+    """The name of an expectation value, or NAME=TEXT of an operator in a file."""
+    if not isinstance(value, dict) or set(value) != {"name", "file"}:
+        (known,) = build_expectations([value])
+        return known.name
+    name = value["name"]
+    # Datasets and columns are called by it.
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
+        raise InputError(
+            f"expectations: name = {name!r}: up to 40 letters, digits and '_', beginning with a "
+            "letter"
+        )
+    if name in NAMED:
+        raise InputError(f"expectations: name = {name!r} has a meaning of its own")
+    return f"{name}={file_text('expectations: file', value['file'])}"
+
+
+def _state(where: str, value: object) -> str:
+    """The name of a state, or the text of a file."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return file_text(f"{where}.file", value["file"])
+    if not isinstance(value, str):
+        raise InputTypeError(f"{where} = {value!r}: a name or {{ file = '...' }} is needed")
+    if is_file(value):
+        raise InputError(f"{where} = {value!r}: a file is named as {{ file = '...' }}")
+    return value
+
+
+_State = Annotated[str, _state]
+
+
 def _equations(where: str, value: object) -> tuple[str, ...]:
     names = checked_words(where, value, EQUATIONS)
     if not 1 < len(names) == len(set(names)):
@@ -234,18 +329,28 @@ def _systems(
         raise InputError(f"{where}: key 'model' is missing")
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
     family = FAMILIES[model]
-    defaults = {**family.reals, **{key: word for key, (word, _) in family.words.items()}}
+    defaults = {
+        **family.reals,
+        **family.integers,
+        **{key: word for key, (word, _) in family.words.items()},
+    }
     # A count without default is a parameter of those systems alone that name it.
     defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
     kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
     for key, (_, words) in family.words.items():
         kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
     kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
-    required = {key: kinds[key] for key, default in family.reals.items() if default is None}
+    kinds |= dict.fromkeys(family.integers, Many[Count])
+    numbers = {**family.reals, **family.integers}
+    required = {key: kinds[key] for key, default in numbers.items() if default is None}
     required |= {"model": str, family.size: Many[Count]}
     kinds |= {"samples": SamplesOfSizes, "initial_beta": Many[InverseTemperature]}
-    kinds |= {"lamb_shift": Many[bool], "initial_site": Many[Natural], "initial_state": Many[str]}
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[float]))
+    kinds |= {
+        "lamb_shift": Many[bool],
+        "initial_site": Many[Natural],
+        "initial_state": Many[_State],
+    }
+    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
     given = structure(table, table_of(required, kinds), where)
     sizes = tuple(sorted(given[family.size]))
     if not sizes:
@@ -310,6 +415,11 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
+
+
+def _bath_number(where: str, value: object) -> float:
+    """A parameter of a bath, any number that is not nan."""
+    return math.inf if value == math.inf else arguments.real(where, value)
 
 
 def _times(value: object) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from manybody.parallel.collective import first_ranks, raised_alike, rank_of, siz
 from manybody.solve.compare import is_spread
 from manybody.solve.comparison import Comparison
 from manybody.solve.observables.registry import figures_of
-from manybody.study.blocks import Block
+from manybody.study.blocks import EXPECTATION, Block
 from manybody.study.configuration import Point, Study
 from manybody.study.samples import Numbers, compute_large, compute_stack
 from manybody.study.store import Store
@@ -73,6 +73,10 @@ def repeat_sample(
         lines += _curve_lines(run)
         result["trace_distance"] = run.trace_distance
         result.update(run.certificate.as_dict())
+        result.update(
+            (EXPECTATION + name, [own[each] for each in run.equations])
+            for name, own in run.expectation.items()
+        )
     for name, value in figures.items():
         lines.append(f"  {name:<28} {value!r} {figures_of(study.observables)[name].unit}")
         result[name] = value
@@ -82,7 +86,9 @@ def repeat_sample(
     if stored is None:
         return [*lines, "the store does not hold this sample"], True
     block, row = stored
-    names = [name for name in ("trace_distance", *figures_of(study.observables)) if name in result]
+    wanted = [EXPECTATION + name for name in study.expected_names]
+    measured = ("trace_distance", *wanted, *figures_of(study.observables))
+    names = [name for name in measured if name in result]
     differences = {
         name: _difference(np.asarray(result[name]), block.arrays[name][row]) for name in names
     }

@@ -80,7 +80,13 @@ def _problem(own: Study, model: Model | None, comm: Communicator | None) -> Iter
     """Shared where several ranks work on it, or where memory counts; else lazily, of rank 0."""
     if own.evolves:
         shared = shared_problem(
-            model, own.bath, own.lamb_shift, comm, own.operator, _equations(own)
+            model,
+            own.bath,
+            own.lamb_shift,
+            comm,
+            own.operator,
+            _equations(own),
+            any(each.needs_hamiltonian for each in own.expected),
         )
     elif size_of(comm) > 1 and any(each.krylov for each in chosen(own.observables)):
         shared = shared_problem(model, own.bath, own.lamb_shift, comm)
@@ -123,4 +129,5 @@ def _setting(own: Study, start: Start, models: Sequence[Model]) -> Setting:
         None,
         own.equations,
         start,
+        {each.name: each.source for each in own.expected},
     )

@@ -6,6 +6,7 @@
     DIR/convergence/<variant>/                        stores of samples computed otherwise
     DIR/checkpoints/                                  where long samples go on, checkpoints.py
     DIR/claims/                                       who is working on what, advisory
+    DIR/NAME                                          files that the study names
 
 A block is built in memory, written to a temporary file, synced and renamed; its
 name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
@@ -36,7 +37,7 @@ from manybody.study.blocks import (
     rows_of,
     same_payload,
 )
-from manybody.study.configuration import Point, Study, merge_systems
+from manybody.study.configuration import Point, Study, merge_systems, strict_json
 from manybody.study.description import (
     changes_between,
     extend_description,
@@ -44,6 +45,7 @@ from manybody.study.description import (
     read_description,
     refuse_changes,
 )
+from manybody.study.files import check_names
 from manybody.study.migrations import FORMAT, READERS
 from manybody.study.tasks import Task
 
@@ -67,8 +69,8 @@ class Store:
 
     @property
     def study(self) -> Study:
-        """The study this store holds.  Raises ValueError when there is none."""
-        return read_description(self.directory, READERS)
+        """The study this store holds, with its files.  Raises ValueError when there is none."""
+        return read_description(self.directory, READERS).with_files_of(self.directory)
 
     def check(self, study: Study) -> Study:
         """What the store will hold: `study`, together with what a used folder already holds.
@@ -76,12 +78,13 @@ class Store:
         Raises ValueError when the folder holds samples of other numbers, naming
         the keys that differ, or holds something else.  Writes nothing.
         """
-        if is_new(self.directory):
-            return study
-        stored = self.study
-        changed = changes_between(stored.identity(), study.identity())
-        refuse_changes(self.directory, changed, "samples, sizes and systems")
-        return merge_systems(stored, study)
+        if not is_new(self.directory):
+            stored = self.study
+            changed = changes_between(stored.identity(), study.identity())
+            refuse_changes(self.directory, changed, "samples, sizes and systems")
+            study = merge_systems(stored, study)
+        check_names(study.file_texts)
+        return study
 
     def create(self, study: Study, text: str = "") -> Study:
         """Write study.json, atomically, and return what it now says.
@@ -90,7 +93,12 @@ class Store:
         extend one store at the same time wait for each other.
         Raises ValueError as `check` does, or when the folder cannot be written.
         """
-        return extend_description(self.directory, FORMAT, lambda: self.check(study), text)
+        extended = extend_description(self.directory, FORMAT, lambda: self.check(study), text)
+        # Beside study.toml, which names them as the user's own does.
+        for name, content in extended.files.items():
+            if not (self.directory / name).exists():
+                write_atomically(self.directory / name, content)
+        return extended
 
     def folder(self, point: Point) -> Path:
         """Where the blocks of a point lie."""
@@ -133,7 +141,7 @@ class Store:
         content = {
             "model": point.model,
             "parameters": dict(point.parameters),
-            "changes": dict(point.changes),
+            "changes": strict_json(dict(point.changes)),
             "size": point.size,
             "sample": sample,
             "seed": point.entropy(study.seed, sample),

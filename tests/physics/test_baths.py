@@ -94,7 +94,8 @@ def test_correlation_function(coupling, cutoff, beta):
     [
         ({"coupling": -0.1}, ValueError, "coupling = -0.1"),
         ({"cutoff": 0.0}, ValueError, "cutoff = 0.0"),
-        ({"beta": float("inf")}, ValueError, "beta = inf"),
+        ({"beta": 0.0}, ValueError, "beta = 0.0: .*WhiteBath"),
+        ({"beta": -float("inf")}, ValueError, "beta = -inf"),
         ({"beta": float("nan")}, ValueError, "beta = nan"),
         ({"beta": "cold"}, TypeError, "beta = 'cold'"),
         ({"cutoff": True}, TypeError, "cutoff = True"),

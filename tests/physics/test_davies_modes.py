@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 import manybody as mb
-from manybody.physics.equations import davies as davies_module
+from manybody.physics.equations import bohr_blocks
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.davies_modes import davies_eigenvalues
 from manybody.physics.spectra import build_spectrum, cluster_bohr_frequencies
@@ -44,7 +44,7 @@ def assert_same_set(left, right, tolerance):
 @pytest.mark.parametrize("budget", [0, 10**6], ids=["large blocks", "small blocks"])
 @pytest.mark.parametrize("name", MODELS)
 def test_eigenvalues_are_those_of_the_whole_generator(name, budget, lamb_shift, monkeypatch):
-    monkeypatch.setattr(davies_module, "MAX_BLOCK_ENTRIES", budget)
+    monkeypatch.setattr(bohr_blocks, "MAX_BLOCK_ENTRIES", budget)
     davies, _ = generator(MODELS[name], lamb_shift)
     expected = np.linalg.eigvals(mb.davies_liouvillian(MODELS[name], BATH, lamb_shift).toarray())
     # Multiple eigenvalues of a matrix that is not normal are known to the root of rounding.
@@ -70,7 +70,7 @@ def test_between_bright_levels_alone(name):
 
 
 def test_a_block_too_large_is_refused(monkeypatch):
-    monkeypatch.setattr(davies_module, "MAX_BLOCK_ENTRIES", 0)
+    monkeypatch.setattr(bohr_blocks, "MAX_BLOCK_ENTRIES", 0)
     monkeypatch.setattr("manybody.physics.equations.davies_modes._MOST_IN_BLOCK", 3)
     davies, _ = generator(MODELS["ring"], False)
     with pytest.raises(RuntimeError, match="coherences share the Bohr frequency"):

@@ -12,7 +12,7 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.equations import davies as davies_module
+from manybody.physics.equations import bohr_blocks
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.protocol import gibbs_residual
 from manybody.physics.equations.redfield import build_redfield
@@ -164,10 +164,10 @@ def test_kernel_of_some_columns_and_of_a_stack(bath, rng, lamb_shift, real, n):
 
 
 @BOTH
-@pytest.mark.parametrize("budget", [davies_module.MAX_BLOCK_ENTRIES, 0], ids=["formed", "applied"])
+@pytest.mark.parametrize("budget", [bohr_blocks.MAX_BLOCK_ENTRIES, 0], ids=["formed", "applied"])
 @pytest.mark.parametrize(("matrix", "sites"), CASES)
 def test_davies_generator_and_propagation(matrix, sites, bath, lamb_shift, budget, monkeypatch):
-    monkeypatch.setattr(davies_module, "MAX_BLOCK_ENTRIES", budget)
+    monkeypatch.setattr(bohr_blocks, "MAX_BLOCK_ENTRIES", budget)
     model = mb.SingleParticleModel(matrix, sites)
     n = model.n_sites
     expected = oracle_davies(model, bath, lamb_shift)

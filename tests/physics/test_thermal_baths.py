@@ -365,7 +365,7 @@ def test_ranks_can_compare_functions():
     ("build", "error", "words"),
     [
         (lambda: mb.ThermalBath(0.3, 1.0), TypeError, "density = 0.3: SpectralDensity"),
-        (lambda: mb.ThermalBath(DENSITIES[0], 0.0), ValueError, "beta = 0.0"),
+        (lambda: mb.ThermalBath(DENSITIES[0], 0.0), ValueError, "beta = 0.0: .*WhiteBath"),
         (lambda: mb.ThermalBath(DENSITIES[0], -1.0), ValueError, "beta = -1.0"),
         (lambda: mb.ThermalBath(DENSITIES[0], "cold"), TypeError, "beta = 'cold'"),
         (lambda: mb.ThermalBath(mb.FlatDensity(1.0), 1.0), ValueError, "omega < 0"),

@@ -100,6 +100,22 @@ def test_any_couplings_against_the_definition(rng):
     assert_states(run, by_definition(h, couplings, False, start))
 
 
+def test_a_bath_of_its_own_for_every_site(rng):
+    """Each coupling adds its dissipator to one commutator."""
+    h, cold = moving(rng, 3), mb.OhmicBath(0.3, 5.0, 4.0)
+    model = mb.DrivenSingleParticle(h, [0, 2])
+    run = mb.compare_driven(model, [BATH, cold], TIMES, tolerance=TOLERANCE, keep_states=True)
+
+    def generator(t):
+        hot, other = reference.site_couplings(3, [0, 2])
+        unitary = reference.redfield_liouvillian(h(t), [], BATH, False)
+        one = reference.redfield_liouvillian(h(t), [hot], BATH, False)
+        return one + reference.redfield_liouvillian(h(t), [other], cold, False) - unitary
+
+    expected = integrated(generator, np.diag([1.0, 0.0, 0.0]), TIMES)
+    np.testing.assert_allclose(run.redfield_states, expected, atol=1e-8)
+
+
 def test_gaps_that_coincide_at_all_times(rng):
     """±E pairs are structural throughout: Bohr blocks, and nothing to warn of."""
     h = moving(rng, 4, make=oracles.bipartite_hamiltonian)

@@ -1,5 +1,6 @@
 """Families of models and baths: laws that all keep, and one of each from outside the package."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_a_family_says_what_it_builds(family):
         np.testing.assert_array_equal(matrices[0], matrices[1])
         assert np.abs(matrices[0] - matrices[2]).max() > 0.0
         assert first.name == family.name
-        assert first.n_sites == family.n_sites(size)
+        assert first.n_sites == family.n_sites(size, parameters)
         assert len(matrices[0]) == family.dimension(size, parameters)
         assert first.is_real == family.is_real
         assert first.lattice == family.lattice(size, parameters)
@@ -125,11 +126,14 @@ def test_a_bath_family_builds_baths(family):
         "slope": 0.1,
         "cutoff": 10.0,
         "exponent": 1.5,
-        "beta": 5.0,
+        "rate": 0.3,
     }
-    bath = family.build(**{key: given[key] for key in family.parameters})
-    assert check_bath(bath, lamb_shift=True) is bath and bath.beta == 5.0
-    assert bath.kms_residual(np.linspace(-3.0, 3.0, 7)) < 1e-10
+    has_beta = "beta" in family.parameters
+    for beta in (5.0, math.inf) if has_beta else (0.0,):
+        own = {**given, "beta": beta}
+        bath = family.build(**{key: own[key] for key in family.parameters})
+        assert check_bath(bath, lamb_shift=True) is bath and bath.beta == beta
+        assert bath.kms_residual(np.linspace(-3.0, 3.0, 7)) < 1e-10
     symbols = [family.symbol(key) for key in family.parameters]
     assert len(set(symbols)) == len(symbols)
 

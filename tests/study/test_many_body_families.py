@@ -50,7 +50,7 @@ def test_a_family_of_many_particles_says_what_it_builds(name):
         np.testing.assert_array_equal(matrices[0], matrices[1])
         assert np.abs(matrices[0] - matrices[2]).max() > 0.0
         assert first.name == family.name
-        assert first.n_sites == family.n_sites(size)
+        assert first.n_sites == family.n_sites(size, parameters)
         assert first.basis == family.basis(size, parameters)
         assert first.dimension == family.dimension(size, parameters)
         assert first.is_real == family.is_real

@@ -49,7 +49,12 @@ def test_what_the_first_format_could_not_express_is_of_no_block_of_it(old):
     assert hash_in(other, 1) != hash_in(study, 1)
     with pytest.raises(ValueError, match="holds another study: equations is .*third"):
         old.check(other)
-    for change in ({"operator": "assembled"}, {"initial_beta": 1.0}, {"drop_tolerance": 0.1}):
+    for change in (
+        {"operator": "assembled"},
+        {"initial_beta": 1.0},
+        {"drop_tolerance": 0.1},
+        {"expectations": ("energy",)},
+    ):
         assert hash_in(replace(study, **change), 1) != hash_in(study, 1)
 
 
@@ -59,7 +64,7 @@ def test_an_extended_store_is_of_this_format(old):
     assert content_of(old)["format"] == 1
     assert old.create(more) == old.study == more
     content = content_of(old)
-    assert content["format"] == FORMAT == 3
+    assert content["format"] == FORMAT == 4
     assert {"operator", "drop_tolerance", "observables", "initial_beta", "equations"} <= {
         *content["study"]
     } & {*study.identity()}
@@ -73,7 +78,7 @@ def test_an_extended_store_is_of_this_format(old):
 def test_a_format_to_come_is_refused(name, tmp_path):
     shutil.unpack_archive(ARCHIVES / f"{name}.tar.xz", tmp_path)
     kind, later, readable = {
-        "evolution": (Store, 4, "1 or 2 or 3"),
+        "evolution": (Store, 5, "1 or 2 or 3 or 4"),
         "theorem": (CaseStore, "cases-2", "'cases-1'"),
     }[name]
     store = kind(tmp_path / name)

@@ -17,6 +17,8 @@ SAMPLES = {
     "evolution": ("samples = 3\ntimes", "samples = 4\ntimes"),
     # The second format.
     "evolution-2": ("samples = 3\ntimes", "samples = 4\ntimes"),
+    # The third, with a system of many particles.
+    "evolution-3": ("samples = 3\ntimes", "samples = 4\ntimes"),
     "observables": ("samples = 2", "samples = 3"),
 }
 CASES = ("exact", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")

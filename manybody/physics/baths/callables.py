@@ -18,7 +18,7 @@ from manybody.physics.underflow import zero_where_tiny
 # Values of a user's function are held to be right to this share of the largest.
 _PRECISION = 1e-13
 _ROUNDING = float(np.finfo(np.float64).eps)
-# Where KMS is checked: β|ω| at 40 places.
+# Where KMS is checked: β|ω| at 40 places, or |ω| in J where β sets no scale.
 _REDUCED = np.geomspace(1e-6, 40.0, 40)
 
 
@@ -98,28 +98,35 @@ class CallableBath(QuadratureBath):
     """Identical baths with a user's power spectrum γ(ω), coupled to Hermitian operators.
 
     function: γ of an array of frequencies in J, any sign, real, >= 0, same shape, ω > 0 being
-        energy given to the bath.  beta: inverse temperature > 0.
+        energy given to the bath.  beta: inverse temperature, inf for T = 0, where γ(ω) = 0 for
+        ω < 0, and 0 for an infinite one, where γ(−ω) = γ(ω).
     support: outside it γ = 0 and is not called, symmetric about 0; breakpoints, precision: as
         for `CallableDensity`, 0 being a breakpoint anyway, and β too tells a scale.
     kms_tolerance: of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 βω from 1e-6 to 40 in
-        geometric progression, at the breakpoints, at 32 even steps of a finite support and
-        where `kms_frequencies` says.
+        geometric progression (ω/J where β is 0 or inf), at the breakpoints, at 32 even steps of a
+        finite support and where `kms_frequencies` says.
+    kms: False for a γ that keeps no detailed balance, as of non-thermal light or of several
+        temperatures at one site.  `beta` is then to be left out and is nan: there is no Gibbs
+        state, what is compared with it is nan, and what is derived from it is refused or computed
+        otherwise.
 
     η by quadrature, its error by `eta_error`.  Raises TypeError or ValueError, the latter also
-    where detailed balance (KMS) is violated.
+    where detailed balance (KMS) is violated unless that was asked for.
     """
 
     function: Callable[[Real], ArrayLike]
-    beta: float
+    beta: float = math.nan
     support: tuple[float, float] = (-math.inf, math.inf)
     breakpoints: tuple[float, ...] = ()
     precision: float = _PRECISION
     kms_tolerance: float = 1e-10
     kms_frequencies: tuple[float, ...] = ()
+    kms: bool = True
 
     def __post_init__(self) -> None:
         check_function("bath function", self.function)
-        _set(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
+        _set(self, "kms", arguments.boolean("bath kms", self.kms))
+        _set(self, "beta", self._checked_beta())
         _set(self, "support", interval("bath support", self.support))
         if self.support[0] != -self.support[1]:
             raise InputError(f"bath support = {self.support!r}: must be symmetric about 0")
@@ -132,6 +139,25 @@ class CallableBath(QuadratureBath):
             )
         _set(self, "precision", arguments.tolerance(self.precision))
         _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance))
+        if self.kms:
+            self._check_balance()
+        else:
+            # Real, >= 0 and of the right shape, on both sides.
+            self.gamma(np.concatenate([-self._samples(), self._samples()]))
+
+    def _checked_beta(self) -> float:
+        if self.kms:
+            return arguments.inverse_temperature("bath beta", self.beta)
+        if isinstance(self.beta, float) and math.isnan(self.beta):
+            # The same object, or no bath would equal another.
+            return math.nan
+        raise InputError(
+            f"bath beta = {self.beta!r} with kms=False: γ without detailed balance has no "
+            "temperature, beta is to be left out"
+        )
+
+    def _check_balance(self) -> None:
+        """Raise ValueError where γ is seen to violate detailed balance."""
         omega = self._samples()
         violation = kms_violation(self, omega)
         worst = int(violation.argmax())
@@ -139,7 +165,8 @@ class CallableBath(QuadratureBath):
             raise InputError(
                 f"bath function violates detailed balance: |γ(ω) e^{{−βω}} − γ(−ω)| / γ(ω) = "
                 f"{violation[worst]:.3g} at omega = {omega[worst]:g} with beta = {self.beta:g}, "
-                f"allowed is kms_tolerance = {self.kms_tolerance:g}"
+                f"allowed is kms_tolerance = {self.kms_tolerance:g}; γ of no temperature takes "
+                "kms=False"
             )
 
     @zero_where_tiny
@@ -169,11 +196,12 @@ class CallableBath(QuadratureBath):
         return f"CallableBath({values}, {settings})"
 
     def _samples(self) -> Real:
-        """Frequencies > 0 at which KMS is checked."""
+        """Frequencies > 0 at which KMS is checked, and by which functions are told apart."""
         end = self.support[1]
         given = np.abs(np.array(self.kms_frequencies + self.breakpoints, dtype=np.float64))
         even = np.linspace(0.0, end, 33) if math.isfinite(end) else np.zeros(1)
-        omega = np.concatenate([_REDUCED / self.beta, given, even])
+        unit = 1.0 / self.beta if 0.0 < self.beta < math.inf else 1.0
+        omega = np.concatenate([_REDUCED * unit, given, even])
         inside: Real = np.unique(omega[(omega > 0.0) & (omega <= end)])
         return inside
 

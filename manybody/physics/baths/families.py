@@ -9,6 +9,7 @@ from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, 
 from manybody.physics.baths.ohmic import OhmicBath
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import ThermalBath
+from manybody.physics.baths.white import WhiteBath
 
 # How figures and text write parameters that have a letter.
 _SYMBOLS = {
@@ -17,6 +18,7 @@ _SYMBOLS = {
     "cutoff": (r"$\omega_c$", "cutoff"),
     "exponent": ("$s$", "exponent"),
     "beta": (r"$\beta$", "beta"),
+    "rate": (r"$\gamma$", "gamma"),
 }
 
 
@@ -70,6 +72,7 @@ _SHIPPED = (
     BathFamily(
         "phonon", "3D phonons", {"strength": None, "cutoff": math.inf, "beta": None}, _phonon
     ),
+    BathFamily("white", "white-noise", {"rate": None}, WhiteBath),
 )
 _KNOWN: dict[str, BathFamily] = {each.name: each for each in _SHIPPED}
 BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)

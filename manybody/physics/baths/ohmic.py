@@ -1,7 +1,7 @@
 """Power spectrum, its Kramers-Kronig partner and the bath correlation function."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,12 +13,15 @@ from scipy import special
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.baths.protocol import boltzmann_factor, temperature_of_modes
 from manybody.physics.underflow import zero_where_tiny
 
 # Number of terms summed one by one before Euler-Maclaurin takes over, and the
 # Bernoulli numbers B_2 ... B_14 of its remainder.
 _EXPLICIT_TERMS = 8
 _LARGEST = 1e300
+# e^−x, and x times it, are nothing beyond.
+_BEYOND = 1e4
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 # Beyond this argument the asymptotic series of Ei and E1 is exact to rounding
 # when cut after _ASYMPTOTIC_TERMS pairs, and exp(z) need not be formed.
@@ -32,8 +35,8 @@ _ASYMPTOTIC_TERMS = 12
 class OhmicBath:
     """Identical bosonic baths with an Ohmic spectrum and exponential cutoff, SNM eq. (16).
 
-    coupling: J_int >= 0; cutoff: ω_c > 0; beta: inverse temperature > 0; all in
-    units of J.  chemical_potential: only 0, since a density coupling a†a
+    coupling: J_int >= 0; cutoff: ω_c > 0; beta: inverse temperature > 0, inf for T = 0; all
+    in units of J.  chemical_potential: only 0, since a density coupling a†a
     exchanges no particles and μ ≠ 0 would break detailed balance.
 
     ω > 0 is energy given to the bath.  Raises TypeError or ValueError.
@@ -48,7 +51,7 @@ class OhmicBath:
         set_field = object.__setattr__
         set_field(self, "coupling", arguments.real("bath coupling", self.coupling, minimum=0.0))
         set_field(self, "cutoff", arguments.real("bath cutoff", self.cutoff, above=0.0))
-        set_field(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
+        set_field(self, "beta", temperature_of_modes("bath beta", self.beta))
         mu = arguments.real("bath chemical_potential", self.chemical_potential)
         if mu != 0.0:
             raise InputError(
@@ -62,15 +65,26 @@ class OhmicBath:
         """Whether γ = 0 everywhere."""
         return self.coupling == 0.0
 
+    def unit(self) -> tuple["OhmicBath", float]:
+        """The bath of J_int = 1, and γ of this one in units of that."""
+        return replace(self, coupling=1.0), self.coupling**2
+
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
         """γ(ω) = J_int² e^{−|ω|/ω_c} ω / (1 − e^{−βω}), SNM eq. (16) with f(|ω|) for ω < 0.
 
-        Same shape as `omega`; γ(0) = J_int²/β; KMS γ(ω) = e^{βω} γ(−ω).
+        Same shape as `omega`; γ(0) = J_int²/β; KMS γ(ω) = e^{βω} γ(−ω).  At T = 0
+        J_int² ω e^{−ω/ω_c} for ω > 0, else 0.
         """
         omega = np.asarray(omega, dtype=np.float64)
+        if self.beta == math.inf:
+            # Beyond this the exponential is nothing, and an infinite ω would make nan of it.
+            positive = np.clip(omega, 0.0, _BEYOND * self.cutoff)
+            cold: Real = self.coupling**2 * positive * np.exp(-positive / self.cutoff)
+            return cold
         size = np.abs(omega)
-        x = self.beta * size
+        with np.errstate(over="ignore"):
+            x = np.minimum(self.beta * size, _LARGEST)
         with np.errstate(invalid="ignore", under="ignore"):
             # x / (1 - e^-x): emission for ω > 0; absorption carries one more e^-x.
             emission: Real = np.where(x > 0.0, x / -np.expm1(-x), 1.0)
@@ -82,11 +96,16 @@ class OhmicBath:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
 
         Closed form of PHYSICS.md section 2 (exponential integrals and
-        Euler-Maclaurin); absolute error about 1e-13 J_int² ω_c / 2π.
+        Euler-Maclaurin), of which its first terms are left at T = 0,
+        (J_int² ω_c/2π) {z g(z) − 1}, z = ω/ω_c; absolute error about 1e-13 J_int² ω_c / 2π.
         Same shape as `omega`.
         """
         omega = np.asarray(omega, dtype=np.float64)
         flat = omega.ravel()
+        if self.beta == math.inf:
+            with np.errstate(over="ignore"):
+                shift = self.cutoff * _cold_shift(flat / self.cutoff)
+            return (self.coupling**2 / (2.0 * np.pi) * shift).reshape(omega.shape)[()]
         size = np.abs(flat)
         result = np.full(flat.shape, -self.cutoff)
         # Below this every ω-dependent term is far under rounding of −ω_c.
@@ -95,10 +114,12 @@ class OhmicBath:
         w, signed = size[nonzero], flat[nonzero]
         if w.size:
             a = 1.0 / self.cutoff + self.beta * np.arange(_EXPLICIT_TERMS + 1)
-            total = self._tail(w)
-            for n in range(1, _EXPLICIT_TERMS):
-                total += _sum_and_difference(a[n] * w)[0]
-            sums, differences = _sum_and_difference(a[0] * w)
+            # Terms of infinite argument are zero.
+            with np.errstate(over="ignore"):
+                total = self._tail(w)
+                for n in range(1, _EXPLICIT_TERMS):
+                    total += _sum_and_difference(a[n] * w)[0]
+                sums, differences = _sum_and_difference(a[0] * w)
             own = 0.5 * (sums + np.sign(signed) * differences)
             result[nonzero] += signed * (own + total)
         return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)[()]
@@ -113,8 +134,13 @@ class OhmicBath:
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = J_int²/(2πβ²) [ψ₁(1/(βω_c) + it/β) + ψ₁(1 + 1/(βω_c) − it/β)].
 
-        ψ₁ is the trigamma function.  Same shape as `time`; C(−t) = C(t)*.
+        ψ₁ is the trigamma function.  At T = 0 J_int² ω_c²/2π / (1 + iω_c t)².
+        Same shape as `time`; C(−t) = C(t)*.
         """
+        if self.beta == math.inf:
+            scaled = 1.0 + 1j * self.cutoff * np.asarray(time, dtype=np.complex128)
+            # Twice: the square of a very long time would overflow.
+            return (self.coupling * self.cutoff) ** 2 / (2.0 * np.pi) / scaled / scaled
         shift = 1.0 / (self.beta * self.cutoff)
         scaled = 1j * np.asarray(time, dtype=np.complex128) / self.beta
         prefactor = self.coupling**2 / (2.0 * np.pi * self.beta**2)
@@ -128,7 +154,7 @@ class OhmicBath:
         if size.size == 0 or self.coupling == 0.0:
             return 0.0
         with np.errstate(under="ignore"):
-            error = np.abs(emission * np.exp(-self.beta * size) - self.gamma(-size))
+            error = np.abs(emission * boltzmann_factor(self.beta, size) - self.gamma(-size))
         return float(np.max(error / np.where(emission > 0.0, emission, 1.0)))
 
     def _tail(self, w: Real) -> Real:
@@ -164,6 +190,21 @@ class OhmicBath:
                 coefficient = 2.0 * math.factorial(2 * k + 1) * special.zeta(2 * k + 2, first)
                 total += coefficient / h ** (2 * k + 2)
         return total
+
+
+def _cold_shift(z: Real) -> Real:
+    """z g(z) − 1 of any real z, −1 at 0 and Σ_k k!/z^k far out."""
+    size, shift = np.abs(z), np.full(z.shape, -1.0)
+    # Written so that nan is not taken for small.
+    far = size >= _ASYMPTOTIC_FROM
+    near = ~far & ~(size <= 1e-30)
+    sums, differences = _sum_and_difference(size[near])
+    shift[near] += 0.5 * (z[near] * sums + size[near] * differences)
+    inverse, series = 1.0 / z[far], np.zeros(int(far.sum()))
+    for k in range(2 * _ASYMPTOTIC_TERMS, 0, -1):
+        series = inverse * (float(math.factorial(k)) + series)
+    shift[far] = series
+    return shift
 
 
 def _sum_and_difference(z: Real) -> tuple[Real, Real]:

@@ -1,4 +1,10 @@
-"""What a bath is."""
+"""What a bath is, and at which temperatures.
+
+β = ∞ is the temperature zero: γ(ω) = 0 for ω < 0, and the Gibbs state is the equal mixture of the
+ground states.  β = 0 is an infinite one: γ(−ω) = γ(ω), and the Gibbs state is 1/D.  β = nan says
+that no temperature belongs to γ: there is no Gibbs state, and what would need one is nan or
+refused.
+"""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -8,18 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
 
 
 @runtime_checkable
 class Bath(Protocol):
-    """Identical baths in thermal equilibrium, each coupled to a Hermitian operator A_j.
+    """Identical baths, each coupled to a Hermitian operator A_j; in equilibrium but for β = nan.
 
     ω > 0 is energy given to the bath; all methods take arrays of any shape.
     """
 
     @property
     def beta(self) -> float:
-        """Inverse temperature, in 1/J."""
+        """Inverse temperature in 1/J, inf for T = 0; nan where γ keeps no detailed balance."""
 
     @property
     def vanishes(self) -> bool:
@@ -38,23 +45,52 @@ class Bath(Protocol):
         """C(t) = ∫ dω/2π γ(ω) e^{−iωt}."""
 
     def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω)."""
+        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω); nan for β = nan."""
+
+
+def has_temperature(beta: float) -> bool:
+    """Whether a Gibbs state belongs to the β of a bath."""
+    return not math.isnan(beta)
+
+
+def boltzmann_factor(beta: float, omega: Real) -> Real:
+    """e^{−βω} of ω >= 0, same shape as `omega`; for β = ∞ it is 1 at ω = 0 and 0 beyond."""
+    if beta == math.inf:
+        return np.where(omega == 0.0, 1.0, 0.0)
+    with np.errstate(under="ignore", over="ignore"):
+        factor: Real = np.exp(-beta * omega)
+        return factor
+
+
+def temperature_of_modes(name: str, value: object) -> float:
+    """Return `value` as β > 0 or inf of bosonic modes.  Raises TypeError or ValueError."""
+    beta = arguments.inverse_temperature(name, value)
+    if beta == 0.0:
+        raise InputError(
+            f"{name} = {value!r}: modes of infinite temperature have γ(ω) = D(|ω|)/(β|ω|) = inf; "
+            "must be > 0 or inf, and at β = 0 the spectrum itself is to be given: "
+            "WhiteBath(rate) or CallableBath(function, beta=0)"
+        )
+    return beta
 
 
 def check_bath(bath: object, lamb_shift: object = False) -> Bath:
     """Return `bath` if density couplings A_j = |j⟩⟨j| can have it.
 
     TypeError unless it is a Bath; ValueError where γ(0), which their diagonal elements see, is
-    infinite, and with a Lamb shift where η does not exist.
+    infinite, and with a Lamb shift where η does not exist or is infinite at 0.
     """
     if not isinstance(bath, Bath):
         raise InputTypeError(
-            f"bath = {bath!r}: a ThermalBath, CallableBath or OhmicBath is needed"
+            f"bath = {bath!r}: an OhmicBath, ThermalBath, WhiteBath or CallableBath is needed"
         )
     if not math.isfinite(bath.gamma(0.0)):
         raise InputError(
             f"bath = {bath!r}: γ(0) = inf, and couplings A_j = |j⟩⟨j| have diagonal elements"
         )
-    if lamb_shift:
-        bath.eta(0.0)
+    if lamb_shift and not math.isfinite(bath.eta(0.0)):
+        raise InputError(
+            f"bath = {bath!r}: η(0) = {float(bath.eta(0.0))} where γ has a step, and couplings "
+            "A_j = |j⟩⟨j| have diagonal elements: there is no Lamb shift"
+        )
     return bath

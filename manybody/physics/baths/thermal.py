@@ -1,5 +1,6 @@
 """Baths for Hermitian couplings with any spectral density: γ(ω), η(ω) and C(t) by quadrature."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,12 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.panels import Panels
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.protocol import (
+    Bath,
+    boltzmann_factor,
+    has_temperature,
+    temperature_of_modes,
+)
 from manybody.physics.underflow import zero_where_tiny
 
 # Multiples of the temperature at which a thermal step or tail is to be seen by quadrature.
@@ -92,7 +98,12 @@ class QuadratureBath(ABC):
 
     @zero_where_tiny
     def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling."""
+        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling.
+
+        nan for a bath without a temperature.
+        """
+        if not has_temperature(self.beta):
+            return math.nan
         size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
         return float(kms_violation(self, size).max(initial=0.0))
 
@@ -100,9 +111,11 @@ class QuadratureBath(ABC):
     def _panels(self) -> Panels:
         self._check_transform()
         sizes = self._sizes()
-        thermal = [
-            start + scale / self.beta for start in (0.0, *sizes[1:2]) for scale in THERMAL_SCALES
-        ]
+        thermal = []
+        # Without a finite temperature there is no thermal scale.
+        if 0.0 < self.beta < math.inf:
+            starts = (0.0, *sizes[1:2])
+            thermal = [start + scale / self.beta for start in starts for scale in THERMAL_SCALES]
         return Panels(
             f"gamma of {self!r}",
             self._at,
@@ -117,8 +130,9 @@ class ThermalBath(QuadratureBath):
     """Identical bosonic baths with any spectral density, coupled to Hermitian operators.
 
     density: D(ω) of modes ω > 0, its support from 0 or above; beta: inverse temperature > 0
-    in 1/J.  γ(ω) = D(|ω|) [1 + n(|ω|)] for ω > 0, D(|ω|) n(|ω|) for ω < 0, with
-    n(x) = 1/(e^{βx} − 1); ω > 0 is energy given to the bath.  There is no chemical potential,
+    in 1/J, inf for T = 0.  γ(ω) = D(|ω|) [1 + n(|ω|)] for ω > 0, D(|ω|) n(|ω|) for ω < 0, with
+    n(x) = 1/(e^{βx} − 1); ω > 0 is energy given to the bath.  At T = 0 n = 0, γ(0) = 0 also of
+    sub-Ohmic densities, and η is the Δ of the density.  There is no chemical potential,
     since a Hermitian coupling exchanges no particles.  Raises TypeError or ValueError.
     """
 
@@ -127,7 +141,7 @@ class ThermalBath(QuadratureBath):
 
     def __post_init__(self) -> None:
         arguments.instance("bath density", self.density, SpectralDensity)
-        object.__setattr__(self, "beta", arguments.real("bath beta", self.beta, above=0.0))
+        object.__setattr__(self, "beta", temperature_of_modes("bath beta", self.beta))
         if self.density.support[0] < 0.0:
             raise InputError(
                 f"bath density = {self.density!r}: D at omega < 0 has no place in a Hermitian "
@@ -141,6 +155,9 @@ class ThermalBath(QuadratureBath):
 
         γ(0) = lim D(ω)/(βω).  Raises ValueError for ω = 0 where that is infinite (sub-Ohmic).
         """
+        if self.beta == math.inf:
+            omega = np.asarray(omega, dtype=np.float64)
+            return self._cold(omega, self.density(np.maximum(omega, 0.0)))[()]
         omega = self._allowed(omega)
         return (self.density.slope(np.abs(omega)) * self._thermal(omega))[()]
 
@@ -151,7 +168,16 @@ class ThermalBath(QuadratureBath):
         Raises ValueError where it does not exist: phonons without a cutoff, ω = 0 where γ(0)
         is infinite.
         """
+        if self.beta == math.inf:
+            return self.density.shift(omega)
         return super().eta(self._allowed(omega))
+
+    @zero_where_tiny
+    def eta_error(self, omega: ArrayLike) -> Real:
+        """Estimated absolute error of `eta`, same shape as `omega`."""
+        if self.beta == math.inf:
+            return self.density.shift_error(omega)
+        return super().eta_error(omega)
 
     def _allowed(self, omega: ArrayLike) -> Real:
         """`omega` as an array, without the pole of γ."""
@@ -168,6 +194,10 @@ class ThermalBath(QuadratureBath):
         """Whether γ = 0 everywhere."""
         return self.density.vanishes
 
+    def _cold(self, omega: Real, density: Real) -> Real:
+        """D(ω) for ω > 0, else 0; nan is kept."""
+        return np.where(np.isnan(omega), omega, np.where(omega > 0.0, density, 0.0))
+
     def _thermal(self, omega: Real) -> Real:
         """ω / (1 − e^{−βω}), 1/β at 0."""
         x = self.beta * np.abs(omega)
@@ -178,6 +208,8 @@ class ThermalBath(QuadratureBath):
 
     def _at(self, anchor: Real, offset: Real) -> Real:
         omega = anchor + offset
+        if self.beta == math.inf:
+            return self._cold(omega, self.density.at(anchor, offset))
         sign = np.where(omega < 0.0, -1.0, 1.0)
         # From 0 the offset is the frequency; elsewhere the density has all digits near an edge.
         direct = self.density.slope(np.abs(omega))
@@ -202,6 +234,6 @@ def kms_violation(bath: Bath, omega: Real) -> Real:
         return np.zeros(0)
     emission, absorption = bath.gamma(omega), bath.gamma(-omega)
     with np.errstate(under="ignore"):
-        error = np.abs(emission * np.exp(-bath.beta * omega) - absorption)
+        error = np.abs(emission * boltzmann_factor(bath.beta, omega) - absorption)
     violation: Real = error / np.where(emission > 0.0, emission, 1.0)
     return violation

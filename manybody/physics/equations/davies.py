@@ -19,8 +19,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product, row_panels
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.bath_groups import BathGroup
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import SiteProjectors
+from manybody.physics.equations.bohr_blocks import BohrBlock, assemble_blocks, bohr_blocks, fill
 from manybody.physics.equations.protocol import Equation, Guarantees
 from manybody.physics.equations.redfield import (
     RedfieldGenerator,
@@ -35,21 +37,8 @@ from manybody.physics.equations.uniformisation import (
     uniformised,
 )
 from manybody.physics.problem import Problem
-from manybody.physics.spectra import Spectrum, linked
+from manybody.physics.spectra import Spectrum
 from manybody.physics.starts import Start
-
-# Entries of assembled Bohr blocks of one sample (20 bytes each, three times that
-# while they are built); the largest blocks beyond that are applied without being formed.
-MAX_BLOCK_ENTRIES = 20_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class BohrBlock:
-    """Coherences |k⟩⟨m| that share one Bohr frequency, applied without being formed."""
-
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    frequency: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +89,13 @@ class DaviesGenerator:
     @property
     def rates(self) -> Real:
         """(N, N) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k."""
-        rates: Real = 2.0 * self.redfield.rates[0].real * self.spectrum.weights[0]
-        return rates
+        return self.redfield.jumps[0, :, :]
 
     @property
     def damping(self) -> Real:
         """(N, N) real part of the closed-form growth rate of each coherence |k⟩⟨k'|."""
         losses = self.redfield.losses[0].real
-        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        damping: Real = dephasing * self.spectrum.dephasing[0]
+        damping: Real = self.redfield.dephasing()[0]
         damping -= losses[:, None]
         damping -= losses
         return damping
@@ -166,8 +153,7 @@ class DaviesGenerator:
         populations = None
         if not self.populations_in_block:
             populations = self.populations(initial[levels, levels].real, times)
-        shifted = np.iscomplexobj(self.redfield.rates)
-        stage = MAX_POISSON_MEAN_SHIFTED if shifted else MAX_POISSON_MEAN
+        stage = MAX_POISSON_MEAN_SHIFTED if self.redfield.has_shift else MAX_POISSON_MEAN
         blocks = []
         if self.block_rows.size:
             matrix = self.block_matrix
@@ -193,10 +179,10 @@ class DaviesGenerator:
         values = iter(blocks)
         if self.block_rows.size:
             place = self.block_rows, self.block_columns, self.block_frequencies
-            _fill(states, times, next(values), *place)
+            fill(states, times, next(values), *place)
         for block in self.large_blocks:
             frequency = np.array([block.frequency])
-            _fill(states, times, next(values), block.rows, block.columns, frequency)
+            fill(states, times, next(values), block.rows, block.columns, frequency)
         # V ρ V† = V (V ρ†)† one after the other: more arrays would leave every cache.
         half = np.empty_like(states[0])
         for state in states:
@@ -218,8 +204,7 @@ class DaviesGenerator:
             raise ValueError("coherences in Bohr blocks are known as a whole only")
         populations = common
         losses = self.redfield.losses[0].real
-        dephasing = 2.0 * float(self.redfield.rates[0, 0, 0].real)
-        sizes = dephasing * self.spectrum.dephasing[0][:, columns]
+        sizes = self.redfield.dephasing(columns)[0]
         sizes -= losses[:, None]
         sizes -= losses[columns]
         sizes *= time
@@ -263,6 +248,13 @@ class DaviesGenerator:
             result[block.columns, block.rows] = (phase * y + self.apply_block(block, y)).conj()
         return result
 
+    def derivative(self, rho: Complex) -> Complex:
+        """(N, N) L[ρ] of any matrix in the site basis."""
+        vectors = self.spectrum.vectors[0]
+        bra = vectors.conj().T
+        found: Complex = vectors @ self.apply(bra @ rho @ vectors) @ bra
+        return found
+
     def gibbs_residual(self, beta: float) -> float:
         """Largest |element| of L[ρ_G] in the site basis; rounding, by detailed balance."""
         residual = self.apply(np.diag(self.spectrum.gibbs_populations(beta)[0]))
@@ -292,17 +284,24 @@ class DaviesGenerator:
 
     def _half_form(self, sigma: Complex) -> Complex:
         """Σ_j Λ_j σ A_j − K σ in the energy basis."""
-        vectors, couplings = self.spectrum.vectors[0], self.spectrum.couplings
-        if isinstance(couplings, SiteProjectors):
-            rows = vectors[couplings.coupled]
-            meeting = rows.T * (sigma @ rows.conj().T)
-            gain = (rows.conj().T * (self.redfield.rates[0] @ meeting)) @ rows
-        else:
-            gain = np.zeros_like(sigma)
-            for (turned,) in couplings.turned(self.spectrum.vectors):
-                gain += (self.redfield.rates[0] * turned) @ (sigma @ turned)
+        gain = np.zeros_like(sigma)
+        for group in self.redfield.groups:
+            gain += self._gain_of(group, sigma)
         half: Complex = gain - self._decay_in_energy @ sigma
         return half
+
+    def _gain_of(self, group: BathGroup, sigma: Complex) -> Complex:
+        """Σ_j Λ_j σ A_j of the couplings of a bath, in the energy basis."""
+        vectors, couplings, rates = self.spectrum.vectors, group.couplings, group.rates[0]
+        if isinstance(couplings, SiteProjectors):
+            rows = vectors[0][couplings.coupled]
+            meeting = rows.T * (sigma @ rows.conj().T) * group.factors**2
+            found: Complex = (rows.conj().T * (rates @ meeting)) @ rows
+            return found
+        gain = np.zeros_like(sigma)
+        for (turned,) in couplings.turned(vectors):
+            gain += (rates * turned) @ (sigma @ turned)
+        return gain
 
     @cached_property
     def _decay_in_energy(self) -> NDArray[Any]:
@@ -314,7 +313,7 @@ class DaviesGenerator:
 
 def build_davies(
     spectrum: Spectrum,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     merging_tolerance: float | None,
     redfield: RedfieldGenerator | None = None,
@@ -332,8 +331,8 @@ def build_davies(
     small: list[list[BohrBlock]] = []
     large: list[BohrBlock] = []
     if merging_tolerance is not None:
-        small, large = _bohr_blocks(spectrum, merging_tolerance)
-    blocks = _assemble_blocks(spectrum, redfield, small)
+        small, large = bohr_blocks(spectrum, merging_tolerance)
+    blocks = assemble_blocks(spectrum, redfield, small)
     return DaviesGenerator(spectrum, redfield, *blocks, tuple(large))
 
 
@@ -377,117 +376,3 @@ DAVIES = Equation(
     flops=lambda is_real, _lamb_shift: 8.0 if is_real else 16.0,
     propagators=davies_of,
 )
-
-
-def _bohr_blocks(
-    spectrum: Spectrum, tolerance: float
-) -> tuple[list[list[BohrBlock]], list[BohrBlock]]:
-    """Sets of coherences with equal frequency >= 0: small ones grouped by size, large ones."""
-    n = spectrum.dimension
-    omega = spectrum.bohr_frequencies[0].T.ravel()
-    order = np.argsort(omega, kind="stable")
-    labels = linked(omega[order], tolerance)
-    zero = labels[np.searchsorted(omega[order], 0.0)]
-    starts = np.flatnonzero(np.diff(labels, prepend=-1))
-    sizes = np.diff(np.append(starts, omega.size))
-    by_size: dict[int, list[BohrBlock]] = {}
-    for label in range(zero, labels[-1] + 1):
-        size = int(sizes[label])
-        # The zero block of a spectrum without degenerate levels is the rate equation.
-        if size < 2 or (label == zero and size == n):
-            continue
-        members = order[starts[label] : starts[label] + size]
-        rows, columns = np.divmod(members, n)
-        frequency = 0.0 if label == zero else float(np.mean(omega[members]))
-        by_size.setdefault(size, []).append(BohrBlock(rows, columns, frequency))
-    small, large, budget = [], [], MAX_BLOCK_ENTRIES
-    for size in sorted(by_size):
-        budget -= size * size * len(by_size[size])
-        if budget >= 0:
-            small.append(by_size[size])
-        else:
-            large.extend(by_size[size])
-    return small, large
-
-
-def _assemble_blocks(
-    spectrum: Spectrum, redfield: RedfieldGenerator, groups: list[list[BohrBlock]]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Real, sp.csr_array]:
-    """Dissipator between the coherences of all small blocks as one sparse matrix.
-
-    (l, n) ← (k, m): γ(E_k − E_l) Σ_j A^j_lk A^j_mn − K_lk δ_mn − K*_nm δ_lk, K = Σ_j A_jΛ_j.
-    """
-    if not groups:
-        empty = np.empty(0, dtype=np.intp)
-        return empty, empty, np.empty(0), sp.csr_array((0, 0), dtype=np.complex128)
-    vectors = spectrum.vectors[0]
-    rates = redfield.rates[0]
-    decay = vectors.conj().T @ redfield.decay[0] @ vectors
-    all_rows, all_columns, all_frequencies = [], [], []
-    entries, partners, row_lengths = [], [], [np.zeros(1, dtype=np.int64)]
-    offset = 0
-    for group in groups:
-        size = group[0].rows.size
-        chunk = max(1, 2_000_000 // (size * max(size, spectrum.couplings.n_baths)))
-        for first in range(0, len(group), chunk):
-            blocks = group[first : first + chunk]
-            left = np.stack([block.rows for block in blocks])
-            right = np.stack([block.columns for block in blocks])
-            overlap = _overlap(spectrum, left, right)
-            to_l, from_k = left[:, :, None], left[:, None, :]
-            to_n, from_m = right[:, :, None], right[:, None, :]
-            block_entries = 2.0 * rates[to_l, from_k].real * overlap
-            block_entries = block_entries - decay[to_l, from_k] * (to_n == from_m)
-            block_entries -= decay[to_n, from_m].conj() * (to_l == from_k)
-            index = offset + np.arange(left.size).reshape(left.shape)
-            offset += left.size
-            # CSR at once: a row's columns are its block, one contiguous range.
-            entries.append(block_entries.astype(np.complex128).ravel())
-            partners.append(np.repeat(index.astype(np.int32), size, axis=0).ravel())
-            row_lengths.append(np.full(left.size, size))
-            all_rows.append(left.ravel())
-            all_columns.append(right.ravel())
-            all_frequencies.append(np.repeat([block.frequency for block in blocks], size))
-    parts = (
-        np.concatenate(entries),
-        np.concatenate(partners),
-        np.concatenate(row_lengths).cumsum(),
-    )
-    matrix = sp.csr_array(parts, shape=(offset, offset))
-    return (
-        np.concatenate(all_rows),
-        np.concatenate(all_columns),
-        np.concatenate(all_frequencies),
-        matrix,
-    )
-
-
-def _overlap(spectrum: Spectrum, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[Any]:
-    """(blocks, s, s) Σ_j A^j_lk A^j_mn of coherences (l, n), (k, m); left, right: (blocks, s)."""
-    couplings = spectrum.couplings
-    if isinstance(couplings, SiteProjectors):
-        # u_ln[j] = ⟨l|j⟩⟨j|n⟩, so that Σ_j A^j_lk A^j_mn = Σ_j u_ln[j] u_km[j]*.
-        rows_of_sites = spectrum.vectors[0][couplings.coupled]
-        u = rows_of_sites.conj().T[left] * rows_of_sites.T[right]
-        found: NDArray[Any] = u @ np.swapaxes(u.conj(), 1, 2)
-        return found
-    to_l, from_k = left[:, :, None], left[:, None, :]
-    to_n, from_m = right[:, :, None], right[:, None, :]
-    total = np.zeros((*left.shape, left.shape[1]), dtype=spectrum.vectors.dtype)
-    for (turned,) in couplings.turned(spectrum.vectors):
-        total = total + turned[to_l, from_k] * turned[from_m, to_n]
-    return total
-
-
-def _fill(
-    states: Complex,
-    times: Real,
-    values: Complex,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    frequencies: Real,
-) -> None:
-    """Write coherences and their conjugates, with the phase e^{−iωt} that a block shares."""
-    turned = np.exp(-1j * frequencies * times[:, None]) * values
-    states[:, columns, rows] = turned.conj()
-    states[:, rows, columns] = turned

@@ -70,8 +70,13 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     # Amplitudes and differences of probabilities are known to rounding of the eigenvectors.
     invisible = 100.0 * np.sqrt(n) * EPSILON
     seen = np.where(seen > invisible**2, seen, 0.0)
+    groups = davies.redfield.groups
     with np.errstate(under="ignore"):
-        jumps = 2.0 * davies.redfield.rates[0].real * (seen.T @ seen)
+        jumps = np.zeros((n, n))
+        for group in groups:
+            own = seen[np.flatnonzero(davies.spectrum.coupled)[group.members]]
+            own = own * group.factors[:, None]
+            jumps += 2.0 * group.rates[0].real * (own.T @ own)
     np.fill_diagonal(jumps, 0.0)
     is_left = jumps.any(axis=0)
     energies = davies.spectrum.energies[0]
@@ -86,9 +91,16 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
             still = values[np.abs(values.real) <= rounding]
             found += [frequency - still.imag, still.imag - frequency]
     rows, columns = np.nonzero(closed)
-    if davies.redfield.rates[0, 0, 0].real > 0.0:
+    # What a bath without γ(0) sees dephases nothing.
+    dephasing = [
+        site
+        for group in groups
+        if group.rates[0, 0, 0].real > 0.0
+        for site in np.flatnonzero(davies.spectrum.coupled)[group.members[group.factors > 0.0]]
+    ]
+    if dephasing:
         alike = [
-            np.all(np.abs(seen[:, k] - seen[:, other]) <= invisible)
+            np.all(np.abs(seen[dephasing, k] - seen[dephasing, other]) <= invisible)
             for k, other in zip(rows, columns)
         ]
         rows, columns = rows[alike], columns[alike]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import zgetrf
 
 from manybody.arrays import Complex, Real
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.redfield import RedfieldGenerator, build_redfield
 from manybody.physics.spectra import EPSILON, Spectrum, linked
@@ -24,7 +24,7 @@ from manybody.physics.spectra import EPSILON, Spectrum, linked
 # Rounds of scaling, and of refining a solution.
 _SCALINGS, _REFINEMENTS = 3, 2
 # A perturbation of H by this many ‖H‖ε, this often, tells what rounding does to a state.
-_PERTURBATION, _PERTURBED = 4.0, 2
+_PERTURBATION, PERTURBED = 4.0, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,6 @@ def dense_redfield(
     spectrum = generator.spectrum
     inside = np.ones(spectrum.dimension, dtype=bool) if levels is None else levels
     energies, vectors = spectrum.energies[0][inside], spectrum.vectors[0][:, inside]
-    rates = generator.rates[0][np.ix_(inside, inside)]
     m, near = len(energies), 2.0 * generator.unit
     if isinstance(spectrum.couplings, SiteProjectors):
         seen = vectors[spectrum.coupled]
@@ -110,12 +109,16 @@ def dense_redfield(
         amplitudes = seen @ turn
         bras = amplitudes.conj()
         couplings = bras[:, :, None] * amplitudes[:, None, :]
-        filtered = seen.conj()[:, :, None] * seen[:, None, :] * rates
+        jumps = seen.conj()[:, :, None] * seen[:, None, :]
     else:
         jumps = np.stack([one[0] for one in spectrum.couplings.turned(vectors[None])])
         turn, hamiltonian = _bright_first(energies, np.concatenate(jumps), near)
         couplings = turn.conj().T @ jumps @ turn
-        filtered = jumps * rates
+    filtered = np.empty(jumps.shape, dtype=np.result_type(jumps, *_kinds(generator)))
+    for group in generator.groups:
+        own = group.rates[0][np.ix_(inside, inside)]
+        strengths = group.factors[:, None, None] ** 2
+        filtered[group.members] = strengths * jumps[group.members] * own
     filtered = turn.conj().T @ filtered @ turn
     decay = np.einsum("jlm,jmk->lk", couplings, filtered)
     flat = filtered.reshape(-1, m * m), couplings.reshape(-1, m * m)
@@ -140,8 +143,12 @@ def dense_redfield(
     )
 
 
+def _kinds(generator: RedfieldGenerator) -> list[np.dtype[Any]]:
+    return [group.rates.dtype for group in generator.groups]
+
+
 def certain_state(
-    generator: RedfieldGenerator, bath: Bath, lamb_shift: bool, levels: NDArray[np.bool_]
+    generator: RedfieldGenerator, bath: AnyBaths, lamb_shift: bool, levels: NDArray[np.bool_]
 ) -> tuple[Complex, float]:
     """The only stationary state between some levels, and how far rounding of H moves it.
 
@@ -150,8 +157,8 @@ def certain_state(
     """
     state = dense_redfield(generator, levels).unique_state()
     rng, moved = np.random.default_rng(0), 0.0
-    for _ in range(_PERTURBED):
-        other = _perturbed(generator, bath, lamb_shift, levels, rng)
+    for _ in range(PERTURBED):
+        other = perturbed(generator, bath, lamb_shift, levels, rng)
         change = dense_redfield(other, levels).unique_state() - state
         moved = max(moved, float(np.abs(np.linalg.eigvalsh(change)).sum()))
     return state, moved
@@ -180,9 +187,9 @@ def _bright_first(energies: Real, seen: NDArray[Any], near: float) -> tuple[NDAr
     return turn, hamiltonian
 
 
-def _perturbed(
+def perturbed(
     generator: RedfieldGenerator,
-    bath: Bath,
+    bath: AnyBaths,
     lamb_shift: bool,
     levels: NDArray[np.bool_],
     rng: np.random.Generator,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.equations.protocol import Equation, adjoint
 from manybody.physics.models.driven import DrivenModel
 from manybody.physics.problem import Problem
@@ -54,7 +54,7 @@ class InstantaneousEquations:
     """
 
     def __init__(
-        self, model: DrivenModel, bath: Bath, lamb_shift: bool, equations: Sequence[Equation]
+        self, model: DrivenModel, bath: AnyBaths, lamb_shift: bool, equations: Sequence[Equation]
     ) -> None:
         self.model, self.bath, self.lamb_shift = model, bath, lamb_shift
         self.equations = tuple(equations)

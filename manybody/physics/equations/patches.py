@@ -129,18 +129,24 @@ def filtered_couplings(
     single site.
     """
     transform = partial(bath.one_sided, lamb_shift=lamb_shift)
-    return filter_couplings(model, model.couplings, radius, transform)
+    return filter_couplings(model, model.couplings, radius, [transform] * model.couplings.n_baths)
 
 
 def filter_couplings(
-    model: ManyBodyModel, couplings: DiagonalCouplings, radius: int, transform: Transform
+    model: ManyBodyModel,
+    couplings: DiagonalCouplings,
+    radius: int,
+    transforms: Sequence[Transform],
 ) -> list[sp.csr_array]:
-    """Λ_j^(r) as `filtered_couplings`, of these couplings on the sites of those of the model."""
+    """Λ_j^(r) as `filtered_couplings`, of these couplings on the sites of those of the model.
+
+    transforms: Γ of the bath of every coupling.
+    """
     sites = coupling_sites(model)
     _check_terms(model)
     return [
         _filtered(model, site, radius, own, transform)
-        for site, own in zip(sites, couplings.values)
+        for site, own, transform in zip(sites, couplings.values, transforms)
     ]
 
 
@@ -182,7 +188,9 @@ def filter_errors(
     transform = partial(bath.one_sided, lamb_shift=lamb_shift)
     exact = _exact(model, centred, transform)
     return [
-        _error(radius, filter_couplings(model, centred, radius, transform), exact)
+        _error(
+            radius, filter_couplings(model, centred, radius, [transform] * centred.n_baths), exact
+        )
         for radius in radii
     ]
 

@@ -67,6 +67,9 @@ class ClosedPropagator(Protocol):
     def gibbs_residual(self, beta: float) -> float:
         """Largest |element| of L[ρ_Gibbs] in the site basis, in J."""
 
+    def derivative(self, rho: Complex) -> Complex:
+        """(N, N) L[ρ] of any matrix in the site basis, in J."""
+
 
 @dataclass(frozen=True)
 class Guarantees:

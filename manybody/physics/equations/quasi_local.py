@@ -21,6 +21,7 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import AssembledRows
 from manybody.physics.baths.protocol import Bath
+from manybody.physics.baths.several import AnyBaths, SeveralBaths, distinct_baths
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.patches import (
     Transform,
@@ -32,7 +33,7 @@ from manybody.physics.equations.patches import (
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts
 from manybody.physics.equations.sparse_rows import assemble_sparse_rows, merge
 from manybody.physics.models.many_body import ManyBodyModel
-from manybody.physics.problem import Problem
+from manybody.physics.problem import Problem, shifts_of
 from manybody.physics.spectra import Spectrum
 
 # Couplings that share tables.  XXZ, η off, seconds of one core an application with groups of
@@ -131,7 +132,7 @@ class QuasiLocalGenerator:
 
 def build_quasi_local(
     model: ManyBodyModel,
-    bath: Bath,
+    bath: AnyBaths,
     radius: int,
     lamb_shift: bool,
     diagonalise: Callable[[], Spectrum] | None = None,
@@ -141,9 +142,8 @@ def build_quasi_local(
     Raises InputError as `filtered_couplings`.
     """
     coupling_sites(model)
-    couplings = model.couplings.centred(lamb_shift)
-    transform = _transform(bath, lamb_shift, couplings)
-    filtered = filter_couplings(model, couplings, radius, transform)
+    couplings = model.couplings.centred(lamb_shift, shifts_of(bath, lamb_shift))
+    filtered = filter_couplings(model, couplings, radius, _transforms(bath, lamb_shift, couplings))
     hamiltonian = sp.csr_array(model.hamiltonian)
     return QuasiLocalGenerator(hamiltonian, couplings, tuple(filtered), diagonalise)
 
@@ -245,13 +245,20 @@ def _row_entries(facts: SystemFacts, radius: int) -> float:
     return min(2.0 * facts.dimension - 1.0, 2.0 * elements)
 
 
-def _transform(bath: Bath, lamb_shift: bool, couplings: DiagonalCouplings) -> Transform:
-    """Γ(ω), less iη(0) where Σ_jA_j² is a number: no part of the equation, but large to round."""
-    transform = partial(bath.one_sided, lamb_shift=lamb_shift)
-    if not lamb_shift or not couplings.sum_of_squares_is_constant:
-        return transform
-    offset = 1j * float(bath.eta(0.0))
-    return lambda omega: transform(omega) - offset
+def _transforms(
+    baths: AnyBaths, lamb_shift: bool, couplings: DiagonalCouplings
+) -> list[Transform]:
+    """Γ(ω) of every coupling, less iη(0) of the first bath where Σ_jA_j² is a number: no part of
+    the equation, but large to round."""
+    shifted = lamb_shift and couplings.sum_of_squares_is_constant
+    offset = 1j * float(distinct_baths(baths)[0].eta(0.0)) if shifted else 0.0
+
+    def transform(bath: Bath, omega: Real) -> NDArray[Any]:
+        rates = bath.one_sided(omega, lamb_shift)
+        return rates - offset if shifted else rates
+
+    each = baths.each if isinstance(baths, SeveralBaths) else (baths,) * couplings.n_baths
+    return [partial(transform, bath) for bath in each]
 
 
 def _extreme_eigenvalues(matrix: sp.csr_array) -> tuple[float, float]:

@@ -7,8 +7,7 @@ ranks: a block is rho[:, columns] as a C-ordered (N, m) array.  On a general
 matrix the generator is L[σ] = X(σ) + X(σ†)†.
 """
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,23 +16,21 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
+from manybody.arrays import Complex, Real
 from manybody.physics.assembly import assemble_rows
-from manybody.physics.baths.protocol import Bath
+from manybody.physics.bath_groups import BathGroup, bath_groups, mean_rates
+from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import DiagonalCouplings, SiteProjectors
 from manybody.physics.equations.matrix_kernel import MatrixKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
+from manybody.physics.equations.site_kernel import SiteKernel
 from manybody.physics.equations.tables import TableKernel, build_tables
 from manybody.physics.equations.tables_layout import TableLayout, plan_tables
-from manybody.physics.problem import Problem, one_sided_rates
+from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum, carry_cached, give_cached
 
 # Ranges of frequency in the outline of a spectrum.
 _OUTLINE_POINTS = 48
-# From here on a product of its own for every sample of a stack.
-_ONE_BY_ONE_FROM = 24
-# Above this, elementwise passes go by panels of rows that stay in a near cache.
-_PANELS_ABOVE = 256
 # Share of non-zero elements up to which a sparse product beats a dense one.
 _SPARSE_BELOW = 0.1
 # Tables of a sample take no more than this, or than so many of them: never what is free at the
@@ -48,19 +45,44 @@ _MOST_LAYOUTS = 64
 class RedfieldGenerator:
     """Redfield generator of a stack of samples.
 
-    spectrum: eigensystems; rates: (samples, D, D) G_lk = Γ(E_k − E_l), real
-    without Lamb shift, less iη(0) when every site is coupled; sparse: H of every sample as CSR,
-    for what applies it to states, None where it has no zeros or is not needed.
+    spectrum: eigensystems; groups: the couplings by their bath, with its G_lk = Γ(E_k − E_l),
+    real without Lamb shift; sparse: H of every sample as CSR, for what applies it to states,
+    None where it has no zeros or is not needed.
     """
 
     spectrum: Spectrum
-    rates: NDArray[Any]
+    groups: tuple[BathGroup, ...]
     sparse: tuple[sp.csr_array, ...] | None = None
+
+    @cached_property
+    def rates(self) -> NDArray[Any]:
+        """(samples, D, D) G_lk of the one bath there is; of several their mean between two
+        levels, which makes the same jumps and losses (`mean_rates`)."""
+        return mean_rates(self.groups)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether there is a Lamb shift."""
+        return any(np.iscomplexobj(group.rates) for group in self.groups)
 
     @cached_property
     def decay(self) -> NDArray[Any]:
         """(samples, D, D) K = Σ_j A_j Λ_j in the working basis."""
-        return self.spectrum.couplings.decay(self.spectrum.vectors, self.rates)
+        vectors = self.spectrum.vectors
+        return _sum(group.couplings.decay(vectors, group.rates) for group in self.groups)
+
+    def filtered(self) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+        """The number of a coupling, Λ_j and V†A_jV, one after the other, a bath at a time."""
+        vectors = self.spectrum.vectors
+        adjoint_vectors = adjoint(vectors)
+        for group in self.groups:
+            couplings = self.spectrum.couplings.some(group.members)
+            for index, turned in enumerate(couplings.turned(vectors)):
+                rates, strength = group.rates, group.factors[index] ** 2
+                filtered = vectors @ (rates * turned) @ adjoint_vectors
+                if strength != 1.0:
+                    filtered *= strength
+                yield int(group.members[index]), filtered, turned
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
@@ -75,7 +97,7 @@ class RedfieldGenerator:
     def is_split(self) -> bool:
         """Whether H, all A_j and G are real: the kernel then keeps −iH apart."""
         all_real = self.spectrum.is_real and self.spectrum.couplings.is_real
-        return all_real and not np.iscomplexobj(self.rates)
+        return all_real and not self.has_shift
 
     @cached_property
     def local(self) -> NDArray[Any]:
@@ -90,30 +112,42 @@ class RedfieldGenerator:
             return (self.local,)
         if isinstance(couplings, DiagonalCouplings):
             return build_tables(self._layout(couplings), self._operators())
-        filtered = [one for one, _ in couplings.filtered(self.spectrum.vectors, self.rates)]
-        return (-1j * self.hamiltonian - self.decay, *filtered)
+        filtered = {member: one for member, one, _ in self.filtered()}
+        each = (filtered[member] for member in sorted(filtered))
+        return (-1j * self.hamiltonian - self.decay, *each)
 
     @cached_property
     def losses(self) -> NDArray[Any]:
         """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩ (PHYSICS.md section 4)."""
-        losses: NDArray[Any] = np.einsum("slk,slk->sk", self.rates, self.spectrum.weights)
-        return losses
+        return _sum(np.einsum("slk,slk->sk", one.rates, one.weights) for one in self.groups)
+
+    @property
+    def jumps(self) -> Real:
+        """(samples, D, D) transition rates W_{l←k} = γ(E_k − E_l) O_lk including l = k, in J."""
+        return _sum(2.0 * group.rates.real * group.weights for group in self.groups)
+
+    def dephasing(self, columns: slice = slice(None)) -> Real:
+        """(samples, D, m) γ(0) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩ of some columns, in J."""
+        return _sum(
+            2.0 * group.rates[:, :1, :1].real * group.dephasing[:, :, columns]
+            for group in self.groups
+        )
 
     @property
     def unit(self) -> float:
         """What rates are compared with, in J: the largest |Γ|, or the largest |loss| where the
         A_j are not of size one."""
         if isinstance(self.spectrum.couplings, SiteProjectors):
-            return float(np.abs(self.rates).max())
+            return max(float(np.abs(group.rates).max()) for group in self.groups)
         return float(np.abs(self.losses).max())
 
     @cached_property
     def secular_exponents(self) -> NDArray[np.complex128]:
         """(samples, N, N) growth rate of each coherence |k⟩⟨k'| in the Davies closed form."""
         unitary = -1j * np.swapaxes(self.spectrum.bohr_frequencies, 1, 2)
-        dephasing = 2.0 * self.rates[:, :1, :1].real * self.spectrum.dephasing
         losses = self.losses
-        exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :] + dephasing
+        exponents: Complex = unitary - losses[:, :, None] - losses.conj()[:, None, :]
+        exponents += self.dephasing()
         return exponents
 
     @cached_property
@@ -164,7 +198,9 @@ class RedfieldGenerator:
         """The generator of some samples of the stack, in the given order."""
         indices = np.arange(self.spectrum.n_samples)[samples]
         sparse = None if self.sparse is None else tuple(self.sparse[index] for index in indices)
-        chosen = RedfieldGenerator(self.spectrum.select(samples), self.rates[samples], sparse)
+        spectrum = self.spectrum.select(samples)
+        groups = tuple(group.select(spectrum, samples) for group in self.groups)
+        chosen = RedfieldGenerator(spectrum, groups, sparse)
         carry_cached(self, chosen, samples)
         return chosen
 
@@ -172,7 +208,7 @@ class RedfieldGenerator:
         """X for the given columns of rho, a slice of [0, D), with workspaces of its own."""
         own, couplings = _range(columns, self.spectrum.dimension), self.spectrum.couplings
         if isinstance(couplings, SiteProjectors):
-            return _Kernel(self, own)
+            return SiteKernel(self, own)
         if isinstance(couplings, DiagonalCouplings):
             unitary = (self.sparse or tuple(self.hamiltonian)) if self.is_split else None
             return TableKernel(self._layout(couplings), self.kernel_arrays, own, unitary)
@@ -187,24 +223,23 @@ class RedfieldGenerator:
         assert isinstance(couplings, DiagonalCouplings)
         kind = np.float64 if self.is_split else np.complex128
         decay: NDArray[Any] = np.zeros(self.spectrum.vectors.shape, dtype=kind)
-        each = couplings.filtered(self.spectrum.vectors, self.rates)
-        for row, (own, (filtered, _)) in enumerate(zip(couplings.values, each), start=1):
-            decay += own[:, None] * filtered
-            yield row, filtered
+        for member, filtered, _ in self.filtered():
+            decay += couplings.values[member][:, None] * filtered
+            yield member + 1, filtered
         if "decay" not in vars(self):
             give_cached(self, decay=decay)
         yield 0, -decay if self.is_split else -1j * self.hamiltonian - decay
 
 
-def build_redfield(spectrum: Spectrum, bath: Bath, lamb_shift: bool) -> RedfieldGenerator:
+def build_redfield(spectrum: Spectrum, bath: AnyBaths, lamb_shift: bool) -> RedfieldGenerator:
     """The generator of a stack of samples."""
-    return RedfieldGenerator(spectrum, one_sided_rates(spectrum, bath, lamb_shift))
+    return RedfieldGenerator(spectrum, bath_groups(spectrum, bath, lamb_shift))
 
 
 def redfield_of(problem: Problem) -> RedfieldGenerator:
     """The generator of a problem, built once."""
     return problem.once(
-        "redfield", lambda: RedfieldGenerator(problem.spectrum, problem.rates, sparse_of(problem))
+        "redfield", lambda: RedfieldGenerator(problem.spectrum, problem.groups, sparse_of(problem))
     )
 
 
@@ -244,6 +279,14 @@ def redfield_on(problem: Problem, spectrum: Spectrum) -> RedfieldGenerator:
     return build_redfield(spectrum, problem.bath, problem.lamb_shift)
 
 
+def _sum(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Σ of at least one array, which is it itself where it is alone."""
+    total, *others = parts
+    for other in others:
+        total = total + other
+    return total
+
+
 def _flops(is_real: bool, lamb_shift: bool) -> float:
     """Of the kernel, see there, in N³."""
     if lamb_shift:
@@ -275,177 +318,3 @@ def _range(columns: slice, dimension: int) -> slice:
     if step != 1 or stop <= start:
         raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
     return slice(start, stop)
-
-
-class _Kernel:
-    """X of some columns of rho, as blocks rho[:, columns]: (samples, N, m), C-ordered.
-
-    X = V · ( V† ∘ ( G · ( Vᵀ ∘ W ) ) ) + Mρ with W = V†ρ and M = −iH − K
-    (PHYSICS.md section 3).  Where H and G are real M is the only complex matrix;
-    it is then split as Mρ = V · (−iE ∘ W) − Kρ, and every product is real on twice
-    the columns.  28 N²m flops, 16 N²m so split; with Lamb shift 32 and 24.
-
-    buffers: two workspaces of the shape of a result that are free between calls; the
-    first of them may be given as `out`.
-    """
-
-    needs_whole = False
-
-    def __init__(self, generator: RedfieldGenerator, columns: slice) -> None:
-        self.columns = columns
-        spectrum = generator.spectrum
-        vectors, coupled = spectrum.vectors, spectrum.coupled
-        samples, n = spectrum.n_samples, spectrum.dimension
-        m = columns.stop - columns.start
-        # The smallest matrices are faster in one call for all.  By their size alone: the
-        # bits of a sample must not depend on its stack.
-        self._one_by_one = n >= _ONE_BY_ONE_FROM
-        self._factors = np.ones(samples)
-        # (Vᵀ)_kb = ⟨b|k⟩ for the sites b of this block, zero where no bath is attached.
-        meeting = np.swapaxes(np.where(coupled[columns, None], vectors[:, columns], 0.0), 1, 2)
-        if spectrum.is_real:
-            # One real factor for both parts of a complex number.
-            meeting = np.repeat(meeting, 2, axis=2)
-        self._meeting = aligned(meeting)
-        # Where calls cost more than products BLAS does not transpose on the way.
-        self._to_energy: Any = None
-        if not self._one_by_one:
-            self._to_energy = aligned(np.swapaxes(vectors.conj(), 1, 2))
-        # For large complex ones memory counts, and two more passes do not.
-        self._parting: Any = self._meeting
-        if np.iscomplexobj(meeting):
-            self._parting = aligned(meeting.conj()) if n <= _PANELS_ABOVE else None
-        self._rates = aligned(generator.rates)
-        self._phase: Any = None
-        if generator.is_split:
-            self._phase = aligned(-1j * spectrum.energies[:, :, None])
-        self._vectors, self._local = aligned(vectors), aligned(generator.kernel_arrays[0])
-        self._in_energy = aligned_empty((samples, n, m), np.complex128)
-        self._filtered = self._in_energy
-        if generator.is_split:
-            self._filtered = aligned_empty((samples, n, m), np.complex128)
-        self._parted = aligned_empty((samples, n, m), np.complex128)
-        self.buffers = (self._in_energy, self._parted)
-        self._panels = [slice(0, n)] if n <= _PANELS_ABOVE else row_panels(slice(0, n), m)
-        self._parts: dict[int, _Part] = {}
-
-    def __call__(self, rho: Any, out: Any, _whole: Any = None) -> None:
-        """Write X into `out`, both (samples, N, m).
-
-        A stack may be shorter than the generator's: its first samples are meant.
-        """
-        count = len(rho)
-        part = self._parts.get(count)
-        if part is None:
-            part = self._parts[count] = _Part(self, slice(count))
-        state, result = _Block(rho, self._one_by_one), _Block(out, self._one_by_one)
-        kind = part.weights
-        self._product(part.to_energy, state, part.in_energy)
-        np.multiply(part.meeting, part.in_energy.both[kind], out=part.parted.both[kind])
-        self._product(part.rates, part.parted, part.filtered)
-        self._part_from(part)
-        if part.phase is not None:
-            in_energy, parted = part.in_energy.both[0], part.parted.both[0]
-            for rows in self._panels:
-                in_energy[:, rows] *= part.phase[:, rows]
-                parted[:, rows] += in_energy[:, rows]
-        self._product(part.vectors, part.parted, result, self._factors)
-        if self._one_by_one:
-            self._product(part.local, state, result, self._factors, add=True)
-        else:
-            self._product(part.local, state, part.parted)
-            out += part.parted.both[0]
-
-    def _part_from(self, part: "_Part") -> None:
-        """parted = conj(Vᵀ) ∘ filtered."""
-        filtered, parted = part.filtered.both[part.weights], part.parted.both[part.weights]
-        if part.parting is not None:
-            np.multiply(part.parting, filtered, out=parted)
-            return
-        for rows in self._panels:
-            some = parted[:, rows]
-            np.conjugate(filtered[:, rows], out=some)
-            some *= part.meeting[:, rows]
-            np.conjugate(some, out=some)
-
-    def scaled(self, factors: Real) -> "_Kernel":
-        """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
-        other = copy.copy(self)
-        other._parts = {}
-        if self._one_by_one:
-            other._factors = self._factors * factors
-        else:
-            column = factors[:, None, None]
-            other._vectors = aligned(self._vectors * column)
-            other._local = aligned(self._local * column)
-        return other
-
-    def _product(
-        self,
-        matrix: "_Matrix",
-        block: "_Block",
-        out: "_Block",
-        factors: Real | None = None,
-        add: bool = False,
-    ) -> None:
-        """matrix · block; a real matrix meets complex columns as twice as many real ones."""
-        kind = matrix.kind
-        if self._one_by_one:
-            gemm, adjoint = GEMM[kind], matrix.adjoint
-            for index, (left, right, result) in enumerate(
-                zip(matrix.turned, block.turned[kind], out.turned[kind])
-            ):
-                # Fortran sees the transposes: outᵀ (+)= blockᵀ · matrixᵀ.
-                factor = 1.0 if factors is None else factors[index]
-                gemm(factor, right, left, float(add), result, 0, adjoint, 1)
-        else:
-            np.matmul(matrix.stack, block.both[kind], out=out.both[kind])
-
-
-class _Block:
-    """A stack of complex blocks, the same memory as real numbers, and transposes of each."""
-
-    __slots__ = ("both", "turned")
-
-    def __init__(self, stack: Any, one_by_one: bool) -> None:
-        self.both = (stack, stack.view(np.float64))
-        if one_by_one:
-            if not stack.flags.c_contiguous:
-                raise ValueError(f"strides {stack.strides}: C-ordered blocks are needed")
-            self.turned = tuple([block.T for block in kind] for kind in self.both)
-
-
-class _Matrix:
-    """A stack of constant matrices, real (kind 1) or complex (kind 0), and their transposes.
-
-    adjoint: that the conjugate transposes are meant (2, as BLAS wants it), or 0.
-    """
-
-    __slots__ = ("adjoint", "kind", "stack", "turned")
-
-    def __init__(self, stack: Any, adjoint: bool = False) -> None:
-        self.stack = stack
-        self.kind = 1 if stack.dtype == np.float64 else 0
-        self.turned = [matrix.T for matrix in stack]
-        self.adjoint = 2 if adjoint else 0
-
-
-class _Part:
-    """What a kernel needs for its first samples: views, made once."""
-
-    def __init__(self, kernel: _Kernel, few: slice) -> None:
-        one_by_one = kernel._one_by_one
-        self.vectors, self.local = _Matrix(kernel._vectors[few]), _Matrix(kernel._local[few])
-        self.rates = _Matrix(kernel._rates[few])
-        if kernel._to_energy is None:
-            self.to_energy = _Matrix(kernel._vectors[few], adjoint=True)
-        else:
-            self.to_energy = _Matrix(kernel._to_energy[few])
-        self.meeting = kernel._meeting[few]
-        self.parting = None if kernel._parting is None else kernel._parting[few]
-        self.phase = None if kernel._phase is None else kernel._phase[few]
-        self.in_energy = _Block(kernel._in_energy[few], one_by_one)
-        self.filtered = _Block(kernel._filtered[few], one_by_one)
-        self.parted = _Block(kernel._parted[few], one_by_one)
-        # A real factor holds every element twice.
-        self.weights = 1 if self.meeting.dtype == np.float64 else 0

@@ -30,13 +30,18 @@ def unguarded(names: Iterable[str]) -> list[Equation]:
     return [EQUATIONS[name] for name in names if not EQUATIONS[name].keeps.complete_positivity]
 
 
+def check_name(name: object, where: str = "equation") -> None:
+    """Raise InputError unless an equation is known by this name."""
+    if not isinstance(name, str) or name not in EQUATIONS:
+        raise InputError(f"{where}: {name!r} must be one of {', '.join(EQUATIONS)}")
+
+
 def check_equations(names: object) -> tuple[str, ...]:
     """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
         raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
     for name in names:
-        if not isinstance(name, str) or name not in EQUATIONS:
-            raise InputError(f"equations: {name!r} must be one of {', '.join(EQUATIONS)}")
+        check_name(name, "equations")
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
     return tuple(names)

@@ -1,6 +1,5 @@
 """Any small system as a model of states, each of its couplings with a bath of its own."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import scipy.sparse as sp
 
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import check_bath
+from manybody.physics.baths.several import SeveralBaths, check_baths
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import Coupling, hermitian_coupling
 from manybody.physics.fock.half_form import MAX_STATES, FockModel
@@ -20,19 +19,17 @@ def states_of_model(
 ) -> tuple[FockModel, list[Coupling]]:
     """H and couplings of a model as what the functions of few states take.
 
-    model: of 2 to 64 states; bath: one for all couplings A_j, or a sequence of one for each.
+    model: of 2 to 64 states; bath: one for all couplings A_j, or one for each, see
+    `check_baths`.
     Raises TypeError or ValueError.
     """
     check_model(model)
     arguments.boolean("lamb_shift", lamb_shift)
-    n_states, n_baths = model.dimension, model.couplings.n_baths
+    n_states = model.dimension
     if not 2 <= n_states <= MAX_STATES:
         raise InputError(f"model has {n_states} states: 2 to {MAX_STATES} are allowed here")
-    baths = list(bath) if isinstance(bath, Sequence) else [bath] * n_baths
-    if len(baths) != n_baths:
-        raise InputError(f"{len(baths)} baths for {n_baths} couplings: one for each, or one")
-    for own in baths:
-        check_bath(own, lamb_shift)
+    own = check_baths(bath, model.couplings, lamb_shift)
+    baths = own.each if isinstance(own, SeveralBaths) else [own] * model.couplings.n_baths
     # The occupations of one boson only count the states.
     basis = FockBasis(1, "boson", max_occupation=n_states - 1)
     hamiltonian = sp.csr_array(model.dense_hamiltonian())
@@ -40,4 +37,4 @@ def states_of_model(
         basis, np.zeros((1, 1)), hamiltonian, uncertainties=(0.0, float(model.uncertainty))
     )
     pairs = zip(model.couplings.matrices(), baths)
-    return states, [hermitian_coupling(matrix, own) for matrix, own in pairs]
+    return states, [hermitian_coupling(matrix, each) for matrix, each in pairs]

@@ -131,7 +131,7 @@ class Anderson3D(Family):
         energies = typical_disorder(disorder, size**3)
         return float(np.hypot(sorted_range(band, number), sorted_range(energies, number)))
 
-    def n_sites(self, size: int) -> int:
+    def n_sites(self, size: int, parameters: Parameters) -> int:
         """L³."""
         return size**3
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from manybody.physics.models.anderson3d import Anderson3D
+from manybody.physics.models.anderson_bar import AndersonBar
 from manybody.physics.models.complex_syk4 import ComplexSYK4
 from manybody.physics.models.dirac_syk2 import DiracSYK2
 from manybody.physics.models.family import Family
@@ -16,6 +17,7 @@ _KNOWN: dict[str, Family] = {
     for each in (
         DiracSYK2(),
         Anderson3D(),
+        AndersonBar(),
         XXZChain(),
         ComplexSYK4(),
         IsingChain(),

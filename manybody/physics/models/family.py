@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.lattices import Lattice
 from manybody.physics.models.protocol import Model
@@ -23,7 +26,8 @@ class Family(ABC):
     legends; size, size_symbol: the parameter that sets the size, and its letter; reals: real
     parameters with their defaults (None: must be given); words: word parameters with default
     and choices; counts: numbers of particles, "half" or integers, with their defaults (None:
-    where absent, the model is of one particle and has no such parameter); smallest: a size that
+    where absent, the model is of one particle and has no such parameter); integers: others >= 1,
+    with their defaults; smallest: a size that
     the defaults allow; is_real: whether H is; build: (size, parameters, seed) by name -> model.
     """
 
@@ -34,6 +38,7 @@ class Family(ABC):
     reals: Mapping[str, float | None] = _NONE
     words: Mapping[str, tuple[str, tuple[str, ...]]] = _NONE
     counts: Mapping[str, int | str | None] = _NONE
+    integers: Mapping[str, int | None] = _NONE
     smallest: int = 1
     is_real: bool
     build: Callable[..., Model]
@@ -50,7 +55,7 @@ class Family(ABC):
     def with_defaults(self, parameters: Parameters) -> dict[str, Any]:
         """These parameters, and the default of every other that has one."""
         words = {key: default for key, (default, _) in self.words.items()}
-        everything = {**self.reals, **words, **self.counts, **parameters}
+        everything = {**self.reals, **words, **self.counts, **self.integers, **parameters}
         return {key: value for key, value in everything.items() if value is not None}
 
     def check(self, sizes: Sequence[int], parameters: Parameters) -> None:
@@ -63,9 +68,17 @@ class Family(ABC):
         bounded = {key: value for key, value in parameters.items() if key not in self.counts}
         self.build(**{self.size: self.smallest}, **bounded, seed=0)
 
-    def n_sites(self, size: int) -> int:
+    def n_sites(self, size: int, parameters: Parameters) -> int:
         """Number of sites N."""
         return size
+
+    def coupled(self, size: int, parameters: Parameters) -> NDArray[np.bool_]:
+        """(N,) True for sites with a bath."""
+        return np.ones(self.n_sites(size, parameters), dtype=bool)
+
+    def regions(self, size: int, parameters: Parameters) -> Mapping[str, NDArray[np.intp]]:
+        """Sites that studies may give baths of their own, by name: disjoint ones."""
+        return {}
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
         """The states of many particles, None for one particle.  Raises TypeError or ValueError."""
@@ -74,7 +87,7 @@ class Family(ABC):
     def dimension(self, size: int, parameters: Parameters) -> int:
         """Number of states, N for one particle."""
         basis = self.basis(size, parameters)
-        return self.n_sites(size) if basis is None else basis.dimension
+        return self.n_sites(size, parameters) if basis is None else basis.dimension
 
     def lattice(self, size: int, parameters: Parameters) -> Lattice | None:
         """Where the sites lie, None where they lie nowhere."""
@@ -87,12 +100,11 @@ class Family(ABC):
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """To follow the title, with commas in front; `plain` without mathematics markup.
 
-        Here the particles, the real parameters that differ from their defaults and, if plain,
-        the words.
+        Here the particles, the numbers that differ from their defaults and, if plain, the words.
         """
         reals = [
             f", {key} = {parameters[key]:g}"
-            for key, default in self.reals.items()
+            for key, default in {**self.reals, **self.integers}.items()
             if key in parameters and parameters[key] != default
         ]
         words = [f", {parameters[key]}" for key in self.words if plain and key in parameters]
@@ -109,7 +121,7 @@ class Family(ABC):
 
     def size_label(self, size: int, parameters: Parameters = _NONE) -> str:
         """Of one curve among those of other sizes: the size, the sites and the states."""
-        n_sites, dimension = self.n_sites(size), self.dimension(size, parameters)
+        n_sites, dimension = self.n_sites(size, parameters), self.dimension(size, parameters)
         facts = [] if self.size_symbol == "N" else [f"{n_sites}"]
         facts += [] if dimension == n_sites else [f"$D = {dimension}$"]
         label = f"${self.size_symbol} = {size}$"

@@ -81,7 +81,7 @@ class HardCoreBosons(Family):
     is_real = True
     build = staticmethod(hard_core_bosons)
 
-    def n_sites(self, size: int) -> int:
+    def n_sites(self, size: int, parameters: Parameters) -> int:
         """L³."""
         return size**3
 

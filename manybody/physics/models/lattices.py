@@ -107,6 +107,60 @@ class Cube:
         return band
 
 
+@dataclass(frozen=True)
+class Bar:
+    """L x w x w sites, open along its length; site (x, y, z) has index (x w + y) w + z.
+
+    length: L >= 1; width: w >= 1; boundary: across, "periodic" (at w = 2 each bond counted once)
+    or "open".  Raises TypeError or ValueError.
+    """
+
+    length: int
+    width: int
+    boundary: str
+
+    def __post_init__(self) -> None:
+        arguments.integer("length", self.length, 1)
+        arguments.integer("width", self.width, 1)
+        arguments.choice("boundary", self.boundary, BOUNDARIES)
+
+    @property
+    def layer(self) -> int:
+        """Sites with one x, w²."""
+        return self.width**2
+
+    def bonds(self) -> NDArray[np.intp]:
+        """Nearest-neighbour bonds, each once: (n_bonds, 2) site indices, the smaller one first.
+
+        Those along the bar come first.
+        """
+        along = Chain(self.length, "open").bonds()[:, None] * self.layer
+        across = Chain(self.width, self.boundary).bonds()
+        sites = np.arange(self.length * self.layer).reshape(self.length, self.width, self.width)
+        pairs = [(along + np.arange(self.layer)[:, None]).reshape(-1, 2)]
+        pairs += [sites[:, across].transpose(0, 1, 3, 2).reshape(-1, 2)]
+        pairs += [sites[:, :, across].reshape(-1, 2)]
+        found: NDArray[np.intp] = np.concatenate(pairs)
+        return found
+
+    def distances(self) -> NDArray[np.intp]:
+        """(N, N) least number of bonds between sites."""
+        along, across = _steps(self.length, "open"), _steps(self.width, self.boundary)
+        total = (
+            along[:, None, None, :, None, None]
+            + across[None, :, None, None, :, None]
+            + across[None, None, :, None, None, :]
+        )
+        n = self.length * self.layer
+        distances: NDArray[np.intp] = total.reshape(n, n)
+        return distances
+
+    def ends(self) -> dict[str, NDArray[np.intp]]:
+        """Sites of the first and of the last layer, "left" and "right"."""
+        sites = np.arange(self.length * self.layer)
+        return {"left": sites[: self.layer], "right": sites[-self.layer :]}
+
+
 def _steps(length: int, boundary: str) -> NDArray[np.intp]:
     """(L, L) bonds between the places of a row."""
     steps: NDArray[np.intp] = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))

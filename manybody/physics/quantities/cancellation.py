@@ -14,7 +14,7 @@ other couplings, fewer of them than states, are summed in full by `many_body_can
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,8 +148,9 @@ def cancellation_of(
 def _parts_of(problem: Problem) -> "_Parts | ManyBodyParts":
     """The sums of the dissipators alone: without what a Lamb shift adds."""
     spectrum, rates = problem.spectrum, problem.rates.real
+    (group,) = problem.groups
     if isinstance(spectrum.couplings, SiteProjectors):
-        return _Parts(RedfieldGenerator(spectrum, rates), problem.bath)
+        return _Parts(RedfieldGenerator(spectrum, (replace(group, rates=rates),)), group.bath)
     return ManyBodyParts(spectrum, rates[0])
 
 

@@ -17,9 +17,10 @@ class Certificate:
     trace_error: largest |tr ρ(t) − 1| over times and equations.
     hermiticity_error: largest |ρ_ab − ρ_ba*| over times and equations.
     gibbs_residuals[name]: largest |element| of L[ρ_G] in the site basis, in J, by equation.
-        Rounding, except for Redfield with Lamb shift; nan where H was not diagonalised.
-    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies; nan where
-        H was not diagonalised.
+        Rounding, except for Redfield with Lamb shift; nan where H was not diagonalised, and
+        where the bath has no temperature (β = nan), so that there is no ρ_G.
+    kms_residual: largest |γ(ω)e^{−βω} − γ(−ω)| / γ(ω) over the Bohr frequencies; nan in the
+        same cases.
     smallest_eigenvalue: of ρ(t) over all times and the equations that do not guarantee
         positivity, as Redfield does not; inf where all do.
     clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4); "unexamined"

@@ -20,7 +20,7 @@ odd particle numbers follow the same rule, ⟨0|ρ_j|1⟩ = ⟨a_j†⟩ with th
 is positive where ρ is, and they vanish in every state without coherence between the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -158,7 +158,7 @@ class LocalMap:
         operator: (D, D) Hermitian M, array or SciPy sparse.  Raises TypeError or ValueError for
         another shape; that M is Hermitian is for the caller to know.
         """
-        measure = _measured(self._own_columns(operator))
+        measure = trace_with(self._own_columns(operator))
         values = [measure(state) for state in self._checked(states)]
         return np.array(values, dtype=np.complex128)
 
@@ -252,13 +252,16 @@ def _front_signs(basis: FockBasis, modes: Sequence[int]) -> Real:
     return signs
 
 
-def _measured(operator: Any) -> Any:
-    """The function Σ_ab (M_ab)* ρ_ab of (D, m) columns ρ, for (D, m) columns M."""
+def trace_with(operator: Any) -> Callable[[NDArray[Any]], complex]:
+    """The function Σ_ab (M_ab)* ρ_ab of (D, m) columns ρ, for (D, m) columns M.
+
+    Over all columns it is tr(M†ρ), tr(Mρ) of Hermitian M.  operator: array or SciPy sparse.
+    """
     if not sp.issparse(operator):
         return lambda state: _inner(operator, state)
     entries = operator.tocoo()
     weights = entries.data.conj()
-    return lambda state: weights @ state[entries.row, entries.col]
+    return lambda state: complex(weights @ state[entries.row, entries.col])
 
 
 def _inner(operator: NDArray[Any], state: NDArray[Any]) -> complex:

@@ -92,9 +92,10 @@ def locality_of(
     """
     spectrum = problem.spectrum
     vectors, rates = spectrum.vectors[0], problem.rates[0]
+    (group,) = problem.groups
     if problem.lamb_shift and not spectrum.coupled.all():
         # Where all are coupled it is gone already.
-        rates = rates - 1j * problem.bath.eta(0.0)
+        rates = rates - 1j * group.bath.eta(0.0)
 
     values = np.unique(apart[centres])
     squares = np.zeros((len(centres), len(values)))

@@ -12,6 +12,7 @@ from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
 from manybody.report.figures.curves import TIME, Axes, draw_curves
 from manybody.report.figures.equations import draw_equations, has_more_equations
+from manybody.report.figures.expectations import draw_expectations, has_expectations
 from manybody.report.figures.local import (
     draw_local,
     draw_local_laws,
@@ -66,6 +67,8 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
             found["positivity"] = lambda: draw_positivity(results)
     if results.study.evolves and results.has_local:
         found |= _local_makers(analysis)
+    if has_expectations(results):
+        found["expectations"] = lambda: draw_expectations(results)
     if "locality_1" in figures_of(results.study.observables):
         found["locality"] = lambda: draw_locality(results)
     if has_panels(results):
@@ -146,7 +149,7 @@ def _describe(axis: Any, results: StudyResult) -> None:
         "one": f"start on site: {site}",
         "many": f"start: {pattern}",
         "both": f"start: many {pattern}, one on site {site}",
-    }[results.particles]
+    }[results.particles if study.initial_state is None else "many"]
     if study.initial_beta is not None or "initial_beta" in changed:
         beta_0 = "see titles" if "initial_beta" in changed else f"{study.initial_beta:g}"
         start = f"{start}; thermal starts: {beta_0}"

@@ -7,7 +7,14 @@ from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.page.document import Document, Picture, Section, Table, Text
-from manybody.report.read import StudyResult, pattern_words, point_title, size_words, system_title
+from manybody.report.read import (
+    StudyResult,
+    pattern_words,
+    point_title,
+    size_words,
+    system_title,
+    thermal_words,
+)
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Point, Study, System
@@ -32,6 +39,7 @@ def build_document(
             _laws(analysis, tables, pictures),
             _local(analysis, tables, pictures),
             _spread(tables, pictures),
+            _expectations(analysis.results, tables, pictures),
         ]
     if figures_of(study.observables):
         sections.append(_observables(analysis.results, tables, pictures))
@@ -107,10 +115,10 @@ def _distances(
     on_site = f"on site {study.initial_site}"
     pattern = f"from {pattern_words(study)}"
     start = {"one": on_site, "many": pattern, "both": f"{on_site}, of many particles {pattern}"}[
-        results.particles
+        results.particles if study.initial_state is None else "many"
     ]
     if study.initial_beta is not None:
-        start = f"in a thermal state of beta = {study.initial_beta:g}"
+        start = f"in {thermal_words(study.initial_beta)}"
     caption = (
         "Trace norm of the difference of both states against time (mean and standard deviation "
         "over samples), and the maximum of the mean against size with its 68 % bootstrap "
@@ -131,6 +139,7 @@ def _distances(
         *_present(tables, "maxima"),
         *_pictures(pictures, {"equations": others}),
         *(_present(tables, "pairs") if len(study.equations) > 2 else ()),
+        *_present(tables, "initial-sites"),
         Text(tuple(_beside(results)), "note"),
     ]
     return Section("Distance of the two equations", tuple(parts))
@@ -220,6 +229,23 @@ def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section
     caption = "Each sample's own maximum over time: points are samples, lines their medians."
     parts: Parts = [*_pictures(pictures, {"spread": caption}), *_present(tables, "spread")]
     return Section("Spread over samples", tuple(parts))
+
+
+def _expectations(
+    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
+) -> Section:
+    meanings = tuple(f"{each.name}: {each.meaning}." for each in results.study.expected)
+    caption = (
+        "Means and standard errors over samples of every equation against time, the largest size "
+        "of every system; of what has many components the three in which the first two equations "
+        "differ most."
+    )
+    parts: Parts = [
+        *_pictures(pictures, {"expectations": caption}),
+        *_present(tables, "expectations"),
+        Text(meanings, "note"),
+    ]
+    return Section("Expectation values", tuple(parts) if meanings else ())
 
 
 def _observables(

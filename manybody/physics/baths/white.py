@@ -1,0 +1,68 @@
+"""White noise: baths of infinite temperature without memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from manybody.arrays import Real
+from manybody.errors import InputError
+from manybody.physics import arguments
+from manybody.physics.underflow import zero_where_tiny
+
+
+@dataclass(frozen=True)
+class WhiteBath:
+    """Identical baths of classical white noise, γ(ω) = rate at every ω.
+
+    rate: γ >= 0 in J.  Of modes with a fixed J_int γ(0) = J_int²/β diverges for β → 0; this is
+    the limit at a fixed J_int²/β and a high cutoff.  Detailed balance holds at β = 0, the Gibbs
+    state is 1/D, and η = 0.  Then Λ_j = γA_j/2, and Redfield is the Lindblad equation
+    dρ/dt = −i[H, ρ] + γ Σ_j (A_jρA_j − ½{A_j², ρ}): pure dephasing between the eigenstates of
+    the A_j, completely positive, and not Davies, which keeps the secular part of it.  Other
+    spectra of infinite temperature, γ(−ω) = γ(ω), are `CallableBath(function, beta=0)`.
+    Raises TypeError or ValueError.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", arguments.real("bath rate", self.rate, minimum=0.0))
+
+    @property
+    def beta(self) -> float:
+        """0: the temperature is infinite."""
+        return 0.0
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether γ = 0 everywhere."""
+        return self.rate == 0.0
+
+    def gamma(self, omega: ArrayLike) -> Real:
+        """γ(ω) = rate, same shape as `omega`."""
+        omega = np.asarray(omega, dtype=np.float64)
+        return np.where(np.isnan(omega), omega, self.rate)[()]
+
+    def eta(self, omega: ArrayLike) -> Real:
+        """η(ω) = 0, same shape as `omega`: the principal value of an even γ without end."""
+        omega = np.asarray(omega, dtype=np.float64)
+        return np.where(np.isnan(omega), omega, 0.0)[()]
+
+    @zero_where_tiny
+    def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
+        """Γ(ω) = γ/2, SNM eq. (6); complex with the Lamb shift, which is 0."""
+        half = 0.5 * self.gamma(omega)
+        return half + 1j * self.eta(omega) if lamb_shift else half
+
+    def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
+        """C(t) = rate δ(t), 0 at other times, same shape as `time`.  ValueError for t = 0."""
+        time = np.asarray(time, dtype=np.float64)
+        if not self.vanishes and np.any(time == 0.0):
+            raise InputError("time = 0: C(t) of white noise is rate·δ(t), infinite there")
+        return np.where(np.isnan(time), time, 0.0).astype(np.complex128)[()]
+
+    def kms_residual(self, omega: ArrayLike) -> float:
+        """0: γ(−ω) = γ(ω), which is detailed balance at β = 0."""
+        return 0.0

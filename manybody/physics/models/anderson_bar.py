@@ -1,0 +1,116 @@
+"""The Anderson model on a bar, with baths at its ends: what carries heat from one to the other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from manybody.errors import InputError
+from manybody.physics import arguments
+from manybody.physics.models.family import Family, Parameters
+from manybody.physics.models.lattices import BOUNDARIES, Bar
+from manybody.physics.models.single_particle import Seed, SingleParticleModel
+
+COUPLED = ("ends", "all")
+
+
+def anderson_bar(
+    length: int,
+    disorder: float,
+    width: int = 1,
+    hopping: float = 1.0,
+    boundary: str = "periodic",
+    coupled: str = "ends",
+    seed: Seed = 0,
+) -> SingleParticleModel:
+    """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on L x w x w sites, open along L.
+
+    ε_i is uniform in [−W, W].
+
+    length: L >= 2; disorder: W >= 0; width: w >= 1, 1 for a chain; hopping: J; boundary: across,
+    "periodic" (at w = 2 each bond counted once) or "open"; coupled: "ends" for baths on the first
+    and the last layer alone, or "all"; seed: int, sequence of ints or Generator.  The
+    Hamiltonian is a real SciPy CSR array.  Raises TypeError or ValueError.
+    """
+    bar = Bar(
+        arguments.integer("length", length, 2), arguments.integer("width", width, 1), boundary
+    )
+    disorder = arguments.real("disorder", disorder, minimum=0.0)
+    hopping = arguments.real("hopping", hopping)
+    arguments.choice("coupled", coupled, COUPLED)
+    n = length * bar.layer
+    energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, n)
+    bonds, sites = bar.bonds(), np.arange(n)
+    rows = np.concatenate([bonds[:, 0], bonds[:, 1], sites])
+    columns = np.concatenate([bonds[:, 1], bonds[:, 0], sites])
+    values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
+    hamiltonian = sp.csr_array((values, (rows, columns)), shape=(n, n))
+    parameters: dict[str, Any] = {
+        "length": length,
+        "disorder": disorder,
+        "width": width,
+        "hopping": hopping,
+        "boundary": boundary,
+        "coupled": coupled,
+    }
+    return SingleParticleModel(
+        hamiltonian,
+        np.concatenate([*bar.ends().values()]) if coupled == "ends" else None,
+        name="anderson_bar",
+        parameters=parameters,
+        lattice=bar,
+    )
+
+
+class AndersonBar(Family):
+    """Samples of `anderson_bar`."""
+
+    name = "anderson_bar"
+    title = "Anderson bar"
+    size = "length"
+    size_symbol = "L"
+    reals: Mapping[str, float | None] = {"disorder": None, "hopping": 1.0}
+    words: Mapping[str, tuple[str, tuple[str, ...]]] = {
+        "boundary": ("periodic", BOUNDARIES),
+        "coupled": ("ends", COUPLED),
+    }
+    integers: Mapping[str, int | None] = {"width": 1}
+    smallest = 2
+    is_real = True
+    build = staticmethod(anderson_bar)
+
+    def check(self, sizes: Any, parameters: Parameters) -> None:
+        """Two ends are two layers."""
+        short = [size for size in sizes if size < self.smallest]
+        if short:
+            raise InputError(f"length = {short[0]}: a bar has two ends, must be >= 2")
+        super().check(sizes, parameters)
+
+    def bandwidth(self, size: int, parameters: Parameters) -> float:
+        """Energies of ±W and a band of ±2J for every direction reach less than their sum."""
+        directions = 1.0 if parameters.get("width", 1) == 1 else 3.0
+        hopping = abs(float(parameters.get("hopping", 1.0)))
+        return 2.0 * float(parameters["disorder"]) + 8.0 / 3.0 * directions * hopping
+
+    def n_sites(self, size: int, parameters: Parameters) -> int:
+        """L w²."""
+        return size * int(parameters.get("width", 1)) ** 2
+
+    def lattice(self, size: int, parameters: Parameters) -> Bar:
+        """The bar."""
+        return Bar(size, int(parameters.get("width", 1)), parameters["boundary"])
+
+    def regions(self, size: int, parameters: Parameters) -> dict[str, NDArray[np.intp]]:
+        """ "left" and "right"."""
+        return self.lattice(size, parameters).ends()
+
+    def coupled(self, size: int, parameters: Parameters) -> NDArray[np.bool_]:
+        """Its ends, or all."""
+        mask = np.ones(self.n_sites(size, parameters), dtype=bool)
+        if parameters.get("coupled", "ends") == "ends":
+            mask[:] = False
+            for own in self.regions(size, parameters).values():
+                mask[own] = True
+        return mask
