@@ -125,8 +125,8 @@ def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     modes = n_contacts * 0.5 * time * (high - low)
     rows = given["n_times"] * (n_sites + 2 * n_contacts)
     steps = time * (2.0 + given["rate"] + given["amplitude"])
-    evaluations = 40.0 * given["n_times"] + 30.0 * time * (1.0 + given["rate"])
-    return float(3e-7 * steps * rows * (30.0 + modes) + 8e-4 * evaluations)
+    evaluations = 110.0 * given["n_times"] + 80.0 * time * (1.0 + 0.5 * given["rate"])
+    return float(3e-7 * steps * rows * (30.0 + modes) + 1.3e-3 * evaluations)
 
 
 def _last_time(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
