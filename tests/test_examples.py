@@ -115,7 +115,7 @@ V = np.diag([1.0, 0.0, 0.0])
         (lambda: mb.linear_response(MODEL, None, V), TypeError, "bath = None"),
         (lambda: mb.linear_response(MODEL, BATH, np.eye(2)), ValueError, r"shape \(2, 2\)"),
         (lambda: mb.linear_response(MODEL, BATH, V, "local"), ValueError, "equation = 'local'"),
-        (lambda: mb.linear_response(V, BATH, V), TypeError, "model = "),
+        (lambda: mb.linear_response("ring", BATH, V), TypeError, "model = 'ring'"),
         (
             lambda: mb.linear_response(mb.SingleParticleModel(np.eye(65)), BATH, np.eye(65)),
             ValueError,
