@@ -132,7 +132,7 @@ def test_kills_at_random_moments():
     A few; hundreds are for scripts/soak.py by hand.
     """
     done = subprocess.run(
-        [sys.executable, soak.__file__, "--kills", "3", "--seconds-between", "2.0"],
+        [sys.executable, soak.__file__, "--kills", "3", "--seconds-between", "3.0"],
         env=environment(),
         capture_output=True,
         text=True,
