@@ -113,7 +113,8 @@ def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
 
 
 def test_both_routes_agree(comm, bath):
-    for model in (mb.dirac_syk2(8, seed=2), mb.anderson3d(2, 5.0, seed=2)):
+    models = [mb.dirac_syk2(6, seed=2), mb.anderson3d(2, 5.0, seed=2)]
+    for model in models if comm.size == 1 else models[:1]:
         krylov = mb.slow_modes(model, bath, 4, True, comm=comm, method="gmres")
         direct = mb.slow_modes(model, bath, 4, True, comm=comm, method="assembled")
         np.testing.assert_allclose(direct.eigenvalues.real, krylov.eigenvalues.real, atol=1e-9)
