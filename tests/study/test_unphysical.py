@@ -65,10 +65,10 @@ def test_an_ensemble_speaks_once_and_counts():
 
 
 def test_random_systems_warn_when_the_definition_says_so():
-    """120 systems of 2 and 3 sites, strong and very strong baths, Lamb shift on and off."""
+    """160 systems of 2 and 3 sites, strong and very strong baths, Lamb shift on and off."""
     rng = np.random.default_rng(17)
     wrong, counts, worst = [], [0, 0], 0.0
-    for case in range(120):
+    for case in range(160):
         n = 2 + int(case % 5 == 0)
         matrix = oracles.random_hermitian(rng, n, real=bool(case % 2)) * rng.uniform(0.3, 3.0)
         bath = mb.OhmicBath(*np.exp(rng.uniform(np.log([0.8, 3, 1]), np.log([3, 12, 6]))))
