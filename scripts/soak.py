@@ -3,10 +3,10 @@
 A study of a few seconds, with samples in stacks and long ones with checkpoints, is computed
 once without any harm. Then it is computed again and again, by one process, by mpirun and by
 two processes that share a store, in turn; every run gets a signal at a random moment, most of
-them SIGKILL, some SIGUSR1 and SIGTERM, until all were sent, and the same command goes on where
-it stopped. Under
-mpirun the signal meets one rank, the launcher, or all at once. When a store is complete, every
-bit in it is compared with the undisturbed one and its folder is searched for what should not
+them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it stopped; when all
+kills are sent, runs go on in peace until the store is complete. Under mpirun the signal meets
+one rank, the launcher, or all at once. When a store is complete, every bit in it is compared
+with the undisturbed one and its folder is searched for what should not
 be there. The exit status is 0 only when nothing was lost, double, different, left over, or hung.
 
 Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank.
