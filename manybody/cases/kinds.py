@@ -25,7 +25,7 @@ from manybody.cases.store import Record
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.study.configuration import Outputs
-from manybody.study.parsing import load_toml, parsed
+from manybody.study.parsing import parsed
 from manybody.study.structure import Name, structure, table_of
 
 # Keys of every kind.
@@ -63,11 +63,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
     }
 )
-
-
-def has_kind(text: str, origin: str) -> bool:
-    """Whether a TOML text is a study of cases: says its kind.  Raises ValueError."""
-    return "kind" in load_toml(text, origin)
 
 
 def parse_case_study(text: str, origin: str) -> CaseStudy:

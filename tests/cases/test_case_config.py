@@ -3,8 +3,8 @@ import json
 import pytest
 from tiny_cases import EXACT, THEOREM, exact_study, theorem_study
 
-from manybody.cases.config import differences, from_json, merge_cases
-from manybody.cases.kinds import has_kind, parse_case_study
+from manybody.cases.config import differences, from_json, has_kind, merge_cases
+from manybody.cases.kinds import parse_case_study
 from manybody.study.parsing import builtin_studies
 
 

@@ -15,7 +15,7 @@ from manybody.physics.gaussian.exact import converge
 from manybody.physics.gaussian.exact_driven import propagate_driven as propagate_exactly
 from manybody.physics.gaussian.quadratic import Contact
 
-TIMES = np.linspace(0.0, 12.0, 5)
+TIMES = np.linspace(0.0, 8.0, 5)
 START = np.array([[0.7, 0.1j], [-0.1j, 0.2]])
 
 
