@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from manybody.cases import (
+    driven,
+    driven_page,
     exact,
     exact_page,
     levy_kosloff,
@@ -47,6 +49,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "theorem": Kind(theorem.parse, theorem.compute, theorem_page.build_page),
         "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
+        "driven": Kind(driven.parse, driven.compute, driven_page.build_page),
         "levy-kosloff": Kind(
             levy_kosloff.parse, levy_kosloff.compute, levy_kosloff_page.build_page
         ),

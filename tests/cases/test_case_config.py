@@ -15,7 +15,7 @@ def test_built_in_studies():
         if has_kind(text, name)
     }
     papers = {"levy-kosloff", "mitchison-plenio", "levy-rabani-limmer"}
-    assert {study.kind for study in kinds.values()} == {"theorem", "exact", *papers}
+    assert {study.kind for study in kinds.values()} == {"theorem", "exact", "driven", *papers}
     given = [case.given for case in kinds["theorem-check"].cases]
     equal = [each for each in given if each["check"] == "equal"]
     for model, largest in (("dirac_syk2", 1000), ("random", 1000), ("ring", 1000)):
