@@ -46,7 +46,12 @@ if TYPE_CHECKING:
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
     from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
     from manybody.physics.gaussian.theorem import theorem_residual
-    from manybody.physics.liouvillians import Liouvillian, davies_liouvillian, redfield_liouvillian
+    from manybody.physics.liouvillians import (
+        Liouvillian,
+        davies_liouvillian,
+        liouvillian,
+        redfield_liouvillian,
+    )
     from manybody.physics.models.anderson3d import anderson3d
     from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
@@ -63,6 +68,7 @@ if TYPE_CHECKING:
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
     from manybody.physics.quantities.certificates import Certificate
+    from manybody.physics.quantities.complete_positivity import choi_eigenvalue, choi_matrix
     from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
@@ -140,6 +146,8 @@ __all__ = [
     "WorstProduction",
     "anderson3d",
     "anderson_bar",
+    "choi_eigenvalue",
+    "choi_matrix",
     "compare",
     "compare_driven",
     "compare_ensemble",
@@ -160,6 +168,7 @@ __all__ = [
     "ising_chain",
     "level_statistics",
     "linear_response",
+    "liouvillian",
     "networks",
     "open_store",
     "pattern_state",
@@ -198,7 +207,7 @@ _HOMES = {
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
-    "physics.liouvillians": "Liouvillian davies_liouvillian redfield_liouvillian",
+    "physics.liouvillians": "Liouvillian davies_liouvillian liouvillian redfield_liouvillian",
     "physics.models.anderson3d": "anderson3d",
     "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
@@ -211,6 +220,7 @@ _HOMES = {
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
     "physics.quantities.certificates": "Certificate",
+    "physics.quantities.complete_positivity": "choi_eigenvalue choi_matrix",
     "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
     "physics.quantities.spacing": "LevelStatistics",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast, against the machine and against others: every ratio from one run.
 
-Cost:    about 12 minutes on one core (two for the ensemble); --quick about 2.
+Cost:    about 14 minutes on one core (two for the ensemble); --quick about 3.
 Launch:  .venv/bin/python scripts/bench.py [--quick] [--only applications,stacks,...]
              [--out results/bench] [--against results/bench-before/bench.json]
 
@@ -36,6 +36,7 @@ if __name__ == "__main__" and "MANYBODY_BENCH" not in os.environ:
 
 import numpy as np  # noqa: E402
 from bench_baths import baths  # noqa: E402
+from bench_equations import equations  # noqa: E402
 from bench_many import many  # noqa: E402
 from bench_peers import against_expm, against_petsc, against_qutip  # noqa: E402
 from bench_rows import ROWS, compare_with, draw, record, rounds_of, say  # noqa: E402
@@ -438,6 +439,7 @@ SECTIONS = {
     "ensembles": ensembles,
     "memory": memory,
     "many": many,
+    "equations": equations,
     "baths": baths,
 }
 

@@ -1,15 +1,19 @@
-"""The two generators as matrices, for small systems and for checking."""
+"""Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from manybody.arrays import Complex
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
-from manybody.physics.equations.davies import davies_of
+from manybody.physics.equations.davies import DAVIES, davies_of
+from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.redfield import redfield_of
+from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -92,6 +96,70 @@ def davies_liouvillian(
         return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
 
     return Liouvillian(system.dimension, build, clustering.verdict)
+
+
+def liouvillian(
+    model: Model | Matrix,
+    bath: GivenBaths,
+    equation: str,
+    lamb_shift: bool = False,
+    undecided: str | None = None,
+) -> Liouvillian:
+    """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
+
+    model: as in `compare`, a bare (N, N) Hamiltonian too; undecided: as of `davies_liouvillian`,
+    for Davies alone.  Raises InputError, also for an equation that does not apply to the model.
+    """
+    system, baths = _checked(model, bath, lamb_shift)
+    check_name(equation)
+    found = EQUATIONS[equation]
+    if found.name == DAVIES.name:
+        return davies_liouvillian(system, bath, lamb_shift, undecided)
+    if checked(undecided) is not None:
+        raise InputError(
+            f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
+        )
+    check_applies([found], [system])
+
+    def build() -> Complex:
+        return liouvillian_of(found, Problem([system], baths, lamb_shift))
+
+    return Liouvillian(system.dimension, build)
+
+
+def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
+    """(D², D²) generator of one sample on the row-major vec; of a closed one the first answer."""
+    if equation.generator is None:
+        assert equation.propagators is not None
+        return _by_columns(equation.propagators(problem)[0].derivative, problem.dimension)
+    generator = equation.generator(problem)
+    if equation.rows is not None:
+        rows = equation.rows(generator).matrix
+        matrix: Complex = column_order_to_row_major(rows, problem.dimension).toarray()
+        return matrix
+    kernel = generator.kernel()
+    half = np.empty((1, problem.dimension, problem.dimension), dtype=np.complex128)
+
+    def derivative(sigma: Complex) -> Complex:
+        """L[σ] = X(σ) + X(σ†)†."""
+        kernel(sigma[None], half)
+        own: Complex = half[0].copy()
+        kernel(np.ascontiguousarray(sigma.conj().T)[None], half)
+        own += half[0].conj().T
+        return own
+
+    return _by_columns(derivative, problem.dimension)
+
+
+def _by_columns(derivative: Callable[[Complex], Complex], dimension: int) -> Complex:
+    """L[|a⟩⟨b|] of every a and b."""
+    matrix = np.empty((dimension**2, dimension**2), dtype=np.complex128)
+    unit = np.zeros((dimension, dimension), dtype=np.complex128)
+    for index in range(dimension**2):
+        unit.flat[index] = 1.0
+        matrix[:, index] = derivative(unit).ravel()
+        unit.flat[index] = 0.0
+    return matrix
 
 
 def _refused() -> Complex:

@@ -4,7 +4,7 @@ Every function takes any Hermitian couplings A_j and returns the (N², N²) matr
 that acts on the row-major vec of rho, so that A rho B is kron(A, B^T).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,102 @@ def davies_liouvillian(
             liouvillian -= 0.5 * rate * np.kron(identity, product.T)
             liouvillian += _commutator(shift * product)
     return liouvillian
+
+
+def partial_secular_liouvillian(
+    hamiltonian: NDArray[Any],
+    couplings: Sequence[Matrix],
+    bath: Baths,
+    lamb_shift: bool,
+    cutoff: float,
+) -> Matrix:
+    """−i[H, ρ] + Σ_j Σ_{|ω − ω'| <= Ω} Γ(ω) (A_j(ω)ρA_j(ω')† − A_j(ω')†A_j(ω)ρ) + h.c.
+
+    Over single pairs |l⟩⟨l|A_j|k⟩⟨k| and |n⟩⟨n|A_j|m⟩⟨m| of levels, ω = E_k − E_l and
+    ω' = E_m − E_n, one after the other (PHYSICS.md section 11).
+    """
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    levels = range(len(energies))
+    identity = np.eye(len(energies))
+    liouvillian = _commutator(hamiltonian)
+    for coupling, own in zip(couplings, _each(bath, couplings)):
+        jumps = {
+            (to, of): _element(vectors, to, of) * (vectors.conj().T @ coupling @ vectors)[to, of]
+            for to in levels
+            for of in levels
+        }
+        for (to, of), jump in jumps.items():
+            omega = energies[of] - energies[to]
+            rate = own.one_sided(omega, lamb_shift)
+            for (other_to, other_of), other in jumps.items():
+                if abs(omega - (energies[other_of] - energies[other_to])) > cutoff:
+                    continue
+                product = other.conj().T @ jump
+                liouvillian += rate * np.kron(jump, other.conj())
+                liouvillian += np.conj(rate) * np.kron(other, jump.conj())
+                liouvillian -= rate * np.kron(product, identity)
+                liouvillian -= np.conj(rate) * np.kron(identity, product.conj())
+    return liouvillian
+
+
+def universal_lindblad_liouvillian(
+    hamiltonian: NDArray[Any],
+    couplings: Sequence[Matrix],
+    bath: Baths,
+    shift: Callable[[Bath, float, float], float] | None,
+) -> Matrix:
+    """−i[H + H_LS, ρ] + Σ_j (L_jρL_j† − ½{L_j†L_j, ρ}), L_j = Σ √γ(E_k − E_l) A_lk |l⟩⟨k|.
+
+    H_LS = Σ_j Σ_mln f(E_l − E_m, E_n − E_l) A_ml A_ln |m⟩⟨n| (PHYSICS.md section 11).
+    shift: f of a bath, None for no H_LS.
+    """
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    levels = range(len(energies))
+    liouvillian = _commutator(hamiltonian)
+    for coupling, own in zip(couplings, _each(bath, couplings)):
+        element = vectors.conj().T @ coupling @ vectors
+        jump = np.zeros(hamiltonian.shape, dtype=np.complex128)
+        for to in levels:
+            for of in levels:
+                root = np.sqrt(own.gamma(energies[of] - energies[to]))
+                jump += root * element[to, of] * _element(vectors, to, of)
+        liouvillian += lindblad_dissipator(jump)
+        if shift is None:
+            continue
+        for to in levels:
+            for over in levels:
+                for of in levels:
+                    value = shift(
+                        own, energies[over] - energies[to], energies[of] - energies[over]
+                    )
+                    weight = value * element[to, over] * element[over, of]
+                    liouvillian += _commutator(weight * _element(vectors, to, of))
+    return liouvillian
+
+
+def _element(vectors: NDArray[Any], to: int, of: int) -> Matrix:
+    """|to⟩⟨of| of two levels."""
+    return np.outer(vectors[:, to], vectors[:, of].conj()).astype(np.complex128)
+
+
+def local_liouvillian(
+    hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: Baths, lamb_shift: bool
+) -> Matrix:
+    """−i[H + Σ_j η_j(0) A_j², ρ] + Σ_j γ_j(0) (A_jρA_j − ½{A_j², ρ}) (PHYSICS.md section 11)."""
+    liouvillian = _commutator(hamiltonian)
+    for coupling, own in zip(couplings, _each(bath, couplings)):
+        liouvillian += own.gamma(0.0) * lindblad_dissipator(coupling)
+        if lamb_shift:
+            liouvillian += _commutator(own.eta(0.0) * coupling @ coupling)
+    return liouvillian
+
+
+def lindblad_dissipator(jump: NDArray[Any]) -> Matrix:
+    """LρL† − ½{L†L, ρ} as a matrix."""
+    identity, product = np.eye(len(jump)), jump.conj().T @ jump
+    dissipator: Matrix = np.kron(jump, jump.conj()).astype(np.complex128)
+    dissipator -= 0.5 * (np.kron(product, identity) + np.kron(identity, product.T))
+    return dissipator
 
 
 def _each(bath: Baths, couplings: Sequence[Matrix]) -> Sequence[Bath]:

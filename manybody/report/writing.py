@@ -19,6 +19,7 @@ from manybody.report.page.summary import text_summary
 from manybody.report.read import load_results, system_title
 from manybody.report.tables.analysis import build_analysis_tables, build_local_tables
 from manybody.report.tables.expectations import build_expectations_tables
+from manybody.report.tables.guarantees import build_guarantees
 from manybody.report.tables.initial_sites import build_site_tables
 from manybody.report.tables.local import build_averages
 from manybody.report.tables.samples import build_tables, to_csv, to_hdf5, to_parquet
@@ -100,6 +101,7 @@ def _all_tables(analysis: Analysis) -> list[Table]:
         *build_tables(analysis.results),
         *build_analysis_tables(analysis),
         *build_averages(analysis.results),
+        *build_guarantees(analysis.results),
         *build_local_tables(analysis),
         *build_expectations_tables(analysis.results),
         *build_site_tables(analysis.results),

@@ -30,6 +30,8 @@ _HASH_LETTERS = 16
 _TEXT = h5py.string_dtype()
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
+# Smallest eigenvalues of every equation in what is read of a block.
+OF_EQUATIONS = "smallest_eigenvalue_of_equations"
 # Before the name of an expectation value in its dataset, and of what counts its components.
 EXPECTATION, COMPONENT = "expectation_", "component_"
 # Datasets that count something.
@@ -108,8 +110,8 @@ def _by_name(
 
     Those of a format without equations are of two.  trace_distance, trace_distance_merged:
     (n, T) of the first pair, with "_of_pairs" (n, P, T) of all in the order of
-    `pairs_of`; smallest_eigenvalue_in_time: (n, T) over the equations; <equation>_gibbs_residual:
-    (n,) each.
+    `pairs_of`; smallest_eigenvalue_in_time: (n, T) over the equations, with "_of_equations"
+    (n, E, T) of each, nan where it guarantees positivity; <equation>_gibbs_residual: (n,) each.
     """
     arrays = dict(given)
     if TRACE_DISTANCE not in given:
@@ -118,9 +120,12 @@ def _by_name(
         values = arrays[name] if arrays[name].ndim == 3 else arrays[name][:, None]
         arrays[f"{name}_of_pairs"], arrays[name] = values, values[:, 0]
     lowest = arrays["smallest_eigenvalue_in_time"]
-    if lowest.ndim == 3:
-        lowest = np.fmin.reduce(lowest, axis=1)
-        arrays["smallest_eigenvalue_in_time"] = np.where(np.isnan(lowest), np.inf, lowest)
+    if lowest.ndim == 2:
+        # Of Redfield: Davies has none.
+        lowest = np.stack([lowest, np.full_like(lowest, np.nan)], axis=1)
+    arrays[OF_EQUATIONS] = lowest
+    lowest = np.fmin.reduce(lowest, axis=1)
+    arrays["smallest_eigenvalue_in_time"] = np.where(np.isnan(lowest), np.inf, lowest)
     residuals = arrays.pop("gibbs_residual", None)
     if residuals is not None:
         for name, values in zip(equations, residuals.T):

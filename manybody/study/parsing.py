@@ -18,7 +18,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
 from manybody.physics.baths.several import AnyBaths, distinct_baths
-from manybody.physics.equations.registry import EQUATIONS, check_equations
+from manybody.physics.equations.registry import EQUATIONS, check_equations, equation_names
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.occupations import HALF
 from manybody.physics.quantities.expectations import NAMED
@@ -333,10 +333,15 @@ def _expectation(value: object) -> str:
 
 
 def _equations(where: str, value: object) -> tuple[str, ...]:
-    names = checked_words(where, value, EQUATIONS)
-    if not 1 < len(names) == len(set(names)):
+    if not isinstance(value, list):
+        allowed = ", ".join(equation_names())
+        raise InputTypeError(f"{where} = {value!r}: a list of {allowed} is needed")
+    for name in value:
+        if name not in EQUATIONS:
+            arguments.choice(where, name, tuple(equation_names()))
+    if not 1 < len(value) == len(set(value)):
         raise InputError(f"{where} = {value!r}: at least two are compared, each named once")
-    return check_equations(names)
+    return check_equations(value)
 
 
 def _systems(

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -151,3 +153,14 @@ def test_masked_and_enormous_matrices_are_refused():
         mb.SingleParticleModel(np.eye(2) * 1.5e308)
     with pytest.raises(ValueError, match="1e.100"):
         mb.dirac_syk2(3, coupling=10**400)
+
+
+@pytest.mark.parametrize("model", [mb.dirac_syk2(4, seed=1), mb.anderson3d(3, 2.0, seed=1)])
+def test_a_model_travels_between_ranks(model):
+    again = pickle.loads(pickle.dumps(model))
+    assert again.parameters == model.parameters and again.name == model.name
+    np.testing.assert_array_equal(again.dense_hamiltonian(), model.dense_hamiltonian())
+    given = again.hamiltonian
+    assert not (given.data if sp.issparse(given) else given).flags.writeable
+    with pytest.raises(TypeError):
+        again.parameters["more"] = 1

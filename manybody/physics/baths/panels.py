@@ -131,6 +131,16 @@ class Panels:
             total += 2.0 * half * phase * ((series * (-1j) ** orders) @ bessel)
         return np.where(flat < 0.0, total.conj(), total).reshape(time.shape)[()]
 
+    @property
+    def borders(self) -> Real:
+        """(panels + 1,) where they meet and end, ascending; those of one place to rounding too."""
+        return np.maximum.accumulate(self._border_anchors + self._borders)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether w jumps somewhere."""
+        return bool(self._fall.any())
+
     @cached_property
     def integral(self) -> float:
         """∫ w(x) dx."""
@@ -300,7 +310,7 @@ class Panels:
             near = np.flatnonzero((np.abs(z) < _FAR) | inside)
             if near.size:
                 span = logarithm[near] - next_logarithm[near]
-                value, rest = _series_and_rest(self._series[index], z[near])
+                value, rest = series_and_rest(self._series[index], z[near])
                 outside = own[near] + value * (span - kernel[near] @ _G)
                 own[near] = np.where(inside[near], value * span - rest, outside)
             total += own
@@ -354,8 +364,8 @@ def _bisect(
     return anchors, lower, upper
 
 
-def _series_and_rest(series: Real, z: Real) -> tuple[Real, Real]:
-    """Σ c_n P_n(z) and Σ c_n W_n(z)."""
+def series_and_rest(series: Real, z: Real) -> tuple[Real, Real]:
+    """Σ c_n P_n(z) and Σ c_n W_n(z); series: (n,) of all, or (n, points), a series a point."""
     before, now = np.zeros_like(z), np.ones_like(z)
     rest_before, rest_now = np.zeros_like(z), np.zeros_like(z)
     value, rest = np.zeros_like(z), np.zeros_like(z)

@@ -61,6 +61,11 @@ class QuadratureBath(ABC):
     def _check_transform(self) -> None:  # noqa: B027
         """Raise ValueError where η does not exist."""
 
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """|ω| beside 0 where γ may not be smooth, its ends among them, inf where it has none."""
+        return self._sizes()
+
     @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.

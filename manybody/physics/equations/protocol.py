@@ -5,7 +5,7 @@ the times somebody watches.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,6 +129,8 @@ class Equation:
     application, in flops of dense products that take as long; None for `flops` times D³.
     own_bytes: what its generator and a kernel of all columns keep on every rank beside what a
     node shares; row_entries: stored entries in a row of the Liouvillian, None for 2D − 1.
+    dissipators: D_j[ρ] of one coupling after the other, (D, D) each of a problem of one sample and
+    a Hermitian ρ, where the equation of a coupling alone (`Problem.only`) has another.
     """
 
     name: str
@@ -148,11 +150,14 @@ class Equation:
     application_flops: Callable[[SystemFacts], float] | None = None
     own_bytes: Callable[[SystemFacts], float] | None = None
     row_entries: Callable[[SystemFacts], float] | None = None
+    dissipators: Callable[[Problem, Complex], Iterator[Complex]] | None = None
 
     def __post_init__(self) -> None:
         # Names are keys of TOML, columns of tables and, joined by ":", pairs in a block.
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name):
-            raise ValueError(f"equation {self.name!r}: small letters, digits and '-' are allowed")
+        if not re.fullmatch(r"[a-z][a-z0-9.-]*", self.name):
+            raise ValueError(
+                f"equation {self.name!r}: small letters, digits, '-' and '.' are allowed"
+            )
         if (self.generator is None) == (self.propagators is None):
             raise ValueError(f"equation {self.name!r}: either stepped or closed")
 

@@ -23,6 +23,7 @@ from manybody.physics.assembly import AssembledRows
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.several import AnyBaths, SeveralBaths, distinct_baths
 from manybody.physics.couplings import DiagonalCouplings
+from manybody.physics.equations.band import MARGIN, extreme_eigenvalues
 from manybody.physics.equations.patches import (
     Transform,
     coupling_sites,
@@ -47,10 +48,6 @@ _SHARE_OF_UNION = 0.6
 _SPARSE_SLOWER = 15.0
 # Columns of one sparse product; 16 to 64 are alike to the noise of the machine.
 _PANEL = 32
-# Up to here all eigenvalues are as cheap as the outermost.
-_DENSE_UP_TO = 64
-# Of what an iteration that stops at 1e-4 of the largest eigenvalue is trusted with.
-_MARGIN = 1.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +101,10 @@ class QuasiLocalGenerator:
         κ = ‖(K + K†)/2‖₂.  Band and κ come from Lanczos iterations to 1e-4 and are taken 1 %
         wider; an estimate, not a theorem.
         """
-        lowest, highest = _extreme_eigenvalues(self.hamiltonian)
+        lowest, highest = extreme_eigenvalues(self.hamiltonian)
         mean = 0.5 * (self.decay + self.decay.conj().T)
-        damping = _MARGIN * max(map(abs, _extreme_eigenvalues(sp.csr_array(mean))))
-        width = _MARGIN * (highest - lowest) + 2.0 * float(self.decay_bound[0])
+        damping = MARGIN * max(map(abs, extreme_eigenvalues(sp.csr_array(mean))))
+        width = MARGIN * (highest - lowest) + 2.0 * float(self.decay_bound[0])
         return np.array([[width, -2.0 * damping, 0.5 * damping]])
 
     @property
@@ -259,22 +256,6 @@ def _transforms(
 
     each = baths.each if isinstance(baths, SeveralBaths) else (baths,) * couplings.n_baths
     return [partial(transform, bath) for bath in each]
-
-
-def _extreme_eigenvalues(matrix: sp.csr_array) -> tuple[float, float]:
-    """The lowest and the highest eigenvalue of a Hermitian matrix, to 1e-4 of the larger."""
-    if matrix.shape[0] <= _DENSE_UP_TO or matrix.count_nonzero() == 0:
-        values = np.linalg.eigvalsh(matrix.toarray()) if matrix.count_nonzero() else np.zeros(1)
-        return float(values[0]), float(values[-1])
-    from scipy.sparse.linalg import eigsh  # which takes long to import
-
-    # The same start everywhere: ranks must plan alike.
-    start = np.random.default_rng(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
-    lowest, highest = (
-        float(eigsh(matrix, 1, which=end, v0=start, tol=1e-4, return_eigenvectors=False)[0])
-        for end in ("SA", "LA")
-    )
-    return lowest, highest
 
 
 class _Kernel:

@@ -1,21 +1,94 @@
 """The master equations there are, by name."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics.equations.davies import DAVIES
+from manybody.physics.equations.local import LOCAL
+from manybody.physics.equations.partial_secular import cutoff_word, partial_secular
 from manybody.physics.equations.protocol import Equation
 from manybody.physics.equations.quasi_local import quasi_local
 from manybody.physics.equations.redfield import REDFIELD
+from manybody.physics.equations.universal_lindblad import UNIVERSAL_LINDBLAD
 
 # Patches of 13 sites have blocks of up to 1716 states: beyond that H itself is as small.
 _RADII = range(1, 7)
 _KNOWN: dict[str, Equation] = {
-    each.name: each for each in (REDFIELD, DAVIES, *map(quasi_local, _RADII))
+    each.name: each
+    for each in (
+        REDFIELD,
+        DAVIES,
+        UNIVERSAL_LINDBLAD,
+        partial_secular(),
+        LOCAL,
+        *map(quasi_local, _RADII),
+    )
 }
-EQUATIONS: Mapping[str, Equation] = MappingProxyType(_KNOWN)
+
+
+@dataclass(frozen=True)
+class EquationFamily:
+    """Equations with a number in their name.
+
+    words: the name as users are told it; pattern: regular expression of the names, the number
+    its only group; build: the equation of a number; word: the number as it stands in the name of
+    its equation, so that each has one name alone.
+    """
+
+    words: str
+    pattern: str
+    build: Callable[[float], Equation]
+    word: Callable[[float], str]
+
+    def find(self, name: str) -> Equation | None:
+        """The equation of this name, None where it is none of the family."""
+        found = re.fullmatch(self.pattern, name)
+        if found is None or self.word(float(found[1])) != found[1]:
+            return None
+        return self.build(float(found[1]))
+
+
+EQUATION_FAMILIES = (
+    EquationFamily(
+        "partial-secular-CUTOFF", r"partial-secular-(\d+(?:\.\d+)?)", partial_secular, cutoff_word
+    ),
+)
+
+
+class _Equations(Mapping[str, Equation]):
+    """Those known by name, over which it goes, and those of families, which it finds too."""
+
+    def __getitem__(self, name: str) -> Equation:
+        found = _KNOWN.get(name) or _of_families(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KNOWN)
+
+    def __len__(self) -> int:
+        return len(_KNOWN)
+
+
+@lru_cache(maxsize=256)
+def _of_families(name: str) -> Equation | None:
+    if not isinstance(name, str):
+        return None
+    found = (family.find(name) for family in EQUATION_FAMILIES)
+    return next((equation for equation in found if equation is not None), None)
+
+
+EQUATIONS: Mapping[str, Equation] = _Equations()
 DEFAULT = (REDFIELD.name, DAVIES.name)
+
+
+def equation_names() -> list[str]:
+    """All names there are, those of families with a word for the number."""
+    return [*EQUATIONS, *(family.words for family in EQUATION_FAMILIES)]
 
 
 def register(equation: Equation) -> None:
@@ -33,7 +106,7 @@ def unguarded(names: Iterable[str]) -> list[Equation]:
 def check_name(name: object, where: str = "equation") -> None:
     """Raise InputError unless an equation is known by this name."""
     if not isinstance(name, str) or name not in EQUATIONS:
-        raise InputError(f"{where}: {name!r} must be one of {', '.join(EQUATIONS)}")
+        raise InputError(f"{where}: {name!r} must be one of {', '.join(equation_names())}")
 
 
 def check_equations(names: object) -> tuple[str, ...]:

@@ -64,6 +64,18 @@ class SingleParticleModel:
         object.__setattr__(self, "coupled_sites", sites)
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A view of a mapping does not travel.
+        return {**vars(self), "parameters": dict(self.parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What is drawn is checked already, what travels forgets that it is read-only.
+        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
+        given = self.hamiltonian
+        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
+        for part in parts:
+            part.flags.writeable = False
+
     @property
     def n_sites(self) -> int:
         """Number of sites N."""

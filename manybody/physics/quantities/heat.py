@@ -119,6 +119,9 @@ def dissipators(problem: Problem, rho: Complex, equation: str) -> Iterator[Compl
     made from the model itself and not from its spectrum.
     """
     found = EQUATIONS[equation]
+    if found.dissipators is not None:
+        yield from found.dissipators(problem, rho)
+        return
     if found.needs_model or not found.needs_spectrum:
         raise InputError(
             f"equation = {equation!r}: it is made from patches of the model, and what every bath "

@@ -15,6 +15,7 @@ from manybody.report.read import (
     system_title,
     thermal_words,
 )
+from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.meanings import MEANINGS
 from manybody.solve.observables.registry import figures_of
@@ -37,6 +38,7 @@ def build_document(
     if study.evolves:
         sections += [
             _distances(analysis.results, tables, pictures),
+            _guarantees(tables),
             _laws(analysis, tables, pictures),
             _local(analysis, tables, pictures),
             _spread(tables, pictures),
@@ -157,6 +159,11 @@ def _beside(results: StudyResult) -> list[str]:
         if point.outside_words:
             found.append(f"{head}{point.outside_words}.")
     return found
+
+
+def _guarantees(tables: Mapping[str, Table]) -> Section:
+    parts: Parts = [*_present(tables, "guarantees"), Text(NOTES, "note")]
+    return Section("What each equation guarantees", tuple(parts))
 
 
 def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
