@@ -34,6 +34,15 @@ if TYPE_CHECKING:
     from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
+    from manybody.physics.gaussian.driven import (
+        DrivenCorrelations,
+        DrivenQuadraticModel,
+        driven_correlations,
+    )
+    from manybody.physics.gaussian.exact_driven import (
+        ExactDrivenCorrelations,
+        exact_driven_correlations,
+    )
     from manybody.physics.gaussian.linear_coupling import correlation_dynamics, steady_correlations
     from manybody.physics.gaussian.quadratic import Contact, QuadraticModel, from_single_particle
     from manybody.physics.gaussian.theorem import theorem_residual
@@ -47,6 +56,11 @@ if TYPE_CHECKING:
     from manybody.physics.models.anderson_bar import anderson_bar
     from manybody.physics.models.complex_syk4 import complex_syk4
     from manybody.physics.models.dirac_syk2 import dirac_syk2
+    from manybody.physics.models.driven import (
+        DrivenManyBody,
+        DrivenSingleParticle,
+        TabulatedHamiltonian,
+    )
     from manybody.physics.models.hard_core_bosons import hard_core_bosons
     from manybody.physics.models.ising_chain import ising_chain
     from manybody.physics.models.many_body import ManyBodyModel
@@ -58,12 +72,23 @@ if TYPE_CHECKING:
     from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
     from manybody.physics.quantities.spacing import LevelStatistics
+    from manybody.physics.response.correlation_response import (
+        CorrelationResponse,
+        correlation_response,
+    )
+    from manybody.physics.response.entropy_response import (
+        entropy_production_response,
+        heat_current_response,
+    )
+    from manybody.physics.response.linear_response import LinearResponse, linear_response
+    from manybody.physics.violations import WorstProduction, worst_entropy_production
     from manybody.report.datasets import open_store
     from manybody.report.running import run_study
     from manybody.report.writing import report_figures
     from manybody.solve.compare import compare, compare_ensemble
     from manybody.solve.comparison import Comparison
     from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
+    from manybody.solve.driven import DrivenComparison, compare_driven
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -82,11 +107,19 @@ __all__ = [
     "Chebyshev",
     "Comparison",
     "Contact",
+    "CorrelationResponse",
+    "DrivenComparison",
+    "DrivenCorrelations",
+    "DrivenManyBody",
+    "DrivenQuadraticModel",
+    "DrivenSingleParticle",
     "DrudeLorentzDensity",
+    "ExactDrivenCorrelations",
     "FlatDensity",
     "FockBasis",
     "InputError",
     "LevelStatistics",
+    "LinearResponse",
     "Liouvillian",
     "LocalFigures",
     "ManyBodyModel",
@@ -106,26 +139,35 @@ __all__ = [
     "SlowModes",
     "SpectralDensity",
     "SteadyState",
+    "TabulatedHamiltonian",
     "ThermalBath",
     "Unavailable",
     "WhiteBath",
+    "WorstProduction",
     "anderson3d",
     "anderson_bar",
     "choi_eigenvalue",
     "choi_matrix",
     "compare",
+    "compare_driven",
     "compare_ensemble",
     "complex_syk4",
     "correlation",
     "correlation_dynamics",
+    "correlation_response",
     "davies_liouvillian",
     "dirac_syk2",
+    "driven_correlations",
     "entropy_production",
+    "entropy_production_response",
+    "exact_driven_correlations",
     "from_single_particle",
     "hard_core_bosons",
+    "heat_current_response",
     "heat_currents",
     "ising_chain",
     "level_statistics",
+    "linear_response",
     "liouvillian",
     "networks",
     "open_store",
@@ -139,6 +181,7 @@ __all__ = [
     "steady_correlations",
     "steady_state",
     "theorem_residual",
+    "worst_entropy_production",
     "xxz_chain",
 ]
 
@@ -159,6 +202,8 @@ _HOMES = {
     "physics.baths.thermal": "ThermalBath",
     "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
+    "physics.gaussian.driven": "DrivenCorrelations DrivenQuadraticModel driven_correlations",
+    "physics.gaussian.exact_driven": "ExactDrivenCorrelations exact_driven_correlations",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
     "physics.gaussian.quadratic": "Contact QuadraticModel from_single_particle",
     "physics.gaussian.theorem": "theorem_residual",
@@ -167,6 +212,7 @@ _HOMES = {
     "physics.models.anderson_bar": "anderson_bar",
     "physics.models.complex_syk4": "complex_syk4",
     "physics.models.dirac_syk2": "dirac_syk2",
+    "physics.models.driven": "DrivenManyBody DrivenSingleParticle TabulatedHamiltonian",
     "physics.models.hard_core_bosons": "hard_core_bosons",
     "physics.models.ising_chain": "ising_chain",
     "physics.models.many_body": "ManyBodyModel",
@@ -180,9 +226,14 @@ _HOMES = {
     "physics.quantities.spacing": "LevelStatistics",
     "report.datasets": "open_store",
     "report.running": "run_study",
+    "physics.response.correlation_response": "CorrelationResponse correlation_response",
+    "physics.response.entropy_response": "entropy_production_response heat_current_response",
+    "physics.response.linear_response": "LinearResponse linear_response",
+    "physics.violations": "WorstProduction worst_entropy_production",
     "report.writing": "report_figures",
     "solve.compare": "compare compare_ensemble",
     "solve.comparison": "Comparison",
+    "solve.driven": "DrivenComparison compare_driven",
     "solve.correlations": "PowerSpectrum correlation spectrum",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",

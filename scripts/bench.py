@@ -35,6 +35,7 @@ if __name__ == "__main__" and "MANYBODY_BENCH" not in os.environ:
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)
 
 import numpy as np  # noqa: E402
+from bench_baths import baths  # noqa: E402
 from bench_equations import equations  # noqa: E402
 from bench_many import many  # noqa: E402
 from bench_peers import against_expm, against_petsc, against_qutip  # noqa: E402
@@ -439,6 +440,7 @@ SECTIONS = {
     "memory": memory,
     "many": many,
     "equations": equations,
+    "baths": baths,
 }
 
 

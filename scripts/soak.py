@@ -3,9 +3,10 @@
 A study of a few seconds, with samples in stacks and long ones with checkpoints, is computed
 once without any harm. Then it is computed again and again, by one process, by mpirun and by
 two processes that share a store, in turn; every run gets a signal at a random moment, most of
-them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it stopped. Under
-mpirun the signal meets one rank, the launcher, or all at once. When a store is complete, every
-bit in it is compared with the undisturbed one and its folder is searched for what should not
+them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it stopped; when all
+kills are sent, runs go on in peace until the store is complete. Under mpirun the signal meets
+one rank, the launcher, or all at once. When a store is complete, every bit in it is compared
+with the undisturbed one and its folder is searched for what should not
 be there. The exit status is 0 only when nothing was lost, double, different, left over, or hung.
 
 Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank.
@@ -150,7 +151,8 @@ class Soak:
             out = self.folder / f"study-{study}"
             complete = False
             while not complete:
-                complete = self.disturb(self.kinds[turn % len(self.kinds)], out)
+                enough = sum(self.kills.values()) >= wanted
+                complete = self.disturb(self.kinds[turn % len(self.kinds)], out, enough)
                 turn += 1
                 now, done = time.monotonic(), sum(self.kills.values())
                 if now - said > 10.0:
@@ -165,8 +167,11 @@ class Soak:
             study += 1
         self.seconds_taken = time.monotonic() - start
 
-    def disturb(self, kind, out):
-        """One run of some kind with one signal; True when the store is complete."""
+    def disturb(self, kind, out, enough):
+        """One run of some kind with one signal, or none where that is enough of them.
+
+        True when the store is complete.
+        """
         self.runs[kind] += 1
         number = self.rng.choices(list(SIGNALS), list(SIGNALS.values()))[0]
         moment = self.rng.uniform(0.0, self.seconds)
@@ -174,9 +179,10 @@ class Soak:
         victim = self.rng.choice(runs)
         codes = []
         try:
-            victim.wait(moment)
+            victim.wait(LONGEST if enough else moment)
         except subprocess.TimeoutExpired:
-            self.strike(kind, victim, number)
+            if not enough:
+                self.strike(kind, victim, number)
         for run in runs:
             code = self.wait(run, LONGEST)
             codes.append(code)

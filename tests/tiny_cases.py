@@ -122,6 +122,51 @@ n_times = 60
 formats = ["csv"]
 """
 
+DRIVEN = """
+name = "tiny-driven"
+kind = "driven"
+seed = 3
+tolerance = 1e-5
+[first]
+density = "semi-elliptic"
+height = 1.0
+half_width = 4.0
+beta = 1.0
+chemical_potential = 0.5
+[last]
+density = "semi-elliptic"
+height = 1.0
+half_width = 4.0
+beta = 2.0
+chemical_potential = -0.5
+[[runs]]
+model = "pair"
+n_sites = 2
+detuning = 0.0
+hopping = 0.05
+level = 0.4
+contacts = "all"
+strength = 0.6
+amplitude = 1.0
+rate = [0.0, 0.5, 2.0]
+duration = 1.0
+n_times = 2
+[[runs]]
+model = "pair"
+n_sites = 2
+detuning = 0.0
+hopping = 0.05
+level = 0.4
+contacts = "ends"
+strength = [0.5, 0.6, 0.7]
+amplitude = 1.0
+rate = 0.5
+duration = 1.0
+n_times = 2
+[outputs]
+formats = ["csv"]
+"""
+
 
 def theorem_study(*replacements):
     """The first study with pieces of its text replaced."""
@@ -136,6 +181,11 @@ def exact_study(*replacements):
 def hierarchy_study(*replacements):
     """The third study with pieces of its text replaced."""
     return _parsed(HIERARCHY, replacements)
+
+
+def driven_study(*replacements):
+    """The fourth study with pieces of its text replaced."""
+    return _parsed(DRIVEN, replacements)
 
 
 def _parsed(text, replacements):

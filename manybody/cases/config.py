@@ -6,6 +6,7 @@ from typing import Any
 
 from manybody.study.configuration import DEFAULT_FORMATS, Formats
 from manybody.study.description import changes_between
+from manybody.study.parsing import load_toml
 from manybody.study.structure import Listed, Name, Pairs, Table, structure, unstructure
 
 Value = float | int | str | bool
@@ -29,6 +30,11 @@ class Case:
     def given(self) -> dict[str, Any]:
         """The parameters by name."""
         return dict(self.parameters)
+
+
+def has_kind(text: str, origin: str) -> bool:
+    """Whether a TOML text is a study of cases: says its kind.  Raises ValueError."""
+    return "kind" in load_toml(text, origin)
 
 
 def build_case(parameters: Mapping[str, Value], cost: float) -> Case:

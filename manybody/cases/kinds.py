@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from manybody.cases import (
+    driven,
+    driven_page,
     exact,
     exact_page,
     hierarchy,
@@ -25,7 +27,7 @@ from manybody.cases.store import Record
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.study.configuration import Outputs
-from manybody.study.parsing import load_toml, parsed
+from manybody.study.parsing import parsed
 from manybody.study.structure import Name, structure, table_of
 
 # Keys of every kind.
@@ -58,6 +60,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "hierarchy": Kind(
             hierarchy.parse, hierarchy.compute, hierarchy_page.build_page, hierarchy.check_qutip
         ),
+        "driven": Kind(driven.parse, driven.compute, driven_page.build_page),
         "levy-kosloff": Kind(
             levy_kosloff.parse, levy_kosloff.compute, levy_kosloff_page.build_page
         ),
@@ -71,11 +74,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
     }
 )
-
-
-def has_kind(text: str, origin: str) -> bool:
-    """Whether a TOML text is a study of cases: says its kind.  Raises ValueError."""
-    return "kind" in load_toml(text, origin)
 
 
 def parse_case_study(text: str, origin: str) -> CaseStudy:

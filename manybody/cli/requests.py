@@ -14,11 +14,14 @@ from manybody.study.parsing import find_study, folder_of, parse_group_size, pars
 
 def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
     """The study of cases that is asked for and its text, None for one of disorder samples."""
-    from manybody.cases.kinds import has_kind, parse_case_study
+    from manybody.cases.config import has_kind
 
     text, origin = find_study(options.study)
     if not has_kind(text, origin):
         return None, text
+    # The papers behind the kinds take longer to import than a small study to compute.
+    from manybody.cases.kinds import parse_case_study
+
     study = parse_case_study(text, origin)
     for name in ("petsc_options", "group_size"):
         if getattr(options, name, None) is not None:

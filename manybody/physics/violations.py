@@ -16,8 +16,13 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.gaussian.quadratic import BOSON, STATISTICS
-from manybody.physics.thermodynamics import Balance
+from manybody.physics.fock.half_form import build_redfield_equation
+from manybody.physics.fock.of_model import states_of_model
+from manybody.physics.fock.secular import build_davies_equation
+from manybody.physics.gaussian.correlations import build_generator
+from manybody.physics.gaussian.quadratic import BOSON, STATISTICS, QuadraticModel
+from manybody.physics.models.protocol import Model
+from manybody.physics.thermodynamics import Balance, balance, bath_states, correlation_balance
 
 Evaluate = Callable[[NDArray[Any]], Balance]
 
@@ -30,7 +35,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Worst:
+class WorstProduction:
     """The smallest entropy production that was met, and where.
 
     production: σ_b in J; bath: b; state: ρ or C.
@@ -63,7 +68,7 @@ def random_correlations(
     return np.asarray((vectors * occupations) @ vectors.conj().T)
 
 
-def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> Worst:
+def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> WorstProduction:
     """The smallest Spohn production σ_b over states and baths.
 
     evaluate: `thermodynamics.balance` or `correlation_balance` of one generator.
@@ -76,7 +81,7 @@ def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> Wors
     scale = float(np.abs(productions[np.isfinite(productions)]).max(initial=0.0))
     index, bath = np.unravel_index(np.argmin(productions), productions.shape)
     negative = np.any(productions < -_ROUNDING * scale, axis=1)
-    return Worst(
+    return WorstProduction(
         float(productions[index, bath]),
         int(bath),
         found[index][0],
@@ -93,7 +98,7 @@ def search_violation(
     n_starts: int = 4,
     floor: float = 1e-3,
     iterations: int = 60,
-) -> Worst:
+) -> WorstProduction:
     """The smallest σ_b that descents from random states reach.
 
     kind: "density matrix" for ρ of `size` states, or the statistics of C on `size` sites.
@@ -128,6 +133,66 @@ def search_violation(
         )
         ends.append(to_state(end.x))
     return worst_production(evaluate, ends)
+
+
+def worst_entropy_production(
+    model: QuadraticModel | Model,
+    equation: str = "redfield",
+    bath: Any = None,
+    lamb_shift: bool = False,
+    seed: Any = 0,
+    n_starts: int = 4,
+    floor: float = 1e-3,
+) -> WorstProduction:
+    """The smallest entropy production that a bath can be brought to in any state, by descents.
+
+    Spohn's σ_b = −tr D_b[ρ] (ln ρ + β_b(H − μ_b n)) of each bath b; Davies has none below zero,
+    by theorem, Redfield has, in states too rare to be met by chance.
+
+    model: a `QuadraticModel`, whose Gaussian states are searched, with equation "redfield",
+    "davies" or "local"; or a model of 2 to 64 states, "redfield" or "davies", with `bath` for
+    all couplings or a sequence of one for each.  seed: of the random starts; floor: smallest
+    weight or occupation of a state, which bounds how negative Redfield can become.
+    A few hundred to thousand evaluations a start, 4 D² for each gradient: for D below ten.
+    What is found is reached; that nothing is lower is not shown.  Raises TypeError or ValueError.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel(np.array([[0.3, 0.5], [0.5, -0.3]]))
+    >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=1.0)
+    >>> worst = mb.worst_entropy_production(pair, "redfield", bath, n_starts=1)
+    >>> worst.production < 0.0 <= mb.worst_entropy_production(
+    ...     pair, "davies", bath, n_starts=1
+    ... ).production + 1e-9
+    True
+    """
+    if isinstance(model, QuadraticModel):
+        if bath is not None:
+            raise InputError("bath is given: the reservoirs of a QuadraticModel are its contacts'")
+        if not model.contacts:
+            raise InputError("model has no contacts: there is no bath that produces entropy")
+        gaussian = build_generator(model, equation, lamb_shift)
+        return search_violation(
+            lambda state: correlation_balance(model, gaussian, state),
+            model.statistics,
+            model.n_sites,
+            seed,
+            n_starts,
+            floor,
+        )
+    arguments.choice("equation", equation, ("redfield", "davies"))
+    states, couplings = states_of_model(model, bath, lamb_shift)
+    build: Any = build_davies_equation if equation == "davies" else build_redfield_equation
+    generator = build(states, couplings, lamb_shift)
+    baths = bath_states(couplings)
+    return search_violation(
+        lambda rho: balance(generator, baths, rho),
+        DENSITY_MATRIX,
+        states.basis.dimension,
+        seed,
+        n_starts,
+        floor,
+    )
 
 
 def _density_matrix(factor: NDArray[Any], floor: float) -> Complex:

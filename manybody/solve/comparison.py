@@ -254,12 +254,17 @@ def ambiguity_warning(certificate: Certificate) -> str:
 
 def balance_warning(certificate: Certificate) -> str:
     """What to say of a bath that is not in equilibrium at its β, empty for others."""
+    return balance_words(certificate.kms_residual)
+
+
+def balance_words(kms_residual: float) -> str:
+    """The same from how far the bath breaks detailed balance."""
     # Not a number where nobody looked at any frequency, and where a bath has no temperature.
-    if not certificate.kms_residual > _UNBALANCED:
+    if not kms_residual > _UNBALANCED:
         return ""
     return (
         f"the bath breaks detailed balance, γ(−ω) = e^(−βω)γ(ω), by up to "
-        f"{certificate.kms_residual:.1e} of γ(ω): no equation leaves the Gibbs state alone"
+        f"{kms_residual:.1e} of γ(ω): no equation leaves the Gibbs state alone"
     )
 
 

@@ -5,18 +5,13 @@ of what the study is; the bytes themselves travel beside it and lie in its store
 """
 
 import hashlib
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import h5py
-import numpy as np
-import scipy.sparse as sp
-
 from manybody.errors import InputError, InputTypeError
+from manybody.study.safe_arrays import SUFFIXES, read_arrays
 
-SUFFIXES = (".npy", ".npz", ".mtx", ".h5", ".hdf5")
 _MARK, _HASH_LETTERS = "file:", 16
 
 
@@ -40,57 +35,14 @@ def matrix_in(name: str, content: bytes) -> Any:
     SciPy's sparse), .mtx (MatrixMarket), .h5 and .hdf5 (one dataset at the root).
     Raises InputError for another suffix, and for what does not parse.
     """
-    reader = _READERS.get(PurePosixPath(name).suffix.lower())
-    if reader is None:
-        raise InputError(f"file {name!r}: must end in one of {', '.join(SUFFIXES)}")
-    try:
-        return reader(io.BytesIO(content))
-    except InputError as error:
-        raise InputError(f"file {name!r} {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise InputError(f"file {name!r} holds no such matrix: {error}") from error
+    return read_arrays(name, content, None, _check_state)[0]
 
 
-def _from_numpy(file: io.BytesIO) -> Any:
-    """One array, or what scipy.sparse.save_npz wrote; pickled objects are refused."""
-    loaded = np.load(file, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        if {"format", "shape", "data"} <= {*loaded.files}:
-            file.seek(0)
-            return sp.load_npz(file)
-        return loaded[_only(loaded.files, "arrays")]
-
-
-def _from_matrix_market(file: io.BytesIO) -> Any:
-    from scipy.io import mmread  # of no use to other studies
-
-    return mmread(file)
-
-
-def _from_hdf5(file: io.BytesIO) -> Any:
-    with h5py.File(file) as opened:
-        found = opened[_only(opened, "datasets")]
-        if not isinstance(found, h5py.Dataset):
-            raise InputError("holds a group: one dataset at the root is needed")
-        return found[()]
-
-
-def _only(names: Iterable[str], what: str) -> str:
-    found = sorted(names)
-    if len(found) != 1:
-        raise InputError(f"holds {len(found)} {what} {found}: one is needed")
-    return found[0]
-
-
-_READERS = {
-    ".npy": _from_numpy,
-    ".npz": _from_numpy,
-    ".mtx": _from_matrix_market,
-    ".h5": _from_hdf5,
-    ".hdf5": _from_hdf5,
-}
+def _check_state(shape: tuple[int, ...]) -> None:
+    """Raise InputError for what is neither a vector nor a square matrix."""
+    is_vector = len(shape) == 1 or (len(shape) == 2 and 1 in shape)
+    if not is_vector and not (len(shape) == 2 and shape[0] == shape[1]):
+        raise InputError(f"shape {shape}: a vector or a square matrix is needed")
 
 
 def file_text(where: str, value: object) -> str:

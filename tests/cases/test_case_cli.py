@@ -57,7 +57,7 @@ def test_studies_names_both_kinds(capsys):
     assert cli.main(["studies"]) == 0
     printed = capsys.readouterr().out
     assert "theorem-check: " in printed and "who-is-right: " in printed
-    assert "cases of the kind exact" in printed
+    assert "cases of the kind exact" in printed and "cases of the kind driven" in printed
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import json
 import pytest
 from tiny_cases import EXACT, THEOREM, exact_study, theorem_study
 
-from manybody.cases.config import differences, from_json, merge_cases
-from manybody.cases.kinds import has_kind, parse_case_study
+from manybody.cases.config import differences, from_json, has_kind, merge_cases
+from manybody.cases.kinds import parse_case_study
 from manybody.study.parsing import builtin_studies
 
 
@@ -15,7 +15,8 @@ def test_built_in_studies():
         if has_kind(text, name)
     }
     papers = {"levy-kosloff", "mitchison-plenio", "levy-rabani-limmer"}
-    assert {study.kind for study in kinds.values()} == {"theorem", "exact", "hierarchy", *papers}
+    own = {"theorem", "exact", "hierarchy", "driven"}
+    assert {study.kind for study in kinds.values()} == {*own, *papers}
     given = [case.given for case in kinds["theorem-check"].cases]
     equal = [each for each in given if each["check"] == "equal"]
     for model, largest in (("dirac_syk2", 1000), ("random", 1000), ("ring", 1000)):

@@ -88,7 +88,7 @@ def rows_of(store, name):
 @pytest.mark.parametrize("which", ["theorem_store", "exact_store"])
 def test_the_page_is_one_offline_file(which, request):
     store = request.getfixturevalue(which)
-    summary, paths = write_page(store, ["html", "csv", "png", "pdf", "markdown"])
+    summary, paths = write_page(store, ["html", "csv", "png", "markdown"])
     page = (store.directory / "report" / "index.html").read_text()
     checker = Checker()
     checker.feed(page)

@@ -1,4 +1,8 @@
-"""Slow modes of Redfield: run serially and under mpirun on 1, 2 and 3 ranks."""
+"""Slow modes of Redfield: run serially and under mpirun on 1, 2 and 3 ranks.
+
+The search is the same on any number of ranks, and every product of it waits for all of them:
+where it is hard is shown on one rank, that it meets the same products on several by the others.
+"""
 
 import json
 import warnings
@@ -49,19 +53,24 @@ def test_check_values(comm, case):
     assert found.gap == pytest.approx(case["redfield_liouvillian_gap"], abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(s, marks=pytest.mark.up_to(2)) for s in (1, 2))]
-)
 @pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
-@pytest.mark.parametrize("n", [5, 9])
+@pytest.mark.parametrize(
+    ("n", "seed"),
+    [
+        (5, 0),
+        pytest.param(5, 1, marks=pytest.mark.up_to(1)),
+        pytest.param(5, 2, marks=pytest.mark.up_to(1)),
+        pytest.param(9, 0, marks=pytest.mark.up_to(1)),
+    ],
+)
 def test_random_complex_systems(comm, bath, n, lamb_shift, seed):
     """From three starts, against dense algebra."""
     assert_found(mb.dirac_syk2(n, seed=n), bath, lamb_shift, 6, seed, comm)
 
 
-@pytest.mark.up_to(2)
+@pytest.mark.up_to(1)
 def test_a_larger_random_system(comm, bath):
-    assert_found(mb.dirac_syk2(16, seed=16), bath, True, 6, 0, comm)
+    assert_found(mb.dirac_syk2(16, seed=16), bath, True, 4, 0, comm)
 
 
 @pytest.mark.up_to(2)
@@ -69,15 +78,16 @@ def test_a_larger_random_system(comm, bath):
 def test_degenerate_dark_and_decoupled_levels(comm, bath, lamb_shift):
     rng = np.random.default_rng(3)
     single = mb.SingleParticleModel
-    for model, count in (
-        (single(oracles.ring_hamiltonian(6)), 8),
+    cases = [
         (single(oracles.ring_hamiltonian(6), [0]), 4),
-        (single(oracles.bipartite_hamiltonian(rng, 6)), 6),
-        (single(oracles.random_hermitian(rng, 6), [1, 4]), 6),
         (single(np.diag([1.0, 2.0, 3.5])), 6),
-        (mb.anderson3d(2, 0.0), 8),
-        (mb.anderson3d(2, 5.0, seed=3), 8),
-    ):
+        (single(oracles.ring_hamiltonian(6)), 8),
+        (single(oracles.bipartite_hamiltonian(rng, 6)), 4),
+        (single(oracles.random_hermitian(rng, 5), [1, 4]), 4),
+        (mb.anderson3d(2, 0.0), 4),
+        (mb.anderson3d(2, 5.0, seed=3), 2),
+    ]
+    for model, count in cases if comm.size == 1 else cases[:2]:
         assert_found(model, bath, lamb_shift, count, 0, comm)
 
 
@@ -103,7 +113,8 @@ def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
 
 
 def test_both_routes_agree(comm, bath):
-    for model in (mb.dirac_syk2(8, seed=2), mb.anderson3d(2, 5.0, seed=2)):
+    models = [mb.dirac_syk2(6, seed=2), mb.anderson3d(2, 5.0, seed=2)]
+    for model in models if comm.size == 1 else models[:1]:
         krylov = mb.slow_modes(model, bath, 4, True, comm=comm, method="gmres")
         direct = mb.slow_modes(model, bath, 4, True, comm=comm, method="assembled")
         np.testing.assert_allclose(direct.eigenvalues.real, krylov.eigenvalues.real, atol=1e-9)
@@ -123,7 +134,7 @@ def far_from_normal():
     return point.build(study.seed, 6)
 
 
-@pytest.mark.up_to(2)
+@pytest.mark.up_to(1)
 def test_a_slow_mode_far_from_normal(comm, bath):
     """(L_D - shift)⁻¹L has singular values from 1e-5 to 1e5: GMRES needs a larger shift."""
     model = far_from_normal()
@@ -156,7 +167,7 @@ def test_a_steady_state_far_from_normal(comm, bath):
 
 @pytest.mark.parametrize(
     ("coupling", "disorder", "growth"),
-    [pytest.param(0.2, 40.0, 1.4e-7, marks=pytest.mark.up_to(2)), (1.0, 10.0, 2.5e-3)],
+    [pytest.param(0.2, 40.0, 1.4e-7, marks=pytest.mark.up_to(1)), (1.0, 10.0, 2.5e-3)],
 )
 def test_growing_modes_come_first(comm, coupling, disorder, growth):
     """Redfield with Lamb shift can be unstable in localised systems."""
@@ -172,7 +183,7 @@ def test_growing_modes_come_first(comm, coupling, disorder, growth):
     assert mb.slow_modes(model, bath, 1, False, comm=comm).gap > 0.0
 
 
-@pytest.mark.up_to(2)
+@pytest.mark.up_to(1)
 @pytest.mark.parametrize(("cutoff", "beta", "seed"), [(10.0, 5.0, 0), (30.0, 20.0, 1)])
 def test_strong_growth_is_followed(comm, cutoff, beta, seed):
     """Far to the right of the first shift, with slower modes in between.
@@ -194,15 +205,14 @@ def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
     single = mb.SingleParticleModel
     # Thirty equal rates: one start finds few of them.
     ring = oracles.ring_hamiltonian(6)
-    cases = [(three, 20), (ring, 20), (np.ones((6, 6)), 12), (np.eye(6), 30)]
+    cases = [(three, 12), (ring, 12), (np.ones((5, 5)), 12), (np.eye(6), 30)]
     if comm.size > 1:
-        # The search is the same, and every product of it waits for all ranks.
         cases = [(np.ones((4, 4)), 8), (np.eye(4), 10)]
     for matrix, count in cases:
         assert_found(single(matrix), bath, False, count, 0, comm)
 
 
-@pytest.mark.up_to(2)
+@pytest.mark.up_to(1)
 @pytest.mark.parametrize("seed", [1, 3])
 def test_copies_that_one_start_does_not_find(comm, bath, seed):
     """Three equal trimers: from one random vector the disc seems complete and is not."""
@@ -245,19 +255,19 @@ def test_nearly_all_modes(comm, bath):
     if comm.size > 1:
         assert_found(mb.dirac_syk2(4, seed=3), bath, True, 14, 0, comm)
         return
-    assert_found(mb.dirac_syk2(7, seed=3), bath, True, 46, 0, comm)
-    assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 40, 0, comm)
+    assert_found(mb.dirac_syk2(6, seed=3), bath, True, 33, 0, comm)
+    assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 30, 0, comm)
 
 
-@pytest.mark.up_to(2)
+@pytest.mark.up_to(1)
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_the_unit_of_energy_does_not_matter(comm, bath, unit):
-    matrix = oracles.random_hermitian(np.random.default_rng(8), 8)
+    matrix = oracles.random_hermitian(np.random.default_rng(8), 6)
     other = mb.OhmicBath(bath.coupling, bath.cutoff * unit, bath.beta / unit)
     for method in ("auto", "gmres"):
-        here = mb.slow_modes(mb.SingleParticleModel(matrix), bath, 12, True, method=method)
+        here = mb.slow_modes(mb.SingleParticleModel(matrix), bath, 5, True, method=method)
         there = mb.slow_modes(
-            mb.SingleParticleModel(unit * matrix), other, 12, True, comm=comm, method=method
+            mb.SingleParticleModel(unit * matrix), other, 5, True, comm=comm, method=method
         )
         np.testing.assert_allclose(there.eigenvalues.real, unit * here.eigenvalues.real, rtol=1e-8)
 

@@ -6,7 +6,11 @@ import scipy.linalg
 from linear_coupling import Colored, contacts_all_different, equal_contacts
 
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator
-from manybody.physics.gaussian.driven import DrivenModel, driven_residuals, propagate_driven
+from manybody.physics.gaussian.driven import (
+    DrivenQuadraticModel,
+    driven_correlations,
+    driven_residuals,
+)
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, propagate
 
@@ -15,7 +19,7 @@ TIMES = [0.0, 0.5, 3.0]
 
 def driven(rng, contacts, n=4, rate=0.8):
     first, second = oracles.random_hermitian(rng, n), oracles.random_hermitian(rng, n)
-    return DrivenModel(lambda t: first + np.sin(rate * t) * second, contacts)
+    return DrivenQuadraticModel(lambda t: first + np.sin(rate * t) * second, contacts)
 
 
 @pytest.mark.parametrize("equation", EQUATIONS)
@@ -23,7 +27,9 @@ def test_static_limit(equation, rng):
     matrix = oracles.random_hermitian(rng, 4)
     contacts = contacts_all_different([0, 2, 3])
     start = lc.random_correlations(rng, 4)
-    run = propagate_driven(DrivenModel(lambda t: matrix, contacts), start, TIMES, equation, True)
+    run = driven_correlations(
+        DrivenQuadraticModel(lambda t: matrix, contacts), start, TIMES, equation, True
+    )
     generator = build_generator(QuadraticModel(matrix, contacts), equation, True)
     exact = np.array(list(propagate(build_relaxation(generator), start, TIMES)))
     assert np.abs(run.correlations - exact).max() < min(1e-10, run.error)
@@ -36,7 +42,7 @@ def test_against_frozen_steps(equation, rng):
     """h frozen at the middle of short steps: order 2, extrapolated to order 6."""
     model = driven(rng, contacts_all_different([0, 1, 3]))
     start = lc.random_correlations(rng, 4)
-    run = propagate_driven(model, start, [2.0], equation, True)
+    run = driven_correlations(model, start, [2.0], equation, True)
     table = []
     for n_steps in (32, 64, 128):
         state, step = start, 2.0 / n_steps
@@ -64,9 +70,9 @@ def test_a_turning_hamiltonian_has_a_closed_form(equation, lamb_shift, rng):
         return scipy.linalg.expm(-1j * time * turn)
 
     contacts = equal_contacts(n)
-    model = DrivenModel(lambda t: rotation(t) @ matrix @ rotation(t).conj().T, contacts)
+    model = DrivenQuadraticModel(lambda t: rotation(t) @ matrix @ rotation(t).conj().T, contacts)
     start = lc.random_correlations(rng, n)
-    run = propagate_driven(model, start, TIMES, equation, lamb_shift)
+    run = driven_correlations(model, start, TIMES, equation, lamb_shift)
     static = build_generator(QuadraticModel(matrix, contacts), equation, lamb_shift)
     inside = lc.exact_correlations(
         static.damping_matrix() - 1j * turn, static.filling_matrix(), start, TIMES
@@ -79,8 +85,8 @@ def test_a_turning_hamiltonian_has_a_closed_form(equation, lamb_shift, rng):
 def test_the_error_is_an_upper_estimate(tolerance, rng):
     model = driven(rng, contacts_all_different([0, 1, 3]))
     start = lc.random_correlations(rng, 4)
-    exact = propagate_driven(model, start, TIMES, "redfield", tolerance=1e-13).correlations
-    run = propagate_driven(model, start, TIMES, "redfield", tolerance=tolerance)
+    exact = driven_correlations(model, start, TIMES, "redfield", tolerance=1e-13).correlations
+    run = driven_correlations(model, start, TIMES, "redfield", tolerance=tolerance)
     assert np.abs(run.correlations - exact).max() < max(run.error, 1e-13)
     assert run.error < 1e5 * tolerance
 
@@ -88,9 +94,9 @@ def test_the_error_is_an_upper_estimate(tolerance, rng):
 def test_jumps_cost_steps_not_accuracy(rng):
     before, after = oracles.random_hermitian(rng, 3), oracles.random_hermitian(rng, 3)
     contacts = contacts_all_different([0, 2])
-    model = DrivenModel(lambda t: before if t < 0.7 else after, contacts)
+    model = DrivenQuadraticModel(lambda t: before if t < 0.7 else after, contacts)
     start = lc.random_correlations(rng, 3)
-    run = propagate_driven(model, start, [2.0], "redfield")
+    run = driven_correlations(model, start, [2.0], "redfield")
     state = start
     for matrix, time in ((before, 0.7), (after, 1.3)):
         generator = build_generator(QuadraticModel(matrix, contacts), "redfield")
@@ -103,11 +109,11 @@ def test_the_theorem_holds_at_every_instant(lamb_shift, rng):
     times = np.linspace(0.0, 5.0, 11)
     model = driven(rng, equal_contacts(6), n=6)
     assert max(r.largest for r in driven_residuals(model, times, lamb_shift)) < 1e-13
-    unequal = DrivenModel(model.hamiltonian, equal_contacts(6)[:5])
+    unequal = DrivenQuadraticModel(model.hamiltonian, equal_contacts(6)[:5])
     assert min(r.largest for r in driven_residuals(unequal, times, lamb_shift)) > 0.1
     start = lc.random_correlations(rng, 6)
     one, other = (
-        propagate_driven(model, start, [3.0], equation, lamb_shift).correlations
+        driven_correlations(model, start, [3.0], equation, lamb_shift).correlations
         for equation in ("redfield", "davies")
     )
     np.testing.assert_allclose(one, other, atol=1e-10)
@@ -123,8 +129,8 @@ def test_slow_driving_follows_the_gibbs_state(rng):
 
     def distance(duration):
         contacts = [Contact(site, bath, 0.7) for site in range(3)]
-        model = DrivenModel(lambda t: first + t / duration * second, contacts)
-        run = propagate_driven(model, gibbs(first), [duration], "davies", tolerance=1e-9)
+        model = DrivenQuadraticModel(lambda t: first + t / duration * second, contacts)
+        run = driven_correlations(model, gibbs(first), [duration], "davies", tolerance=1e-9)
         return np.abs(run.correlations[0] - gibbs(first + second)).max()
 
     # The lag is of first order in the speed.
@@ -134,16 +140,16 @@ def test_slow_driving_follows_the_gibbs_state(rng):
 def test_bad_arguments_are_refused(rng):
     contacts = equal_contacts(2)
     with pytest.raises(TypeError, match="function of time"):
-        DrivenModel(np.eye(2), contacts)
+        DrivenQuadraticModel(np.eye(2), contacts)
     with pytest.raises(ValueError, match="'boson'"):
-        DrivenModel(lambda t: np.eye(2), contacts, "boson")
-    model = DrivenModel(lambda t: np.diag([0.0, t]), contacts)
+        DrivenQuadraticModel(lambda t: np.eye(2), contacts, "boson")
+    model = DrivenQuadraticModel(lambda t: np.diag([0.0, t]), contacts)
     with pytest.raises(ValueError, match=r"\(3, 3\).*\(2, 2\)"):
-        propagate_driven(model, np.eye(3), [1.0], "davies")
+        driven_correlations(model, np.eye(3), [1.0], "davies")
     with pytest.raises(ValueError, match="'secular'"):
-        propagate_driven(model, np.eye(2), [1.0], "secular")
+        driven_correlations(model, np.eye(2), [1.0], "secular")
     with pytest.raises(ValueError, match="tolerance"):
-        propagate_driven(model, np.eye(2), [1.0], "davies", tolerance=0.0)
-    skew = DrivenModel(lambda t: np.array([[0.0, t], [0.0, 0.0]]), contacts)
+        driven_correlations(model, np.eye(2), [1.0], "davies", tolerance=0.0)
+    skew = DrivenQuadraticModel(lambda t: np.array([[0.0, t], [0.0, 0.0]]), contacts)
     with pytest.raises(ValueError, match="not Hermitian"):
-        propagate_driven(skew, np.eye(2), [1.0], "davies")
+        driven_correlations(skew, np.eye(2), [1.0], "davies")

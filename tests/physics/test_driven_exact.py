@@ -6,12 +6,16 @@ import pytest
 from manybody.physics.baths.densities import SemiEllipticDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.discretised import chebyshev_modes
-from manybody.physics.gaussian.driven import DrivenModel, driven_residuals, propagate_driven
+from manybody.physics.gaussian.driven import (
+    DrivenQuadraticModel,
+    driven_correlations,
+    driven_residuals,
+)
 from manybody.physics.gaussian.exact import converge
 from manybody.physics.gaussian.exact_driven import propagate_driven as propagate_exactly
 from manybody.physics.gaussian.quadratic import Contact
 
-TIMES = np.linspace(0.0, 12.0, 5)
+TIMES = np.linspace(0.0, 8.0, 5)
 START = np.array([[0.7, 0.1j], [-0.1j, 0.2]])
 
 
@@ -26,7 +30,9 @@ def driven(strength, unlike=1.0):
     density = SemiEllipticDensity(1.0, 4.0)
     left = Reservoir(density, 1.5, 0.3)
     right = Reservoir(density, 1.5, 0.3)
-    return DrivenModel(slow, (Contact(0, left, strength), Contact(1, right, unlike * strength)))
+    return DrivenQuadraticModel(
+        slow, (Contact(0, left, strength), Contact(1, right, unlike * strength))
+    )
 
 
 def distance(strength):
@@ -42,7 +48,7 @@ def distance(strength):
         run=lambda closed, initial, times: propagate_exactly(closed, slow, initial, times, 1e-7),
     )
     assert exact.changes[-1] < 1e-7
-    run = propagate_driven(model, START, TIMES, "redfield", True, 1e-8)
+    run = driven_correlations(model, START, TIMES, "redfield", True, 1e-8)
     return np.abs(run.correlations - exact.trajectory.correlations).max()
 
 
@@ -63,8 +69,8 @@ def test_the_theorem_holds_at_every_instant():
 
 def test_a_static_drive_is_the_static_answer():
     frozen = slow(3.0)
-    model = DrivenModel(lambda _: frozen, driven(0.3, 0.7).contacts)
+    model = DrivenQuadraticModel(lambda _: frozen, driven(0.3, 0.7).contacts)
     exact = converge(model.at(0.0), chebyshev_modes, START, TIMES, 48, 1e-8)
-    run = propagate_driven(model, START, TIMES, "redfield", True, 1e-10)
+    run = driven_correlations(model, START, TIMES, "redfield", True, 1e-10)
     difference = np.abs(run.correlations - exact.trajectory.correlations).max()
     assert 1e-4 < difference < 0.05

@@ -18,7 +18,7 @@ from manybody.physics.fock.couplings import (
 from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import build_generators
-from manybody.physics.gaussian.driven import DrivenModel, propagate_driven
+from manybody.physics.gaussian.driven import DrivenQuadraticModel, driven_correlations
 from manybody.physics.quantities.cancellation import cancellation_measures
 
 CHAIN = np.diag([1.0, 1.0], 1) + np.diag([1.0, 1.0], -1)
@@ -161,12 +161,14 @@ def test_random_gaussian_models_are_rarely_undecided(rng):
 
 def test_a_driven_model_says_once_that_levels_were_undecided():
     contacts = contacts_all_different([0])
-    model = DrivenModel(lambda time: (1.0 + 0.1 * time) * ring_plus(4, 1e-9, (1, 1)), contacts)
+    model = DrivenQuadraticModel(
+        lambda time: (1.0 + 0.1 * time) * ring_plus(4, 1e-9, (1, 1)), contacts
+    )
     start = np.eye(4) / 2
     with pytest.warns(UserWarning, match="times between t = 0 and .* cannot be decided") as caught:
-        propagate_driven(model, start, [0.5], "davies", tolerance=1e-6)
+        driven_correlations(model, start, [0.5], "davies", tolerance=1e-6)
     assert len(caught) == 1 and caught[0].filename == __file__
-    assert said(propagate_driven, model, start, [0.5], "redfield", tolerance=1e-6)[1] == 0
+    assert said(driven_correlations, model, start, [0.5], "redfield", tolerance=1e-6)[1] == 0
 
 
 def fock_cases(bath):

@@ -52,14 +52,14 @@ beta = 5.0
 {systems}"""
 
 
-def report(folder, words):
-    """Run a study, write its report in every format: (store, terminal, page)."""
+def report(folder, words, formats=("html", "csv")):
+    """Run a study, write its report: (store, terminal, page or nothing)."""
     store = Store(folder)
     run_study(prepare(parse_study(words, "few.toml"), store), store, quiet=True)
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error")
-        terminal, _ = write_report(store, ["html", "csv"])
-    page = (folder / "report" / "index.html").read_text()
+        terminal, _ = write_report(store, formats)
+    page = (folder / "report" / "index.html").read_text() if "html" in formats else ""
     seen = re.sub(r'src="data:[^"]*"', "", page) + terminal
     assert re.findall(r"\b(?:nan|NaN|None|inf)\b", seen) == []
     for table in (folder / "report").glob("*.csv"):
@@ -124,7 +124,7 @@ def test_some_samples_without_a_figure_leave_the_extremes_of_the_others(tmp_path
     monkeypatch.setitem(registry._KNOWN, "level_statistics", replace(known, measure=some))
     wanted = 'observables = ["level_statistics"]'
     words = text(SYK2, 9, observables=wanted).replace("times = [0.0, 1.5, 4.0, 11.0]\n", "")
-    store, _, _ = report(tmp_path, words)
+    store, _, _ = report(tmp_path, words, ["csv"])
     rows = list(csv.DictReader((tmp_path / "report" / "figures.csv").read_text().splitlines()))
     rows = [row for row in rows if row["figure"] == "eth_ratio"]
     counts = [(int(row["n_finite"]), int(row["n_without"])) for row in rows]
@@ -220,7 +220,7 @@ def test_syk2_with_times_that_end_too_early(tmp_path):
     (axis,) = report_figures(tmp_path / "short")["laws"].axes
     assert "lower bound, times too short" in axis.get_legend_handles_labels()[1]
     long = text(sizes, 12, "{ start = 0.0, stop = 60.0, count = 61 }")
-    store, terminal, _ = report(tmp_path / "long", long)
+    store, terminal, _ = report(tmp_path / "long", long, ["csv"])
     results = load_results(store)
     assert all(point.summary.reach is Reach.INSIDE for point in results.points)
     assert judge_systems(results)[0].verdict.word is not Word.TIMES

@@ -77,7 +77,7 @@ def mixed(tmp_path_factory):
     """A store of many and of one particle, its report and what a terminal shows."""
     folder = tmp_path_factory.mktemp("local") / "out"
     systems = XXZ.format(sizes=[2, 4, 6]) + SYK2
-    return report(folder, text(systems), ["html", "markdown", "csv", "png"])
+    return report(folder, text(systems), ["html", "markdown", "csv"])
 
 
 def table(store, name):
@@ -197,7 +197,7 @@ def test_the_page_has_them_with_their_meanings(mixed):
     for name in OF_PAIR:
         assert f"{name}: {MEANINGS[name]}." in note
     for name in LOCAL_FIGURES:
-        assert f"--figure {name}</code>" in page and (folder / f"{name}.png").exists()
+        assert f"--figure {name}</code>" in page and (folder / f"{name}.svg").exists()
     for name in LOCAL_TABLES:
         assert (folder / f"{name}.csv").exists()
     assert "N of all laws is the number of sites" in note

@@ -40,6 +40,7 @@ stepper = ["dop853"]
 time_refinement = 3
 [bath]"""
 FULL = TINY.replace("[bath]", CONVERGENCE).replace("[4, 6]", "[4, 6, 8]")
+FULL += '[outputs]\nformats = ["html", "csv"]\n'
 
 
 @pytest.fixture(scope="module")

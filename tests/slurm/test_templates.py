@@ -2,7 +2,8 @@
 
 The cluster is this machine (cluster.py).  A requeued job waits in it and runs on when a test
 releases it; what a test submits is small, and still running when its signal comes, because the
-signal waits for the first of many blocks, or the start of a long one.
+signal waits for the first of many blocks, or the start of a long one, and what runs rests after
+every block and every segment instead of working.
 """
 
 import os
@@ -41,7 +42,25 @@ def cluster():
         yield cluster
 
 
-# Blocks of a few tenths of a second, many.
+# The program itself, but for its rests, and for what it takes for a long sample: 27 sites and
+# more, several segments, a checkpoint at the end of each.
+RESTING = """
+import sys, time
+from manybody import cli
+from manybody.solve import checkpoints, spread, stacked
+from manybody.study.store import Store
+stacked._LARGE_ABOVE, spread._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
+def rest_before(what):
+    def rested(*arguments, **keywords):
+        time.sleep(0.8)
+        return what(*arguments, **keywords)
+    return rested
+Store.commit = rest_before(Store.commit)
+checkpoints.Keeper.due = rest_before(checkpoints.Keeper.due)
+assert sys.argv[1:3] == ["-m", "manybody"], sys.argv
+sys.exit(cli.main(sys.argv[3:]))
+"""
+# Many blocks.
 ENSEMBLE = """
 name = "ensemble"
 seed = 11
@@ -56,7 +75,7 @@ beta = 5.0
 model = "dirac_syk2"
 n_sites = [{sites}]
 """
-# A sample of seconds, shared by all ranks and long enough for three segments.
+# A sample shared by all ranks and long enough for three segments.
 LARGE = """
 name = "large"
 seed = 12
@@ -69,7 +88,7 @@ cutoff = 10.0
 beta = 5.0
 [[systems]]
 model = "anderson3d"
-length = 7
+length = 3
 disorder = 5.0
 """
 
@@ -165,10 +184,10 @@ def single(cluster, folder, template, *arguments, **keywords):
     return Job(cluster, submit(cluster, template, *arguments, log=log, **keywords), log)
 
 
-def manybody(*arguments, launcher=()):
+def manybody(*arguments, launcher=(), python=sys.executable):
     """A command of manybody outside Slurm, with the environment of the templates."""
     done = subprocess.run(
-        [*launcher, sys.executable, "-m", "manybody", *map(str, arguments)],
+        [*launcher, python, "-m", "manybody", *map(str, arguments)],
         env=launching.environment(PYTHONPATH=str(ROOT)),
         capture_output=True,
         text=True,
@@ -200,33 +219,53 @@ def assert_complete(directory, unbroken):
 
 
 @pytest.fixture(scope="module")
+def resting(tmp_path_factory):
+    """The path of a Python that runs RESTING for `-m manybody`."""
+    folder = tmp_path_factory.mktemp("resting")
+    (folder / "resting.py").write_text(RESTING)
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/resting.py" "$@"\n')
+    python.chmod(0o755)
+    return str(python)
+
+
+@pytest.fixture(scope="module")
 def ensemble(tmp_path_factory):
     """(study file, store of an unbroken run of one process)."""
     folder = tmp_path_factory.mktemp("ensemble")
     study = folder / "ensemble.toml"
-    study.write_text(ENSEMBLE.format(samples=96, sites=64))
+    study.write_text(ENSEMBLE.format(samples=96, sites=16))
     manybody("run", study, "--out", folder / "unbroken", "--quiet")
     return study, folder / "unbroken"
 
 
 @pytest.fixture(scope="module")
-def limited(cluster, tmp_path_factory):
+def limited(cluster, resting, tmp_path_factory):
     """(job, folder) of an ensemble far too long for its minute, submitted before other tests."""
     folder = tmp_path_factory.mktemp("limited")
     study = folder / "limited.toml"
-    study.write_text(ENSEMBLE.format(samples=100_000, sites=96))
+    study.write_text(ENSEMBLE.format(samples=10_000, sites=16))
     # As in the template, but for the seconds.
     text = (ROOT / "slurm/ensemble.sbatch").read_text()
     signal_option = re.search(r"^#SBATCH (--signal=.*)@", text, re.MULTILINE)[1]
     options = ["--ntasks=1", "--time=1", f"{signal_option}@20"]
-    (job,) = array(cluster, folder, study, folder / "store", "--quiet", tasks=1, options=options)
+    (job,) = array(
+        cluster,
+        folder,
+        study,
+        folder / "store",
+        "--quiet",
+        tasks=1,
+        options=options,
+        MANYBODY_PYTHON=resting,
+    )
     return job, folder
 
 
 @needs_mpi
 @pytest.mark.usefixtures("limited")
 def test_a_signalled_task_is_requeued_and_the_merged_shards_are_an_unbroken_run(
-    cluster, ensemble, tmp_path
+    cluster, ensemble, resting, tmp_path
 ):
     study, unbroken = ensemble
     steady, stopped = array(
@@ -236,6 +275,7 @@ def test_a_signalled_task_is_requeued_and_the_merged_shards_are_an_unbroken_run(
         tmp_path / "shard-%a",
         tasks=2,
         options=["--ntasks=2", f"--nodelist={NODES[0]}"],
+        MANYBODY_PYTHON=resting,
     )
     wait_for_some(stopped, tmp_path / "shard-1")
     stopped.stop()
@@ -255,11 +295,11 @@ def test_a_signalled_task_is_requeued_and_the_merged_shards_are_an_unbroken_run(
     assert_complete(tmp_path / "merged", unbroken)
 
 
-def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, tmp_path):
+def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, resting, tmp_path):
     study, unbroken = ensemble
     store = tmp_path / "store"
     dying, stopped, steady = tasks = array(
-        cluster, tmp_path, study, store, tasks=3, options=["--ntasks=1"]
+        cluster, tmp_path, study, store, tasks=3, options=["--ntasks=1"], MANYBODY_PYTHON=resting
     )
     array_id = dying.name.split("_")[0]
     resume = single(
@@ -305,7 +345,7 @@ def test_resume_waits_for_an_array_and_completes_what_died(cluster, ensemble, tm
     [(2, {"OMPI_MCA_btl": "tcp,self"}), (1, {"MANYBODY_LAUNCHER": "srun --mpi=pmix"})],
     ids=["mpirun, two nodes", "srun"],
 )
-def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, variables):
+def test_a_large_sample_stops_and_goes_on(cluster, large, resting, tmp_path, nodes, variables):
     if "MANYBODY_LAUNCHER" in variables and "pmix" not in cluster.call("srun", "--mpi=list"):
         pytest.skip("this Slurm has no PMIx")
     study, unbroken = large
@@ -317,6 +357,7 @@ def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, varia
         study,
         store,
         options=[f"--nodes={nodes}", f"--ntasks-per-node={2 // nodes}"],
+        MANYBODY_PYTHON=resting,
         **variables,
     )
     wait_for_some(job, store, "claims/*")
@@ -332,7 +373,7 @@ def test_a_large_sample_stops_and_goes_on(cluster, large, tmp_path, nodes, varia
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
+def large(resting, tmp_path_factory):
     """(study file, store of an unbroken run of two ranks a sample)."""
     folder = tmp_path_factory.mktemp("large")
     study = folder / "large.toml"
@@ -346,6 +387,7 @@ def large(tmp_path_factory):
         2,
         "--quiet",
         launcher=["mpirun", "-n", "2"],
+        python=resting,
     )
     return study, folder / "unbroken"
 
@@ -390,7 +432,7 @@ def test_what_cannot_run_is_said_and_not_queued_again(cluster, ensemble, tmp_pat
 
 
 def test_a_job_that_may_not_be_requeued_says_so_and_a_cancelled_one_is_not(
-    cluster, ensemble, tmp_path
+    cluster, ensemble, resting, tmp_path
 ):
     study, unbroken = ensemble
     (tmp_path / "cancelled").mkdir()
@@ -402,6 +444,7 @@ def test_a_job_that_may_not_be_requeued_says_so_and_a_cancelled_one_is_not(
             study,
             folder / "store",
             options=["--ntasks=1", *options],
+            MANYBODY_PYTHON=resting,
         )
         for folder, options in ((tmp_path, ["--no-requeue"]), (tmp_path / "cancelled", []))
     ]
@@ -441,7 +484,7 @@ def test_a_time_limit_stops_a_job_in_good_order(limited):
     assert "TIME LIMIT" not in job.said
     n_samples = 4 * len(done) + 12
     study = folder / "limited.toml"
-    study.write_text(ENSEMBLE.format(samples=n_samples, sites=96))
+    study.write_text(ENSEMBLE.format(samples=n_samples, sites=16))
     job.release()
     job.wait_for("COMPLETED", restarts=1)
     assert set(done) < set(blocks(folder / "store"))

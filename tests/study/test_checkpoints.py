@@ -84,7 +84,7 @@ def in_pieces(model, setting, folder, stop=lambda: "asked"):
 MODELS = {
     "simple": (lambda: mb.dirac_syk2(6, seed=5), "simple"),
     "structural": (lambda: mb.anderson3d(2, 0.0), "structural"),
-    "ambiguous": (lambda: mb.anderson3d(3, 1e-13, seed=1), "ambiguous"),
+    "ambiguous": (lambda: mb.anderson3d(2, 1e-13, seed=1), "ambiguous"),
 }
 
 

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import logging
 import os
 import re
@@ -10,7 +11,8 @@ import sys
 import pytest
 from tiny import TABLES, TINY, assert_same_payload, payload
 
-from manybody import cli
+from manybody import cli, errors
+from manybody.cli import requests
 from manybody.cli.speech import log_on_stderr
 from manybody.study.parsing import builtin_studies
 from manybody.study.progress import Progress, clock
@@ -114,17 +116,6 @@ def test_a_petsc_stepper_through_the_command_line(study_file, tmp_path):
         assert values["trace_distance"] == pytest.approx(second[key]["trace_distance"], abs=1e-7)
 
 
-RAISING = """
-import sys
-import numpy as np
-from manybody import cli, errors
-from manybody.cli import requests
-def wrong(*arguments):
-    {raised}
-requests.parse_study = wrong
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
 BLOCKER = """
 import sys
 class Blocker:
@@ -135,9 +126,23 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+# Several commands in one Python: what each says and returns.
+COMMANDS = """
+import contextlib, io, json, sys
+from manybody import cli
+done = []
+for arguments in json.loads(sys.argv[1]):
+    printed, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+        code = cli.main(arguments)
+    done.append((code, printed.getvalue(), said.getvalue()))
+print(json.dumps(done))
+"""
+
+
 @pytest.fixture
 def without(tmp_path):
-    """A run of Python where PETSc, SLEPc and mpi4py do not import."""
+    """Runs commands in a Python where PETSc, SLEPc and mpi4py do not import."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
         BLOCKER.format(names=["petsc4py", "slepc4py", "mpi4py"])
@@ -145,40 +150,48 @@ def without(tmp_path):
     paths = [str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "manybody", *arguments],
+    def run(*commands):
+        """(exit code, standard output, standard error) of each."""
+        done = subprocess.run(
+            [sys.executable, "-c", COMMANDS, json.dumps(commands)],
             env=environment,
             capture_output=True,
             text=True,
         )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     return run
 
 
-def test_studies_are_listed_and_judged_without_petsc(without, study_file, tmp_path):
-    listed = without("studies")
-    assert listed.returncode == 0, listed.stderr
-    assert [name for name in builtin_studies() if f"{name}: " not in listed.stdout] == []
+def test_studies_are_listed_and_judged_without_petsc(without, tmp_path):
     needs = {
         'observables = ["trace_distance", "gap"]': "'gap': PETSc is needed",
         'observables = ["trace_distance", "steady_state"]': "'steady_state': PETSc is needed",
         'operator = "assembled"': "operator = 'assembled': PETSc is needed",
         'stepper = "ts-rk5dp"': "stepper 'chebyshev'",
     }
-    for key, words in needs.items():
-        study_file.write_text(TINY.replace("seed = 3", f"seed = 3\n{key}"))
+    commands, expected = [["studies"]], []
+    for number, (key, words) in enumerate(needs.items()):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(TINY.replace("seed = 3", f"seed = 3\n{key}"))
         for command in (["plan"], ["run", "--out", str(tmp_path / "o")]):
-            refused = without(*command, str(study_file))
-            assert refused.returncode == 2, key
-            assert words in refused.stderr and "scripts/setup.sh" in refused.stderr
+            commands.append([*command, str(path)])
+            expected.append((key, words))
+    (code, listed, said), *refusals = without(*commands)
+    assert code == 0, said
+    assert [name for name in builtin_studies() if f"{name}: " not in listed] == []
+    assert len(refusals) == len(expected) == 8
+    for (code, _, said), (key, words) in zip(refusals, expected):
+        assert code == 2, key
+        assert words in said and "scripts/setup.sh" in said
     assert not (tmp_path / "o").exists()
 
 
 def test_reading_a_study_starts_no_petsc():
     code = (
         "import sys; from manybody.study.parsing import builtin_studies, parse_study\n"
-        "from manybody.cases.kinds import has_kind\n"
+        "from manybody.cases.config import has_kind\n"
         "[parse_study(t, n) for n, t in builtin_studies().items() if not has_kind(t, n)]\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('petsc4py', 'slepc4py')])"
     )
@@ -188,15 +201,17 @@ def test_reading_a_study_starts_no_petsc():
 
 def test_the_same_study_without_petsc_and_mpi(without, study_file, tmp_path):
     study_file.write_text(TINY + TABLES)
-    done = without("run", str(study_file), "--out", str(tmp_path / "without"))
-    assert done.returncode == 0, done.stderr
+    other = tmp_path / "other.toml"
+    other.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "mfn-krylov"'))
+    done, refused = without(
+        ["run", str(study_file), "--out", str(tmp_path / "without")],
+        ["run", str(other), "--out", str(tmp_path / "petsc")],
+    )
+    assert done[0] == 0, done
     assert cli.main(["run", str(study_file), "--out", str(tmp_path / "with"), "--quiet"]) == 0
     assert_same_payload(payload(Store(tmp_path / "without")), payload(Store(tmp_path / "with")))
-
-    study_file.write_text(TINY.replace("seed = 3", 'seed = 3\nstepper = "mfn-krylov"'))
-    refused = without("run", str(study_file), "--out", str(tmp_path / "petsc"))
-    assert refused.returncode == 2
-    assert "PETSc is needed" in refused.stderr and "scripts/setup.sh" in refused.stderr
+    assert refused[0] == 2
+    assert "PETSc is needed" in refused[2] and "scripts/setup.sh" in refused[2]
     assert not (tmp_path / "petsc").exists()
 
 
@@ -239,29 +254,60 @@ def test_progress_on_a_terminal_overwrites_itself(monkeypatch):
     assert "10/10 samples" in last and last.endswith("\n")
 
 
+def raise_in_plan(error, monkeypatch):
+    def wrong(*_arguments):
+        raise error
+
+    monkeypatch.setattr(requests, "parse_study", wrong)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        ("errors.InputError('coupling = -1: must be >= 0')", 2, ["manybody: coupling = -1"]),
-        ("errors.Unavailable('no such library here')", 1, ["manybody: no such library"]),
-        ("errors.NumericalError('no convergence')", 1, ["manybody: no convergence"]),
-        ("OSError(28, 'No space left')", 1, ["manybody: [Errno 28] No space left"]),
-        ("RuntimeError('no such state')", 1, ["Traceback", "RuntimeError: no such state"]),
-        ("TypeError('no such argument')", 1, ["Traceback", "TypeError: no such argument"]),
-        (None, 1, ["Traceback", "ValueError: operands could not be broadcast"]),
+        (errors.InputError("coupling = -1: must be >= 0"), 2, "manybody: coupling = -1"),
+        (errors.Unavailable("no such library here"), 1, "manybody: no such library"),
+        (errors.NumericalError("no convergence"), 1, "manybody: no convergence"),
+        (OSError(28, "No space left"), 1, "manybody: [Errno 28] No space left"),
     ],
 )
-def test_what_is_for_people_is_one_sentence_all_else_a_traceback(error, code, words, study_file):
-    """The last is a ValueError that NumPy raises, as ours would in a mistake of ours."""
-    raised = f"raise {error}" if error else "np.ones(3) + np.ones(2)"
+def test_what_is_for_people_is_one_sentence(error, code, words, study_file, monkeypatch, capsys):
+    raise_in_plan(error, monkeypatch)
+    assert cli.main(["plan", str(study_file)]) == code
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no such state"), TypeError("no such argument"), ValueError("shapes")]
+)
+def test_all_else_comes_through(error, study_file, monkeypatch, capsys):
+    raise_in_plan(error, monkeypatch)
+    with pytest.raises(type(error)) as raised:
+        cli.main(["plan", str(study_file)])
+    assert raised.value is error
+    assert capsys.readouterr().err == ""
+
+
+RAISING = """
+import sys
+import numpy as np
+from manybody import cli
+from manybody.cli import requests
+def wrong(*arguments):
+    np.ones(3) + np.ones(2)
+requests.parse_study = wrong
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_mistake_of_ours_is_a_traceback(study_file):
+    """A ValueError that NumPy raises, as ours would."""
     done = subprocess.run(
-        [sys.executable, "-c", RAISING.format(raised=raised), "plan", str(study_file)],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", RAISING, "plan", str(study_file)], capture_output=True, text=True
     )
-    assert done.returncode == code
-    assert all(word in done.stderr for word in words)
-    assert (done.stderr.count("\n") == 1) == ("Traceback" not in words)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ValueError: operands could not be broadcast" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -308,8 +308,8 @@ def test_a_file_that_has_changed_is_another_start(folder):
         ('"file:state.npz"', "is named as"),
         ('{ file = "five.npy" }', r"initial_state has shape \(5,\)"),
         ('{ file = "long.npy" }', "initial_state has the norm"),
-        ('{ file = "objects.npy" }', "'objects.npy' holds no such matrix"),
-        ('{ file = "broken.h5" }', "'broken.h5' holds no such matrix"),
+        ('{ file = "objects.npy" }', "objects.npy: the file holds objects"),
+        ('{ file = "broken.h5" }', "broken.h5 cannot be read"),
     ],
 )
 def test_files_that_cannot_be_are_refused(folder, state, words):
@@ -350,12 +350,12 @@ def test_files_of_every_format_are_read(form, tmp_path, rng):
 def test_files_of_several_matrices_are_refused():
     file = io.BytesIO()
     np.savez(file, a=np.eye(2), b=np.eye(2))
-    with pytest.raises(ValueError, match=r"'x.npz' holds 2 arrays \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"x.npz: holds 2 arrays \['a', 'b'\]"):
         matrix_in("x.npz", file.getvalue())
     file = io.BytesIO()
     with h5py.File(file, "w") as opened:
         opened.create_group("inside")
-    with pytest.raises(ValueError, match="'x.h5' holds a group"):
+    with pytest.raises(ValueError, match="x.h5: 'inside' is a group without"):
         matrix_in("x.h5", file.getvalue())
     assert with_digest(file_text("x", "./a.npy"), b"1") != with_digest("file:a.npy", b"2")
 

@@ -165,27 +165,20 @@ def _dissipator(sample: Problem, cutoff: float) -> sp.csr_array:
     decay = vectors.conj().T @ redfield.decay[0] @ vectors
     values = np.empty(kept.count, dtype=np.float64 if is_real else np.complex128)
     sources = np.empty(kept.count, dtype=np.int32)
-    place = 0
-    for some in kept.chunks():
-        window = kept.order[kept.first[some.start] : kept.stop[some.stop - 1]]
-        block = _elements(sample, decay, kept.targets[some], window)
-        offset = np.arange(len(window)) + kept.first[some.start]
-        inside = (offset >= kept.first[some, None]) & (offset < kept.stop[some, None])
-        found = block[inside]
-        values[place : place + len(found)] = found
-        sources[place : place + len(found)] = np.broadcast_to(window, inside.shape)[inside]
-        place += len(found)
     lengths = np.zeros(n * n + 1, dtype=np.int64)
     lengths[1:][kept.targets] = kept.stop - kept.first
-    borders = np.concatenate([[0], np.cumsum(kept.stop - kept.first)])
-    # From the order of frequencies to that of rows.
-    by_row = np.argsort(kept.targets, kind="stable")
-    permuted = np.concatenate(
-        [np.arange(borders[row], borders[row + 1]) for row in by_row], dtype=np.int64
-    )
-    matrix = sp.csr_array(
-        (values[permuted], sources[permuted], np.cumsum(lengths)), shape=(n * n, n * n)
-    )
+    starts = np.cumsum(lengths)
+    for some in kept.chunks():
+        first, stop = kept.first[some, None], kept.stop[some, None]
+        window = kept.order[first[0, 0] : stop[-1, 0]]
+        block = _elements(sample, decay, kept.targets[some], window)
+        offset = np.arange(len(window)) + first[0, 0]
+        inside = (offset >= first) & (offset < stop)
+        # In the order of rows at once: a second copy of all would be as large.
+        places = (starts[kept.targets[some], None] + offset - first)[inside]
+        values[places] = block[inside]
+        sources[places] = np.broadcast_to(window, inside.shape)[inside]
+    matrix = sp.csr_array((values, sources, starts), shape=(n * n, n * n))
     matrix.sort_indices()
     return matrix
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.integrate
 from numpy.typing import NDArray
 
-from manybody.errors import InputTypeError, NumericalError
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.adaptive import integrate, looser
 from manybody.physics.gaussian.correlations import (
     DAVIES,
     EQUATIONS,
@@ -24,19 +24,27 @@ from manybody.physics.gaussian.correlations import (
 )
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
 from manybody.physics.gaussian.theorem import TheoremResidual, theorem_residual
+from manybody.physics.models.driven import uncertainty_of_table
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import APART, warn_undecided
 
-# The error of the answer is read off from a cheaper run with a looser tolerance.
-_LOOSER = 100.0
-
 
 @dataclass(frozen=True, eq=False)
-class DrivenModel:
-    """H(t) = Σ_jk h_jk(t) a_j† a_k with contacts that stay.
+class DrivenQuadraticModel:
+    """A quadratic model whose h depends on time, H(t) = Σ_jk h_jk(t) a_j† a_k, SNM eq. (14).
 
-    hamiltonian: callable, time in 1/J -> h, (N, N) Hermitian in J, of one N.
+    hamiltonian: a function of the time in 1/J that returns h, (N, N) Hermitian in J, of one N,
+        or a `TabulatedHamiltonian`.
     contacts, statistics: as in `QuadraticModel`, which checks each h(t) when it is met.
+    Raises TypeError or ValueError.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
+    >>> h = lambda t: np.array([[0.4 * np.cos(0.1 * t), 0.5], [0.5, -0.4 * np.cos(0.1 * t)]])
+    >>> model = mb.DrivenQuadraticModel(h, [mb.Contact(0, lead, strength=0.3)])
+    >>> model.at(0.0).n_sites
+    2
     """
 
     hamiltonian: Callable[[float], Any]
@@ -51,13 +59,21 @@ class DrivenModel:
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
 
     def at(self, time: float) -> QuadraticModel:
-        """The model frozen at one time."""
-        return QuadraticModel(self.hamiltonian(time), self.contacts, self.statistics)
+        """The model frozen at one time.  Raises TypeError or ValueError, which name the time."""
+        try:
+            return QuadraticModel(
+                self.hamiltonian(time),
+                self.contacts,
+                self.statistics,
+                uncertainty_of_table(self.hamiltonian),
+            )
+        except InputError as error:
+            raise type(error)(f"at t = {time:g}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
-class DrivenRun:
-    """C(t) of a driven model.
+class DrivenCorrelations:
+    """C(t) of a driven model by one equation.
 
     times: (T,); correlations: (T, N, N) in the site basis.
     error: largest |element| of the difference to a run at a hundred times the tolerance:
@@ -71,24 +87,37 @@ class DrivenRun:
     evaluations: int
 
 
-def propagate_driven(
-    model: DrivenModel,
+def driven_correlations(
+    model: DrivenQuadraticModel,
     initial: NDArray[Any],
     times: Iterable[float],
     equation: str,
     lamb_shift: bool = False,
     tolerance: float = 1e-11,
-) -> DrivenRun:
-    """Integrate dC/dt = −(R(t)C + CR(t)†) + F(t) + F(t)† from C(0) = `initial`.
+) -> DrivenCorrelations:
+    """C_qp(t) = ⟨a_p† a_q⟩ under h(t) in the instantaneous eigenbasis, SNM eq. (14).
 
-    Dormand-Prince of order 8 with steps that keep the local error below `tolerance`, in
-    [1e-13, 0.01], absolute and relative.  Jumps and kinks of h(t) cost steps, not accuracy.
+    dC/dt = −(R(t)C + CR(t)†) + F(t) + F(t)† from C(0) = `initial`, R and F of h(t) frozen.
+
+    initial: (N, N) Hermitian, eigenvalues >= 0, for fermions <= 1; times: ascending, >= 0, in
+    1/J; equation: "redfield", "davies" or "local"; lamb_shift: with Δ and Δ^f or without;
+    tolerance: in [1e-13, 0.01], of the local error of a step of Dormand and Prince of order 8,
+    absolute and relative.  Jumps and kinks of h(t) cost steps, not accuracy.
     Davies is the instantaneous one: where levels cross exactly it has no limit there.  Levels
     of which it cannot be decided whether they are equal are kept apart, with a warning.
 
-    Raises TypeError or ValueError; RuntimeError when the steps become too small.
+    Raises TypeError or ValueError; NumericalError when the steps become too small.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
+    >>> h = lambda t: np.array([[0.4 * np.cos(0.1 * t), 0.5], [0.5, -0.4 * np.cos(0.1 * t)]])
+    >>> model = mb.DrivenQuadraticModel(h, [mb.Contact(0, lead, strength=0.3)])
+    >>> run = mb.driven_correlations(model, np.diag([1.0, 0.0]), [0.0, 2.0], "redfield")
+    >>> run.correlations.shape, run.error < 1e-6
+    ((2, 2, 2), True)
     """
-    arguments.instance("model", model, DrivenModel)
+    arguments.instance("model", model, DrivenQuadraticModel)
     arguments.choice("equation", equation, EQUATIONS)
     arguments.boolean("lamb_shift", lamb_shift)
     tolerance = arguments.tolerance(tolerance)
@@ -98,28 +127,29 @@ def propagate_driven(
     states, evaluations = _integrate(
         model, state, instants, equation, lamb_shift, tolerance, open_at
     )
-    looser = min(_LOOSER * tolerance, 0.1)
-    coarse, more = _integrate(model, state, instants, equation, lamb_shift, looser, open_at)
+    coarse, more = _integrate(
+        model, state, instants, equation, lamb_shift, looser(tolerance), open_at
+    )
     if open_at:
         at_times = f"between t = {min(open_at):g} and {max(open_at):g}"
         warn_undecided(
             f"{len(open_at)} times {at_times} it cannot be decided which levels coincide"
         )
     error = float(np.abs(states - coarse).max())
-    return DrivenRun(instants, states, error, evaluations + more)
+    return DrivenCorrelations(instants, states, error, evaluations + more)
 
 
 def driven_residuals(
-    model: DrivenModel, times: Iterable[float], lamb_shift: bool = False
+    model: DrivenQuadraticModel, times: Iterable[float], lamb_shift: bool = False
 ) -> list[TheoremResidual]:
     """Distance of the instantaneous Redfield and Davies equations at each of the times."""
-    arguments.instance("model", model, DrivenModel)
+    arguments.instance("model", model, DrivenQuadraticModel)
     instants = arguments.ascending_times("times", times)
     return [theorem_residual(model.at(float(time)), lamb_shift) for time in instants]
 
 
 def _integrate(
-    model: DrivenModel,
+    model: DrivenQuadraticModel,
     state: Complex,
     times: Real,
     equation: str,
@@ -132,28 +162,10 @@ def _integrate(
     open_at: takes the times at which it was not decided which levels coincide.
     """
 
-    def derivative(time: float, flat: Complex) -> Complex:
+    def derivative(time: float, state: Complex) -> Complex:
         frozen = build_generator(model.at(time), equation, lamb_shift, undecided=APART)
         if equation == DAVIES and frozen.clustering == AMBIGUOUS:
             open_at.append(time)
-        return frozen.derivative(flat.reshape(state.shape)).ravel()
+        return frozen.derivative(state)
 
-    states, evaluations, now, flat = [], 0, 0.0, state.ravel()
-    for time in times:
-        # Interval by interval: the interpolation inside a step is of lower order.
-        if time > now:
-            solution = scipy.integrate.solve_ivp(
-                derivative,
-                (now, float(time)),
-                flat,
-                method="DOP853",
-                t_eval=[float(time)],
-                rtol=tolerance,
-                atol=tolerance,
-            )
-            if not solution.success:
-                raise NumericalError(f"the driven equation was not integrated: {solution.message}")
-            flat, now = solution.y[:, -1], float(time)
-            evaluations += int(solution.nfev)
-        states.append(flat.reshape(state.shape))
-    return np.array(states), evaluations
+    return integrate(derivative, state, times, tolerance)

@@ -11,7 +11,8 @@ limits δ is the motion of h seen with the baths, not the width of the bands: e^
 Chebyshev series to rounding, and M is never formed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,20 @@ from scipy import special
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.gaussian.discretised import (
+    Discretise,
+    DiscretisedBath,
+    chebyshev_modes,
+    legendre_modes,
+)
+from manybody.physics.gaussian.driven import DrivenQuadraticModel
 from manybody.physics.gaussian.exact import (
     ClosedSystem,
     Trajectory,
     checked_correlation,
     checked_times,
+    converge,
     observe,
     stacked,
     trajectory,
@@ -38,6 +48,112 @@ _GAUSS = np.sqrt(3.0) / 6.0
 # Rows carried together: three copies of them stay in a near cache.
 _ELEMENTS = 1 << 14
 _HALVINGS = 10
+# Time steps are that much finer than what the modes are asked for.
+_SHARE_OF_STEPS = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class ExactDrivenCorrelations:
+    """C(t) of system and reservoirs as one Gaussian state, and how well it has converged.
+
+    times: (T,) in 1/J; correlations: (T, N, N) C_qp = ⟨a_p† a_q⟩ in the site basis;
+    particle_currents, energy_currents: (T, Q) from the reservoir of each contact into its
+    site; interaction_energies: (T, Q); definitions in `physics/gaussian/exact.py`.
+    n_modes: numbers of modes of each reservoir that were tried; changes: largest |element| of
+    the difference of C between each and the next; time_error: the same at the last halving of
+    the time steps.
+    """
+
+    times: Real
+    correlations: Complex
+    particle_currents: Real
+    energy_currents: Real
+    interaction_energies: Real
+    n_modes: tuple[int, ...]
+    changes: tuple[float, ...]
+    time_error: float
+
+    @property
+    def error(self) -> float:
+        """Last change by modes plus that by time steps, an upper estimate of the error of C."""
+        return self.changes[-1] + self.time_error
+
+
+def exact_driven_correlations(
+    model: DrivenQuadraticModel,
+    initial: NDArray[Any],
+    times: Iterable[float],
+    tolerance: float = 1e-8,
+    n_modes: int = 32,
+    largest: int = 1024,
+    discretise: Discretise | None = None,
+) -> ExactDrivenCorrelations:
+    """C(t) under h(t) without any master equation, for linear coupling to reservoirs.
+
+    Every reservoir becomes modes, which start in its equilibrium, and everything is propagated
+    as one Gaussian state by steps of a commutator-free Magnus scheme of fourth order,
+    extrapolated.  Modes are doubled until no element of C changes by more than `tolerance`, time
+    steps halved until a tenth of that.
+
+    initial: (N, N) C(0) of the system, Hermitian, eigenvalues >= 0, for fermions <= 1; times:
+    ascending, >= 0, in 1/J; h(t) is smooth between them: a jump belongs on one of the times, and
+    a pulse shorter than 2/‖h(0)‖ needs one of them on it.
+    tolerance: in [1e-13, 0.01]; n_modes, largest: the first and the most modes of a reservoir;
+    discretise: (reservoir, n) -> `DiscretisedBath`, None for Gauss-Chebyshev modes of
+    semi-elliptic bands and Gauss-Legendre modes of others.
+
+    Raises TypeError or ValueError: also where `largest` modes or 2¹⁰ times the first steps are
+    not enough, and where a reservoir has a tail of infinite weight (Drude-Lorentz).
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
+    >>> h = lambda t: np.array([[0.4 * np.cos(0.1 * t), 0.5], [0.5, -0.4 * np.cos(0.1 * t)]])
+    >>> model = mb.DrivenQuadraticModel(h, [mb.Contact(0, lead, strength=0.3)])
+    >>> exact = mb.exact_driven_correlations(model, np.diag([1.0, 0.0]), [0.0, 2.0], 1e-6)
+    >>> run = mb.driven_correlations(model, np.diag([1.0, 0.0]), [0.0, 2.0], "redfield", True)
+    >>> bool(exact.error < 1e-5 < abs(run.correlations - exact.correlations).max() < 0.02)
+    True
+    """
+    arguments.instance("model", model, DrivenQuadraticModel)
+    tolerance = arguments.tolerance(tolerance)
+    steps = max(_SHARE_OF_STEPS * tolerance, 1e-13)
+
+    def run(closed: ClosedSystem, start: NDArray[Any], instants: Any) -> Trajectory:
+        return propagate_driven(closed, lambda t: _dense(model, t), start, instants, steps)
+
+    found = converge(
+        model.at(0.0),
+        _modes_of if discretise is None else discretise,
+        initial,
+        times,
+        n_modes,
+        tolerance,
+        largest,
+        run,
+    )
+    exact = found.trajectory
+    return ExactDrivenCorrelations(
+        exact.times,
+        exact.correlations,
+        exact.particle_currents,
+        exact.energy_currents,
+        exact.interaction_energies,
+        found.n_modes,
+        found.changes,
+        exact.time_error,
+    )
+
+
+def _dense(model: DrivenQuadraticModel, time: float) -> NDArray[Any]:
+    return model.at(time).dense_hamiltonian()
+
+
+def _modes_of(reservoir: Any, n_modes: int) -> DiscretisedBath:
+    """The rule that converges fastest for this density."""
+    if isinstance(reservoir.density, SemiEllipticDensity):
+        return chebyshev_modes(reservoir, n_modes)
+    return legendre_modes(reservoir, n_modes)
 
 
 def propagate_driven(

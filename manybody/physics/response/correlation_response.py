@@ -99,6 +99,15 @@ def correlation_response(
     `build_generator`.  Raises TypeError or ValueError: also where the stationary state is not
     unique, where a rate has no derivative, and for Davies where h has degenerate levels, which
     v may split so that there is no linear response (LRL section III C).
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> h = np.array([[0.3, 0.5], [0.5, -0.3]])
+    >>> wire = mb.QuadraticModel(h, [mb.Contact(0, lead), mb.Contact(1, lead)])
+    >>> response = mb.correlation_response(wire, np.diag([1.0, 0.0]), "redfield")
+    >>> float(response.steady_change[0, 0].real) < 0.0  # the raised site empties
+    True
     """
     arguments.instance("model", model, QuadraticModel)
     arguments.choice("equation", equation, EQUATIONS)

@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.fock.of_model import states_of_model
 from manybody.physics.fock.small_systems import stationary_state
-from manybody.physics.response.perturbed import PerturbedGenerator
+from manybody.physics.models.protocol import Model
+from manybody.physics.response.perturbed import PerturbedGenerator, build_perturbed_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,41 @@ class LinearResponse:
     @cached_property
     def _liouvillian(self) -> Complex:
         return self.perturbed.generator.toarray()
+
+
+def linear_response(
+    model: Model,
+    bath: Any,
+    perturbation: Any,
+    equation: str = "redfield",
+    lamb_shift: bool = False,
+    fixed_dissipator: bool = False,
+) -> LinearResponse:
+    """Response of the steady state to H + δV, with baths that follow it; LRL section III.
+
+    model: of 2 to 64 states; bath: one for all couplings, or a sequence of one for each, of
+    temperatures of their own; perturbation: V, (D, D) Hermitian array or SciPy sparse array, in
+    J; equation: "redfield" or "davies"; fixed_dissipator: as if the baths did not notice V.
+    Raises TypeError or ValueError: for Davies where V splits degenerate levels or Bohr
+    frequencies, and where a rate has no derivative, as an Ohmic γ at ω = 0 with V diagonal in
+    degenerate levels.  The properties of the result raise ValueError where the stationary state
+    is not unique.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel(np.array([[0.3, 0.5], [0.5, -0.3]]))
+    >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=1.0)
+    >>> response = mb.linear_response(pair, bath, np.diag([1.0, -1.0]), "davies")
+    >>> float(np.diag(response.steady_change)[0].real) < 0.0  # the raised site empties
+    True
+    """
+    arguments.choice("equation", equation, ("redfield", "davies"))
+    states, couplings = states_of_model(model, bath, lamb_shift)
+    return LinearResponse(
+        build_perturbed_generator(
+            states, couplings, perturbation, equation, lamb_shift, fixed_dissipator
+        )
+    )
 
 
 def _propagated(matrix: Complex, columns: Complex, times: Real) -> Complex:

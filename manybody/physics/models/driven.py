@@ -1,0 +1,178 @@
+"""Models whose Hamiltonian depends on time, given as a function or as a table."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import scipy.interpolate
+from numpy.typing import NDArray
+
+from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.models.many_body import ManyBodyModel
+from manybody.physics.models.protocol import Model
+from manybody.physics.models.single_particle import SingleParticleModel, checked_hamiltonian
+
+M = TypeVar("M")
+
+
+class DrivenModel(Protocol):
+    """A system whose H depends on time; see `DrivenSingleParticle` and `DrivenManyBody`."""
+
+    def at(self, time: float) -> Model:
+        """The model frozen at one time."""
+
+
+class TabulatedHamiltonian:
+    """H(t) from matrices at some times: a cubic spline through every entry.
+
+    times: (T,) ascending, >= 0, in 1/J, T >= 2; matrices: T of shape (N, N), Hermitian, in J.
+    Its third derivative is continuous at the second time and at the last but one (not-a-knot
+    ends): two matrices are joined by a straight line, three by a parabola.  Between the times
+    H(t) is as Hermitian as the matrices, to the last bit, but as smooth as a spline: a jump
+    between two entries would overshoot, and belongs into a function.
+
+    uncertainty: the largest ‖δH‖₂ that the numbers of a matrix leave open, see
+    `SingleParticleModel`; how far the spline is from what is meant between the times is not
+    known.  Raises TypeError or ValueError, also when called outside of the times.
+
+    >>> import numpy as np
+    >>> ramp = TabulatedHamiltonian([0.0, 10.0], [np.diag([0.0, 1.0]), np.diag([0.0, 3.0])])
+    >>> float(ramp(2.5)[1, 1])
+    1.5
+    """
+
+    def __init__(self, times: Iterable[float], matrices: Iterable[Any]) -> None:
+        self.times = arguments.ascending_times("times", times)
+        if isinstance(matrices, (str, bytes)) or not isinstance(matrices, Iterable):
+            raise InputTypeError(f"matrices = {matrices!r}: a sequence of (N, N) is needed")
+        entries = [_entry(index, one) for index, one in enumerate(matrices)]
+        if len(entries) != len(self.times):
+            raise InputError(f"{len(entries)} matrices for {len(self.times)} times: one each")
+        if len(entries) < 2:
+            raise InputError("a table of one time says nothing of others: at least two are needed")
+        for index, (matrix, _) in enumerate(entries):
+            if matrix.shape != entries[0][0].shape:
+                raise InputError(
+                    f"matrices[{index}] has shape {matrix.shape}, matrices[0] "
+                    f"{entries[0][0].shape}: must be the same"
+                )
+        self.uncertainty = max(uncertainty for _, uncertainty in entries)
+        stacked = np.stack([matrix for matrix, _ in entries])
+        self._spline = scipy.interpolate.CubicSpline(self.times, stacked)
+
+    def __call__(self, time: float) -> NDArray[Any]:
+        """(N, N) H at one time within the table."""
+        first, last = self.times[[0, -1]]
+        if not first <= time <= last:
+            raise InputError(f"time = {time:g}: the table goes from {first:g} to {last:g}")
+        value = self._spline(time)
+        matrix: NDArray[Any] = 0.5 * (value + value.conj().T)
+        return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class DrivenSingleParticle:
+    """One particle on N sites whose hopping matrix depends on time, a bath on coupled sites.
+
+    H(t) = Σ_jk h_jk(t) a_j† a_k restricted to one particle, A_j = |j⟩⟨j|.
+
+    hamiltonian: a function of the time in 1/J that returns h, (N, N) Hermitian in J, of one N,
+        or a `TabulatedHamiltonian`; coupled_sites: as of `SingleParticleModel`, which checks
+        each h(t) when it is met.  Raises TypeError or ValueError.
+
+    >>> import numpy as np
+    >>> model = DrivenSingleParticle(lambda t: np.array([[0.0, 1.0], [1.0, 0.3 * np.sin(t)]]))
+    >>> model.at(0.0).n_sites
+    2
+    """
+
+    hamiltonian: Callable[[float], Any]
+    coupled_sites: Any = None
+
+    def __post_init__(self) -> None:
+        _check_function(self.hamiltonian)
+        if isinstance(self.coupled_sites, Iterable):
+            # What is used up by its first reader would be gone at the second time.
+            object.__setattr__(self, "coupled_sites", list(self.coupled_sites))
+
+    def at(self, time: float) -> SingleParticleModel:
+        """The model frozen at one time."""
+        return _frozen(
+            time,
+            lambda: SingleParticleModel(
+                self.hamiltonian(time),
+                self.coupled_sites,
+                uncertainty=uncertainty_of_table(self.hamiltonian),
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DrivenManyBody:
+    """Any system of D states whose Hamiltonian depends on time, its couplings A_j do not.
+
+    hamiltonian: as of `DrivenSingleParticle`, (D, D) Hermitian; couplings, basis: as of
+        `ManyBodyModel`, which checks each H(t) when it is met.  Raises TypeError or ValueError.
+
+    >>> import numpy as np
+    >>> flip = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> model = DrivenManyBody(lambda t: np.diag([-t, t]), [flip])
+    >>> model.at(2.0).dimension
+    2
+    """
+
+    hamiltonian: Callable[[float], Any]
+    couplings: Any
+    basis: FockBasis | None = None
+
+    def __post_init__(self) -> None:
+        _check_function(self.hamiltonian)
+        # Checked with the first H there is, which says how many states they act on.
+        first = self.hamiltonian.times[0] if hasattr(self.hamiltonian, "times") else 0.0
+        object.__setattr__(self, "couplings", self.at(float(first)).couplings)
+
+    def at(self, time: float) -> ManyBodyModel:
+        """The model frozen at one time."""
+        return _frozen(
+            time,
+            lambda: ManyBodyModel(
+                self.hamiltonian(time),
+                self.couplings,
+                self.basis,
+                uncertainty=uncertainty_of_table(self.hamiltonian),
+            ),
+        )
+
+
+def _entry(index: int, matrix: Any) -> tuple[NDArray[Any], float]:
+    """A matrix of a table as an array, and what its numbers leave open."""
+    try:
+        checked, uncertainty = checked_hamiltonian(matrix)
+    except InputError as error:
+        raise type(error)(f"matrices[{index}]: {error}") from error
+    dense: NDArray[Any] = checked.toarray() if hasattr(checked, "toarray") else checked
+    return dense, uncertainty
+
+
+def _check_function(hamiltonian: object) -> None:
+    if not callable(hamiltonian):
+        raise InputTypeError(
+            f"hamiltonian of type {type(hamiltonian).__name__}: a function of time or a "
+            "TabulatedHamiltonian is needed"
+        )
+
+
+def uncertainty_of_table(hamiltonian: object) -> float | None:
+    """‖δH‖₂ that the numbers of a table leave open; None for what the value itself says."""
+    return hamiltonian.uncertainty if isinstance(hamiltonian, TabulatedHamiltonian) else None
+
+
+def _frozen(time: float, build: Callable[[], M]) -> M:
+    """What `build` makes; what is wrong with it is said with the time."""
+    try:
+        return build()
+    except InputError as error:
+        raise type(error)(f"at t = {time:g}: {error}") from error
