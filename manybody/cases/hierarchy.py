@@ -14,13 +14,7 @@ import scipy.linalg
 
 from manybody.arrays import Complex, Real
 from manybody.cases.config import Case, Results, Value, build_case
-from manybody.cases.hierarchy_states import (
-    ExactStates,
-    check_qutip,
-    not_converged,
-    refinements,
-    trace_norms,
-)
+from manybody.cases.hierarchy_states import ExactStates, not_converged, refinements, trace_norms
 from manybody.cases.systems import build_hamiltonian, distinct_reals, expand_system, n_sites_of
 from manybody.errors import InputError, InputTypeError, NumericalError
 from manybody.physics import arguments
@@ -34,8 +28,6 @@ from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.reference import gibbs_state
 from manybody.physics.undecided import APART
 from manybody.study.structure import check_keys, checked
-
-__all__ = ["check_qutip", "compute", "parse"]
 
 CASES = "dynamics"
 # With the Lamb shift, and without it.

@@ -12,6 +12,7 @@ from manybody.cases import (
     exact_page,
     hierarchy,
     hierarchy_page,
+    hierarchy_states,
     levy_kosloff,
     levy_kosloff_page,
     levy_rabani_limmer,
@@ -58,7 +59,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "theorem": Kind(theorem.parse, theorem.compute, theorem_page.build_page),
         "exact": Kind(exact.parse, exact.compute, exact_page.build_page),
         "hierarchy": Kind(
-            hierarchy.parse, hierarchy.compute, hierarchy_page.build_page, hierarchy.check_qutip
+            hierarchy.parse,
+            hierarchy.compute,
+            hierarchy_page.build_page,
+            hierarchy_states.check_qutip,
         ),
         "driven": Kind(driven.parse, driven.compute, driven_page.build_page),
         "levy-kosloff": Kind(
