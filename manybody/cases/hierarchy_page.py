@@ -105,8 +105,8 @@ def _setting(study: CaseStudy) -> Chapter:
             "Exact: the hierarchy of equations of motion, enlarged until its last changes, in "
             "depth and in terms of the expansion of C(t), add up to less than "
             f"{100.0 * given['tolerance']:g} % of the smallest distance. Distances are trace "
-            "norms Σ|eigenvalue| of ρ − ρ_exact: the largest at the watched times, and that of the "
-            "late states, the limits t → ∞.",
+            "norms Σ|eigenvalue| of ρ − ρ_exact: the largest at the watched times, and that of "
+            "the late states, the limits t → ∞.",
             f"Equations, each with its Lamb shift and without: {names}.",
         ),
     )
