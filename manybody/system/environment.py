@@ -23,7 +23,7 @@ from manybody.system.blas import UNKNOWN, blas_summary, cpu_info
 
 NOT_INSTALLED = "not installed"
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def describe() -> dict[str, str | int]:

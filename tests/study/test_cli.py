@@ -54,7 +54,8 @@ def test_run_and_report(study_file, tmp_path, capsys):
 
     shutil.rmtree(report)
     assert cli.main(["report", str(out), "--format", "csv"]) == 0
-    tables = {"certificates", "curves", "estimates", "maxima", "precision", "samples", "spread"}
+    tables = {"certificates", "curves", "estimates", "guarantees", "maxima", "precision"}
+    tables |= {"samples", "spread"}
     assert {path.name for path in report.iterdir()} == {f"{name}.csv" for name in tables}
     assert not list(out.rglob("*.tmp"))
 

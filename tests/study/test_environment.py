@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+import manybody
 from manybody.system import blas, doctor, environment
 from manybody.system.blas import ProductRate
 
@@ -160,6 +161,10 @@ def git(folder, *arguments):
         check=True,
         capture_output=True,
     )
+
+
+def test_the_package_is_this_one():
+    assert Path(manybody.__file__).resolve().parent == environment.PACKAGE
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
