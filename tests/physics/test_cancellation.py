@@ -274,7 +274,7 @@ def test_coinciding_frequencies_are_refused(matrix, bath):
 @pytest.mark.parametrize(
     ("arguments", "keywords", "error", "pattern"),
     [
-        (("model", None), {}, TypeError, "OhmicBath is needed"),
+        (("model", None), {}, TypeError, "an OhmicBath, ThermalBath.* is needed"),
         ((None, "bath"), {}, TypeError, "a ManyBodyModel or .* is needed"),
         (("model", "bath"), {"n_vectors": 1}, ValueError, "n_vectors = 1"),
         (("model", "bath"), {"n_vectors": 2.5}, TypeError, "n_vectors = 2.5"),

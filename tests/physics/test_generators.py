@@ -305,7 +305,7 @@ def test_a_liouvillian_too_large_to_write_down_is_refused(bath):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((np.eye(2), None), "model = "),
+        ((0.5, None), "model = 0.5"),
         ((mb.dirac_syk2(2), 0.2), "bath = 0.2"),
         ((mb.dirac_syk2(2), mb.OhmicBath(0.2, 1.0, 1.0), "no"), "lamb_shift = 'no'"),
     ],

@@ -28,7 +28,7 @@ def takers(statistics):
     model = wire(statistics)
     generator = build_generator(model, "redfield")
     relaxed = relaxation.build_relaxation(generator)
-    moving = driven.DrivenModel(lambda _: model.hamiltonian, model.contacts, statistics)
+    moving = driven.DrivenQuadraticModel(lambda _: model.hamiltonian, model.contacts, statistics)
     baths = [legendre_modes(contact.reservoir, 40) for contact in model.contacts]
     closed = exact.build_closed_system(model, baths)
     return {
@@ -36,7 +36,7 @@ def takers(statistics):
         "davies": lambda c: mb.correlation_dynamics(model, c, [1.0], "davies", True),
         "steady": lambda c: mb.steady_correlations(model, initial=c),
         "propagate": lambda c: list(relaxation.propagate(relaxed, c, [1.0])),
-        "driven": lambda c: driven.propagate_driven(moving, c, [0.1], "redfield"),
+        "driven": lambda c: driven.driven_correlations(moving, c, [0.1], "redfield"),
         "currents": lambda c: currents(generator, c),
         "exact": lambda c: exact.propagate(closed, c, [0.1]),
         "exact, driven": lambda c: exact_driven.propagate_driven(
