@@ -132,7 +132,7 @@ class SiteProjectors(Couplings):
         """Projectors."""
         for site in np.flatnonzero(self.coupled):
             matrix = np.zeros((len(self.coupled),) * 2)
-            matrix[site, site] = self._strength(site)
+            matrix[site, site] = self._strength(int(site))
             yield matrix
 
     def turned(self, vectors: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -140,7 +140,7 @@ class SiteProjectors(Couplings):
         for site in np.flatnonzero(self.coupled):
             row = vectors[:, site]
             turned = row.conj()[:, :, None] * row[:, None, :]
-            yield turned if self.strengths is None else self._strength(site) * turned
+            yield turned if self.strengths is None else self._strength(int(site)) * turned
 
     def some(self, members: NDArray[np.intp]) -> "SiteProjectors":
         """Those of some sites, numbered among the coupled ones, ascending."""

@@ -28,6 +28,11 @@ BATHS = {
 EVERY = pytest.mark.parametrize("bath", BATHS.values(), ids=BATHS.keys())
 
 
+def need_petsc():
+    """Of Redfield steady states and slow modes."""
+    pytest.importorskip("petsc4py", reason="petsc4py not installed")
+
+
 def ring(n, sign=1.0):
     step = np.roll(np.eye(n), 1, axis=0)
     return sign * (step + step.T)
@@ -74,6 +79,8 @@ SYSTEMS = {
 @pytest.mark.parametrize("equation", ["redfield", "davies"])
 @pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])
 def test_long_runs_at_zero_temperature(name, equation, lamb_shift):
+    if equation == "redfield":
+        need_petsc()
     """State, null space and undamped modes against all eigenvectors of the definition."""
     hamiltonian, sites = SYSTEMS[name]
     model = mb.SingleParticleModel(hamiltonian, sites)
@@ -98,6 +105,7 @@ def test_long_runs_at_zero_temperature(name, equation, lamb_shift):
 @EVERY
 @pytest.mark.parametrize("sites", [None, [0, 3]])
 def test_generators_states_and_gaps_are_their_definitions(bath, sites):
+    need_petsc()
     hamiltonian = 2.0 * oracles.random_hermitian(np.random.default_rng(3), 5)
     model = mb.SingleParticleModel(hamiltonian, sites)
     for lamb_shift in (False, True):
@@ -150,6 +158,7 @@ def test_runs_and_their_certificates(bath):
 
 def test_low_temperatures_come_near_zero():
     """Davies and Redfield, with and without Lamb shift: 1e4 and 1e6 against inf."""
+    need_petsc()
     hamiltonian = 2.0 * oracles.random_hermitian(np.random.default_rng(9), 5)
     model, times = mb.SingleParticleModel(hamiltonian), [0.0, 4.0, 20.0]
     for lamb_shift in (False, True):
@@ -204,6 +213,7 @@ def test_other_starts_are_refused(beta, error):
 
 
 def test_what_needs_gibbs_is_refused_or_computed_otherwise():
+    need_petsc()
     large = mb.SingleParticleModel(np.diag(np.arange(48.0)) + 0.1 * ring(48))
     # Where no levels coincide the rates say what Davies leaves, and GMRES begins from that.
     for equation in ("redfield", "davies"):
@@ -224,6 +234,7 @@ def test_what_needs_gibbs_is_refused_or_computed_otherwise():
 
 def test_larger_systems_need_no_dense_algebra():
     """Beyond 32 sites: the closed form of Davies, GMRES and Krylov modes."""
+    need_petsc()
     model = mb.dirac_syk2(34, seed=2)
     bath = mb.OhmicBath(0.3, 10.0, INF)
     vectors = np.linalg.eigh(model.dense_hamiltonian())[1]
@@ -239,6 +250,7 @@ def test_larger_systems_need_no_dense_algebra():
 
 
 def test_many_particles():
+    need_petsc()
     model = mb.xxz_chain(n_sites=4, disorder=1.0, seed=3)
     for bath in (COLD, WHITE, LONE):
         run = mb.compare(model, bath, [0.0, 3.0])

@@ -72,13 +72,13 @@ def davies_undamped(davies: DaviesGenerator, parts: Decomposition) -> Real:
     seen = np.where(seen > invisible**2, seen, 0.0)
     groups = davies.redfield.groups
     with np.errstate(under="ignore"):
-        jumps = np.zeros((n, n))
+        jumps: Real = np.zeros((n, n))
         for group in groups:
             own = seen[np.flatnonzero(davies.spectrum.coupled)[group.members]]
             own = own * group.factors[:, None]
             jumps += 2.0 * group.rates[0].real * (own.T @ own)
     np.fill_diagonal(jumps, 0.0)
-    is_left = jumps.any(axis=0)
+    is_left: NDArray[np.bool_] = np.any(jumps, axis=0)
     energies = davies.spectrum.energies[0]
     closed = ~is_left[:, None] & ~is_left & (energies[:, None] != energies)
     every = np.ones(n, dtype=bool)
