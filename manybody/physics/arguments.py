@@ -3,6 +3,8 @@
 import math
 import numbers
 from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,6 +122,13 @@ def array(name: str, value: Any) -> Any:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputTypeError(f"{name} is no array of numbers: {error}") from error
+
+
+def path(name: str, value: object) -> Path:
+    """Return `value` as a path; TypeError unless it is a text or a path."""
+    if not isinstance(value, (str, PathLike)) or not value:
+        raise InputTypeError(f"{name} = {value!r}: the path of a folder is needed")
+    return Path(value)
 
 
 def instance(name: str, value: object, kind: type) -> None:

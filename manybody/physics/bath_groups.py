@@ -1,5 +1,6 @@
 """Couplings by their bath: every equation is a sum over what differs between baths."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -67,11 +68,24 @@ def bath_groups(spectrum: Spectrum, baths: AnyBaths, lamb_shift: bool) -> tuple[
     """
     groups = []
     for bath, couplings, members, factors in couplings_by_bath(spectrum.couplings, baths):
-        rates = bath.one_sided(spectrum.bohr_frequencies, lamb_shift)
+        rates = bath.one_sided(frequencies_for(bath, spectrum), lamb_shift)
         if lamb_shift and couplings.sum_of_squares_is_constant:
             rates = rates - 1j * bath.eta(0.0)
         groups.append(BathGroup(spectrum, bath, couplings, members, factors, rates))
     return tuple(groups)
+
+
+def frequencies_for(bath: Bath, spectrum: Spectrum) -> Real:
+    """(samples, D, D) ω_lk at which γ and η of a bath are taken.
+
+    At T = 0, and where γ keeps no detailed balance, they need not be smooth at ω = 0: what only
+    rounding keeps from 0 is 0 there.
+    """
+    omega = spectrum.bohr_frequencies
+    if math.isfinite(bath.beta):
+        return omega
+    kept: Real = np.where(np.abs(omega) <= spectrum.level_rounding[:, None, None], 0.0, omega)
+    return kept
 
 
 def couplings_by_bath(

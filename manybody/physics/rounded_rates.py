@@ -38,14 +38,51 @@ def by_rates_at(parts: Decomposition, generator: RedfieldGenerator, beta: float)
     if beta == math.inf:
         is_complete = empties(found.spectrum, generator.groups)
     else:
-        is_complete = _vanish_alike(generator.groups)
+        is_complete = _vanish_alike(found.spectrum, generator.groups)
+        if math.isnan(beta) and is_complete and _is_one_way(generator.groups):
+            is_complete = _returns(found, generator)
     return found if is_complete else replace(found, is_complete=False)
 
 
-def _vanish_alike(groups: Sequence[BathGroup]) -> bool:
-    """Whether γ of all baths that are coupled is zero between the same levels."""
-    first, *others = (group.rates[0].real > 0.0 for group in groups if group.factors.any())
+def _vanish_alike(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
+    """Whether all baths that are coupled have jumps, one way or the other, between the same
+    levels.
+
+    Where none coincide γ(0) tells nothing: every level keeps its own.
+    """
+    energies = spectrum.energies[0]
+    asked = np.ones((len(energies),) * 2, dtype=bool)
+    if len(np.unique(energies)) == len(energies):
+        np.fill_diagonal(asked, False)
+    first, *others = (
+        (np.maximum(group.rates[0].real, group.rates[0].real.T) > 0.0)[asked]
+        for group in groups
+        if group.factors.any()
+    )
     return all(np.array_equal(own, first) for own in others)
+
+
+def _is_one_way(groups: Sequence[BathGroup]) -> bool:
+    """Whether a bath jumps between two levels in one direction alone, as at T = 0."""
+    found = (group.rates[0].real > 0.0 for group in groups if group.factors.any())
+    return any(not np.array_equal(own, own.T) for own in found)
+
+
+def _returns(parts: Decomposition, generator: RedfieldGenerator) -> bool:
+    """Whether jumps of all baths lead from every level of a component to every other.
+
+    No levels coincide then: the stationary state has all populations, and what commutes with
+    the jumps and their adjoints is all that does not decay (Frigerio 1978).
+    """
+    energies = parts.spectrum.energies[0]
+    if len(np.unique(energies)) < len(energies) or parts.dark.any():
+        return False
+    if parts.spectrum is not generator.spectrum:
+        return False
+    count, labels = connected_components(
+        csr_array(generator.jumps[0] > 0.0), directed=True, connection="strong"
+    )
+    return bool(count == parts.n_components and len(np.unique(labels)) == count)
 
 
 def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:

@@ -109,6 +109,9 @@ def search_violation(
     arguments.choice("kind", kind, KINDS)
     shape = (2, arguments.integer("size", size, 1), size)
     rng = arguments.seed(seed)
+    floor = arguments.real("floor", floor, above=0.0)
+    if floor >= 0.5:
+        raise InputError(f"floor = {floor!r}: must lie in (0, 0.5)")
 
     def to_state(parameters: Real) -> Complex:
         draw = parameters.reshape(shape)

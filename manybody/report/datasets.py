@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.errors import InputError
+from manybody.physics import arguments
 from manybody.solve.datasets import load_xarray
 from manybody.study.block_variables import block_contents, has_variable, read_variable
 from manybody.study.blocks import Block, CorruptBlock, check_block
@@ -35,7 +36,7 @@ def open_store(directory: str | Path) -> "StoreDatasets":
     Raises InputError where there is no such store, Unavailable without xarray.
     """
     load_xarray()
-    return StoreDatasets(Store(directory))
+    return StoreDatasets(Store(arguments.path("directory", directory)))
 
 
 class StoreDatasets(Mapping[str, "xarray.Dataset"]):

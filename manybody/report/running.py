@@ -64,6 +64,9 @@ def run_study(
         arguments.integer("threads", threads, 1)
         for name, value in (("report", report), ("quiet", quiet), ("allow_code", allow_code)):
             arguments.boolean(name, value)
+        arguments.path("directory", directory)
+        if models is not None:
+            arguments.path("models", models)
         parsed, text, folder = _read(study)
         if group_size is not None:
             parsed = replace(parsed, group_size=parse_group_size(group_size, parsed.stepper))

@@ -24,7 +24,7 @@ from manybody.physics import arguments
 from manybody.physics.baths.several import GivenBaths, SeveralBaths, baths_of
 from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.protocol import Equation, check_applies
-from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.matrices import matrix_from
 from manybody.physics.models.protocol import Model
@@ -133,6 +133,8 @@ def spectrum(
     Raises TypeError or ValueError for arguments out of range, and for a state that is not
     stationary; RuntimeError where L has a mode that grows or never decays: there is no integral.
     """
+    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, Iterable):
+        raise InputTypeError(f"frequencies = {frequencies!r}: a sequence of reals is needed")
     omegas = np.array([arguments.real("frequencies entry", omega) for omega in frequencies])
     asked = _checked(model, bath, (a, b), equation, lamb_shift, MAX_DENSE_STATES)
     with blas_threads(), np.errstate(under="ignore"):
@@ -167,9 +169,10 @@ def _checked(
     most: int,
 ) -> _Asked:
     system = model_from(model)
-    baths = baths_of(bath, [system], lamb_shift)
     arguments.boolean("lamb_shift", lamb_shift)
-    named = EQUATIONS[arguments.choice("equation", equation, tuple(EQUATIONS))]
+    baths = baths_of(bath, [system], lamb_shift)
+    check_name(equation)
+    named = EQUATIONS[equation]
     check_applies([named], [system])
     dimension = system.dimension
     if dimension > most:

@@ -1,5 +1,6 @@
 """The expectation values that the arguments of a call name, and what they are of one sample."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,13 @@ def build_expectations(given: Any, places: Sequence[Places] = ()) -> tuple[Expec
             "names to operators is needed"
         )
     names = [each.name for each in found]
+    for name in names:
+        # They name variables of files and columns of tables.
+        if not re.fullmatch(r"\w[\w .+-]*", name):
+            raise InputError(
+                f"expectations: the name {name!r} must begin with a letter or digit, of which, "
+                "'_', '-', '+', '.' and spaces it may have more"
+            )
     if len(set(names)) != len(names):
         raise InputError(f"expectations = {names!r}: each may appear once")
     for each in found:

@@ -79,7 +79,7 @@ def check_relaxes(bath: Any, couplings: Couplings, lamb_shift: object) -> AnyBat
     baths = check_baths(bath, couplings, lamb_shift)
     if baths.vanishes:
         raise InputError(
-            "bath coupling = 0: without a bath no state is approached, no mode decays"
+            "bath: γ = 0 everywhere, and without a bath no state is approached, no mode decays"
         )
     return baths
 

@@ -26,6 +26,7 @@ from manybody.physics.starts import (
 # Norm, trace and Hermiticity of a state that a user typed or computed.
 _TOLERANCE = 1e-10
 _LEVEL, _WAVE, _MIXED, _UNIFORM = "eigenstate-", "plane-wave-", "mixed", "uniform"
+_OF_STATES = "'mixed', 'eigenstate-K', a (D,) vector or a (D, D) density matrix"
 _ALLOWED = (
     f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', '{_MIXED}', a (D,) "
     "vector or a (D, D) density matrix"
@@ -105,7 +106,10 @@ def _default(basis: FockBasis | None, dimension: int, is_many: bool, site: int) 
             raise InputError(f"initial_site = {site}: allowed are 0 to {dimension - 1}")
         return SiteStart(site)
     if basis is None:
-        raise InputError(f"initial_state: the model has no occupations, allowed are {_ALLOWED}")
+        raise InputError(
+            f"initial_state is missing: a model of many states without occupations needs one of "
+            f"{_OF_STATES}"
+        )
     return VectorStart(pattern_state(basis, "spread"))
 
 
@@ -138,7 +142,9 @@ def _named_of_one(n_sites: int, name: str) -> Start:
 
 def _named(basis: FockBasis | None, name: str) -> Start:
     if basis is None:
-        raise InputError(f"initial_state = {name!r}: the model has no occupations")
+        raise InputError(
+            f"initial_state = {name!r}: the model has no occupations, allowed are {_OF_STATES}"
+        )
     pattern: Any = name
     if name and set(name) <= {"0", "1"}:
         pattern = [int(letter) for letter in name]

@@ -53,7 +53,7 @@ MAX_ITERATIONS = 1000
 # than this its inverse is too large for double precision, and L_D⁻¹L too far from normal.
 _ASIDE = 1e-4
 # Levels of a component up to which LU of its Liouvillian is a second or two.
-_DENSE_LEVELS = 27
+DENSE_LEVELS = 27
 # Below this a negative eigenvalue is no rounding.
 _UNPHYSICAL = -1e-8
 
@@ -193,7 +193,7 @@ def steady_of(
     if equation == "davies" and system.follows_from_rates:
         return _on_rank_0(columns, lambda: davies_steady(problem, system, *setting))
     # The solver begins from what Davies leaves, and takes away its direction.
-    nearly = n > _DENSE_LEVELS and system.has_populations(bath.beta)
+    nearly = n > DENSE_LEVELS and system.has_populations(bath.beta)
     solver_knows = system.is_by_h and (system.is_balanced or nearly)
     if equation == "davies" or not solver_knows:
         return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))
@@ -295,7 +295,7 @@ class _ComponentSolver:
         """Own columns of what the state must be, and how well that is known; None if unknown."""
         if self._system.is_balanced and not self._lamb_shift:
             return reference, self._system.balance_error
-        if int(levels.sum()) > _DENSE_LEVELS:
+        if int(levels.sum()) > DENSE_LEVELS:
             return None, np.inf
         state, error = together(
             self._columns.comm,

@@ -115,8 +115,11 @@ class OwnModel:
         return self._facts[size]
 
     def digest_of(self, size: int, sample: int) -> str:
-        """SHA-256 of the file of a sample."""
-        return self._files[size].digests[sample]
+        """SHA-256 of the file of a sample.  Raises InputError where there is none."""
+        digests = self._files[size].digests
+        if not 0 <= sample < len(digests):
+            raise InputError(f"sample {sample}: there are {len(digests)} files of {size} states")
+        return digests[sample]
 
     def entropy(self, size: int, sample: int) -> tuple[int, ...] | None:
         """Four 64-bit words that name a sample of files by its content, None for code."""

@@ -282,6 +282,12 @@ def _check_one_bath(own: Study, baths: AnyBaths) -> None:
     for each in chosen(own.observables):
         if each.one_bath and count > 1:
             raise InputError(f"observables: {each.name!r} is of equal baths, here are {count}")
+        betas = {bath.beta for bath in distinct_baths(baths) if not bath.vanishes}
+        if each.several_temperatures and len(betas) < 2:
+            raise InputError(
+                f"observables: {each.name!r} is of baths of several temperatures, here is one: "
+                "give a region its own, [bath.at.left] beta = 1.0 say"
+            )
 
 
 def _check_equations(own: Study, smallest: Point) -> None:
@@ -353,6 +359,12 @@ def _systems(
         raise InputError(f"{where}: key 'model' is missing")
     if isinstance(table.get("bath"), dict):
         table = {**table, "bath": flattened(table["bath"])}
+        for key in table["bath"]:
+            if is_regional(key) and key not in dict(bath):
+                raise InputError(
+                    f"{where}.bath.{key}: a system changes what the study has, add [bath.at."
+                    f"{key.split('.')[1]}] {key.split('.')[2]} to it"
+                )
     if is_own(table["model"]):
         return own_systems(where, table, samples, bath)
     model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))

@@ -137,13 +137,14 @@ def test_pairs_on_the_cutoff_are_kept_and_pairs_are_no_clusters():
     )
 
 
-def test_the_own_cutoff_is_the_largest_out_rate():
+def test_the_own_cutoff_is_the_largest_rate_at_which_a_level_is_left():
     model = CASES["complex"][0]
     problem = Problem([model], ONE)
     energies, vectors = np.linalg.eigh(model.dense_hamiltonian())
     overlaps = (np.abs(vectors) ** 2).T @ np.abs(vectors) ** 2
     rates = ONE.gamma(energies[None, :] - energies[:, None]) * overlaps
     generator = build_partial_secular(problem, None)
+    np.fill_diagonal(rates, 0.0)
     assert generator.cutoffs[0] == pytest.approx(rates.sum(axis=0).max(), rel=1e-12)
     same = build_partial_secular(problem, float(generator.cutoffs[0]))
     np.testing.assert_array_equal(
@@ -326,3 +327,25 @@ def test_an_equation_is_the_sum_of_its_dissipators(kind, name, lamb_shift, rng):
     rho = state @ state.conj().T
     heat = mb.heat_currents(model, given, rho / np.trace(rho), name, lamb_shift)
     assert heat.shape == (model.couplings.n_baths,) and np.abs(heat).max() > 1e-4
+
+
+def test_the_default_cutoff_is_of_the_physics_alone():
+    """A number added to the A_j, and the Lamb shift, change neither rates nor cutoff."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(6, 6))
+    matrix = (matrix + matrix.T) / 4.0
+    bath = mb.OhmicBath(0.5, 10.0, 0.5)
+    models = [
+        mb.SingleParticleModel(matrix),
+        mb.ManyBodyModel(matrix, np.eye(6)),
+        mb.ManyBodyModel(matrix, np.eye(6) + 3.0),
+    ]
+    cutoffs = [
+        secular.partial_secular_of(Problem([model], bath, lamb_shift), None).cutoffs[0]
+        for model in models
+        for lamb_shift in (False, True)
+    ]
+    np.testing.assert_allclose(cutoffs, cutoffs[0], rtol=1e-12)
+    matrices = [mb.liouvillian(model, bath, "partial-secular").toarray() for model in models]
+    for other in matrices[1:]:
+        np.testing.assert_allclose(other, matrices[0], atol=1e-12)

@@ -262,3 +262,40 @@ def test_many_particles():
             assert state.shape[1] == 1 == own.null_dimension
             state = state[:, 0].reshape(own.state.shape)
             np.testing.assert_allclose(own.state, state / np.trace(state), atol=1e-9)
+
+
+def test_levels_that_rounding_alone_keeps_apart_are_one_at_zero_temperature():
+    """γ ~ ω^s of a sub-Ohmic bath is large at 1e-16: any order of the sites gives one L."""
+    order = np.array([3, 0, 5, 1, 4, 2])
+    turn = np.eye(6)[order]
+    bath = mb.ThermalBath(mb.OhmicDensity(0.2, 5.0, 0.3), INF)
+    whole = np.kron(turn, turn)
+    for equation in ("redfield", "davies", "universal-lindblad"):
+        first = mb.liouvillian(ring(6), bath, equation).toarray()
+        second = mb.liouvillian(turn @ ring(6) @ turn.T, bath, equation).toarray()
+        np.testing.assert_allclose(second, whole @ first @ whole.T, atol=1e-13)
+
+
+def test_a_cold_bath_beside_warm_ones_needs_no_dense_algebra():
+    need_petsc()
+    model = mb.dirac_syk2(34, seed=3)
+    baths = [mb.OhmicBath(0.2, 5.0, INF), mb.OhmicBath(0.3, 5.0, 1.0)] * 17
+    for equation in ("davies", "redfield"):
+        found = mb.steady_state(model, baths, equation, tolerance=1e-12)
+        build = mb.davies_liouvillian if equation == "davies" else mb.redfield_liouvillian
+        matrix = build(model, baths).toarray()
+        assert np.abs(matrix @ found.state.ravel()).max() < 1e-11
+        heat = mb.heat_currents(model, baths, found.state, equation)
+        assert abs(heat.sum()) < 1e-9 * np.abs(heat).max()
+
+
+def test_what_never_returns_from_the_ground_state_is_left_to_dense_algebra():
+    """A warm bath that sees two levels only does not lift all of them."""
+    hamiltonian = np.zeros((5, 5))
+    hamiltonian[:2, :2] = [[0.0, 0.3], [0.3, 0.2]]
+    hamiltonian[2:, 2:] = [[1.0, 0.2, 0.0], [0.2, 1.4, 0.1], [0.0, 0.1, 2.1]]
+    warm, cold = mb.OhmicBath(0.3, 5.0, 1.0), mb.OhmicBath(0.2, 5.0, INF)
+    need_petsc()
+    found = mb.steady_state(hamiltonian, [warm, warm, cold, cold, cold], "davies")
+    # Two parts that never meet: each has a stationary state.
+    assert found.null_dimension == 2

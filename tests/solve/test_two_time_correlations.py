@@ -290,7 +290,7 @@ def test_undecided_levels_are_named(bath, rng):
         ({"a": np.eye(3)}, r"a has shape \(3, 3\): must be \(4,\) or \(4, 4\)"),
         ({"b": [1.0, np.nan, 0.0, 0.0]}, "b: all entries must be finite"),
         ({"b": "density"}, "b of type str"),
-        ({"equation": "lindblad"}, "equation = 'lindblad'"),
+        ({"equation": "lindblad"}, "equation: 'lindblad'"),
         ({"state": "neel"}, "no occupations"),
         ({"state": np.eye(4)}, "has the trace 4"),
         ({"times": [1.0, 0.0]}, "times must ascend"),
@@ -308,3 +308,18 @@ def test_what_cannot_be_is_a_sentence(change, words, bath):
         mb.spectrum(model, bath, OMEGAS, np.eye(4), np.eye(4), state=np.eye(4)[0])
     with pytest.raises(ValueError, match="frequencies entry"):
         mb.spectrum(model, bath, [np.inf], np.eye(4), np.eye(4))
+
+
+def test_equations_with_a_number_in_their_name():
+    h, bath = np.diag([0.0, 0.7, 1.9]) + 0.2, mb.OhmicBath(0.3, 5.0, 1.0)
+    one = mb.correlation(h, bath, [0.0, 1.0], h, h, equation="partial-secular-0.3")
+    assert one.shape == (2,)
+    with pytest.raises(mb.InputError, match="partial-secular-x.*CUTOFF a decimal"):
+        mb.correlation(h, bath, [0.0], h, h, equation="partial-secular-x")
+
+
+@pytest.mark.parametrize("given", [1.0, None, "12", True])
+def test_frequencies_are_a_sequence(given):
+    h = np.diag([0.0, 0.7, 1.9]) + 0.2
+    with pytest.raises(mb.InputError, match="frequencies = .*a sequence of reals"):
+        mb.spectrum(h, mb.OhmicBath(0.3, 5.0, 1.0), given, h, h)

@@ -430,10 +430,10 @@ def test_what_the_text_tells(systems, words):
             "m-1.npz: coupled_sites contains 4: allowed are 0 to 3",
         ),
         (SOME.replace("m-1", "chain"), "chain.npz: coupled_sites: are of one particle, this file"),
-        (MANY.replace('initial_state = "eigenstate-0"', ""), "the model has no occupations"),
+        (MANY.replace('initial_state = "eigenstate-0"', ""), "initial_state is missing"),
         (
             MANY.replace("chain.npz", "m-1.npz").replace("eigenstate-0", "neel"),
-            "the model has no occupations",
+            "initial_state is missing",
         ),
         (
             MANY.replace('["', '["matrices/chain.npz", "'),

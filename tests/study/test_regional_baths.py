@@ -127,11 +127,15 @@ def test_runs_in_time_meet_baths_by_region(tmp_path):
     np.testing.assert_array_equal(found[1], alone.trace_distance)
 
 
-def test_one_temperature_has_no_current():
-    study = parse_study(text().replace("beta = 0.5", "coupling = 0.2"), "here")
-    point = study.systems[0].points[0]
-    pytest.importorskip("petsc4py")
-    from manybody.study.samples import compute_stack
+@pytest.mark.parametrize(
+    "change", [("beta = 0.5", "coupling = 0.2"), ("beta = 0.5", "beta = 0.5\ncoupling = 0.0")]
+)
+def test_heat_needs_two_temperatures(change):
+    with pytest.raises(mb.InputError, match="'heat' is of baths of several temperatures"):
+        parse_study(text().replace(*change), "here")
 
-    ((_, figures),) = compute_stack(study.at(point), point, [0], lambda _: None)
-    assert np.isnan(figures["heat_redfield"]) and np.isnan(figures["log_heat_davies"])
+
+def test_a_sweep_needs_what_it_changes():
+    more = "bath.at.right.beta = [0.5, 2.0]"
+    with pytest.raises(mb.InputError, match=r"bath.at.right.beta: .*add \[bath.at.right\] beta"):
+        parse_study(text(more=more), "here")

@@ -67,12 +67,15 @@ class PartialSecularGenerator:
 def build_partial_secular(problem: Problem, cutoff: float | None) -> PartialSecularGenerator:
     """The generator of a problem.
 
-    cutoff: Ω >= 0 in J, None for the largest out-rate of the Davies equation of each sample.
+    cutoff: Ω >= 0 in J, None for the largest rate at which Davies has a level left, Σ_{l≠k}
+    γ(E_k − E_l) O_lk, of each sample: no number added to an A_j, and no Lamb shift, changes it.
     Raises InputError where the kept elements take more than `MAX_BYTES`.
     """
     redfield = redfield_of(problem)
     if cutoff is None:
-        cutoffs = 2.0 * redfield.losses.real.max(axis=1)
+        jumps = redfield.jumps
+        jumps[:, np.arange(problem.dimension), np.arange(problem.dimension)] = 0.0
+        cutoffs = jumps.sum(axis=1).max(axis=1)
     else:
         cutoffs = np.full(problem.n_samples, cutoff)
     dissipators = tuple(
@@ -231,8 +234,8 @@ def _overlaps(
 def partial_secular(cutoff: float | None = None) -> Equation:
     """The equation "partial-secular-<cutoff>", or "partial-secular".
 
-    cutoff: Ω >= 0 in J; None for the largest out-rate of the Davies equation, the largest
-    Σ_l γ(E_k − E_l) O_lk over k, of each sample: faster beats average out while anything
+    cutoff: Ω >= 0 in J; None for the largest rate at which Davies has a level left, the largest
+    Σ_{l≠k} γ(E_k − E_l) O_lk over k, of each sample: faster beats average out while anything
     decays.  Raises InputError for anything else.
     """
     if cutoff is not None:

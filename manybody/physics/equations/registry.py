@@ -106,7 +106,10 @@ def unguarded(names: Iterable[str]) -> list[Equation]:
 def check_name(name: object, where: str = "equation") -> None:
     """Raise InputError unless an equation is known by this name."""
     if not isinstance(name, str) or name not in EQUATIONS:
-        raise InputError(f"{where}: {name!r} must be one of {', '.join(equation_names())}")
+        raise InputError(
+            f"{where}: {name!r} must be one of {', '.join(equation_names())}, CUTOFF a decimal "
+            "number such as 0.1"
+        )
 
 
 def check_equations(names: object) -> tuple[str, ...]:

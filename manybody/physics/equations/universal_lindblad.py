@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from manybody.arrays import GEMM, Complex, Real, aligned_empty
 from manybody.errors import InputError
 from manybody.physics.assembly import AssembledRows
-from manybody.physics.bath_groups import BathGroup
+from manybody.physics.bath_groups import BathGroup, frequencies_for
 from manybody.physics.baths.jump_correlator import JumpCorrelator, check_shifts
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
@@ -188,8 +188,8 @@ def _shifts_of(
     vectors = spectrum.vectors
     upper = np.stack(
         [
-            _in_energy(np.stack([one[sample] for one in turned]), energies, correlator)
-            for sample, energies in enumerate(spectrum.energies)
+            _in_energy(np.stack([one[sample] for one in turned]), omega, correlator)
+            for sample, omega in enumerate(frequencies_for(correlator.bath, spectrum))
         ]
     )
     half = 0.5 * (vectors @ (upper + adjoint(upper)) @ adjoint(vectors))
@@ -198,19 +198,22 @@ def _shifts_of(
     return shifts
 
 
-def _in_energy(turned: NDArray[Any], energies: Real, correlator: JumpCorrelator) -> NDArray[Any]:
-    """(D, D) upper triangle, half of its diagonal, of ⟨m|H_LS|n⟩; turned: (couplings, D, D)."""
+def _in_energy(turned: NDArray[Any], omega: Real, correlator: JumpCorrelator) -> NDArray[Any]:
+    """(D, D) upper triangle, half of its diagonal, of ⟨m|H_LS|n⟩.
+
+    turned: (couplings, D, D); omega: (D, D) ω_lk = E_k − E_l.
+    """
     shift = np.zeros(turned.shape[1:], dtype=turned.dtype)
-    lower, upper = np.triu_indices(len(energies))
+    lower, upper = np.triu_indices(len(omega))
     for first in range(0, len(lower), _PAIRS):
         m, n = lower[first : first + _PAIRS], upper[first : first + _PAIRS]
-        values = correlator.shifts(energies[m][:, None] - energies, energies[n] - energies[m])
+        values = correlator.shifts(omega[:, m].T, omega[m, n])
         check_shifts(values, correlator.bath)
-        paths = np.zeros((len(m), len(energies)), dtype=turned.dtype)
+        paths = np.zeros((len(m), len(omega)), dtype=turned.dtype)
         for own in turned:
             paths += own[m] * own[:, n].T
         shift[m, n] = np.einsum("pl,pl->p", values, paths)
-    levels = np.arange(len(energies))
+    levels = np.arange(len(omega))
     shift[levels, levels] *= 0.5
     return shift
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
@@ -39,8 +40,10 @@ def entropy_production(
 def heat_current_response(response: LinearResponse, change: NDArray[Any]) -> Real:
     """(n_couplings,) J_1^j = tr(H_0 D_0^jρ_1) + tr(H_0 D_1^jπ_0) + tr(V D_0^jπ_0), (51).
 
-    change: (D, D) ρ_1, at any time or in the long run.
+    response: of `linear_response`; change: (D, D) Hermitian ρ_1, at any time or in the long run,
+    as `response.change(t)` gives it.  Raises TypeError or ValueError.
     """
+    change = _checked_change(response, change)
     perturbed = response.perturbed
     generator = perturbed.generator
     hamiltonian = generator.model.hamiltonian
@@ -68,11 +71,34 @@ def entropy_production_response(
 ) -> float:
     """σ_1 = dS_1/dt − Σ_j J_1^j/T_j, (D11); zero when all temperatures are equal.
 
-    Raises TypeError or ValueError.
+    response, change: as in `heat_current_response`; temperatures: 1/β_j > 0 of every coupling,
+    in J.  Raises TypeError or ValueError.
     """
+    change = _checked_change(response, change)
     bath = _checked_temperatures(temperatures, response.perturbed.n_couplings)
     heat = heat_current_response(response, change)
     return entropy_rate_response(response, change) - float(np.sum(heat / bath))
+
+
+def _checked_change(response: object, change: Any) -> Complex:
+    """(D, D) ρ_1 as an array.  Raises TypeError or ValueError."""
+    arguments.instance("response", response, LinearResponse)
+    assert isinstance(response, LinearResponse)
+    dimension = response.perturbed.generator.model.basis.dimension
+    given = arguments.array("change", change)
+    given = given.toarray() if sp.issparse(given) else given
+    if given.dtype.kind not in "iufc" or given.shape != (dimension, dimension):
+        raise InputError(
+            f"change of shape {given.shape} and dtype {given.dtype}: a ({dimension}, {dimension}) "
+            "Hermitian matrix is needed"
+        )
+    if not np.isfinite(given).all():
+        raise InputError("change: all entries must be finite")
+    deviation = float(np.abs(given - given.conj().T).max())
+    if deviation > 1e-8 * max(1.0, float(np.abs(given).max())):
+        raise InputError(f"change is not Hermitian: max |ρ - ρ†| = {deviation:.3g}")
+    checked: Complex = given.astype(np.complex128)
+    return checked
 
 
 def _logarithm(rho: NDArray[Any]) -> Complex:

@@ -58,7 +58,8 @@ class Observable:
     RuntimeError when a solver does not converge.
     panels: of a report; shown: figures of its summary, where tables have all.
     fewest_sites: below which it has no meaning; needs_bath: whether it means nothing without
-    one; one_bath: whether it is of equal baths alone; needs_site: whether it is of a start on a
+    one; one_bath: whether it is of equal baths alone; several_temperatures: whether it
+    means nothing where all baths have one; needs_site: whether it is of a start on a
     site; library: raises RuntimeError where
     something is not installed.
     cost: of a sample of N sites; krylov: whether all ranks work on it, in Krylov spaces of
@@ -75,6 +76,7 @@ class Observable:
     fewest_sites: int = 1
     needs_bath: bool = False
     one_bath: bool = False
+    several_temperatures: bool = False
     needs_site: bool = False
     library: Callable[[], object] = no_library
     cost: Callable[[int], Cost] = no_cost
