@@ -433,7 +433,7 @@ def test_what_the_text_tells(systems, words):
         (MANY.replace('initial_state = "eigenstate-0"', ""), "initial_state is missing"),
         (
             MANY.replace("chain.npz", "m-1.npz").replace("eigenstate-0", "neel"),
-            "initial_state is missing",
+            "the model has no occupations",
         ),
         (
             MANY.replace('["', '["matrices/chain.npz", "'),
