@@ -14,6 +14,7 @@ from manybody.solve.datasets import load_xarray
 from manybody.study.block_variables import block_contents, has_variable, read_variable
 from manybody.study.blocks import Block, CorruptBlock, check_block
 from manybody.study.configuration import Point, Study
+from manybody.study.regions import trait_of
 from manybody.study.status import PointStatus, point_statuses
 from manybody.study.store import Store
 
@@ -100,7 +101,7 @@ def _agrees(point: Point, facts: Mapping[str, Any]) -> bool:
         "dimension": point.dimension,
         **point.traits,
     }
-    return all(key in own and own[key] == value for key, value in facts.items())
+    return all(trait_of(own, key) == value for key, value in facts.items())
 
 
 # Blocks, and which rows of each count.

@@ -50,6 +50,14 @@ def by_region(parameters: Iterable[tuple[str, Any]]) -> dict[str, dict[str, Any]
     return found
 
 
+def trait_of(traits: Mapping[str, Any], key: str) -> Any:
+    """What is known of a point by a key, those of baths as studies write them too; None if not.
+
+    "bath.beta" is "bath_beta" in the names of points.
+    """
+    return traits.get(key, traits.get(key.replace("bath.", "bath_", 1)))
+
+
 def common(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Parameters of all baths, but for what regions say."""
     return {key: value for key, value in parameters if not is_regional(key)}

@@ -11,6 +11,7 @@ from manybody.solve.comparison import Comparison
 from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import EXPECTATION, Block
 from manybody.study.configuration import Point, Study
+from manybody.study.regions import trait_of
 from manybody.study.samples import Numbers, compute_large, compute_stack
 from manybody.study.store import Store
 from manybody.system.communicator import Communicator
@@ -42,7 +43,7 @@ def find_point(study: Study, size: int, model: str | None, where: list[str]) -> 
 
 
 def _has(point: Point, key: str, value: str) -> bool:
-    own = point.traits.get(key)
+    own = trait_of(point.traits, key)
     if own is None:
         return False
     if isinstance(own, (bool, str)):

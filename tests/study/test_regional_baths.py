@@ -7,6 +7,7 @@ import manybody as mb
 from manybody.physics.baths.several import SeveralBaths
 from manybody.study.configuration import from_json
 from manybody.study.parsing import parse_study
+from manybody.study.rerun import find_point
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -139,3 +140,10 @@ def test_a_sweep_needs_what_it_changes():
     more = "bath.at.right.beta = [0.5, 2.0]"
     with pytest.raises(mb.InputError, match=r"bath.at.right.beta: .*add \[bath.at.right\] beta"):
         parse_study(text(more=more), "here")
+
+
+def test_points_are_found_by_the_words_of_the_study():
+    study = parse_study(text(more="bath.at.left.beta = [0.5, 2.0]"), "here")
+    for key in ("bath.at.left.beta", "bath_at.left.beta"):
+        point = find_point(study, 4, None, [f"{key}=2.0"])
+        assert dict(point.changes) == {"bath_at.left.beta": 2.0}
