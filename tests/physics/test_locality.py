@@ -167,7 +167,7 @@ def test_bad_input(bath, rng, keywords, error, pattern):
 
 def test_no_coupling(bath):
     model = mb.anderson3d(2, 3.0)
-    with pytest.raises(ValueError, match="bath coupling = 0"):
+    with pytest.raises(ValueError, match="bath: γ = 0 everywhere"):
         locality_profile(model, mb.OhmicBath(0.0, 10.0, 5.0))
     with pytest.raises(TypeError, match="SingleParticleModel is needed"):
         locality_profile(np.eye(8), bath)

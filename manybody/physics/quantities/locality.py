@@ -70,14 +70,14 @@ def locality_profile(
 
     Two products of N x N matrices per centre; about 15 N² reals of memory.  Raises TypeError
     or ValueError, also when the lattice is not known, its size is not that of the model, or
-    bath coupling = 0, where all Λ_j vanish.
+    a bath with γ = 0 everywhere, where all Λ_j vanish.
     """
     arguments.instance("model", model, SingleParticleModel)
     check_bath(bath, lamb_shift)
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
     shares = np.array([_share(value) for value in thresholds])
     if bath.vanishes:
-        raise InputError("bath coupling = 0: Λ_j vanishes, and its decay says nothing")
+        raise InputError("bath: γ = 0 everywhere, Λ_j vanishes, and its decay says nothing")
     apart = site_distances(model, distances)
     centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
     return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
