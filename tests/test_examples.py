@@ -137,3 +137,27 @@ V = np.diag([1.0, 0.0, 0.0])
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda r: mb.heat_current_response(None, V), TypeError, "response = None"),
+        (lambda r: mb.heat_current_response(r, "x"), ValueError, r"change of shape \(\)"),
+        (lambda r: mb.heat_current_response(r, np.full((3, 3), np.nan)), ValueError, "finite"),
+        (lambda r: mb.heat_current_response(r, np.eye(3, k=1)), ValueError, "not Hermitian"),
+        (lambda r: mb.open_store(None), TypeError, "directory = None"),
+        (lambda r: mb.run_study("paper-fig1", -1), TypeError, "directory = -1"),
+        (
+            lambda r: mb.compare(MODEL, BATH, [0.0], expectations={"../x": V}),
+            ValueError,
+            r"the name '\.\./x'",
+        ),
+        (lambda r: mb.steady_state(MODEL, mb.WhiteBath(0.0)), ValueError, "γ = 0 everywhere"),
+    ],
+)
+def test_doors_answer_in_a_sentence(call, error, words):
+    if words.startswith("directory"):
+        pytest.importorskip("xarray")
+    with pytest.raises(error, match=words):
+        call(mb.linear_response(MODEL, BATH, V))
