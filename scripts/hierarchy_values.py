@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import manybody as mb
-from manybody.cases.hierarchy_states import converge
-from manybody.cases.systems import build_hamiltonian
+from manybody.papers.kit.systems import build_hamiltonian
+from manybody.papers.snm.hierarchy.states import converge
 
 PATH = Path(__file__).parents[1] / "tests" / "checks" / "hierarchy.json"
 CUTOFF, BETA = 3.0, 1.0

@@ -12,7 +12,9 @@ import pytest
 from oracles import random_hermitian
 
 import manybody as mb
-from manybody.cases import levy_kosloff_errata, levy_rabani_limmer_errata, mitchison_plenio_errata
+from manybody.papers.levy_kosloff import errata as levy_kosloff_errata
+from manybody.papers.levy_rabani_limmer import errata as levy_rabani_limmer_errata
+from manybody.papers.mitchison_plenio import errata as mitchison_plenio_errata
 from manybody.physics.gaussian.theorem import theorem_residual
 
 MODEL = mb.SingleParticleModel(random_hermitian(np.random.default_rng(1), 4))

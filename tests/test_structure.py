@@ -38,11 +38,11 @@ ALLOWED = {
     "physics": {"arrays"},
     "numerics": {"arrays", "system"},
     "parallel": {"arrays", "system"},
-    "networks": {"arrays", "physics"},
     "solve": {"arrays", "system", "physics", "numerics", "parallel"},
     "study": {"arrays", "seeding", "system", "physics", "numerics", "parallel", "solve"},
     "report": {"arrays", "system", "physics", "parallel", "solve", "study"},
-    "cases": {"arrays", "seeding", "system", "physics", "networks", "parallel", "study", "report"},
+    "papers": {"arrays", "seeding", "system", "physics", "parallel", "study", "report"},
+    "networks": {"papers"},
 }
 
 
@@ -63,7 +63,8 @@ def test_imports_point_one_way(path):
             allowed = (("cli", "communicator.py"), ("parallel", "node_memory.py"))
             assert relative in allowed, f"{path} imports {name}"
         if top == "qutip":
-            assert relative == ("cases", "hierarchy_states.py"), f"{path} imports {name}"
+            place = ("papers", "snm", "hierarchy", "states.py")
+            assert relative == place, f"{path} imports {name}"
 
 
 def test_comm_world_is_named_in_one_place():

@@ -1,6 +1,6 @@
 """Studies of cases that take a second, for tests of everything around the physics."""
 
-from manybody.cases.kinds import parse_case_study
+from manybody.papers.kit.kinds import parse_case_study
 
 THEOREM = """
 name = "tiny-theorem"

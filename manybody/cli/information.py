@@ -9,8 +9,8 @@ from manybody.system.doctor import doctor_report
 
 def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print the built-in studies."""
-    from manybody.cases.config import has_kind
-    from manybody.cases.kinds import parse_case_study
+    from manybody.papers.kit.config import has_kind
+    from manybody.papers.kit.kinds import parse_case_study
 
     for name, text in builtin_studies().items():
         if has_kind(text, f"study {name}"):

@@ -14,13 +14,13 @@ from manybody.study.parsing import find_study, folder_of, parse_group_size, pars
 
 def requested_cases(options: argparse.Namespace) -> tuple[Any, str]:
     """The study of cases that is asked for and its text, None for one of disorder samples."""
-    from manybody.cases.config import has_kind
+    from manybody.papers.kit.config import has_kind
 
     text, origin = find_study(options.study)
     if not has_kind(text, origin):
         return None, text
     # The papers behind the kinds take longer to import than a small study to compute.
-    from manybody.cases.kinds import parse_case_study
+    from manybody.papers.kit.kinds import parse_case_study
 
     study = parse_case_study(text, origin)
     for name in ("petsc_options", "group_size"):
@@ -65,7 +65,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 def store_of_samples(directory: str) -> Any:
     """A store that holds disorder samples, not cases.  Raises ValueError."""
-    from manybody.cases.store import holds_cases
+    from manybody.papers.kit.store import holds_cases
     from manybody.study.store import Store
 
     if holds_cases(directory):

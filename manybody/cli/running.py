@@ -26,8 +26,8 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
         raise InputError(f"--ranks {options.ranks}: must be at least 1")
     cases, _ = requested_cases(options)
     if cases is not None:
-        from manybody.cases.running import check_available
-        from manybody.cases.running import plan_lines as case_lines
+        from manybody.papers.kit.running import check_available
+        from manybody.papers.kit.running import plan_lines as case_lines
 
         print("\n".join(case_lines(cases, options.ranks)), flush=True)
         check_available(cases)
@@ -85,9 +85,9 @@ def _run_cases(
     text: str,
     shard: tuple[int, int],
 ) -> int:
-    from manybody.cases.pages import write_page
-    from manybody.cases.running import prepare_cases, run_cases
-    from manybody.cases.store import CaseStore
+    from manybody.papers.kit.pages import write_page
+    from manybody.papers.kit.running import prepare_cases, run_cases
+    from manybody.papers.kit.store import CaseStore
     from manybody.parallel.collective import rank_of
     from manybody.parallel.signals import StopRequest
 

@@ -11,8 +11,8 @@ from manybody.system.communicator import Communicator
 
 def status(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print what a store holds and what is missing."""
-    from manybody.cases import running
-    from manybody.cases.store import CaseStore, holds_cases
+    from manybody.papers.kit import running
+    from manybody.papers.kit.store import CaseStore, holds_cases
     from manybody.study.status import status_lines
     from manybody.study.store import Store
 
@@ -49,8 +49,8 @@ def compare_stores(options: argparse.Namespace, _comm: Communicator | None) -> i
 
 def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Write figures and tables of a store."""
-    from manybody.cases.pages import write_page, write_page_figure
-    from manybody.cases.store import CaseStore, holds_cases
+    from manybody.papers.kit.pages import write_page, write_page_figure
+    from manybody.papers.kit.store import CaseStore, holds_cases
     from manybody.study.store import Store
 
     if holds_cases(options.directory):

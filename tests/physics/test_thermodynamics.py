@@ -7,7 +7,7 @@ import scipy.linalg
 from linear_coupling import Colored
 
 import manybody as mb
-from manybody.networks.levy_kosloff import build_network
+from manybody.papers.levy_kosloff.model import build_network
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.fock.basis import (

@@ -192,7 +192,7 @@ def test_studies_are_listed_and_judged_without_petsc(without, tmp_path):
 def test_reading_a_study_starts_no_petsc():
     code = (
         "import sys; from manybody.study.parsing import builtin_studies, parse_study\n"
-        "from manybody.cases.config import has_kind\n"
+        "from manybody.papers.kit.config import has_kind\n"
         "[parse_study(t, n) for n, t in builtin_studies().items() if not has_kind(t, n)]\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('petsc4py', 'slepc4py')])"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manybody.cases.store import CaseStore, holds_cases
+from manybody.papers.kit.store import CaseStore, holds_cases
 from manybody.study.blocks import read_block
 from manybody.study.migrations import FORMAT, hash_in, identity_in
 from manybody.study.store import Store

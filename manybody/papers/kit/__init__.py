@@ -1,0 +1,1 @@
+"""What the papers share: cases, systems, curves, and the parts of a page."""

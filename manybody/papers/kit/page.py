@@ -1,0 +1,266 @@
+"""What a page of cases is made of, and the parts that all kinds share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.store import Record
+from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
+from manybody.report.tables.columns import digits
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A conclusion in words, and the numbers in it by name."""
+
+    sentence: str
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """draw: makes a matplotlib Figure."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A heading, paragraphs, and under it figures, tables and lines for a shell."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a kind of study says of its cases.
+
+    data: tables that are too long to show, files only.
+    """
+
+    findings: tuple[Finding, ...]
+    chapters: tuple[Chapter, ...]
+    data: tuple[Table, ...]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every table that is a file."""
+        shown = [table for chapter in self.chapters for table in chapter.tables]
+        return [_numbers(self.findings), *shown, *self.data]
+
+    @property
+    def makers(self) -> dict[str, Callable[[], Any]]:
+        """Name -> what draws a figure."""
+        return {
+            figure.name: figure.draw for chapter in self.chapters for figure in chapter.figures
+        }
+
+
+def _numbers(findings: Sequence[Finding]) -> Table:
+    rows = [
+        (index, name, value)
+        for index, finding in enumerate(findings, 1)
+        for name, value in finding.numbers.items()
+    ]
+    columns = (Column("finding"), Column("quantity"), Column("value"))
+    return Table("findings", "Numbers of the findings", columns, tuple(rows))
+
+
+def build_document(
+    page: Page,
+    study: CaseStudy,
+    records: Sequence[Record],
+    problems: Sequence[str],
+    failed: Mapping[str, Any],
+    pictures: Mapping[str, str],
+) -> Document:
+    """The page with its SVG pictures by name, and at its end what to trust and how to repeat."""
+    missing = len(study.cases) - len(records)
+    notes = []
+    if missing:
+        notes.append(
+            f"Incomplete: {missing} of {len(study.cases)} cases are not in the store, "
+            f"{len(failed)} of them failed."
+        )
+    sections = [
+        Section(
+            "What was found",
+            (
+                Text(tuple(finding.sentence for finding in page.findings), "answer"),
+                Text((*notes, "findings.csv has every number of these sentences."), "note"),
+            ),
+        )
+    ]
+    for chapter in page.chapters:
+        shown = [
+            Picture(
+                figure.name,
+                figure.caption,
+                pictures[figure.name],
+                f"python -m manybody report DIR --figure {figure.name}",
+            )
+            for figure in chapter.figures
+            if figure.name in pictures
+        ]
+        tables = [table for table in chapter.tables if table.rows]
+        words = [Text(chapter.paragraphs)] if chapter.paragraphs else []
+        commands = [Text(chapter.commands, "command")] if chapter.commands else []
+        sections.append(Section(chapter.title, (*words, *shown, *tables, *commands)))
+    sections += [_trust(records, problems, failed), _repeat(page)]
+    return Document(
+        study.name,
+        study.description or "A study of deterministic cases",
+        tuple(section for section in sections if section.parts),
+    )
+
+
+def _trust(
+    records: Sequence[Record], problems: Sequence[str], failed: Mapping[str, Any]
+) -> Section:
+    seconds = sum(record.seconds for record in records)
+    origins = sorted(
+        {
+            ", ".join(
+                f"{key} {record.provenance[key]}"
+                for key in ("manybody", "git_revision", "numpy", "scipy", "blas", "cpu_model")
+                if key in record.provenance
+            )
+            for record in records
+        }
+    )
+    lines = [
+        f"{len(records)} cases took {seconds:.3g} core-seconds.",
+        *(f"Computed by: {origin}" for origin in origins),
+        *(f"Left out: {problem}" for problem in problems),
+        *(f"Failed: {name}, see {path}" for name, path in sorted(failed.items())),
+    ]
+    return Section("How far to trust it", (Text(tuple(lines), "note"),))
+
+
+def _repeat(page: Page) -> Section:
+    commands = (
+        "# the whole study; what is there is not computed again",
+        "mpirun -n 2 python -m manybody run DIR/study.toml --out DIR",
+        "# this page, its figures and tables",
+        "python -m manybody report DIR",
+    )
+    files = ", ".join(f"{table.name}.csv ({table.title})" for table in page.data)
+    note = f"DIR is the folder of the store. Beside the tables shown there are {files}."
+    return Section("How to repeat it", (Text(commands, "command"), Text((note,), "note")))
+
+
+def cases_table(records: Sequence[Record]) -> Table:
+    """Every case: its parameters, the numbers that are not lists, and what it took."""
+    given = list(dict.fromkeys(key for record in records for key in record.case.given))
+    found = list(
+        dict.fromkeys(
+            key
+            for record in records
+            for key, value in record.results.items()
+            if not isinstance(value, list)
+        )
+    )
+    rows = tuple(
+        (
+            record.case.name,
+            *(record.case.given.get(key) for key in given),
+            *(record.results.get(key) for key in found),
+            record.seconds,
+        )
+        for record in records
+    )
+    names = ("case", *given, *found, "seconds")
+    return Table("cases", "every case", tuple(Column(name) for name in names), rows)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y ∝ x^exponent; error: standard error of the fit, nan for two points; points: how many."""
+
+    exponent: float
+    error: float
+    points: int
+
+    @property
+    def words(self) -> str:
+        """exponent ± error."""
+        if not np.isfinite(self.error):
+            return f"{self.exponent:.2f}"
+        return f"{self.exponent:.2f} ± {self.error:.1g}"
+
+
+def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
+    """Least squares on logarithms.  Raises ValueError below two different x or for y <= 0."""
+    if len(set(x)) < 2 or min(y) <= 0.0:
+        raise ValueError("a power law needs two different x and positive y")
+    log_x, log_y = np.log(x), np.log(y)
+    offset = log_x - log_x.mean()
+    square = float(offset @ offset)
+    exponent = float(offset @ log_y) / square
+    left_over = log_y - log_y.mean() - exponent * offset
+    freedom = len(log_x) - 2
+    error = np.sqrt(float(left_over @ left_over) / freedom / square) if freedom else np.nan
+    return PowerLaw(exponent, float(error), len(log_x))
+
+
+def grouped(
+    records: Sequence[Record], key: Callable[[Mapping[str, Any]], Any]
+) -> dict[Any, list[Record]]:
+    """Records by `key` of their parameters, in the order in which keys appear."""
+    found: dict[Any, list[Record]] = {}
+    for record in records:
+        found.setdefault(key(record.case.given), []).append(record)
+    return found
+
+
+# Values that make a scan.
+_FEWEST = 3
+# What is drawn together and ascends in one parameter, with its title.
+Scan = tuple[str, list[Record]]
+
+
+def scans(
+    records: Sequence[Record], key: str, title: Callable[[Mapping[str, Any], str], str]
+) -> list[Scan]:
+    """Records, ascending in the parameter `key`, that differ in it alone; three or more.
+
+    title: of the parameters of a case without this one.
+    """
+    found = []
+    rest = grouped(
+        [record for record in records if key in record.case.given],
+        lambda given: tuple((k, v) for k, v in given.items() if k != key),
+    )
+    for own in rest.values():
+        own = sorted(own, key=lambda record: float(record.case.given[key]))
+        if len(own) >= _FEWEST:
+            found.append((title(own[0].case.given, key), own))
+    return found
+
+
+def number(record: Record, key: str) -> float:
+    """A result that is one number.  Raises TypeError for a list."""
+    value = record.results[key]
+    if isinstance(value, list):
+        raise TypeError(f"{record.case.name}: {key} is a list")
+    return float(value)
+
+
+def numbers(record: Record, key: str) -> list[float]:
+    """A result that is a list of numbers.  Raises TypeError for a single one."""
+    value = record.results[key]
+    if not isinstance(value, list):
+        raise TypeError(f"{record.case.name}: {key} is one number")
+    return value
+
+
+short = digits(3)

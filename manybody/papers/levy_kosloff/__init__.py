@@ -1,0 +1,1 @@
+"""Levy and Kosloff (LK): local and global equations of two nodes."""

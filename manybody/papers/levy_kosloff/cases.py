@@ -1,0 +1,60 @@
+"""Figs. 2, 3 and 4 of LK and its errata as cases: the generators against the printed formulas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from manybody.papers.kit.config import Case, Results
+from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper
+from manybody.papers.levy_kosloff.errata import ERRATA, global_population
+from manybody.papers.levy_kosloff.formulas import (
+    global_heat_current,
+    local_heat_current,
+    local_moments,
+)
+from manybody.papers.levy_kosloff.model import EQUATIONS, OSCILLATORS, STATISTICS, levy_kosloff
+
+MAP, AGAINST_COUPLING, AGAINST_FREQUENCY = FIGURES = ("figure-2", "figure-3", "figure-4")
+_NUMBERS = ("omega_h", "omega_c", "T_h", "T_c", "epsilon", "kappa")
+_CURVES = Curves(_NUMBERS, {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}, 1.5e-3)
+_KEPT = ("heat_current_hot", "population_a", "entropy_production")
+
+
+def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
+    """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
+    return {}, parse_paper(table, dict.fromkeys(FIGURES, _CURVES), ERRATA)
+
+
+def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
+    """The numbers of one case.
+
+    Lists over the points: heat_current_hot, population_a and entropy_production of the
+    generator; where LK have a formula, formula_heat, formula_population, and printed_heat
+    of (13) as it stands.
+    """
+    return compute_paper(given, dict.fromkeys(FIGURES, _curve), ERRATA)
+
+
+def _curve(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
+    rows = []
+    for point in points:
+        found = levy_kosloff(**point)
+        rows.append({**{name: found[name] for name in _KEPT}, **_formulas(point)})
+    return columns(rows)
+
+
+def _formulas(point: Mapping[str, Any]) -> dict[str, float]:
+    """(9) and (8) of the local equation, (13) and (12) of the global one for oscillators."""
+    numbers = {name: point[name] for name in _NUMBERS}
+    if point["approach"] == "local":
+        delta = -1 if point["statistics"] == OSCILLATORS else 1
+        return {
+            "formula_heat": local_heat_current(**numbers, delta=delta),
+            "formula_population": local_moments(**numbers, delta=delta)[0],
+        }
+    if point["approach"] == "global" and point["statistics"] == OSCILLATORS:
+        return {
+            "formula_heat": global_heat_current(**numbers),
+            "formula_population": global_population(**numbers),
+            "printed_heat": global_heat_current(**numbers, as_printed=True),
+        }
+    return {}

@@ -1,0 +1,1 @@
+"""Levy, Rabani and Limmer (LRL): response of coupled oscillators and qubits."""

@@ -1,0 +1,348 @@
+"""The page of LRL: figure by figure ours, the formulas and their difference, and the errata."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import Real
+from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.curves import ERRATA, LOG
+from manybody.papers.kit.curves_page import (
+    FORMULA,
+    PRINTED,
+    array,
+    chapter_of,
+    curves_table,
+    difference_table,
+    differences,
+    errata_chapter,
+    figures_of,
+    largest,
+    show_difference,
+    symmetric_logarithm,
+)
+from manybody.papers.kit.page import (
+    Chapter,
+    Figure,
+    Finding,
+    Page,
+    cases_table,
+    fit_power,
+    grouped,
+    number,
+)
+from manybody.papers.kit.store import Record
+from manybody.papers.levy_rabani_limmer.cases import AGAINST_TEMPERATURE, IN_TIME, QUBITS
+from manybody.papers.levy_rabani_limmer.errata import ERRATA as MISPRINTS
+from manybody.report.figures.canvas import colour, grid, put_title
+
+_KUBO, _DISSIPATOR = colour(0), colour(3)
+_LIMITS = {"unperturbed": "black", "local": colour(3), "global": colour(0)}
+_EQUATION = {"unperturbed": "(42)", "local": "(42) + (43)", "global": "(46)"}
+_RESPONSE = {"unperturbed": "0", "local": "(43)", "global": "(46) − (42)"}
+_NAME = {"figure-4b": "Fig. 4 b", "figure-4c": "Fig. 4 c", "figure-5": "Fig. 5"}
+_AXES = {
+    "difference": r"$T_a - T_b$",
+    "mean_temperature": r"mean temperature $\bar T$",
+    "delta_Omega": r"$\delta\Omega$",
+}
+_WORDS = {"difference": "T_a − T_b", "mean_temperature": "T̄", "delta_Omega": "δΩ"}
+# Points at the hot end that a power of the temperature is fitted to.
+_HOT = 12
+
+
+def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
+    """Findings, chapters and tables of the cases that are there."""
+    found = figures_of(records)
+    findings: list[Finding] = []
+    chapters: list[Chapter] = [_setting()]
+    if IN_TIME in found:
+        for record in found[IN_TIME][:1]:
+            finding, chapter = _in_time(record)
+            findings.append(finding)
+            chapters.append(chapter)
+    if AGAINST_TEMPERATURE in found:
+        finding, chapter = _against_temperature(found[AGAINST_TEMPERATURE][0])
+        findings.append(finding)
+        chapters.append(chapter)
+    for figure in QUBITS:
+        if figure in found:
+            finding, chapter = _qubits(figure, found[figure])
+            findings.append(finding)
+            chapters.append(chapter)
+    more, errata = errata_chapter("Levy, Rabani and Limmer", MISPRINTS, found.get(ERRATA, []))
+    data = (cases_table(records), curves_table(records))
+    return Page((*findings, *more), (*chapters, *errata), data)
+
+
+def _setting() -> Chapter:
+    lines = (
+        "Steady states between two baths, perturbed at t = 0. Two oscillators under a cubic "
+        "perturbation, LRL (25)-(34): response of ⟨a†a⟩, Kubo's term Φ^(1,1) and that of the "
+        "changed dissipator Φ^(1,2), from the algebra of ladder operators without truncation. Two "
+        "qubits, (37)-(46): heat current from bath a without a perturbation, with the dissipator "
+        "of H_0 (local, δΩ ≪ γ), and with that of H_0 + δV (global, δΩ ≫ γ). Responses are per δ "
+        "unless said otherwise; differences are relative, |x − y| over the larger of both.",
+    )
+    return Chapter("What is compared", lines)
+
+
+def _in_time(record: Record) -> tuple[Finding, Chapter]:
+    kubo = largest([record], "Phi_11", "Phi_11_formula")
+    corrected = largest([record], "Phi_12", "Phi_12_formula")
+    ours, printed = array(record, "Phi_12"), array(record, "Phi_12_printed")
+    times = float(np.abs(printed).max() / np.abs(ours).max())
+    share = float(np.abs(ours).max() / np.abs(array(record, "Phi_11")).max())
+    sentence = (
+        f"Fig. 2. Kubo's term agrees with (31) to {kubo:.1e} and that of the dissipator with (32) "
+        f"corrected to {corrected:.1e}; as printed its maximum is {times:.4g} times as large. "
+        f"Corrected it is at most {share:.2g} of Kubo's term. The population before is "
+        f"{number(record, 'population'):.4f}."
+    )
+    values = {
+        "Kubo, largest difference": kubo,
+        "dissipator, largest difference": corrected,
+        "printed over corrected": times,
+        "dissipator over Kubo": share,
+        "population": number(record, "population"),
+    }
+    rows = [
+        ("Fig. 2", "Φ^(1,1)", "(31)", kubo),
+        ("Fig. 2", "Φ^(1,2)", "(32) corrected", corrected),
+        ("Fig. 2", "Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
+    ]
+    figure = Figure(
+        "figure-2",
+        "Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
+        "and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
+        "difference of ours from the formulas.",
+        partial(_draw_in_time, record),
+    )
+    table = difference_table("figure-2-differences", "Fig. 2: ours against the formulas", rows)
+    paragraph = "The parameters are those of the caption."
+    return Finding(sentence, values), chapter_of(
+        "Fig. 2: response in time", paragraph, figure, table
+    )
+
+
+def _draw_in_time(record: Record) -> Any:
+    figure, (whole, close, apart) = grid(3, 4.7, 3.6)
+    x = array(record, "x")
+    every = max(1, len(x) // 70)
+    for axis in (whole, close):
+        for key, own, label in (
+            ("Phi_11", _KUBO, r"$\Phi^{(1,1)}$"),
+            ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$"),
+        ):
+            axis.plot(
+                x,
+                array(record, f"{key}_formula"),
+                color=own,
+                label=label,
+                **(FORMULA | {"lw": 0.9}),
+            )
+            axis.plot(x, array(record, key), color=own, ls="", marker="o", ms=3, markevery=every)
+        axis.set_ylabel(r"response of $\langle a^\dagger a\rangle$", fontsize=11)
+    whole.plot(
+        x,
+        array(record, "Phi_12_printed"),
+        color=_DISSIPATOR,
+        **PRINTED,
+        label=r"$\Phi^{(1,2)}$ as printed",
+    )
+    for key, own, label in (("Phi_11", _KUBO, "(31)"), ("Phi_12", _DISSIPATOR, "(32) corrected")):
+        off = differences(array(record, key), array(record, f"{key}_formula"))
+        show_difference(apart, x, off, color=own, lw=0.8, label=label)
+    off = differences(array(record, "Phi_12"), array(record, "Phi_12_printed"))
+    show_difference(apart, x, off, color=_DISSIPATOR, ls="--", lw=1.0, label="(32) as printed")
+    for axis in (whole, close, apart):
+        axis.set_xlabel(r"time $\gamma t$", fontsize=11)
+        axis.legend(fontsize=8, frameon=False)
+    apart.set_ylim(1e-18, 1e3)
+    return figure
+
+
+def _power(x: Real, values: Real) -> float:
+    """Exponent of |values| in x at the hot end."""
+    kept = slice(-min(_HOT, len(x)), None)
+    return fit_power(list(x[kept]), list(np.abs(values[kept]))).exponent
+
+
+def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
+    x = array(record, "x")
+    ours, printed = array(record, "response"), array(record, "printed")
+    agrees = largest([record], "response", "formula")
+    first, second = _power(x, ours), _power(x, printed)
+    values = {
+        "largest difference": agrees,
+        "exponent of T": first,
+        "exponent of T, printed": second,
+    }
+    said = []
+    for name, curve in (("ours", ours), ("printed", printed)):
+        changes = np.nonzero(np.diff(np.sign(curve)))[0]
+        values[f"changes of sign, {name}"] = float(len(changes))
+        said.append(
+            f"changes its sign near T̄ = {x[changes[0] + 1]:.3g}"
+            if len(changes)
+            else "keeps its sign"
+        )
+    sentence = (
+        f"Fig. 3. The steady response {said[0]} and grows as T̄^{first:.3f} at the hot end; as "
+        f"printed, (34), it {said[1]} and grows as T̄^{second:.3f}. Ours agrees with "
+        f"−3ε(2n̄_- + 1)/ω_+, (34) corrected, to {agrees:.1e} at every temperature."
+    )
+    rows = [
+        ("Fig. 3", "Φ^(1,1) + Φ^(1,2)", "(34) corrected", agrees),
+        (
+            "Fig. 3",
+            "Φ^(1,1) + Φ^(1,2)",
+            "(34) as printed",
+            largest([record], "response", "printed"),
+        ),
+    ]
+    figure = Figure(
+        "figure-3",
+        "Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
+        "(34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: difference of "
+        "ours from them.",
+        partial(_draw_temperature, record),
+    )
+    table = difference_table("figure-3-differences", "Fig. 3: ours against the formulas", rows)
+    chapter = chapter_of(
+        "Fig. 3: steady response", "The parameters are those of the caption.", figure, table
+    )
+    return Finding(sentence, values), chapter
+
+
+def _draw_temperature(record: Record) -> Any:
+    figure, (axis, apart) = grid(2, 5.2, 3.8)
+    x = array(record, "x")
+    ours, printed = array(record, "response"), array(record, "printed")
+    axis.plot(x, array(record, "formula"), color=_KUBO, label="(34) corrected", **FORMULA)
+    axis.plot(
+        x,
+        ours,
+        color=_KUBO,
+        ls="",
+        marker="o",
+        ms=3.4,
+        label="ours",
+        markevery=max(1, len(x) // 40),
+    )
+    axis.plot(x, array(record, "kubo"), color="black", ls=":", lw=1.4, label="Kubo's term alone")
+    axis.plot(x, printed, color=_DISSIPATOR, label="(34) as printed", **PRINTED)
+    axis.set_yscale("symlog", linthresh=symmetric_logarithm([ours]))
+    axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
+    axis.set_ylabel("steady response", fontsize=11)
+    for other, own, label in (
+        ("formula", _KUBO, "(34) corrected"),
+        ("printed", _DISSIPATOR, "(34) as printed"),
+    ):
+        off = differences(ours, array(record, other))
+        show_difference(apart, x, off, color=own, lw=1.2, label=label)
+    for one in (axis, apart):
+        one.set_xscale("log")
+        one.set_xlabel(_AXES["mean_temperature"], fontsize=11)
+        one.legend(fontsize=8.5, frameon=False)
+    return figure
+
+
+def _qubits(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
+    name, response = _NAME[figure], figure == "figure-4c"
+    ours, formula = (
+        ("response_a", "formula_response") if response else ("heat_current_a", "formula")
+    )
+    quantity = "response of J^a" if response else "heat current J^a"
+    equations = _RESPONSE if response else _EQUATION
+    limits = grouped(records, lambda given: given["limit"])
+    rows = [
+        (name, f"{quantity}, {limit}", equations[limit], largest(own, ours, formula))
+        for limit, own in limits.items()
+    ]
+    values = {f"{limit}, largest difference": row[-1] for limit, row in zip(limits, rows)}
+    words = ", ".join(f"{row[2]} to {row[-1]:.1e}" for row in rows)
+    sentence = f"{name}. The {quantity} agrees with {words}."
+    panels = _panels(records)
+    for own in panels:
+        more, found = _compare(own, ours)
+        sentence += more
+        values |= found
+    picture = Figure(
+        figure,
+        f"{name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
+        "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference.",
+        partial(_draw_qubits, panels, ours, formula),
+    )
+    table = difference_table(f"{figure}-differences", f"{name}: ours against the formulas", rows)
+    paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
+    return Finding(sentence, values), chapter_of(
+        f"{name}: heat currents of two qubits", paragraph, picture, table
+    )
+
+
+def _panels(records: Sequence[Record]) -> list[dict[str, Record]]:
+    """Cases that differ in the limit alone."""
+    groups = grouped(
+        records,
+        lambda given: tuple((key, value) for key, value in given.items() if key != "limit"),
+    )
+    return [{record.case.given["limit"]: record for record in own} for own in groups.values()]
+
+
+def _compare(own: Mapping[str, Record], key: str) -> tuple[str, dict[str, float]]:
+    """The two limits against each other, where they are farthest apart in size."""
+    if not {"local", "global"} <= own.keys():
+        return "", {}
+    local, whole = array(own["local"], key), array(own["global"], key)
+    given, x = own["local"].case.given, array(own["local"], "x")
+    ratio = np.abs(whole) / np.abs(local)
+    place = int(np.abs(np.log(ratio)).argmax())
+    where = f"{_WORDS[given['over']]} = {x[place]:.3g}"
+    at = f" at T̄ = {given['mean_temperature']:g}" if "mean_temperature" in given else ""
+    label = f"global over local at {where}{at}"
+    sentence = (
+        f" The global limit{at} gives up to {ratio[place]:.4g} times the size of the local one, "
+        f"at {where}."
+    )
+    return sentence, {label: float(ratio[place])}
+
+
+def _draw_qubits(panels: Sequence[Mapping[str, Record]], ours: str, formula: str) -> Any:
+    figure, axes = grid(2 * len(panels), 5.2, 3.6, most=2)
+    for row, own in enumerate(panels):
+        axis, apart = axes[2 * row : 2 * row + 2]
+        for limit, record in own.items():
+            x, style = array(record, "x"), {"color": _LIMITS[limit]}
+            equation = (_RESPONSE if ours == "response_a" else _EQUATION)[limit]
+            dashes = {"ls": "--"} if limit == "unperturbed" else {}
+            axis.plot(
+                x,
+                array(record, formula),
+                label=f"{limit}, {equation}",
+                **(FORMULA | dashes | style),
+            )
+            axis.plot(
+                x,
+                array(record, ours),
+                ls="",
+                marker="o",
+                ms=3.4,
+                markevery=max(1, len(x) // 30),
+                **style,
+            )
+            off = differences(array(record, ours), array(record, formula))
+            show_difference(apart, x, off, lw=1.1, label=limit, **style)
+        given = next(iter(own.values())).case.given
+        word = "response of the heat current" if ours == "response_a" else "heat current"
+        axis.set_ylabel(f"{word} $J^a$", fontsize=11)
+        for one in (axis, apart):
+            one.set_xlabel(_AXES[given["over"]], fontsize=11)
+            if given["spacing"] == LOG:
+                one.set_xscale("log")
+            one.legend(fontsize=8.5, frameon=False)
+        if "mean_temperature" in given:
+            put_title(axis, f"mean temperature {given['mean_temperature']:g}", 11)
+    return figure

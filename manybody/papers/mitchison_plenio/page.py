@@ -1,0 +1,373 @@
+"""The page of MP: figure by figure ours, the formulas and their difference, and the errata."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from manybody.arrays import Real
+from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.curves import ERRATA, LOG
+from manybody.papers.kit.curves_page import (
+    array,
+    chapter_of,
+    curves_table,
+    difference_table,
+    differences,
+    errata_chapter,
+    figures_of,
+    largest,
+    show_difference,
+)
+from manybody.papers.kit.page import Chapter, Figure, Finding, Page, cases_table, grouped
+from manybody.papers.kit.store import Record
+from manybody.papers.mitchison_plenio.cases import (
+    ELEMENTS,
+    EQUATIONS,
+    EVOLUTION,
+    LEADS,
+    MARKOV,
+    TRANSMISSION,
+)
+from manybody.papers.mitchison_plenio.equations_page import (
+    AXES,
+    NAMES,
+    WORDS,
+    but,
+    equations_chapter,
+)
+from manybody.papers.mitchison_plenio.errata import ERRATA as MISPRINTS
+from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.columns import digits, scientific
+
+_LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
+# ν/Γ that counts as non-Markovian.
+_SMALL = 0.01
+
+
+def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
+    """Findings, chapters and tables of the cases that are there."""
+    found = figures_of(records)
+    findings: list[Finding] = []
+    chapters: list[Chapter] = [_setting()]
+    builders = {
+        TRANSMISSION: _transmission,
+        EVOLUTION: _evolution,
+        MARKOV: _non_markovianity,
+        EQUATIONS: equations_chapter,
+    }
+    for figure, build in builders.items():
+        if figure in found:
+            more, chapter = build(found[figure])
+            findings += more
+            chapters.append(chapter)
+    more, errata = errata_chapter("Mitchison and Plenio", MISPRINTS, found.get(ERRATA, []))
+    data = (cases_table(records), curves_table(records))
+    return Page((*findings, *more), (*chapters, *errata), data)
+
+
+def _setting() -> Chapter:
+    lines = (
+        "Two fermionic modes h ± δ/2 coupled by g, each at the end of a half-infinite chain, MP "
+        "(1), (19). C_jk = ⟨d_j†d_k⟩ is taken in the modes of the system, mode 1 the upper one; "
+        "currents flow out of the left lead. Exact: MP (24)-(45); exponential propagator: MP "
+        "(53)-(55); additive: both leads on their own, MP (57)-(62); Redfield, Davies and local: "
+        "the generators of the package. Differences are relative, |x − y| over the larger of "
+        "both.",
+    )
+    return Chapter("What is compared", lines)
+
+
+def _transmission(records: list[Record]) -> tuple[list[Finding], Chapter]:
+    apart = largest(records, "transmission", "formula")
+    weak = {record.case.given["Gamma"]: record for record in records}
+    ratios = {
+        gamma / np.hypot(record.case.given["g"], record.case.given["delta"]): float(
+            np.abs(array(record, "weak") - array(record, "transmission")).max()
+            / array(record, "transmission").max()
+        )
+        for gamma, record in sorted(weak.items())
+    }
+    words = ", ".join(f"{off:.2g} at Γ = {ratio:.2g} Δ" for ratio, off in ratios.items())
+    values = {"largest difference from (45)": apart}
+    values |= {f"(46) off, Γ/Δ = {ratio:.3g}": off for ratio, off in ratios.items()}
+    sentence = (
+        f"Fig. 3. The transmission from Green's functions agrees with MP (45) to {apart:.1e}; the "
+        f"weak-coupling form (46) is off by, of the maximum, {words}."
+    )
+    rows = [("Fig. 3", "transmission", "(45)", apart)]
+    figure = Figure(
+        "figure-3",
+        "Fig. 3. Left: transmission, circles from Green's functions, lines MP (45), dashed MP "
+        "(46) for the smallest Γ. Right: difference from (45), dotted that of (46).",
+        partial(_draw_transmission, [weak[gamma] for gamma in sorted(weak)]),
+    )
+    table = difference_table("figure-3-differences", "Fig. 3: ours against the formula", rows)
+    chapter = chapter_of(
+        "Fig. 3: transmission", "The Landauer formulae (43), (44) need T(ω).", figure, table
+    )
+    return [Finding(sentence, values)], chapter
+
+
+def _draw_transmission(records: Sequence[Record]) -> Any:
+    figure, (axis, apart) = grid(2, 5.2, 3.8)
+    for index, record in enumerate(records):
+        given, own = record.case.given, colour((0, 2, 3, 1, 4)[index % 5])
+        x = array(record, "x") / given["Omega"]
+        ratio = given["Gamma"] / np.hypot(given["g"], given["delta"])
+        label = rf"$\Gamma = {ratio:.2g}\,\Delta$"
+        axis.plot(
+            x,
+            array(record, "transmission"),
+            ls="",
+            marker="o",
+            ms=3,
+            color=own,
+            markevery=max(1, len(x) // 60),
+        )
+        axis.plot(x, array(record, "formula"), color=own, lw=1.2, label=label)
+        off = differences(array(record, "transmission"), array(record, "formula"))
+        show_difference(apart, x, off, color=own, lw=1.2, label=label)
+        weak = differences(array(record, "transmission"), array(record, "weak"))
+        show_difference(apart, x, weak, color=own, lw=1.2, ls=":")
+        if index == 0:
+            axis.plot(x, array(record, "weak"), color="black", lw=1.0, ls="--", label="(46)")
+    for one in (axis, apart):
+        one.set_xlabel(r"$\omega/\Omega$", fontsize=11)
+        one.legend(fontsize=9, frameon=False)
+    axis.set_yscale("log")
+    axis.set_ylabel(r"transmission $T(\omega)$", fontsize=11)
+    return figure
+
+
+def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
+    panels = grouped(records, but("method", "to", "points"))
+    rows, words = [], []
+    values: dict[str, float] = {}
+    drawn = []
+    for own in panels.values():
+        by_method = {record.case.given["method"]: record for record in own}
+        if "exact" not in by_method:
+            continue
+        drawn.append(by_method)
+        exact, given = by_method["exact"], by_method["exact"].case.given
+        where = f"h = {given['h']:g}"
+        for method in by_method.keys() - {"exact"}:
+            off = max(
+                float(np.abs(gap).max()) for _, gap in _gaps(exact, by_method[method]).values()
+            )
+            rows.append((where, NAMES[method], off))
+            values[f"{NAMES[method]}, {where}"] = off
+            words.append(f"{NAMES[method]} {off:.1e} ({where})")
+    rows.sort()
+    table = Table(
+        "figure-4-differences",
+        "Fig. 4: largest |difference| of an element of C(t) from the exact one",
+        (
+            Column("panel", "panel"),
+            Column("method", "method"),
+            Column("difference", "largest |difference|", scientific),
+        ),
+        tuple(rows),
+    )
+    sentence = (
+        "Fig. 4. Largest distance of an element of C(t) from the exact solution (24)-(32): "
+        f"{', '.join(sorted(words))}."
+    )
+    figure = Figure(
+        "figure-4",
+        "Fig. 4. C(t) from the empty system: circles exact, lines the exponential-propagator "
+        "approximation; crosses: brute force with finite leads. Right: distance from exact.",
+        partial(_draw_evolution, drawn),
+    )
+    paragraph = (
+        "Brute force propagates system and finite leads as one Gaussian state, until something "
+        "comes back from their ends."
+    )
+    chapter = chapter_of("Fig. 4: evolution", paragraph, figure, table)
+    return [Finding(sentence, values)], chapter
+
+
+def _gaps(exact: Record, other: Record) -> dict[str, tuple[Real, Real]]:
+    """Times that both have, and differences there, of every element."""
+    times, own = array(exact, "x"), array(other, "x")
+    place = np.abs(times[:, None] - own).argmin(axis=0)
+    same = np.abs(times[place] - own) < 1e-9
+    return {
+        name: (own[same], array(other, name)[same] - array(exact, name)[place[same]])
+        for name in ELEMENTS
+    }
+
+
+def _draw_evolution(panels: Sequence[Mapping[str, Record]]) -> Any:
+    figure, axes = grid(2 * max(1, len(panels)), 5.2, 3.6, most=2)
+    for row, by_method in enumerate(panels):
+        axis, apart = axes[2 * row : 2 * row + 2]
+        given = by_method["exact"].case.given
+        for index, name in enumerate(ELEMENTS):
+            own = colour((0, 3, 1, 2)[index])
+            for method, style in (
+                ("exact", {"ls": "", "marker": "o", "ms": 3.6}),
+                ("epa", {"lw": 1.2, "label": _LABELS[index]}),
+                (LEADS, {"ls": "", "marker": "x", "ms": 7, "mew": 1.0}),
+            ):
+                if method not in by_method:
+                    continue
+                record = by_method[method]
+                axis.plot(
+                    array(record, "x") * given["Gamma"], array(record, name), color=own, **style
+                )
+                if method != "exact":
+                    times, gap = _gaps(by_method["exact"], record)[name]
+                    dots = {"marker": "x", "ls": ":"} if method == LEADS else {"ls": "-"}
+                    show_difference(
+                        apart,
+                        times[1:] * given["Gamma"],
+                        np.abs(gap)[1:],
+                        color=own,
+                        lw=1.0,
+                        ms=4,
+                        **dots,
+                    )
+        apart.set_ylabel("|difference from exact|", fontsize=11)
+        for one in (axis, apart):
+            one.set_xlabel(r"$\Gamma t$", fontsize=11)
+        axis.set_ylabel(r"$C_{jk}(t)$", fontsize=11)
+        axis.legend(fontsize=9, frameon=False, ncols=2)
+        put_title(
+            axis,
+            f"h = {given['h']:g}, μ = {given['mu_L']:g} and {given['mu_R']:g}, "
+            f"T = {given['T_L']:g} and {given['T_R']:g}",
+            11,
+            60,
+        )
+    return figure
+
+
+def _other(given: Mapping[str, Any]) -> str:
+    """What runs over the rows of a map."""
+    return {"mu_L": "mu_R", "T_L": "T_R"}.get(given["over"], "mu_L")
+
+
+def _non_markovianity(records: list[Record]) -> tuple[list[Finding], Chapter]:
+    maps = grouped(records, lambda given: (given["over"], *but(_other(given))(given)))
+    rows, words = [], []
+    values: dict[str, float] = {}
+    drawn = []
+    for own in maps.values():
+        own = sorted(own, key=lambda record: float(record.case.given[_other(record.case.given)]))
+        given = own[0].case.given
+        ours, formula, printed = (
+            np.array([array(record, key) for record in own])
+            for key in ("non_markovianity", "formula", "printed")
+        )
+        size = float(ours.max())
+        off = float(np.abs(formula - ours).max() / size) if size else 0.0
+        wrong = float(np.abs(printed - ours).max() / size) if size else 0.0
+        share = float((ours > _SMALL * given["Gamma"]).mean())
+        title = _map_title(given)
+        rows.append((title, size / given["Gamma"], share, off, wrong))
+        values[f"{title}: largest ν/Γ"] = size / given["Gamma"]
+        values[f"{title}: share of points"] = share
+        values[f"{title}: (66) corrected"] = off
+        values[f"{title}: (66) as printed"] = wrong
+        words.append(
+            f"{title}: at most {size / given['Gamma']:.3g} Γ, ν > {_SMALL:g} Γ at {share:.0%}"
+        )
+        if len(own) > 1:
+            drawn.append((title, own, ours))
+    off, wrong = max(row[3] for row in rows), max(row[4] for row in rows)
+    sentence = (
+        f"Fig. 5. Asymptotic non-Markovianity ν∞ — {'; '.join(words)}. Put together from (58), "
+        f"(66) with g/(4Δ) and (67) it agrees to {off:.1e} of its maximum, with g/(2Δ) as "
+        f"printed it is off by up to {wrong:.2g} of it."
+    )
+    table = Table(
+        "figure-5-differences",
+        "Fig. 5: ours against the formulas, relative to the largest ν∞",
+        (
+            Column("panel", "panel"),
+            Column("largest", "largest ν/Γ", digits(4)),
+            Column("share", f"share with ν > {_SMALL:g} Γ", digits(3)),
+            Column("formula", "(66) with g/(4Δ)", scientific),
+            Column("printed", "(66) as printed", scientific),
+        ),
+        tuple(rows),
+    )
+    figures: tuple[Figure, ...] = ()
+    if drawn:
+        figures = (
+            Figure(
+                "figure-5",
+                "Fig. 5. ν∞/Γ from the rate matrices of MP (55); white lines: the levels E_1 and "
+                "E_2. Below, along the highest row or column of the map: lines ours, circles from "
+                "(66) with g/(4Δ), dashed from (66) as printed.",
+                partial(_draw_maps, drawn),
+            ),
+        )
+    paragraph = "Temperatures and potentials of the panels are chosen, the text of MP has none."
+    return [Finding(sentence, values)], Chapter(
+        "Fig. 5: asymptotic non-Markovianity", (paragraph,), figures, (table,)
+    )
+
+
+def _map_title(given: Mapping[str, Any]) -> str:
+    if given["over"] == "T_L":
+        return f"μ = {given['mu_L']:g} against T"
+    return f"T = {given['T_L']:g} against μ"
+
+
+def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
+    columns = len(maps)
+    figure, axes = grid(2 * columns, 4.3, 3.6, most=columns)
+    for column, (title, own, values) in enumerate(maps):
+        axis, below = axes[column], axes[columns + column]
+        given = own[0].case.given
+        x = array(own[0], "x")
+        y = np.array([record.case.given[_other(given)] for record in own])
+        mesh = axis.pcolormesh(
+            x,
+            y,
+            values / given["Gamma"],
+            cmap="viridis",
+            shading="nearest",
+            vmin=0.0,
+            rasterized=True,
+        )
+        figure.colorbar(mesh, ax=axis, pad=0.02)
+        if given["spacing"] == LOG:
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            below.set_xscale("log")
+        if given["over"] == "mu_L":
+            gap = float(np.hypot(given["g"], given["delta"]))
+            for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
+                axis.axvline(level, color="white", lw=0.7, ls=":")
+                axis.axhline(level, color="white", lw=0.7, ls=":")
+        axis.set_ylabel(AXES[_other(given)], fontsize=11)
+        axis.set_xlabel(AXES[given["over"]], fontsize=11)
+        put_title(axis, title, 11)
+        highest = own[int(values.max(axis=1).argmax())]
+        for key, style in (
+            ("non_markovianity", {"lw": 1.6, "color": colour(0), "label": "ours"}),
+            (
+                "formula",
+                {
+                    "ls": "",
+                    "marker": "o",
+                    "ms": 3.5,
+                    "color": colour(0),
+                    "label": "(66) with g/(4Δ)",
+                },
+            ),
+            ("printed", {"ls": "--", "lw": 1.2, "color": colour(3), "label": "(66) as printed"}),
+        ):
+            below.plot(x, array(highest, key) / given["Gamma"], **style)
+        row = highest.case.given[_other(given)]
+        put_title(below, f"{WORDS[_other(given)]} = {row:.3g}", 10)
+        below.set_xlabel(AXES[given["over"]], fontsize=11)
+        below.set_ylabel(r"$\nu_\infty/\Gamma$", fontsize=11)
+        below.legend(fontsize=8, frameon=False)
+    return figure

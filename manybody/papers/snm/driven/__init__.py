@@ -1,0 +1,1 @@
+"""Driven systems against their exact answer, SNM eq. (14)."""

@@ -1,0 +1,237 @@
+"""Redfield and Davies in the instantaneous eigenbasis against the exact answer, SNM eq. (14).
+
+h(t) = h + ½A sin(νt) diag(x), x from −1 to 1 along the sites: a field that comes and goes at the
+rate ν moves levels and turns their eigenvectors.  System and discretised reservoirs are propagated
+as one Gaussian state; distances of both equations from that at every time.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.polynomial.chebyshev import Chebyshev
+from numpy.typing import ArrayLike, NDArray
+
+from manybody.arrays import Real
+from manybody.errors import InputError, InputTypeError
+from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.systems import (
+    build_hamiltonian,
+    build_reservoir,
+    check_reservoir,
+    distinct_reals,
+    expand_system,
+    n_sites_of,
+)
+from manybody.papers.snm.exact.cases import NORMS, PLACES, distances
+from manybody.physics import arguments
+from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.gaussian.correlations import DAVIES, REDFIELD
+from manybody.physics.gaussian.driven import DrivenQuadraticModel, driven_correlations
+from manybody.physics.gaussian.exact_driven import exact_driven_correlations
+from manybody.physics.gaussian.quadratic import FERMION, Contact
+from manybody.study.structure import check_keys, checked
+
+EQUATIONS = (REDFIELD, DAVIES)
+# With the Lamb shift, and without it.
+VARIANTS = {"": True, "_without_shift": False}
+LABELS = tuple(f"{equation}{suffix}" for suffix in VARIANTS for equation in EQUATIONS)
+_TABLE = "runs"
+_OWN = {"strength", "contacts", "amplitude", "rate", "duration", "n_times"}
+# Terms of the interpolant of Δ^f, and how right it has to be, in J.
+_DEGREE, _INTERPOLATION = 96, 1e-9
+_MOST_MODES = 1024
+
+
+def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
+    """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
+    check_keys("study", dict(table), {"seed", "tolerance", "first", "last", _TABLE}, set())
+    settings: dict[str, Any] = {
+        "seed": arguments.integer("seed", table["seed"], 0),
+        "tolerance": arguments.tolerance(table["tolerance"]),
+        "first": check_reservoir("first", table["first"], FERMION),
+        "last": check_reservoir("last", table["last"], FERMION),
+    }
+    for name in ("first", "last"):
+        low, high = build_reservoir(settings[name], FERMION).density.support
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputError(f"{name}: a reservoir with a finite band is needed")
+    given = table[_TABLE]
+    if not isinstance(given, list) or not given:
+        raise InputTypeError(f"{_TABLE}: one or more [[{_TABLE}]] tables are needed")
+    cases: list[Case] = []
+    for index, one in enumerate(given):
+        where = f"{_TABLE}[{index}]"
+        cases += _cases(where, checked(where, one, dict), settings)
+    return settings, cases
+
+
+def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
+    for key in sorted(_OWN):
+        if key not in table:
+            raise InputError(f"{where}: key {key!r} is missing")
+    systems = expand_system(where, table, _OWN)
+    place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
+    fixed: dict[str, Value] = {
+        "duration": arguments.real(f"{where}.duration", table["duration"], above=0.0),
+        "n_times": arguments.integer(f"{where}.n_times", table["n_times"], 2),
+    }
+    scanned = {
+        "strength": _positive(where, "strength", table, above=0.0),
+        "amplitude": _positive(where, "amplitude", table),
+        "rate": _positive(where, "rate", table),
+    }
+    found = []
+    for system, *values in itertools.product(systems, *scanned.values()):
+        given = {**system, "contacts": place, **dict(zip(scanned, values)), **fixed}
+        _check_band(where, settings, given)
+        found.append(build_case(given, _cost(settings, given)))
+    return found
+
+
+def _positive(where: str, key: str, table: Mapping[str, Any], **bounds: float) -> list[float]:
+    """One number or different ones, >= 0 unless bounds say otherwise."""
+    values = distinct_reals(f"{where}.{key}", table[key])
+    for value in values:
+        arguments.real(f"{where}.{key}", value, **(bounds or {"minimum": 0.0}))
+    return values
+
+
+def _check_band(where: str, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Levels that leave a band are no matter of a master equation."""
+    low, high = _levels(build_hamiltonian(settings, given), given["amplitude"])
+    for name in ("first", "last"):
+        start, stop = build_reservoir(settings[name], FERMION).density.support
+        if not start < low <= high < stop:
+            raise InputError(
+                f"{where}: levels from {low:.3g} to {high:.3g} under the field leave the band of "
+                f"{name!r}, {start:g} to {stop:g}"
+            )
+
+
+def _levels(hamiltonian: Any, amplitude: float) -> tuple[float, float]:
+    """Bounds of the levels of h(t) at all times, by Weyl's inequality."""
+    levels = np.linalg.eigvalsh(hamiltonian)
+    return float(levels[0] - 0.5 * amplitude), float(levels[-1] + 0.5 * amplitude)
+
+
+def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """Core-seconds: steps of the rows of U, and evaluations of four equations."""
+    n_sites = n_sites_of(given)
+    n_contacts = n_sites if given["contacts"] == "all" else min(2, n_sites)
+    time = _last_time(settings, given)
+    low, high = build_reservoir(settings["first"], FERMION).density.support
+    modes = n_contacts * 0.5 * time * (high - low)
+    rows = given["n_times"] * (n_sites + 2 * n_contacts)
+    steps = time * (2.0 + given["rate"] + given["amplitude"])
+    evaluations = 110.0 * given["n_times"] + 80.0 * time * (1.0 + 0.5 * given["rate"])
+    return float(3e-7 * steps * rows * (30.0 + modes) + 1.3e-3 * evaluations)
+
+
+def _last_time(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """duration / (J² D), D of the first reservoir at the middle of its band; in 1/J."""
+    density = build_reservoir(settings["first"], FERMION).density
+    rate = given["strength"] ** 2 * float(density(0.5 * sum(density.support)))
+    return float(given["duration"] / rate)
+
+
+class InterpolatedReservoir:
+    """A reservoir whose Δ^f is a polynomial on an interval, a hundred times as fast.
+
+    reservoir: fermions; low, high: between them lies every frequency asked for, inside the
+    band.  Raises ValueError where the polynomial is not right to 1e-9 J, and outside.
+    """
+
+    def __init__(self, reservoir: Reservoir, low: float, high: float) -> None:
+        margin = 1e-6 + 1e-3 * (high - low)
+        self._range = low - margin, high + margin
+        self._reservoir = reservoir
+        self._polynomial = Chebyshev.interpolate(reservoir.filled_shift, _DEGREE, self._range)
+        between = np.linspace(*self._range, 3 * _DEGREE)
+        error = np.abs(self._polynomial(between) - reservoir.filled_shift(between)).max()
+        if not error <= _INTERPOLATION:
+            raise InputError(
+                f"Δ^f of {reservoir!r} is no polynomial of degree {_DEGREE} between {low:.3g} and "
+                f"{high:.3g}: off by {error:.1e}"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reservoir, name)
+
+    def filled_shift(self, omega: ArrayLike) -> Real:
+        """Δ^f(ω), same shape as `omega`."""
+        omega = np.asarray(omega, dtype=np.float64)
+        low, high = self._range
+        if not np.all((low <= omega) & (omega <= high)):
+            raise InputError(f"omega from {omega.min():g} to {omega.max():g}: beyond the interval")
+        return np.asarray(self._polynomial(omega))
+
+
+def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
+    """The numbers of one case.
+
+    times, and for each of `LABELS` and `NORMS` the distance of C from the exact one at each:
+    the largest |element| and the trace norm Σ|eigenvalue| of the difference.  apart: the largest
+    trace norm of the difference of Redfield and Davies with shift.  exact_error: of the exact
+    answer, equation_error: the largest of the four equations; modes: of each reservoir;
+    smallest_gap: of the levels over the output times.
+    """
+    times = np.linspace(0.0, _last_time(settings, given), given["n_times"])
+    plain, fast = _models(settings, given)
+    start = np.zeros((n_sites_of(given),) * 2)
+    start[0, 0] = 1.0
+    exact = exact_driven_correlations(
+        plain, start, times, settings["tolerance"], largest=_MOST_MODES
+    )
+    results: dict[str, float | list[float]] = {"times": times.tolist()}
+    # Tolerances of steps are local.
+    steps = max(0.1 * settings["tolerance"], 1e-13)
+    states, errors = {}, []
+    for suffix, shift in VARIANTS.items():
+        for equation in EQUATIONS:
+            run = driven_correlations(fast, start, times, equation, shift, tolerance=steps)
+            label = f"{equation}{suffix}"
+            states[label] = run.correlations
+            errors.append(run.error)
+            pairs = zip(run.correlations, exact.correlations)
+            found = [distances(state, truth) for state, truth in pairs]
+            for norm, values in zip(NORMS, zip(*found)):
+                results[f"{label}_{norm}"] = list(values)
+    both = zip(states[REDFIELD], states[DAVIES])
+    gaps = [np.diff(np.linalg.eigvalsh(plain.hamiltonian(time))) for time in times]
+    return results | {
+        "apart": max(distances(one, other)[1] for one, other in both),
+        "exact_error": exact.error,
+        "equation_error": max(errors),
+        "modes": [float(count) for count in exact.n_modes],
+        "smallest_gap": float(min((gap.min() for gap in gaps if gap.size), default=0.0)),
+    }
+
+
+def _models(
+    settings: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[DrivenQuadraticModel, DrivenQuadraticModel]:
+    """The driven model, and the same with reservoirs that are fast to ask."""
+    matrix = build_hamiltonian(settings, given)
+    n_sites, strength = n_sites_of(given), given["strength"]
+    field = 0.5 * given["amplitude"] * np.linspace(-1.0, 1.0, n_sites) * (n_sites > 1)
+    rate = given["rate"]
+
+    def hamiltonian(time: float) -> NDArray[Any]:
+        return np.asarray(matrix + np.sin(rate * time) * np.diag(field))
+
+    first, last = (build_reservoir(settings[name], FERMION) for name in ("first", "last"))
+    low, high = _levels(matrix, given["amplitude"])
+    found = []
+    for here, there in (
+        (first, last),
+        tuple(InterpolatedReservoir(own, low, high) for own in (first, last)),
+    ):
+        if given["contacts"] == "all":
+            contacts = [Contact(site, here, strength) for site in range(n_sites)]
+        else:
+            contacts = [Contact(0, here, strength), Contact(n_sites - 1, there, strength)]
+        found.append(DrivenQuadraticModel(hamiltonian, tuple(contacts), FERMION))
+    plain, fast = found
+    return plain, fast

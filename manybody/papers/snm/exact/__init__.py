@@ -1,0 +1,1 @@
+"""Master equations against the exact answer of quadratic systems."""

@@ -1,0 +1,83 @@
+"""Tables of the distances from the exact answer."""
+
+from collections.abc import Callable, Sequence
+
+from manybody.papers.kit.page import number, numbers, short
+from manybody.papers.kit.store import Record
+from manybody.papers.snm.exact.cases import LABELS, NORMS
+from manybody.papers.snm.exact.figures import NAMES
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.columns import scientific
+
+EQUATIONS = ("redfield", "davies", "local")
+# Whose laws a finding states.
+SAID = (*EQUATIONS, "redfield_without_shift")
+Scan = tuple[str, list[Record]]
+
+
+def error_of(record: Record, label: str, norm: str = "trace") -> float:
+    """Distance of an equation from the exact answer: of the dynamics the largest in time."""
+    value = record.results[f"{label}_{norm}"]
+    return float(max(value)) if isinstance(value, list) else float(value)
+
+
+def scan_table(name: str, key: str, symbol: str, found: Sequence[Scan]) -> Table:
+    """Distances at every point of all scans over one parameter."""
+    columns = (
+        Column("system", "system"),
+        Column(key, symbol, short),
+        *(
+            Column(f"{label}_trace", NAMES[label] if label in SAID else "", scientific)
+            for label in LABELS
+        ),
+        *(Column(f"{label}_element") for label in LABELS),
+    )
+    rows = tuple(
+        (
+            title,
+            record.case.given[key],
+            *(error_of(record, label) for label in LABELS),
+            *(error_of(record, label, "element") for label in LABELS),
+        )
+        for title, own in found
+        for record in own
+    )
+    return Table(name, "Trace norm of C − C_exact", columns, rows)
+
+
+def currents_table(found: Sequence[Scan]) -> Table:
+    """Currents out of the first reservoir and entropy production, equation by equation."""
+    labels = ("exact", *EQUATIONS)
+    columns = [Column("system", "system"), Column("detuning", "δ", short)]
+    kinds: tuple[tuple[str, str, Callable[[Record, str], float]], ...] = (
+        ("particle", "I", lambda r, label: numbers(r, f"{label}_particle")[0]),
+        ("energy", "E", lambda r, label: numbers(r, f"{label}_energy")[0]),
+        ("entropy", "σ", lambda r, label: number(r, f"{label}_entropy")),
+    )
+    for kind, symbol, _ in kinds:
+        columns += [
+            Column(f"{label}_{kind}", f"{symbol} {NAMES[label]}", scientific) for label in labels
+        ]
+    rows = tuple(
+        (
+            title,
+            record.case.given["detuning"],
+            *(value(record, label) for _, _, value in kinds for label in labels),
+        )
+        for title, own in found
+        for record in own
+    )
+    title = "Particle (I) and energy (E) currents out of the first reservoir, entropy production σ"
+    return Table("currents", title, tuple(columns), rows)
+
+
+def curves_table(moving: Sequence[Record]) -> Table:
+    """Every distance at every time."""
+    names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
+    rows = tuple(
+        (record.case.name, time, *(numbers(record, name)[index] for name in names))
+        for record in moving
+        for index, time in enumerate(numbers(record, "times"))
+    )
+    columns = (Column("case"), Column("time"), *(Column(name) for name in names))
+    return Table("curves", "every distance at every time", columns, rows)

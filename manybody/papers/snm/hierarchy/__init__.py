@@ -1,0 +1,1 @@
+"""Master equations for density coupling against the hierarchy."""

@@ -1,0 +1,245 @@
+"""What a study against the hierarchy says of its equations in tables, and how it names them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.papers.kit.page import PowerLaw, Scan, fit_power, number, numbers, short
+from manybody.papers.kit.store import Record
+from manybody.papers.kit.systems import n_sites_of, title_of
+from manybody.papers.snm.hierarchy.cases import GIBBS
+from manybody.physics.equations.registry import EQUATIONS
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.columns import digits, scientific
+
+WITHOUT = "_without_shift"
+# Measures of a distance: the largest in time, and that of the limits t → ∞.
+MOVING, LATE = MEASURES = ("trace", "late")
+MEANING = {MOVING: "largest in time", LATE: "late state"}
+# As near as the nearest; more times the error of the hierarchy that a distance is then known to.
+TIE, KNOWN = 1.01, 3.0
+# An equation fails where its distance is that many times the smallest one.
+FAILS = 3.0
+# Points of a scan over couplings that its power is fitted to, the smallest.
+_FITTED = 4
+SYMBOLS = {"coupling": "J_int", "beta": "β", "detuning": "δ"}
+
+
+def name_of(label: str) -> str:
+    """An equation as a report calls it, "without shift" where it has no Lamb shift."""
+    name = label.removesuffix(WITHOUT)
+    if name == GIBBS:
+        return "the Gibbs state"
+    title = EQUATIONS[name].title if name in EQUATIONS else name
+    return f"{title} without shift" if label.endswith(WITHOUT) else title
+
+
+def title_without(given: Mapping[str, Any], key: str) -> str:
+    """Of a case, but for one parameter."""
+    words = [title_of({k: v for k, v in given.items() if k != key})]
+    words.append(f"N = {n_sites_of(given)}")
+    for other in ("coupling", "beta"):
+        if other != key:
+            words.append(f"{SYMBOLS[other]} = {given[other]:g}")
+    return ", ".join(words)
+
+
+def distance(record: Record, label: str, measure: str = MOVING) -> float:
+    """Trace norm of ρ − ρ_exact, by one of `MEASURES`."""
+    if measure == LATE:
+        return number(record, f"{label}_late")
+    return max(numbers(record, f"{label}_trace"))
+
+
+def uncertainty(record: Record, measure: str = MOVING) -> float:
+    """Error of the hierarchy in that measure."""
+    return number(record, "late_error" if measure == LATE else "error")
+
+
+def nearest(record: Record, labels: Sequence[str], measure: str = MOVING) -> list[str]:
+    """Equations that are nearest to the exact answer, or as near as can be told."""
+    found = {label: distance(record, label, measure) for label in labels}
+    bound = TIE * min(found.values()) + 2.0 * uncertainty(record, measure)
+    return [label for label, value in found.items() if value <= bound]
+
+
+def ratio(record: Record, label: str, labels: Sequence[str], measure: str = MOVING) -> float:
+    """Distance of an equation in units of the smallest one."""
+    smallest = min(distance(record, each, measure) for each in labels)
+    return distance(record, label, measure) / smallest
+
+
+def squares_law(own: Sequence[Record], values: Sequence[float]) -> PowerLaw:
+    """Power of J_int² in values of a scan over couplings, of its smallest `_FITTED`."""
+    squares = [float(record.case.given["coupling"]) ** 2 for record in own]
+    return fit_power(squares[:_FITTED], list(values)[:_FITTED])
+
+
+def trust_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
+    """How far each equation is from the exact answer, over all cases."""
+    columns = (
+        Column("equation", "equation"),
+        Column("measure", "measure"),
+        Column("nearest", "nearest in"),
+        Column("trusted", f"within {FAILS:g} times the nearest in"),
+        Column("cases", "of"),
+        Column("median_ratio", "median ratio to the nearest", short),
+        Column("largest_ratio", "largest ratio", short),
+        Column("largest", "largest distance", scientific),
+        Column("smallest_eigenvalue", "smallest eigenvalue of ρ", scientific),
+    )
+    rows = []
+    for measure in MEASURES:
+        best = [nearest(record, labels, measure) for record in records]
+        for label in labels:
+            ratios = [ratio(record, label, labels, measure) for record in records]
+            rows.append(
+                (
+                    name_of(label),
+                    MEANING[measure],
+                    sum(label in each for each in best),
+                    sum(each <= FAILS for each in ratios),
+                    len(records),
+                    float(np.median(ratios)),
+                    max(ratios),
+                    max(distance(record, label, measure) for record in records),
+                    min(number(record, f"{label}_smallest") for record in records),
+                )
+            )
+    return Table("trust", "Distances from the exact answer, all cases", columns, tuple(rows))
+
+
+def scan_table(key: str, found: Sequence[Scan], labels: Sequence[str]) -> Table:
+    """Both distances at every point of all scans over one parameter."""
+    columns = [Column("system", "system"), Column(key, SYMBOLS[key], short)]
+    for measure in MEASURES:
+        for label in labels:
+            shown = measure == MOVING and not label.endswith(WITHOUT)
+            columns.append(
+                Column(f"{label}_{measure}", name_of(label) if shown else "", scientific)
+            )
+    columns += [Column("error", "error of the hierarchy", scientific), Column("late_error")]
+    rows = tuple(
+        (
+            title,
+            record.case.given[key],
+            *(distance(record, label, measure) for measure in MEASURES for label in labels),
+            uncertainty(record),
+            uncertainty(record, LATE),
+        )
+        for title, own in found
+        for record in own
+    )
+    return Table(key, "Largest trace norm of ρ − ρ_exact in time", tuple(columns), rows)
+
+
+def slopes_table(found: Sequence[Scan], labels: Sequence[str]) -> Table:
+    """Distances as powers of J_int², by both measures."""
+    columns = (
+        Column("system", "system"),
+        Column("equation", "equation"),
+        Column("exponent", "power of J_int², largest in time", hundredths),
+        Column("exponent_error", "±", digits(1)),
+        Column("late_exponent", "late state", hundredths),
+        Column("late_exponent_error", "±", digits(1)),
+        Column("at_smallest", "at smallest J_int", scientific),
+        Column("at_largest", "at largest", scientific),
+        Column("points"),
+    )
+    rows = []
+    for title, own in found:
+        for label in labels:
+            values = [distance(record, label) for record in own]
+            moving = squares_law(own, values)
+            late = squares_law(own, [distance(record, label, LATE) for record in own])
+            rows.append(
+                (
+                    title,
+                    name_of(label),
+                    moving.exponent,
+                    moving.error,
+                    late.exponent,
+                    late.error,
+                    values[0],
+                    values[-1],
+                    moving.points,
+                )
+            )
+    return Table("slopes", "Distances as powers of J_int²", columns, tuple(rows))
+
+
+def late_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
+    """Limits t → ∞ of every equation and the Gibbs state of H against the exact one."""
+    columns = (
+        Column("case"),
+        Column("system", "system"),
+        Column("equation", "state"),
+        Column("late", "distance", scientific),
+        Column("late_populations", "of populations", scientific),
+        Column("late_coherences", "of coherences", scientific),
+        Column("late_error", "error of the hierarchy", scientific),
+    )
+    rows = tuple(
+        (
+            record.case.name,
+            title_without(record.case.given, ""),
+            name_of(label),
+            *(
+                number(record, f"{label}_{part}")
+                for part in ("late", "late_populations", "late_coherences")
+            ),
+            uncertainty(record, LATE),
+        )
+        for record in records
+        for label in (GIBBS, *labels)
+    )
+    return Table("late", "Late states, in the eigenbasis of H", columns, rows)
+
+
+def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
+    """Size and last changes of every hierarchy."""
+    columns = (
+        Column("case"),
+        Column("system", "system"),
+        Column("terms", "Padé terms"),
+        Column("depth", "depth"),
+        Column("unknowns", "unknowns"),
+        Column("error_of_terms", "change with terms", scientific),
+        Column("error_of_depth", "with depth", scientific),
+        Column("error_of_time", "of the propagation", scientific),
+        Column("error", "error", scientific),
+        Column("late_error", "error, late state", scientific),
+        Column("smallest", "smallest distance compared", scientific),
+        Column("qutip", "QuTiP"),
+    )
+    sizes = ("terms", "depth", "unknowns")
+    errors = ("error_of_terms", "error_of_depth", "error_of_time", "error", "late_error")
+    rows = tuple(
+        (
+            record.case.name,
+            title_without(record.case.given, ""),
+            *(int(number(record, key)) for key in sizes),
+            *(number(record, key) for key in errors),
+            min(distance(record, label) for label in labels),
+            record.provenance.get("qutip", ""),
+        )
+        for record in records
+    )
+    return Table("evidence", "Convergence of the hierarchy", columns, rows)
+
+
+def curves_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
+    """Every distance at every time."""
+    rows = tuple(
+        (record.case.name, time, *(numbers(record, f"{label}_trace")[index] for label in labels))
+        for record in records
+        for index, time in enumerate(numbers(record, "times"))
+    )
+    columns = (Column("case"), Column("time"), *(Column(f"{label}_trace") for label in labels))
+    return Table("curves", "every distance at every time", columns, rows)
+
+
+def hundredths(value: Any) -> str:
+    """Two digits after the point."""
+    return f"{float(value):.2f}"

@@ -1,0 +1,1 @@
+"""The theorem of SNM for linear coupling."""

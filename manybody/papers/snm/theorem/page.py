@@ -1,0 +1,442 @@
+"""The page of a theorem study: every claim with its number, and whether it holds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.page import (
+    Chapter,
+    Figure,
+    Finding,
+    Page,
+    cases_table,
+    fit_power,
+    grouped,
+    number,
+    short,
+)
+from manybody.papers.kit.store import Record
+from manybody.papers.kit.systems import n_sites_of, title_of
+from manybody.papers.snm.theorem.cases import (
+    EQUAL,
+    EVERY,
+    FOCK,
+    ONE_COUPLING,
+    TWO_TEMPERATURES,
+    UNCLUSTERED,
+)
+from manybody.report.figures.canvas import colour, grid, marker, put_title, size_axis
+from manybody.report.page.document import Column, Table
+from manybody.report.tables.columns import scientific
+
+# Relative: what a residual of rounding may be at N = 1000.
+ROUNDING = 1e-12
+_SMALLEST = 1e-18
+Parameters = Mapping[str, Any]
+
+
+def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
+    """Findings, chapters and tables of the cases that are there."""
+    checks = grouped(records, lambda given: given["check"])
+    builders = {
+        EQUAL: _equal,
+        ONE_COUPLING: _one_coupling,
+        TWO_TEMPERATURES: _two_temperatures,
+        EVERY: _every,
+        UNCLUSTERED: _unclustered,
+        FOCK: _fock,
+    }
+    findings, chapters = [], []
+    for check, build in builders.items():
+        if check in checks:
+            finding, chapter = build(study, checks[check])
+            findings.append(finding)
+            chapters.append(chapter)
+    return Page(tuple(findings), (_setting(study), *chapters), (cases_table(records),))
+
+
+def _setting(study: CaseStudy) -> Chapter:
+    given = study.settings
+    words = [
+        f"{name}s: "
+        + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in given[name].items())
+        for name in ("fermion", "boson")
+    ]
+    lines = (
+        "Every site of a quadratic system exchanges particles with a reservoir of its own, with "
+        f"J = {given['strength']:g}. The equation of motion of the correlation matrix is dC/dt = "
+        "−(RC + CR†) + F + F†; a residual is ‖R_R − R_D‖/‖R_D − ih‖ or ‖F_R − F_D‖/‖F_D‖ in "
+        "Frobenius norms, the larger of the two unless said otherwise: relative to the "
+        "dissipative "
+        "part of the Davies equation alone. Both equations are assembled on their own.",
+        f"Reservoirs of {words[0]}; of {words[1]}, h shifted so that its lowest level is "
+        f"{given['lowest_level']:g}. A residual up to {ROUNDING:g} is called rounding.",
+    )
+    return Chapter("What is compared", lines)
+
+
+def residual(record: Record) -> float:
+    """What a case says of the distance of both equations: the largest of its numbers."""
+    keys = [key for key in ("damping", "filling", "residual") if key in record.results]
+    return max(number(record, key) for key in keys)
+
+
+def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    worst = max(records, key=residual)
+    value, given = residual(worst), worst.case.given
+    holds = value <= ROUNDING
+    sizes = [n_sites_of(record.case.given) for record in records]
+    verdict = (
+        "holds to rounding" if holds else f"FAILS: {_over(records)} cases lie above {ROUNDING:g}"
+    )
+    sentence = (
+        "Identical baths on every site. The paper (eqs. (9)-(12)): Redfield and Davies are one "
+        f"equation, without the secular approximation. It {verdict}: the largest residual of "
+        f"{len(records)} cases, N = {min(sizes)} to {max(sizes)}, is {value:.1e} "
+        f"({title_of(given)}, N = {n_sites_of(given)}, {_setup(given)})."
+    )
+    numbers = {"largest residual": value, "cases": len(records), "holds": float(holds)}
+    figure = Figure(
+        "theorem",
+        "Residual of identical baths against size; dashed: √N times the rounding unit. Several "
+        "points at a size are draws of the disorder. Filled: no Lamb shift, open: with it.",
+        partial(_draw_residuals, "identical baths on every site", records, rounding=True),
+    )
+    table = Table(
+        "theorem",
+        "Identical baths on every site",
+        (
+            *_GROUP,
+            *_RANGE,
+            Column("damping", "largest, R", scientific),
+            Column("filling", "largest, F", scientific),
+            Column("verdict", "paper"),
+        ),
+        tuple(
+            (
+                *_group_cells(own),
+                *_range_cells(own),
+                max(number(record, "damping") for record in own),
+                max(number(record, "filling") for record in own),
+                "holds" if max(map(residual, own)) <= ROUNDING else "fails",
+            )
+            for own in _systems(records)
+        ),
+    )
+    return Finding(sentence, numbers), Chapter("The theorem", (), (figure,), (table,))
+
+
+def _one_coupling(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    change = study.settings["coupling_change"]
+    table = _trend_table("one-coupling", f"One coupling changed by {change:.2g}", records)
+    smallest, largest = min(map(residual, records)), max(map(residual, records))
+    trend, numbers = _trend_words(records)
+    sentence = (
+        f"One coupling changed by {100.0 * change:g} %. The paper asks for equal J; "
+        f"{_broken(smallest)}: residuals from {smallest:.1e} to {largest:.1e}, {trend}."
+    )
+    paragraph = (
+        "Exponents are of residuals against N, of sizes above 30 where there are two: one site of "
+        "N should count as 1/√N."
+    )
+    figure = Figure(
+        "one-coupling",
+        "Residual of one changed coupling against size. Filled: no Lamb shift, open: with it.",
+        partial(_draw_residuals, "one coupling changed", records),
+    )
+    numbers |= {"smallest residual": smallest, "largest residual": largest}
+    return (
+        Finding(sentence, numbers),
+        Chapter("One coupling changed", (paragraph,), (figure,), (table,)),
+    )
+
+
+def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    ratio = study.settings["beta_ratio"]
+    damping = max(number(record, "damping") for record in records)
+    filling = [number(record, "filling") for record in records]
+    trend, numbers = _trend_words(records)
+    stays = "stays equal to rounding" if damping <= ROUNDING else "differs too"
+    sentence = (
+        f"Two temperatures (β times {ratio:g} on half of the sites). The paper asks for equal "
+        f"baths; {_broken(min(filling))}: F differs by {min(filling):.2g} to {max(filling):.2g}, "
+        f"{trend}; R, which knows no temperature, {stays} (at most {damping:.1e})."
+    )
+    figure = Figure(
+        "two-temperatures",
+        "Residual of two temperatures against size. Filled: no Lamb shift, open: with it.",
+        partial(_draw_residuals, "two temperatures", records),
+    )
+    table = _trend_table("two-temperatures", "Two temperatures", records)
+    numbers |= {"largest, R": damping, "smallest, F": min(filling), "largest, F": max(filling)}
+    return Finding(sentence, numbers), Chapter("Two temperatures", (), (figure,), (table,))
+
+
+def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    rows = []
+    numbers: dict[str, float] = {}
+    words = []
+    deviations = [abs(number(r, "damping") - number(r, "expected")) for r in records]
+    fluxes = grouped(records, lambda given: (given["spacing"], given["flux"]))
+    for (spacing, flux), own in sorted(fluxes.items()):
+        values = [number(record, "damping") for record in own]
+        bare = math.sqrt(spacing - 1)
+        apart = max(abs(number(r, "damping") - number(r, "expected")) for r in own)
+        rows.append(
+            (
+                spacing,
+                flux,
+                *_range_cells(own),
+                min(values),
+                max(values),
+                bare,
+                apart,
+                "fails" if min(values) > ROUNDING else "holds",
+            )
+        )
+        name = f"p = {spacing}, flux {flux:g}"
+        numbers[f"{name}, smallest"], numbers[f"{name}, largest"] = min(values), max(values)
+        span = f"{values[0]:.4g}"
+        if max(values) - min(values) > 1e-6:
+            span = f"{min(values):.3g} to {max(values):.3g}"
+        words.append(f"{span} ({name}, √(p−1) = {bare:.4g})")
+    numbers["largest deviation from the sum over terms"] = max(deviations)
+    failing = sum(number(record, "damping") > ROUNDING for record in records)
+    numbers["cases that contradict the paper"] = failing
+    verdict = "It does not hold" if failing else "It holds"
+    sentence = (
+        "Baths on every p-th site of a ring. The paper (below eq. (12)): terms m ≠ n vanish, so "
+        f"that both equations still agree. {verdict}, in {failing} of {len(records)} cases: terms "
+        "with m − n a multiple of N/p survive with the weight 1/p, of p equal terms Davies keeps "
+        f"one, and the residual of R is √(p−1): {'; '.join(words)}. Without flux Davies keeps "
+        "degenerate waves together as well, which makes small rings deviate; the sum over "
+        f"surviving terms gives every number to {max(deviations):.0e}."
+        if failing
+        else f"Baths on every p-th site of a ring. {verdict}: {'; '.join(words)}."
+    )
+    table = Table(
+        "rings",
+        "Baths on every p-th site of a ring, residual of R",
+        (
+            Column("spacing", "p"),
+            Column("flux", "flux", short),
+            *_RANGE,
+            Column("smallest", "smallest", _six),
+            Column("largest", "largest", _six),
+            Column("bare", "√(p−1)", _six),
+            Column("deviation", "from sum over terms", scientific),
+            Column("verdict", "paper"),
+        ),
+        tuple(rows),
+    )
+    return Finding(sentence, numbers), Chapter("Baths on some sites of a ring", (), (), (table,))
+
+
+def _unclustered(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    values = [residual(record) for record in records]
+    trend, numbers = _trend_words(records)
+    sentence = (
+        "A Davies equation that fails to see that transitions |S⟩ → |S + m⟩ of all S share a "
+        "frequency (a negative test). The theorem needs them together; apart they leave spurious "
+        f"residuals from {min(values):.2g} to {max(values):.3g}, {trend}: {_broken(min(values))}."
+    )
+    figure = Figure(
+        "unclustered",
+        "Residual of the unclustered Davies equation on coherences of one-particle states "
+        "against size. Filled: no Lamb shift, open: with it.",
+        partial(_draw_residuals, "unclustered Davies", records),
+    )
+    table = _trend_table("unclustered", "Unclustered Davies equation", records)
+    numbers |= {"smallest residual": min(values), "largest residual": max(values)}
+    return Finding(sentence, numbers), Chapter("Unclustered gaps", (), (figure,), (table,))
+
+
+def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+    values = [number(record, "residual") for record in records]
+    apart = [number(r, "unclustered") for r in records if "unclustered" in r.results]
+    sizes = [n_sites_of(record.case.given) for record in records]
+    verdict = "holds to rounding" if max(values) <= ROUNDING else "FAILS"
+    sentence = (
+        f"The generators themselves, on the whole Fock space of N = {min(sizes)} to {max(sizes)} "
+        f"sites: the theorem {verdict}, ‖L_R − L_D‖ is at most {max(values):.1e} of the "
+        f"dissipative part of L_D in {len(records)} cases"
+    )
+    numbers = {"largest residual": max(values), "cases": len(records)}
+    if apart:
+        sentence += (
+            "; with every transition between levels a frequency of its own it is off by "
+            f"{min(apart):.2g} to {max(apart):.2g}"
+        )
+        numbers |= {"smallest, unclustered": min(apart), "largest, unclustered": max(apart)}
+    most = {r.case.given["max_particles"] for r in records if "max_particles" in r.case.given}
+    limit = f"Bosons: at most {max(most)} particles. " if most else ""
+    paragraph = (
+        f"{limit}Residuals are ‖L_R − L_D‖_F over ‖L_D + i[H, ·]‖_F of the dense generators; "
+        "rounding here is that of the unitary part, which is larger than the dissipative one."
+    )
+    rows = [
+        (
+            *_group_cells(own),
+            *_range_cells(own),
+            max(number(record, "residual") for record in own),
+            min(
+                (number(r, "unclustered") for r in own if "unclustered" in r.results), default=None
+            ),
+        )
+        for own in _systems(records)
+    ]
+    table = Table(
+        "fock",
+        "Generators on Fock space",
+        (
+            *_GROUP,
+            *_RANGE,
+            Column("residual", "largest residual", scientific),
+            Column("unclustered", "smallest, unclustered", short),
+        ),
+        tuple(rows),
+    )
+    return (Finding(f"{sentence}.", numbers), Chapter("Fock space", (paragraph,), (), (table,)))
+
+
+_GROUP = (
+    Column("system", "system"),
+    Column("statistics", "particles"),
+    Column("lamb_shift", "Lamb shift"),
+)
+_RANGE = (Column("n_from", "N from"), Column("n_to", "to"), Column("cases", "cases"))
+
+
+def _six(value: Any) -> str:
+    return f"{float(value):.6f}"
+
+
+def _systems(records: Sequence[Record]) -> list[list[Record]]:
+    """By system but for its size and draw, statistics and Lamb shift."""
+    return list(
+        grouped(
+            records, lambda given: (title_of(given), given["statistics"], given["lamb_shift"])
+        ).values()
+    )
+
+
+def _group_cells(own: Sequence[Record]) -> tuple[Any, ...]:
+    given = own[0].case.given
+    return title_of(given), f"{given['statistics']}s", "on" if given["lamb_shift"] else "off"
+
+
+def _range_cells(own: Sequence[Record]) -> tuple[int, int, int]:
+    sizes = [n_sites_of(record.case.given) for record in own]
+    return min(sizes), max(sizes), len(own)
+
+
+def _setup(given: Parameters) -> str:
+    return f"{given['statistics']}s, Lamb shift {'on' if given['lamb_shift'] else 'off'}"
+
+
+def _over(records: Sequence[Record]) -> int:
+    return sum(residual(record) > ROUNDING for record in records)
+
+
+def _broken(smallest: float) -> str:
+    if smallest > ROUNDING:
+        return "without that both equations differ in every case"
+    return "some cases agree to rounding nevertheless"
+
+
+def _exponent(own: Sequence[Record]) -> Any:
+    """Of the residual in N, None where there are not two sizes with a residual.
+
+    Small sizes have laws of their own, and are left out where there are two others.
+    """
+    kept = [record for record in own if residual(record) > ROUNDING]
+    large = [record for record in kept if n_sites_of(record.case.given) > 30]
+    if len({n_sites_of(record.case.given) for record in large}) >= 2:
+        kept = large
+    sizes = [float(n_sites_of(record.case.given)) for record in kept]
+    if len(set(sizes)) < 2:
+        return None
+    return fit_power(sizes, [residual(record) for record in kept])
+
+
+def _trend_words(records: Sequence[Record]) -> tuple[str, dict[str, float]]:
+    """How the residual changes with N, over all systems."""
+    fits = [fit for own in _systems(records) if (fit := _exponent(own)) is not None]
+    if not fits:
+        return "at one size only", {}
+    exponents = [fit.exponent for fit in fits]
+    low, high = min(exponents), max(exponents)
+    span = f"N^{low:.2f}" if high - low < 0.01 else f"N^{low:.2f} to N^{high:.2f}"
+    if low > 0.1:
+        way = "growing as"
+    elif high < -0.1:
+        way = "falling as"
+    else:
+        way = "with N changing as"
+    return f"{way} {span}", {"smallest exponent of N": low, "largest exponent of N": high}
+
+
+def _trend_table(name: str, title: str, records: Sequence[Record]) -> Table:
+    rows = []
+    for own in _systems(records):
+        fit = _exponent(own)
+        values = [residual(record) for record in own]
+        rows.append(
+            (
+                *_group_cells(own),
+                *_range_cells(own),
+                min(values),
+                max(values),
+                None if fit is None else fit.exponent,
+                None if fit is None else fit.error,
+            )
+        )
+    columns = (
+        *_GROUP,
+        *_RANGE,
+        Column("smallest", "smallest", short),
+        Column("largest", "largest", short),
+        Column("exponent", "exponent of N", short),
+        Column("exponent_error", "±", _plain),
+    )
+    return Table(name, title, columns, tuple(rows))
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None or not np.isfinite(value) else f"{value:.2g}"
+
+
+def _draw_residuals(title: str, records: Sequence[Record], rounding: bool = False) -> Any:
+    """Residual against N, a panel for fermions and one for bosons."""
+    statistics = grouped(records, lambda given: given["statistics"])
+    figure, axes = grid(len(statistics), 5.2, 3.9)
+    for axis, (particles, mine) in zip(axes, statistics.items()):
+        for index, own in enumerate(grouped(mine, title_of).values()):
+            sizes = np.array([n_sites_of(record.case.given) for record in own])
+            values = np.maximum([residual(record) for record in own], _SMALLEST)
+            shifted = np.array([record.case.given["lamb_shift"] for record in own])
+            # Open and filled side by side, or the one hides the other.
+            for shift in (False, True):
+                axis.plot(
+                    sizes[shifted == shift] * (1.06 if shift else 1.0),
+                    values[shifted == shift],
+                    ls="",
+                    marker=marker(index),
+                    ms=6,
+                    color=colour(index),
+                    mfc=colour(index) if not shift else "white",
+                    label=title_of(own[0].case.given) if not shift else None,
+                )
+        if rounding:
+            sizes = np.array(sorted({n_sites_of(record.case.given) for record in mine}))
+            axis.plot(sizes, np.finfo(float).eps * np.sqrt(sizes), color="0.5", lw=1.0, ls="--")
+        axis.set_yscale("log")
+        size_axis(axis)
+        axis.set_ylabel("relative residual", fontsize=11)
+        axis.legend(fontsize=9, frameon=False)
+        put_title(axis, f"{particles}s: {title}", 12, 44)
+    return figure
