@@ -125,6 +125,8 @@ def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]],
 
 
 def _study(table: dict[str, Any], folder: Path | None) -> Study:
+    if table.get("kind") == "samples":
+        table = {key: value for key, value in table.items() if key != "kind"}
     kinds = get_type_hints(Study, include_extras=True)
     for key in ("bath_type", "bath_parameters", "formats", "files"):
         del kinds[key]

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import ERRATA, Erratum
 from manybody.papers.kit.page import Chapter, Figure, Finding, grouped, number, numbers
-from manybody.papers.kit.store import Record
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import ERRATA, LOG
 from manybody.papers.kit.curves_page import (
     FORMULA,
@@ -24,7 +24,6 @@ from manybody.papers.kit.curves_page import (
     symmetric_logarithm,
 )
 from manybody.papers.kit.page import Chapter, Figure, Finding, Page, cases_table, grouped
-from manybody.papers.kit.store import Record
 from manybody.papers.levy_kosloff.cases import AGAINST_COUPLING, AGAINST_FREQUENCY, MAP
 from manybody.papers.levy_kosloff.errata import ERRATA as MISPRINTS
 from manybody.report.figures.canvas import colour, grid, put_title

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import ERRATA, LOG
 from manybody.papers.kit.curves_page import (
     FORMULA,
@@ -33,7 +33,6 @@ from manybody.papers.kit.page import (
     grouped,
     number,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.levy_rabani_limmer.cases import AGAINST_TEMPERATURE, IN_TIME, QUBITS
 from manybody.papers.levy_rabani_limmer.errata import ERRATA as MISPRINTS
 from manybody.report.figures.canvas import colour, grid, put_title

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import (
     array,
@@ -16,7 +17,6 @@ from manybody.papers.kit.curves_page import (
     show_difference,
 )
 from manybody.papers.kit.page import Chapter, Figure, Finding, grouped
-from manybody.papers.kit.store import Record
 from manybody.papers.mitchison_plenio.cases import ELEMENTS, LEADS, SHIFTED
 from manybody.report.figures.canvas import colour, grid
 from manybody.report.page.document import Column, Table

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import ERRATA, LOG
 from manybody.papers.kit.curves_page import (
     array,
@@ -21,7 +21,6 @@ from manybody.papers.kit.curves_page import (
     show_difference,
 )
 from manybody.papers.kit.page import Chapter, Figure, Finding, Page, cases_table, grouped
-from manybody.papers.kit.store import Record
 from manybody.papers.mitchison_plenio.cases import (
     ELEMENTS,
     EQUATIONS,

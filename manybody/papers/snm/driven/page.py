@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -19,7 +19,6 @@ from manybody.papers.kit.page import (
     numbers,
     short,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.driven.cases import EQUATIONS, LABELS, NORMS
 from manybody.papers.snm.exact.figures import NAMES

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import number, numbers
-from manybody.papers.kit.store import Record
 from manybody.papers.snm.exact.cases import EQUATIONS, LABELS
 from manybody.report.figures.canvas import colour, grid, marker, put_title
 

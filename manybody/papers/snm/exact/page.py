@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit import page
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -21,7 +21,6 @@ from manybody.papers.kit.page import (
     numbers,
     short,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, NORMS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans

@@ -23,6 +23,7 @@ from manybody.papers.kit.systems import (
 )
 from manybody.papers.snm.hierarchy.states import (
     ExactStates,
+    check_qutip,
     not_converged,
     refinements,
     trace_norms,
@@ -55,6 +56,10 @@ _GROWTH = 1e-9
 def labels_of(equations: list[str]) -> list[str]:
     """Names of results: every equation with its Lamb shift, then every one without."""
     return [f"{name}{suffix}" for suffix in VARIANTS for name in equations]
+
+
+# What a machine needs to compute cases, see `case_kind`.
+check_available = check_qutip
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import Scan, number, numbers
-from manybody.papers.kit.store import Record
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, WITHOUT, distance, name_of
 from manybody.report.figures.canvas import colour, grid, marker, put_title

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import PowerLaw, Scan, fit_power, number, numbers, short
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.physics.equations.registry import EQUATIONS
@@ -222,7 +222,7 @@ def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
             *(int(number(record, key)) for key in sizes),
             *(number(record, key) for key in errors),
             min(distance(record, label) for label in labels),
-            record.provenance.get("qutip", ""),
+            record.attributes.get("qutip", ""),
         )
         for record in records
     )
