@@ -48,6 +48,11 @@ class BlockStore(Generic[S, P, R, B]):
         """Whether there is a description of a study."""
         return (self.directory / "study.json").exists()
 
+    @property
+    def is_older(self) -> bool:
+        """Whether it is in a format of which a run takes over what there is."""
+        return store_format(self.directory) in self.kind.older
+
     def variant(self, name: str) -> "BlockStore[S, P, R, B]":
         """Where samples lie that were computed otherwise, see `config.Convergence`."""
         return BlockStore(self.directory / "convergence" / name, self.kind)
@@ -83,13 +88,12 @@ class BlockStore(Generic[S, P, R, B]):
         extend one store at the same time wait for each other.
         Raises InputError as `check` does, or when the folder cannot be written.
         """
-        older = store_format(self.directory) in self.kind.older
         extended = extend_description(
             self.directory,
             self.kind.store_format,
             lambda: self.check(study),
             text,
-            (lambda found: self.kind.take_over(self, found)) if older else None,
+            (lambda found: self.kind.take_over(self, found)) if self.is_older else None,
         )
         # Beside study.toml, which names them as the user's own does.
         for name, content in self.kind.files(extended).items():

@@ -151,7 +151,7 @@ def log_header(
 def log_rates(done: Rated, counted: str, cores: int) -> None:
     """What a run did with its time."""
     if not done.computed:
-        _log.info(f"nothing to compute: every one of the {counted} is there")
+        _log.info(f"nothing to compute: every {counted.removesuffix('s')} is there")
         return
     text = f"{done.computed} {counted} in {clock(done.seconds)}"
     if done.applications:

@@ -63,7 +63,9 @@ def _on_this_machine(group_size: int, n_ranks: int) -> tuple[int, int]:
 
 def check_feasible(study: Study, n_ranks: int = 1) -> None:
     """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
-    for point, size in planned_sizes(study, n_ranks).items():
+    sizes = planned_sizes(study, n_ranks)
+    # What is far too large is named first.
+    for point, size in sorted(sizes.items(), key=lambda own: -own[0].dimension):
         check_possible(study, point)
         groups, here = _on_this_machine(size, n_ranks)
         check_room(point.name, extent_of(study, point), size, groups, here)

@@ -25,7 +25,8 @@ from manybody.report.tables.samples import build_tables
 from manybody.study.files import file_text, matrix_in, read_matrix, with_digest
 from manybody.study.migrations import hash_in
 from manybody.study.parsing import parse_study
-from manybody.study.rerun import find_point, repeat_sample
+from manybody.study.rerun import repeat_sample
+from manybody.study.selection import find_point
 from manybody.study.store import Store
 
 NAMES = ("populations", "energy", "coherence-0-1")

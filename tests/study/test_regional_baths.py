@@ -7,8 +7,8 @@ import manybody as mb
 from manybody.physics.baths.several import SeveralBaths
 from manybody.study.configuration import from_json
 from manybody.study.parsing import parse_study
-from manybody.study.rerun import find_point
 from manybody.study.runner import prepare, run_study
+from manybody.study.selection import find_point
 from manybody.study.store import Store
 
 STUDY = """

@@ -20,12 +20,13 @@ from tiny import assert_same_payload, payload, study
 from manybody.parallel import claims as claims_module
 from manybody.parallel.claims import Claims
 from manybody.solve.compare import compare
-from manybody.study import runner, samples
+from manybody.study import samples, sampling
 from manybody.study.assignments import hand_out
-from manybody.study.blocks import CorruptBlock, read_block, same_payload
+from manybody.study.block_files import CorruptBlock
+from manybody.study.blocks import read_block, same_payload
 from manybody.study.runner import prepare, run_study
+from manybody.study.sample_kind import SAMPLES
 from manybody.study.store import Store
-from manybody.study.tasks import build_tasks
 
 
 @pytest.fixture(scope="module")
@@ -380,7 +381,7 @@ def test_hand_out_waits_for_what_others_are_doing(tmp_path, finished):
     tiny = study()
     store = Store(tmp_path / "store")
     prepare(tiny, store)
-    tasks = build_tasks(tiny)
+    tasks = SAMPLES.tasks(tiny)
     folder = tmp_path / "claims"
     with Claims(folder) as ours, Claims(folder) as theirs:
         taken = tasks[0]
@@ -400,7 +401,7 @@ def test_hand_out_waits_for_what_others_are_doing(tmp_path, finished):
 
 def test_tasks_do_not_know_ranks():
     tiny = study()
-    tasks = build_tasks(tiny)
+    tasks = SAMPLES.tasks(tiny)
     assert sum(task.n_samples for task in tasks) == 20
     assert {(task.first, task.stop) for task in tasks} == {(0, 2), (2, 4), (4, 5)}
     costs = [task.cost for task in tasks]
@@ -444,7 +445,7 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
 
 def test_a_stop_between_stacks_of_small_samples(tmp_path, monkeypatch):
     """What is done of a block is committed; the next run goes on with the same bits."""
-    monkeypatch.setattr(runner, "stack_size", lambda n_sites: 2)
+    monkeypatch.setattr(sampling, "stack_size", lambda n_sites: 2)
     asked = study(text={"block_size = 2": "block_size = 5"})
     whole, store, computed = Store(tmp_path / "whole"), Store(tmp_path / "store"), []
     run_study(prepare(asked, whole), whole, quiet=True)
