@@ -120,10 +120,10 @@ def test_cases_are_taken_over_and_not_computed_again(name, tmp_path, capsys, mon
     assert contents(old / "cases") == {p: d for p, d in before.items() if "cases" in p.parts}
     store = open_store(old)
     records, problems = read_records(store, store.study)
-    assert problems == [] and {r.case.name: dict(r.results) for r in records} == given
-    assert {r.case.name: list(r.results) for r in records} == {
-        k: list(v) for k, v in given.items()
-    }
+    found = {record.case.name: dict(record.results) for record in records}
+    # Errata may have joined since.
+    assert problems == [] and {name: found[name] for name in given} == given
+    assert all(list(found[name]) == list(own) for name, own in given.items())
     assert all(record.seconds > 0.0 and "numpy" in record.attributes for record in records)
     if name not in COMPUTED_AGAIN:
         return
