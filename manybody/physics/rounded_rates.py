@@ -124,9 +124,9 @@ def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
 
 def _weights_on(spectrum: Spectrum, group: BathGroup) -> Real:
     """(D, D) O_lk of a group in these eigenvectors, which need not be its own."""
-    if group.is_alone:
-        return spectrum.weights[0]
-    return group.couplings.overlaps(spectrum.vectors)[0][0]
+    every = spectrum.weights if group.is_alone else group.couplings.overlaps(spectrum.vectors)[0]
+    weights: Real = every[0]
+    return weights
 
 
 def hangs_on_hidden_rates(parts: Decomposition, groups: Sequence[BathGroup]) -> bool:
@@ -158,9 +158,10 @@ def hangs_on_hidden_rates(parts: Decomposition, groups: Sequence[BathGroup]) -> 
         for unit in several:
             members = bright[units == unit]
             leaving = np.empty(len(seen))
+            visible = np.abs(seen) ** 2
             for group in groups:
-                own = group.rates[0].real[:, members[0]]
-                leaving[group.members] = group.factors**2 * (np.abs(seen[group.members]) ** 2 @ own)
+                sums = visible[group.members] @ group.rates[0].real[:, members[0]]
+                leaving[group.members] = group.factors**2 * sums
             if not _is_left(seen[:, members], 2.0 * leaving, floor, spectrum):
                 return True
     rows, columns = np.nonzero(moves[np.ix_(bright, bright)] > floor)

@@ -21,7 +21,7 @@ from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Stepper, cut
 from manybody.numerics.steppers import build_stepper
 from manybody.physics import arguments
-from manybody.physics.baths.several import GivenBaths, baths_of
+from manybody.physics.baths.several import GivenBaths, SeveralBaths, baths_of
 from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import EQUATIONS, check_name
@@ -244,7 +244,9 @@ def _stationary(asked: _Asked, dense: "_Dense | None") -> Complex:
             f"state = {STATIONARY!r}: of more than {MAX_DENSE_STATES} states it is known for "
             f"'redfield' and 'davies', not for {equation.name!r}"
         )
-    found = steady_state(problem.model, problem.bath, equation.name, problem.lamb_shift)
+    bath = problem.bath
+    given = bath.each if isinstance(bath, SeveralBaths) else bath
+    found = steady_state(problem.model, given, equation.name, problem.lamb_shift)
     if found.null_dimension != 1:
         raise _several(found.null_dimension)
     assert found.state is not None

@@ -386,11 +386,11 @@ def test_redfield_is_the_weak_coupling_limit():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda closed: propagate(closed, np.eye(3), [1.0]), "initial has shape"),
+        (lambda closed: propagate(closed, np.eye(3), [1.0]), "initial of shape"),
         (lambda closed: propagate(closed, [[0, 1], [0, 0]], [1.0]), "not Hermitian"),
         (lambda closed: propagate(closed, np.diag([1.2, 0.0]), [1.0]), "fermions allow <= 1"),
         (lambda closed: propagate(closed, np.diag([-0.1, 0.0]), [1.0]), "must be >= 0"),
-        (lambda closed: propagate(closed, np.diag([np.nan, 0.0]), [1.0]), "inf or nan"),
+        (lambda closed: propagate(closed, np.diag([np.nan, 0.0]), [1.0]), "all must be finite"),
         (lambda closed: propagate(closed, START, [2.0, 1.0]), "must ascend"),
         (lambda closed: propagate(closed, START, [1e4]), "beyond the recurrence time"),
         (lambda closed: build_closed_system(closed.model, []), "0 baths for 2 contacts"),

@@ -88,8 +88,8 @@ def test_the_page_has_the_table_and_what_it_means(store):
 def test_baths_of_several_temperatures_have_no_gibbs_state(tmp_path):
     head, _, tables = TEXT.partition("[[systems]]")
     head += "[bath.at.left]\nbeta = 0.5\n"
-    tables = tables.replace("dirac_syk2", "anderson_bar").replace("n_sites = [4, 20]", "length = 4")
-    tables = tables.replace("anderson_bar\"", "anderson_bar\"\ndisorder = 1.0")
+    tables = tables.replace("n_sites = [4, 20]", "length = 4")
+    tables = tables.replace('dirac_syk2"', 'anderson_bar"\ndisorder = 1.0')
     (tmp_path / "study.toml").write_text(head + "[[systems]]" + tables)
     out = tmp_path / "out"
     assert cli.main(["run", str(tmp_path / "study.toml"), "--out", str(out), "--quiet"]) == 0

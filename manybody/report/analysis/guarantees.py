@@ -25,10 +25,11 @@ class Kept:
     """One equation at one point.
 
     positive, gibbs: whether it guarantees complete positivity, and that e^{−βH}/Z is stationary,
-    there, None where the baths have no β in common; smallest: (n,) smallest eigenvalue of ρ(t) over time of each sample, None where it is
-    guaranteed and not measured; residual: (n,) largest |element| of L[ρ_Gibbs], in J;
-    kossakowski: smallest eigenvalue of the Kossakowski matrix of the first sample, in J, None
-    above `LARGEST` states and for models of the user's own, whose code no report runs.
+    there, None where the baths have no β in common; smallest: (n,) smallest eigenvalue of ρ(t)
+    over time of each sample, None where it is guaranteed and not measured; residual: (n,) largest
+    |element| of L[ρ_Gibbs], in J; kossakowski: smallest eigenvalue of the Kossakowski matrix of
+    the first sample, in J, None above `LARGEST` states and for models of the user's own, whose
+    code no report runs.
     """
 
     equation: Equation
