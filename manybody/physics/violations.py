@@ -1,4 +1,4 @@
-"""States in which a bath destroys entropy: random ones, and the worst that a descent finds.
+"""States in which a bath destroys entropy: the worst that a descent finds.
 
 Spohn's σ_b of `thermodynamics` is never negative for Davies.  For Redfield it is negative in
 so few states that random ones do not meet them, hence the descent: pure states with a little
@@ -48,25 +48,6 @@ class WorstProduction:
     state: NDArray[Any]
     n_negative: int
     n_states: int
-
-
-def random_state(rng: np.random.Generator, dimension: int, floor: float = 1e-3) -> Complex:
-    """A random (D, D) state of random purity, eigenvalues at least floor/D."""
-    rank = int(rng.integers(1, 2 * dimension + 1))
-    draw = rng.standard_normal((2, dimension, rank))
-    return _density_matrix(draw[0] + 1j * draw[1], floor)
-
-
-def random_correlations(
-    rng: np.random.Generator, n_sites: int, statistics: str, floor: float = 1e-3
-) -> Complex:
-    """Random (N, N) C of a Gaussian state, occupations floor to 1 − floor; for bosons to 3."""
-    arguments.choice("statistics", statistics, STATISTICS)
-    draw = rng.standard_normal((2, n_sites, n_sites))
-    vectors = np.linalg.qr(draw[0] + 1j * draw[1])[0]
-    upper = MOST_BOSONS if statistics == BOSON else 1.0 - floor
-    occupations = rng.uniform(floor, upper, n_sites)
-    return np.asarray((vectors * occupations) @ vectors.conj().T)
 
 
 def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> WorstProduction:

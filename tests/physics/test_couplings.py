@@ -9,13 +9,13 @@ import pytest
 import scipy.integrate
 import scipy.linalg
 import scipy.sparse as sp
+from fock_oracles import density_coupling
 
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import (
     Coupling,
     Ladder,
     OneBody,
-    density_coupling,
     exchange_couplings,
     hermitian_coupling,
 )

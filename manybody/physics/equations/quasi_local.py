@@ -136,7 +136,7 @@ def build_quasi_local(
 ) -> QuasiLocalGenerator:
     """The generator of a model with patches of a radius >= 0, in bonds.
 
-    Raises InputError as `filtered_couplings`.
+    Raises InputError as `filter_couplings`.
     """
     coupling_sites(model)
     couplings = model.couplings.centred(lamb_shift, shifts_of(bath, lamb_shift))

@@ -183,47 +183,6 @@ def propagate(closed: ClosedSystem, initial: NDArray[Any], times: Any) -> Trajec
     return trajectory(closed, times, stacked(observed))
 
 
-def conservation(closed: ClosedSystem, initial: NDArray[Any], time: float) -> tuple[float, float]:
-    """Change of the total number and of the total energy at one time, relative.
-
-    By the occupations of all modes at that time, (N + M)³ multiplications; measured against
-    Σ⟨x†x⟩ and Σ|ω_k|⟨d_k†d_k⟩ + Σ|h_jk ⟨a_j†a_k⟩| at the start.  Both are rounding: what they
-    test is the arithmetic, not the discretisation.
-    """
-    initial = checked_initial(initial, closed.n_sites, closed.model.statistics)
-    time = arguments.real("time", time, minimum=0.0)
-    n = closed.n_sites
-    energies, vectors = np.linalg.eigh(closed.matrix())
-    left = vectors if np.isrealobj(vectors) else vectors.conj()
-    transposed = np.empty(left.shape, dtype=np.complex128)
-    turned = np.multiply(np.exp(-1j * energies * time)[:, None], vectors.T, order="C")
-    product(left, turned, transposed)
-    unitary = transposed.T
-    weighted = np.concatenate(
-        [unitary[:, :n] @ initial, unitary[:, n:] * closed.occupations], axis=1
-    )
-    occupations = np.einsum("ab,ab->a", weighted, unitary.conj()).real[n:]
-    # C_kq between every mode k and the sites q.
-    columns = weighted @ unitary[:n].conj().T
-    interaction = sum(
-        2.0 * float((field @ columns[n:, site]).real)
-        for site, field in zip(closed.sites, closed.fields)
-    )
-    number = np.trace(columns[:n]).real + occupations.sum()
-    energy = np.trace(closed.hamiltonian @ columns[:n]).real + closed.energies @ occupations
-    before = np.trace(initial).real + closed.occupations.sum()
-    content = np.trace(closed.hamiltonian @ initial).real + closed.energies @ closed.occupations
-    scale = (
-        np.abs(closed.hamiltonian.T * initial).sum()
-        + np.abs(closed.energies * closed.occupations).sum()
-    )
-    # An empty system with empty baths has no scale, and stays empty.
-    return (
-        float(abs(number - before) / (before or 1.0)),
-        float(abs(energy + interaction - content) / (scale or 1.0)),
-    )
-
-
 def converge(
     model: QuadraticModel,
     discretise: Discretise,
