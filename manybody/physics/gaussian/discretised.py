@@ -22,12 +22,15 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.quadrature import gauss
 
 # Shells around a point, each a factor longer than the one inside it, reach any density
 # whose scale lies between 1e-12 J and 1e12 J.
 _SHELL_RATIO = 2.0**0.25
 _SHELL_EXPONENTS = 160
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_NODES, _WEIGHTS = gauss(16)
+# Hundreds of them: `gauss` would take n³ operations.
+_many_nodes = cache(special.roots_legendre)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,7 @@ def legendre_modes(
     energies, lengths = [], []
     for start, stop, exponent in panels:
         share = 0.5 / len(panels) + 0.5 * abs(stop - start) / (high - low)
-        nodes, weights = _legendre(math.ceil(n_modes * share))
+        nodes, weights = _many_nodes(math.ceil(n_modes * share))
         u = 0.5 * (1.0 + nodes)
         energies.append(start + (stop - start) * u**exponent)
         lengths.append(0.5 * abs(stop - start) * exponent * u ** (exponent - 1) * weights)
@@ -235,13 +238,6 @@ def _shells(density: SpectralDensity, edge: float, end: float) -> tuple[Real, Re
     omega = middles[:, None] + 0.5 * lengths[:, None] * _NODES
     weights = 0.5 * lengths * (_positive(density, omega) @ _WEIGHTS) / (2 * np.pi)
     return edge + signed[1:], weights
-
-
-@cache
-def _legendre(n: int) -> tuple[Real, Real]:
-    """Nodes and weights of the n-point Gauss-Legendre rule on [−1, 1]."""
-    nodes, weights = special.roots_legendre(n)
-    return nodes, weights
 
 
 def _bath(
