@@ -11,8 +11,8 @@ import toy_equations
 
 import manybody as mb
 from manybody.physics import reference
-from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.liouvillians import liouvillian_of
 from manybody.physics.problem import Problem
 from manybody.solve import correlations
 
@@ -86,7 +86,7 @@ def test_dense_maps_are_those_of_the_definition(kind, name, bath):
     """Stepped equations by their complex-linear map, of any data."""
     model = cases()[kind]
     with toy_equations.registered():
-        matrix = dense_map(EQUATIONS[name], Problem([model], bath, True))
+        matrix = liouvillian_of(EQUATIONS[name], Problem([model], bath, True))
     if name == "halved":
         half = mb.OhmicBath(bath.coupling * np.sqrt(0.5), bath.cutoff, bath.beta)
         wanted = definition(model, half, "redfield", True)

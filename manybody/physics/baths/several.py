@@ -70,6 +70,11 @@ def distinct_baths(baths: AnyBaths) -> tuple[Bath, ...]:
     return baths.distinct if isinstance(baths, SeveralBaths) else (baths,)
 
 
+def each_bath(baths: AnyBaths, count: int) -> tuple[Bath, ...]:
+    """The bath of every one of `count` couplings."""
+    return baths.each if isinstance(baths, SeveralBaths) else (baths,) * count
+
+
 def some_beta(baths: AnyBaths) -> float:
     """A finite β for a state that is near nothing in particular: the mean of those there are."""
     betas = [bath.beta for bath in distinct_baths(baths) if math.isfinite(bath.beta)]
