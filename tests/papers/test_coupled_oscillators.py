@@ -12,6 +12,7 @@ import many_body_oracles as slow
 import numpy as np
 import pytest
 import scipy.linalg
+from fock_oracles import edge_weight
 
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
 from manybody.papers.levy_rabani_limmer.oscillators import (
@@ -22,7 +23,7 @@ from manybody.papers.levy_rabani_limmer.oscillators import (
     response_against_temperature_figure,
     response_in_time_figure,
 )
-from manybody.physics.fock.basis import FockBasis, edge_weight
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import hermitian_coupling
 from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.normal_ordering import annihilator, commutator, constant

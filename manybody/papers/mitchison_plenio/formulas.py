@@ -12,6 +12,7 @@ from scipy import special
 from manybody.papers.mitchison_plenio.exact import pole_residues
 from manybody.papers.mitchison_plenio.two_modes import Complex, Real, TwoModes
 from manybody.physics.gaussian import landauer
+from manybody.physics.quadrature import build_rule
 
 
 def energy_distribution(network: TwoModes, omega: ArrayLike) -> Real:
@@ -127,13 +128,12 @@ def propagator_error_bound(network: TwoModes, times: ArrayLike) -> Real:
 
 def error_shape(tau: ArrayLike) -> Real:
     """u(τ) of MP (E6), (1/√2π) ∫₀^π e^{−τ sin θ} √sin θ dθ, √2π meaning π√2."""
-    points, weights = np.polynomial.legendre.leggauss(40)
     # θ = v², on panels that halve towards θ = 0, over half of the range twice.
-    edges = np.sqrt(0.5 * np.pi) * np.append(0.0, 2.0 ** np.arange(-24.0, 1.0))
-    half = 0.5 * np.diff(edges)[:, None]
-    v = 0.5 * (edges[1:] + edges[:-1])[:, None] + half * points
+    end = np.sqrt(0.5 * np.pi)
+    rule = build_rule(0.0, end, (), [0.0], 2.0**-24 * end, 40)
+    v = rule.omega
     sine = np.sin(v**2)
-    measure = 4.0 * half * weights * v * np.sqrt(sine) / (np.pi * np.sqrt(2.0))
+    measure = 4.0 * rule.weights * v * np.sqrt(sine) / (np.pi * np.sqrt(2.0))
     tau = np.asarray(tau, dtype=np.float64)
     shape: Real = np.einsum("pn,...pn->...", measure, np.exp(-tau[..., None, None] * sine))
     return shape

@@ -18,12 +18,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.arrays import Real
 from manybody.errors import InputError
+from manybody.physics.quadrature import bisected, from_both_ends, gauss, to_series
 
 # Values at anchor + offset: next to an anchor the offset has all digits, the sum has not.
 Function = Callable[[Real, Real], Real]
@@ -46,8 +46,8 @@ _ROUNDING = float(np.finfo(np.float64).eps)
 # Of a term of a transform: a logarithm, a difference, a product, the value of a series.
 _ROUNDINGS = 8.0
 
-_T, _G = leggauss(_NODES)
-_TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
+_T, _G = gauss(_NODES)
+_TO_SERIES = to_series(_NODES)
 
 
 class Panels:
@@ -167,11 +167,7 @@ class Panels:
         finite = points[np.isfinite(points)]
         if not finite.size:
             finite = np.zeros(1)
-        gaps = np.diff(finite)
-        middle = 0.5 * gaps
-        anchors = np.stack([finite[:-1], finite[1:]], axis=1).ravel()
-        lower = np.stack([np.zeros_like(gaps), middle - gaps], axis=1).ravel()
-        upper = np.stack([middle, np.zeros_like(gaps)], axis=1).ravel()
+        anchors, lower, upper = from_both_ends(finite)
         while True:
             width = upper - lower
             beside = np.full(width.shape, np.inf)
@@ -180,7 +176,7 @@ class Panels:
             wide = width > 3.0 * beside
             if not wide.any():
                 break
-            anchors, lower, upper = _bisect(anchors, lower, upper, wide)
+            anchors, lower, upper = bisected(anchors, lower, upper, wide)
         width = upper - lower
         if width.size:
             self.scale = float(np.abs(self._evaluate(anchors, lower, upper)).max())
@@ -253,7 +249,7 @@ class Panels:
                     f"{self._name} is not resolved near omega = {place:g}: it needs breakpoints "
                     "where it is not smooth, or is known to fewer digits than stated"
                 )
-            anchors, lower, upper = _bisect(
+            anchors, lower, upper = bisected(
                 anchors[bad], lower[bad], upper[bad], np.ones(int(bad.sum()), bool)
             )
             values = self._evaluate(anchors, lower, upper)
@@ -288,7 +284,7 @@ class Panels:
         other = object.__new__(Panels)
         other._name, other._function = self._name, self._function
         other._noise, other._resolved, other.scale = self._noise, self._resolved, self.scale
-        ends = _bisect(self._anchor, self._lower, self._upper, np.ones(len(self._anchor), bool))
+        ends = bisected(self._anchor, self._lower, self._upper, np.ones(len(self._anchor), bool))
         values = other._evaluate(*ends)
         other._arrange(*ends, values, values @ _TO_SERIES.T)
         return other
@@ -349,19 +345,6 @@ class Panels:
         distance = (omega - self._border_anchors[index]) - self._borders[index]
         with np.errstate(divide="ignore"):
             return distance, np.log(np.maximum(np.abs(distance), self._nearest[index]))
-
-
-def _bisect(
-    anchors: Real, lower: Real, upper: Real, chosen: NDArray[np.bool_]
-) -> tuple[Real, Real, Real]:
-    """Panels with the chosen ones replaced by their halves, in order."""
-    times = np.where(chosen, 2, 1)
-    first = np.cumsum(times) - times
-    middle = 0.5 * (lower + upper)[chosen]
-    anchors, lower, upper = (np.repeat(part, times) for part in (anchors, lower, upper))
-    upper[first[chosen]] = middle
-    lower[first[chosen] + 1] = middle
-    return anchors, lower, upper
 
 
 def series_and_rest(series: Real, z: Real) -> tuple[Real, Real]:

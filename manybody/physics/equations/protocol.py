@@ -78,11 +78,11 @@ class Guarantees:
     gibbs, gibbs_with_lamb_shift: whether e^{−βH}/Z is stationary without and with Lamb shift.
     """
 
-    trace: bool
-    hermiticity: bool
-    complete_positivity: bool
-    gibbs: bool
-    gibbs_with_lamb_shift: bool
+    trace: bool = True
+    hermiticity: bool = True
+    complete_positivity: bool = False
+    gibbs: bool = False
+    gibbs_with_lamb_shift: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,20 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from manybody.arrays import Complex, Real
+from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.quadrature import gauss
 
 # Shells around a point, each a factor longer than the one inside it, reach any density
 # whose scale lies between 1e-12 J and 1e12 J.
 _SHELL_RATIO = 2.0**0.25
 _SHELL_EXPONENTS = 160
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_NODES, _WEIGHTS = gauss(16)
+# Hundreds of them: `gauss` would take n³ operations.
+_many_nodes = cache(special.roots_legendre)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +71,6 @@ class DiscretisedBath:
     def n_modes(self) -> int:
         """Number of modes M."""
         return len(self.energies)
-
-    def kernels(self, times: Any) -> tuple[Complex, Complex]:
-        """α(t) = Σ g_k² e^{−iω_k t} and α^f(t) = Σ f_k g_k² e^{−iω_k t}; times (T,) -> (T,)."""
-        weights = self.couplings**2
-        both = np.stack([weights, weights * self.occupations], axis=1)
-        result = np.empty((len(times), 2), dtype=np.complex128)
-        step = max(1, 10**6 // self.n_modes)
-        for first in range(0, len(times), step):
-            few = np.asarray(times[first : first + step], dtype=np.float64)
-            result[first : first + step] = np.exp(-1j * np.outer(few, self.energies)) @ both
-        return result[:, 0], result[:, 1]
 
 
 Discretise = Callable[[Any, int], DiscretisedBath]
@@ -127,7 +119,7 @@ def legendre_modes(
     energies, lengths = [], []
     for start, stop, exponent in panels:
         share = 0.5 / len(panels) + 0.5 * abs(stop - start) / (high - low)
-        nodes, weights = _legendre(math.ceil(n_modes * share))
+        nodes, weights = _many_nodes(math.ceil(n_modes * share))
         u = 0.5 * (1.0 + nodes)
         energies.append(start + (stop - start) * u**exponent)
         lengths.append(0.5 * abs(stop - start) * exponent * u ** (exponent - 1) * weights)
@@ -153,77 +145,6 @@ def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
     omega = 0.5 * (low + high) + half * np.cos(angles)
     weights = half * np.sin(angles) * _positive(reservoir.density, omega) / (2 * (n_modes + 1))
     return _bath(reservoir, omega, weights, (low, high), 0.0)
-
-
-def linear_modes(
-    reservoir: Reservoir, n_modes: int, *, window: tuple[float, float] | None = None
-) -> DiscretisedBath:
-    """One mode for each of n equal cells: its weight ∫D/2π at its mean energy.
-
-    Kernels are wrong by about (cell · t)²/24 of their value; see `legendre_modes` for
-    `window` and what is raised.
-    """
-    n_modes = arguments.integer("n_modes", n_modes, 1)
-    low, high, left_out = _window(reservoir.density, window)
-    return _cell_modes(reservoir, np.linspace(low, high, n_modes + 1), left_out)
-
-
-def logarithmic_modes(
-    reservoir: Reservoir,
-    n_modes: int,
-    *,
-    centre: float,
-    innermost: float,
-    window: tuple[float, float] | None = None,
-) -> DiscretisedBath:
-    """Cells in geometric progression around `centre` (such as μ), linear within `innermost`.
-
-    Each side that the band has of the centre gets half of the modes (all, if it is the only
-    one), its first cell of length `innermost` > 0, in J.  Energies near the centre are
-    resolved to exponential precision, those far away poorly: the recurrence time is that of
-    the outermost cell.  See `legendre_modes` for `window` and what is raised.
-    """
-    n_modes = arguments.integer("n_modes", n_modes, 2)
-    centre = arguments.real("centre", centre)
-    innermost = arguments.real("innermost", innermost, above=0.0)
-    low, high, left_out = _window(reservoir.density, window)
-    reach = [side for side in (centre - low, high - centre) if side > 0.0]
-    if not low <= centre <= high:
-        raise InputError(f"centre = {centre:g}: must lie in the window [{low:g}, {high:g}]")
-    if innermost >= min(reach):
-        raise InputError(
-            f"innermost = {innermost:g}: must be below the distance {min(reach):g} from the "
-            "centre to the end of the window"
-        )
-    cells = max(1, n_modes // len(reach))
-    edges = [np.array([centre])]
-    if centre > low:
-        edges.insert(0, centre - np.geomspace(innermost, centre - low, cells)[::-1])
-    if high > centre:
-        edges.append(centre + np.geomspace(innermost, high - centre, cells))
-    return _cell_modes(reservoir, np.concatenate(edges), left_out)
-
-
-def agreement_time(
-    reservoir: Reservoir, discretise: Discretise, n_modes: int, tolerance: float = 1e-10
-) -> float:
-    """Time until which n modes give both kernels to `tolerance` of α(0) and of α^f(0).
-
-    discretise: one of the functions above (extra arguments bound by functools.partial).
-    Measured against 2n modes in place of the integrals, on a grid of eight points a
-    period of the fastest mode, up to the recurrence time; 0.0 when they never agree.
-    """
-    tolerance = arguments.tolerance(tolerance)
-    coarse, fine = discretise(reservoir, n_modes), discretise(reservoir, 2 * n_modes)
-    fastest = float(np.max(np.abs(fine.energies)))
-    count = math.ceil(coarse.recurrence_time * fastest * 8.0 / (2.0 * np.pi)) + 1
-    times = np.linspace(0.0, coarse.recurrence_time, count)
-    agrees = np.ones(count, dtype=bool)
-    for kernel, reference in zip(coarse.kernels(times), fine.kernels(times)):
-        agrees &= np.abs(kernel - reference) <= tolerance * np.abs(reference[0])
-    if agrees.all():
-        return coarse.recurrence_time
-    return float(times[max(0, int(np.argmin(agrees)) - 1)]) if agrees[0] else 0.0
 
 
 def thermal_breakpoints(reservoir: Reservoir, low: float, high: float) -> tuple[float, ...]:
@@ -317,31 +238,6 @@ def _shells(density: SpectralDensity, edge: float, end: float) -> tuple[Real, Re
     omega = middles[:, None] + 0.5 * lengths[:, None] * _NODES
     weights = 0.5 * lengths * (_positive(density, omega) @ _WEIGHTS) / (2 * np.pi)
     return edge + signed[1:], weights
-
-
-def _cell_modes(reservoir: Reservoir, edges: Real, left_out: float) -> DiscretisedBath:
-    """Weight ∫D/2π and mean energy of every cell, by Gauss-Legendre between breakpoints."""
-    density = reservoir.density
-    inside = [p for p in density.breakpoints if edges[0] < p < edges[-1]]
-    cuts = np.unique(np.concatenate([edges, inside]))
-    half = 0.5 * np.diff(cuts)[:, None]
-    omega = 0.5 * (cuts[1:] + cuts[:-1])[:, None] + half * _NODES
-    weights = half * _WEIGHTS * _positive(density, omega) / (2 * np.pi)
-    cells = np.searchsorted(edges, 0.5 * (cuts[1:] + cuts[:-1])) - 1
-    total, moment = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
-    np.add.at(total, cells, weights.sum(axis=1))
-    np.add.at(moment, cells, (omega * weights).sum(axis=1))
-    held = total > 0.0
-    # Squares and sums of tiny weights lose digits; a mean stays in its cell.
-    mean = np.clip(moment[held] / total[held], edges[:-1][held], edges[1:][held])
-    return _bath(reservoir, mean, total[held], (edges[0], edges[-1]), left_out)
-
-
-@cache
-def _legendre(n: int) -> tuple[Real, Real]:
-    """Nodes and weights of the n-point Gauss-Legendre rule on [−1, 1]."""
-    nodes, weights = special.roots_legendre(n)
-    return nodes, weights
 
 
 def _bath(

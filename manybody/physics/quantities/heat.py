@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
-from manybody.physics.baths.several import GivenBaths, SeveralBaths, check_baths
+from manybody.physics.baths.several import GivenBaths, check_baths, each_bath
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.davies import DAVIES, davies_of
 from manybody.physics.equations.protocol import Equation, adjoint
@@ -108,7 +107,7 @@ def heat_of(problem: Problem, rho: Complex, equation: str) -> Real:
 def betas_of(problem: Problem) -> Real:
     """(couplings,) β of the bath of every coupling, in 1/J."""
     bath, count = problem.bath, problem.couplings.n_baths
-    each: tuple[Bath, ...] = bath.each if isinstance(bath, SeveralBaths) else (bath,) * count
+    each = each_bath(bath, count)
     return np.array([float(one.beta) for one in each])
 
 
