@@ -232,3 +232,14 @@ def test_wide_band():
 def test_bad_input_is_named(arguments, error, words):
     with pytest.raises(error, match=words):
         Reservoir(*arguments)
+
+
+@pytest.mark.parametrize("reservoir", [FERMIONS[3], FERMIONS[5], BOSONS[0]])
+def test_a_filled_shift_is_the_same_alone_and_among_many(reservoir):
+    """Few frequencies are seen from many panels together, many from one after the other."""
+    omega = np.concatenate([np.linspace(-5.0, 5.0, 4500), [0.3 - 2.0, 0.3 + 2.0, 0.1]])
+    many = reservoir.filled_shift(omega)
+    for some in (slice(0, None, 900), slice(-100, None)):
+        single = np.array([reservoir.filled_shift(one) for one in omega[some]])
+        for few in (single, reservoir.filled_shift(omega[some])):
+            np.testing.assert_allclose(few, many[some], rtol=0, atol=1e-15)
