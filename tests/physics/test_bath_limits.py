@@ -117,7 +117,7 @@ def test_any_density_at_zero_temperature(density):
     scale = float(density(np.linspace(0.1, 12.0, 999)).max())
     for place in (-0.7, 2.9):
         exact = oracles.principal_value(
-            lambda x: float(bath.gamma(x)), place, [0.0, *points], 1e-3, 1e15 if slow else 110.0
+            bath.gamma, place, [0.0, *points], 1e-3, 1e15 if slow else 110.0
         )
         # The oracle has few digits at the branch point of a sub-Ohmic density.
         assert float(bath.eta(place)) == pytest.approx(exact, abs=2e-9 * scale), place

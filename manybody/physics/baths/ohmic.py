@@ -18,6 +18,8 @@ from manybody.physics.underflow import zero_where_tiny
 # Number of terms summed one by one before Euler-Maclaurin takes over, and the
 # Bernoulli numbers B_2 ... B_14 of its remainder.
 _EXPLICIT_TERMS = 8
+# Arguments of all of them that are looked at together.
+_FEW = 1024
 _LARGEST = 1e300
 # e^−x, and x times it, are nothing beyond.
 _BEYOND = 1e4
@@ -116,8 +118,12 @@ class OhmicBath(GammaBath):
             # Terms of infinite argument are zero.
             with np.errstate(over="ignore"):
                 total = self._tail(w)
-                for n in range(1, _EXPLICIT_TERMS):
-                    total += _sum_and_difference(a[n] * w)[0]
+                # For few frequencies all terms in one call, or the calls would be the work.
+                at_once = max(1, _FEW // w.size)
+                for first in range(1, _EXPLICIT_TERMS, at_once):
+                    some = a[first : min(first + at_once, _EXPLICIT_TERMS)]
+                    for term in _sum_and_difference(some[:, None] * w)[0]:
+                        total += term
                 sums, differences = _sum_and_difference(a[0] * w)
             own = 0.5 * (sums + np.sign(signed) * differences)
             result[nonzero] += signed * (own + total)
