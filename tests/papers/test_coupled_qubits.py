@@ -6,7 +6,9 @@ import conftest
 import many_body_oracles as slow
 import numpy as np
 import pytest
+from paper_curves import curve
 
+from manybody.papers.levy_rabani_limmer import cases
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
 from manybody.papers.levy_rabani_limmer.qubits import (
     LEVELS,
@@ -14,11 +16,8 @@ from manybody.papers.levy_rabani_limmer.qubits import (
     coupled_qubits,
     local_correction,
     qubit_couplings,
-    qubit_current_figure,
     qubit_generator,
     qubit_model,
-    qubit_perturbation_figure,
-    qubit_response_figure,
     unperturbed_current,
 )
 from manybody.physics.response.entropy_response import heat_current_response
@@ -219,35 +218,41 @@ class TestLimits:
 
 
 class TestFigures:
+    """What the text says of the figures: amplified at low temperature, gone at high."""
+
+    CAPTION = {"omega": 1000.0, "g": 200.0, "gamma": 1.0}
+
+    def of_limits(self, figure, over, ends, points, name, spacing="linear", **given):
+        return {
+            limit: curve(
+                cases, figure, over, ends, points, spacing, limit=limit, **self.CAPTION, **given
+            )[name]
+            for limit in LIMITS
+        }
+
     def test_currents(self):
-        data = qubit_current_figure([1.0, 10.0, 30.0, 60.0])
-        rows = [row for row in ROWS if row["Tbar"] == 50.0]
-        for limit, key in zip(LIMITS, ("J0", "J0_plus_dJ1", "J46")):
-            np.testing.assert_allclose(data[limit], [row[key] for row in rows], rtol=1e-12)
+        given = {"mean_temperature": 50.0, "delta_Omega": 50.0}
+        found = self.of_limits(
+            "figure-4b", "difference", (1.0, 80.0), 21, "heat_current_a", **given
+        )
+        assert np.all(found["global"] > 2.0 * found["unperturbed"])
+        assert np.all(np.diff(found["global"]) > 0.0)
 
     def test_responses(self):
-        data = qubit_response_figure([5000.0], delta_Omega=40.0)
-        row = next(row for row in ROWS if row["delta_Omega"] == 40.0)
-        np.testing.assert_allclose(data["local"], row["dJ1"], rtol=1e-12)
-        np.testing.assert_allclose(data["global"], row["J46_minus_J0"], rtol=1e-12)
+        given = {"difference": 20.0, "delta_Omega": 50.0}
+        ends = (20.0, 5e3)
+        found = self.of_limits(
+            "figure-4c", "mean_temperature", ends, 5, "response_a", "log", **given
+        )
+        assert found["global"][0] > 0.0 > found["local"][0]
+        assert found["global"][-1] / found["local"][-1] == pytest.approx(1.0, abs=0.01)
 
     def test_perturbations(self):
-        data = qubit_perturbation_figure([0.0, 10.0, 40.0, 100.0], 5000.0)
-        rows = [row for row in ROWS if row["Tbar"] == 5000.0]
-        for limit, key in zip(LIMITS, ("J0", "J0_plus_dJ1", "J46")):
-            np.testing.assert_allclose(data[limit], [row[key] for row in rows], rtol=1e-12)
-
-    def test_defaults(self):
-        # What the text says of the figures: amplified at low temperature, gone at high.
-        below = qubit_current_figure()
-        assert np.all(below["global"][1:] > 2.0 * below["unperturbed"][1:])
-        assert np.all(np.diff(below["global"]) > 0.0)
-        response = qubit_response_figure()
-        assert response["global"][0] > 0.0 > response["local"][0]
-        ratio = response["global"][-1] / response["local"][-1]
-        assert ratio == pytest.approx(1.0, abs=0.01)
-        left = qubit_perturbation_figure()
-        assert left["global"][-1] > 20.0 * left["unperturbed"][-1]
+        given = {"mean_temperature": 50.0, "difference": 20.0}
+        found = self.of_limits(
+            "figure-5", "delta_Omega", (0.0, 100.0), 3, "heat_current_a", **given
+        )
+        assert found["global"][-1] > 20.0 * found["unperturbed"][-1]
 
 
 class TestArguments:

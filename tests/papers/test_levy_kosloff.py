@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from levy_kosloff_oracle import FIELDS, kron_two_level, precise
+from paper_curves import curve
 
 from manybody.networks import levy_kosloff
-from manybody.papers.levy_kosloff.figures import figure_3, figure_4, second_law_map
+from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.formulas import (
     bath_rate,
     global_covariance,
@@ -295,16 +296,15 @@ def test_redfield_is_local_at_a_resonance_narrower_than_the_damping():
 
 def test_second_law():
     """The local equation violates it exactly where LK eq. (9) says, the others nowhere."""
-    omega, hot = np.array([1.0, 4.5, 5.0, 5.5, 7.0, 11.0]), np.array([8.0, 10.0, 12.0, 20.0])
-    found = second_law_map(omega, hot)
-    expected = np.sign(5.0 * hot[:, None] - 10.0 * omega) * np.sign(hot[:, None] - 10.0)
-    np.testing.assert_array_equal(found["sign"], expected)
-    np.testing.assert_allclose(found["border"], [4.0, 5.0, 6.0, 10.0])
-    assert found["entropy_production"].shape == (4, 6)
-    for approach in ("global", "redfield"):
-        for statistics in ("boson", "tls"):
-            other = second_law_map(omega, hot, statistics=statistics, approach=approach)
-            np.testing.assert_array_equal(other["sign"], (hot[:, None] != 10.0) * np.ones(6))
+    for hot in (8.0, 10.0, 12.0, 20.0):
+        for omega in (1.0, 4.5, 5.0, 5.5, 7.0, 11.0):
+            point = (omega, 5.0, hot, 10.0, 1e-4, 1e-7)
+            expected = np.sign(5.0 * hot - 10.0 * omega) * np.sign(hot - 10.0)
+            assert np.sign(levy_kosloff(*point)["entropy_production"]) == expected
+            for statistics in ("boson", "tls"):
+                for approach in ("global", "redfield"):
+                    other = levy_kosloff(*point, statistics, approach)["entropy_production"]
+                    assert np.sign(other) == float(hot != 10.0)
 
 
 def test_sign_at_the_border():
@@ -319,19 +319,14 @@ def test_sign_at_the_border():
             assert np.sign(result["heat_current_hot"]) == sign
 
 
-def test_figures():
-    """The statements of LK on Figs. 3 and 4, and the check values that lie on them."""
-    third = figure_3([1e-4, 0.05, 0.5, 3.0])
-    for approach in ("local", "global"):
-        for name, short in (("heat_current_hot", "Jh"), ("population_a", "na")):
-            expected = [row[f"{approach}_boson"][short] for row in ROWS[4:8]]
-            np.testing.assert_allclose(third[approach][name], expected, rtol=1e-12)
-    assert np.all(third["local"]["heat_current_hot"] < 0.0)
-    assert np.all(third["global"]["heat_current_hot"] > 0.0)
-    fourth = figure_4([row["wh"] for row in ROWS[8:]])
-    for approach in ("local", "global"):
-        expected = [row[f"{approach}_boson"]["Jh"] for row in ROWS[8:]]
-        np.testing.assert_allclose(fourth[approach]["heat_current_hot"], expected, rtol=1e-12)
+def test_statements_on_the_figures():
+    """J_h of Fig. 3: from cold to hot in the local approach, from hot to cold in the global."""
+    third = {"omega_h": 10.0, "omega_c": 5.0, "T_h": 12.0, "T_c": 10.0, "kappa": 1e-4}
+    for approach, sign in (("local", -1.0), ("global", 1.0)):
+        kind = {"statistics": "boson", "approach": approach}
+        found = curve(cases, "figure-3", "epsilon", (1e-4, 3.0), 5, **third, **kind)
+        assert np.all(sign * found["heat_current_hot"] > 0.0)
+        np.testing.assert_allclose(found["heat_current_hot"], found["formula_heat"], rtol=1e-12)
 
 
 def test_moments_solve_equation_8():

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paper_curves import curve
 
 from manybody.networks import mitchison_plenio
+from manybody.papers.mitchison_plenio import cases, formulas
 from manybody.papers.mitchison_plenio import errata_formulas as errata
-from manybody.papers.mitchison_plenio import figures, formulas
 from manybody.papers.mitchison_plenio.exact import (
     Moments,
     double_occupancy,
@@ -646,42 +647,45 @@ def test_errata():
 
 
 def test_figure_3():
-    found = figures.figure_3(15)
-    case = CHECKS["mitchison_plenio_currents"][0]["T_at"]
-    for place, value in zip(found["omega_over_Omega"], found["transmission"][0], strict=True):
-        if f"{place:.3g}" in case:
-            assert value == pytest.approx(case[f"{place:.3g}"], rel=1e-11)
-    # One maximum of 1/2π at most; (46) is the first of them.
-    assert found["transmission"].max() < 0.5 / np.pi
-    assert np.abs(found["weak_coupling"] / found["transmission"][0] - 1.0)[2:12].max() < 0.7
+    caption = {"h": 1.0, "delta": 0.5, "g": 0.5, "Omega": 10.0}
+    for ratio in (0.02, 0.2, 2.0):
+        gamma = ratio * np.hypot(0.5, 0.5)
+        found = curve(cases, "figure-3", "omega", (0.4, 1.8), 15, Gamma=gamma, **caption)
+        # One maximum of 1/2π at most; (46) is for small Γ.
+        assert found["transmission"].max() < 0.5 / np.pi
+        if ratio == 0.02:
+            assert np.abs(found["weak"] / found["transmission"] - 1.0)[2:12].max() < 0.7
 
 
-@pytest.mark.parametrize(("panel", "close"), [("a", 5e-4), ("b", 5e-3)])
-def test_figure_4(panel, close):
-    found = figures.figure_4(panel, n_points=11, n_line=6)
-    np.testing.assert_allclose(found["epa"], found["epa_at_points"][::2], atol=1e-13)
-    assert 0.0 < np.abs(found["exact"] - found["epa_at_points"]).max() < close
-    if panel == "a":
-        rows = CHECKS["mitchison_plenio_fig4a"]["rows"]
-        for C, row in zip(found["exact"][1::2], rows, strict=True):
-            assert components(C) == pytest.approx(row["exact"], rel=1e-12)
+@pytest.mark.parametrize(
+    ("states", "close"),
+    [
+        ({"h": 1.0, "mu_L": 1.0, "mu_R": 0.0, "T_L": 0.1, "T_R": 0.1}, 5e-4),
+        ({"h": 50.0, "mu_L": 49.0, "mu_R": 49.0, "T_L": 10.0, "T_R": 0.01}, 5e-3),
+    ],
+)
+def test_figure_4(states, close):
+    caption = {"delta": 0.1, "g": 0.5, "Gamma": 0.2, "Omega": 100.0, **states}
+    exact, epa = (
+        curve(cases, "figure-4", "time", (0.0, 25.0), 11, method=method, **caption)
+        for method in ("exact", "epa")
+    )
+    off = max(np.abs(exact[name] - epa[name]).max() for name in cases.ELEMENTS)
+    assert 0.0 < off < close
 
 
-@pytest.mark.parametrize("panel", ["a", "b", "c"])
-def test_figure_5(panel):
-    """The sums over leads against the function itself, at the points of the check file as well."""
-    found = figures.figure_5(panel, n_points=21)
-    assert found["non_markovianity"].shape == (21, 21)
-    base = {"h": 1.0, "delta": 0.0, "g": 0.5, "Gamma": 0.01, "Omega": 10.0}
-    for row, column in ((3, 9), (20, 10), (6, 6), (0, 17)):
-        x, y = float(found["x"][column]), float(found["y"][row])
-        if panel == "c":
-            lead = {"mu_L": 0.5, "mu_R": 0.5, "T_L": x, "T_R": y}
-        else:
-            warmth = {"a": 0.02, "b": 0.2}[panel]
-            lead = {"mu_L": x, "mu_R": y, "T_L": warmth, "T_R": warmth}
-        value = mitchison_plenio(**base, **lead, method="epa")["non_markovianity"]
-        assert found["non_markovianity"][row, column] == pytest.approx(value, rel=1e-9, abs=1e-16)
+def test_figure_5():
+    """ν∞ against the function itself, on both kinds of maps."""
+    caption = {"h": 1.0, "delta": 0.0, "g": 0.5, "Gamma": 0.01, "Omega": 10.0}
+    for over, ends, fixed in (
+        ("mu_L", (0.0, 2.0), {"mu_R": 0.9, "T_L": 0.02, "T_R": 0.02}),
+        ("T_L", (0.02, 2.0), {"mu_L": 0.5, "mu_R": 0.5, "T_R": 0.4}),
+    ):
+        found = curve(cases, "figure-5", over, ends, 4, **caption, **fixed)
+        for x, value in zip(found["x"], found["non_markovianity"]):
+            point = {**caption, **fixed, over: float(x)}
+            expected = mitchison_plenio(**point, method="epa")["non_markovianity"]
+            assert value == pytest.approx(expected, rel=1e-9, abs=1e-16)
 
 
 # ---- arguments

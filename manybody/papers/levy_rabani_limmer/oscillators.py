@@ -281,61 +281,6 @@ def dissipated_change(
     return gained - 0.5 * lost
 
 
-def response_in_time_figure(
-    times: ArrayLike | None = None,
-    omega: float = 100.0,
-    g: float = 90.0,
-    epsilon: float = 5.0,
-    gamma: float = 1.0,
-    T_a: float = 2000.0,
-    T_b: float = 2100.0,
-    delta: float = 0.02,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 2 b: δΦ^(1,1) and δΦ^(1,2) against time, corrected and printed.
-
-    times, kubo, dissipator, kubo_printed, dissipator_printed: (T,) each.
-    """
-    delta = arguments.real("delta", delta)
-    instants = np.linspace(0.0, 12.0, 2401) if times is None else times
-    data = coupled_oscillators(omega, g, epsilon, gamma, T_a, T_b, instants)
-    return {
-        "times": data["times"],
-        "kubo": delta * data["Phi_11"],
-        "dissipator": delta * data["Phi_12"],
-        "kubo_printed": delta * data["Phi_11_printed"],
-        "dissipator_printed": delta * data["Phi_12_printed"],
-    }
-
-
-def response_against_temperature_figure(
-    mean_temperatures: ArrayLike | None = None,
-    difference: float = 50.0,
-    omega: float = 100.0,
-    g: float = 90.0,
-    epsilon: float = 5.0,
-    gamma: float = 1.0,
-    delta: float = 0.02,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 3: δ(Φ^(1,1) + Φ^(1,2)) in the long run against (T_a + T_b)/2.
-
-    mean_temperature, corrected, printed: (n,) each.
-    """
-    delta = arguments.real("delta", delta)
-    given = np.geomspace(30.0, 3e4, 121) if mean_temperatures is None else mean_temperatures
-    grid = np.atleast_1d(given)
-    rows = [
-        coupled_oscillators(
-            omega, g, epsilon, gamma, t + 0.5 * difference, t - 0.5 * difference, [0.0]
-        )
-        for t in grid
-    ]
-    curves = {
-        name: delta * np.array([row[f"Phi_11{end}"] + row[f"Phi_12{end}"] for row in rows])
-        for name, end in (("corrected", "_infinity"), ("printed", "_infinity_printed"))
-    }
-    return {"mean_temperature": grid, **curves}
-
-
 def _summed(terms: Exponentials, times: Real) -> Real:
     """Re Σ c e^{λt}."""
     return sum(

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
 from manybody.physics import arguments
@@ -150,76 +149,6 @@ def local_correction(
     )
     numerator = gamma * delta_Omega * (lower[0] - lower[1] + upper[0] - upper[1])
     return -float(numerator / (2.0 * (sum(lower) + 1.0) * (sum(upper) + 1.0)))
-
-
-def qubit_current_figure(
-    differences: ArrayLike | None = None,
-    mean_temperature: float = 50.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    delta_Omega: float = 50.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 4 b: heat currents against T_a − T_b.
-
-    temperature_difference, unperturbed (42), local (42) + (43), global (46): (n,) each.
-    """
-    grid = np.atleast_1d(np.linspace(0.0, 80.0, 81) if differences is None else differences)
-    points = [
-        (omega, g, delta_Omega, mean_temperature + 0.5 * d, mean_temperature - 0.5 * d, gamma)
-        for d in grid
-    ]
-    return {"temperature_difference": grid, **_curves(points, "heat_current_a", LIMITS)}
-
-
-def qubit_response_figure(
-    mean_temperatures: ArrayLike | None = None,
-    difference: float = 20.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    delta_Omega: float = 50.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 4 c: the response of the heat current against (T_a + T_b)/2.
-
-    mean_temperature, local δJ_1^a (43), global J^a − J_0^a: (n,) each.
-    """
-    given = np.geomspace(20.0, 5e3, 97) if mean_temperatures is None else mean_temperatures
-    grid = np.atleast_1d(given)
-    points = [
-        (omega, g, delta_Omega, t + 0.5 * difference, t - 0.5 * difference, gamma) for t in grid
-    ]
-    return {"mean_temperature": grid, **_curves(points, "response_a", LIMITS[1:])}
-
-
-def qubit_perturbation_figure(
-    perturbations: ArrayLike | None = None,
-    mean_temperature: float = 50.0,
-    difference: float = 20.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 5: heat currents against δΩ; left mean_temperature 50, right 5000.
-
-    delta_Omega, unperturbed (42), local (42) + (43), global (46): (n,) each.
-    """
-    given = np.linspace(0.0, 100.0, 101) if perturbations is None else perturbations
-    grid = np.atleast_1d(given)
-    T_a, T_b = mean_temperature + 0.5 * difference, mean_temperature - 0.5 * difference
-    points = [(omega, g, float(shift), T_a, T_b, gamma) for shift in grid]
-    return {"delta_Omega": grid, **_curves(points, "heat_current_a", LIMITS)}
-
-
-def _curves(
-    points: Sequence[tuple[float, float, float, float, float, float]],
-    key: str,
-    limits: Sequence[str],
-) -> dict[str, Real]:
-    return {
-        limit: np.array([coupled_qubits(*point, limit)[key] for point in points])
-        for limit in limits
-    }
 
 
 def _level_order(generator: SecularGenerator) -> NDArray[np.intp]:
