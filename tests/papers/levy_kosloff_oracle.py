@@ -142,3 +142,25 @@ def kron_two_level(omega_h, omega_c, t_h, t_c, epsilon, kappa, approach):
         "correlation_x": np.trace((a.T @ b + a @ b.T) @ state).real,
         "correlation_y": (1j * np.trace((a.T @ b - a @ b.T) @ state)).real,
     }
+
+
+def local_covariance(population_a, population_b, x, y):
+    """(4, 4) V_local of LK appendix C from ⟨a†a⟩, ⟨b†b⟩, ⟨X⟩ and ⟨Y⟩."""
+    a, b = population_a + 0.5, population_b + 0.5
+    return np.array(
+        [
+            [a, 0.0, 0.5 * x, -0.5 * y],
+            [0.0, a, 0.5 * y, 0.5 * x],
+            [0.5 * x, 0.5 * y, b, 0.0],
+            [-0.5 * y, 0.5 * x, 0.0, b],
+        ]
+    )
+
+
+def global_covariance(population_plus, population_minus, cos_squared):
+    """(4, 4) V_global of LK appendix C from ⟨d₊†d₊⟩, ⟨d₋†d₋⟩ and cos²θ."""
+    sin_squared = 1.0 - cos_squared
+    a = population_plus * cos_squared + population_minus * sin_squared + 0.5
+    b = population_plus * sin_squared + population_minus * cos_squared + 0.5
+    mixed = (population_plus - population_minus) * np.sqrt(cos_squared * sin_squared)
+    return np.kron([[a, mixed], [mixed, b]], np.eye(2))

@@ -5,21 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from levy_kosloff_oracle import FIELDS, kron_two_level, precise
+from levy_kosloff_oracle import (
+    FIELDS,
+    global_covariance,
+    kron_two_level,
+    local_covariance,
+    precise,
+)
 from paper_curves import curve
 
 from manybody.networks import levy_kosloff
 from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.formulas import (
     bath_rate,
-    global_covariance,
     global_heat_current,
-    local_covariance,
     local_heat_current,
     local_moments,
-    mixing,
 )
-from manybody.papers.levy_kosloff.model import EQUATIONS, TwoLevelReservoir, build_network
+from manybody.papers.levy_kosloff.model import EQUATIONS
+from manybody.papers.levy_kosloff.nodes import Nodes, TwoLevelReservoir
 from manybody.physics.baths.densities import OhmicDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis, correlation_matrix, edge_weight
@@ -75,11 +79,13 @@ def test_smallest_numbers_of_the_checks():
 def test_closed_forms(row):
     """(9) and appendix A as printed, (13) corrected and as printed, the rates (15)."""
     values = parameters(row)
-    for statistics, delta in DELTA.items():
+    for statistics in DELTA:
         expected = row[f"local_{statistics}"]["Jh"]
-        assert local_heat_current(*values, delta) == pytest.approx(expected, rel=1e-12)
-    assert global_heat_current(*values) == pytest.approx(row["eq13_fixed"], rel=1e-12)
-    printed = global_heat_current(*values, as_printed=True)
+        found = local_heat_current(Nodes(*values, statistics))
+        assert found == pytest.approx(expected, rel=1e-12)
+    nodes = Nodes(*values)
+    assert global_heat_current(nodes) == pytest.approx(row["eq13_fixed"], rel=1e-12)
+    printed = global_heat_current(nodes, as_printed=True)
     assert printed == pytest.approx(row["eq13_as_printed"], rel=1e-12)
     assert bath_rate(values[0], values[2], values[5]) == pytest.approx(row["gamma_h_local"])
     assert bath_rate(values[1], values[3], values[5]) == pytest.approx(row["gamma_c_local"])
@@ -131,7 +137,7 @@ def test_relative_accuracy_at_random_parameters(statistics, approach):
 @EVERY
 def test_plain_solution_agrees_where_it_keeps_digits(statistics, approach):
     """The usual path, Lyapunov equation and currents as F − KC, at strong coupling."""
-    model = build_network(*PLAIN, statistics)
+    model = Nodes(*PLAIN, statistics).model
     generator = build_generator(model, EQUATIONS[approach])
     steady = steady_correlations(build_relaxation(generator)).matrix
     flows = currents(generator, steady)
@@ -146,7 +152,7 @@ def test_plain_solution_agrees_where_it_keeps_digits(statistics, approach):
 def test_a_plain_solution_loses_the_currents():
     """Why the deviations are solved for: at κ = 1e-7, ε = 1e-4 nothing of J is left."""
     row = ROWS[3]
-    model = build_network(*parameters(row))
+    model = Nodes(*parameters(row)).model
     generator = build_generator(model, "local")
     steady = steady_correlations(build_relaxation(generator)).matrix
     lost = currents(generator, steady).energy[0]
@@ -181,7 +187,7 @@ def fock_equation(model, basis, approach, graded=True):
 @pytest.mark.parametrize("approach", list(EQUATIONS))
 def test_two_level_systems_against_fock(approach, graded):
     """The many-particle equations; the sign strings of Jordan and Wigner have no influence."""
-    model = build_network(*PLAIN, "tls")
+    model = Nodes(*PLAIN, "tls").model
     basis = FockBasis(2, "fermion")
     equation = fock_equation(model, basis, approach, graded)
     state = stationary_state(equation)
@@ -202,7 +208,7 @@ def test_oscillators_against_truncated_fock(approach):
     T = 0.7 and 0.5: 2e-4 at M = 3, 1e-5 at M = 4, 6e-7 at M = 5.
     """
     values = (2.0, 1.6, 0.7, 0.5, 0.3, 0.02)
-    model = build_network(*values, "boson")
+    model = Nodes(*values, "boson").model
     result = levy_kosloff(*values, "boson", approach)
     previous = np.inf
     for most in (3, 4, 5):
@@ -333,7 +339,7 @@ def test_moments_solve_equation_8():
     """The stationary moments obey LK eq. (8); J_h of appendix A in terms of them."""
     omega_h, _, t_h, _, epsilon, kappa = PLAIN
     for statistics, delta in DELTA.items():
-        a, b, x, y = local_moments(*PLAIN, delta)
+        a, b, x, y = local_moments(Nodes(*PLAIN, statistics))
         result = levy_kosloff(*PLAIN, statistics, "local")
         found = [
             result[name]
@@ -355,7 +361,7 @@ def test_covariance_matrices():
         printed = local_covariance(*(result[name] for name in names))
         np.testing.assert_allclose(matrix, printed, atol=1e-15)
         if approach == "global":
-            cos_squared = mixing(2.0, 1.6, 0.3)[2]
+            cos_squared = Nodes(*PLAIN).mixing[2]
             printed = global_covariance(
                 result["population_plus"], result["population_minus"], cos_squared
             )
@@ -383,7 +389,7 @@ def test_local_form_of_the_global_generator():
     """LK eq. (16) as printed is eq. (11), operator by operator, on two truncated modes."""
     lower = np.diag(np.sqrt(np.arange(1.0, 4.0)), 1)
     a, b = np.kron(lower, np.eye(4)), np.kron(np.eye(4), lower)
-    plus, minus, cos_squared, sin_squared = mixing(2.0, 1.6, 0.3)
+    plus, minus, cos_squared, sin_squared = Nodes(*PLAIN).mixing
     c, s = np.sqrt(cos_squared), np.sqrt(sin_squared)
     d_plus, d_minus = c * a + s * b, c * b - s * a
     rng = np.random.default_rng(5)

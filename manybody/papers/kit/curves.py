@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from manybody.study.structure import check_keys, checked, listed
 
 ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")
+Evidence = dict[str, float]
 _RANGE = ("from", "to", "points")
 _EVIDENCE_COST = 0.2
 
@@ -38,14 +39,16 @@ class Erratum:
     """A misprint or a wrong claim.
 
     where: equation or place; printed, right: in words; evidence: returns printed, corrected
-    and reference, the last computed without the formula, None where a derivation has to do.
+    and reference, the last computed without the formula, None where a derivation has to do;
+    unlisted: parameters that `setting` leaves out, of no influence or said by `quantity`.
     """
 
     where: str
     printed: str
     right: str
     quantity: str = ""
-    evidence: Callable[[], dict[str, float]] | None = None
+    evidence: Callable[[], Evidence] | None = None
+    unlisted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,11 +57,18 @@ class Erratum:
 
     @property
     def setting(self) -> str:
-        """The parameters of the evidence."""
+        """The numbers that the evidence is taken at, those of a system one by one."""
         if self.evidence is None:
             return ""
-        given = inspect.signature(self.evidence).parameters.values()
-        return ", ".join(f"{one.name} = {one.default:g}" for one in given)
+        values: dict[str, Any] = {}
+        for one in inspect.signature(self.evidence).parameters.values():
+            system = asdict(one.default) if is_dataclass(one.default) else {}  # type: ignore[arg-type]
+            values |= system or {one.name: one.default}
+        return ", ".join(
+            f"{name} = {value:g}"
+            for name, value in values.items()
+            if name not in self.unlisted and not isinstance(value, str)
+        )
 
     @property
     def command(self) -> str:
