@@ -26,12 +26,13 @@ class Curves:
     """What a figure asks of a [[curves]] table.
 
     numbers: real parameters, one of which runs; words: the others, and what each may be;
-    cost: core-seconds of a point.
+    cost: core-seconds of a point; optional: words that may be left out.
     """
 
     numbers: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cost: float = 2e-3
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     over = arguments.choice(f"{where}.over", table["over"], kind.numbers)
     fixed = [key for key in kind.numbers if key != over]
     needed = {"figure", "over", *_RANGE, *fixed, *kind.words}
-    check_keys(where, table, needed, {"spacing"})
+    check_keys(where, table, needed, {"spacing", *kind.optional})
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     values = _range(where, {**{key: table[key] for key in _RANGE}, "spacing": spacing})
     run: dict[str, Value] = {
@@ -130,12 +131,13 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     choices: list[list[Value]] = []
     for key in fixed:
         choices.append([*_numbers(f"{where}.{key}", table[key])])
-    for key, allowed in kind.words.items():
+    words = {**kind.words, **{k: v for k, v in kind.optional.items() if k in table}}
+    for key, allowed in words.items():
         chosen = listed(table[key])
         if not chosen:
             raise InputError(f"{where}.{key}: one word or more is needed")
         choices.append([arguments.choice(f"{where}.{key}", word, allowed) for word in chosen])
-    keys = [*fixed, *kind.words]
+    keys = [*fixed, *words]
     return [
         build_case({**run, **dict(zip(keys, combination))}, kind.cost * len(values))
         for combination in itertools.product(*choices)

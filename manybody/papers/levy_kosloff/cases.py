@@ -13,11 +13,12 @@ from manybody.papers.levy_kosloff.formulas import (
     local_moments,
 )
 from manybody.papers.levy_kosloff.model import EQUATIONS, steady_state
-from manybody.papers.levy_kosloff.nodes import OSCILLATORS, STATISTICS, Nodes
+from manybody.papers.levy_kosloff.nodes import CONTACTS, OSCILLATORS, STATISTICS, Nodes
 
 MAP, AGAINST_COUPLING, AGAINST_FREQUENCY = FIGURES = ("figure-2", "figure-3", "figure-4")
 _NUMBERS = ("omega_h", "omega_c", "T_h", "T_c", "epsilon", "kappa")
-_CURVES = Curves(_NUMBERS, {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}, 1.5e-3)
+_WORDS = {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}
+_CURVES = Curves(_NUMBERS, _WORDS, 1.5e-3, {"contact": CONTACTS})
 _KEPT = ("heat_current_hot", "population_a", "entropy_production")
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from manybody.arrays import Real
-from manybody.papers.levy_kosloff.nodes import OSCILLATORS, Nodes
+from manybody.arrays import Complex, Real
+from manybody.papers.levy_kosloff.nodes import EXCHANGE, OSCILLATORS, POSITION, Nodes
+from manybody.papers.levy_kosloff.position import position_balance
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import DAVIES, LOCAL, REDFIELD
 from manybody.physics.gaussian.weak_coupling import steady_balance
@@ -24,6 +24,7 @@ def levy_kosloff(
     kappa: float,
     statistics: str = OSCILLATORS,
     approach: str = "local",
+    contact: str = EXCHANGE,
 ) -> dict[str, Any]:
     """The stationary state of the two nodes and what flows through them, LK.
 
@@ -34,8 +35,9 @@ def levy_kosloff(
     the same without the secular approximation.  Global and Redfield equations of two-level
     systems, which LK leave out, are those of the fermions of Jordan and Wigner.
 
-    The contact is that of exchange, a†R + h.c.; without the secular approximation the aR + h.c.
-    of LK's (a + a†)R would add to the Redfield equation, and to it alone.  No Lamb shift.
+    contact: "exchange", a†R + h.c., or for oscillators "position", (a + a†)R of (2), whose
+    aR + h.c. adds to the Redfield equation, and to it alone: the secular approximation of the
+    others has none of it.  No Lamb shift.
 
     Returned, energies in J, currents in J²:
     heat_current_hot, heat_current_cold: out of the baths, (5); each from its own equation, the
@@ -55,15 +57,30 @@ def levy_kosloff(
     X of modes close to each other is known to rounding of 2cs(n₊ + n₋).
 
     Raises TypeError or ValueError with the condition of LK that is broken.
+
+    >>> import manybody as mb
+    >>> point = {"omega_h": 5.0, "omega_c": 4.0, "T_h": 4.0, "T_c": 3.0, "epsilon": 0.1}
+    >>> for contact in ("exchange", "position"):
+    ...     found = mb.networks.levy_kosloff(
+    ...         **point, kappa=1e-2, approach="redfield", contact=contact
+    ...     )
+    ...     print(f"{contact}: {found['heat_current_hot']:.5f}")
+    exchange: 0.00884
+    position: 0.00907
     """
-    return steady_state(Nodes(omega_h, omega_c, T_h, T_c, epsilon, kappa, statistics), approach)
+    nodes = Nodes(omega_h, omega_c, T_h, T_c, epsilon, kappa, statistics, contact)
+    return steady_state(nodes, approach)
 
 
 @zero_where_tiny
 def steady_state(nodes: Nodes, approach: str) -> dict[str, Any]:
     """What `levy_kosloff` returns, of nodes that are checked already."""
     equation = EQUATIONS[arguments.choice("approach", approach, tuple(EQUATIONS))]
-    balance = steady_balance(nodes.model, equation, nodes.temperatures)
+    pairs: Complex = np.zeros((2, 2), dtype=np.complex128)
+    if nodes.contact == POSITION and equation == REDFIELD:
+        balance, pairs = position_balance(nodes)
+    else:
+        balance = steady_balance(nodes.model, equation, nodes.temperatures)
     generator, state = balance.generator, balance.correlations
     heat = float(balance.energy[0])
     result: dict[str, Any] = {
@@ -81,21 +98,23 @@ def steady_state(nodes: Nodes, approach: str) -> dict[str, Any]:
         "entropy_production": heat * (nodes.T_h - nodes.T_c) / (nodes.T_h * nodes.T_c),
     }
     if nodes.statistics == OSCILLATORS:
-        covariance = covariance_matrix(state)
+        covariance = covariance_matrix(state, pairs)
         spread = np.sqrt(covariance.diagonal())
         result["covariance_matrix"] = covariance
         result["correlation_functions"] = covariance / np.outer(spread, spread)
     return result
 
 
-def covariance_matrix(correlations: NDArray[Any]) -> Real:
+def covariance_matrix(correlations: Complex, pairs: Complex) -> Real:
     """(4, 4) V_ij = ½⟨ξ_iξ_j + ξ_jξ_i⟩ of ξ = (x_A, p_A, x_B, p_B), LK appendix C.
 
-    correlations: (2, 2) C_qp = ⟨a_p†a_q⟩ of oscillators without ⟨a⟩ or ⟨aa⟩;
+    correlations, pairs: (2, 2) C_qp = ⟨a_p†a_q⟩ and ⟨a_pa_q⟩ of oscillators without ⟨a⟩;
     x = (a + a†)/√2, p = (a − a†)/(i√2).
     """
-    # ⟨x_px_q⟩ = ⟨p_pp_q⟩ = Re⟨a_p†a_q⟩ + ½δ_pq and ⟨x_pp_q⟩ = Im⟨a_p†a_q⟩.
+    # ⟨x_px_q⟩, ⟨p_pp_q⟩ = Re⟨a_p†a_q⟩ + ½δ_pq ± Re⟨a_pa_q⟩, ⟨x_pp_q⟩ = Im⟨a_p†a_q⟩ + Im⟨a_pa_q⟩.
     symmetric = correlations.T.real + 0.5 * np.eye(2)
-    mixed = correlations.T.imag
-    blocks = np.array([[symmetric, mixed], [-mixed, symmetric]])
+    mixed, squeezed = correlations.T.imag, pairs.imag
+    blocks = np.array(
+        [[symmetric + pairs.real, mixed + squeezed], [squeezed - mixed, symmetric - pairs.real]]
+    )
     return blocks.transpose(2, 0, 3, 1).reshape(4, 4)

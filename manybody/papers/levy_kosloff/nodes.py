@@ -21,6 +21,8 @@ from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, Contact, QuadraticModel
 
 OSCILLATORS, TWO_LEVEL = STATISTICS = ("boson", "tls")
+# a†R + h.c., and (a + a†)R of (2).
+EXCHANGE, POSITION = CONTACTS = ("exchange", "position")
 # What must be positive, and where LK say so.
 _POSITIVE = {
     "omega_h": "LK eq. (2) has nodes of positive frequency",
@@ -45,9 +47,16 @@ class Nodes:
     epsilon: float
     kappa: float
     statistics: str = OSCILLATORS
+    contact: str = EXCHANGE
 
     def __post_init__(self) -> None:
         arguments.choice("statistics", self.statistics, STATISTICS)
+        arguments.choice("contact", self.contact, CONTACTS)
+        if self.contact == POSITION and self.statistics != OSCILLATORS:
+            raise InputError(
+                f"contact = {self.contact!r} with statistics = {self.statistics!r}: (a + a†)R is "
+                f"for oscillators, {OSCILLATORS!r}, of which x and p obey closed equations"
+            )
         for name, condition in _POSITIVE.items():
             given = getattr(self, name)
             number = arguments.real(name, given)
