@@ -16,9 +16,9 @@ from paper_curves import curve
 
 from manybody.papers.levy_rabani_limmer import cases
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
+from manybody.papers.levy_rabani_limmer.model import coupled_oscillators
 from manybody.papers.levy_rabani_limmer.oscillators import (
     OscillatorSystem,
-    coupled_oscillators,
     dissipated_change,
     perturbed_rotation,
 )

@@ -10,16 +10,9 @@ from paper_curves import curve
 
 from manybody.papers.levy_rabani_limmer import cases
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
-from manybody.papers.levy_rabani_limmer.qubits import (
-    LEVELS,
-    LIMITS,
-    coupled_qubits,
-    local_correction,
-    qubit_couplings,
-    qubit_generator,
-    qubit_model,
-    unperturbed_current,
-)
+from manybody.papers.levy_rabani_limmer.formulas import local_correction, unperturbed_current
+from manybody.papers.levy_rabani_limmer.model import coupled_qubits
+from manybody.papers.levy_rabani_limmer.qubits import LEVELS, LIMITS, QubitSystem
 from manybody.physics.response.entropy_response import heat_current_response
 from manybody.physics.response.linear_response import LinearResponse
 from manybody.physics.response.perturbed import build_perturbed_generator
@@ -81,9 +74,9 @@ def test_closed_forms(case):
     # The shares of four channels cancel as T/ω.
     assert response == pytest.approx(-numerator / denominator, rel=1e-15 * T_a + 1e-12, abs=0.0)
     if abs(T_a - T_b) > 1e-3:
-        found = unperturbed_current(omega, g, T_a, T_b, gamma)
+        found = unperturbed_current(QubitSystem(*case))
         assert found == pytest.approx(total, rel=1e-10, abs=0.0)
-        found = local_correction(omega, g, shift, T_a, T_b, gamma)
+        found = local_correction(QubitSystem(*case))
         assert found == pytest.approx(-numerator / denominator, rel=1e-10, abs=0.0)
 
 
@@ -103,8 +96,8 @@ def definition(omega, g, shift):
 def test_definition(shift):
     """The whole generator, coherences included, from Pauli matrices, (37)-(41) and (C5)."""
     omega, g, temperatures = 1.3, 0.4, (0.9, 0.5)
-    baths = [FlatBath(0.2, temperature) for temperature in temperatures]
-    found = qubit_generator(omega, g, shift, baths).toarray()
+    system = QubitSystem(omega, g, shift, *temperatures, 0.2)
+    baths, found = system.baths, system.generator.toarray()
     hamiltonian, operators = definition(omega, g, shift)
     pairs = [(operator, bath.gamma, None) for operator, bath in zip(operators, baths)]
     # Modes turn from the last qubit and count from |0⟩: 00, 10, 01, 11 are 3, 1, 2, 0 here.
@@ -148,18 +141,18 @@ class TestResponse:
     TEMPERATURES = (0.9, 0.5)
 
     def perturbed(self, shift, fixed):
-        baths = [FlatBath(0.2, temperature) for temperature in self.TEMPERATURES]
-        model = qubit_model(*self.PARAMETERS, shift)
+        system = QubitSystem(*self.PARAMETERS, shift, *self.TEMPERATURES, 0.2)
         perturbation = np.diag([1.0, -1.0, -1.0, 1.0])
-        couplings = qubit_couplings(baths)
-        return build_perturbed_generator(model, couplings, perturbation, fixed_dissipator=fixed)
+        return build_perturbed_generator(
+            system.model, system.couplings, perturbation, fixed_dissipator=fixed
+        )
 
     def test_small_perturbation(self):
         # (36): the commutator alone; π_0 commutes with V, and J_1 is (43).
         response = LinearResponse(self.perturbed(0.0, True))
         assert np.abs(response.steady_change).max() < 1e-14
         found = heat_current_response(response, response.steady_change)
-        expected = local_correction(*self.PARAMETERS, 1.0, *self.TEMPERATURES, 0.2)
+        expected = local_correction(QubitSystem(*self.PARAMETERS, 1.0, *self.TEMPERATURES, 0.2))
         np.testing.assert_allclose(found, [expected, -expected], rtol=1e-11)
 
     def test_large_perturbation_is_no_response(self):

@@ -20,7 +20,7 @@ def energy_distribution(network: TwoModes, omega: ArrayLike) -> Real:
     shape = (2, *(1 for _ in omega.shape))
     distance = omega - network.shifted_energies.reshape(shape)
     width = network.decay_rates.reshape(shape)
-    square = (1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2)
+    square: Real = (1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2)
     return network.density(omega) / (2.0 * np.pi) * (1.0 / square)
 
 
