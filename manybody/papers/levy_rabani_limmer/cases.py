@@ -59,11 +59,11 @@ def _in_time(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
     system = OscillatorSystem(**{key: given[key] for key in (*_OSCILLATORS, "T_a", "T_b")})
     found = response(system, times)
     kubo, dissipator = corrected_responses(system, times)
-    kept = ("Phi_11", "Phi_12", "Phi_11_printed", "Phi_12_printed")
     return {
-        **{name: found[name].tolist() for name in kept},
+        **{name: found[name].tolist() for name in ("Phi_11", "Phi_12")},
         "Phi_11_formula": kubo.tolist(),
         "Phi_12_formula": dissipator.tolist(),
+        **{name: found[name].tolist() for name in ("Phi_11_printed", "Phi_12_printed")},
         "population": found["population"],
     }
 
