@@ -13,9 +13,9 @@ import pytest
 
 import manybody as mb
 from manybody.papers.kit.curves import points_of
-from manybody.papers.kit.curves_page import differences
 from manybody.papers.kit.kinds import KINDS, parse_case_study
 from manybody.papers.kit.pages import write_page
+from manybody.papers.kit.plots import differences
 from manybody.papers.kit.running import prepare_cases, run_cases
 from manybody.papers.kit.store import CaseStore, Record
 from manybody.papers.levy_kosloff import errata as levy_kosloff_errata
