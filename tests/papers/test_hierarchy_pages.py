@@ -15,9 +15,9 @@ from manybody.papers.kit.config import build_case
 from manybody.papers.kit.kinds import parse_case_study
 from manybody.papers.kit.page import fit_power, scans
 from manybody.papers.kit.pages import write_page, write_page_figure
+from manybody.papers.kit.reservoirs import labels_of
 from manybody.papers.kit.store import CaseStore, Record
 from manybody.papers.snm.hierarchy import page as hierarchy_page
-from manybody.papers.snm.hierarchy.cases import labels_of
 from manybody.papers.snm.hierarchy.page import build_page
 from manybody.papers.snm.hierarchy.tables import name_of, nearest, title_without
 from manybody.study.parsing import builtin_studies

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.systems import check_present, tables_of
 from manybody.physics import arguments
 from manybody.study.structure import check_keys, checked, listed
 
@@ -91,12 +92,8 @@ def parse_paper(
     """
     check_keys("study", dict(table), set(), {"curves", ERRATA})
     cases: list[Case] = []
-    given = table.get("curves", [])
-    if not isinstance(given, list):
-        raise InputTypeError("curves: one or more [[curves]] tables are needed")
-    for index, one in enumerate(given):
-        where = f"curves[{index}]"
-        cases += _curves(where, checked(where, one, dict), figures)
+    for where, one in tables_of(table, "curves", needed=False):
+        cases += _curves(where, one, figures)
     if checked(ERRATA, table.get(ERRATA, True), bool):
         cases += [
             build_case({"figure": ERRATA, "evidence": one.name}, _EVIDENCE_COST)
@@ -109,9 +106,7 @@ def parse_paper(
 
 
 def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) -> list[Case]:
-    for key in ("figure", "over"):
-        if key not in table:
-            raise InputError(f"{where}: key {key!r} is missing")
+    check_present(where, table, ("figure", "over"))
     name = arguments.choice(f"{where}.figure", table["figure"], tuple(figures))
     kind = figures[name]
     over = arguments.choice(f"{where}.over", table["over"], kind.numbers)

@@ -19,9 +19,10 @@ from manybody.papers.kit.page import (
     numbers,
     short,
 )
+from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
-from manybody.papers.snm.driven.cases import EQUATIONS, LABELS, NORMS
+from manybody.papers.snm.driven.cases import EQUATIONS, LABELS
 from manybody.papers.snm.exact.figures import NAMES
 from manybody.papers.snm.exact.tables import Scan, error_of
 from manybody.report.figures.canvas import colour, grid, marker, put_title

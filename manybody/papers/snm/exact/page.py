@@ -21,9 +21,10 @@ from manybody.papers.kit.page import (
     numbers,
     short,
 )
+from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
-from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, NORMS, ROUTES, STEADY
+from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans
 from manybody.papers.snm.exact.tables import (
     EQUATIONS,

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from manybody.papers.kit.page import number, numbers, short
+from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.store import Record
-from manybody.papers.snm.exact.cases import LABELS, NORMS
+from manybody.papers.snm.exact.cases import LABELS
 from manybody.papers.snm.exact.figures import NAMES
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import scientific

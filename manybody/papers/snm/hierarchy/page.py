@@ -16,8 +16,9 @@ from manybody.papers.kit.page import (
     number,
     numbers,
 )
+from manybody.papers.kit.reservoirs import labels_of
 from manybody.papers.kit.store import Record
-from manybody.papers.snm.hierarchy.cases import GIBBS, labels_of
+from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.figures import draw_curves, draw_scans
 from manybody.papers.snm.hierarchy.tables import (
     FAILS,

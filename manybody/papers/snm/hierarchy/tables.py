@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.page import PowerLaw, Scan, fit_power, number, numbers, short
+from manybody.papers.kit.reservoirs import WITHOUT
 from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
@@ -13,7 +14,6 @@ from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
-WITHOUT = "_without_shift"
 # Measures of a distance: the largest in time, and that of the limits t → ∞.
 MOVING, LATE = MEASURES = ("trace", "late")
 MEANING = {MOVING: "largest in time", LATE: "late state"}
