@@ -5,8 +5,7 @@ dictionary of numbers and arrays.
 """
 
 from manybody.papers.levy_kosloff.model import levy_kosloff
-from manybody.papers.levy_rabani_limmer.oscillators import coupled_oscillators
-from manybody.papers.levy_rabani_limmer.qubits import coupled_qubits
+from manybody.papers.levy_rabani_limmer.model import coupled_oscillators, coupled_qubits
 from manybody.papers.mitchison_plenio.model import mitchison_plenio
 
 __all__ = ["coupled_oscillators", "coupled_qubits", "levy_kosloff", "mitchison_plenio"]

@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 
 import manybody as mb
+from manybody.papers.levy_kosloff import model as levy_kosloff
 from manybody.physics import violations
 from manybody.physics.response import correlation_response, linear_response
 
@@ -58,7 +59,9 @@ def test_entropy_violation(capsys):
     assert numbers(davies)[0] > -1e-9
 
 
-@pytest.mark.parametrize("module", [linear_response, correlation_response, violations])
+@pytest.mark.parametrize(
+    "module", [linear_response, correlation_response, violations, levy_kosloff]
+)
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.attempted > 0 and found.failed == 0

@@ -5,6 +5,8 @@ import itertools
 import mpmath as mp
 import numpy as np
 
+# x_A, p_A, x_B, p_B among x_A, x_B, p_A, p_B.
+NODE_BY_NODE = [0, 2, 1, 3]
 FIELDS = {
     "Jh": "heat_current_hot",
     "Jc": "heat_current_cold",
@@ -142,3 +144,90 @@ def kron_two_level(omega_h, omega_c, t_h, t_c, epsilon, kappa, approach):
         "correlation_x": np.trace((a.T @ b + a @ b.T) @ state).real,
         "correlation_y": (1j * np.trace((a.T @ b - a @ b.T) @ state)).real,
     }
+
+
+def local_covariance(population_a, population_b, x, y):
+    """(4, 4) V_local of LK appendix C from ⟨a†a⟩, ⟨b†b⟩, ⟨X⟩ and ⟨Y⟩."""
+    a, b = population_a + 0.5, population_b + 0.5
+    return np.array(
+        [
+            [a, 0.0, 0.5 * x, -0.5 * y],
+            [0.0, a, 0.5 * y, 0.5 * x],
+            [0.5 * x, 0.5 * y, b, 0.0],
+            [-0.5 * y, 0.5 * x, 0.0, b],
+        ]
+    )
+
+
+def global_covariance(population_plus, population_minus, cos_squared):
+    """(4, 4) V_global of LK appendix C from ⟨d₊†d₊⟩, ⟨d₋†d₋⟩ and cos²θ."""
+    sin_squared = 1.0 - cos_squared
+    a = population_plus * cos_squared + population_minus * sin_squared + 0.5
+    b = population_plus * sin_squared + population_minus * cos_squared + 0.5
+    mixed = (population_plus - population_minus) * np.sqrt(cos_squared * sin_squared)
+    return np.kron([[a, mixed], [mixed, b]], np.eye(2))
+
+
+def precise_position(omega_h, omega_c, t_h, t_c, epsilon, kappa):
+    """Redfield moments of oscillators on (a + a†)R, by definition, a 60-digit solve.
+
+    Of ξ = (x_A, x_B, p_A, p_B), A = u·ξ and Λ = λ·ξ = Σ_m ½[γ(ω_m)V_qm d_m + γ(−ω_m)V_qm d_m†]
+    the equation Λρ A − AΛρ + h.c. makes dσ/dt = Gσ + σGᵀ + (Ju)(J Re λ)ᵀ + h.c. with
+    G = Jh + 2(Ju)(Im λ)ᵀ, J the symplectic form.
+    """
+    with mp.workdps(60):
+        wh, wc, temperatures, eps, k = (
+            mp.mpf(omega_h),
+            mp.mpf(omega_c),
+            (mp.mpf(t_h), mp.mpf(t_c)),
+            mp.mpf(epsilon),
+            mp.mpf(kappa),
+        )
+        h = mp.matrix([[wh, eps], [eps, wc]])
+        omega, modes = mp.eigsy(h)
+        form, energy = mp.zeros(4), mp.zeros(4)
+        for i, j in itertools.product(range(2), repeat=2):
+            energy[i, j] = energy[2 + i, 2 + j] = h[i, j]
+            if i == j:
+                form[i, 2 + i], form[2 + i, i] = 1, -1
+        parts = []
+        for site, temperature in enumerate(temperatures):
+            real, imaginary = mp.zeros(4, 1), mp.zeros(4, 1)
+            for m, j in itertools.product(range(2), repeat=2):
+                weight = modes[site, m] * modes[j, m] / (2 * mp.sqrt(2))
+                down, up = (k * s**3 / -mp.expm1(-s / temperature) for s in (omega[m], -omega[m]))
+                real[j] += weight * (down + up)
+                imaginary[2 + j] += weight * (down - up)
+            kick = form * mp.matrix([mp.sqrt(2) if i == site else 0 for i in range(4)])
+            noise = kick * (form * real).T
+            parts.append((2 * kick * imaginary.T, noise + noise.T))
+        drift = form * energy + parts[0][0] + parts[1][0]
+        places = [(i, j) for i in range(4) for j in range(i, 4)]
+        matrix, right = mp.zeros(10), mp.zeros(10, 1)
+        for column, (i, j) in enumerate(places):
+            unit = mp.zeros(4)
+            unit[i, j] = unit[j, i] = 1
+            image = drift * unit + unit * drift.T
+            for row, place in enumerate(places):
+                matrix[row, column] = image[place]
+        for row, place in enumerate(places):
+            right[row] = -parts[0][1][place] - parts[1][1][place]
+        flat = mp.lu_solve(matrix, right)
+        state = mp.zeros(4)
+        for (i, j), value in zip(places, flat):
+            state[i, j] = state[j, i] = value
+        heat = []
+        for damping, noise in parts:
+            product = energy * (damping * state + state * damping.T + noise)
+            heat.append(sum(product[i, i] for i in range(4)) / 2)
+        return {
+            "heat_current_hot": float(heat[0]),
+            "heat_current_cold": float(heat[1]),
+            "population_a": float((state[0, 0] + state[2, 2] - 1) / 2),
+            "population_b": float((state[1, 1] + state[3, 3] - 1) / 2),
+            "correlation_x": float(state[0, 1] + state[2, 3]),
+            "correlation_y": float(state[1, 2] - state[0, 3]),
+            "covariance": np.array(state.tolist(), dtype=float)[
+                np.ix_([0, 2, 1, 3], [0, 2, 1, 3])
+            ],
+        }

@@ -6,21 +6,13 @@ import conftest
 import many_body_oracles as slow
 import numpy as np
 import pytest
+from paper_curves import curve
 
+from manybody.papers.levy_rabani_limmer import cases
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
-from manybody.papers.levy_rabani_limmer.qubits import (
-    LEVELS,
-    LIMITS,
-    coupled_qubits,
-    local_correction,
-    qubit_couplings,
-    qubit_current_figure,
-    qubit_generator,
-    qubit_model,
-    qubit_perturbation_figure,
-    qubit_response_figure,
-    unperturbed_current,
-)
+from manybody.papers.levy_rabani_limmer.formulas import local_correction, unperturbed_current
+from manybody.papers.levy_rabani_limmer.model import coupled_qubits
+from manybody.papers.levy_rabani_limmer.qubits import LEVELS, LIMITS, QubitSystem
 from manybody.physics.response.entropy_response import heat_current_response
 from manybody.physics.response.linear_response import LinearResponse
 from manybody.physics.response.perturbed import build_perturbed_generator
@@ -82,9 +74,9 @@ def test_closed_forms(case):
     # The shares of four channels cancel as T/ω.
     assert response == pytest.approx(-numerator / denominator, rel=1e-15 * T_a + 1e-12, abs=0.0)
     if abs(T_a - T_b) > 1e-3:
-        found = unperturbed_current(omega, g, T_a, T_b, gamma)
+        found = unperturbed_current(QubitSystem(*case))
         assert found == pytest.approx(total, rel=1e-10, abs=0.0)
-        found = local_correction(omega, g, shift, T_a, T_b, gamma)
+        found = local_correction(QubitSystem(*case))
         assert found == pytest.approx(-numerator / denominator, rel=1e-10, abs=0.0)
 
 
@@ -104,8 +96,8 @@ def definition(omega, g, shift):
 def test_definition(shift):
     """The whole generator, coherences included, from Pauli matrices, (37)-(41) and (C5)."""
     omega, g, temperatures = 1.3, 0.4, (0.9, 0.5)
-    baths = [FlatBath(0.2, temperature) for temperature in temperatures]
-    found = qubit_generator(omega, g, shift, baths).toarray()
+    system = QubitSystem(omega, g, shift, *temperatures, 0.2)
+    baths, found = system.baths, system.generator.toarray()
     hamiltonian, operators = definition(omega, g, shift)
     pairs = [(operator, bath.gamma, None) for operator, bath in zip(operators, baths)]
     # Modes turn from the last qubit and count from |0⟩: 00, 10, 01, 11 are 3, 1, 2, 0 here.
@@ -149,18 +141,18 @@ class TestResponse:
     TEMPERATURES = (0.9, 0.5)
 
     def perturbed(self, shift, fixed):
-        baths = [FlatBath(0.2, temperature) for temperature in self.TEMPERATURES]
-        model = qubit_model(*self.PARAMETERS, shift)
+        system = QubitSystem(*self.PARAMETERS, shift, *self.TEMPERATURES, 0.2)
         perturbation = np.diag([1.0, -1.0, -1.0, 1.0])
-        couplings = qubit_couplings(baths)
-        return build_perturbed_generator(model, couplings, perturbation, fixed_dissipator=fixed)
+        return build_perturbed_generator(
+            system.model, system.couplings, perturbation, fixed_dissipator=fixed
+        )
 
     def test_small_perturbation(self):
         # (36): the commutator alone; π_0 commutes with V, and J_1 is (43).
         response = LinearResponse(self.perturbed(0.0, True))
         assert np.abs(response.steady_change).max() < 1e-14
         found = heat_current_response(response, response.steady_change)
-        expected = local_correction(*self.PARAMETERS, 1.0, *self.TEMPERATURES, 0.2)
+        expected = local_correction(QubitSystem(*self.PARAMETERS, 1.0, *self.TEMPERATURES, 0.2))
         np.testing.assert_allclose(found, [expected, -expected], rtol=1e-11)
 
     def test_large_perturbation_is_no_response(self):
@@ -219,35 +211,41 @@ class TestLimits:
 
 
 class TestFigures:
+    """What the text says of the figures: amplified at low temperature, gone at high."""
+
+    CAPTION = {"omega": 1000.0, "g": 200.0, "gamma": 1.0}
+
+    def of_limits(self, figure, over, ends, points, name, spacing="linear", **given):
+        return {
+            limit: curve(
+                cases, figure, over, ends, points, spacing, limit=limit, **self.CAPTION, **given
+            )[name]
+            for limit in LIMITS
+        }
+
     def test_currents(self):
-        data = qubit_current_figure([1.0, 10.0, 30.0, 60.0])
-        rows = [row for row in ROWS if row["Tbar"] == 50.0]
-        for limit, key in zip(LIMITS, ("J0", "J0_plus_dJ1", "J46")):
-            np.testing.assert_allclose(data[limit], [row[key] for row in rows], rtol=1e-12)
+        given = {"mean_temperature": 50.0, "delta_Omega": 50.0}
+        found = self.of_limits(
+            "figure-4b", "difference", (1.0, 80.0), 21, "heat_current_a", **given
+        )
+        assert np.all(found["global"] > 2.0 * found["unperturbed"])
+        assert np.all(np.diff(found["global"]) > 0.0)
 
     def test_responses(self):
-        data = qubit_response_figure([5000.0], delta_Omega=40.0)
-        row = next(row for row in ROWS if row["delta_Omega"] == 40.0)
-        np.testing.assert_allclose(data["local"], row["dJ1"], rtol=1e-12)
-        np.testing.assert_allclose(data["global"], row["J46_minus_J0"], rtol=1e-12)
+        given = {"difference": 20.0, "delta_Omega": 50.0}
+        ends = (20.0, 5e3)
+        found = self.of_limits(
+            "figure-4c", "mean_temperature", ends, 5, "response_a", "log", **given
+        )
+        assert found["global"][0] > 0.0 > found["local"][0]
+        assert found["global"][-1] / found["local"][-1] == pytest.approx(1.0, abs=0.01)
 
     def test_perturbations(self):
-        data = qubit_perturbation_figure([0.0, 10.0, 40.0, 100.0], 5000.0)
-        rows = [row for row in ROWS if row["Tbar"] == 5000.0]
-        for limit, key in zip(LIMITS, ("J0", "J0_plus_dJ1", "J46")):
-            np.testing.assert_allclose(data[limit], [row[key] for row in rows], rtol=1e-12)
-
-    def test_defaults(self):
-        # What the text says of the figures: amplified at low temperature, gone at high.
-        below = qubit_current_figure()
-        assert np.all(below["global"][1:] > 2.0 * below["unperturbed"][1:])
-        assert np.all(np.diff(below["global"]) > 0.0)
-        response = qubit_response_figure()
-        assert response["global"][0] > 0.0 > response["local"][0]
-        ratio = response["global"][-1] / response["local"][-1]
-        assert ratio == pytest.approx(1.0, abs=0.01)
-        left = qubit_perturbation_figure()
-        assert left["global"][-1] > 20.0 * left["unperturbed"][-1]
+        given = {"mean_temperature": 50.0, "difference": 20.0}
+        found = self.of_limits(
+            "figure-5", "delta_Omega", (0.0, 100.0), 3, "heat_current_a", **given
+        )
+        assert found["global"][-1] > 20.0 * found["unperturbed"][-1]
 
 
 class TestArguments:

@@ -15,8 +15,8 @@ from manybody.papers.kit.case_kind import read_records
 from manybody.papers.kit.config import Record, build_case
 from manybody.papers.kit.page import fit_power, scans
 from manybody.papers.kit.pages import write_figure, write_report
+from manybody.papers.kit.reservoirs import labels_of
 from manybody.papers.snm.hierarchy import page as hierarchy_page
-from manybody.papers.snm.hierarchy.cases import labels_of
 from manybody.papers.snm.hierarchy.page import build_page
 from manybody.papers.snm.hierarchy.tables import name_of, nearest, title_without
 from manybody.study.parsing import builtin_studies

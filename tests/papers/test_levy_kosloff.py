@@ -7,20 +7,25 @@ import numpy as np
 import pytest
 from fock_oracles import correlation_matrix, edge_weight
 from fock_oracles import currents as fock_currents
-from levy_kosloff_oracle import FIELDS, kron_two_level, precise
+from levy_kosloff_oracle import (
+    FIELDS,
+    global_covariance,
+    kron_two_level,
+    local_covariance,
+    precise,
+)
+from paper_curves import curve
 
 from manybody.networks import levy_kosloff
-from manybody.papers.levy_kosloff.figures import figure_3, figure_4, second_law_map
+from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.formulas import (
     bath_rate,
-    global_covariance,
     global_heat_current,
-    local_covariance,
     local_heat_current,
     local_moments,
-    mixing,
 )
-from manybody.papers.levy_kosloff.model import EQUATIONS, TwoLevelReservoir, build_network
+from manybody.papers.levy_kosloff.model import EQUATIONS
+from manybody.papers.levy_kosloff.nodes import Nodes, TwoLevelReservoir
 from manybody.physics.baths.densities import OhmicDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis
@@ -75,11 +80,13 @@ def test_smallest_numbers_of_the_checks():
 def test_closed_forms(row):
     """(9) and appendix A as printed, (13) corrected and as printed, the rates (15)."""
     values = parameters(row)
-    for statistics, delta in DELTA.items():
+    for statistics in DELTA:
         expected = row[f"local_{statistics}"]["Jh"]
-        assert local_heat_current(*values, delta) == pytest.approx(expected, rel=1e-12)
-    assert global_heat_current(*values) == pytest.approx(row["eq13_fixed"], rel=1e-12)
-    printed = global_heat_current(*values, as_printed=True)
+        found = local_heat_current(Nodes(*values, statistics))
+        assert found == pytest.approx(expected, rel=1e-12)
+    nodes = Nodes(*values)
+    assert global_heat_current(nodes) == pytest.approx(row["eq13_fixed"], rel=1e-12)
+    printed = global_heat_current(nodes, as_printed=True)
     assert printed == pytest.approx(row["eq13_as_printed"], rel=1e-12)
     assert bath_rate(values[0], values[2], values[5]) == pytest.approx(row["gamma_h_local"])
     assert bath_rate(values[1], values[3], values[5]) == pytest.approx(row["gamma_c_local"])
@@ -131,7 +138,7 @@ def test_relative_accuracy_at_random_parameters(statistics, approach):
 @EVERY
 def test_plain_solution_agrees_where_it_keeps_digits(statistics, approach):
     """The usual path, Lyapunov equation and currents as F − KC, at strong coupling."""
-    model = build_network(*PLAIN, statistics)
+    model = Nodes(*PLAIN, statistics).model
     generator = build_generator(model, EQUATIONS[approach])
     steady = steady_correlations(build_relaxation(generator)).matrix
     flows = currents(generator, steady)
@@ -146,7 +153,7 @@ def test_plain_solution_agrees_where_it_keeps_digits(statistics, approach):
 def test_a_plain_solution_loses_the_currents():
     """Why the deviations are solved for: at κ = 1e-7, ε = 1e-4 nothing of J is left."""
     row = ROWS[3]
-    model = build_network(*parameters(row))
+    model = Nodes(*parameters(row)).model
     generator = build_generator(model, "local")
     steady = steady_correlations(build_relaxation(generator)).matrix
     lost = currents(generator, steady).energy[0]
@@ -181,7 +188,7 @@ def fock_equation(model, basis, approach, graded=True):
 @pytest.mark.parametrize("approach", list(EQUATIONS))
 def test_two_level_systems_against_fock(approach, graded):
     """The many-particle equations; the sign strings of Jordan and Wigner have no influence."""
-    model = build_network(*PLAIN, "tls")
+    model = Nodes(*PLAIN, "tls").model
     basis = FockBasis(2, "fermion")
     equation = fock_equation(model, basis, approach, graded)
     state = stationary_state(equation)
@@ -202,7 +209,7 @@ def test_oscillators_against_truncated_fock(approach):
     T = 0.7 and 0.5: 2e-4 at M = 3, 1e-5 at M = 4, 6e-7 at M = 5.
     """
     values = (2.0, 1.6, 0.7, 0.5, 0.3, 0.02)
-    model = build_network(*values, "boson")
+    model = Nodes(*values, "boson").model
     result = levy_kosloff(*values, "boson", approach)
     previous = np.inf
     for most in (3, 4, 5):
@@ -296,16 +303,15 @@ def test_redfield_is_local_at_a_resonance_narrower_than_the_damping():
 
 def test_second_law():
     """The local equation violates it exactly where LK eq. (9) says, the others nowhere."""
-    omega, hot = np.array([1.0, 4.5, 5.0, 5.5, 7.0, 11.0]), np.array([8.0, 10.0, 12.0, 20.0])
-    found = second_law_map(omega, hot)
-    expected = np.sign(5.0 * hot[:, None] - 10.0 * omega) * np.sign(hot[:, None] - 10.0)
-    np.testing.assert_array_equal(found["sign"], expected)
-    np.testing.assert_allclose(found["border"], [4.0, 5.0, 6.0, 10.0])
-    assert found["entropy_production"].shape == (4, 6)
-    for approach in ("global", "redfield"):
-        for statistics in ("boson", "tls"):
-            other = second_law_map(omega, hot, statistics=statistics, approach=approach)
-            np.testing.assert_array_equal(other["sign"], (hot[:, None] != 10.0) * np.ones(6))
+    for hot in (8.0, 10.0, 12.0, 20.0):
+        for omega in (1.0, 4.5, 5.0, 5.5, 7.0, 11.0):
+            point = (omega, 5.0, hot, 10.0, 1e-4, 1e-7)
+            expected = np.sign(5.0 * hot - 10.0 * omega) * np.sign(hot - 10.0)
+            assert np.sign(levy_kosloff(*point)["entropy_production"]) == expected
+            for statistics in ("boson", "tls"):
+                for approach in ("global", "redfield"):
+                    other = levy_kosloff(*point, statistics, approach)["entropy_production"]
+                    assert np.sign(other) == float(hot != 10.0)
 
 
 def test_sign_at_the_border():
@@ -320,26 +326,21 @@ def test_sign_at_the_border():
             assert np.sign(result["heat_current_hot"]) == sign
 
 
-def test_figures():
-    """The statements of LK on Figs. 3 and 4, and the check values that lie on them."""
-    third = figure_3([1e-4, 0.05, 0.5, 3.0])
-    for approach in ("local", "global"):
-        for name, short in (("heat_current_hot", "Jh"), ("population_a", "na")):
-            expected = [row[f"{approach}_boson"][short] for row in ROWS[4:8]]
-            np.testing.assert_allclose(third[approach][name], expected, rtol=1e-12)
-    assert np.all(third["local"]["heat_current_hot"] < 0.0)
-    assert np.all(third["global"]["heat_current_hot"] > 0.0)
-    fourth = figure_4([row["wh"] for row in ROWS[8:]])
-    for approach in ("local", "global"):
-        expected = [row[f"{approach}_boson"]["Jh"] for row in ROWS[8:]]
-        np.testing.assert_allclose(fourth[approach]["heat_current_hot"], expected, rtol=1e-12)
+def test_statements_on_the_figures():
+    """J_h of Fig. 3: from cold to hot in the local approach, from hot to cold in the global."""
+    third = {"omega_h": 10.0, "omega_c": 5.0, "T_h": 12.0, "T_c": 10.0, "kappa": 1e-4}
+    for approach, sign in (("local", -1.0), ("global", 1.0)):
+        kind = {"statistics": "boson", "approach": approach}
+        found = curve(cases, "figure-3", "epsilon", (1e-4, 3.0), 5, **third, **kind)
+        assert np.all(sign * found["heat_current_hot"] > 0.0)
+        np.testing.assert_allclose(found["heat_current_hot"], found["formula_heat"], rtol=1e-12)
 
 
 def test_moments_solve_equation_8():
     """The stationary moments obey LK eq. (8); J_h of appendix A in terms of them."""
     omega_h, _, t_h, _, epsilon, kappa = PLAIN
     for statistics, delta in DELTA.items():
-        a, b, x, y = local_moments(*PLAIN, delta)
+        a, b, x, y = local_moments(Nodes(*PLAIN, statistics))
         result = levy_kosloff(*PLAIN, statistics, "local")
         found = [
             result[name]
@@ -361,7 +362,7 @@ def test_covariance_matrices():
         printed = local_covariance(*(result[name] for name in names))
         np.testing.assert_allclose(matrix, printed, atol=1e-15)
         if approach == "global":
-            cos_squared = mixing(2.0, 1.6, 0.3)[2]
+            cos_squared = Nodes(*PLAIN).mixing[2]
             printed = global_covariance(
                 result["population_plus"], result["population_minus"], cos_squared
             )
@@ -389,7 +390,7 @@ def test_local_form_of_the_global_generator():
     """LK eq. (16) as printed is eq. (11), operator by operator, on two truncated modes."""
     lower = np.diag(np.sqrt(np.arange(1.0, 4.0)), 1)
     a, b = np.kron(lower, np.eye(4)), np.kron(np.eye(4), lower)
-    plus, minus, cos_squared, sin_squared = mixing(2.0, 1.6, 0.3)
+    plus, minus, cos_squared, sin_squared = Nodes(*PLAIN).mixing
     c, s = np.sqrt(cos_squared), np.sqrt(sin_squared)
     d_plus, d_minus = c * a + s * b, c * b - s * a
     rng = np.random.default_rng(5)

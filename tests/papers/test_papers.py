@@ -18,8 +18,8 @@ from manybody.cli.kinds import kind_named
 from manybody.papers.kit.case_kind import read_records
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import points_of
-from manybody.papers.kit.curves_page import differences
 from manybody.papers.kit.pages import write_report
+from manybody.papers.kit.plots import differences
 from manybody.papers.levy_kosloff import errata as levy_kosloff_errata
 from manybody.papers.levy_rabani_limmer import errata as levy_rabani_limmer_errata
 from manybody.papers.mitchison_plenio import errata as mitchison_plenio_errata

@@ -17,7 +17,7 @@ from fock_oracles import (
 from linear_coupling import Colored
 
 import manybody as mb
-from manybody.papers.levy_kosloff.model import build_network
+from manybody.papers.levy_kosloff.nodes import Nodes
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.fock.basis import FockBasis
@@ -369,7 +369,7 @@ def test_second_law_of_stationary_nodes(statistics):
     """LK: heat from cold to hot in the local approach where ω_c/T_c < ω_h/T_h, else nowhere."""
     for omega_h, violated in ((10.0, True), (5.5, False)):
         for equation in EQUATIONS:
-            model = build_network(omega_h, 5.0, 12.0, 10.0, 0.3, 1e-3, statistics)
+            model = Nodes(omega_h, 5.0, 12.0, 10.0, 0.3, 1e-3, statistics).model
             generator = build_generator(model, equation)
             steady = steady_correlations(build_relaxation(generator)).matrix
             found = correlation_balance(model, generator, steady)

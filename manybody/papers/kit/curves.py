@@ -3,19 +3,21 @@
 import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.systems import check_present, tables_of
 from manybody.physics import arguments
 from manybody.study.structure import check_keys, checked, listed
 
 ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")
+Evidence = dict[str, float]
 _RANGE = ("from", "to", "points")
 _EVIDENCE_COST = 0.2
 
@@ -25,12 +27,13 @@ class Curves:
     """What a figure asks of a [[curves]] table.
 
     numbers: real parameters, one of which runs; words: the others, and what each may be;
-    cost: core-seconds of a point.
+    cost: core-seconds of a point; optional: words that may be left out.
     """
 
     numbers: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cost: float = 2e-3
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ class Erratum:
     """A misprint or a wrong claim.
 
     where: equation or place; printed, right: in words; evidence: returns printed, corrected
-    and reference, the last computed without the formula, None where a derivation has to do.
+    and reference, the last computed without the formula, None where a derivation has to do;
+    unlisted: parameters that `setting` leaves out, of no influence or said by `quantity`.
     """
 
     where: str
     printed: str
     right: str
     quantity: str = ""
-    evidence: Callable[[], dict[str, float]] | None = None
+    evidence: Callable[[], Evidence] | None = None
+    unlisted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,11 +59,18 @@ class Erratum:
 
     @property
     def setting(self) -> str:
-        """The parameters of the evidence."""
+        """The numbers that the evidence is taken at, those of a system one by one."""
         if self.evidence is None:
             return ""
-        given = inspect.signature(self.evidence).parameters.values()
-        return ", ".join(f"{one.name} = {one.default:g}" for one in given)
+        values: dict[str, Any] = {}
+        for one in inspect.signature(self.evidence).parameters.values():
+            system = asdict(one.default) if is_dataclass(one.default) else {}  # type: ignore[arg-type]
+            values |= system or {one.name: one.default}
+        return ", ".join(
+            f"{name} = {value:g}"
+            for name, value in values.items()
+            if name not in self.unlisted and not isinstance(value, str)
+        )
 
     @property
     def command(self) -> str:
@@ -80,12 +92,8 @@ def parse_paper(
     """
     check_keys("study", dict(table), set(), {"curves", ERRATA})
     cases: list[Case] = []
-    given = table.get("curves", [])
-    if not isinstance(given, list):
-        raise InputTypeError("curves: one or more [[curves]] tables are needed")
-    for index, one in enumerate(given):
-        where = f"curves[{index}]"
-        cases += _curves(where, checked(where, one, dict), figures)
+    for where, one in tables_of(table, "curves", needed=False):
+        cases += _curves(where, one, figures)
     if checked(ERRATA, table.get(ERRATA, True), bool):
         cases += [
             build_case({"figure": ERRATA, "evidence": one.name}, _EVIDENCE_COST)
@@ -98,15 +106,13 @@ def parse_paper(
 
 
 def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) -> list[Case]:
-    for key in ("figure", "over"):
-        if key not in table:
-            raise InputError(f"{where}: key {key!r} is missing")
+    check_present(where, table, ("figure", "over"))
     name = arguments.choice(f"{where}.figure", table["figure"], tuple(figures))
     kind = figures[name]
     over = arguments.choice(f"{where}.over", table["over"], kind.numbers)
     fixed = [key for key in kind.numbers if key != over]
     needed = {"figure", "over", *_RANGE, *fixed, *kind.words}
-    check_keys(where, table, needed, {"spacing"})
+    check_keys(where, table, needed, {"spacing", *kind.optional})
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     values = _range(where, {**{key: table[key] for key in _RANGE}, "spacing": spacing})
     run: dict[str, Value] = {
@@ -120,12 +126,13 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     choices: list[list[Value]] = []
     for key in fixed:
         choices.append([*_numbers(f"{where}.{key}", table[key])])
-    for key, allowed in kind.words.items():
+    words = {**kind.words, **{k: v for k, v in kind.optional.items() if k in table}}
+    for key, allowed in words.items():
         chosen = listed(table[key])
         if not chosen:
             raise InputError(f"{where}.{key}: one word or more is needed")
         choices.append([arguments.choice(f"{where}.{key}", word, allowed) for word in chosen])
-    keys = [*fixed, *kind.words]
+    keys = [*fixed, *words]
     return [
         build_case({**run, **dict(zip(keys, combination))}, kind.cost * len(values))
         for combination in itertools.product(*choices)

@@ -1,34 +1,26 @@
-"""The parts that pages of papers share: differences, errata, captions."""
+"""The page that papers share: a chapter a figure, differences from formulas, errata."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import ERRATA, Erratum
-from manybody.papers.kit.page import Chapter, Figure, Finding, grouped, number, numbers
+from manybody.papers.kit.page import (
+    Chapter,
+    Figure,
+    Finding,
+    Page,
+    cases_table,
+    grouped,
+    number,
+    numbers,
+)
+from manybody.papers.kit.plots import differences
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
-OURS = {"lw": 0.0, "marker": "o", "ms": 3.6}
-FORMULA = {"lw": 1.3, "marker": ""}
-PRINTED = {"lw": 1.3, "marker": "", "ls": "--"}
-_FLOOR = 1e-18
-
-
-def array(record: Record, key: str) -> Real:
-    """A result that is a list."""
-    return np.array(numbers(record, key))
-
-
-def differences(first: ArrayLike, second: ArrayLike) -> Real:
-    """|x − y| over the larger of both, 0 where both are 0."""
-    x, y = np.asarray(first), np.asarray(second)
-    scale = np.maximum(np.abs(x), np.abs(y))
-    return np.where(scale > 0.0, np.abs(x - y) / np.where(scale > 0.0, scale, 1.0), 0.0)
+# What a page says of one figure.
+Part = tuple[list[Finding], Chapter]
 
 
 def largest(records: Sequence[Record], first: str, second: str) -> float:
@@ -41,37 +33,57 @@ def largest(records: Sequence[Record], first: str, second: str) -> float:
     return max(found, default=0.0)
 
 
-def figures_of(records: Sequence[Record]) -> dict[Any, list[Record]]:
-    """Records by the figure they belong to."""
-    return grouped(records, lambda given: given["figure"])
+def paper_page(
+    paper: str,
+    errata: Sequence[Erratum],
+    setting: str,
+    records: Sequence[Record],
+    figures: Mapping[str, Callable[[list[Record]], Part]],
+) -> Page:
+    """What is compared, a chapter for every figure that has cases, and the errata.
+
+    figures: what makes the findings and the chapter of a figure from its records.
+    """
+    found = grouped(records, lambda given: given["figure"])
+    parts = [build(found[name]) for name, build in figures.items() if name in found]
+    parts += errata_part(paper, errata, found.get(ERRATA, []))
+    chapters = [Chapter("What is compared", (setting,)), *(chapter for _, chapter in parts)]
+    findings = [finding for own, _ in parts for finding in own]
+    data = (cases_table(records), curves_table(records))
+    return Page(tuple(findings), tuple(chapters), data)
 
 
-def show_difference(axis: Any, x: ArrayLike, values: ArrayLike, **style: Any) -> None:
-    """A relative difference on a logarithmic axis; zero is drawn at the floor of rounding."""
-    axis.plot(x, np.maximum(values, _FLOOR), **style)
-    axis.set_yscale("log")
-    axis.set_ylabel("relative difference", fontsize=11)
+def compared(
+    figure: str,
+    name: str,
+    topic: str,
+    paragraph: str,
+    picture: tuple[str, Callable[[], Any]],
+    rows: Sequence[tuple[str, str, float]],
+) -> Chapter:
+    """The chapter of one figure, ours against formulas.
 
-
-def difference_table(name: str, title: str, rows: Sequence[tuple[str, str, str, float]]) -> Table:
-    """(figure, quantity, compared with, largest relative difference)."""
+    name: as the paper calls it; picture: caption, and what draws it; rows: quantity, formula,
+    largest relative difference.
+    """
     names = (
         Column("figure", "figure"),
         Column("quantity", "quantity"),
         Column("formula", "formula"),
         Column("difference", "largest relative difference", scientific),
     )
-    return Table(name, title, names, tuple(rows))
+    many = "formula" if len(rows) == 1 else "formulas"
+    title = f"{name}: ours against the {many}"
+    table = Table(f"{figure}-differences", title, names, tuple((name, *row) for row in rows))
+    return Chapter(f"{name}: {topic}", (paragraph,), (Figure(figure, *picture),), (table,))
 
 
-def errata_chapter(
-    paper: str, errata: Sequence[Erratum], records: Sequence[Record]
-) -> tuple[list[Finding], list[Chapter]]:
-    """The finding and the chapter of what is wrong in a paper; nothing without evidence."""
+def errata_part(paper: str, errata: Sequence[Erratum], records: Sequence[Record]) -> list[Part]:
+    """The finding and the chapter of what is wrong in a paper; none without evidence."""
     by_name = {record.case.given["evidence"]: record for record in records}
     shown = [one for one in errata if one.name in by_name]
     if not shown:
-        return [], []
+        return []
     derived = [one for one in errata if one.evidence is None]
     off, left = {}, {}
     for one in shown:
@@ -107,7 +119,7 @@ def errata_chapter(
         (_words_table([*shown, *derived]), _values_table(shown, by_name)),
         tuple(commands),
     )
-    return [Finding(sentence, values)], [chapter]
+    return [([Finding(sentence, values)], chapter)]
 
 
 _KEYS = ("printed", "corrected", "reference")
@@ -157,11 +169,6 @@ def _values_table(shown: Sequence[Erratum], by_name: Mapping[str, Record]) -> Ta
     return Table("evidence", "Evidence of the errata", names, tuple(rows))
 
 
-def chapter_of(title: str, paragraph: str, figure: Figure, *tables: Table) -> Chapter:
-    """A chapter of one figure."""
-    return Chapter(title, (paragraph,), (figure,), tables)
-
-
 def curves_table(records: Sequence[Record]) -> Table:
     """Every point of every curve: case, what runs and its value, and every quantity."""
     curves = [record for record in records if "x" in record.results]
@@ -184,17 +191,3 @@ def curves_table(records: Sequence[Record]) -> Table:
     ]
     header = ("case", "over", *names)
     return Table("curves", "every point", tuple(Column(name) for name in header), tuple(rows))
-
-
-def symmetric_logarithm(values: Sequence[ArrayLike]) -> float:
-    """Where an axis of these values turns linear: their smaller sizes."""
-    sizes = np.abs(np.concatenate([np.ravel(np.asarray(one)) for one in values]))
-    sizes = sizes[sizes > 0.0]
-    return float(np.quantile(sizes, 0.03)) if len(sizes) else 1.0
-
-
-def spread(values: Sequence[ArrayLike]) -> float:
-    """The largest size over the median one."""
-    sizes = np.abs(np.concatenate([np.ravel(np.asarray(one)) for one in values]))
-    middle = float(np.median(sizes))
-    return float(sizes.max()) / middle if middle > 0.0 else np.inf

@@ -1,6 +1,6 @@
 """Systems and reservoirs that a study of cases names, and how a TOML file says them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex
-from manybody.errors import InputError
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -184,8 +184,7 @@ def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list
     extra: other keys of the table, passed by here.  Sizes ascend outermost, samples innermost.
     Raises TypeError or ValueError.
     """
-    if "model" not in table:
-        raise InputError(f"{where}: key 'model' is missing")
+    check_present(where, table, ["model"])
     model = arguments.choice(f"{where}.model", table["model"], tuple(SYSTEMS))
     system = SYSTEMS[model]
     needed = {key for key, default in system.numbers.items() if default is None}
@@ -215,6 +214,24 @@ def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list
 _SMALL = 64
 
 
+def tables_of(
+    table: Mapping[str, Any], key: str, needed: bool = True
+) -> list[tuple[str, dict[str, Any]]]:
+    """(where, table) of every [[key]] table.  Raises TypeError."""
+    given = table.get(key, [])
+    if not isinstance(given, list) or (needed and not given):
+        raise InputTypeError(f"{key}: one or more [[{key}]] tables are needed")
+    places = [f"{key}[{index}]" for index in range(len(given))]
+    return [(where, checked(where, one, dict)) for where, one in zip(places, given)]
+
+
+def check_present(where: str, table: Mapping[str, Any], keys: Iterable[str]) -> None:
+    """Raises ValueError for the first key that is missing."""
+    for key in keys:
+        if key not in table:
+            raise InputError(f"{where}: key {key!r} is missing")
+
+
 def distinct_reals(where: str, value: object) -> list[float]:
     """One real number or a list of different ones.  Raises TypeError or ValueError."""
     numbers = [arguments.real(where, entry) for entry in listed(value)]
@@ -226,8 +243,7 @@ def distinct_reals(where: str, value: object) -> list[float]:
 def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any]:
     """A table as `build_reservoir` takes it, checked by building it.  TypeError or ValueError."""
     table = checked(where, value, dict)
-    if "density" not in table:
-        raise InputError(f"{where}: key 'density' is missing")
+    check_present(where, table, ["density"])
     name = arguments.choice(f"{where}.density", table["density"], tuple(DENSITIES))
     own = fields(DENSITIES[name])  # type: ignore[arg-type]
     needed = {item.name for item in own if item.default is MISSING}

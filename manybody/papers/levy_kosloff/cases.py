@@ -5,17 +5,20 @@ from typing import Any
 
 from manybody.papers.kit.config import Case, Results
 from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper
-from manybody.papers.levy_kosloff.errata import ERRATA, global_population
+from manybody.papers.levy_kosloff.errata import ERRATA
 from manybody.papers.levy_kosloff.formulas import (
     global_heat_current,
+    global_population,
     local_heat_current,
     local_moments,
 )
-from manybody.papers.levy_kosloff.model import EQUATIONS, OSCILLATORS, STATISTICS, levy_kosloff
+from manybody.papers.levy_kosloff.model import EQUATIONS, steady_state
+from manybody.papers.levy_kosloff.nodes import CONTACTS, OSCILLATORS, STATISTICS, Nodes
 
 MAP, AGAINST_COUPLING, AGAINST_FREQUENCY = FIGURES = ("figure-2", "figure-3", "figure-4")
 _NUMBERS = ("omega_h", "omega_c", "T_h", "T_c", "epsilon", "kappa")
-_CURVES = Curves(_NUMBERS, {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}, 1.5e-3)
+_WORDS = {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}
+_CURVES = Curves(_NUMBERS, _WORDS, 1.5e-3, {"contact": CONTACTS})
 _KEPT = ("heat_current_hot", "population_a", "entropy_production")
 
 
@@ -37,24 +40,24 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
 def _curve(given: Mapping[str, Any], points: list[dict[str, Any]]) -> Results:
     rows = []
     for point in points:
-        found = levy_kosloff(**point)
-        rows.append({**{name: found[name] for name in _KEPT}, **_formulas(point)})
+        approach = point.pop("approach")
+        nodes = Nodes(**point)
+        found = steady_state(nodes, approach)
+        rows.append({**{name: found[name] for name in _KEPT}, **_formulas(nodes, approach)})
     return columns(rows)
 
 
-def _formulas(point: Mapping[str, Any]) -> dict[str, float]:
+def _formulas(nodes: Nodes, approach: str) -> dict[str, float]:
     """(9) and (8) of the local equation, (13) and (12) of the global one for oscillators."""
-    numbers = {name: point[name] for name in _NUMBERS}
-    if point["approach"] == "local":
-        delta = -1 if point["statistics"] == OSCILLATORS else 1
+    if approach == "local":
         return {
-            "formula_heat": local_heat_current(**numbers, delta=delta),
-            "formula_population": local_moments(**numbers, delta=delta)[0],
+            "formula_heat": local_heat_current(nodes),
+            "formula_population": local_moments(nodes)[0],
         }
-    if point["approach"] == "global" and point["statistics"] == OSCILLATORS:
+    if approach == "global" and nodes.statistics == OSCILLATORS:
         return {
-            "formula_heat": global_heat_current(**numbers),
-            "formula_population": global_population(**numbers),
-            "printed_heat": global_heat_current(**numbers, as_printed=True),
+            "formula_heat": global_heat_current(nodes),
+            "formula_population": global_population(nodes),
+            "printed_heat": global_heat_current(nodes, as_printed=True),
         }
     return {}

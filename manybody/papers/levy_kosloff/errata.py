@@ -2,48 +2,34 @@
 
 import math
 
-from manybody.papers.kit.curves import Erratum
-from manybody.papers.levy_kosloff.formulas import bath_rate, global_heat_current, mixing
-from manybody.papers.levy_kosloff.model import levy_kosloff
+from manybody.papers.kit.curves import Erratum, Evidence
+from manybody.papers.levy_kosloff.formulas import global_heat_current, global_population
+from manybody.papers.levy_kosloff.model import steady_state
+from manybody.papers.levy_kosloff.nodes import Nodes
 
-Evidence = dict[str, float]
+_FIGURE_3 = Nodes(10.0, 5.0, 2.0, 1.0, 3.0, 1e-4)
+_NEAR_RESONANCE = Nodes(5.0001, 5.0, 12.0, 10.0, 1e-3, 1e-9)
 
 
-def equation_13(
-    omega_h: float = 10.0,
-    omega_c: float = 5.0,
-    T_h: float = 2.0,  # noqa: N803
-    T_c: float = 1.0,  # noqa: N803
-    epsilon: float = 3.0,
-    kappa: float = 1e-4,
-) -> Evidence:
+def equation_13(nodes: Nodes = _FIGURE_3) -> Evidence:
     """J_h of (13) as printed and corrected; the reference is the Davies equation itself."""
-    point = (omega_h, omega_c, T_h, T_c, epsilon, kappa)
     return {
-        "printed": global_heat_current(*point, as_printed=True),
-        "corrected": global_heat_current(*point),
-        "reference": levy_kosloff(*point, approach="global")["heat_current_hot"],
+        "printed": global_heat_current(nodes, as_printed=True),
+        "corrected": global_heat_current(nodes),
+        "reference": steady_state(nodes, "global")["heat_current_hot"],
     }
 
 
-def thermal_populations(
-    omega_h: float = 5.0001,
-    omega_c: float = 5.0,
-    T_h: float = 12.0,  # noqa: N803
-    T_c: float = 10.0,  # noqa: N803
-    epsilon: float = 1e-3,
-    kappa: float = 1e-9,
-) -> Evidence:
+def thermal_populations(nodes: Nodes = _NEAR_RESONANCE) -> Evidence:
     """⟨a†a⟩ near a resonance with ε = 0.1 √|ω_h − ω_c|.
 
     Printed: that of the hot bath alone.  Right: shared by both nodes, (10), since ε is not
     small against |ω_h − ω_c|.  The reference is the Redfield equation.
     """
-    point = (omega_h, omega_c, T_h, T_c, epsilon, kappa)
     return {
-        "printed": 1.0 / math.expm1(omega_h / T_h),
-        "corrected": global_population(*point),
-        "reference": levy_kosloff(*point, approach="redfield")["population_a"],
+        "printed": 1.0 / math.expm1(nodes.omega_h / nodes.T_h),
+        "corrected": global_population(nodes),
+        "reference": steady_state(nodes, "redfield")["population_a"],
     }
 
 
@@ -59,33 +45,12 @@ def resonance(
     Printed: the global equation, said to fail for ε < κ only.  Right: the local equation, since
     ε is smaller than the rates.  The reference is the Redfield equation.
     """
-    point = (omega, omega, T_h, T_c, epsilon, kappa)
+    nodes = Nodes(omega, omega, T_h, T_c, epsilon, kappa)
+    approaches = {"printed": "global", "corrected": "local", "reference": "redfield"}
     return {
-        "printed": levy_kosloff(*point, approach="global")["heat_current_hot"],
-        "corrected": levy_kosloff(*point, approach="local")["heat_current_hot"],
-        "reference": levy_kosloff(*point, approach="redfield")["heat_current_hot"],
+        name: steady_state(nodes, approach)["heat_current_hot"]
+        for name, approach in approaches.items()
     }
-
-
-def global_population(
-    omega_h: float,
-    omega_c: float,
-    T_h: float,  # noqa: N803
-    T_c: float,  # noqa: N803
-    epsilon: float,
-    kappa: float,
-) -> float:
-    """⟨a†a⟩ of the global equation for oscillators, the steady state of (11) and (12)."""
-    plus, minus, cos_squared, sin_squared = mixing(omega_h, omega_c, epsilon)
-    total = 0.0
-    for omega, share in ((plus, cos_squared), (minus, sin_squared)):
-        gain = damping = 0.0
-        for temperature, weight in ((T_h, share), (T_c, 1.0 - share)):
-            rate = weight * bath_rate(omega, temperature, kappa)
-            gain += rate * math.exp(-omega / temperature)
-            damping -= rate * math.expm1(-omega / temperature)
-        total += share * gain / damping
-    return total
 
 
 ERRATA = (

@@ -1,6 +1,8 @@
-"""The bath of the examples of LRL: one decay rate for all Bohr frequencies."""
+"""The baths of the examples of LRL, one decay rate for all Bohr frequencies, and their numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,3 +46,25 @@ class FlatBath:
     def eta(self, omega: ArrayLike) -> Real:
         """There is none: ValueError."""
         raise InputError("a rate that is the same at all ω > 0 has no Lamb shift")
+
+
+def set_numbers(system: Any, reals: Sequence[str], positive: Sequence[str]) -> None:
+    """Fields of a frozen system made floats.  TypeError or ValueError."""
+    for name in (*reals, *positive):
+        bath = ", a temperature of the thermal baths of LRL (4)," if name in ("T_a", "T_b") else ""
+        bounds = {"above": 0.0} if name in positive else {}
+        number = arguments.real(f"{name}{bath}", getattr(system, name), **bounds)
+        object.__setattr__(system, name, number)
+
+
+def check_split(omega: float, g: float, equation: str, what: str) -> None:
+    """ValueError unless ω_+ and ω_- are different and positive."""
+    if g == 0.0:
+        raise InputError(
+            f"g = 0: ω_+ = ω_- breaks the secular approximation of LRL {equation}, which takes "
+            f"{what} apart; g ≠ 0 is needed"
+        )
+    if not omega > abs(g):
+        raise InputError(
+            f"g = {g!r} with omega = {omega!r}: LRL {equation} needs ω_± = ω ± g > 0, so |g| < ω"
+        )

@@ -5,14 +5,16 @@ displacement of ⟨a†a⟩ it is: 20 levels, the perturbation of the generator 
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.papers.kit.curves import Erratum
+from manybody.papers.kit.curves import Erratum, Evidence
 from manybody.papers.levy_rabani_limmer.baths import FlatBath
-from manybody.papers.levy_rabani_limmer.oscillators import OscillatorSystem, coupled_oscillators
-from manybody.papers.levy_rabani_limmer.qubits import qubit_generator
+from manybody.papers.levy_rabani_limmer.model import response
+from manybody.papers.levy_rabani_limmer.oscillators import MINUS, PLUS, OscillatorSystem
+from manybody.papers.levy_rabani_limmer.qubits import QubitSystem
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
 from manybody.physics.fock.couplings import hermitian_coupling
 from manybody.physics.fock.half_form import FockModel
@@ -20,8 +22,9 @@ from manybody.physics.fock.normal_ordering import annihilator, commutator, const
 from manybody.physics.response.linear_response import LinearResponse
 from manybody.physics.response.perturbed import build_perturbed_generator
 
-Evidence = dict[str, float]
 _LEVELS = 20
+_SYSTEM = OscillatorSystem(3.0, 1.7, 0.4, 0.6, 0.8, 0.5)
+_FAST = replace(_SYSTEM, gamma=3.0)
 
 
 def lower_mode(system: OscillatorSystem) -> tuple[LinearResponse, Real]:
@@ -40,24 +43,15 @@ def lower_mode(system: OscillatorSystem) -> tuple[LinearResponse, Real]:
 
 def steady_response(system: OscillatorSystem) -> float:
     """Φ^(1,1) + Φ^(1,2) of ⟨a†a⟩ in the long run, in Fock space."""
-    response, x = lower_mode(system)
-    return 0.5 * system.displacement * float(np.trace(x @ response.steady_change).real)
+    in_fock_space, x = lower_mode(system)
+    return 0.5 * system.displacement * float(np.trace(x @ in_fock_space.steady_change).real)
 
 
-def equation_32(
-    omega: float = 3.0,
-    g: float = 1.7,
-    epsilon: float = 0.4,
-    gamma: float = 0.6,
-    T_a: float = 0.8,
-    T_b: float = 0.5,
-) -> Evidence:
+def equation_32(system: OscillatorSystem = _SYSTEM) -> Evidence:
     """φ^(1,2) of ⟨a†a⟩ at t = 0, LRL (32)."""
-    point = (omega, g, epsilon, gamma, T_a, T_b)
-    found = coupled_oscillators(*point, [0.0])
-    system = OscillatorSystem(*point)
-    response, x = lower_mode(system)
-    _, dissipative = response.response_function(x, [0.0])
+    found = response(system, [0.0])
+    in_fock_space, x = lower_mode(system)
+    _, dissipative = in_fock_space.response_function(x, [0.0])
     return {
         "printed": float(found["phi_12_printed"][0]),
         "corrected": float(found["phi_12"][0]),
@@ -65,46 +59,29 @@ def equation_32(
     }
 
 
-def equation_34(
-    omega: float = 3.0,
-    g: float = 1.7,
-    epsilon: float = 0.4,
-    gamma: float = 3.0,
-    T_a: float = 0.8,
-    T_b: float = 0.5,
-) -> Evidence:
+def equation_34(system: OscillatorSystem = _FAST) -> Evidence:
     """Φ^(1,1) + Φ^(1,2) in the long run, LRL (34) and Fig. 3."""
-    point = (omega, g, epsilon, gamma, T_a, T_b)
-    found = coupled_oscillators(*point, [0.0])
+    found = response(system, [0.0])
     return {
         "printed": found["Phi_11_infinity_printed"] + found["Phi_12_infinity_printed"],
         "corrected": found["Phi_11_infinity"] + found["Phi_12_infinity"],
-        "reference": steady_response(OscillatorSystem(*point)),
+        "reference": steady_response(system),
     }
 
 
 def equation_35(
-    omega: float = 3.0,
-    g: float = 1.7,
-    epsilon: float = 0.4,
-    T_a: float = 0.8,
-    T_b: float = 0.5,
-    weak: float = 0.1,
-    strong: float = 5.0,
+    system: OscillatorSystem = _SYSTEM, weak: float = 0.1, strong: float = 5.0
 ) -> Evidence:
     """Φ^(1,1) + Φ^(1,2) in the long run at one γ over that at another: 1 at all temperatures."""
-    found: list[Evidence] = []
-    for gamma in (strong, weak):
-        found.append(equation_34(omega, g, epsilon, gamma, T_a, T_b))
-    return {key: found[0][key] / found[1][key] for key in found[0]}
+    at_strong, at_weak = (equation_34(replace(system, gamma=gamma)) for gamma in (strong, weak))
+    return {key: at_strong[key] / at_weak[key] for key in at_strong}
 
 
-def equation_29(omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4) -> Evidence:
+def equation_29(system: OscillatorSystem = _SYSTEM) -> Evidence:
     """Coefficient of d_-³ in V with Ω = ω_-: of (B9), its negative, and what (29) makes of it."""
-    system = OscillatorSystem(omega, g, epsilon, 1.0, 1.0, 1.0)
     a, b = system.site_operators()
     difference = (a + a.adjoint()) - (b + b.adjoint())
-    lower = omega - g
+    lower = system.frequencies[MINUS]
     cube = lower / math.sqrt(8.0) * (difference @ difference @ difference)
     return {
         "printed": lower,
@@ -128,7 +105,7 @@ def equation_40(
         down, up = channel.T @ channel, channel @ channel.T
         for name, emitted, absorbed in (("printed", up, down), ("corrected", down, up)):
             sums[name] += gamma * (n + 1.0) * (down - emitted) + gamma * n * (up - absorbed)
-    generator = qubit_generator(omega, g, 0.0, [bath, bath]).toarray()
+    generator = QubitSystem(omega, g, 0.0, T, T, gamma).generator.toarray()
     reference = np.abs(generator.conj().T @ np.eye(4).ravel()).max()
     return {
         **{name: float(np.abs(s).max()) for name, s in sums.items()},
@@ -160,19 +137,18 @@ def equation_44() -> Evidence:
     return {**values, "reference": float((sigma @ sigma)[0, 3])}
 
 
-def equation_b6(omega: float = 3.0, g: float = 1.7, epsilon: float = 0.4) -> Evidence:
+def equation_b6(system: OscillatorSystem = _SYSTEM) -> Evidence:
     """The s for which d_+ + s turns as e^{−iω_+t}, d_+ = (a + b)/√2.
 
     The reference is the constant of −[H_0, d_+]/ω_+, d_+ taken off.
     """
-    system = OscillatorSystem(omega, g, epsilon, 1.0, 1.0, 1.0)
     a, b = system.site_operators()
-    field = epsilon / math.sqrt(2.0)
-    hamiltonian = omega * (a.adjoint() @ a + b.adjoint() @ b)
-    hamiltonian = hamiltonian + g * (a.adjoint() @ b + b.adjoint() @ a)
+    field = system.epsilon / math.sqrt(2.0)
+    hamiltonian = system.omega * (a.adjoint() @ a + b.adjoint() @ b)
+    hamiltonian = hamiltonian + system.g * (a.adjoint() @ b + b.adjoint() @ a)
     hamiltonian = hamiltonian + field * (a + a.adjoint() + b + b.adjoint())
     mode = math.sqrt(0.5) * (a + b)
-    turning = (-1.0 / (omega + g)) * commutator(hamiltonian, mode) - mode
+    turning = (-1.0 / system.frequencies[PLUS]) * commutator(hamiltonian, mode) - mode
     return {
         "printed": -system.displacement,
         "corrected": system.displacement,
@@ -189,12 +165,12 @@ def equation_b17(
     """⟨D_1†(d_- + d_-†)⟩ of both baths, (B17) averaged in (B18)."""
     system = OscillatorSystem(omega, g, 0.4, gamma, T, T)
     n = float(system.baths[0].occupation(omega - g))
-    response, x = lower_mode(system)
+    in_fock_space, x = lower_mode(system)
     size = 3.0 * gamma * (2.0 * n + 1.0)
     return {
         "printed": size * (n - 1.0),
         "corrected": -size,
-        "reference": float(np.trace(x @ response.dissipator_sources.sum(axis=0)).real),
+        "reference": float(np.trace(x @ in_fock_space.dissipator_sources.sum(axis=0)).real),
     }
 
 
@@ -217,6 +193,8 @@ def equation_b19(
     }
 
 
+_BATHS = ("gamma", "T_a", "T_b")
+
 ERRATA = (
     Erratum("LRL (32)", "n̄_- − 1", "−1", "φ^(1,2) at t = 0", equation_32),
     Erratum(
@@ -232,6 +210,7 @@ ERRATA = (
         "at every temperature, −3ε(2n̄_- + 1)/ω_+",
         "response at γ = 5 over that at 0.1",
         equation_35,
+        ("gamma",),
     ),
     Erratum(
         "LRL (29)",
@@ -239,6 +218,7 @@ ERRATA = (
         "its negative, with d_- = (b − a)/√2",
         "coefficient of d_-³",
         equation_29,
+        _BATHS,
     ),
     Erratum(
         "LRL (40)",
@@ -260,6 +240,7 @@ ERRATA = (
         "(d_+ + ε/ω_+)e^{−iω_+t} − ε/ω_+",
         "constant beside d_+ that turns",
         equation_b6,
+        _BATHS,
     ),
     Erratum(
         "LRL (B17), (B18)", "n_-^α + 1", "1, in all its lines", "⟨D_1†(d_- + d_-†)⟩", equation_b17

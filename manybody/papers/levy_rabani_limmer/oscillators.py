@@ -14,15 +14,12 @@ linear in T, and of Fig. 3 neither the T² nor the change of sign remain.  (B6):
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
 from manybody.errors import InputError
-from manybody.papers.levy_rabani_limmer.baths import FlatBath
-from manybody.physics import arguments
+from manybody.papers.levy_rabani_limmer.baths import FlatBath, check_split, set_numbers
 from manybody.physics.baths.densities import FlatDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.normal_ordering import (
@@ -35,57 +32,15 @@ from manybody.physics.fock.normal_ordering import (
 )
 from manybody.physics.gaussian.correlations import DAVIES, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, Contact, QuadraticModel
-from manybody.physics.underflow import zero_where_tiny
 
 # Coefficient of every e^{λτ}, by λ.
 Exponentials = dict[complex, complex]
 
-PERTURBATIONS = ("B9", "29")
 # Places of d_+ and d_- among the modes, and their amplitudes in a and b, (B3).
 PLUS, MINUS = 0, 1
 _AMPLITUDES = math.sqrt(0.5) * np.array([[1.0, -1.0], [1.0, 1.0]])
 _TAYLOR_TERMS = 18
 _ROUNDING = 1e-12
-
-
-@zero_where_tiny
-def coupled_oscillators(
-    omega: float,
-    g: float,
-    epsilon: float,
-    gamma: float,
-    T_a: float,
-    T_b: float,
-    times: ArrayLike,
-    perturbation: str = "B9",
-) -> dict[str, Any]:
-    """Response of ⟨a†a⟩ to δV switched on at t = 0, LRL (30)-(34), ħ = k_B = 1; δ left out.
-
-    omega, g, epsilon: ω, g, ε of (25), ω_± = ω ± g > 0, g ≠ 0; gamma: γ_- = γ_+ > 0;
-    T_a, T_b > 0; times: (T,) ascending, >= 0.
-    perturbation: "B9", the sign of (31)-(35); "29", the negative of all responses.
-
-    times: (T,); population: ⟨a†a⟩ before, (30); phi_11, phi_12: (T,) Kubo's term and that of the
-    dissipator, (24); Phi_11, Phi_12: (T,) their integrals, (33); Phi_11_infinity,
-    Phi_12_infinity: the limits, (34).  These are computed from the generator; the same names
-    with `_printed` are (31), (32) and (34) as they stand.
-
-    Moments are exact, no space is truncated; relative errors are about 1e-14 and, of the
-    functions of time, 1e-16 of the phase ω_-t.  Raises TypeError or ValueError.
-    """
-    system = OscillatorSystem(omega, g, epsilon, gamma, T_a, T_b)
-    instants = arguments.ascending_times("times", times)
-    sign = 1.0 if arguments.choice("perturbation", perturbation, PERTURBATIONS) == "B9" else -1.0
-    result: dict[str, Any] = {"times": instants, "population": system.population()}
-    computed = system.response_terms(sign)
-    printed = system.printed_terms(sign)
-    for suffix, terms in (("", computed), ("_printed", printed)):
-        for name, exponentials in zip(("11", "12"), terms):
-            result[f"phi_{name}{suffix}"] = _summed(exponentials, instants)
-            result[f"Phi_{name}{suffix}"] = _integrated(exponentials, instants)
-            limit = sum((-factor / rate).real for rate, factor in exponentials.items())
-            result[f"Phi_{name}_infinity{suffix}"] = float(limit)
-    return result
 
 
 @dataclass(frozen=True)
@@ -100,23 +55,8 @@ class OscillatorSystem:
     T_b: float
 
     def __post_init__(self) -> None:
-        for name in ("omega", "g", "epsilon"):
-            object.__setattr__(self, name, arguments.real(name, getattr(self, name)))
-        object.__setattr__(self, "gamma", arguments.real("gamma", self.gamma, above=0.0))
-        for name in ("T_a", "T_b"):
-            full = f"{name}, a temperature of the thermal baths of LRL (4),"
-            value = arguments.real(full, getattr(self, name), above=0.0)
-            object.__setattr__(self, name, value)
-        if self.g == 0.0:
-            raise InputError(
-                "g = 0: ω_+ = ω_- breaks the secular approximation of LRL (27), which takes the "
-                "normal modes apart; g ≠ 0 is needed"
-            )
-        if not self.omega > abs(self.g):
-            raise InputError(
-                f"g = {self.g!r} with omega = {self.omega!r}: LRL (27) needs ω_± = ω ± g > 0, "
-                "so |g| < ω"
-            )
+        set_numbers(self, ("omega", "g", "epsilon"), ("gamma", "T_a", "T_b"))
+        check_split(self.omega, self.g, "(27)", "the normal modes")
 
     @property
     def frequencies(self) -> tuple[float, float]:
@@ -225,15 +165,6 @@ class OscillatorSystem:
                 total += abs(amplitude) ** 2 * bath.rate * (spontaneous + quanta * stimulated)
         return total
 
-    def printed_terms(self, sign: float = 1.0) -> tuple[Exponentials, Exponentials]:
-        """(31) and (32) as printed."""
-        omega = self.frequencies[MINUS]
-        mean = 0.5 * sum(float(bath.occupation(omega)) for bath in self.baths)
-        size = sign * 3.0 * self.displacement * (2.0 * mean + 1.0)
-        rate = complex(-0.5 * self.gamma, omega)
-        # Re(i e^{iωτ}) = −sin ωτ, and (34) is Re(−factor/rate).
-        return {rate: 1j * size * omega}, {rate: 0.5 * size * self.gamma * (mean - 1.0) + 0j}
-
     def _decay(self, powers: Powers) -> complex:
         """λ with L_0†(O) = λO + constant, O = Π d_i†^m d_i^n."""
         return complex(-0.5 * self.gamma * sum(powers), -energy_taken(powers, self.frequencies))
@@ -281,62 +212,7 @@ def dissipated_change(
     return gained - 0.5 * lost
 
 
-def response_in_time_figure(
-    times: ArrayLike | None = None,
-    omega: float = 100.0,
-    g: float = 90.0,
-    epsilon: float = 5.0,
-    gamma: float = 1.0,
-    T_a: float = 2000.0,
-    T_b: float = 2100.0,
-    delta: float = 0.02,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 2 b: δΦ^(1,1) and δΦ^(1,2) against time, corrected and printed.
-
-    times, kubo, dissipator, kubo_printed, dissipator_printed: (T,) each.
-    """
-    delta = arguments.real("delta", delta)
-    instants = np.linspace(0.0, 12.0, 2401) if times is None else times
-    data = coupled_oscillators(omega, g, epsilon, gamma, T_a, T_b, instants)
-    return {
-        "times": data["times"],
-        "kubo": delta * data["Phi_11"],
-        "dissipator": delta * data["Phi_12"],
-        "kubo_printed": delta * data["Phi_11_printed"],
-        "dissipator_printed": delta * data["Phi_12_printed"],
-    }
-
-
-def response_against_temperature_figure(
-    mean_temperatures: ArrayLike | None = None,
-    difference: float = 50.0,
-    omega: float = 100.0,
-    g: float = 90.0,
-    epsilon: float = 5.0,
-    gamma: float = 1.0,
-    delta: float = 0.02,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 3: δ(Φ^(1,1) + Φ^(1,2)) in the long run against (T_a + T_b)/2.
-
-    mean_temperature, corrected, printed: (n,) each.
-    """
-    delta = arguments.real("delta", delta)
-    given = np.geomspace(30.0, 3e4, 121) if mean_temperatures is None else mean_temperatures
-    grid = np.atleast_1d(given)
-    rows = [
-        coupled_oscillators(
-            omega, g, epsilon, gamma, t + 0.5 * difference, t - 0.5 * difference, [0.0]
-        )
-        for t in grid
-    ]
-    curves = {
-        name: delta * np.array([row[f"Phi_11{end}"] + row[f"Phi_12{end}"] for row in rows])
-        for name, end in (("corrected", "_infinity"), ("printed", "_infinity_printed"))
-    }
-    return {"mean_temperature": grid, **curves}
-
-
-def _summed(terms: Exponentials, times: Real) -> Real:
+def summed(terms: Exponentials, times: Real) -> Real:
     """Re Σ c e^{λt}."""
     return sum(
         ((factor * np.exp(rate * times)).real for rate, factor in terms.items()),
@@ -344,7 +220,7 @@ def _summed(terms: Exponentials, times: Real) -> Real:
     )
 
 
-def _integrated(terms: Exponentials, times: Real) -> Real:
+def integrated(terms: Exponentials, times: Real) -> Real:
     """Re Σ c (e^{λt} − 1)/λ, by a series where λt is small."""
     total = np.zeros(len(times))
     for rate, factor in terms.items():

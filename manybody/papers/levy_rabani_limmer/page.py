@@ -8,34 +8,24 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.curves import ERRATA, LOG
-from manybody.papers.kit.curves_page import (
+from manybody.papers.kit.curves import LOG
+from manybody.papers.kit.curves_page import Part, compared, largest, paper_page
+from manybody.papers.kit.page import Finding, Page, fit_power, grouped, number
+from manybody.papers.kit.plots import (
     FORMULA,
     PRINTED,
+    Style,
     array,
-    chapter_of,
-    curves_table,
-    difference_table,
-    differences,
-    errata_chapter,
-    figures_of,
-    largest,
-    show_difference,
+    draw_zero,
+    dress,
+    show,
+    show_apart,
+    show_ours,
     symmetric_logarithm,
 )
-from manybody.papers.kit.page import (
-    Chapter,
-    Figure,
-    Finding,
-    Page,
-    cases_table,
-    fit_power,
-    grouped,
-    number,
-)
 from manybody.papers.levy_rabani_limmer.cases import AGAINST_TEMPERATURE, IN_TIME, QUBITS
-from manybody.papers.levy_rabani_limmer.errata import ERRATA as MISPRINTS
-from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.papers.levy_rabani_limmer.errata import ERRATA
+from manybody.report.figures.canvas import colour, grid
 
 _KUBO, _DISSIPATOR = colour(0), colour(3)
 _LIMITS = {"unperturbed": "black", "local": colour(3), "global": colour(0)}
@@ -50,45 +40,34 @@ _AXES = {
 _WORDS = {"difference": "T_a − T_b", "mean_temperature": "T̄", "delta_Omega": "δΩ"}
 # Points at the hot end that a power of the temperature is fitted to.
 _HOT = 12
+_CAPTION = "The parameters are those of the caption."
+_SETTING = (
+    "Steady states between two baths, perturbed at t = 0. Two oscillators under a cubic "
+    "perturbation, LRL (25)-(34): response of ⟨a†a⟩, Kubo's term Φ^(1,1) and that of the "
+    "changed dissipator Φ^(1,2), from the algebra of ladder operators without truncation. Two "
+    "qubits, (37)-(46): heat current from bath a without a perturbation, with the dissipator "
+    "of H_0 (local, δΩ ≪ γ), and with that of H_0 + δV (global, δΩ ≫ γ). Responses are per δ "
+    "unless said otherwise; differences are relative, |x − y| over the larger of both."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
-    found = figures_of(records)
-    findings: list[Finding] = []
-    chapters: list[Chapter] = [_setting()]
-    if IN_TIME in found:
-        for record in found[IN_TIME][:1]:
-            finding, chapter = _in_time(record)
-            findings.append(finding)
-            chapters.append(chapter)
-    if AGAINST_TEMPERATURE in found:
-        finding, chapter = _against_temperature(found[AGAINST_TEMPERATURE][0])
-        findings.append(finding)
-        chapters.append(chapter)
-    for figure in QUBITS:
-        if figure in found:
-            finding, chapter = _qubits(figure, found[figure])
-            findings.append(finding)
-            chapters.append(chapter)
-    more, errata = errata_chapter("Levy, Rabani and Limmer", MISPRINTS, found.get(ERRATA, []))
-    data = (cases_table(records), curves_table(records))
-    return Page((*findings, *more), (*chapters, *errata), data)
-
-
-def _setting() -> Chapter:
-    lines = (
-        "Steady states between two baths, perturbed at t = 0. Two oscillators under a cubic "
-        "perturbation, LRL (25)-(34): response of ⟨a†a⟩, Kubo's term Φ^(1,1) and that of the "
-        "changed dissipator Φ^(1,2), from the algebra of ladder operators without truncation. Two "
-        "qubits, (37)-(46): heat current from bath a without a perturbation, with the dissipator "
-        "of H_0 (local, δΩ ≪ γ), and with that of H_0 + δV (global, δΩ ≫ γ). Responses are per δ "
-        "unless said otherwise; differences are relative, |x − y| over the larger of both.",
+    return paper_page(
+        "Levy, Rabani and Limmer",
+        ERRATA,
+        _SETTING,
+        records,
+        {
+            IN_TIME: _in_time,
+            AGAINST_TEMPERATURE: _against_temperature,
+            **{figure: partial(_qubits, figure) for figure in QUBITS},
+        },
     )
-    return Chapter("What is compared", lines)
 
 
-def _in_time(record: Record) -> tuple[Finding, Chapter]:
+def _in_time(records: list[Record]) -> Part:
+    record = records[0]
     kubo = largest([record], "Phi_11", "Phi_11_formula")
     corrected = largest([record], "Phi_12", "Phi_12_formula")
     ours, printed = array(record, "Phi_12"), array(record, "Phi_12_printed")
@@ -108,57 +87,39 @@ def _in_time(record: Record) -> tuple[Finding, Chapter]:
         "population": number(record, "population"),
     }
     rows = [
-        ("Fig. 2", "Φ^(1,1)", "(31)", kubo),
-        ("Fig. 2", "Φ^(1,2)", "(32) corrected", corrected),
-        ("Fig. 2", "Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
+        ("Φ^(1,1)", "(31)", kubo),
+        ("Φ^(1,2)", "(32) corrected", corrected),
+        ("Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
     ]
-    figure = Figure(
-        "figure-2",
+    caption = (
         "Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
         "and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
-        "difference of ours from the formulas.",
-        partial(_draw_in_time, record),
+        "difference of ours from the formulas."
     )
-    table = difference_table("figure-2-differences", "Fig. 2: ours against the formulas", rows)
-    paragraph = "The parameters are those of the caption."
-    return Finding(sentence, values), chapter_of(
-        "Fig. 2: response in time", paragraph, figure, table
-    )
+    picture = caption, partial(_draw_in_time, record)
+    chapter = compared(IN_TIME, "Fig. 2", "response in time", _CAPTION, picture, rows)
+    return [Finding(sentence, values)], chapter
 
 
 def _draw_in_time(record: Record) -> Any:
     figure, (whole, close, apart) = grid(3, 4.7, 3.6)
-    x = array(record, "x")
-    every = max(1, len(x) // 70)
-    for axis in (whole, close):
-        for key, own, label in (
-            ("Phi_11", _KUBO, r"$\Phi^{(1,1)}$"),
-            ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$"),
-        ):
-            axis.plot(
-                x,
-                array(record, f"{key}_formula"),
-                color=own,
-                label=label,
-                **(FORMULA | {"lw": 0.9}),
-            )
-            axis.plot(x, array(record, key), color=own, ls="", marker="o", ms=3, markevery=every)
-        axis.set_ylabel(r"response of $\langle a^\dagger a\rangle$", fontsize=11)
-    whole.plot(
-        x,
-        array(record, "Phi_12_printed"),
-        color=_DISSIPATOR,
-        **PRINTED,
-        label=r"$\Phi^{(1,2)}$ as printed",
+    terms = (
+        ("Phi_11", _KUBO, r"$\Phi^{(1,1)}$", "(31)"),
+        ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$", "(32) corrected"),
     )
-    for key, own, label in (("Phi_11", _KUBO, "(31)"), ("Phi_12", _DISSIPATOR, "(32) corrected")):
-        off = differences(array(record, key), array(record, f"{key}_formula"))
-        show_difference(apart, x, off, color=own, lw=0.8, label=label)
-    off = differences(array(record, "Phi_12"), array(record, "Phi_12_printed"))
-    show_difference(apart, x, off, color=_DISSIPATOR, ls="--", lw=1.0, label="(32) as printed")
+    for axis in (whole, close):
+        for key, own, label, _ in terms:
+            show(axis, record, f"{key}_formula", color=own, label=label, lw=0.9)
+            show_ours(axis, record, key, 70, color=own, ms=3)
+        dress(axis, y=r"response of $\langle a^\dagger a\rangle$")
+    label = r"$\Phi^{(1,2)}$ as printed"
+    show(whole, record, "Phi_12_printed", color=_DISSIPATOR, label=label, **PRINTED)
+    for key, own, _, label in terms:
+        show_apart(apart, record, key, f"{key}_formula", color=own, lw=0.8, label=label)
+    dashed: Style = {"color": _DISSIPATOR, "ls": "--", "lw": 1.0, "label": "(32) as printed"}
+    show_apart(apart, record, "Phi_12", "Phi_12_printed", **dashed)
     for axis in (whole, close, apart):
-        axis.set_xlabel(r"time $\gamma t$", fontsize=11)
-        axis.legend(fontsize=8, frameon=False)
+        dress(axis, r"time $\gamma t$", legend=8)
     apart.set_ylim(1e-18, 1e3)
     return figure
 
@@ -169,7 +130,8 @@ def _power(x: Real, values: Real) -> float:
     return fit_power(list(x[kept]), list(np.abs(values[kept]))).exponent
 
 
-def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
+def _against_temperature(records: list[Record]) -> Part:
+    record = records[0]
     x = array(record, "x")
     ours, printed = array(record, "response"), array(record, "printed")
     agrees = largest([record], "response", "formula")
@@ -194,62 +156,40 @@ def _against_temperature(record: Record) -> tuple[Finding, Chapter]:
         f"−3ε(2n̄_- + 1)/ω_+, (34) corrected, to {agrees:.1e} at every temperature."
     )
     rows = [
-        ("Fig. 3", "Φ^(1,1) + Φ^(1,2)", "(34) corrected", agrees),
-        (
-            "Fig. 3",
-            "Φ^(1,1) + Φ^(1,2)",
-            "(34) as printed",
-            largest([record], "response", "printed"),
-        ),
+        ("Φ^(1,1) + Φ^(1,2)", "(34) corrected", agrees),
+        ("Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response", "printed")),
     ]
-    figure = Figure(
-        "figure-3",
+    caption = (
         "Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
         "(34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: difference of "
-        "ours from them.",
-        partial(_draw_temperature, record),
+        "ours from them."
     )
-    table = difference_table("figure-3-differences", "Fig. 3: ours against the formulas", rows)
-    chapter = chapter_of(
-        "Fig. 3: steady response", "The parameters are those of the caption.", figure, table
-    )
-    return Finding(sentence, values), chapter
+    picture = caption, partial(_draw_temperature, record)
+    chapter = compared(AGAINST_TEMPERATURE, "Fig. 3", "steady response", _CAPTION, picture, rows)
+    return [Finding(sentence, values)], chapter
 
 
 def _draw_temperature(record: Record) -> Any:
     figure, (axis, apart) = grid(2, 5.2, 3.8)
-    x = array(record, "x")
-    ours, printed = array(record, "response"), array(record, "printed")
-    axis.plot(x, array(record, "formula"), color=_KUBO, label="(34) corrected", **FORMULA)
-    axis.plot(
-        x,
-        ours,
-        color=_KUBO,
-        ls="",
-        marker="o",
-        ms=3.4,
-        label="ours",
-        markevery=max(1, len(x) // 40),
-    )
-    axis.plot(x, array(record, "kubo"), color="black", ls=":", lw=1.4, label="Kubo's term alone")
-    axis.plot(x, printed, color=_DISSIPATOR, label="(34) as printed", **PRINTED)
-    axis.set_yscale("symlog", linthresh=symmetric_logarithm([ours]))
-    axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-    axis.set_ylabel("steady response", fontsize=11)
+    show(axis, record, "formula", color=_KUBO, label="(34) corrected", **FORMULA)
+    show_ours(axis, record, "response", 40, color=_KUBO, label="ours")
+    show(axis, record, "kubo", color="black", ls=":", lw=1.4, label="Kubo's term alone")
+    show(axis, record, "printed", color=_DISSIPATOR, label="(34) as printed", **PRINTED)
+    axis.set_yscale("symlog", linthresh=symmetric_logarithm([array(record, "response")]))
+    draw_zero(axis)
+    dress(axis, y="steady response")
     for other, own, label in (
         ("formula", _KUBO, "(34) corrected"),
         ("printed", _DISSIPATOR, "(34) as printed"),
     ):
-        off = differences(ours, array(record, other))
-        show_difference(apart, x, off, color=own, lw=1.2, label=label)
+        show_apart(apart, record, "response", other, color=own, lw=1.2, label=label)
     for one in (axis, apart):
         one.set_xscale("log")
-        one.set_xlabel(_AXES["mean_temperature"], fontsize=11)
-        one.legend(fontsize=8.5, frameon=False)
+        dress(one, _AXES["mean_temperature"], legend=8.5)
     return figure
 
 
-def _qubits(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
+def _qubits(figure: str, records: list[Record]) -> Part:
     name, response = _NAME[figure], figure == "figure-4c"
     ours, formula = (
         ("response_a", "formula_response") if response else ("heat_current_a", "formula")
@@ -258,28 +198,25 @@ def _qubits(figure: str, records: list[Record]) -> tuple[Finding, Chapter]:
     equations = _RESPONSE if response else _EQUATION
     limits = grouped(records, lambda given: given["limit"])
     rows = [
-        (name, f"{quantity}, {limit}", equations[limit], largest(own, ours, formula))
+        (f"{quantity}, {limit}", equations[limit], largest(own, ours, formula))
         for limit, own in limits.items()
     ]
     values = {f"{limit}, largest difference": row[-1] for limit, row in zip(limits, rows)}
-    words = ", ".join(f"{row[2]} to {row[-1]:.1e}" for row in rows)
+    words = ", ".join(f"{equation} to {off:.1e}" for _, equation, off in rows)
     sentence = f"{name}. The {quantity} agrees with {words}."
     panels = _panels(records)
     for own in panels:
         more, found = _compare(own, ours)
         sentence += more
         values |= found
-    picture = Figure(
-        figure,
+    caption = (
         f"{name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
-        "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference.",
-        partial(_draw_qubits, panels, ours, formula),
+        "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference."
     )
-    table = difference_table(f"{figure}-differences", f"{name}: ours against the formulas", rows)
     paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
-    return Finding(sentence, values), chapter_of(
-        f"{name}: heat currents of two qubits", paragraph, picture, table
-    )
+    picture = caption, partial(_draw_qubits, panels, ours, formula)
+    chapter = compared(figure, name, "heat currents of two qubits", paragraph, picture, rows)
+    return [Finding(sentence, values)], chapter
 
 
 def _panels(records: Sequence[Record]) -> list[dict[str, Record]]:
@@ -311,37 +248,23 @@ def _compare(own: Mapping[str, Record], key: str) -> tuple[str, dict[str, float]
 
 def _draw_qubits(panels: Sequence[Mapping[str, Record]], ours: str, formula: str) -> Any:
     figure, axes = grid(2 * len(panels), 5.2, 3.6, most=2)
+    equations = _RESPONSE if ours == "response_a" else _EQUATION
+    word = "response of the heat current" if ours == "response_a" else "heat current"
     for row, own in enumerate(panels):
         axis, apart = axes[2 * row : 2 * row + 2]
         for limit, record in own.items():
-            x, style = array(record, "x"), {"color": _LIMITS[limit]}
-            equation = (_RESPONSE if ours == "response_a" else _EQUATION)[limit]
-            dashes = {"ls": "--"} if limit == "unperturbed" else {}
-            axis.plot(
-                x,
-                array(record, formula),
-                label=f"{limit}, {equation}",
-                **(FORMULA | dashes | style),
-            )
-            axis.plot(
-                x,
-                array(record, ours),
-                ls="",
-                marker="o",
-                ms=3.4,
-                markevery=max(1, len(x) // 30),
-                **style,
-            )
-            off = differences(array(record, ours), array(record, formula))
-            show_difference(apart, x, off, lw=1.1, label=limit, **style)
+            style: Style = {"color": _LIMITS[limit]}
+            dashes: Style = {"ls": "--"} if limit == "unperturbed" else {}
+            label = f"{limit}, {equations[limit]}"
+            show(axis, record, formula, label=label, **FORMULA, **dashes, **style)
+            show_ours(axis, record, ours, **style)
+            show_apart(apart, record, ours, formula, lw=1.1, label=limit, **style)
         given = next(iter(own.values())).case.given
-        word = "response of the heat current" if ours == "response_a" else "heat current"
-        axis.set_ylabel(f"{word} $J^a$", fontsize=11)
         for one in (axis, apart):
-            one.set_xlabel(_AXES[given["over"]], fontsize=11)
             if given["spacing"] == LOG:
                 one.set_xscale("log")
-            one.legend(fontsize=8.5, frameon=False)
-        if "mean_temperature" in given:
-            put_title(axis, f"mean temperature {given['mean_temperature']:g}", 11)
+            dress(one, _AXES[given["over"]], legend=8.5)
+        mean = given.get("mean_temperature")
+        title = "" if mean is None else f"mean temperature {mean:g}"
+        dress(axis, y=f"{word} $J^a$", title=title)
     return figure

@@ -9,16 +9,15 @@ the energies of H_0 + δV (local), and the Davies equation of H_0 + δV (global)
 σ_x^A = −S_1 + S_2 + S_3 + S_4 + h.c. and σ_x^B = S_1 + S_2 + S_3 − S_4 + h.c.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from manybody.arrays import Real
 from manybody.errors import InputError
-from manybody.papers.levy_rabani_limmer.baths import FlatBath
+from manybody.papers.levy_rabani_limmer.baths import FlatBath, check_split, set_numbers
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
 from manybody.physics.fock.couplings import hermitian_coupling
@@ -39,186 +38,100 @@ _R = np.sqrt(0.5)
 _STATES = np.array([[1.0, 0, 0, 0], [0, -_R, _R, 0], [0, _R, _R, 0], [0, 0, 0, 1.0]])
 
 
-@zero_where_tiny
-def coupled_qubits(
-    omega: float,
-    g: float,
-    delta_Omega: float,
-    T_a: float,
-    T_b: float,
-    gamma: float = 1.0,
-    limit: str = "unperturbed",
-) -> dict[str, Any]:
-    """Steady state of LRL (37)-(46), ħ = k_B = 1.
+@dataclass(frozen=True)
+class QubitSystem:
+    """H_0 + δV between two baths of one rate; parameters as in `coupled_qubits`.
 
-    omega, g: ω, g of H_0, ω_± = ω ± g > 0, g ≠ 0; delta_Omega: δΩ of (41), of any size and sign
-    in the local limit, |2δΩ| < ω_± in the global one; T_a, T_b > 0; gamma: γ > 0, the rate of
-    every channel.
-    limit: "unperturbed", (39) and (42); "local", dissipator of H_0 and energies of H_0 + δV,
-    ν⁽¹⁾ = 4δΩ ≪ γ, (42) + (43); "global", the Davies equation of H_0 + δV, ν⁽¹⁾ ≫ γ, (46).
-
-    heat_current_a, heat_current_b: energy from each bath per time, (48); response_a: what of
-    heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a; populations, energies:
-    (4,) of the levels 00, −, +, 11; entropy_production: −Σ J/T, (47).
-
-    Populations are right in every digit and heat currents to about 1e-14, for temperatures as
-    close as may be; response_a of the global limit is the difference of two of them.
-    Raises TypeError or ValueError.
+    Raises TypeError or ValueError where (39) does not hold.
     """
-    omega = arguments.real("omega", omega, above=0.0)
-    g = arguments.real("g", g)
-    shift = arguments.real("delta_Omega", delta_Omega)
-    T_a = arguments.real("T_a, a temperature of the thermal baths of LRL (4),", T_a, above=0.0)
-    T_b = arguments.real("T_b, a temperature of the thermal baths of LRL (4),", T_b, above=0.0)
-    gamma = arguments.real("gamma", gamma, above=0.0)
+
+    omega: float
+    g: float
+    delta_Omega: float
+    T_a: float
+    T_b: float
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        set_numbers(self, ("g", "delta_Omega"), ("omega", "T_a", "T_b", "gamma"))
+        check_split(self.omega, self.g, "(39)", "the channels ω ± g")
+
+    @property
+    def frequencies(self) -> tuple[float, float]:
+        """ω_+, ω_-."""
+        return self.omega + self.g, self.omega - self.g
+
+    @property
+    def baths(self) -> tuple[FlatBath, FlatBath]:
+        """Those of the qubits A and B."""
+        return FlatBath(self.gamma, self.T_a), FlatBath(self.gamma, self.T_b)
+
+    @property
+    def unperturbed(self) -> "QubitSystem":
+        """H_0 alone."""
+        return replace(self, delta_Omega=0.0)
+
+    @property
+    def model(self) -> FockModel:
+        """H_0 + δΩ σ_z^A σ_z^B + ω − δΩ; the constant makes the empty state the zero of energy."""
+        # σ_z^A σ_z^B − 1 = 4 n_A n_B − 2 n_A − 2 n_B.
+        shift = self.delta_Omega
+        interaction = sp.csr_array(np.diag([0.0, 0.0, 0.0, 4.0 * shift])) if shift else None
+        local = self.omega - 2.0 * shift
+        return FockModel(_BASIS, np.array([[local, self.g], [self.g, local]]), interaction)
+
+    @property
+    def couplings(self) -> list[Any]:
+        """σ_x^A and σ_x^B, each with its bath, (38)."""
+        lowering = [annihilation_operator(_BASIS, mode) for mode in range(2)]
+        return [hermitian_coupling(a + a.T, bath) for a, bath in zip(lowering, self.baths)]
+
+    @property
+    def generator(self) -> SecularGenerator:
+        """Davies equation of H_0 + δV, (37) and (41), baths on σ_x^A and σ_x^B.
+
+        With δΩ = 0 the transitions of equal frequency act together, (C2); else all four apart,
+        (C5).  Which are equal is known from the model, however small g is.
+        """
+        labels = "energies" if self.delta_Omega == 0.0 else "distinct"
+        return build_davies_equation(self.model, self.couplings, labels=labels, undecided="apart")
+
+
+@zero_where_tiny
+def steady_state(system: QubitSystem, limit: str) -> dict[str, Any]:
+    """What `coupled_qubits` returns."""
     arguments.choice("limit", limit, LIMITS)
-    _check_levels(omega, g, shift if limit == "global" else 0.0)
-    baths = FlatBath(gamma, T_a), FlatBath(gamma, T_b)
-    unperturbed = qubit_generator(omega, g, 0.0, baths)
-    generator = qubit_generator(omega, g, shift, baths) if limit == "global" else unperturbed
+    shift = system.delta_Omega
+    if limit == "global" and not system.omega - abs(system.g) > 2.0 * abs(shift):
+        raise InputError(
+            f"delta_Omega = {shift!r} with omega = {system.omega!r}, g = {system.g!r}: LRL (45) "
+            "needs all frequencies ω_± ± 2δΩ > 0, so 2|δΩ| < ω − |g|"
+        )
+    temperatures = system.T_a, system.T_b
+    generator = (system if limit == "global" else system.unperturbed).generator
     order = _level_order(generator)
     rates = [population_rates(generator, bath) for bath in range(2)]
     # The energy that heat carries is that of H_0 + δV in both perturbed limits.
     moved = shift if limit == "local" else 0.0
     displaced = np.empty(4)
     displaced[order] = moved * np.array([1.0, -1.0, -1.0, 1.0])
-    zero = omega - shift if limit == "global" else omega
-    heat = steady_heat_currents(rates, generator.energies, (T_a, T_b), generator.energies)
-    extra = steady_heat_currents(rates, generator.energies, (T_a, T_b), displaced)
+    zero = system.omega - shift if limit == "global" else system.omega
+    heat = steady_heat_currents(rates, generator.energies, temperatures, generator.energies)
+    extra = steady_heat_currents(rates, generator.energies, temperatures, displaced)
     currents, response = heat + extra, extra[0]
     if limit == "global":
-        same = [population_rates(unperturbed, bath) for bath in range(2)]
-        energies = unperturbed.energies
-        response = currents[0] - steady_heat_currents(same, energies, (T_a, T_b), energies)[0]
+        bare = system.unperturbed.generator
+        same = [population_rates(bare, bath) for bath in range(2)]
+        below = steady_heat_currents(same, bare.energies, temperatures, bare.energies)
+        response = currents[0] - below[0]
+    produced = currents[0] * ((system.T_a - system.T_b) / system.T_a) / system.T_b
     return {
         "heat_current_a": float(currents[0]),
         "heat_current_b": float(currents[1]),
         "response_a": float(response),
         "populations": stationary_populations(sum(rates, start=np.zeros((4, 4))))[order],
         "energies": (generator.energies + displaced)[order] - zero,
-        "entropy_production": float(currents[0] * ((T_a - T_b) / T_a) / T_b),
-    }
-
-
-def qubit_generator(
-    omega: float, g: float, delta_Omega: float, baths: Sequence[Any]
-) -> SecularGenerator:
-    """Davies equation of H_0 + δV, (37) and (41), baths on σ_x^A and σ_x^B; H without −ω + δΩ.
-
-    With δΩ = 0 the transitions of equal frequency act together, (C2); else all four apart, (C5).
-    Which are equal is known from the model, however small g is.
-    """
-    labels = "energies" if delta_Omega == 0.0 else "distinct"
-    model = qubit_model(omega, g, delta_Omega)
-    return build_davies_equation(model, qubit_couplings(baths), labels=labels, undecided="apart")
-
-
-def qubit_model(omega: float, g: float, delta_Omega: float) -> FockModel:
-    """H_0 + δΩ σ_z^A σ_z^B + ω − δΩ; the constant makes the empty state the zero of energy."""
-    # σ_z^A σ_z^B − 1 = 4 n_A n_B − 2 n_A − 2 n_B.
-    pair = np.zeros(4)
-    pair[3] = 4.0 * delta_Omega
-    local = omega - 2.0 * delta_Omega
-    interaction = sp.csr_array(np.diag(pair)) if delta_Omega != 0.0 else None
-    return FockModel(_BASIS, np.array([[local, g], [g, local]]), interaction)
-
-
-def qubit_couplings(baths: Sequence[Any]) -> list[Any]:
-    """σ_x^A and σ_x^B, each with its bath, (38)."""
-    lowering = [annihilation_operator(_BASIS, mode) for mode in range(2)]
-    return [hermitian_coupling(a + a.T, bath) for a, bath in zip(lowering, baths)]
-
-
-def unperturbed_current(
-    omega: float, g: float, T_a: float, T_b: float, gamma: float = 1.0
-) -> float:
-    """J_0^a in closed form, (42)."""
-    total = 0.0
-    for frequency in (omega + g, omega - g):
-        n_a, n_b = (FlatBath(gamma, T).occupation(frequency) for T in (T_a, T_b))
-        total += gamma * frequency * float((n_a - n_b) / (4.0 * (n_a + n_b + 1.0)))
-    return total
-
-
-def local_correction(
-    omega: float, g: float, delta_Omega: float, T_a: float, T_b: float, gamma: float = 1.0
-) -> float:
-    """δJ_1^a in closed form, (43)."""
-    upper, lower = (
-        [FlatBath(gamma, T).occupation(frequency) for T in (T_a, T_b)]
-        for frequency in (omega + g, omega - g)
-    )
-    numerator = gamma * delta_Omega * (lower[0] - lower[1] + upper[0] - upper[1])
-    return -float(numerator / (2.0 * (sum(lower) + 1.0) * (sum(upper) + 1.0)))
-
-
-def qubit_current_figure(
-    differences: ArrayLike | None = None,
-    mean_temperature: float = 50.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    delta_Omega: float = 50.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 4 b: heat currents against T_a − T_b.
-
-    temperature_difference, unperturbed (42), local (42) + (43), global (46): (n,) each.
-    """
-    grid = np.atleast_1d(np.linspace(0.0, 80.0, 81) if differences is None else differences)
-    points = [
-        (omega, g, delta_Omega, mean_temperature + 0.5 * d, mean_temperature - 0.5 * d, gamma)
-        for d in grid
-    ]
-    return {"temperature_difference": grid, **_curves(points, "heat_current_a", LIMITS)}
-
-
-def qubit_response_figure(
-    mean_temperatures: ArrayLike | None = None,
-    difference: float = 20.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    delta_Omega: float = 50.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 4 c: the response of the heat current against (T_a + T_b)/2.
-
-    mean_temperature, local δJ_1^a (43), global J^a − J_0^a: (n,) each.
-    """
-    given = np.geomspace(20.0, 5e3, 97) if mean_temperatures is None else mean_temperatures
-    grid = np.atleast_1d(given)
-    points = [
-        (omega, g, delta_Omega, t + 0.5 * difference, t - 0.5 * difference, gamma) for t in grid
-    ]
-    return {"mean_temperature": grid, **_curves(points, "response_a", LIMITS[1:])}
-
-
-def qubit_perturbation_figure(
-    perturbations: ArrayLike | None = None,
-    mean_temperature: float = 50.0,
-    difference: float = 20.0,
-    omega: float = 1000.0,
-    g: float = 200.0,
-    gamma: float = 1.0,
-) -> dict[str, Real]:
-    """Data of LRL Fig. 5: heat currents against δΩ; left mean_temperature 50, right 5000.
-
-    delta_Omega, unperturbed (42), local (42) + (43), global (46): (n,) each.
-    """
-    given = np.linspace(0.0, 100.0, 101) if perturbations is None else perturbations
-    grid = np.atleast_1d(given)
-    T_a, T_b = mean_temperature + 0.5 * difference, mean_temperature - 0.5 * difference
-    points = [(omega, g, float(shift), T_a, T_b, gamma) for shift in grid]
-    return {"delta_Omega": grid, **_curves(points, "heat_current_a", LIMITS)}
-
-
-def _curves(
-    points: Sequence[tuple[float, float, float, float, float, float]],
-    key: str,
-    limits: Sequence[str],
-) -> dict[str, Real]:
-    return {
-        limit: np.array([coupled_qubits(*point, limit)[key] for point in points])
-        for limit in limits
+        "entropy_production": float(produced),
     }
 
 
@@ -226,21 +139,3 @@ def _level_order(generator: SecularGenerator) -> NDArray[np.intp]:
     """(4,) place of the levels 00, −, +, 11 among the ascending energies."""
     order: NDArray[np.intp] = np.argmax(np.abs(_STATES @ generator.vectors), axis=1)
     return order
-
-
-def _check_levels(omega: float, g: float, shift: float) -> None:
-    """ValueError where (39) or (46) do not hold."""
-    if g == 0.0:
-        raise InputError(
-            "g = 0: ω_+ = ω_- breaks the secular approximation of LRL (39), which takes the "
-            "channels ω ± g apart; g ≠ 0 is needed"
-        )
-    if not omega > abs(g):
-        raise InputError(
-            f"g = {g!r} with omega = {omega!r}: LRL (39) needs ω_± = ω ± g > 0, so |g| < ω"
-        )
-    if not omega - abs(g) > 2.0 * abs(shift):
-        raise InputError(
-            f"delta_Omega = {shift!r} with omega = {omega!r}, g = {g!r}: LRL (45) needs all "
-            "frequencies ω_± ± 2δΩ > 0, so 2|δΩ| < ω − |g|"
-        )

@@ -9,14 +9,17 @@ import numpy as np
 from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import LOG
-from manybody.papers.kit.curves_page import (
+from manybody.papers.kit.curves_page import Part, largest
+from manybody.papers.kit.page import Chapter, Figure, Finding, grouped
+from manybody.papers.kit.plots import (
+    Style,
     array,
-    chapter_of,
     differences,
-    largest,
+    draw_zero,
+    dress,
+    show,
     show_difference,
 )
-from manybody.papers.kit.page import Chapter, Figure, Finding, grouped
 from manybody.papers.mitchison_plenio.cases import ELEMENTS, LEADS, SHIFTED
 from manybody.report.figures.canvas import colour, grid
 from manybody.report.page.document import Column, Table
@@ -61,7 +64,7 @@ def but(*without: str) -> Any:
     return key
 
 
-def equations_chapter(records: list[Record]) -> tuple[list[Finding], Chapter]:
+def equations_chapter(records: list[Record]) -> Part:
     """Distances and currents of every equation against the coupling and the bias."""
     scans = [
         {record.case.given["method"]: record for record in own}
@@ -100,7 +103,8 @@ def equations_chapter(records: list[Record]) -> tuple[list[Finding], Chapter]:
         "What master equations say of the same system. Redfield and Davies are of second order in "
         "the coupling; the additive generator is Davies' with the widths of the levels."
     )
-    return findings, chapter_of("Redfield, Davies and local equations", paragraph, figure, table)
+    title = "Redfield, Davies and local equations"
+    return findings, Chapter(title, (paragraph,), (figure,), (table,))
 
 
 def _distance(record: Record, exact: Record) -> Real:
@@ -163,28 +167,25 @@ def _draw_equations(scans: Sequence[Mapping[str, Record]]) -> Any:
         panels = axes[4 * row : 4 * row + 4]
         exact = scan["exact"]
         given = exact.case.given
-        x = array(exact, "x")
         for method, record in scan.items():
-            style = {"color": COLOURS[method], "label": NAMES[method], "lw": 1.4}
+            style: Style = {"color": COLOURS[method], "label": NAMES[method], "lw": 1.4}
             if method == "exact":
                 style |= {"ls": "--", "lw": 1.8, "zorder": 5}
             elif method in ("epa", SHIFTED):
                 style |= {"ls": ":", "lw": 2.0}
             if method != "exact":
-                show_difference(panels[0], x, _distance(record, exact), **style)
+                show_difference(panels[0], array(exact, "x"), _distance(record, exact), **style)
             for axis, name in zip(panels[1:], FLOWS):
-                axis.plot(x, array(record, name), **style)
-        panels[0].set_ylabel(r"largest $|C - C_\mathrm{exact}|$", fontsize=11)
-        for axis, label in zip(
-            panels[1:], ("particle current", "energy current", "entropy production")
-        ):
-            axis.set_ylabel(label, fontsize=11)
+                show(axis, record, name, **style)
+        dress(panels[0], y=r"largest $|C - C_\mathrm{exact}|$")
+        for axis, name in zip(panels[1:], FLOWS):
+            dress(axis, y=name.replace("_", " "))
             if given["spacing"] == LOG:
                 axis.set_yscale("symlog", linthresh=1e-4)
-            axis.axhline(0.0, color="0.7", lw=0.8, zorder=0)
+            draw_zero(axis)
         for axis in panels:
-            axis.set_xlabel(AXES.get(given["over"], given["over"]), fontsize=11)
+            dress(axis, AXES.get(given["over"], given["over"]))
             if given["spacing"] == LOG:
                 axis.set_xscale("log")
-        panels[1].legend(fontsize=7.5, frameon=False)
+        dress(panels[1], legend=7.5)
     return figure

@@ -2,7 +2,7 @@
 
 All take a `TwoModes`.  φ_j and Γ_j are those of MP (35), (36) in sections III and the appendix,
 and those of the exponential-propagator approximation in section V.  Where MP has a misprint
-`printed=True` gives the formula as it stands there; see `mitchison_plenio_errata`.
+`printed=True` gives the formula as it stands there; see `errata`.
 """
 
 import numpy as np
@@ -12,21 +12,16 @@ from scipy import special
 from manybody.papers.mitchison_plenio.exact import pole_residues
 from manybody.papers.mitchison_plenio.two_modes import Complex, Real, TwoModes
 from manybody.physics.gaussian import landauer
-from manybody.physics.quadrature import build_rule
 
 
 def energy_distribution(network: TwoModes, omega: ArrayLike) -> Real:
     """φ_j(ω) of MP (35); (...) -> (2, ...)."""
     omega = np.asarray(omega, dtype=np.float64)
-    return network.density(omega) / (2.0 * np.pi) * _squared_resolvents(network, omega)
-
-
-def hilbert_transform(network: TwoModes, omega: ArrayLike) -> Real:
-    """ϑ_j(ω) of MP (37), inside the band; (...) -> (2, ...)."""
-    omega = np.asarray(omega, dtype=np.float64)
-    energies = network.energies.reshape((2, *(1 for _ in omega.shape)))
-    slope = 1.0 - 0.5 * network.Gamma / network.Omega
-    return (slope * omega - energies) * _squared_resolvents(network, omega)
+    shape = (2, *(1 for _ in omega.shape))
+    distance = omega - network.shifted_energies.reshape(shape)
+    width = network.decay_rates.reshape(shape)
+    square: Real = (1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2)
+    return network.density(omega) / (2.0 * np.pi) * (1.0 / square)
 
 
 def transmission(network: TwoModes, omega: ArrayLike) -> Real:
@@ -46,15 +41,9 @@ def transmission_weak(network: TwoModes, omega: ArrayLike) -> Real:
     return network.overlap**2 * np.asarray(both)
 
 
-def thermal_correlations(network: TwoModes) -> Real:
-    """(2,) C_jj(∞) = ∫dω φ_j f, MP (38), for leads in the state of L."""
-    values = energy_distribution(network, network.rule.omega)
-    return network.rule.integrate(values * special.expit(-network.exponents[0]))
-
-
 def optical_currents(network: TwoModes) -> tuple[float, float]:
     """⟨L_L†N_S⟩ and ⟨L_L†H_S⟩ of MP (61), (62)."""
-    flow = network.golden_rule_rates * _overlaps(network, network.bias)
+    flow = network.golden_rule_rates * overlaps(network, network.bias)
     square = network.overlap**2
     return float(square * flow.sum()), float(square * network.energies @ flow)
 
@@ -62,18 +51,8 @@ def optical_currents(network: TwoModes) -> tuple[float, float]:
 def interference(network: TwoModes, printed: bool = False) -> complex:
     """Λ⁺_12 = ξ + iη, MP (66), (67): ξ has g/(4Δ), where g/(2Δ) is printed."""
     factor = 1.0 if printed else 0.5
-    xi = network.overlap * factor * network.golden_rule_rates @ _overlaps(network, network.bias)
-    return complex(xi + 1j * network.overlap * _skew(network))
-
-
-def cross_rates(network: TwoModes) -> tuple[complex, complex]:
-    """Λ̄⁺_LR and Λ̄⁻_LR of MP (72)-(75)."""
-    left, right = special.expit(-network.exponents)
-    rates = network.golden_rule_rates * np.array([-1.0, 1.0])
-    filled = 0.5 * network.overlap * rates @ _overlaps(network, left + right)
-    empty = 0.5 * network.overlap * rates @ _overlaps(network, 2.0 - left - right)
-    skew = network.overlap * _skew(network)
-    return complex(filled + 1j * skew), complex(empty - 1j * skew)
+    xi = network.overlap * factor * network.golden_rule_rates @ overlaps(network, network.bias)
+    return complex(xi + 1j * network.overlap * skew(network))
 
 
 def weak_local_ratio(network: TwoModes, printed: bool = False) -> Real:
@@ -95,12 +74,6 @@ def weak_local_ratio(network: TwoModes, printed: bool = False) -> Real:
     )
 
 
-def local_particle_correction(network: TwoModes, coherence: complex) -> float:
-    """−⟨L̄_LR†n_L⟩ of MP (80), of the coherence ⟨c_L†c_R⟩."""
-    first, second = network.golden_rule_rates
-    return float(network.overlap * (second - first) * coherence.real)
-
-
 def local_energy_current(
     network: TwoModes, particle: float, coherence: complex, printed: bool = False
 ) -> float:
@@ -118,41 +91,12 @@ def pole_propagator(network: TwoModes, times: ArrayLike, printed: bool = False) 
     return pole_residues(network)[:, None] * waves
 
 
-def propagator_error_bound(network: TwoModes, times: ArrayLike) -> Real:
-    """Bound of |err_j(t)|, MP (E5); (T,) -> (2, T)."""
-    ratio, omega = network.Gamma / network.Omega, network.Omega
-    denominator = (omega - np.abs(network.shifted_energies)) ** 2 + 0.25 * network.decay_rates**2
-    factor = ratio / (1.0 - ratio) * omega**2 / denominator
-    return factor[:, None] * error_shape(omega * np.asarray(times, dtype=np.float64))
-
-
-def error_shape(tau: ArrayLike) -> Real:
-    """u(τ) of MP (E6), (1/√2π) ∫₀^π e^{−τ sin θ} √sin θ dθ, √2π meaning π√2."""
-    # θ = v², on panels that halve towards θ = 0, over half of the range twice.
-    end = np.sqrt(0.5 * np.pi)
-    rule = build_rule(0.0, end, (), [0.0], 2.0**-24 * end, 40)
-    v = rule.omega
-    sine = np.sin(v**2)
-    measure = 4.0 * rule.weights * v * np.sqrt(sine) / (np.pi * np.sqrt(2.0))
-    tau = np.asarray(tau, dtype=np.float64)
-    shape: Real = np.einsum("pn,...pn->...", measure, np.exp(-tau[..., None, None] * sine))
-    return shape
-
-
-def _squared_resolvents(network: TwoModes, omega: Real) -> Real:
-    """φ_j/J_N of MP (35); (...) -> (2, ...)."""
-    shape = (2, *(1 for _ in omega.shape))
-    distance = omega - network.shifted_energies.reshape(shape)
-    width = network.decay_rates.reshape(shape)
-    return 1.0 / ((1.0 - network.Gamma / network.Omega) * (distance**2 + 0.25 * width**2))
-
-
-def _overlaps(network: TwoModes, values: NDArray[np.float64]) -> Real:
+def overlaps(network: TwoModes, values: NDArray[np.float64]) -> Real:
     """(2,) ∫dω φ_j values, φ_j = J_N/((ω − E_j)² + Γ_j²/4) of the approximation."""
     return network.rule.integrate(_lorentzians(network) * values)
 
 
-def _skew(network: TwoModes) -> float:
+def skew(network: TwoModes) -> float:
     """∫dω [(E_1 − ω)φ_1 − (E_2 − ω)φ_2] (f_L − f_R), MP (67)."""
     distance = np.stack([network.rule.distance(energy) for energy in network.energies])
     first, second = network.rule.integrate(-distance * _lorentzians(network) * network.bias)

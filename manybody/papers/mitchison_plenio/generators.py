@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.errors import InputError
 from manybody.papers.mitchison_plenio.exact import (
     exponential_propagator,
     rate_matrices,
@@ -114,44 +113,4 @@ def local_decomposition(network: TwoModes) -> dict[str, Any]:
         "energy_current": (hamiltonian * change).sum().real,
         "true_particle_current": network.g * steady[0, 1].imag,
         "coherence": C[0, 1],
-    }
-
-
-def entropy_balance(network: TwoModes) -> dict[str, Any]:
-    """Terms of MP (63), (64) and (F3) in the steady state of the asymptotic equation.
-
-    spohn: (2,) Tr{[ln r_α − ln ρ∞] L_α ρ∞}, each >= 0, r_α the fixed point (59) of L_α;
-    interference: Tr[ln ρ∞ L_int ρ∞] of MP (F7); reservoirs: −Σ_α β_α ⟨L_α†(H*_α − μ_αN_S)⟩ with
-    the Hamiltonian of mean force (F5), so that spohn adds up to interference + reservoirs;
-    entropy_production: the same with H_S, whose limit over Γ is MP (64).
-
-    Raises ValueError where the approximation has no state, since a mode is empty or full to
-    its own error.
-    """
-    rates = lead_rates(network)
-    gain, _ = asymptotic_rates(network)
-    C = steady_moments(network, exponential_propagator(network)).Z
-    filled, vectors = np.linalg.eigh(C)
-    if filled[0] <= 0.0 or filled[1] >= 1.0 or rates.occupations.max() >= 1.0:
-        raise InputError(
-            f"the approximate steady state has occupations {filled[0]:.6g} and {filled[1]:.6g}: "
-            "ln ρ of MP (63) needs them between 0 and 1, beyond the errors of order Gamma/Omega"
-        )
-    P = (vectors * np.log((1.0 - filled) / filled)) @ vectors.conj().T
-    fixed = np.log((1.0 - rates.occupations) / rates.occupations)
-    spohn, mean_force = np.zeros(2), 0.0
-    for lead in range(2):
-        share = rates.shares[lead]
-        change = np.diag(rates.gain[lead]) - 0.5 * (share[:, None] + share) * C
-        towards = -float((fixed[lead] * change.diagonal().real).sum())
-        spohn[lead] = towards + np.trace(P @ change).real
-        mean_force += towards
-    cross = gain - np.diag(gain.diagonal())
-    particle, energy = lead_currents(network, rates, np.zeros(2))
-    heat = energy - network.chemical_potentials * particle
-    return {
-        "spohn": spohn,
-        "interference": -np.trace(P @ cross).real,
-        "reservoirs": mean_force,
-        "entropy_production": -float((heat / network.temperatures).sum()),
     }

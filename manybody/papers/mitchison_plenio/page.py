@@ -8,19 +8,10 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.curves import ERRATA, LOG
-from manybody.papers.kit.curves_page import (
-    array,
-    chapter_of,
-    curves_table,
-    difference_table,
-    differences,
-    errata_chapter,
-    figures_of,
-    largest,
-    show_difference,
-)
-from manybody.papers.kit.page import Chapter, Figure, Finding, Page, cases_table, grouped
+from manybody.papers.kit.curves import LOG
+from manybody.papers.kit.curves_page import Part, compared, largest, paper_page
+from manybody.papers.kit.page import Chapter, Figure, Finding, Page, grouped
+from manybody.papers.kit.plots import Style, array, differences, dress, show, show_difference
 from manybody.papers.mitchison_plenio.cases import (
     ELEMENTS,
     EQUATIONS,
@@ -36,7 +27,7 @@ from manybody.papers.mitchison_plenio.equations_page import (
     but,
     equations_chapter,
 )
-from manybody.papers.mitchison_plenio.errata import ERRATA as MISPRINTS
+from manybody.papers.mitchison_plenio.errata import ERRATA
 from manybody.report.figures.canvas import colour, grid, put_title
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
@@ -44,42 +35,33 @@ from manybody.report.tables.columns import digits, scientific
 _LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
 # ν/Γ that counts as non-Markovian.
 _SMALL = 0.01
+_SETTING = (
+    "Two fermionic modes h ± δ/2 coupled by g, each at the end of a half-infinite chain, MP "
+    "(1), (19). C_jk = ⟨d_j†d_k⟩ is taken in the modes of the system, mode 1 the upper one; "
+    "currents flow out of the left lead. Exact: MP (24)-(45); exponential propagator: MP "
+    "(53)-(55); additive: both leads on their own, MP (57)-(62); Redfield, Davies and local: "
+    "the generators of the package. Differences are relative, |x − y| over the larger of "
+    "both."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
-    found = figures_of(records)
-    findings: list[Finding] = []
-    chapters: list[Chapter] = [_setting()]
-    builders = {
-        TRANSMISSION: _transmission,
-        EVOLUTION: _evolution,
-        MARKOV: _non_markovianity,
-        EQUATIONS: equations_chapter,
-    }
-    for figure, build in builders.items():
-        if figure in found:
-            more, chapter = build(found[figure])
-            findings += more
-            chapters.append(chapter)
-    more, errata = errata_chapter("Mitchison and Plenio", MISPRINTS, found.get(ERRATA, []))
-    data = (cases_table(records), curves_table(records))
-    return Page((*findings, *more), (*chapters, *errata), data)
-
-
-def _setting() -> Chapter:
-    lines = (
-        "Two fermionic modes h ± δ/2 coupled by g, each at the end of a half-infinite chain, MP "
-        "(1), (19). C_jk = ⟨d_j†d_k⟩ is taken in the modes of the system, mode 1 the upper one; "
-        "currents flow out of the left lead. Exact: MP (24)-(45); exponential propagator: MP "
-        "(53)-(55); additive: both leads on their own, MP (57)-(62); Redfield, Davies and local: "
-        "the generators of the package. Differences are relative, |x − y| over the larger of "
-        "both.",
+    return paper_page(
+        "Mitchison and Plenio",
+        ERRATA,
+        _SETTING,
+        records,
+        {
+            TRANSMISSION: _transmission,
+            EVOLUTION: _evolution,
+            MARKOV: _non_markovianity,
+            EQUATIONS: equations_chapter,
+        },
     )
-    return Chapter("What is compared", lines)
 
 
-def _transmission(records: list[Record]) -> tuple[list[Finding], Chapter]:
+def _transmission(records: list[Record]) -> Part:
     apart = largest(records, "transmission", "formula")
     weak = {record.case.given["Gamma"]: record for record in records}
     ratios = {
@@ -96,17 +78,14 @@ def _transmission(records: list[Record]) -> tuple[list[Finding], Chapter]:
         f"Fig. 3. The transmission from Green's functions agrees with MP (45) to {apart:.1e}; the "
         f"weak-coupling form (46) is off by, of the maximum, {words}."
     )
-    rows = [("Fig. 3", "transmission", "(45)", apart)]
-    figure = Figure(
-        "figure-3",
+    caption = (
         "Fig. 3. Left: transmission, circles from Green's functions, lines MP (45), dashed MP "
-        "(46) for the smallest Γ. Right: difference from (45), dotted that of (46).",
-        partial(_draw_transmission, [weak[gamma] for gamma in sorted(weak)]),
+        "(46) for the smallest Γ. Right: difference from (45), dotted that of (46)."
     )
-    table = difference_table("figure-3-differences", "Fig. 3: ours against the formula", rows)
-    chapter = chapter_of(
-        "Fig. 3: transmission", "The Landauer formulae (43), (44) need T(ω).", figure, table
-    )
+    picture = caption, partial(_draw_transmission, [weak[gamma] for gamma in sorted(weak)])
+    paragraph = "The Landauer formulae (43), (44) need T(ω)."
+    rows = [("transmission", "(45)", apart)]
+    chapter = compared(TRANSMISSION, "Fig. 3", "transmission", paragraph, picture, rows)
     return [Finding(sentence, values)], chapter
 
 
@@ -117,31 +96,21 @@ def _draw_transmission(records: Sequence[Record]) -> Any:
         x = array(record, "x") / given["Omega"]
         ratio = given["Gamma"] / np.hypot(given["g"], given["delta"])
         label = rf"$\Gamma = {ratio:.2g}\,\Delta$"
-        axis.plot(
-            x,
-            array(record, "transmission"),
-            ls="",
-            marker="o",
-            ms=3,
-            color=own,
-            markevery=max(1, len(x) // 60),
-        )
-        axis.plot(x, array(record, "formula"), color=own, lw=1.2, label=label)
-        off = differences(array(record, "transmission"), array(record, "formula"))
-        show_difference(apart, x, off, color=own, lw=1.2, label=label)
-        weak = differences(array(record, "transmission"), array(record, "weak"))
-        show_difference(apart, x, weak, color=own, lw=1.2, ls=":")
+        ours, formula, weak = (array(record, key) for key in ("transmission", "formula", "weak"))
+        axis.plot(x, ours, ls="", marker="o", ms=3, color=own, markevery=max(1, len(x) // 60))
+        axis.plot(x, formula, color=own, lw=1.2, label=label)
+        show_difference(apart, x, differences(ours, formula), color=own, lw=1.2, label=label)
+        show_difference(apart, x, differences(ours, weak), color=own, lw=1.2, ls=":")
         if index == 0:
-            axis.plot(x, array(record, "weak"), color="black", lw=1.0, ls="--", label="(46)")
+            axis.plot(x, weak, color="black", lw=1.0, ls="--", label="(46)")
     for one in (axis, apart):
-        one.set_xlabel(r"$\omega/\Omega$", fontsize=11)
-        one.legend(fontsize=9, frameon=False)
+        dress(one, r"$\omega/\Omega$", legend=9)
     axis.set_yscale("log")
-    axis.set_ylabel(r"transmission $T(\omega)$", fontsize=11)
+    dress(axis, y=r"transmission $T(\omega)$")
     return figure
 
 
-def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
+def _evolution(records: list[Record]) -> Part:
     panels = grouped(records, but("method", "to", "points"))
     rows, words = [], []
     values: dict[str, float] = {}
@@ -153,7 +122,7 @@ def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
         drawn.append(by_method)
         exact, given = by_method["exact"], by_method["exact"].case.given
         where = f"h = {given['h']:g}"
-        for method in by_method.keys() - {"exact"}:
+        for method in (name for name in by_method if name != "exact"):
             off = max(
                 float(np.abs(gap).max()) for _, gap in _gaps(exact, by_method[method]).values()
             )
@@ -176,7 +145,7 @@ def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
         f"{', '.join(sorted(words))}."
     )
     figure = Figure(
-        "figure-4",
+        EVOLUTION,
         "Fig. 4. C(t) from the empty system: circles exact, lines the exponential-propagator "
         "approximation; crosses: brute force with finite leads. Right: distance from exact.",
         partial(_draw_evolution, drawn),
@@ -185,7 +154,7 @@ def _evolution(records: list[Record]) -> tuple[list[Finding], Chapter]:
         "Brute force propagates system and finite leads as one Gaussian state, until something "
         "comes back from their ends."
     )
-    chapter = chapter_of("Fig. 4: evolution", paragraph, figure, table)
+    chapter = Chapter("Fig. 4: evolution", (paragraph,), (figure,), (table,))
     return [Finding(sentence, values)], chapter
 
 
@@ -206,43 +175,39 @@ def _draw_evolution(panels: Sequence[Mapping[str, Record]]) -> Any:
         axis, apart = axes[2 * row : 2 * row + 2]
         given = by_method["exact"].case.given
         for index, name in enumerate(ELEMENTS):
-            own = colour((0, 3, 1, 2)[index])
-            for method, style in (
-                ("exact", {"ls": "", "marker": "o", "ms": 3.6}),
-                ("epa", {"lw": 1.2, "label": _LABELS[index]}),
-                (LEADS, {"ls": "", "marker": "x", "ms": 7, "mew": 1.0}),
-            ):
-                if method not in by_method:
-                    continue
-                record = by_method[method]
-                axis.plot(
-                    array(record, "x") * given["Gamma"], array(record, name), color=own, **style
-                )
-                if method != "exact":
-                    times, gap = _gaps(by_method["exact"], record)[name]
-                    dots = {"marker": "x", "ls": ":"} if method == LEADS else {"ls": "-"}
-                    show_difference(
-                        apart,
-                        times[1:] * given["Gamma"],
-                        np.abs(gap)[1:],
-                        color=own,
-                        lw=1.0,
-                        ms=4,
-                        **dots,
-                    )
-        apart.set_ylabel("|difference from exact|", fontsize=11)
+            _draw_element(axis, apart, by_method, name, index)
+        dress(apart, y="|difference from exact|")
         for one in (axis, apart):
-            one.set_xlabel(r"$\Gamma t$", fontsize=11)
-        axis.set_ylabel(r"$C_{jk}(t)$", fontsize=11)
-        axis.legend(fontsize=9, frameon=False, ncols=2)
-        put_title(
-            axis,
+            dress(one, r"$\Gamma t$")
+        title = (
             f"h = {given['h']:g}, μ = {given['mu_L']:g} and {given['mu_R']:g}, "
-            f"T = {given['T_L']:g} and {given['T_R']:g}",
-            11,
-            60,
+            f"T = {given['T_L']:g} and {given['T_R']:g}"
         )
+        dress(axis, "", r"$C_{jk}(t)$", title, legend=9, width=60, columns=2)
     return figure
+
+
+def _draw_element(
+    axis: Any, apart: Any, by_method: Mapping[str, Record], name: str, index: int
+) -> None:
+    """One element of C by every method, and its distance from the exact one."""
+    exact, own = by_method["exact"], colour((0, 3, 1, 2)[index])
+    rate = exact.case.given["Gamma"]
+    styles: dict[str, Style] = {
+        "exact": {"ls": "", "marker": "o", "ms": 3.6},
+        "epa": {"lw": 1.2, "label": _LABELS[index]},
+        LEADS: {"ls": "", "marker": "x", "ms": 7, "mew": 1.0},
+    }
+    for method, style in styles.items():
+        if method not in by_method:
+            continue
+        record = by_method[method]
+        axis.plot(array(record, "x") * rate, array(record, name), color=own, **style)
+        if method != "exact":
+            times, gap = _gaps(exact, record)[name]
+            dots: Style = {"marker": "x", "ls": ":"} if method == LEADS else {"ls": "-"}
+            x, values = times[1:] * rate, np.abs(gap)[1:]
+            show_difference(apart, x, values, color=own, lw=1.0, ms=4, **dots)
 
 
 def _other(given: Mapping[str, Any]) -> str:
@@ -250,7 +215,7 @@ def _other(given: Mapping[str, Any]) -> str:
     return {"mu_L": "mu_R", "T_L": "T_R"}.get(given["over"], "mu_L")
 
 
-def _non_markovianity(records: list[Record]) -> tuple[list[Finding], Chapter]:
+def _non_markovianity(records: list[Record]) -> Part:
     maps = grouped(records, lambda given: (given["over"], *but(_other(given))(given)))
     rows, words = [], []
     values: dict[str, float] = {}
@@ -295,21 +260,17 @@ def _non_markovianity(records: list[Record]) -> tuple[list[Finding], Chapter]:
         ),
         tuple(rows),
     )
-    figures: tuple[Figure, ...] = ()
-    if drawn:
-        figures = (
-            Figure(
-                "figure-5",
-                "Fig. 5. ν∞/Γ from the rate matrices of MP (55); white lines: the levels E_1 and "
-                "E_2. Below, along the highest row or column of the map: lines ours, circles from "
-                "(66) with g/(4Δ), dashed from (66) as printed.",
-                partial(_draw_maps, drawn),
-            ),
-        )
-    paragraph = "Temperatures and potentials of the panels are chosen, the text of MP has none."
-    return [Finding(sentence, values)], Chapter(
-        "Fig. 5: asymptotic non-Markovianity", (paragraph,), figures, (table,)
+    figure = Figure(
+        MARKOV,
+        "Fig. 5. ν∞/Γ from the rate matrices of MP (55); white lines: the levels E_1 and "
+        "E_2. Below, along the highest row or column of the map: lines ours, circles from "
+        "(66) with g/(4Δ), dashed from (66) as printed.",
+        partial(_draw_maps, drawn),
     )
+    paragraph = "Temperatures and potentials of the panels are chosen, the text of MP has none."
+    title = "Fig. 5: asymptotic non-Markovianity"
+    chapter = Chapter(title, (paragraph,), (figure,) if drawn else (), (table,))
+    return [Finding(sentence, values)], chapter
 
 
 def _map_title(given: Mapping[str, Any]) -> str:
@@ -323,50 +284,37 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
     figure, axes = grid(2 * columns, 4.3, 3.6, most=columns)
     for column, (title, own, values) in enumerate(maps):
         axis, below = axes[column], axes[columns + column]
-        given = own[0].case.given
-        x = array(own[0], "x")
-        y = np.array([record.case.given[_other(given)] for record in own])
-        mesh = axis.pcolormesh(
-            x,
-            y,
-            values / given["Gamma"],
-            cmap="viridis",
-            shading="nearest",
-            vmin=0.0,
-            rasterized=True,
-        )
-        figure.colorbar(mesh, ax=axis, pad=0.02)
-        if given["spacing"] == LOG:
+        _draw_map(figure, axis, own, values)
+        dress(axis, title=title)
+        _draw_row(below, own[int(values.max(axis=1).argmax())])
+        if own[0].case.given["spacing"] == LOG:
             axis.set_xscale("log")
             axis.set_yscale("log")
             below.set_xscale("log")
-        if given["over"] == "mu_L":
-            gap = float(np.hypot(given["g"], given["delta"]))
-            for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
-                axis.axvline(level, color="white", lw=0.7, ls=":")
-                axis.axhline(level, color="white", lw=0.7, ls=":")
-        axis.set_ylabel(AXES[_other(given)], fontsize=11)
-        axis.set_xlabel(AXES[given["over"]], fontsize=11)
-        put_title(axis, title, 11)
-        highest = own[int(values.max(axis=1).argmax())]
-        for key, style in (
-            ("non_markovianity", {"lw": 1.6, "color": colour(0), "label": "ours"}),
-            (
-                "formula",
-                {
-                    "ls": "",
-                    "marker": "o",
-                    "ms": 3.5,
-                    "color": colour(0),
-                    "label": "(66) with g/(4Δ)",
-                },
-            ),
-            ("printed", {"ls": "--", "lw": 1.2, "color": colour(3), "label": "(66) as printed"}),
-        ):
-            below.plot(x, array(highest, key) / given["Gamma"], **style)
-        row = highest.case.given[_other(given)]
-        put_title(below, f"{WORDS[_other(given)]} = {row:.3g}", 10)
-        below.set_xlabel(AXES[given["over"]], fontsize=11)
-        below.set_ylabel(r"$\nu_\infty/\Gamma$", fontsize=11)
-        below.legend(fontsize=8, frameon=False)
     return figure
+
+
+def _draw_map(figure: Any, axis: Any, own: Sequence[Record], values: Real) -> None:
+    given = own[0].case.given
+    rows = np.array([record.case.given[_other(given)] for record in own])
+    style: Style = {"cmap": "viridis", "shading": "nearest", "vmin": 0.0, "rasterized": True}
+    mesh = axis.pcolormesh(array(own[0], "x"), rows, values / given["Gamma"], **style)
+    figure.colorbar(mesh, ax=axis, pad=0.02)
+    if given["over"] == "mu_L":
+        gap = float(np.hypot(given["g"], given["delta"]))
+        for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
+            axis.axvline(level, color="white", lw=0.7, ls=":")
+            axis.axhline(level, color="white", lw=0.7, ls=":")
+    dress(axis, AXES[given["over"]], AXES[_other(given)])
+
+
+def _draw_row(axis: Any, highest: Record) -> None:
+    """ν∞ along one row of a map, ours and from the formula."""
+    given, unit, blue = highest.case.given, highest.case.given["Gamma"], colour(0)
+    show(axis, highest, "non_markovianity", unit, lw=1.6, color=blue, label="ours")
+    circles: Style = {"ls": "", "marker": "o", "ms": 3.5, "color": blue}
+    show(axis, highest, "formula", unit, label="(66) with g/(4Δ)", **circles)
+    dashes: Style = {"ls": "--", "lw": 1.2, "color": colour(3)}
+    show(axis, highest, "printed", unit, label="(66) as printed", **dashes)
+    put_title(axis, f"{WORDS[_other(given)]} = {given[_other(given)]:.3g}", 10)
+    dress(axis, AXES[given["over"]], r"$\nu_\infty/\Gamma$", legend=8)

@@ -14,29 +14,40 @@ from numpy.polynomial.chebyshev import Chebyshev
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.reservoirs import (
+    PLACES,
+    SETTINGS,
+    VARIANTS,
+    build_contacts,
+    distances,
+    distances_in_time,
+    first_site_filled,
+    labels_of,
+    last_time,
+    n_contacts_of,
+    parse_settings,
+    reservoirs_of,
+)
 from manybody.papers.kit.systems import (
     build_hamiltonian,
-    build_reservoir,
-    check_reservoir,
+    check_present,
     distinct_reals,
     expand_system,
     n_sites_of,
+    tables_of,
 )
-from manybody.papers.snm.exact.cases import NORMS, PLACES, distances
 from manybody.physics import arguments
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.correlations import DAVIES, REDFIELD
 from manybody.physics.gaussian.driven import DrivenQuadraticModel, driven_correlations
 from manybody.physics.gaussian.exact_driven import exact_driven_correlations
-from manybody.physics.gaussian.quadratic import FERMION, Contact
-from manybody.study.structure import check_keys, checked
+from manybody.physics.gaussian.quadratic import FERMION
+from manybody.study.structure import check_keys
 
 EQUATIONS = (REDFIELD, DAVIES)
-# With the Lamb shift, and without it.
-VARIANTS = {"": True, "_without_shift": False}
-LABELS = tuple(f"{equation}{suffix}" for suffix in VARIANTS for equation in EQUATIONS)
+LABELS = labels_of(EQUATIONS)
 _TABLE = "runs"
 _OWN = {"strength", "contacts", "amplitude", "rate", "duration", "n_times"}
 # Terms of the interpolant of Δ^f, and how right it has to be, in J.
@@ -46,31 +57,16 @@ _MOST_MODES = 1024
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {"seed", "tolerance", "first", "last", _TABLE}, set())
-    settings: dict[str, Any] = {
-        "seed": arguments.integer("seed", table["seed"], 0),
-        "tolerance": arguments.tolerance(table["tolerance"]),
-        "first": check_reservoir("first", table["first"], FERMION),
-        "last": check_reservoir("last", table["last"], FERMION),
-    }
-    for name in ("first", "last"):
-        low, high = build_reservoir(settings[name], FERMION).density.support
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError(f"{name}: a reservoir with a finite band is needed")
-    given = table[_TABLE]
-    if not isinstance(given, list) or not given:
-        raise InputTypeError(f"{_TABLE}: one or more [[{_TABLE}]] tables are needed")
+    check_keys("study", dict(table), {*SETTINGS, _TABLE}, set())
+    settings = parse_settings(table)
     cases: list[Case] = []
-    for index, one in enumerate(given):
-        where = f"{_TABLE}[{index}]"
-        cases += _cases(where, checked(where, one, dict), settings)
+    for where, one in tables_of(table, _TABLE):
+        cases += _cases(where, one, settings)
     return settings, cases
 
 
 def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
-    for key in sorted(_OWN):
-        if key not in table:
-            raise InputError(f"{where}: key {key!r} is missing")
+    check_present(where, table, sorted(_OWN))
     systems = expand_system(where, table, _OWN)
     place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
     fixed: dict[str, Value] = {
@@ -101,8 +97,8 @@ def _positive(where: str, key: str, table: Mapping[str, Any], **bounds: float) -
 def _check_band(where: str, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Levels that leave a band are no matter of a master equation."""
     low, high = _levels(build_hamiltonian(settings, given), given["amplitude"])
-    for name in ("first", "last"):
-        start, stop = build_reservoir(settings[name], FERMION).density.support
+    for name, reservoir in zip(("first", "last"), reservoirs_of(settings)):
+        start, stop = reservoir.density.support
         if not start < low <= high < stop:
             raise InputError(
                 f"{where}: levels from {low:.3g} to {high:.3g} under the field leave the band of "
@@ -118,22 +114,14 @@ def _levels(hamiltonian: Any, amplitude: float) -> tuple[float, float]:
 
 def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: steps of the rows of U, and evaluations of four equations."""
-    n_sites = n_sites_of(given)
-    n_contacts = n_sites if given["contacts"] == "all" else min(2, n_sites)
-    time = _last_time(settings, given)
-    low, high = build_reservoir(settings["first"], FERMION).density.support
+    n_sites, n_contacts = n_sites_of(given), n_contacts_of(given)
+    time = last_time(settings, given)
+    low, high = reservoirs_of(settings)[0].density.support
     modes = n_contacts * 0.5 * time * (high - low)
     rows = given["n_times"] * (n_sites + 2 * n_contacts)
     steps = time * (2.0 + given["rate"] + given["amplitude"])
     evaluations = 110.0 * given["n_times"] + 80.0 * time * (1.0 + 0.5 * given["rate"])
     return float(3e-7 * steps * rows * (30.0 + modes) + 1.3e-3 * evaluations)
-
-
-def _last_time(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
-    """duration / (J² D), D of the first reservoir at the middle of its band; in 1/J."""
-    density = build_reservoir(settings["first"], FERMION).density
-    rate = given["strength"] ** 2 * float(density(0.5 * sum(density.support)))
-    return float(given["duration"] / rate)
 
 
 class InterpolatedReservoir:
@@ -177,10 +165,9 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     answer, equation_error: the largest of the four equations; modes: of each reservoir;
     smallest_gap: of the levels over the output times.
     """
-    times = np.linspace(0.0, _last_time(settings, given), given["n_times"])
+    times = np.linspace(0.0, last_time(settings, given), given["n_times"])
     plain, fast = _models(settings, given)
-    start = np.zeros((n_sites_of(given),) * 2)
-    start[0, 0] = 1.0
+    start = first_site_filled(given)
     exact = exact_driven_correlations(
         plain, start, times, settings["tolerance"], largest=_MOST_MODES
     )
@@ -194,10 +181,7 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
             label = f"{equation}{suffix}"
             states[label] = run.correlations
             errors.append(run.error)
-            pairs = zip(run.correlations, exact.correlations)
-            found = [distances(state, truth) for state, truth in pairs]
-            for norm, values in zip(NORMS, zip(*found)):
-                results[f"{label}_{norm}"] = list(values)
+            results |= distances_in_time(label, run.correlations, exact.correlations)
     both = zip(states[REDFIELD], states[DAVIES])
     gaps = [np.diff(np.linalg.eigvalsh(plain.hamiltonian(time))) for time in times]
     return results | {
@@ -214,24 +198,16 @@ def _models(
 ) -> tuple[DrivenQuadraticModel, DrivenQuadraticModel]:
     """The driven model, and the same with reservoirs that are fast to ask."""
     matrix = build_hamiltonian(settings, given)
-    n_sites, strength = n_sites_of(given), given["strength"]
+    n_sites, rate = n_sites_of(given), given["rate"]
     field = 0.5 * given["amplitude"] * np.linspace(-1.0, 1.0, n_sites) * (n_sites > 1)
-    rate = given["rate"]
 
     def hamiltonian(time: float) -> NDArray[Any]:
         return np.asarray(matrix + np.sin(rate * time) * np.diag(field))
 
-    first, last = (build_reservoir(settings[name], FERMION) for name in ("first", "last"))
-    low, high = _levels(matrix, given["amplitude"])
-    found = []
-    for here, there in (
-        (first, last),
-        tuple(InterpolatedReservoir(own, low, high) for own in (first, last)),
-    ):
-        if given["contacts"] == "all":
-            contacts = [Contact(site, here, strength) for site in range(n_sites)]
-        else:
-            contacts = [Contact(0, here, strength), Contact(n_sites - 1, there, strength)]
-        found.append(DrivenQuadraticModel(hamiltonian, tuple(contacts), FERMION))
-    plain, fast = found
+    slow, levels = reservoirs_of(settings), _levels(matrix, given["amplitude"])
+    quick = [InterpolatedReservoir(own, *levels) for own in slow]
+    plain, fast = (
+        DrivenQuadraticModel(hamiltonian, build_contacts(given, *pair), FERMION)
+        for pair in (slow, quick)
+    )
     return plain, fast

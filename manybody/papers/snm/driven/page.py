@@ -1,34 +1,34 @@
 """The page of a driven study: how far each equation is from the truth, against the rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from manybody.papers.kit.config import CaseStudy, Record
+from manybody.papers.kit.distances_page import in_time_table, scan_rows, words_of
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
     Finding,
     Page,
+    Scan,
     cases_table,
     fit_power,
-    grouped,
     number,
     numbers,
+    scans,
     short,
 )
+from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.systems import n_sites_of, title_of
-from manybody.papers.snm.driven.cases import EQUATIONS, LABELS, NORMS
-from manybody.papers.snm.exact.figures import NAMES
-from manybody.papers.snm.exact.tables import Scan, error_of
-from manybody.report.figures.canvas import colour, grid, marker, put_title
+from manybody.papers.snm.driven.cases import EQUATIONS, LABELS
+from manybody.papers.snm.exact.figures import NAMES, draw_scans
+from manybody.papers.snm.exact.tables import error_of
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import scientific
 
-# Values that make a scan.
-_FEWEST = 3
 # An equation fails where it is that many times as far off as the other.
 _FAILS = 2.0
 # What the theorem makes equal differs by no more: both equations take the same steps.
@@ -43,15 +43,14 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         findings += more
         if chapter is not None:
             chapters.append(chapter)
-    return Page(tuple(findings), tuple(chapters), (cases_table(records), _curves(records)))
+    names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
+    data = (cases_table(records), in_time_table(records, names))
+    return Page(tuple(findings), tuple(chapters), data)
 
 
 def _setting(study: CaseStudy) -> Chapter:
     given = study.settings
-    words = [
-        f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in table.items())
-        for name, table in ((name, given[name]) for name in ("first", "last"))
-    ]
+    words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
     lines = (
         "Fermions on a few sites exchange particles with reservoirs while a field A sin(νt) "
         "between the first site and the last moves the levels and turns their modes: "
@@ -68,19 +67,8 @@ def _setting(study: CaseStudy) -> Chapter:
     return Chapter("What is compared", lines)
 
 
-def scans(records: Sequence[Record], key: str) -> list[Scan]:
-    """(title, records ascending in `key`) of records that differ in this parameter alone."""
-    found = []
-    rest = grouped(records, lambda given: tuple((k, v) for k, v in given.items() if k != key))
-    for own in rest.values():
-        own = sorted(own, key=lambda record: float(record.case.given[key]))
-        if len(own) >= _FEWEST:
-            found.append((_title(own[0], key), own))
-    return found
-
-
-def _title(record: Record, without: str = "") -> str:
-    given = record.case.given
+def _title(given: Mapping[str, Any], without: str = "") -> str:
+    """Of a case, but for one parameter."""
     words = [title_of(given)]
     if given["model"] != "pair":
         words.append(f"N = {n_sites_of(given)}")
@@ -115,7 +103,7 @@ def _equal(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
 
 
 def _rate(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
-    found = scans(records, "rate")
+    found = scans(records, "rate", _title)
     if not found:
         return [], None
     findings = [_rate_finding(title, own) for title, own in found]
@@ -124,7 +112,7 @@ def _rate(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
         "Trace norm of C − C_exact, the largest in time, against the rate of driving (linear up "
         "to the smallest rate, logarithmic beyond); open and dotted: without Lamb shift. Where "
         "Redfield and Davies agree, Davies covers Redfield.",
-        partial(_draw, found),
+        partial(draw_scans, found, "rate", error_of, LABELS),
     )
     return findings, Chapter("Against the rate of driving", (), (figure,), (_scan_table(found),))
 
@@ -162,7 +150,7 @@ def _rate_finding(title: str, own: Sequence[Record]) -> Finding:
 
 
 def _strength(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
-    found = scans(records, "strength")
+    found = scans(records, "strength", _title)
     if not found:
         return [], None
     findings, rows = [], []
@@ -219,7 +207,7 @@ def _evidence(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]
         tuple(
             (
                 record.case.name,
-                _title(record),
+                _title(record.case.given),
                 " → ".join(f"{count:g}" for count in numbers(record, "modes")),
                 *(number(record, key) for key in keys),
             )
@@ -238,46 +226,9 @@ def _scan_table(found: Sequence[Scan]) -> Table:
         *(Column(f"{label}_trace", NAMES[label], scientific) for label in LABELS),
         Column("apart", "Redfield − Davies", scientific),
     )
-    rows = tuple(
-        (
-            title,
-            record.case.given["rate"],
-            *(error_of(record, label) for label in LABELS),
-            number(record, "apart"),
-        )
-        for title, own in found
-        for record in own
+    rows = scan_rows(
+        found,
+        "rate",
+        lambda record: (*(error_of(record, label) for label in LABELS), number(record, "apart")),
     )
     return Table("rates", "Trace norm of C − C_exact", columns, rows)
-
-
-def _curves(records: Sequence[Record]) -> Table:
-    names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
-    rows = tuple(
-        (record.case.name, time, *(numbers(record, name)[index] for name in names))
-        for record in records
-        for index, time in enumerate(numbers(record, "times"))
-    )
-    columns = (Column("case"), Column("time"), *(Column(name) for name in names))
-    return Table("curves", "every distance at every time", columns, rows)
-
-
-def _draw(found: Sequence[Scan]) -> Any:
-    """Distances against the rate, a panel a scan."""
-    figure, axes = grid(len(found), 5.0, 4.0, most=2)
-    for axis, (title, own) in zip(axes, found):
-        rates = np.array([float(record.case.given["rate"]) for record in own])
-        for label in LABELS:
-            equation, _, without = label.partition("_")
-            index = EQUATIONS.index(equation)
-            style: dict[str, Any] = {"color": colour(3 * index), "marker": marker(index)}
-            style |= {"ls": ":", "mfc": "white", "ms": 8} if without else {"ls": "-", "ms": 5}
-            errors = [error_of(record, label) for record in own]
-            axis.plot(rates, errors, label=NAMES[label], zorder=1.5 if without else 2, **style)
-        axis.set_xscale("symlog", linthresh=float(rates[rates > 0.0][0]))
-        axis.set_yscale("log")
-        axis.set_xlabel(r"rate of driving $\nu$  $[J]$", fontsize=11)
-        axis.set_ylabel(r"$\|C - C_\mathrm{exact}\|_1$", fontsize=11)
-        axis.legend(fontsize=8, frameon=False)
-        put_title(axis, title, 11)
-    return figure

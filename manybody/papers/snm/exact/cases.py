@@ -11,59 +11,55 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.reservoirs import (
+    NORMS,
+    PLACES,
+    SETTINGS,
+    VARIANTS,
+    build_contacts,
+    distances,
+    distances_in_time,
+    first_site_filled,
+    labels_of,
+    last_time,
+    n_contacts_of,
+    parse_settings,
+    reservoirs_of,
+)
 from manybody.papers.kit.systems import (
     build_hamiltonian,
-    build_reservoir,
-    check_reservoir,
+    check_present,
     distinct_reals,
     expand_system,
     n_sites_of,
+    tables_of,
 )
 from manybody.physics import arguments
 from manybody.physics.gaussian import landauer
 from manybody.physics.gaussian.correlations import EQUATIONS, REDFIELD, build_generators, currents
 from manybody.physics.gaussian.discretised import chebyshev_modes
 from manybody.physics.gaussian.exact import Convergence, converge
-from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
+from manybody.physics.gaussian.quadratic import FERMION, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, propagate, steady_correlations
-from manybody.study.structure import check_keys, checked
+from manybody.study.structure import check_keys
 
 DYNAMICS, STEADY, ROUTES = CHECKS = ("dynamics", "steady", "routes")
-# Equal contacts on every site, or those of the first reservoir and of the last on two ends.
-PLACES = ("all", "ends")
-# With the Lamb shift, and without it.
-VARIANTS = {"": True, "_without_shift": False}
-LABELS = tuple(f"{equation}{suffix}" for suffix in VARIANTS for equation in EQUATIONS)
-NORMS = ("element", "trace")
+LABELS = labels_of(EQUATIONS)
 _FEWEST_MODES, _MOST_MODES = 32, 4096
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {"seed", "tolerance", "first", "last"}, {*CHECKS})
-    settings: dict[str, Any] = {
-        "seed": arguments.integer("seed", table["seed"], 0),
-        "tolerance": arguments.tolerance(table["tolerance"]),
-        "first": check_reservoir("first", table["first"], FERMION),
-        "last": check_reservoir("last", table["last"], FERMION),
-    }
-    for name in ("first", "last"):
-        low, high = build_reservoir(settings[name], FERMION).density.support
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError(f"{name}: Chebyshev modes need a reservoir with a finite band")
+    check_keys("study", dict(table), {*SETTINGS}, {*CHECKS})
+    settings = parse_settings(table)
     cases: list[Case] = []
     for check in CHECKS:
-        given = table.get(check, [])
-        if not isinstance(given, list):
-            raise InputTypeError(f"{check}: one or more [[{check}]] tables are needed")
-        for index, one in enumerate(given):
-            where = f"{check}[{index}]"
-            cases += _cases(where, check, checked(where, one, dict), settings)
+        for where, one in tables_of(table, check, needed=False):
+            cases += _cases(where, check, one, settings)
     if not cases:
         raise InputError(f"study: one of the tables {', '.join(CHECKS)} is needed")
     return settings, cases
@@ -73,10 +69,9 @@ def _cases(
     where: str, check: str, table: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> list[Case]:
     timed = {DYNAMICS: {"duration", "n_times"}, ROUTES: {"duration"}, STEADY: set()}[check]
-    for key in sorted({"strength", "contacts"} | timed):
-        if key not in table:
-            raise InputError(f"{where}: key {key!r} is missing")
-    systems = expand_system(where, table, {"strength", "contacts"} | timed)
+    own = {"strength", "contacts"} | timed
+    check_present(where, table, sorted(own))
+    systems = expand_system(where, table, own)
     place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
     strengths = distinct_reals(f"{where}.strength", table["strength"])
     for strength in strengths:
@@ -95,25 +90,17 @@ def _cases(
 
 def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: eigenvectors of everything at the last doubling of the modes."""
-    n_sites = n_sites_of(given)
-    n_contacts = n_sites if given["contacts"] == "all" else min(2, n_sites)
     if given["check"] == STEADY:
         return 0.03
-    low, high = build_reservoir(settings["first"], FERMION).density.support
+    n_sites, n_contacts = n_sites_of(given), n_contacts_of(given)
+    low, high = reservoirs_of(settings)[0].density.support
     modes = float(_FEWEST_MODES)
-    while 4.0 * modes / (high - low) < _last_time(settings, given):
+    while 4.0 * modes / (high - low) < last_time(settings, given):
         modes *= 2.0
     times: int = given.get("n_times", 2)
     size = n_sites + 2.0 * modes * n_contacts
     rows = n_sites + 2 * n_contacts
     return 0.05 + 1.5e-9 * size**3 + 3e-10 * rows * times * size**2
-
-
-def _last_time(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
-    """duration / (J² D), D of the first reservoir at the middle of its band; in 1/J."""
-    density = build_reservoir(settings["first"], FERMION).density
-    rate = given["strength"] ** 2 * float(density(0.5 * sum(density.support)))
-    return float(given["duration"] / rate)
 
 
 def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
@@ -126,12 +113,13 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     and so on, the entropy production, and error and spectral_defect of the quadrature.
     "routes": difference between both exact answers, remaining: what is left of the start.
     """
-    model = _model(settings, given)
+    hamiltonian = build_hamiltonian(settings, given)
+    contacts = build_contacts(given, *reservoirs_of(settings))
+    model = QuadraticModel(hamiltonian, contacts, FERMION)
     if given["check"] == STEADY:
         return _steady(model)
-    times = np.linspace(0.0, _last_time(settings, given), given.get("n_times", 2))
-    start = np.zeros((model.n_sites, model.n_sites))
-    start[0, 0] = 1.0
+    times = np.linspace(0.0, last_time(settings, given), given.get("n_times", 2))
+    start = first_site_filled(given)
     exact = converge(
         model,
         chebyshev_modes,
@@ -148,29 +136,8 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
         for generator in build_generators(model, EQUATIONS, shift):
             label = f"{generator.equation}{suffix}"
             states = propagate(build_relaxation(generator), start, times)
-            pairs = zip(states, exact.trajectory.correlations)
-            found = [distances(state, truth) for state, truth in pairs]
-            for norm, values in zip(NORMS, zip(*found)):
-                results[f"{label}_{norm}"] = list(values)
+            results |= distances_in_time(label, states, exact.trajectory.correlations)
     return results
-
-
-def _model(settings: Mapping[str, Any], given: Mapping[str, Any]) -> QuadraticModel:
-    hamiltonian = build_hamiltonian(settings, given)
-    first, last = (build_reservoir(settings[name], FERMION) for name in ("first", "last"))
-    n_sites, strength = n_sites_of(given), given["strength"]
-    if given["contacts"] == "all":
-        contacts = [Contact(site, first, strength) for site in range(n_sites)]
-    else:
-        contacts = [Contact(0, first, strength), Contact(n_sites - 1, last, strength)]
-    return QuadraticModel(hamiltonian, tuple(contacts), FERMION)
-
-
-def distances(state: NDArray[Any], truth: NDArray[Any]) -> tuple[float, float]:
-    """Largest |element| and Σ|eigenvalue| of the difference of two Hermitian matrices."""
-    difference = state - truth
-    eigenvalues = np.linalg.eigvalsh(0.5 * (difference + difference.conj().T))
-    return float(np.abs(difference).max()), float(np.abs(eigenvalues).sum())
 
 
 def _evidence(exact: Convergence) -> dict[str, float | list[float]]:

@@ -8,12 +8,14 @@ import numpy as np
 
 from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
+from manybody.papers.kit.distances_page import hundredths, in_time_table, words_of
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
     Finding,
     Page,
     PowerLaw,
+    Scan,
     cases_table,
     fit_power,
     grouped,
@@ -21,18 +23,11 @@ from manybody.papers.kit.page import (
     numbers,
     short,
 )
+from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.systems import n_sites_of, title_of
-from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, NORMS, ROUTES, STEADY
+from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans
-from manybody.papers.snm.exact.tables import (
-    EQUATIONS,
-    SAID,
-    Scan,
-    currents_table,
-    curves_table,
-    error_of,
-    scan_table,
-)
+from manybody.papers.snm.exact.tables import EQUATIONS, SAID, currents_table, error_of, scan_table
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
@@ -68,7 +63,9 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
             chapters.append(chapter)
     data = [cases_table(records)]
     if moving:
-        data.append(curves_table(moving))
+        data.append(
+            in_time_table(moving, [f"{label}_{norm}" for label in LABELS for norm in NORMS])
+        )
     return Page(tuple(findings), tuple(chapters), tuple(data))
 
 
@@ -109,10 +106,7 @@ def _title(given: Mapping[str, Any], without: str) -> str:
 
 def _setting(study: CaseStudy) -> Chapter:
     given = study.settings
-    words = [
-        f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in table.items())
-        for name, table in ((name, given[name]) for name in ("first", "last"))
-    ]
+    words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
     lines = (
         "Fermions on a few sites exchange particles with reservoirs. Exact: system and reservoirs "
         "as one Gaussian state, reservoirs as modes that are doubled until the correlation matrix "
@@ -250,11 +244,11 @@ def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding]
         (
             Column("system", "system"),
             Column("equation", "equation"),
-            Column("trace_exponent", "exponent, trace norm", _hundredths),
+            Column("trace_exponent", "exponent, trace norm", hundredths),
             Column("trace_error", "±", digits(1)),
             Column("trace_at_smallest", "at smallest J", scientific),
             Column("trace_at_largest", "at largest", scientific),
-            Column("element_exponent", "exponent, element", _hundredths),
+            Column("element_exponent", "exponent, element", hundredths),
             Column("element_error", "±", digits(1)),
             Column("element_at_smallest"),
             Column("element_at_largest"),
@@ -278,10 +272,6 @@ def _law_words(label: str, fit: PowerLaw, error: float, strength: float) -> str:
         return f"the error of {name} stays at {error:.2g} as J goes to {strength:g}"
     way = "falls" if fit.exponent > 0.0 else "grows"
     return f"the error of {name} {way} as J^{fit.words}, to {error:.1e} at J = {strength:g}"
-
-
-def _hundredths(value: Any) -> str:
-    return f"{float(value):.2f}"
 
 
 def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:

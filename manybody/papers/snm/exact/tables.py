@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from manybody.papers.kit.config import Record
-from manybody.papers.kit.page import number, numbers, short
-from manybody.papers.snm.exact.cases import LABELS, NORMS
+from manybody.papers.kit.distances_page import scan_rows
+from manybody.papers.kit.page import Scan, number, numbers, short
+from manybody.papers.snm.exact.cases import LABELS
 from manybody.papers.snm.exact.figures import NAMES
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import scientific
@@ -12,7 +13,6 @@ from manybody.report.tables.columns import scientific
 EQUATIONS = ("redfield", "davies", "local")
 # Whose laws a finding states.
 SAID = (*EQUATIONS, "redfield_without_shift")
-Scan = tuple[str, list[Record]]
 
 
 def error_of(record: Record, label: str, norm: str = "trace") -> float:
@@ -32,16 +32,8 @@ def scan_table(name: str, key: str, symbol: str, found: Sequence[Scan]) -> Table
         ),
         *(Column(f"{label}_element") for label in LABELS),
     )
-    rows = tuple(
-        (
-            title,
-            record.case.given[key],
-            *(error_of(record, label) for label in LABELS),
-            *(error_of(record, label, "element") for label in LABELS),
-        )
-        for title, own in found
-        for record in own
-    )
+    measured = [(label, norm) for norm in ("trace", "element") for label in LABELS]
+    rows = scan_rows(found, key, lambda record: (error_of(record, *each) for each in measured))
     return Table(name, "Trace norm of C − C_exact", columns, rows)
 
 
@@ -58,26 +50,10 @@ def currents_table(found: Sequence[Scan]) -> Table:
         columns += [
             Column(f"{label}_{kind}", f"{symbol} {NAMES[label]}", scientific) for label in labels
         ]
-    rows = tuple(
-        (
-            title,
-            record.case.given["detuning"],
-            *(value(record, label) for _, _, value in kinds for label in labels),
-        )
-        for title, own in found
-        for record in own
+    rows = scan_rows(
+        found,
+        "detuning",
+        lambda record: (value(record, label) for _, _, value in kinds for label in labels),
     )
     title = "Particle (I) and energy (E) currents out of the first reservoir, entropy production σ"
     return Table("currents", title, tuple(columns), rows)
-
-
-def curves_table(moving: Sequence[Record]) -> Table:
-    """Every distance at every time."""
-    names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
-    rows = tuple(
-        (record.case.name, time, *(numbers(record, name)[index] for name in names))
-        for record in moving
-        for index, time in enumerate(numbers(record, "times"))
-    )
-    columns = (Column("case"), Column("time"), *(Column(name) for name in names))
-    return Table("curves", "every distance at every time", columns, rows)

@@ -13,13 +13,16 @@ import numpy as np
 import scipy.linalg
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, NumericalError
+from manybody.errors import InputError, NumericalError
 from manybody.papers.kit.config import Case, Results, Value, build_case
+from manybody.papers.kit.reservoirs import VARIANTS
 from manybody.papers.kit.systems import (
     build_hamiltonian,
+    check_present,
     distinct_reals,
     expand_system,
     n_sites_of,
+    tables_of,
 )
 from manybody.papers.snm.hierarchy.states import (
     ExactStates,
@@ -38,11 +41,9 @@ from manybody.physics.liouvillians import liouvillian
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.reference import gibbs_state
 from manybody.physics.undecided import APART
-from manybody.study.structure import check_keys, checked
+from manybody.study.structure import check_keys
 
 CASES = "dynamics"
-# With the Lamb shift, and without it.
-VARIANTS = {"": True, "_without_shift": False}
 GIBBS = "gibbs"
 _SITES = (2, 3)
 # Beyond, equations could not be told apart.
@@ -51,11 +52,6 @@ _LARGEST_SHARE = 0.1
 _NULL = 1e-11
 # Of its largest element, a growth that is not rounding.
 _GROWTH = 1e-9
-
-
-def labels_of(equations: list[str]) -> list[str]:
-    """Names of results: every equation with its Lamb shift, then every one without."""
-    return [f"{name}{suffix}" for suffix in VARIANTS for name in equations]
 
 
 # What a machine needs to compute cases, see `case_kind`.
@@ -71,13 +67,9 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
         "cutoff": arguments.real("cutoff", table["cutoff"], above=0.0),
         "equations": _equations(table.get("equations")),
     }
-    given = table[CASES]
-    if not isinstance(given, list) or not given:
-        raise InputTypeError(f"{CASES}: one or more [[{CASES}]] tables are needed")
     cases: list[Case] = []
-    for index, one in enumerate(given):
-        where = f"{CASES}[{index}]"
-        cases += _cases(where, checked(where, one, dict), settings)
+    for where, one in tables_of(table, CASES):
+        cases += _cases(where, one, settings)
     return settings, cases
 
 
@@ -101,9 +93,7 @@ def _equations(names: object) -> list[str]:
 
 def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
     own = {"coupling", "beta", "duration", "n_times"}
-    for key in sorted(own):
-        if key not in table:
-            raise InputError(f"{where}: key {key!r} is missing")
+    check_present(where, table, sorted(own))
     systems = expand_system(where, table, own)
     for system in systems:
         if n_sites_of(system) not in _SITES:

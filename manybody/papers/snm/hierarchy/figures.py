@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.config import Record
-from manybody.papers.kit.page import Scan, number, numbers
+from manybody.papers.kit.distances_page import draw_in_time, styles_of
+from manybody.papers.kit.page import Scan, number
+from manybody.papers.kit.plots import Style, dress
 from manybody.papers.snm.hierarchy.cases import GIBBS
-from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, WITHOUT, distance, name_of
-from manybody.report.figures.canvas import colour, grid, marker, put_title
+from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, distance, name_of
+from manybody.report.figures.canvas import grid
 
 _HEIGHTS = {
     MOVING: r"$\max_t\,\|\rho - \rho_\mathrm{exact}\|_1$",
@@ -22,16 +24,8 @@ _AXES = {
 }
 
 
-def _styles(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker by equation; without the shift open and dotted."""
-    names = list(dict.fromkeys(label.removesuffix(WITHOUT) for label in labels))
-    found = {}
-    for label in labels:
-        index = names.index(label.removesuffix(WITHOUT))
-        own = {"color": colour(index), "marker": marker(index), "lw": 1.4, "label": name_of(label)}
-        open_marker = {"ls": ":", "mfc": "white", "ms": 7, "zorder": 1.5}
-        found[label] = own | (open_marker if label.endswith(WITHOUT) else {"ls": "-", "ms": 5})
-    return found
+def _styles(labels: Sequence[str]) -> dict[str, Style]:
+    return styles_of(labels, name_of, range(len(labels)), width=1.4, open_size=7)
 
 
 def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
@@ -55,25 +49,12 @@ def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
             elif np.all(values > 0.0):
                 axis.set_xscale("log", base=2)
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-            axis.set_xlabel(_AXES[key], fontsize=11)
-            axis.set_ylabel(_HEIGHTS[measure], fontsize=11)
-            put_title(axis, title, 11)
-        axes[2 * row].legend(fontsize=7, frameon=False, ncols=2)
+            dress(axis, _AXES[key], _HEIGHTS[measure], title)
+        dress(axes[2 * row], legend=7, columns=2)
     return figure
 
 
-def draw_curves(records: Sequence[Record], titles: Sequence[str], labels: Sequence[str]) -> Any:
+def draw_curves(drawn: Sequence[tuple[str, Record]], labels: Sequence[str]) -> Any:
     """Distances against time, a panel a case."""
-    figure, axes = grid(len(records), 5.2, 4.0, most=2)
-    for axis, title, record in zip(axes, titles, records):
-        times = np.array(numbers(record, "times"))
-        for label, style in _styles(labels).items():
-            # At the start all distances are zero.
-            own = style | {"marker": ""}
-            axis.plot(times[1:], numbers(record, f"{label}_trace")[1:], **own)
-        axis.set_yscale("log")
-        axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=11)
-        axis.set_ylabel(r"$\|\rho - \rho_\mathrm{exact}\|_1$", fontsize=11)
-        axis.legend(fontsize=7, frameon=False, ncols=2)
-        put_title(axis, title, 11)
-    return figure
+    height = r"$\|\rho - \rho_\mathrm{exact}\|_1$"
+    return draw_in_time(drawn, _styles(labels), height, (5.2, 4.0, 2), 7)

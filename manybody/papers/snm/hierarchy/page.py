@@ -5,6 +5,7 @@ from functools import partial
 
 from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
+from manybody.papers.kit.distances_page import in_time_table
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -16,7 +17,8 @@ from manybody.papers.kit.page import (
     number,
     numbers,
 )
-from manybody.papers.snm.hierarchy.cases import GIBBS, labels_of
+from manybody.papers.kit.reservoirs import labels_of
+from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.figures import draw_curves, draw_scans
 from manybody.papers.snm.hierarchy.tables import (
     FAILS,
@@ -27,7 +29,6 @@ from manybody.papers.snm.hierarchy.tables import (
     SYMBOLS,
     TIE,
     WITHOUT,
-    curves_table,
     distance,
     evidence_table,
     late_table,
@@ -79,7 +80,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     chapters.append(
         Chapter("Is the exact answer exact?", (), (), (evidence_table(records, labels),))
     )
-    data = (cases_table(records), curves_table(records, labels))
+    data = (cases_table(records), in_time_table(records, [f"{label}_trace" for label in labels]))
     return Page(tuple(findings), tuple(chapters), data)
 
 
@@ -324,11 +325,11 @@ def _curves(records: Sequence[Record], labels: Sequence[str]) -> list[Chapter]:
     timed = sorted(timed, key=lambda record: min(distance(record, label) for label in labels))
     step = max(1, (len(timed) - 1) // (_DRAWN - 1))
     drawn = timed[::step][:_DRAWN]
-    titles = [title_without(record.case.given, "") for record in drawn]
+    titled = [(title_without(record.case.given, ""), record) for record in drawn]
     figure = Figure(
         "time",
         "Trace norm of ρ − ρ_exact against time; open and dotted: without Lamb shift.",
-        partial(draw_curves, drawn, titles, labels),
+        partial(draw_curves, titled, labels),
     )
     return [Chapter("Against time", (), (figure,))]
 

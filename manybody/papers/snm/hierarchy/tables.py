@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.config import Record
+from manybody.papers.kit.distances_page import hundredths, scan_rows
 from manybody.papers.kit.page import PowerLaw, Scan, fit_power, number, numbers, short
+from manybody.papers.kit.reservoirs import WITHOUT
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
-WITHOUT = "_without_shift"
 # Measures of a distance: the largest in time, and that of the limits t → ∞.
 MOVING, LATE = MEASURES = ("trace", "late")
 MEANING = {MOVING: "largest in time", LATE: "late state"}
@@ -120,16 +121,14 @@ def scan_table(key: str, found: Sequence[Scan], labels: Sequence[str]) -> Table:
                 Column(f"{label}_{measure}", name_of(label) if shown else "", scientific)
             )
     columns += [Column("error", "error of the hierarchy", scientific), Column("late_error")]
-    rows = tuple(
-        (
-            title,
-            record.case.given[key],
+    rows = scan_rows(
+        found,
+        key,
+        lambda record: (
             *(distance(record, label, measure) for measure in MEASURES for label in labels),
             uncertainty(record),
             uncertainty(record, LATE),
-        )
-        for title, own in found
-        for record in own
+        ),
     )
     return Table(key, "Largest trace norm of ρ − ρ_exact in time", tuple(columns), rows)
 
@@ -227,19 +226,3 @@ def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
         for record in records
     )
     return Table("evidence", "Convergence of the hierarchy", columns, rows)
-
-
-def curves_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
-    """Every distance at every time."""
-    rows = tuple(
-        (record.case.name, time, *(numbers(record, f"{label}_trace")[index] for label in labels))
-        for record in records
-        for index, time in enumerate(numbers(record, "times"))
-    )
-    columns = (Column("case"), Column("time"), *(Column(f"{label}_trace") for label in labels))
-    return Table("curves", "every distance at every time", columns, rows)
-
-
-def hundredths(value: Any) -> str:
-    """Two digits after the point."""
-    return f"{float(value):.2f}"

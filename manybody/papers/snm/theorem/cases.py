@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.systems import (
     build_hamiltonian,
     build_reservoir,
+    check_present,
     check_reservoir,
     expand_system,
     n_sites_of,
+    tables_of,
 )
 from manybody.physics import arguments
 from manybody.physics.baths.reservoirs import Reservoir
@@ -57,8 +59,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
         set(),
     )
     bosons = dict(checked(BOSON, table[BOSON], dict))
-    if "lowest_level" not in bosons:
-        raise InputError(f"{BOSON}: key 'lowest_level' is missing")
+    check_present(BOSON, bosons, ["lowest_level"])
     level = arguments.real(f"{BOSON}.lowest_level", bosons.pop("lowest_level"))
     reservoirs = {
         FERMION: check_reservoir(FERMION, table[FERMION], FERMION),
@@ -77,12 +78,9 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
         "lowest_level": level,
         **reservoirs,
     }
-    systems = table["systems"]
-    if not isinstance(systems, list) or not systems:
-        raise InputTypeError("systems: at least one [[systems]] table is needed")
     cases: list[Case] = []
-    for index, system in enumerate(systems):
-        cases += _cases(f"systems[{index}]", checked(f"systems[{index}]", system, dict))
+    for where, system in tables_of(table, "systems"):
+        cases += _cases(where, system)
     return settings, cases
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.config import CaseStudy, Record
+from manybody.papers.kit.distances_page import words_of
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -60,11 +61,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
 
 def _setting(study: CaseStudy) -> Chapter:
     given = study.settings
-    words = [
-        f"{name}s: "
-        + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in given[name].items())
-        for name in ("fermion", "boson")
-    ]
+    words = [f"{name}s: {words_of(given[name])}" for name in ("fermion", "boson")]
     lines = (
         "Every site of a quadratic system exchanges particles with a reservoir of its own, with "
         f"J = {given['strength']:g}. The equation of motion of the correlation matrix is dC/dt = "

@@ -1,0 +1,82 @@
+"""Pages of distances from an exact answer: what their tables, scans and curves in time share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from manybody.papers.kit.config import Record
+from manybody.papers.kit.page import Scan, numbers
+from manybody.papers.kit.plots import Style, dress
+from manybody.papers.kit.reservoirs import WITHOUT
+from manybody.report.figures.canvas import colour, grid, marker
+from manybody.report.page.document import Column, Table
+
+
+def words_of(table: Mapping[str, Any]) -> str:
+    """A reservoir as its settings say it."""
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in table.items())
+
+
+def hundredths(value: Any) -> str:
+    """Two digits after the point."""
+    return f"{float(value):.2f}"
+
+
+def scan_rows(
+    found: Sequence[Scan], key: str, cells: Callable[[Record], Iterable[Any]]
+) -> tuple[tuple[Any, ...], ...]:
+    """Title, value of the parameter that is scanned, and cells, at every point of all scans."""
+    return tuple(
+        (title, record.case.given[key], *cells(record)) for title, own in found for record in own
+    )
+
+
+def in_time_table(records: Sequence[Record], names: Sequence[str]) -> Table:
+    """Lists of these names at every time."""
+    rows = tuple(
+        (record.case.name, time, *(numbers(record, name)[index] for name in names))
+        for record in records
+        for index, time in enumerate(numbers(record, "times"))
+    )
+    columns = (Column("case"), Column("time"), *(Column(name) for name in names))
+    return Table("curves", "every distance at every time", columns, rows)
+
+
+def styles_of(
+    labels: Sequence[str],
+    name_of: Callable[[str], str],
+    colours: Sequence[int],
+    width: float = 1.5,
+    open_size: float = 8,
+) -> dict[str, Style]:
+    """Colour and marker by equation; without the Lamb shift open and dotted."""
+    equations = list(dict.fromkeys(label.removesuffix(WITHOUT) for label in labels))
+    found = {}
+    for label in labels:
+        index = equations.index(label.removesuffix(WITHOUT))
+        own: Style = {"color": colour(colours[index]), "marker": marker(index), "lw": width}
+        own |= {"label": name_of(label), "ls": "-", "ms": 5}
+        hollow: Style = {"ls": ":", "mfc": "white", "ms": open_size, "zorder": 1.5}
+        found[label] = own | (hollow if label.endswith(WITHOUT) else {})
+    return found
+
+
+def draw_in_time(
+    drawn: Sequence[tuple[str, Record]],
+    styles: Mapping[str, Style],
+    height: str,
+    size: tuple[float, float, int],
+    legend: float,
+) -> Any:
+    """Distances against time, a panel a case; size: of a panel, and how many side by side."""
+    figure, axes = grid(len(drawn), *size)
+    for axis, (title, record) in zip(axes, drawn):
+        times = np.array(numbers(record, "times"))
+        for label, style in styles.items():
+            # At the start all distances are zero.
+            own = style | {"marker": ""}
+            axis.plot(times[1:], numbers(record, f"{label}_trace")[1:], **own)
+        axis.set_yscale("log")
+        dress(axis, r"time $t$  $[1/J]$", height, title, legend, columns=2)
+    return figure
