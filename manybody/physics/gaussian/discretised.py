@@ -43,6 +43,15 @@ class DiscretisedBath:
     hand are a bath of their own, stand for nothing and have recurrence_time = inf.
 
     Raises ValueError for shapes that differ, no modes, or values not allowed.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> def pairs(reservoir, n):  # D = 0.2 at ±1/n, ±2/n, ..., as `exact_driven_correlations` asks
+    ...     energies = np.concatenate([-np.arange(n, 0, -1), np.arange(1, n + 1)]) / n
+    ...     weights = np.full(2 * n, 0.2 / (2 * np.pi * n))
+    ...     return mb.DiscretisedBath(energies, np.sqrt(weights), reservoir.occupation(energies))
+    >>> pairs(mb.Reservoir(mb.FlatDensity(0.2, 1.0), beta=1.0), 16).n_modes
+    32
     """
 
     energies: Real
