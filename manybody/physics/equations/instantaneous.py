@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError
 from manybody.physics.baths.several import AnyBaths
 from manybody.physics.equations.protocol import Equation, hermitian_rate
 from manybody.physics.models.driven import DrivenModel
@@ -45,11 +44,7 @@ class Instants:
 
 
 class InstantaneousEquations:
-    """dρ/dt of several equations side by side, all of one spectrum of H(t) at each time.
-
-    equations: each stepped, or closed with an `apply` on matrices in the energy basis, as
-    Davies has it.  Raises InputError for others.
-    """
+    """dρ/dt of several equations side by side, all of one spectrum of H(t) at each time."""
 
     def __init__(
         self, model: DrivenModel, bath: AnyBaths, lamb_shift: bool, equations: Sequence[Equation]
@@ -57,10 +52,6 @@ class InstantaneousEquations:
         self.model, self.bath, self.lamb_shift = model, bath, lamb_shift
         self.equations = tuple(equations)
         self.instants = Instants()
-        first = self.problem(0.0)
-        for each in self.equations:
-            if each.propagators is not None and not hasattr(each.propagators(first)[0], "apply"):
-                raise InputError(f"equations: {each.name!r} has no form for H that changes")
 
     @property
     def has_closed(self) -> bool:
