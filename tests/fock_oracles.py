@@ -6,7 +6,9 @@ import scipy.sparse
 import scipy.special
 
 from manybody.physics.fock.basis import fock_rotation, number_operator, one_body_operator
-from manybody.physics.fock.couplings import Coupling, OneBody
+from manybody.physics.fock.couplings import Coupling, OneBody, one_sided_rates
+from manybody.physics.fock.half_form import HalfFormGenerator
+from manybody.physics.spectra import EPSILON, linked
 
 # Largest occupation of a bosonic mode that is drawn.
 MOST_BOSONS = 3.0
@@ -78,6 +80,30 @@ def currents(generator, n_couplings, rho):
         np.array([np.trace(operator @ change).real for change in changes])
         for operator in (number, hamiltonian)
     )
+
+
+def build_local_equation(model, couplings, lamb_shift=False):
+    """Every bath sees the bare site energies h_jj only: −i[H, ρ] + the Davies dissipator of those.
+
+    A = Σ_ω A(ω) by the energies that a_j and a_j†a_k take from uncoupled sites: the local approach
+    of LK.
+    """
+    sites = np.diagonal(model.one_body).real
+    tolerance = 8.0 * EPSILON * np.sqrt(len(sites)) * float(np.abs(sites).max())
+    terms = []
+    for coupling in couplings:
+        field, own = coupling.operator, []
+        frequencies, present = field.frequencies(sites), field.amplitudes != 0
+        values = np.unique(frequencies[present])
+        labels = linked(values, tolerance)
+        for members in (values[labels == label] for label in range(int(labels[-1]) + 1)):
+            omega = 0.0 if np.any(members == 0.0) else float(members.mean())
+            part = field.times(present & np.isin(frequencies, members))
+            rate = one_sided_rates(coupling.bath, np.ones(1), np.array([omega]), lamb_shift)[0]
+            matrix = part.operator(model.basis)
+            own.append((rate * matrix, matrix))
+        terms.append(tuple(own))
+    return HalfFormGenerator(model, tuple(terms))
 
 
 def entropy(rho):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fock_oracles import correlation_matrix, edge_weight
+from fock_oracles import build_local_equation, correlation_matrix, edge_weight
 from fock_oracles import currents as fock_currents
 from levy_kosloff_oracle import (
     FIELDS,
@@ -30,11 +30,7 @@ from manybody.physics.baths.densities import OhmicDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import exchange_couplings
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import build_generator, currents

@@ -6,16 +6,12 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
-from fock_oracles import density_coupling
+from fock_oracles import build_local_equation, density_coupling
 
 import manybody as mb
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import exchange_couplings, hermitian_coupling
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator

@@ -5,6 +5,7 @@ import oracles
 import pytest
 import scipy.linalg
 from fock_oracles import (
+    build_local_equation,
     correlation_matrix,
     density_coupling,
     density_interaction,
@@ -22,11 +23,7 @@ from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import exchange_couplings, hermitian_coupling
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents

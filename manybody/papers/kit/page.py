@@ -201,12 +201,14 @@ def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
     """Least squares on logarithms.  Raises ValueError below two different x or for y <= 0."""
     if len(set(x)) < 2 or min(y) <= 0.0:
         raise ValueError("a power law needs two different x and positive y")
-    log_x, log_y, error = np.log(x), np.log(y), np.nan
-    exponent = float(np.polyfit(log_x, log_y, 1)[0])
-    if len(x) > 2:
-        # From the residuals themselves: 1 − r², as SciPy has it, has no digits for a clean law.
-        error = float(np.sqrt(np.polyfit(log_x, log_y, 1, cov=True)[1][0, 0]))
-    return PowerLaw(exponent, error, len(x))
+    log_x, log_y = np.log(x), np.log(y)
+    offset = log_x - log_x.mean()
+    square = float(offset @ offset)
+    exponent = float(offset @ log_y) / square
+    left_over = log_y - log_y.mean() - exponent * offset
+    freedom = len(log_x) - 2
+    error = np.sqrt(float(left_over @ left_over) / freedom / square) if freedom else np.nan
+    return PowerLaw(exponent, float(error), len(log_x))
 
 
 def grouped(

@@ -188,6 +188,20 @@ def adjoint(matrices: NDArray[Any]) -> NDArray[Any]:
     return np.swapaxes(matrices.conj(), -1, -2)
 
 
+def hermitian_rate(equation: Equation, problem: Problem, rho: Complex) -> Complex:
+    """(D, D) L[ρ] of a Hermitian ρ, Hermitian to the last bit; of one sample, and of the first
+    answer of a closed equation."""
+    if equation.generator is None:
+        assert equation.propagators is not None
+        half: Complex = 0.5 * equation.propagators(problem)[0].derivative(rho)
+    else:
+        state = np.array(rho, dtype=np.complex128, order="C")[None]
+        stack = np.empty_like(state)
+        equation.generator(problem).kernel()(state, stack)
+        half = stack[0]
+    return np.asarray(half + adjoint(half))
+
+
 def gibbs_residual(generator: SteppedGenerator, beta: float, kernel: Any = None) -> Real:
     """(samples,) largest |element| of L[ρ_Gibbs] in the site basis, in J.
 

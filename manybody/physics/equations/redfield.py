@@ -87,12 +87,8 @@ class RedfieldGenerator:
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
-        """(samples, N, N) V diag(E) V† in the site basis, its energies centred on the band."""
-        vectors = self.spectrum.vectors
-        half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ adjoint(vectors)
-        # Hermitian to the last bit, or the trace would drift.
-        whole: NDArray[Any] = half + adjoint(half)
-        return whole
+        """(samples, D, D) that of the spectrum."""
+        return self.spectrum.hamiltonian
 
     @property
     def is_split(self) -> bool:

@@ -135,9 +135,7 @@ def _build(problem: Problem) -> UniversalLindbladGenerator:
         own = _of_group(couplings, group)
         for member, (jump, _) in zip(group.members, own.filtered(spectrum.vectors, amplitudes)):
             jumps[:, :, member] = jump
-    vectors = spectrum.vectors
-    shifted = (vectors * (0.5 * spectrum.energies)[:, None, :]) @ adjoint(vectors)
-    shifted = shifted + adjoint(shifted)
+    shifted = spectrum.hamiltonian
     if problem.lamb_shift:
         shifted = shifted + lamb_shifts(problem)
     outline = redfield_of(problem).spectral_outline
