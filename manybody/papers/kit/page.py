@@ -1,6 +1,6 @@
 """What a page of cases is made of, and the parts that all kinds share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,6 +180,21 @@ def cases_table(records: Sequence[Record]) -> Table:
     )
     names = ("case", *given, *found, "seconds")
     return Table("cases", "every case", tuple(Column(name) for name in names), rows)
+
+
+# A column, and its value of an item.
+Cell = tuple[Column, Callable[[Any], Any]]
+
+
+def table_of(name: str, title: str, items: Iterable[Any], cells: Sequence[Cell]) -> Table:
+    """A row an item."""
+    rows = tuple(tuple(value(item) for _, value in cells) for item in items)
+    return Table(name, title, tuple(column for column, _ in cells), rows)
+
+
+def number_cell(key: str, label: str = "", write: Callable[[Any], str] = str) -> Cell:
+    """A result of a record that is one number."""
+    return Column(key, label, write), lambda record: number(record, key)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from manybody.papers.kit.config import CaseStudy
 from manybody.papers.kit.distances_page import in_time_table, scan_rows, words_of
 from manybody.papers.kit.page import (
+    Cell,
     Chapter,
     Figure,
     Finding,
@@ -17,16 +18,17 @@ from manybody.papers.kit.page import (
     cases_table,
     fit_power,
     number,
-    numbers,
+    number_cell,
     scans,
     short,
+    table_of,
 )
 from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.driven.cases import EQUATIONS, LABELS
 from manybody.papers.snm.exact.figures import NAMES, draw_scans
-from manybody.papers.snm.exact.tables import error_of
+from manybody.papers.snm.exact.tables import doublings, error_of
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import scientific
 
@@ -196,25 +198,13 @@ def _evidence(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]
         f"are integrated to {equation:.1e}, where the smallest distance stated is {closest:.1e}."
     )
     keys = ("exact_error", "equation_error", "apart", "smallest_gap")
-    table = Table(
-        "evidence",
-        "Convergence",
-        (
-            Column("case"),
-            Column("system", "system"),
-            Column("modes", "modes of each reservoir"),
-            *(Column(key, key.replace("_", " "), scientific) for key in keys),
-        ),
-        tuple(
-            (
-                record.case.name,
-                _title(record.case.given),
-                " → ".join(f"{count:g}" for count in numbers(record, "modes")),
-                *(number(record, key) for key in keys),
-            )
-            for record in records
-        ),
-    )
+    cells: list[Cell] = [
+        (Column("case"), lambda record: record.case.name),
+        (Column("system", "system"), lambda record: _title(record.case.given)),
+        (Column("modes", "modes of each reservoir"), doublings),
+        *(number_cell(key, key.replace("_", " "), scientific) for key in keys),
+    ]
+    table = table_of("evidence", "Convergence", records, cells)
     values = {"exact": exact, "equations": equation, "smallest distance": closest}
     chapter = Chapter("Is the exact answer exact?", (), (), (table,))
     return [Finding(sentence, values)], chapter

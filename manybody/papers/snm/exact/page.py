@@ -28,7 +28,15 @@ from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans
-from manybody.papers.snm.exact.tables import EQUATIONS, SAID, currents_table, error_of, scan_table
+from manybody.papers.snm.exact.tables import (
+    EQUATIONS,
+    SAID,
+    currents_table,
+    error_of,
+    evidence_table,
+    routes_table,
+    scan_table,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
@@ -105,6 +113,10 @@ def _title(given: Mapping[str, Any], without: str) -> str:
     return ", ".join(words)
 
 
+def _title_of(record: Record) -> str:
+    return _title(record.case.given, "")
+
+
 def _setting(study: CaseStudy) -> Chapter:
     given = study.settings
     words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
@@ -149,55 +161,9 @@ def _evidence(
         error = max(number(record, "error") for record in steady)
         values["largest error of the quadrature"] = error
         words.append(f"quadratures of steady states are wrong by {error:.0e} at most")
-    rows = []
-    for record in tested:
-        last = record.results.get("times", record.results.get("time"))
-        rows.append(
-            (
-                record.case.name,
-                _title(record.case.given, ""),
-                " → ".join(f"{count:g}" for count in numbers(record, "modes")),
-                numbers(record, "changes")[-1],
-                number(record, "recurrence_time"),
-                last[-1] if isinstance(last, list) else last,
-            )
-        )
-    columns = (
-        Column("case"),
-        Column("system", "system"),
-        Column("modes", "modes of each reservoir"),
-        Column("change", "last change of C", scientific),
-        Column("recurrence_time", "recurrence time", short),
-        Column("until", "last time", short),
-    )
-    tables = [Table("evidence", "Convergence of the exact dynamics", columns, tuple(rows))]
+    tables = [evidence_table(tested, _title_of)]
     if routes:
-        keys = (
-            "difference_element",
-            "difference_trace",
-            "difference_particle",
-            "difference_energy",
-            "remaining",
-        )
-        tables.append(
-            Table(
-                "routes",
-                "Both exact answers against each other, long after the start",
-                (
-                    Column("system", "system"),
-                    Column("time", "time", short),
-                    *(Column(key, key.replace("difference_", ""), scientific) for key in keys),
-                ),
-                tuple(
-                    (
-                        _title(record.case.given, ""),
-                        number(record, "time"),
-                        *(number(record, key) for key in keys),
-                    )
-                    for record in routes
-                ),
-            )
-        )
+        tables.append(routes_table(routes, _title_of))
     sentence = f"The exact answer: {'; '.join(words)}."
     return [Finding(sentence, values)], Chapter(
         "Is the exact answer exact?", (), (), tuple(tables)
@@ -281,7 +247,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
         return [], None
     findings, rows = [], []
     for record in drawn:
-        title = _title(record.case.given, "")
+        title = _title_of(record)
         times = numbers(record, "times")
         values: dict[str, float] = {}
         words = []
@@ -300,7 +266,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     figure = Figure(
         "time",
         "Trace norm of C − C_exact against time; dotted: without Lamb shift.",
-        partial(draw_curves, [(_title(record.case.given, ""), record) for record in drawn]),
+        partial(draw_curves, [(_title_of(record), record) for record in drawn]),
     )
     table = Table(
         "times",
