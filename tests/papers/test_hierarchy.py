@@ -20,6 +20,7 @@ import manybody as mb
 from manybody import cli
 from manybody.errors import NumericalError, Unavailable
 from manybody.papers.kit.kinds import parse_case_study
+from manybody.papers.kit.reservoirs import labels_of
 from manybody.papers.kit.store import CaseStore
 from manybody.papers.kit.systems import build_hamiltonian
 from manybody.papers.snm.hierarchy import cases as hierarchy
@@ -454,7 +455,7 @@ def test_equations_are_those_that_apply():
     assert not any(name.startswith("quasi-local") for name in everything)
     one = hierarchy_study((line, 'equations = ["partial-secular-0.5", "davies"]\n'))
     assert one.settings["equations"] == ["partial-secular-0.5", "davies"]
-    labels = hierarchy.labels_of(["davies", "local"])
+    labels = labels_of(["davies", "local"])
     assert labels == ["davies", "local", "davies_without_shift", "local_without_shift"]
 
 

@@ -10,19 +10,18 @@ from manybody.papers.kit.page import (
     Figure,
     Finding,
     Page,
+    Part,
     cases_table,
     grouped,
     number,
     numbers,
+    page_of,
     table_of,
 )
 from manybody.papers.kit.plots import differences
 from manybody.papers.kit.store import Record
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
-
-# What a page says of one figure.
-Part = tuple[list[Finding], Chapter]
 
 
 def largest(records: Sequence[Record], first: str, second: str) -> float:
@@ -49,10 +48,8 @@ def paper_page(
     found = grouped(records, lambda given: given["figure"])
     parts = [build(found[name]) for name, build in figures.items() if name in found]
     parts += errata_part(paper, errata, found.get(ERRATA, []))
-    chapters = [Chapter("What is compared", (setting,)), *(chapter for _, chapter in parts)]
-    findings = [finding for own, _ in parts for finding in own]
     data = (cases_table(records), curves_table(records))
-    return Page(tuple(findings), tuple(chapters), data)
+    return page_of(Chapter("What is compared", (setting,)), parts, data)
 
 
 def compared(

@@ -65,6 +65,18 @@ class Page:
         }
 
 
+# What a page says of one subject.
+Part = tuple[Sequence[Finding], Chapter | None]
+
+
+def page_of(setting: Chapter, parts: Iterable[Part], data: Sequence[Table]) -> Page:
+    """What is compared, then every part that has a chapter, and the findings of all."""
+    known = list(parts)
+    findings = [finding for own, _ in known for finding in own]
+    chapters = [chapter for _, chapter in known if chapter is not None]
+    return Page(tuple(findings), (setting, *chapters), tuple(data))
+
+
 def _numbers(findings: Sequence[Finding]) -> Table:
     rows = [
         (index, name, value)

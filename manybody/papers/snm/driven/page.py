@@ -14,11 +14,13 @@ from manybody.papers.kit.page import (
     Figure,
     Finding,
     Page,
+    Part,
     Scan,
     cases_table,
     fit_power,
     number,
     number_cell,
+    page_of,
     scans,
     short,
     table_of,
@@ -40,15 +42,10 @@ _SAME = 1e-8
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
-    findings, chapters = [], [_setting(study)]
-    for build in (_equal, _rate, _strength, _evidence):
-        more, chapter = build(records)
-        findings += more
-        if chapter is not None:
-            chapters.append(chapter)
+    parts = [build(records) for build in (_equal, _rate, _strength, _evidence)]
     names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
     data = (cases_table(records), in_time_table(records, names))
-    return Page(tuple(findings), tuple(chapters), data)
+    return page_of(_setting(study), parts, data)
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -84,7 +81,7 @@ def _title(given: Mapping[str, Any], without: str = "") -> str:
     return ", ".join(words)
 
 
-def _equal(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _equal(records: Sequence[Record]) -> Part:
     """SNM's claim: with equal baths on all sites both equations are one, at every rate."""
     own = [record for record in records if record.case.given["contacts"] == "all"]
     if not own:
@@ -105,7 +102,7 @@ def _equal(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
     return [Finding(sentence, values)], None
 
 
-def _rate(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _rate(records: Sequence[Record]) -> Part:
     found = scans(records, "rate", _title)
     if not found:
         return [], None
@@ -152,7 +149,7 @@ def _rate_finding(title: str, own: Sequence[Record]) -> Finding:
     return Finding(f"{title}: {'; '.join(words)}.", values)
 
 
-def _strength(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _strength(records: Sequence[Record]) -> Part:
     found = scans(records, "strength", _title)
     if not found:
         return [], None
@@ -189,7 +186,7 @@ def _strength(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]
     return findings, Chapter("Against coupling strength", (), (), (table,))
 
 
-def _evidence(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _evidence(records: Sequence[Record]) -> Part:
     exact = max(number(record, "exact_error") for record in records)
     equation = max(number(record, "equation_error") for record in records)
     closest = min(error_of(record, label) for record in records for label in EQUATIONS)

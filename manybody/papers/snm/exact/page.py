@@ -14,6 +14,7 @@ from manybody.papers.kit.page import (
     Figure,
     Finding,
     Page,
+    Part,
     PowerLaw,
     Scan,
     cases_table,
@@ -21,6 +22,7 @@ from manybody.papers.kit.page import (
     grouped,
     number,
     numbers,
+    page_of,
     short,
 )
 from manybody.papers.kit.reservoirs import NORMS
@@ -56,30 +58,25 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
     checks = grouped(records, lambda given: given["check"])
     moving, steady = checks.get(DYNAMICS, []), checks.get(STEADY, [])
-    compared = [*moving, *steady]
-    findings = [_nearest(compared)] if compared else []
-    chapters = [_setting(study)]
-    for build in (
-        lambda: _strength(moving, steady),
-        lambda: _time(moving),
-        lambda: _size(moving),
-        lambda: _detuning(steady),
-        lambda: _evidence(moving, checks.get(ROUTES, []), steady),
-    ):
-        more, chapter = build()
-        findings += more
-        if chapter is not None:
-            chapters.append(chapter)
+    parts = (
+        _nearest([*moving, *steady]),
+        _strength(moving, steady),
+        _time(moving),
+        _size(moving),
+        _detuning(steady),
+        _evidence(moving, checks.get(ROUTES, []), steady),
+    )
     data = [cases_table(records)]
     if moving:
-        data.append(
-            in_time_table(moving, [f"{label}_{norm}" for label in LABELS for norm in NORMS])
-        )
-    return Page(tuple(findings), tuple(chapters), tuple(data))
+        names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
+        data.append(in_time_table(moving, names))
+    return page_of(_setting(study), parts, data)
 
 
-def _nearest(compared: Sequence[Record]) -> Finding:
+def _nearest(compared: Sequence[Record]) -> Part:
     """How often each equation is the one nearest to the truth, or as near."""
+    if not compared:
+        return [], None
     counts = dict.fromkeys(EQUATIONS, 0)
     for record in compared:
         errors = {label: error_of(record, label) for label in EQUATIONS}
@@ -91,7 +88,7 @@ def _nearest(compared: Sequence[Record]) -> Finding:
         f"to it, or as near to {100.0 * (_TIE - 1.0):.0f} %: {words}."
     )
     values = {f"{NAMES[label]}, nearest": float(count) for label, count in counts.items()}
-    return Finding(sentence, {"comparisons": float(len(compared)), **values})
+    return [Finding(sentence, {"comparisons": float(len(compared)), **values})], None
 
 
 def scans(records: Sequence[Record], key: str) -> list[Scan]:
@@ -133,9 +130,7 @@ def _setting(study: CaseStudy) -> Chapter:
     return Chapter("What is compared", lines)
 
 
-def _evidence(
-    moving: list[Record], routes: list[Record], steady: list[Record]
-) -> tuple[list[Finding], Chapter | None]:
+def _evidence(moving: list[Record], routes: list[Record], steady: list[Record]) -> Part:
     tested = [*moving, *routes]
     values: dict[str, float] = {}
     words = []
@@ -170,7 +165,7 @@ def _evidence(
     )
 
 
-def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _strength(moving: list[Record], steady: list[Record]) -> Part:
     found = [*scans(moving, "strength"), *scans(steady, "strength")]
     if not found:
         return [], None
@@ -241,7 +236,7 @@ def _law_words(label: str, fit: PowerLaw, error: float, strength: float) -> str:
     return f"the error of {name} {way} as J^{fit.words}, to {error:.1e} at J = {strength:g}"
 
 
-def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _time(moving: list[Record]) -> Part:
     drawn = [record for record in moving if len(numbers(record, "times")) >= _CURVE]
     if not drawn:
         return [], None
@@ -283,7 +278,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     return findings, Chapter("Against time", (), (figure,), (table,))
 
 
-def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _size(moving: list[Record]) -> Part:
     found = scans(moving, "n_sites")
     if not found:
         return [], None
@@ -319,7 +314,7 @@ def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     return findings, Chapter("Against size", (), (figure,), (table,))
 
 
-def _detuning(steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _detuning(steady: list[Record]) -> Part:
     found = scans(steady, "detuning")
     if not found:
         return [], None

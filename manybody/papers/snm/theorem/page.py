@@ -15,10 +15,12 @@ from manybody.papers.kit.page import (
     Figure,
     Finding,
     Page,
+    Part,
     cases_table,
     fit_power,
     grouped,
     number,
+    page_of,
     short,
     table_of,
 )
@@ -53,13 +55,8 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         UNCLUSTERED: _unclustered,
         FOCK: _fock,
     }
-    findings, chapters = [], []
-    for check, build in builders.items():
-        if check in checks:
-            finding, chapter = build(study, checks[check])
-            findings.append(finding)
-            chapters.append(chapter)
-    return Page(tuple(findings), (_setting(study), *chapters), (cases_table(records),))
+    parts = [build(study, checks[check]) for check, build in builders.items() if check in checks]
+    return page_of(_setting(study), parts, (cases_table(records),))
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -84,7 +81,7 @@ def residual(record: Record) -> float:
     return max(number(record, key) for key in keys)
 
 
-def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _equal(study: CaseStudy, records: list[Record]) -> Part:
     worst = max(records, key=residual)
     value, given = residual(worst), worst.case.given
     holds = value <= ROUNDING
@@ -113,10 +110,10 @@ def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         (Column("verdict", "paper"), lambda own: "fails" if _over(own) else "holds"),
     ]
     table = table_of("theorem", "Identical baths on every site", _systems(records), cells)
-    return Finding(sentence, numbers), Chapter("The theorem", (), (figure,), (table,))
+    return [Finding(sentence, numbers)], Chapter("The theorem", (), (figure,), (table,))
 
 
-def _one_coupling(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
     change = study.settings["coupling_change"]
     table = _trend_table("one-coupling", f"One coupling changed by {change:.2g}", records)
     smallest, largest = min(map(residual, records)), max(map(residual, records))
@@ -136,12 +133,12 @@ def _one_coupling(study: CaseStudy, records: list[Record]) -> tuple[Finding, Cha
     )
     numbers |= {"smallest residual": smallest, "largest residual": largest}
     return (
-        Finding(sentence, numbers),
+        [Finding(sentence, numbers)],
         Chapter("One coupling changed", (paragraph,), (figure,), (table,)),
     )
 
 
-def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _two_temperatures(study: CaseStudy, records: list[Record]) -> Part:
     ratio = study.settings["beta_ratio"]
     damping = max(number(record, "damping") for record in records)
     filling = [number(record, "filling") for record in records]
@@ -159,10 +156,10 @@ def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding,
     )
     table = _trend_table("two-temperatures", "Two temperatures", records)
     numbers |= {"largest, R": damping, "smallest, F": min(filling), "largest, F": max(filling)}
-    return Finding(sentence, numbers), Chapter("Two temperatures", (), (figure,), (table,))
+    return [Finding(sentence, numbers)], Chapter("Two temperatures", (), (figure,), (table,))
 
 
-def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _every(study: CaseStudy, records: list[Record]) -> Part:
     numbers: dict[str, float] = {}
     words = []
     deviations = list(map(_deviation, records))
@@ -207,7 +204,7 @@ def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         ),
     ]
     table = table_of("rings", "Baths on every p-th site of a ring, residual of R", rings, cells)
-    return Finding(sentence, numbers), Chapter("Baths on some sites of a ring", (), (), (table,))
+    return [Finding(sentence, numbers)], Chapter("Baths on some sites of a ring", (), (), (table,))
 
 
 def _deviation(record: Record) -> float:
@@ -220,7 +217,7 @@ def _bare(own: Sequence[Record]) -> float:
     return math.sqrt(own[0].case.given["spacing"] - 1)
 
 
-def _unclustered(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _unclustered(study: CaseStudy, records: list[Record]) -> Part:
     values = [residual(record) for record in records]
     trend, numbers = _trend_words(records)
     sentence = (
@@ -236,10 +233,10 @@ def _unclustered(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chap
     )
     table = _trend_table("unclustered", "Unclustered Davies equation", records)
     numbers |= {"smallest residual": min(values), "largest residual": max(values)}
-    return Finding(sentence, numbers), Chapter("Unclustered gaps", (), (figure,), (table,))
+    return [Finding(sentence, numbers)], Chapter("Unclustered gaps", (), (figure,), (table,))
 
 
-def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _fock(study: CaseStudy, records: list[Record]) -> Part:
     values = [number(record, "residual") for record in records]
     apart = [number(r, "unclustered") for r in records if "unclustered" in r.results]
     sizes = [n_sites_of(record.case.given) for record in records]
@@ -269,7 +266,7 @@ def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         (Column("unclustered", "smallest, unclustered", short), _extreme(min, "unclustered")),
     ]
     table = table_of("fock", "Generators on Fock space", _systems(records), cells)
-    return (Finding(f"{sentence}.", numbers), Chapter("Fock space", (paragraph,), (), (table,)))
+    return ([Finding(f"{sentence}.", numbers)], Chapter("Fock space", (paragraph,), (), (table,)))
 
 
 def _sizes(own: Sequence[Record]) -> list[int]:
