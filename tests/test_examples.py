@@ -58,11 +58,7 @@ def test_entropy_violation(capsys):
     assert numbers(davies)[0] > -1e-9
 
 
-ROOMS = (
-    "manybody",
-    "manybody.papers.levy_kosloff.model",
-    "manybody.physics.models.matrices",
-)
+ROOMS = ("manybody", "manybody.papers.levy_kosloff.model", "manybody.physics.models.matrices")
 HOMES = sorted({*mb._HOME.values(), *ROOMS})
 WITH_EXAMPLES = [
     home for home in HOMES if ">>>" in Path(find_spec(home).origin).read_text("utf-8")

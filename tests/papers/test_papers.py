@@ -349,6 +349,20 @@ def test_a_broken_condition_is_recorded(tmp_path):
     assert "omega_h * omega_c" in failure.read_text("utf-8")
 
 
+def test_cases_need_no_page():
+    """Computing a study imports nothing that only its report needs."""
+    folders = ("levy_kosloff", "mitchison_plenio", "levy_rabani_limmer")
+    folders += tuple(f"snm.{name}" for name in ("theorem", "exact", "driven", "hierarchy"))
+    lines = [f"import manybody.papers.{folder}.cases" for folder in folders]
+    lines += [
+        "import sys",
+        "found = [name for name in sys.modules if name.startswith(('matplotlib', "
+        "'manybody.report')) or name.endswith(('.page', '_page', '.plots'))]",
+        "assert not found, found",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
 def test_networks_are_public():
     assert mb.networks.levy_kosloff(5.0, 5.0, 12.0, 10.0, 1e-3, 1e-7)["heat_current_hot"] > 0.0
     assert "networks" in mb.__all__

@@ -18,8 +18,6 @@ from pathlib import Path
 import launching
 import pytest
 
-from manybody.study.block_store import BlockStore
-
 HERE = Path(__file__).parent
 # No conftest.py here: another of that name is imported by tests elsewhere.
 sys.path[:0] = [str(HERE), str(HERE.parent)]

@@ -6,21 +6,22 @@ from typing import Any
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import ERRATA, Erratum
 from manybody.papers.kit.page import (
+    Cell,
     Chapter,
     Figure,
     Finding,
     Page,
+    Part,
     cases_table,
     grouped,
     number,
     numbers,
+    page_of,
+    table_of,
 )
 from manybody.papers.kit.plots import differences
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
-
-# What a page says of one figure.
-Part = tuple[list[Finding], Chapter]
 
 
 def largest(records: Sequence[Record], first: str, second: str) -> float:
@@ -47,10 +48,8 @@ def paper_page(
     found = grouped(records, lambda given: given["figure"])
     parts = [build(found[name]) for name, build in figures.items() if name in found]
     parts += errata_part(paper, errata, found.get(ERRATA, []))
-    chapters = [Chapter("What is compared", (setting,)), *(chapter for _, chapter in parts)]
-    findings = [finding for own, _ in parts for finding in own]
     data = (cases_table(records), curves_table(records))
-    return Page(tuple(findings), tuple(chapters), data)
+    return page_of(Chapter("What is compared", (setting,)), parts, data)
 
 
 def compared(
@@ -132,41 +131,29 @@ def _distance(value: float, reference: float) -> float:
 
 
 def _words_table(errata: Sequence[Erratum]) -> Table:
-    rows = [
-        (one.where, one.printed, one.right, "derivation" if one.evidence is None else "numbers")
-        for one in errata
+    cells: list[Cell] = [
+        (Column("where", "where"), lambda one: one.where),
+        (Column("printed", "printed"), lambda one: one.printed),
+        (Column("right", "right"), lambda one: one.right),
+        (Column("evidence", "evidence"), lambda one: "numbers" if one.evidence else "derivation"),
     ]
-    names = (
-        Column("where", "where"),
-        Column("printed", "printed"),
-        Column("right", "right"),
-        Column("evidence", "evidence"),
-    )
-    return Table(ERRATA, "Errata", names, tuple(rows))
+    return table_of(ERRATA, "Errata", errata, cells)
 
 
 def _values_table(shown: Sequence[Erratum], by_name: Mapping[str, Record]) -> Table:
-    rows = [
-        (
-            one.where,
-            one.quantity,
-            *(number(by_name[one.name], key) for key in _KEYS),
-            one.setting,
-            one.command,
-        )
-        for one in shown
-    ]
     value = digits(8)
-    names = (
-        Column("where", "where"),
-        Column("quantity", "quantity"),
-        Column("printed", "printed gives", value),
-        Column("corrected", "right gives", value),
-        Column("reference", "reference", value),
-        Column("parameters"),
-        Column("command"),
-    )
-    return Table("evidence", "Evidence of the errata", names, tuple(rows))
+    labels = {"printed": "printed gives", "corrected": "right gives", "reference": "reference"}
+    cells: list[Cell] = [
+        (Column("where", "where"), lambda one: one.where),
+        (Column("quantity", "quantity"), lambda one: one.quantity),
+        *(
+            (Column(key, label, value), lambda one, key=key: number(by_name[one.name], key))
+            for key, label in labels.items()
+        ),
+        (Column("parameters"), lambda one: one.setting),
+        (Column("command"), lambda one: one.command),
+    ]
+    return table_of("evidence", "Evidence of the errata", shown, cells)
 
 
 def curves_table(records: Sequence[Record]) -> Table:

@@ -1,6 +1,6 @@
 """What a page of cases is made of, and the parts that all kinds share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,18 @@ class Page:
         return {
             figure.name: figure.draw for chapter in self.chapters for figure in chapter.figures
         }
+
+
+# What a page says of one subject.
+Part = tuple[Sequence[Finding], Chapter | None]
+
+
+def page_of(setting: Chapter, parts: Iterable[Part], data: Sequence[Table]) -> Page:
+    """What is compared, then every part that has a chapter, and the findings of all."""
+    known = list(parts)
+    findings = [finding for own, _ in known for finding in own]
+    chapters = [chapter for _, chapter in known if chapter is not None]
+    return Page(tuple(findings), (setting, *chapters), tuple(data))
 
 
 def _numbers(findings: Sequence[Finding]) -> Table:
@@ -179,6 +191,21 @@ def cases_table(records: Sequence[Record]) -> Table:
     )
     names = ("case", *given, *found, "seconds")
     return Table("cases", "every case", tuple(Column(name) for name in names), rows)
+
+
+# A column, and its value of an item.
+Cell = tuple[Column, Callable[[Any], Any]]
+
+
+def table_of(name: str, title: str, items: Iterable[Any], cells: Sequence[Cell]) -> Table:
+    """A row an item."""
+    rows = tuple(tuple(value(item) for _, value in cells) for item in items)
+    return Table(name, title, tuple(column for column, _ in cells), rows)
+
+
+def number_cell(key: str, label: str = "", write: Callable[[Any], str] = str) -> Cell:
+    """A result of a record that is one number."""
+    return Column(key, label, write), lambda record: number(record, key)
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,13 @@ def parse_settings(table: Mapping[str, Any]) -> dict[str, Any]:
         "first": check_reservoir("first", table["first"], FERMION),
         "last": check_reservoir("last", table["last"], FERMION),
     }
-    for name, reservoir in zip(("first", "last"), reservoirs_of(settings)):
+    for name, reservoir in zip(("first", "last"), build_both(settings)):
         if not np.isfinite(reservoir.density.support).all():
             raise InputError(f"{name}: a reservoir with a finite band is needed")
     return settings
 
 
-def reservoirs_of(settings: Mapping[str, Any]) -> list[Any]:
+def build_both(settings: Mapping[str, Any]) -> list[Any]:
     """The first and the last one."""
     return [build_reservoir(settings[name], FERMION) for name in ("first", "last")]
 
@@ -60,7 +60,7 @@ def n_contacts_of(given: Mapping[str, Any]) -> int:
 
 def last_time(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """duration / (J² D), D of the first reservoir at the middle of its band; in 1/J."""
-    density = reservoirs_of(settings)[0].density
+    density = build_both(settings)[0].density
     rate = given["strength"] ** 2 * float(density(0.5 * sum(density.support)))
     return float(given["duration"] / rate)
 

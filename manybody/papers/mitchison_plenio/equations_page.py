@@ -9,8 +9,8 @@ import numpy as np
 from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import LOG
-from manybody.papers.kit.curves_page import Part, largest
-from manybody.papers.kit.page import Chapter, Figure, Finding, grouped
+from manybody.papers.kit.curves_page import largest
+from manybody.papers.kit.page import Chapter, Figure, Finding, Part, grouped
 from manybody.papers.kit.plots import (
     Style,
     array,

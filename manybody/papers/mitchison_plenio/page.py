@@ -9,8 +9,8 @@ import numpy as np
 from manybody.arrays import Real
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
-from manybody.papers.kit.curves_page import Part, compared, largest, paper_page
-from manybody.papers.kit.page import Chapter, Figure, Finding, Page, grouped
+from manybody.papers.kit.curves_page import compared, largest, paper_page
+from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, grouped
 from manybody.papers.kit.plots import Style, array, differences, dress, show, show_difference
 from manybody.papers.mitchison_plenio.cases import (
     ELEMENTS,

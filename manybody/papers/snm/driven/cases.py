@@ -15,21 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
 from manybody.errors import InputError
+from manybody.papers.kit import reservoirs
 from manybody.papers.kit.config import Case, Results, Value, build_case
-from manybody.papers.kit.reservoirs import (
-    PLACES,
-    SETTINGS,
-    VARIANTS,
-    build_contacts,
-    distances,
-    distances_in_time,
-    first_site_filled,
-    labels_of,
-    last_time,
-    n_contacts_of,
-    parse_settings,
-    reservoirs_of,
-)
 from manybody.papers.kit.systems import (
     build_hamiltonian,
     check_present,
@@ -47,7 +34,7 @@ from manybody.physics.gaussian.quadratic import FERMION
 from manybody.study.structure import check_keys
 
 EQUATIONS = (REDFIELD, DAVIES)
-LABELS = labels_of(EQUATIONS)
+LABELS = reservoirs.labels_of(EQUATIONS)
 _TABLE = "runs"
 _OWN = {"strength", "contacts", "amplitude", "rate", "duration", "n_times"}
 # Terms of the interpolant of Δ^f, and how right it has to be, in J.
@@ -57,8 +44,8 @@ _MOST_MODES = 1024
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {*SETTINGS, _TABLE}, set())
-    settings = parse_settings(table)
+    check_keys("study", dict(table), {*reservoirs.SETTINGS, _TABLE}, set())
+    settings = reservoirs.parse_settings(table)
     cases: list[Case] = []
     for where, one in tables_of(table, _TABLE):
         cases += _cases(where, one, settings)
@@ -68,7 +55,7 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
 def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
     check_present(where, table, sorted(_OWN))
     systems = expand_system(where, table, _OWN)
-    place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
+    place = arguments.choice(f"{where}.contacts", table["contacts"], reservoirs.PLACES)
     fixed: dict[str, Value] = {
         "duration": arguments.real(f"{where}.duration", table["duration"], above=0.0),
         "n_times": arguments.integer(f"{where}.n_times", table["n_times"], 2),
@@ -97,7 +84,7 @@ def _positive(where: str, key: str, table: Mapping[str, Any], **bounds: float) -
 def _check_band(where: str, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Levels that leave a band are no matter of a master equation."""
     low, high = _levels(build_hamiltonian(settings, given), given["amplitude"])
-    for name, reservoir in zip(("first", "last"), reservoirs_of(settings)):
+    for name, reservoir in zip(("first", "last"), reservoirs.build_both(settings)):
         start, stop = reservoir.density.support
         if not start < low <= high < stop:
             raise InputError(
@@ -114,9 +101,9 @@ def _levels(hamiltonian: Any, amplitude: float) -> tuple[float, float]:
 
 def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: steps of the rows of U, and evaluations of four equations."""
-    n_sites, n_contacts = n_sites_of(given), n_contacts_of(given)
-    time = last_time(settings, given)
-    low, high = reservoirs_of(settings)[0].density.support
+    n_sites, n_contacts = n_sites_of(given), reservoirs.n_contacts_of(given)
+    time = reservoirs.last_time(settings, given)
+    low, high = reservoirs.build_both(settings)[0].density.support
     modes = n_contacts * 0.5 * time * (high - low)
     rows = given["n_times"] * (n_sites + 2 * n_contacts)
     steps = time * (2.0 + given["rate"] + given["amplitude"])
@@ -165,9 +152,9 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     answer, equation_error: the largest of the four equations; modes: of each reservoir;
     smallest_gap: of the levels over the output times.
     """
-    times = np.linspace(0.0, last_time(settings, given), given["n_times"])
+    times = np.linspace(0.0, reservoirs.last_time(settings, given), given["n_times"])
     plain, fast = _models(settings, given)
-    start = first_site_filled(given)
+    start = reservoirs.first_site_filled(given)
     exact = exact_driven_correlations(
         plain, start, times, settings["tolerance"], largest=_MOST_MODES
     )
@@ -175,17 +162,17 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     # Tolerances of steps are local.
     steps = max(0.1 * settings["tolerance"], 1e-13)
     states, errors = {}, []
-    for suffix, shift in VARIANTS.items():
+    for suffix, shift in reservoirs.VARIANTS.items():
         for equation in EQUATIONS:
             run = driven_correlations(fast, start, times, equation, shift, tolerance=steps)
             label = f"{equation}{suffix}"
             states[label] = run.correlations
             errors.append(run.error)
-            results |= distances_in_time(label, run.correlations, exact.correlations)
+            results |= reservoirs.distances_in_time(label, run.correlations, exact.correlations)
     both = zip(states[REDFIELD], states[DAVIES])
     gaps = [np.diff(np.linalg.eigvalsh(plain.hamiltonian(time))) for time in times]
     return results | {
-        "apart": max(distances(one, other)[1] for one, other in both),
+        "apart": max(reservoirs.distances(one, other)[1] for one, other in both),
         "exact_error": exact.error,
         "equation_error": max(errors),
         "modes": [float(count) for count in exact.n_modes],
@@ -204,10 +191,10 @@ def _models(
     def hamiltonian(time: float) -> NDArray[Any]:
         return np.asarray(matrix + np.sin(rate * time) * np.diag(field))
 
-    slow, levels = reservoirs_of(settings), _levels(matrix, given["amplitude"])
+    slow, levels = reservoirs.build_both(settings), _levels(matrix, given["amplitude"])
     quick = [InterpolatedReservoir(own, *levels) for own in slow]
     plain, fast = (
-        DrivenQuadraticModel(hamiltonian, build_contacts(given, *pair), FERMION)
+        DrivenQuadraticModel(hamiltonian, reservoirs.build_contacts(given, *pair), FERMION)
         for pair in (slow, quick)
     )
     return plain, fast

@@ -9,23 +9,27 @@ import numpy as np
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import in_time_table, scan_rows, words_of
 from manybody.papers.kit.page import (
+    Cell,
     Chapter,
     Figure,
     Finding,
     Page,
+    Part,
     Scan,
     cases_table,
     fit_power,
     number,
-    numbers,
+    number_cell,
+    page_of,
     scans,
     short,
+    table_of,
 )
 from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.driven.cases import EQUATIONS, LABELS
 from manybody.papers.snm.exact.figures import NAMES, draw_scans
-from manybody.papers.snm.exact.tables import error_of
+from manybody.papers.snm.exact.tables import doublings, error_of
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import scientific
 
@@ -37,15 +41,10 @@ _SAME = 1e-8
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
-    findings, chapters = [], [_setting(study)]
-    for build in (_equal, _rate, _strength, _evidence):
-        more, chapter = build(records)
-        findings += more
-        if chapter is not None:
-            chapters.append(chapter)
+    parts = [build(records) for build in (_equal, _rate, _strength, _evidence)]
     names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
     data = (cases_table(records), in_time_table(records, names))
-    return Page(tuple(findings), tuple(chapters), data)
+    return page_of(_setting(study), parts, data)
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -81,7 +80,7 @@ def _title(given: Mapping[str, Any], without: str = "") -> str:
     return ", ".join(words)
 
 
-def _equal(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _equal(records: Sequence[Record]) -> Part:
     """SNM's claim: with equal baths on all sites both equations are one, at every rate."""
     own = [record for record in records if record.case.given["contacts"] == "all"]
     if not own:
@@ -102,7 +101,7 @@ def _equal(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
     return [Finding(sentence, values)], None
 
 
-def _rate(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _rate(records: Sequence[Record]) -> Part:
     found = scans(records, "rate", _title)
     if not found:
         return [], None
@@ -149,7 +148,7 @@ def _rate_finding(title: str, own: Sequence[Record]) -> Finding:
     return Finding(f"{title}: {'; '.join(words)}.", values)
 
 
-def _strength(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _strength(records: Sequence[Record]) -> Part:
     found = scans(records, "strength", _title)
     if not found:
         return [], None
@@ -186,7 +185,7 @@ def _strength(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]
     return findings, Chapter("Against coupling strength", (), (), (table,))
 
 
-def _evidence(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]:
+def _evidence(records: Sequence[Record]) -> Part:
     exact = max(number(record, "exact_error") for record in records)
     equation = max(number(record, "equation_error") for record in records)
     closest = min(error_of(record, label) for record in records for label in EQUATIONS)
@@ -195,25 +194,13 @@ def _evidence(records: Sequence[Record]) -> tuple[list[Finding], Chapter | None]
         f"are integrated to {equation:.1e}, where the smallest distance stated is {closest:.1e}."
     )
     keys = ("exact_error", "equation_error", "apart", "smallest_gap")
-    table = Table(
-        "evidence",
-        "Convergence",
-        (
-            Column("case"),
-            Column("system", "system"),
-            Column("modes", "modes of each reservoir"),
-            *(Column(key, key.replace("_", " "), scientific) for key in keys),
-        ),
-        tuple(
-            (
-                record.case.name,
-                _title(record.case.given),
-                " → ".join(f"{count:g}" for count in numbers(record, "modes")),
-                *(number(record, key) for key in keys),
-            )
-            for record in records
-        ),
-    )
+    cells: list[Cell] = [
+        (Column("case"), lambda record: record.case.name),
+        (Column("system", "system"), lambda record: _title(record.case.given)),
+        (Column("modes", "modes of each reservoir"), doublings),
+        *(number_cell(key, key.replace("_", " "), scientific) for key in keys),
+    ]
+    table = table_of("evidence", "Convergence", records, cells)
     values = {"exact": exact, "equations": equation, "smallest distance": closest}
     chapter = Chapter("Is the exact answer exact?", (), (), (table,))
     return [Finding(sentence, values)], chapter

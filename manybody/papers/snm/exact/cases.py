@@ -14,22 +14,8 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.errors import InputError
+from manybody.papers.kit import reservoirs
 from manybody.papers.kit.config import Case, Results, Value, build_case
-from manybody.papers.kit.reservoirs import (
-    NORMS,
-    PLACES,
-    SETTINGS,
-    VARIANTS,
-    build_contacts,
-    distances,
-    distances_in_time,
-    first_site_filled,
-    labels_of,
-    last_time,
-    n_contacts_of,
-    parse_settings,
-    reservoirs_of,
-)
 from manybody.papers.kit.systems import (
     build_hamiltonian,
     check_present,
@@ -48,14 +34,14 @@ from manybody.physics.gaussian.relaxation import build_relaxation, propagate, st
 from manybody.study.structure import check_keys
 
 DYNAMICS, STEADY, ROUTES = CHECKS = ("dynamics", "steady", "routes")
-LABELS = labels_of(EQUATIONS)
+LABELS = reservoirs.labels_of(EQUATIONS)
 _FEWEST_MODES, _MOST_MODES = 32, 4096
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {*SETTINGS}, {*CHECKS})
-    settings = parse_settings(table)
+    check_keys("study", dict(table), {*reservoirs.SETTINGS}, {*CHECKS})
+    settings = reservoirs.parse_settings(table)
     cases: list[Case] = []
     for check in CHECKS:
         for where, one in tables_of(table, check, needed=False):
@@ -72,7 +58,7 @@ def _cases(
     own = {"strength", "contacts"} | timed
     check_present(where, table, sorted(own))
     systems = expand_system(where, table, own)
-    place = arguments.choice(f"{where}.contacts", table["contacts"], PLACES)
+    place = arguments.choice(f"{where}.contacts", table["contacts"], reservoirs.PLACES)
     strengths = distinct_reals(f"{where}.strength", table["strength"])
     for strength in strengths:
         arguments.real(f"{where}.strength", strength, above=0.0)
@@ -92,10 +78,10 @@ def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: eigenvectors of everything at the last doubling of the modes."""
     if given["check"] == STEADY:
         return 0.03
-    n_sites, n_contacts = n_sites_of(given), n_contacts_of(given)
-    low, high = reservoirs_of(settings)[0].density.support
+    n_sites, n_contacts = n_sites_of(given), reservoirs.n_contacts_of(given)
+    low, high = reservoirs.build_both(settings)[0].density.support
     modes = float(_FEWEST_MODES)
-    while 4.0 * modes / (high - low) < last_time(settings, given):
+    while 4.0 * modes / (high - low) < reservoirs.last_time(settings, given):
         modes *= 2.0
     times: int = given.get("n_times", 2)
     size = n_sites + 2.0 * modes * n_contacts
@@ -114,12 +100,12 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     "routes": difference between both exact answers, remaining: what is left of the start.
     """
     hamiltonian = build_hamiltonian(settings, given)
-    contacts = build_contacts(given, *reservoirs_of(settings))
+    contacts = reservoirs.build_contacts(given, *reservoirs.build_both(settings))
     model = QuadraticModel(hamiltonian, contacts, FERMION)
     if given["check"] == STEADY:
         return _steady(model)
-    times = np.linspace(0.0, last_time(settings, given), given.get("n_times", 2))
-    start = first_site_filled(given)
+    times = np.linspace(0.0, reservoirs.last_time(settings, given), given.get("n_times", 2))
+    start = reservoirs.first_site_filled(given)
     exact = converge(
         model,
         chebyshev_modes,
@@ -132,11 +118,11 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     if given["check"] == ROUTES:
         return _routes(model, exact)
     results: dict[str, float | list[float]] = {"times": times.tolist(), **_evidence(exact)}
-    for suffix, shift in VARIANTS.items():
+    for suffix, shift in reservoirs.VARIANTS.items():
         for generator in build_generators(model, EQUATIONS, shift):
             label = f"{generator.equation}{suffix}"
             states = propagate(build_relaxation(generator), start, times)
-            results |= distances_in_time(label, states, exact.trajectory.correlations)
+            results |= reservoirs.distances_in_time(label, states, exact.trajectory.correlations)
     return results
 
 
@@ -155,11 +141,12 @@ def _steady(model: QuadraticModel) -> Results:
         "spectral_defect": exact.spectral_defect,
     }
     results |= _flows("exact", model, exact.particle_currents, exact.energy_currents)
-    for suffix, shift in VARIANTS.items():
+    for suffix, shift in reservoirs.VARIANTS.items():
         for generator in build_generators(model, EQUATIONS, shift):
             label = f"{generator.equation}{suffix}"
             state = steady_correlations(build_relaxation(generator)).matrix
-            for norm, value in zip(NORMS, distances(state, exact.correlation)):
+            apart = reservoirs.distances(state, exact.correlation)
+            for norm, value in zip(reservoirs.NORMS, apart):
                 results[f"{label}_{norm}"] = value
             found = currents(generator, state)
             results |= _flows(label, model, found.particle, found.energy)
@@ -180,7 +167,7 @@ def _flows(label: str, model: QuadraticModel, particle: Real, energy: Real) -> d
 def _routes(model: QuadraticModel, exact: Convergence) -> Results:
     steady = landauer.steady_state(model)
     trajectory = exact.trajectory
-    element, trace = distances(trajectory.correlations[-1], steady.correlation)
+    element, trace = reservoirs.distances(trajectory.correlations[-1], steady.correlation)
     (generator,) = build_generators(model, [REDFIELD], lamb_shift=True)
     slowest = float(build_relaxation(generator).rates.real.min())
     flows = np.abs(trajectory.particle_currents[-1] - steady.particle_currents).max()

@@ -14,6 +14,7 @@ from manybody.papers.kit.page import (
     Figure,
     Finding,
     Page,
+    Part,
     PowerLaw,
     Scan,
     cases_table,
@@ -21,13 +22,22 @@ from manybody.papers.kit.page import (
     grouped,
     number,
     numbers,
+    page_of,
     short,
 )
 from manybody.papers.kit.reservoirs import NORMS
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans
-from manybody.papers.snm.exact.tables import EQUATIONS, SAID, currents_table, error_of, scan_table
+from manybody.papers.snm.exact.tables import (
+    EQUATIONS,
+    SAID,
+    currents_table,
+    error_of,
+    evidence_table,
+    routes_table,
+    scan_table,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
@@ -47,30 +57,25 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
     checks = grouped(records, lambda given: given["check"])
     moving, steady = checks.get(DYNAMICS, []), checks.get(STEADY, [])
-    compared = [*moving, *steady]
-    findings = [_nearest(compared)] if compared else []
-    chapters = [_setting(study)]
-    for build in (
-        lambda: _strength(moving, steady),
-        lambda: _time(moving),
-        lambda: _size(moving),
-        lambda: _detuning(steady),
-        lambda: _evidence(moving, checks.get(ROUTES, []), steady),
-    ):
-        more, chapter = build()
-        findings += more
-        if chapter is not None:
-            chapters.append(chapter)
+    parts = (
+        _nearest([*moving, *steady]),
+        _strength(moving, steady),
+        _time(moving),
+        _size(moving),
+        _detuning(steady),
+        _evidence(moving, checks.get(ROUTES, []), steady),
+    )
     data = [cases_table(records)]
     if moving:
-        data.append(
-            in_time_table(moving, [f"{label}_{norm}" for label in LABELS for norm in NORMS])
-        )
-    return Page(tuple(findings), tuple(chapters), tuple(data))
+        names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
+        data.append(in_time_table(moving, names))
+    return page_of(_setting(study), parts, data)
 
 
-def _nearest(compared: Sequence[Record]) -> Finding:
+def _nearest(compared: Sequence[Record]) -> Part:
     """How often each equation is the one nearest to the truth, or as near."""
+    if not compared:
+        return [], None
     counts = dict.fromkeys(EQUATIONS, 0)
     for record in compared:
         errors = {label: error_of(record, label) for label in EQUATIONS}
@@ -82,7 +87,7 @@ def _nearest(compared: Sequence[Record]) -> Finding:
         f"to it, or as near to {100.0 * (_TIE - 1.0):.0f} %: {words}."
     )
     values = {f"{NAMES[label]}, nearest": float(count) for label, count in counts.items()}
-    return Finding(sentence, {"comparisons": float(len(compared)), **values})
+    return [Finding(sentence, {"comparisons": float(len(compared)), **values})], None
 
 
 def scans(records: Sequence[Record], key: str) -> list[Scan]:
@@ -104,6 +109,10 @@ def _title(given: Mapping[str, Any], without: str) -> str:
     return ", ".join(words)
 
 
+def _title_of(record: Record) -> str:
+    return _title(record.case.given, "")
+
+
 def _setting(study: CaseStudy) -> Chapter:
     given = study.settings
     words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
@@ -120,9 +129,7 @@ def _setting(study: CaseStudy) -> Chapter:
     return Chapter("What is compared", lines)
 
 
-def _evidence(
-    moving: list[Record], routes: list[Record], steady: list[Record]
-) -> tuple[list[Finding], Chapter | None]:
+def _evidence(moving: list[Record], routes: list[Record], steady: list[Record]) -> Part:
     tested = [*moving, *routes]
     values: dict[str, float] = {}
     words = []
@@ -148,62 +155,16 @@ def _evidence(
         error = max(number(record, "error") for record in steady)
         values["largest error of the quadrature"] = error
         words.append(f"quadratures of steady states are wrong by {error:.0e} at most")
-    rows = []
-    for record in tested:
-        last = record.results.get("times", record.results.get("time"))
-        rows.append(
-            (
-                record.case.name,
-                _title(record.case.given, ""),
-                " → ".join(f"{count:g}" for count in numbers(record, "modes")),
-                numbers(record, "changes")[-1],
-                number(record, "recurrence_time"),
-                last[-1] if isinstance(last, list) else last,
-            )
-        )
-    columns = (
-        Column("case"),
-        Column("system", "system"),
-        Column("modes", "modes of each reservoir"),
-        Column("change", "last change of C", scientific),
-        Column("recurrence_time", "recurrence time", short),
-        Column("until", "last time", short),
-    )
-    tables = [Table("evidence", "Convergence of the exact dynamics", columns, tuple(rows))]
+    tables = [evidence_table(tested, _title_of)]
     if routes:
-        keys = (
-            "difference_element",
-            "difference_trace",
-            "difference_particle",
-            "difference_energy",
-            "remaining",
-        )
-        tables.append(
-            Table(
-                "routes",
-                "Both exact answers against each other, long after the start",
-                (
-                    Column("system", "system"),
-                    Column("time", "time", short),
-                    *(Column(key, key.replace("difference_", ""), scientific) for key in keys),
-                ),
-                tuple(
-                    (
-                        _title(record.case.given, ""),
-                        number(record, "time"),
-                        *(number(record, key) for key in keys),
-                    )
-                    for record in routes
-                ),
-            )
-        )
+        tables.append(routes_table(routes, _title_of))
     sentence = f"The exact answer: {'; '.join(words)}."
     return [Finding(sentence, values)], Chapter(
         "Is the exact answer exact?", (), (), tuple(tables)
     )
 
 
-def _strength(moving: list[Record], steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _strength(moving: list[Record], steady: list[Record]) -> Part:
     found = [*scans(moving, "strength"), *scans(steady, "strength")]
     if not found:
         return [], None
@@ -274,13 +235,13 @@ def _law_words(label: str, fit: PowerLaw, error: float, strength: float) -> str:
     return f"the error of {name} {way} as J^{fit.words}, to {error:.1e} at J = {strength:g}"
 
 
-def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _time(moving: list[Record]) -> Part:
     drawn = [record for record in moving if len(numbers(record, "times")) >= _CURVE]
     if not drawn:
         return [], None
     findings, rows = [], []
     for record in drawn:
-        title = _title(record.case.given, "")
+        title = _title_of(record)
         times = numbers(record, "times")
         values: dict[str, float] = {}
         words = []
@@ -299,7 +260,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     figure = Figure(
         "time",
         "Trace norm of C − C_exact against time; dotted: without Lamb shift.",
-        partial(draw_curves, [(_title(record.case.given, ""), record) for record in drawn]),
+        partial(draw_curves, [(_title_of(record), record) for record in drawn]),
     )
     table = Table(
         "times",
@@ -316,7 +277,7 @@ def _time(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     return findings, Chapter("Against time", (), (figure,), (table,))
 
 
-def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _size(moving: list[Record]) -> Part:
     found = scans(moving, "n_sites")
     if not found:
         return [], None
@@ -352,7 +313,7 @@ def _size(moving: list[Record]) -> tuple[list[Finding], Chapter | None]:
     return findings, Chapter("Against size", (), (figure,), (table,))
 
 
-def _detuning(steady: list[Record]) -> tuple[list[Finding], Chapter | None]:
+def _detuning(steady: list[Record]) -> Part:
     found = scans(steady, "detuning")
     if not found:
         return [], None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import scan_rows
-from manybody.papers.kit.page import Scan, number, numbers, short
+from manybody.papers.kit.page import Cell, Scan, number, number_cell, numbers, short, table_of
 from manybody.papers.snm.exact.cases import LABELS
 from manybody.papers.snm.exact.figures import NAMES
 from manybody.report.page.document import Column, Table
@@ -19,6 +19,45 @@ def error_of(record: Record, label: str, norm: str = "trace") -> float:
     """Distance of an equation from the exact answer: of the dynamics the largest in time."""
     value = record.results[f"{label}_{norm}"]
     return float(max(value)) if isinstance(value, list) else float(value)
+
+
+def doublings(record: Record) -> str:
+    """Numbers of modes that an exact answer was computed with."""
+    return " → ".join(f"{count:g}" for count in numbers(record, "modes"))
+
+
+def evidence_table(records: Sequence[Record], title: Callable[[Record], str]) -> Table:
+    """How the exact dynamics have converged."""
+
+    def last_time(record: Record) -> float:
+        last = record.results.get("times", record.results.get("time"))
+        return last[-1] if isinstance(last, list) else float(last or 0.0)
+
+    cells: list[Cell] = [
+        (Column("case"), lambda record: record.case.name),
+        (Column("system", "system"), title),
+        (Column("modes", "modes of each reservoir"), doublings),
+        (
+            Column("change", "last change of C", scientific),
+            lambda record: numbers(record, "changes")[-1],
+        ),
+        number_cell("recurrence_time", "recurrence time", short),
+        (Column("until", "last time", short), last_time),
+    ]
+    return table_of("evidence", "Convergence of the exact dynamics", records, cells)
+
+
+def routes_table(records: Sequence[Record], title: Callable[[Record], str]) -> Table:
+    """Both exact answers against each other."""
+    words = ("element", "trace", "particle", "energy")
+    cells: list[Cell] = [
+        (Column("system", "system"), title),
+        number_cell("time", "time", short),
+        *(number_cell(f"difference_{word}", word, scientific) for word in words),
+        number_cell("remaining", "remaining", scientific),
+    ]
+    heading = "Both exact answers against each other, long after the start"
+    return table_of("routes", heading, records, cells)
 
 
 def scan_table(name: str, key: str, symbol: str, found: Sequence[Scan]) -> Table:

@@ -1,13 +1,23 @@
 """What a study against the hierarchy says of its equations in tables, and how it names them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import hundredths, scan_rows
-from manybody.papers.kit.page import PowerLaw, Scan, fit_power, number, numbers, short
+from manybody.papers.kit.page import (
+    Cell,
+    PowerLaw,
+    Scan,
+    fit_power,
+    number,
+    number_cell,
+    numbers,
+    short,
+    table_of,
+)
 from manybody.papers.kit.reservoirs import WITHOUT
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
@@ -170,59 +180,48 @@ def slopes_table(found: Sequence[Scan], labels: Sequence[str]) -> Table:
 
 def late_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
     """Limits t → ∞ of every equation and the Gibbs state of H against the exact one."""
-    columns = (
-        Column("case"),
-        Column("system", "system"),
-        Column("equation", "state"),
-        Column("late", "distance", scientific),
-        Column("late_populations", "of populations", scientific),
-        Column("late_coherences", "of coherences", scientific),
-        Column("late_error", "error of the hierarchy", scientific),
-    )
-    rows = tuple(
+
+    def part(name: str) -> Callable[[tuple[Record, str]], float]:
+        return lambda item: number(item[0], f"{item[1]}_{name}")
+
+    cells: list[Cell] = [
+        (Column("case"), lambda item: item[0].case.name),
+        (Column("system", "system"), lambda item: title_without(item[0].case.given, "")),
+        (Column("equation", "state"), lambda item: name_of(item[1])),
+        (Column("late", "distance", scientific), part("late")),
+        (Column("late_populations", "of populations", scientific), part("late_populations")),
+        (Column("late_coherences", "of coherences", scientific), part("late_coherences")),
         (
-            record.case.name,
-            title_without(record.case.given, ""),
-            name_of(label),
-            *(
-                number(record, f"{label}_{part}")
-                for part in ("late", "late_populations", "late_coherences")
-            ),
-            uncertainty(record, LATE),
-        )
-        for record in records
-        for label in (GIBBS, *labels)
-    )
-    return Table("late", "Late states, in the eigenbasis of H", columns, rows)
+            Column("late_error", "error of the hierarchy", scientific),
+            lambda item: uncertainty(item[0], LATE),
+        ),
+    ]
+    items = [(record, label) for record in records for label in (GIBBS, *labels)]
+    return table_of("late", "Late states, in the eigenbasis of H", items, cells)
 
 
 def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
     """Size and last changes of every hierarchy."""
-    columns = (
-        Column("case"),
-        Column("system", "system"),
-        Column("terms", "Padé terms"),
-        Column("depth", "depth"),
-        Column("unknowns", "unknowns"),
-        Column("error_of_terms", "change with terms", scientific),
-        Column("error_of_depth", "with depth", scientific),
-        Column("error_of_time", "of the propagation", scientific),
-        Column("error", "error", scientific),
-        Column("late_error", "error, late state", scientific),
-        Column("smallest", "smallest distance compared", scientific),
-        Column("qutip", "QuTiP"),
-    )
-    sizes = ("terms", "depth", "unknowns")
-    errors = ("error_of_terms", "error_of_depth", "error_of_time", "error", "late_error")
-    rows = tuple(
+    sizes = {"terms": "Padé terms", "depth": "depth", "unknowns": "unknowns"}
+    errors = {
+        "error_of_terms": "change with terms",
+        "error_of_depth": "with depth",
+        "error_of_time": "of the propagation",
+        "error": "error",
+        "late_error": "error, late state",
+    }
+    cells: list[Cell] = [
+        (Column("case"), lambda record: record.case.name),
+        (Column("system", "system"), lambda record: title_without(record.case.given, "")),
+        *(
+            (Column(key, label), lambda record, key=key: int(number(record, key)))
+            for key, label in sizes.items()
+        ),
+        *(number_cell(key, label, scientific) for key, label in errors.items()),
         (
-            record.case.name,
-            title_without(record.case.given, ""),
-            *(int(number(record, key)) for key in sizes),
-            *(number(record, key) for key in errors),
-            min(distance(record, label) for label in labels),
-            record.attributes.get("qutip", ""),
-        )
-        for record in records
-    )
-    return Table("evidence", "Convergence of the hierarchy", columns, rows)
+            Column("smallest", "smallest distance compared", scientific),
+            lambda record: min(distance(record, label) for label in labels),
+        ),
+        (Column("qutip", "QuTiP"), lambda record: record.attributes.get("qutip", "")),
+    ]
+    return table_of("evidence", "Convergence of the hierarchy", records, cells)

@@ -1,7 +1,7 @@
 """The page of a theorem study: every claim with its number, and whether it holds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,15 +10,19 @@ import numpy as np
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import words_of
 from manybody.papers.kit.page import (
+    Cell,
     Chapter,
     Figure,
     Finding,
     Page,
+    Part,
     cases_table,
     fit_power,
     grouped,
     number,
+    page_of,
     short,
+    table_of,
 )
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.theorem.cases import (
@@ -50,13 +54,8 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         UNCLUSTERED: _unclustered,
         FOCK: _fock,
     }
-    findings, chapters = [], []
-    for check, build in builders.items():
-        if check in checks:
-            finding, chapter = build(study, checks[check])
-            findings.append(finding)
-            chapters.append(chapter)
-    return Page(tuple(findings), (_setting(study), *chapters), (cases_table(records),))
+    parts = [build(study, checks[check]) for check, build in builders.items() if check in checks]
+    return page_of(_setting(study), parts, (cases_table(records),))
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -81,7 +80,7 @@ def residual(record: Record) -> float:
     return max(number(record, key) for key in keys)
 
 
-def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _equal(study: CaseStudy, records: list[Record]) -> Part:
     worst = max(records, key=residual)
     value, given = residual(worst), worst.case.given
     holds = value <= ROUNDING
@@ -102,31 +101,18 @@ def _equal(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         "points at a size are draws of the disorder. Filled: no Lamb shift, open: with it.",
         partial(_draw_residuals, "identical baths on every site", records, rounding=True),
     )
-    table = Table(
-        "theorem",
-        "Identical baths on every site",
-        (
-            *_GROUP,
-            *_RANGE,
-            Column("damping", "largest, R", scientific),
-            Column("filling", "largest, F", scientific),
-            Column("verdict", "paper"),
-        ),
-        tuple(
-            (
-                *_group_cells(own),
-                *_range_cells(own),
-                max(number(record, "damping") for record in own),
-                max(number(record, "filling") for record in own),
-                "holds" if max(map(residual, own)) <= ROUNDING else "fails",
-            )
-            for own in _systems(records)
-        ),
-    )
-    return Finding(sentence, numbers), Chapter("The theorem", (), (figure,), (table,))
+    cells: list[Cell] = [
+        *_GROUP,
+        *_RANGE,
+        (Column("damping", "largest, R", scientific), _extreme(max, "damping")),
+        (Column("filling", "largest, F", scientific), _extreme(max, "filling")),
+        (Column("verdict", "paper"), lambda own: "fails" if _over(own) else "holds"),
+    ]
+    table = table_of("theorem", "Identical baths on every site", _systems(records), cells)
+    return [Finding(sentence, numbers)], Chapter("The theorem", (), (figure,), (table,))
 
 
-def _one_coupling(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
     change = study.settings["coupling_change"]
     table = _trend_table("one-coupling", f"One coupling changed by {change:.2g}", records)
     smallest, largest = min(map(residual, records)), max(map(residual, records))
@@ -146,12 +132,12 @@ def _one_coupling(study: CaseStudy, records: list[Record]) -> tuple[Finding, Cha
     )
     numbers |= {"smallest residual": smallest, "largest residual": largest}
     return (
-        Finding(sentence, numbers),
+        [Finding(sentence, numbers)],
         Chapter("One coupling changed", (paragraph,), (figure,), (table,)),
     )
 
 
-def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _two_temperatures(study: CaseStudy, records: list[Record]) -> Part:
     ratio = study.settings["beta_ratio"]
     damping = max(number(record, "damping") for record in records)
     filling = [number(record, "filling") for record in records]
@@ -169,37 +155,23 @@ def _two_temperatures(study: CaseStudy, records: list[Record]) -> tuple[Finding,
     )
     table = _trend_table("two-temperatures", "Two temperatures", records)
     numbers |= {"largest, R": damping, "smallest, F": min(filling), "largest, F": max(filling)}
-    return Finding(sentence, numbers), Chapter("Two temperatures", (), (figure,), (table,))
+    return [Finding(sentence, numbers)], Chapter("Two temperatures", (), (figure,), (table,))
 
 
-def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
-    rows = []
+def _every(study: CaseStudy, records: list[Record]) -> Part:
     numbers: dict[str, float] = {}
     words = []
-    deviations = [abs(number(r, "damping") - number(r, "expected")) for r in records]
+    deviations = list(map(_deviation, records))
     fluxes = grouped(records, lambda given: (given["spacing"], given["flux"]))
-    for (spacing, flux), own in sorted(fluxes.items()):
+    rings = [own for _, own in sorted(fluxes.items())]
+    for own in rings:
         values = [number(record, "damping") for record in own]
-        bare = math.sqrt(spacing - 1)
-        apart = max(abs(number(r, "damping") - number(r, "expected")) for r in own)
-        rows.append(
-            (
-                spacing,
-                flux,
-                *_range_cells(own),
-                min(values),
-                max(values),
-                bare,
-                apart,
-                "fails" if min(values) > ROUNDING else "holds",
-            )
-        )
-        name = f"p = {spacing}, flux {flux:g}"
+        name = f"p = {own[0].case.given['spacing']}, flux {own[0].case.given['flux']:g}"
         numbers[f"{name}, smallest"], numbers[f"{name}, largest"] = min(values), max(values)
         span = f"{values[0]:.4g}"
         if max(values) - min(values) > 1e-6:
             span = f"{min(values):.3g} to {max(values):.3g}"
-        words.append(f"{span} ({name}, √(p−1) = {bare:.4g})")
+        words.append(f"{span} ({name}, √(p−1) = {_bare(own):.4g})")
     numbers["largest deviation from the sum over terms"] = max(deviations)
     failing = sum(number(record, "damping") > ROUNDING for record in records)
     numbers["cases that contradict the paper"] = failing
@@ -214,25 +186,37 @@ def _every(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         if failing
         else f"Baths on every p-th site of a ring. {verdict}: {'; '.join(words)}."
     )
-    table = Table(
-        "rings",
-        "Baths on every p-th site of a ring, residual of R",
+    cells: list[Cell] = [
+        (Column("spacing", "p"), lambda own: own[0].case.given["spacing"]),
+        (Column("flux", "flux", short), lambda own: own[0].case.given["flux"]),
+        *_RANGE,
+        (Column("smallest", "smallest", _six), _extreme(min, "damping")),
+        (Column("largest", "largest", _six), _extreme(max, "damping")),
+        (Column("bare", "√(p−1)", _six), _bare),
         (
-            Column("spacing", "p"),
-            Column("flux", "flux", short),
-            *_RANGE,
-            Column("smallest", "smallest", _six),
-            Column("largest", "largest", _six),
-            Column("bare", "√(p−1)", _six),
             Column("deviation", "from sum over terms", scientific),
-            Column("verdict", "paper"),
+            lambda own: max(map(_deviation, own)),
         ),
-        tuple(rows),
-    )
-    return Finding(sentence, numbers), Chapter("Baths on some sites of a ring", (), (), (table,))
+        (
+            Column("verdict", "paper"),
+            lambda own: "fails" if _extreme(min, "damping")(own) > ROUNDING else "holds",
+        ),
+    ]
+    table = table_of("rings", "Baths on every p-th site of a ring, residual of R", rings, cells)
+    return [Finding(sentence, numbers)], Chapter("Baths on some sites of a ring", (), (), (table,))
 
 
-def _unclustered(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _deviation(record: Record) -> float:
+    """Of the residual of R from the sum over the terms that survive."""
+    return abs(number(record, "damping") - number(record, "expected"))
+
+
+def _bare(own: Sequence[Record]) -> float:
+    """√(p−1)."""
+    return math.sqrt(own[0].case.given["spacing"] - 1)
+
+
+def _unclustered(study: CaseStudy, records: list[Record]) -> Part:
     values = [residual(record) for record in records]
     trend, numbers = _trend_words(records)
     sentence = (
@@ -248,10 +232,10 @@ def _unclustered(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chap
     )
     table = _trend_table("unclustered", "Unclustered Davies equation", records)
     numbers |= {"smallest residual": min(values), "largest residual": max(values)}
-    return Finding(sentence, numbers), Chapter("Unclustered gaps", (), (figure,), (table,))
+    return [Finding(sentence, numbers)], Chapter("Unclustered gaps", (), (figure,), (table,))
 
 
-def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
+def _fock(study: CaseStudy, records: list[Record]) -> Part:
     values = [number(record, "residual") for record in records]
     apart = [number(r, "unclustered") for r in records if "unclustered" in r.results]
     sizes = [n_sites_of(record.case.given) for record in records]
@@ -274,37 +258,39 @@ def _fock(study: CaseStudy, records: list[Record]) -> tuple[Finding, Chapter]:
         f"{limit}Residuals are ‖L_R − L_D‖_F over ‖L_D + i[H, ·]‖_F of the dense generators; "
         "rounding here is that of the unitary part, which is larger than the dissipative one."
     )
-    rows = [
-        (
-            *_group_cells(own),
-            *_range_cells(own),
-            max(number(record, "residual") for record in own),
-            min(
-                (number(r, "unclustered") for r in own if "unclustered" in r.results), default=None
-            ),
-        )
-        for own in _systems(records)
+    cells: list[Cell] = [
+        *_GROUP,
+        *_RANGE,
+        (Column("residual", "largest residual", scientific), _extreme(max, "residual")),
+        (Column("unclustered", "smallest, unclustered", short), _extreme(min, "unclustered")),
     ]
-    table = Table(
-        "fock",
-        "Generators on Fock space",
-        (
-            *_GROUP,
-            *_RANGE,
-            Column("residual", "largest residual", scientific),
-            Column("unclustered", "smallest, unclustered", short),
-        ),
-        tuple(rows),
-    )
-    return (Finding(f"{sentence}.", numbers), Chapter("Fock space", (paragraph,), (), (table,)))
+    table = table_of("fock", "Generators on Fock space", _systems(records), cells)
+    return ([Finding(f"{sentence}.", numbers)], Chapter("Fock space", (paragraph,), (), (table,)))
 
 
-_GROUP = (
-    Column("system", "system"),
-    Column("statistics", "particles"),
-    Column("lamb_shift", "Lamb shift"),
+def _sizes(own: Sequence[Record]) -> list[int]:
+    return [n_sites_of(record.case.given) for record in own]
+
+
+def _extreme(pick: Callable[..., Any], key: str) -> Callable[[Sequence[Record]], Any]:
+    """The largest or smallest of a result among records, None where none has it."""
+    return lambda own: pick((number(r, key) for r in own if key in r.results), default=None)
+
+
+# What names records of one system, statistics and Lamb shift, and which sizes there are.
+_GROUP: tuple[Cell, ...] = (
+    (Column("system", "system"), lambda own: title_of(own[0].case.given)),
+    (Column("statistics", "particles"), lambda own: f"{own[0].case.given['statistics']}s"),
+    (
+        Column("lamb_shift", "Lamb shift"),
+        lambda own: "on" if own[0].case.given["lamb_shift"] else "off",
+    ),
 )
-_RANGE = (Column("n_from", "N from"), Column("n_to", "to"), Column("cases", "cases"))
+_RANGE: tuple[Cell, ...] = (
+    (Column("n_from", "N from"), lambda own: min(_sizes(own))),
+    (Column("n_to", "to"), lambda own: max(_sizes(own))),
+    (Column("cases", "cases"), len),
+)
 
 
 def _six(value: Any) -> str:
@@ -318,16 +304,6 @@ def _systems(records: Sequence[Record]) -> list[list[Record]]:
             records, lambda given: (title_of(given), given["statistics"], given["lamb_shift"])
         ).values()
     )
-
-
-def _group_cells(own: Sequence[Record]) -> tuple[Any, ...]:
-    given = own[0].case.given
-    return title_of(given), f"{given['statistics']}s", "on" if given["lamb_shift"] else "off"
-
-
-def _range_cells(own: Sequence[Record]) -> tuple[int, int, int]:
-    sizes = [n_sites_of(record.case.given) for record in own]
-    return min(sizes), max(sizes), len(own)
 
 
 def _setup(given: Parameters) -> str:
@@ -377,29 +353,19 @@ def _trend_words(records: Sequence[Record]) -> tuple[str, dict[str, float]]:
 
 
 def _trend_table(name: str, title: str, records: Sequence[Record]) -> Table:
-    rows = []
-    for own in _systems(records):
-        fit = _exponent(own)
-        values = [residual(record) for record in own]
-        rows.append(
-            (
-                *_group_cells(own),
-                *_range_cells(own),
-                min(values),
-                max(values),
-                None if fit is None else fit.exponent,
-                None if fit is None else fit.error,
-            )
-        )
-    columns = (
+
+    def of_fit(name: str) -> Callable[[Sequence[Record]], Any]:
+        return lambda own: getattr(_exponent(own), name, None)
+
+    cells: list[Cell] = [
         *_GROUP,
         *_RANGE,
-        Column("smallest", "smallest", short),
-        Column("largest", "largest", short),
-        Column("exponent", "exponent of N", short),
-        Column("exponent_error", "±", _plain),
-    )
-    return Table(name, title, columns, tuple(rows))
+        (Column("smallest", "smallest", short), lambda own: min(map(residual, own))),
+        (Column("largest", "largest", short), lambda own: max(map(residual, own))),
+        (Column("exponent", "exponent of N", short), of_fit("exponent")),
+        (Column("exponent_error", "±", _plain), of_fit("error")),
+    ]
+    return table_of(name, title, _systems(records), cells)
 
 
 def _plain(value: Any) -> str:
