@@ -24,6 +24,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from cluster import NODES, Cluster, running_cluster, why_not  # noqa: E402
 from tiny import assert_same_payload, payload  # noqa: E402
 
+from manybody.study.store import Store  # noqa: E402
+
 ROOT = Path(__file__).parents[2]
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
 needs_mpi = pytest.mark.skipif(
