@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 Identifier = Any
 
 _HASH_LETTERS = 16
+# What the kernels of other processors may change of a quantity by rounding, and of one that is
+# rounding itself.
+ROUNDING, _OF_NOTHING = 1e-11, 1e-13
 TEXT = h5py.string_dtype()
 
 
@@ -100,6 +103,24 @@ def range_of(path: Path) -> tuple[int, int]:
     """[first, stop) as the name of a block says."""
     first, stop, _ = path.stem.split("-")
     return int(first), int(stop)
+
+
+def relative_to_rounding(left: Any, right: Any) -> float:
+    """|left − right| in units of what rounding may change, 0 for equal bits, at most 1 for that.
+
+    A quantity is as large as the largest of its values; inf where they do not compare.
+    """
+    one, other = np.asarray(left), np.asarray(right)
+    if one.shape != other.shape:
+        return float("inf")
+    if np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+        return 0.0
+    if one.dtype.kind not in "fiub" or not np.array_equal(np.isfinite(one), np.isfinite(other)):
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        change = np.nanmax(np.where(one == other, 0.0, np.abs(one - other)))
+    size = max(float(np.abs(values[np.isfinite(values)]).max()) for values in (one, other))
+    return float(change) / (ROUNDING * size + _OF_NOTHING)
 
 
 # A block has a hundred small things in it.  What h5py does for each of them beside creating it

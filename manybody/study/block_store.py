@@ -14,6 +14,7 @@ name ends in the SHA-256 of its bytes, so a torn file cannot pass for a block.
 
 import contextlib
 import json
+import logging
 import os
 import re
 import traceback
@@ -24,7 +25,7 @@ from typing import Any, Generic
 from manybody.parallel.files import listed, write_atomically
 from manybody.parallel.signals import never
 from manybody.solve.checkpoints import Keeper
-from manybody.study.block_files import CorruptBlock, UnreadableBlock, digest_of, image_of
+from manybody.study.block_files import CorruptBlock, UnreadableBlock, digest_of, image_of, range_of
 from manybody.study.description import (
     extend_description,
     is_new,
@@ -34,6 +35,7 @@ from manybody.study.description import (
 )
 from manybody.study.kind import B, Kind, P, R, S, Task
 
+_log = logging.getLogger("manybody")
 _BLOCK = re.compile(r"[0-9]+-[0-9]+-[0-9a-f]+\.h5")
 
 
@@ -202,6 +204,8 @@ class BlockStore(Generic[S, P, R, B]):
     def set_aside_corrupt(self, study: S) -> list[str]:
         """Rename every block that is torn, altered or foreign; returns what was wrong.
 
+        Blocks that contradict each other are renamed too: nobody knows which of them is right.
+
         One that cannot be read stays: a file system that fails for a while, or too many open
         files, must not cost a finished sample.
         """
@@ -215,20 +219,31 @@ class BlockStore(Generic[S, P, R, B]):
                     if path.exists():
                         problems.append(f"left out: {error}")
                 except CorruptBlock as error:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.replace(path, path.with_suffix(".corrupt"))
+                    if _renamed(path, ".corrupt"):
                         problems.append(f"set aside: {error}; renamed to {path.stem}.corrupt")
+            ranges = [range(*range_of(path)) for path in self.block_paths(point)]
+            if sum(map(len, ranges)) > len(set().union(*ranges)):
+                _, wrong, disputed = self._look(study, point)
+                if sum(_renamed(path, ".disputed") for path in disputed):
+                    problems += [f"set aside, to be computed again: {each}" for each in wrong]
         return problems
 
     def read(self, study: S, point: P) -> tuple[list[B], list[str]]:
         """Intact blocks of a point, each sample once, and what was wrong with others.
 
-        A sample of which two blocks differ is left out altogether.
+        Of a sample of which two blocks differ by rounding the block that comes first by its name
+        is taken, and the log says so; one of which they differ by more is left out altogether,
+        until a run sets both blocks aside.
         """
+        return self._look(study, point)[:2]
+
+    def _look(self, study: S, point: P) -> tuple[list[B], list[str], set[Path]]:
+        """`read`, and the blocks that contradict each other."""
         blocks: list[B] = []
         problems: list[str] = []
         seen: dict[int, tuple[B, int]] = {}
         disputed: set[int] = set()
+        contradicting: set[Path] = set()
         for path in self.block_paths(point):
             try:
                 block = self.kind.read_block(path, study, point)
@@ -236,17 +251,22 @@ class BlockStore(Generic[S, P, R, B]):
                 problems.append(str(error))
                 continue
             fresh = []
-            for row, sample in enumerate(block.samples):
-                if int(sample) not in seen:
-                    seen[int(sample)] = (block, row)
+            for row, sample in enumerate(map(int, block.samples)):
+                if sample not in seen:
+                    seen[sample] = (block, row)
                     fresh.append(row)
                     continue
-                other, other_row = seen[int(sample)]
-                if not self.kind.same_payload(block, row, other, other_row):
-                    disputed.add(int(sample))
-                    problems.append(
-                        f"sample {sample} of {point.name} differs between {path.name} "
-                        f"and {other.path.name}"
+                other, other_row = seen[sample]
+                change = self.kind.disagreement(other, other_row, block, row)
+                between = f"{other.path.name} and {path.name}"
+                if change > 1.0:
+                    disputed.add(sample)
+                    contradicting |= {path, other.path}
+                    problems.append(f"sample {sample} of {point.name} differs between {between}")
+                elif change > 0.0:
+                    _log.warning(
+                        f"sample {sample} of {point.name} differs by rounding between {between}: "
+                        "the first is taken"
                     )
             if fresh:
                 blocks.append(self.kind.rows_of(block, fresh))
@@ -256,7 +276,16 @@ class BlockStore(Generic[S, P, R, B]):
                 for block in blocks
             ]
             blocks = [self.kind.rows_of(block, rows) for block, rows in kept if rows]
-        return blocks, problems
+        return blocks, problems, contradicting
+
+
+def _renamed(path: Path, suffix: str) -> bool:
+    """Give a block another suffix; False where it is gone: another run was faster."""
+    try:
+        os.replace(path, path.with_suffix(suffix))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _block_names(folder: Path) -> list[str]:

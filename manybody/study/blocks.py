@@ -16,7 +16,16 @@ from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.solve.observables.registry import figures_of
-from manybody.study.block_files import TEXT, Content, CorruptBlock, Variable, opened, range_of
+from manybody.study.block_files import (
+    ROUNDING,
+    TEXT,
+    Content,
+    CorruptBlock,
+    Variable,
+    opened,
+    range_of,
+    relative_to_rounding,
+)
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
 from manybody.study.migrations import FORMAT, READERS, hash_in
@@ -191,22 +200,22 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         raise CorruptBlock(f"{block.path} is foreign: it has other {', '.join(wrong)}")
 
 
-def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
-    """Equal bits; to 1e-10 where several ranks shared one of them, or formats differ."""
+def disagreement(left: Block, row: int, right: Block, other_row: int) -> float:
+    """How far two blocks differ in a sample, in units of rounding; see `block_files`.
+
+    Several ranks that share a sample, and other formats, agree to 1e-10.
+    """
     shared = any(block.attributes.get("ranks_per_sample", 1) != 1 for block in (left, right))
     shared = shared or left.store_format != right.store_format
-    tolerance = _SHARED_TOLERANCE if shared else 0.0
-    return all(
-        np.allclose(
-            left.arrays[name][row],
-            right.arrays[name][other_row],
-            rtol=tolerance,
-            atol=tolerance,
-            equal_nan=True,
-        )
-        for name in left.arrays
-        if name != "seconds"
+    found = max(
+        (
+            relative_to_rounding(left.arrays[name][row], right.arrays[name][other_row])
+            for name in left.arrays
+            if name != "seconds"
+        ),
+        default=0.0,
     )
+    return found * ROUNDING / _SHARED_TOLERANCE if shared else found
 
 
 def rows_of(block: Block, rows: list[int]) -> Block:

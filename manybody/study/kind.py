@@ -243,8 +243,8 @@ class Kind(Generic[S, P, R, B]):
     failure(study, point, sample): what the record of a failed sample says beside its error;
     read_block(path, study, point): raises CorruptBlock unless it is whole and holds what its
     name and folder promise; check_block: the same of which only the error matters;
-    same_payload(left, row, right, other_row): whether two agree in a sample, whatever time it
-    took; rows_of(block, rows): some of its samples.
+    disagreement(left, row, right, other_row): how far two differ in a sample, whatever time it
+    took: 0 for equal bits, up to 1 by rounding; rows_of(block, rows): some of its samples.
 
     Words.  row_of(point): the row of a table of status that it belongs to; remaining(study,
     point): core-seconds of a sample where none of its point is there, nan for unknown;
@@ -293,7 +293,7 @@ class Kind(Generic[S, P, R, B]):
     failure: Callable[[S, P, int], dict[str, Any]]
     read_block: Callable[[Path, S, P], B]
     check_block: Callable[[Path, S, P], object]
-    same_payload: Callable[[B, int, B, int], bool]
+    disagreement: Callable[[B, int, B, int], float]
     rows_of: Callable[[B, list[int]], B]
 
     row_of: Callable[[P], str] = _its_name

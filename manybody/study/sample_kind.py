@@ -13,9 +13,9 @@ from manybody.study.blocks import (
     check_belongs,
     check_block,
     content_of,
+    disagreement,
     read_block,
     rows_of,
-    same_payload,
 )
 from manybody.study.canonical import strict_json
 from manybody.study.configuration import Point, Study, merge_systems
@@ -141,7 +141,7 @@ SAMPLES = Kind[Study, Point, Record, Block](
     failure=_failure,
     read_block=_read_block,
     check_block=check_block,
-    same_payload=same_payload,
+    disagreement=disagreement,
     rows_of=rows_of,
     remaining=lambda study, point: float("nan"),
     comparison_lines=comparison_lines,

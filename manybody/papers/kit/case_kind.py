@@ -26,7 +26,13 @@ from manybody.papers.kit.config import (
     merge_cases,
 )
 from manybody.parallel.files import listed
-from manybody.study.block_files import Content, CorruptBlock, Variable, opened
+from manybody.study.block_files import (
+    Content,
+    CorruptBlock,
+    Variable,
+    opened,
+    relative_to_rounding,
+)
 from manybody.study.block_store import BlockStore
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import Outputs
@@ -91,7 +97,7 @@ def case_kind(name: str, folder: str) -> CaseKind:
         },
         read_block=_read_block,
         check_block=_read_block,
-        same_payload=lambda left, _, right, __: left.results == right.results,
+        disagreement=lambda left, _, right, __: _disagreement(left.results, right.results),
         rows_of=lambda record, _: record,
         row_of=lambda case: str(case.parameters[0][1]),
         comparison_lines=_comparison_lines,
@@ -237,6 +243,12 @@ def _comparison_lines(left: CaseStore, right: CaseStore) -> list[str]:
     return lines + [
         f"  {name}: {key} by up to {change:.2e}" for name, (change, key) in reversed(different)
     ]
+
+
+def _disagreement(left: Results, right: Results) -> float:
+    if left.keys() != right.keys():
+        return math.inf
+    return max((relative_to_rounding(left[key], right[key]) for key in left), default=0.0)
 
 
 def _difference(left: Results, right: Results) -> tuple[float, str]:
