@@ -8,15 +8,20 @@ stopped; when all kills are sent, runs go on in peace until the store is complet
 the signal meets one rank, the launcher, or all at once. Now and then a run is a zombie: it is
 stopped while it holds a claim until a run on what looks like another machine has taken its work
 over and completed the store, and only then goes on. When a store is complete, every bit in it
-is compared with the undisturbed one and its folder is searched for what should not be there. The
-exit status is 0 only when nothing was lost, double, different, left over, or hung.
+is compared with the undisturbed one and its folder is searched for what should not be there.
 
-Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank.
-Launch:  .venv/bin/python scripts/soak.py --kills 1000 --ranks 2 --seed 1
+With --faults a call to the system goes wrong in each of many short commands: soak_faults.py.
+With --flips a bit of a finished block is another: soak_flips.py. The exit status is 0 only when
+nothing was lost, double, different, left over, unnoticed or hung.
+
+Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank; half a second
+         of one core a fault, a tenth a flip.
+Launch:  .venv/bin/python scripts/soak.py --kills 1000 --faults 1000 --flips 200 --seed 1
 """
 
 import argparse
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -28,9 +33,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import soak_faults
 from launching import can_launch, environment
+from soak_flips import Flips
 from soak_stores import contents, differing, leftovers
 
+from manybody import cli
 from manybody.cli.kinds import open_store
 from manybody.parallel.files import listed, process_is_alive
 from manybody.study.progress import clock
@@ -127,24 +135,71 @@ def main():
     options = parse()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     folder = Path(tempfile.mkdtemp(prefix="soak-", dir=options.scratch))
+    print(f"seed {seed}", flush=True)
+    try:
+        harmed = [step(options, folder, seed) for step in (kill, fault, flip)]
+        return 1 if any(harmed) else 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kill(options, folder, seed):
+    """The kills that were asked for; whether anything was harmed."""
+    if options.kills == 0:
+        return False
     studies = {counted: STUDIES[counted] for counted in options.of or STUDIES}
     soak = Soak(folder, options.ranks, options.seconds_between, random.Random(seed), studies)
-    print(
-        f"seed {seed}, {options.kills} kills, kinds of runs: {', '.join(soak.kinds)}", flush=True
-    )
+    print(f"{options.kills} kills, kinds of runs: {', '.join(soak.kinds)}", flush=True)
     try:
         soak.run(options.kills)
     finally:
         soak.end_all()
-        shutil.rmtree(folder, ignore_errors=True)
     print(soak.summary(), flush=True)
-    return 1 if soak.is_harmed else 0
+    return soak.is_harmed
+
+
+def fault(options, folder, seed):
+    """The faults that were asked for; whether anything was harmed."""
+    if options.faults == 0:
+        return False
+    library = soak_faults.build(folder)
+    if library is None:
+        print("no faults: a C compiler on Linux is needed", flush=True)
+        return False
+    place = folder / "faults"
+    place.mkdir()
+    studies = {counted: soak_faults.STUDIES[counted] for counted in options.of or STUDIES}
+    with soak_faults.Nursery(library, place) as nursery:
+        faults = soak_faults.Faults(place, nursery, random.Random(seed), studies)
+        faults.run(options.faults)
+    print(faults.summary(), flush=True)
+    return faults.is_harmed
+
+
+def flip(options, folder, seed):
+    """The flips that were asked for; whether any was missed."""
+    if options.flips == 0:
+        return False
+    stores, study = [], folder / "flips.toml"
+    for counted in options.of or STUDIES:
+        study.write_text(soak_faults.STUDIES[counted])
+        stores.append(folder / f"flips-{counted}")
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = cli.main(["run", str(study), "--out", str(stores[-1]), "--quiet"])
+        if code != 0:
+            raise RuntimeError(f"the undisturbed run ended with {code}")
+    flips = Flips(folder, random.Random(seed), stores)
+    flips.run(options.flips)
+    print(flips.summary(), flush=True)
+    return flips.is_harmed
 
 
 def parse():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="default 100")
+    parser.add_argument("--faults", type=int, default=0, metavar="N", help="default none")
+    parser.add_argument("--flips", type=int, default=0, metavar="N", help="default none")
     parser.add_argument(
         "--ranks", type=int, default=2, metavar="R", help="of the runs under mpirun (default 2)"
     )
@@ -164,8 +219,10 @@ def parse():
     parser.add_argument("--seed", type=int, help="of the moments and signals (default: random)")
     parser.add_argument("--scratch", metavar="DIR", help="where the stores lie, for a while")
     options = parser.parse_args()
-    if options.kills < 1 or options.ranks < 1 or options.seconds_between <= 0.0:
-        parser.error("--kills, --ranks and --seconds-between must be positive")
+    if min(options.kills, options.faults, options.flips) < 0:
+        parser.error("--kills, --faults and --flips must not be negative")
+    if options.ranks < 1 or options.seconds_between <= 0.0:
+        parser.error("--ranks and --seconds-between must be positive")
     return options
 
 
