@@ -48,7 +48,9 @@ def write_pieces(
             raise
         return write_pieces(folder, pieces, name_of, attempts - 1)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # What is said is what came first; the next run removes what stays.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(folder)
     return path

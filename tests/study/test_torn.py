@@ -18,7 +18,7 @@ from tiny import TINY, assert_same_payload, payload, study
 
 from manybody.parallel import claims
 from manybody.parallel.claims import Claims
-from manybody.parallel.files import process_is_alive
+from manybody.parallel.files import process_is_alive, write_atomically
 from manybody.study.block_files import CorruptBlock
 from manybody.study.blocks import read_block
 from manybody.study.runner import prepare, run_study
@@ -80,6 +80,22 @@ def test_a_disk_that_fills_up_in_the_middle(finished, tmp_path, monkeypatch):
         held = now
     assert len(deaths) > 5 and all("No space" in words for words in deaths)
     assert_whole(store.directory, payload(finished))
+
+
+def test_what_failed_first_is_what_is_said(tmp_path, monkeypatch):
+    """Of a disk that takes no more and gives nothing back either."""
+
+    def refused(number):
+        def call(*_, **__):
+            raise OSError(number, os.strerror(number))
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", refused(errno.ENOSPC))
+    monkeypatch.setattr(Path, "unlink", refused(errno.EROFS))
+    with pytest.raises(OSError) as raised:
+        write_atomically(tmp_path / "name", b"content")
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_clock_that_jumps_decides_nothing(tmp_path, monkeypatch, finished):
