@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.errors import InputError, Unavailable
-from manybody.parallel.files import make_folder, write_atomically
+from manybody.parallel.files import make_folder, remove_orphans, write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
@@ -199,9 +199,10 @@ def _chosen(store: AnyStore, formats: Sequence[str] | None) -> Sequence[str]:
 
 
 def report_folder(store: AnyStore) -> Path:
-    """DIR/report, made if needed."""
+    """DIR/report, made if needed, without what a report that died has left."""
     folder = store.directory / "report"
     make_folder(folder)
+    remove_orphans(folder)
     return folder
 
 
