@@ -313,6 +313,7 @@ class Faults:
         self.unstruck = self.lost = self.double = self.differing = self.hung = 0
         self.strange, self.leftover, self.incomplete = [], [], []
         self.expected, self.reports, self.digests = {}, {}, {}
+        self.last_traceback = ""
         self.longest = self.seconds_taken = 0.0
 
     @property
@@ -451,15 +452,18 @@ class Faults:
         if "Traceback" in said:
             last = re.findall(r"^(\w[\w.]*(?:Error|Exception|Block|Warning)\b.*)$", said, re.M)
             self.tracebacks[re.sub(r"/\S+", "PATH", (last or ["?"])[-1])[:100]] += 1
-            self.traces = [*getattr(self, "traces", []), f"{name}\n{said[-3000:]}"][-3:]
+            self.last_traceback = f"{name}\n{said[-3000:]}"
 
     def judge(self, name, counted, command, out, is_final):
         """Compare with the undisturbed; is_final: after a command in peace."""
         expected = self.expected[counted]
         missing, double, wrong, problems = compared(out, expected)
+        there = set(names_in(out / "report"))
         if not is_final:
             if missing and command != "report":
                 self.incomplete.append(f"{name}: exit code 0, but {missing} are missing")
+            if command != "merge" and not there >= set(self.reports[counted]):
+                self.incomplete.append(f"{name}: exit code 0, but the report is not whole")
             self.differing += wrong
             return
         left = [path for each in stores_in(out) for path in leftovers(each)]
@@ -486,7 +490,8 @@ class Faults:
             f"the longest command in peace took {self.longest:.1f} s",
         ]
         lines += [f"{count} times {what}" for what, count in self.tracebacks.most_common()]
-        return "\n".join([*lines, *self.leftover[:10], *self.strange[:10], *self.incomplete[:10]])
+        lines += [*self.leftover[:10], *self.strange[:10], *self.incomplete[:10]]
+        return "\n".join([*lines, self.last_traceback]).rstrip()
 
 
 def faults_of(counts, rng):
