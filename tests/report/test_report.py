@@ -266,6 +266,16 @@ def test_words_cannot_break_the_page():
     assert "\\|" in to_markdown(document, str)
 
 
+def test_a_block_that_comes_while_a_report_is_written(out):
+    """Of its point the variants are there, which are read later, and the point itself is not."""
+    results = load_results(Store(out))
+    whole = numerical_errors(results)
+    late = whole[0].difference.point.name
+    points = tuple(each for each in results.points if each.point.name != late)
+    found = numerical_errors(SimpleNamespace(points=points, variants=results.variants))
+    assert found == [each for each in whole if each.difference.point.name != late] != []
+
+
 def test_merging_brings_the_variants(out, tmp_path):
     text = parse_study(FULL, "full")
     parts = []

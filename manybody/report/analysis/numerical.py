@@ -32,7 +32,11 @@ class NumericalError:
 
 
 def numerical_errors(results: StudyResult) -> list[NumericalError]:
-    """Every variant and size that was computed."""
+    """Every variant and size that was computed.
+
+    Blocks are read once for the points and once for the variants: of a point that was not there
+    the first time, because another run is at work or the file system failed, nothing is said.
+    """
     statistical = {
         point.point.name: point.summary.maximum_error
         for point in results.points
@@ -42,4 +46,5 @@ def numerical_errors(results: StudyResult) -> list[NumericalError]:
         NumericalError(name, each, statistical[each.point.name])
         for name, differences in results.variants.items()
         for each in differences
+        if each.point.name in statistical
     ]
