@@ -329,7 +329,8 @@ class Soak:
         zombie = self.start("one process", out, "elsewhere")
         while zombie.poll() is None and not holds_a_claim(zombie.pid, out):
             time.sleep(0.001)
-        time.sleep(self.rng.uniform(0.0, self.seconds / 3.0))
+        if self.rng.random() < 0.5:
+            time.sleep(self.rng.uniform(0.0, self.seconds / 3.0))
         stopped = False
         while not stopped and zombie.poll() is None:
             os.kill(zombie.pid, signal.SIGSTOP)
