@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import numpy as np
 
 from manybody.errors import InputError, InputTypeError
+from manybody.numerics.petsc.runtime import check_portable
 from manybody.numerics.steppers import check_operator, check_ranks, check_stepper
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
@@ -173,6 +174,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
+    check_portable(study.petsc_options)
     study = _with_files(study, folder)
     check_whole(study)
     return study

@@ -302,13 +302,20 @@ def _missing(results: StudyResult) -> Table:
 
 
 def to_csv(table: Table) -> str:
-    """With every digit; empty cells for what does not exist."""
+    """With every digit; empty cells for what does not exist.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([column.name for column in table.columns])
+    writer.writerow([_inert(column.name) for column in table.columns])
     for row in table.rows:
-        writer.writerow(["" if is_missing(cell) else _exact(cell) for cell in row])
+        writer.writerow(["" if is_missing(cell) else _exact(_inert(cell)) for cell in row])
     return text.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
 
 def to_parquet(table: Table) -> bytes:
