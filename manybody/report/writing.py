@@ -213,6 +213,11 @@ def check_matplotlib() -> None:
 
 def saved(figure: Any, kind: str) -> bytes:
     """A matplotlib figure as a file of this kind."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        # Once for files of all kinds: savefig would draw all before it draws, for every one.
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, transparent=kind == "svg")
     return buffer.getvalue()
