@@ -119,8 +119,8 @@ def _setting(study: CaseStudy) -> Chapter:
         "Fermions on a few sites exchange particles with reservoirs. Exact: system and reservoirs "
         "as one Gaussian state, reservoirs as modes that are doubled until the correlation matrix "
         f"C changes by no more than {study.settings['tolerance']:g}; steady states by Green's "
-        "functions. Distances are the largest |element| and the trace norm Σ|eigenvalue| of C − C_exact; "
-        "figures and findings show the trace norm, files both."
+        "functions. Distances are the largest |element| and the trace norm Σ|eigenvalue| of "
+        "C − C_exact; figures and findings show the trace norm, files both."
     )
     return setting_between(study, text)
 
