@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
     from manybody.physics.fock.basis import FockBasis
+    from manybody.physics.gaussian.discretised import DiscretisedBath
     from manybody.physics.gaussian.driven import (
         DrivenCorrelations,
         DrivenQuadraticModel,
@@ -67,10 +68,12 @@ if TYPE_CHECKING:
     from manybody.physics.models.single_particle import SingleParticleModel
     from manybody.physics.models.xxz_chain import xxz_chain
     from manybody.physics.patterns import pattern_state, product_state
+    from manybody.physics.quantities.cancellation import Cancellation, cancellation_measures
     from manybody.physics.quantities.certificates import Certificate
     from manybody.physics.quantities.complete_positivity import choi_eigenvalue, choi_matrix
     from manybody.physics.quantities.heat import entropy_production, heat_currents
     from manybody.physics.quantities.local_figures import LocalFigures
+    from manybody.physics.quantities.locality import LocalityProfile, locality_profile
     from manybody.physics.quantities.spacing import LevelStatistics
     from manybody.physics.response.correlation_response import (
         CorrelationResponse,
@@ -103,11 +106,13 @@ __all__ = [
     "Bath",
     "CallableBath",
     "CallableDensity",
+    "Cancellation",
     "Certificate",
     "Chebyshev",
     "Comparison",
     "Contact",
     "CorrelationResponse",
+    "DiscretisedBath",
     "DrivenComparison",
     "DrivenCorrelations",
     "DrivenManyBody",
@@ -122,6 +127,7 @@ __all__ = [
     "LinearResponse",
     "Liouvillian",
     "LocalFigures",
+    "LocalityProfile",
     "ManyBodyModel",
     "MatrixFree",
     "NumericalError",
@@ -146,6 +152,7 @@ __all__ = [
     "WorstProduction",
     "anderson3d",
     "anderson_bar",
+    "cancellation_measures",
     "choi_eigenvalue",
     "choi_matrix",
     "compare",
@@ -169,6 +176,7 @@ __all__ = [
     "level_statistics",
     "linear_response",
     "liouvillian",
+    "locality_profile",
     "networks",
     "open_store",
     "pattern_state",
@@ -202,6 +210,7 @@ _HOMES = {
     "physics.baths.thermal": "ThermalBath",
     "physics.baths.white": "WhiteBath",
     "physics.fock.basis": "FockBasis",
+    "physics.gaussian.discretised": "DiscretisedBath",
     "physics.gaussian.driven": "DrivenCorrelations DrivenQuadraticModel driven_correlations",
     "physics.gaussian.exact_driven": "ExactDrivenCorrelations exact_driven_correlations",
     "physics.gaussian.linear_coupling": "correlation_dynamics steady_correlations",
@@ -219,10 +228,12 @@ _HOMES = {
     "physics.models.single_particle": "SingleParticleModel",
     "physics.models.xxz_chain": "xxz_chain",
     "physics.patterns": "pattern_state product_state",
+    "physics.quantities.cancellation": "Cancellation cancellation_measures",
     "physics.quantities.certificates": "Certificate",
     "physics.quantities.complete_positivity": "choi_eigenvalue choi_matrix",
     "physics.quantities.heat": "entropy_production heat_currents",
     "physics.quantities.local_figures": "LocalFigures",
+    "physics.quantities.locality": "LocalityProfile locality_profile",
     "physics.quantities.spacing": "LevelStatistics",
     "report.datasets": "open_store",
     "report.running": "run_study",

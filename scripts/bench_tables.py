@@ -31,7 +31,7 @@ from bench_rows import rounds_of, say  # noqa: E402
 from manybody.arrays import aligned_copy, product  # noqa: E402
 from manybody.physics.equations.tables import TableKernel, build_tables  # noqa: E402
 from manybody.physics.equations.tables_layout import cut_tables, plan_tables  # noqa: E402
-from manybody.physics.fock.basis import FockBasis, density_interaction, one_body_operator  # noqa: E402
+from manybody.physics.fock.basis import FockBasis, one_body_operator  # noqa: E402
 from manybody.solve.stacked import stack_size  # noqa: E402
 
 SIZES = {
@@ -49,7 +49,9 @@ def chain(n_modes):
     coefficients = np.vstack([np.ones(basis.dimension), basis.occupations.T - 0.5])
     near = 0.5 * (np.eye(n_modes, k=1) + np.eye(n_modes, k=-1))
     levels = np.diag(np.random.default_rng(1).normal(size=n_modes))
-    hamiltonian = one_body_operator(basis, near + levels) + density_interaction(basis, near)
+    occupations = basis.occupations
+    interaction = sp.diags(((occupations @ near) * occupations).sum(axis=1))
+    hamiltonian = one_body_operator(basis, near + levels) + interaction
     return coefficients, sp.csr_array(hamiltonian)
 
 

@@ -1,13 +1,13 @@
 """Kill runs of a study at random moments, over and over, and count what is lost.
 
-A study of a few seconds, with samples in stacks and long ones with checkpoints, is computed
-once without any harm. Then it is computed again and again, by one process, by mpirun and by
-two processes that share a store, in turn; every run gets a signal at a random moment, most of
-them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it stopped; when all
-kills are sent, runs go on in peace until the store is complete. Under mpirun the signal meets
-one rank, the launcher, or all at once. When a store is complete, every bit in it is compared
-with the undisturbed one and its folder is searched for what should not
-be there. The exit status is 0 only when nothing was lost, double, different, left over, or hung.
+Two studies of a few seconds, one with samples in stacks and long ones with checkpoints, one of
+cases, are computed once without any harm. Then they are computed again and again, in turn, by one
+process, by mpirun and by two processes that share a store; every run gets a signal at a random
+moment, most of them SIGKILL, some SIGUSR1 and SIGTERM, and the same command goes on where it
+stopped; when all kills are sent, runs go on in peace until the store is complete. Under mpirun
+the signal meets one rank, the launcher, or all at once. When a store is complete, every bit in it
+is compared with the undisturbed one and its folder is searched for what should not be there. The
+exit status is 0 only when nothing was lost, double, different, left over, or hung.
 
 Cost:    two to three seconds a kill on two cores, hundreds of MB of memory a rank.
 Launch:  .venv/bin/python scripts/soak.py --kills 1000 --ranks 2 --seed 1
@@ -29,12 +29,11 @@ from pathlib import Path
 import numpy as np
 from launching import can_launch, environment
 
+from manybody.cli.kinds import open_store
 from manybody.parallel.files import process_is_alive
-from manybody.study.configuration import Point
 from manybody.study.progress import clock
-from manybody.study.store import Store
 
-STUDY = """
+SAMPLES = """
 name = "soak"
 seed = 11
 samples = 9
@@ -59,6 +58,38 @@ disorder = 5.0
 [outputs]
 formats = ["csv"]
 """
+CASES = """
+name = "soak-cases"
+kind = "theorem"
+seed = 3
+strength = 0.2
+coupling_change = 0.01
+beta_ratio = 0.5
+
+[fermion]
+density = "semi-elliptic"
+height = 1.0
+half_width = 20.0
+beta = 2.0
+chemical_potential = 0.3
+
+[boson]
+density = "ohmic"
+coupling = 0.5
+cutoff = 10.0
+beta = 0.5
+lowest_level = 0.5
+
+[[systems]]
+model = "dirac_syk2"
+n_sites = [3, 200]
+samples = 10
+checks = ["equal", "one_coupling"]
+
+[outputs]
+formats = ["csv"]
+"""
+STUDIES = {"samples": SAMPLES, "cases": CASES}
 # The program itself, but for what it takes for a long sample: 27 sites and more, many
 # segments, a checkpoint at the end of each.
 PROGRAM = """
@@ -80,7 +111,8 @@ def main():
     options = parse()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     folder = Path(tempfile.mkdtemp(prefix="soak-", dir=options.scratch))
-    soak = Soak(folder, options.ranks, options.seconds_between, random.Random(seed))
+    studies = {counted: STUDIES[counted] for counted in options.of or STUDIES}
+    soak = Soak(folder, options.ranks, options.seconds_between, random.Random(seed), studies)
     print(
         f"seed {seed}, {options.kills} kills, kinds of runs: {', '.join(soak.kinds)}", flush=True
     )
@@ -107,6 +139,12 @@ def parse():
         metavar="S",
         help="a run is killed between 0 and S seconds after its start (default 3)",
     )
+    parser.add_argument(
+        "--of",
+        choices=tuple(STUDIES),
+        action="append",
+        help="studies of these alone (default all)",
+    )
     parser.add_argument("--seed", type=int, help="of the moments and signals (default: random)")
     parser.add_argument("--scratch", metavar="DIR", help="where the stores lie, for a while")
     options = parser.parse_args()
@@ -118,13 +156,13 @@ def parse():
 class Soak:
     """Runs, kills and counts.  Everything happens below `folder`."""
 
-    def __init__(self, folder, ranks, seconds_between, rng):
+    def __init__(self, folder, ranks, seconds_between, rng, studies):
         self.folder, self.ranks, self.seconds, self.rng = folder, ranks, seconds_between, rng
-        self.study = folder / "soak.toml"
-        self.study.write_text(STUDY)
+        self.study, self.studies = folder / "soak.toml", studies
         self.kinds = [kind for kind in KINDS if kind != "mpirun" or can_launch()]
         self.kills, self.runs = Counter(), Counter()
-        self.completed = self.lost = self.double = self.differing = self.hung = 0
+        self.lost = self.double = self.differing = self.hung = 0
+        self.completed = Counter()
         # Launchers that wait for ever after all their ranks have gone: none of ours.
         self.stuck_launchers = 0
         self.leftover, self.strange = [], []
@@ -140,15 +178,20 @@ class Soak:
 
     def run(self, wanted):
         """Until so many kills were delivered and the last study is complete."""
-        out = self.folder / "unbroken"
-        code = self.wait(self.start("one process", out), LONGEST)
-        if code != 0:
-            raise RuntimeError(f"the undisturbed run ended with {code}: {self.words(out)}")
-        expected = contents(Store(out))[0]
+        expected = {}
+        for counted, text in self.studies.items():
+            self.study.write_text(text)
+            out = self.folder / f"unbroken-{counted}"
+            code = self.wait(self.start("one process", out), LONGEST)
+            if code != 0:
+                raise RuntimeError(f"the undisturbed run ended with {code}: {self.words(out)}")
+            expected[counted] = contents(open_store(out))[0]
         start = said = time.monotonic()
         turn, study = 0, 0
         while sum(self.kills.values()) < wanted:
             out = self.folder / f"study-{study}"
+            counted = list(self.studies)[study % len(self.studies)]
+            self.study.write_text(self.studies[counted])
             complete = False
             while not complete:
                 enough = sum(self.kills.values()) >= wanted
@@ -158,11 +201,13 @@ class Soak:
                 if now - said > 10.0:
                     said, rate = now, max(done, 1) / (now - start)
                     print(
-                        f"{done}/{wanted} kills  {rate:.2f} kills/s  {self.completed} studies  "
+                        f"{done}/{wanted} kills  {rate:.2f} kills/s  "
+                        f"{self.completed.total()} studies  "
                         f"ETA {clock(max(0, wanted - done) / rate)}",
                         flush=True,
                     )
-            self.judge(out, expected)
+            self.judge(out, expected[counted])
+            self.completed[counted] += 1
             shutil.rmtree(out)
             study += 1
         self.seconds_taken = time.monotonic() - start
@@ -265,7 +310,7 @@ class Soak:
 
     def judge(self, out, expected):
         """Compare a complete store with the undisturbed one."""
-        found, double, problems = contents(Store(out))
+        found, double, problems = contents(open_store(out))
         self.lost += len(expected.keys() - found.keys())
         self.double += double
         self.differing += len(problems)
@@ -280,7 +325,6 @@ class Soak:
             )
             self.differing += not same
         self.leftover += leftovers(out)
-        self.completed += 1
 
     def summary(self):
         """What was counted, for people."""
@@ -289,7 +333,8 @@ class Soak:
         runs = ", ".join(f"{count} by {kind}" for kind, count in sorted(self.runs.items()))
         lines = [
             f"{total} kills ({kills}) in {took}, runs: {runs}",
-            f"{self.completed} studies completed: {self.lost} samples lost, {self.double} double, "
+            f"{self.completed['samples']} studies of samples and {self.completed['cases']} of "
+            f"cases completed: {self.lost} samples lost, {self.double} double, "
             f"{self.differing} with differing bits, {len(self.leftover)} leftover files, "
             f"{self.hung} runs hung, {len(self.strange)} strange exit codes",
             f"{self.stuck_launchers} times mpirun hung although its ranks had gone",
@@ -301,8 +346,7 @@ def contents(store):
     """({(point, sample): {name: value}}, samples in more than one file, problems)."""
     found, problems, held = {}, [], 0
     study = store.study
-    points: list[Point] = [point for system in study.systems for point in system.points]
-    for point in points:
+    for point in study.wanted:
         blocks, wrong = store.read(study, point)
         problems += wrong
         for path in store.block_paths(point):
@@ -313,6 +357,8 @@ def contents(store):
                 found[point.name, int(sample)] = {
                     name: array[row] for name, array in block.arrays.items() if name != "seconds"
                 }
+                if store.kind.counted == "cases":
+                    found[point.name, int(sample)] |= block.results
     return found, held - len(found), problems
 
 

@@ -4,9 +4,10 @@ import many_body_oracles as slow
 import numpy as np
 import oracles
 import pytest
+from fock_oracles import build_local_equation
 
 from manybody.physics.fock.couplings import exchange_couplings
-from manybody.physics.fock.half_form import build_local_equation, build_redfield_equation
+from manybody.physics.fock.half_form import build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 
 BOTH = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])

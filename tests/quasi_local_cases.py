@@ -2,8 +2,9 @@
 
 import numpy as np
 import scipy.sparse as sp
+from fock_oracles import density_interaction
 
-from manybody.physics.fock.basis import FockBasis, density_interaction, one_body_operator
+from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.models.many_body import ManyBodyModel, Term
 
 

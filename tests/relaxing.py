@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from fock_oracles import density_interaction
 
 from manybody.physics import reference
-from manybody.physics.fock.basis import FockBasis, density_interaction, one_body_operator
+from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.models.many_body import ManyBodyModel
 
 EQUAL = 1e-9

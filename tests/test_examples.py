@@ -3,6 +3,8 @@
 import doctest
 import re
 import runpy
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,6 @@ import pytest
 import scipy.linalg
 
 import manybody as mb
-from manybody.papers.levy_kosloff import model as levy_kosloff
-from manybody.physics import violations
-from manybody.physics.response import correlation_response, linear_response
 
 EXAMPLES = Path(__file__).parents[1] / "scripts" / "examples"
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]\d+)?")
@@ -59,11 +58,17 @@ def test_entropy_violation(capsys):
     assert numbers(davies)[0] > -1e-9
 
 
-@pytest.mark.parametrize(
-    "module", [linear_response, correlation_response, violations, levy_kosloff]
-)
-def test_examples_in_docstrings(module):
-    found = doctest.testmod(module)
+ROOMS = ("manybody", "manybody.papers.levy_kosloff.model", "manybody.physics.models.matrices")
+HOMES = sorted({*mb._HOME.values(), *ROOMS})
+WITH_EXAMPLES = [
+    home for home in HOMES if ">>>" in Path(find_spec(home).origin).read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("home", WITH_EXAMPLES)
+def test_examples_in_docstrings(home):
+    """Of every room that has a public name."""
+    found = doctest.testmod(import_module(home))
     assert found.attempted > 0 and found.failed == 0
 
 

@@ -1,6 +1,9 @@
 """Studies of cases that take a second, for tests of everything around the physics."""
 
-from manybody.papers.kit.kinds import parse_case_study
+from manybody.cli.kinds import kind_in, kind_named
+from manybody.papers.kit.case_kind import read_records
+from manybody.study.block_store import BlockStore
+from manybody.study.runner import prepare, run_study
 
 THEOREM = """
 name = "tiny-theorem"
@@ -192,11 +195,32 @@ def _parsed(text, replacements):
     for old, new in replacements:
         assert old in text
         text = text.replace(old, new)
-    return parse_case_study(text, "tiny.toml")
+    return parse_cases(text, "tiny.toml")
+
+
+def parse_cases(text, origin):
+    """The study of a text that says its kind."""
+    return kind_in(text, origin).parse(text, origin, None)
+
+
+def case_store(folder, kind="theorem"):
+    """The store of cases of a kind in a folder."""
+    return BlockStore(folder, kind_named(kind))
+
+
+def compute(study, store, text="", **options):
+    """Prepare a store and compute what it lacks."""
+    prepare(study, store, text=text)
+    return run_study(study, store, quiet=True, **options)
+
+
+def finished(store):
+    """Names of cases that are in a store."""
+    return {case.name for case in store.study.cases if store.finished(case)}
 
 
 def numbers_of(store):
     """{case: results} of everything that is there."""
-    records, problems = store.read(store.study)
+    records, problems = read_records(store, store.study)
     assert problems == []
     return {record.case.name: dict(record.results) for record in records}

@@ -86,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample", help="compute one sample of a store again")
     sample.add_argument("directory", metavar="DIR")
-    sample.add_argument("--size", type=int, required=True, help="as in the study")
-    sample.add_argument("--index", type=int, required=True, help="of the sample, from 0")
+    sample.add_argument("--size", type=int, help="as in the study; of samples")
+    sample.add_argument("--index", type=int, default=0, help="of the sample, from 0 (default 0)")
     sample.add_argument("--model", help="where several have this size")
     sample.add_argument(
         "--where",

@@ -2,29 +2,20 @@
 
 import argparse
 
-from manybody.study.parsing import builtin_studies, parse_study
+from manybody.cli.kinds import kind_in
+from manybody.study.parsing import builtin_studies
 from manybody.system.communicator import Communicator
 from manybody.system.doctor import doctor_report
 
 
 def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print the built-in studies."""
-    from manybody.papers.kit.config import has_kind
-    from manybody.papers.kit.kinds import parse_case_study
-
     for name, text in builtin_studies().items():
-        if has_kind(text, f"study {name}"):
-            cases = parse_case_study(text, f"study {name}")
-            print(f"{name}: {cases.description}")
-            print(f"    {len(cases.cases)} cases of the kind {cases.kind}")
-            continue
-        study = parse_study(text, f"study {name}")
+        kind = kind_in(text, f"study {name}")
+        study = kind.parse(text, f"study {name}", None)
         print(f"{name}: {study.description}")
-        for system in study.systems:
-            words = " ".join(f"{key}={value}" for key, value in system.parameters)
-            sizes = ", ".join(map(str, system.sizes))
-            counts = ", ".join(map(str, dict.fromkeys(system.counts.values())))
-            print(f"    {system.model} {words}, sizes {sizes}, {counts} samples")
+        for line in kind.outline(study):
+            print(f"    {line}")
     return 0
 
 

@@ -3,23 +3,18 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from manybody.cli.requests import store_of_samples
+from manybody.cli.kinds import AnyStore, open_store, pages_of
+from manybody.errors import InputError
+from manybody.study.block_store import BlockStore
 from manybody.system.communicator import Communicator
 
 
 def status(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print what a store holds and what is missing."""
-    from manybody.papers.kit import running
-    from manybody.papers.kit.store import CaseStore, holds_cases
     from manybody.study.status import status_lines
-    from manybody.study.store import Store
 
-    if holds_cases(options.directory):
-        print("\n".join(running.status_lines(CaseStore(options.directory))), flush=True)
-        return 0
-    print("\n".join(status_lines(Store(options.directory))), flush=True)
+    print("\n".join(status_lines(open_store(options.directory))), flush=True)
     return 0
 
 
@@ -28,9 +23,11 @@ def merge(options: argparse.Namespace, _comm: Communicator | None) -> int:
     from manybody.study.merging import merge
     from manybody.study.status import status_lines
 
-    target = store_of_samples(options.out)
-    merged = merge([store_of_samples(each) for each in options.directories], target)
-    print(f"{merged.copied} blocks copied, {merged.duplicates} duplicate samples agree")
+    sources = [open_store(each) for each in options.directories]
+    target = BlockStore(options.out, sources[0].kind)
+    merged = merge(sources, target)
+    counted = target.kind.counted
+    print(f"{merged.copied} blocks copied, {merged.duplicates} duplicate {counted} agree")
     for problem in merged.problems:
         print(f"LEFT OUT: {problem}")
     print("\n".join(status_lines(target)), flush=True)
@@ -39,43 +36,31 @@ def merge(options: argparse.Namespace, _comm: Communicator | None) -> int:
 
 def compare_stores(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Print how two stores differ, sample by sample."""
-    from manybody.study.differences import comparison_lines
-
-    left, right = store_of_samples(options.left), store_of_samples(options.right)
-    lines = comparison_lines(left, right)
-    print("\n".join(lines), flush=True)
+    left, right = open_store(options.left), open_store(options.right)
+    if left.kind.name != right.kind.name:
+        raise InputError(
+            f"{options.left!r} holds a study of kind {left.kind.name!r}, {options.right!r} one "
+            f"of {right.kind.name!r}: nothing is the same"
+        )
+    print("\n".join(left.kind.comparison_lines(left, right)), flush=True)
     return 0
 
 
 def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Write figures and tables of a store."""
-    from manybody.papers.kit.pages import write_page, write_page_figure
-    from manybody.papers.kit.store import CaseStore, holds_cases
-    from manybody.study.store import Store
-
-    if holds_cases(options.directory):
-        cases = CaseStore(options.directory)
-        if options.figure is None:
-            print_written(*write_page(cases, options.format), cases.directory / "cases")
-            return 0
-        for path in write_page_figure(cases, options.figure, options.format):
-            print(f"figure: {path}", flush=True)
-        return 0
+    store = open_store(options.directory)
     if options.figure is None:
-        write_report(Store(options.directory), options.format)
+        write_report(store, options.format)
         return 0
-    from manybody.report.writing import write_figure
-
-    for path in write_figure(Store(options.directory), options.figure, options.format):
+    for path in pages_of(store).write_figure(store, options.figure, options.format):
         print(f"figure: {path}", flush=True)
     return 0
 
 
-def write_report(store: Any, formats: Sequence[str] | None) -> None:
+def write_report(store: AnyStore, formats: Sequence[str] | None) -> None:
     """Write the whole report and print where it lies."""
-    from manybody.report.writing import write_report as write
-
-    print_written(*write(store, formats), store.directory / "blocks")
+    summary, paths = pages_of(store).write_report(store, formats)
+    print_written(summary, paths, store.directory / "blocks")
 
 
 def print_written(summary: str, paths: Sequence[Path], data: Path) -> None:

@@ -131,7 +131,11 @@ def liouvillian_of(equation: Equation, problem: Problem) -> Complex:
     """(D², D²) generator of one sample on the row-major vec; of a closed one the first answer."""
     if equation.generator is None:
         assert equation.propagators is not None
-        return _by_columns(equation.propagators(problem)[0].derivative, problem.dimension)
+        propagator: Any = equation.propagators(problem)[0]
+        if hasattr(propagator, "toarray"):
+            found: Complex = propagator.toarray()
+            return found
+        return _by_columns(propagator.derivative, problem.dimension)
     generator = equation.generator(problem)
     if equation.rows is not None:
         rows = equation.rows(generator).matrix

@@ -62,32 +62,18 @@ def product_state(basis: FockBasis, vectors: ArrayLike) -> Complex:
     """(D,) ψ(n) = Π_j v_j[n_j], a product over the sites of spins of every number.
 
     vectors: (N, 2) real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised
-        here.  `bloch_vectors` makes them from angles.
+        here.  A spin along the angles θ, φ has (e^{iφ} sin(θ/2), cos(θ/2)).
 
     Raises TypeError or ValueError: for another shape, a row without length, fermions (of which
     only occupation patterns are products of sites) and bases that miss a pattern.
     """
     _check_spins(basis)
-    rows = _checked_rows("vectors", vectors, basis.n_modes, "biufc").astype(np.complex128)
+    rows = _checked_vectors(vectors, basis.n_modes)
     state = np.ones(1, dtype=np.complex128)
     for row in _normalised(rows):
         # Site 0 turns fastest, it is the last factor of a Kronecker product.
         state = np.kron(row, state)
     return state
-
-
-def bloch_vectors(angles: ArrayLike) -> Complex:
-    """(N, 2) amplitudes of n = 0 and 1 of spins that point along angles, for `product_state`.
-
-    angles: (N, 2) real, polar angle θ from the z axis (θ = 0: up, occupied) and azimuth φ, in
-        radians: |θ, φ⟩ = cos(θ/2)|1⟩ + e^{iφ} sin(θ/2)|0⟩, the state with
-        ⟨σ⟩ = (sin θ cos φ, sin θ sin φ, cos θ).
-
-    Raises TypeError or ValueError for another shape or complex angles.
-    """
-    given = _checked_rows("angles", angles, None, "biuf").astype(np.float64)
-    half, phase = 0.5 * given[:, 0], np.exp(1j * given[:, 1])
-    return np.stack([phase * np.sin(half), np.cos(half) + 0j], axis=1)
 
 
 def _neel(basis: FockBasis) -> NDArray[np.int64]:
@@ -132,15 +118,13 @@ def _normalised(rows: Complex) -> Complex:
     return unit
 
 
-def _checked_rows(name: str, value: ArrayLike, n_rows: int | None, kinds: str) -> NDArray[Any]:
-    """`value` as an (N, 2) finite array of one of these kinds of numbers."""
+def _checked_vectors(value: ArrayLike, n_sites: int) -> Complex:
+    """`value` as an (N, 2) finite complex array."""
     rows = np.asarray(value)
-    if rows.dtype.kind not in kinds:
-        raise InputTypeError(
-            f"{name} has dtype {rows.dtype}: must be real or complex numbers, angles real ones"
-        )
-    if rows.ndim != 2 or rows.shape[1] != 2 or n_rows not in (None, len(rows)):
-        raise InputError(f"{name} has shape {rows.shape}: must be ({n_rows or 'N'}, 2)")
+    if rows.dtype.kind not in "biufc":
+        raise InputTypeError(f"vectors has dtype {rows.dtype}: must be real or complex numbers")
+    if rows.shape != (n_sites, 2):
+        raise InputError(f"vectors has shape {rows.shape}: must be ({n_sites}, 2)")
     if not np.isfinite(rows).all():
-        raise InputError(f"{name}: all entries must be finite")
-    return rows
+        raise InputError("vectors: all entries must be finite")
+    return rows.astype(np.complex128)

@@ -66,21 +66,22 @@ def davies_liouvillian(
     ordered = frequencies.ravel()[order]
     groups = np.split(order, np.flatnonzero(np.diff(ordered) > frequency_tolerance) + 1)
     liouvillian = _commutator(hamiltonian)
-    identity = np.eye(len(energies))
-    for group in groups:
-        omega = float(np.mean(frequencies.ravel()[group]))
-        mask = np.zeros(frequencies.shape)
-        mask.flat[group] = 1.0
-        for coupling, own in zip(couplings, _each(bath, couplings)):
+    decay, shifted = np.zeros((2, *frequencies.shape), dtype=np.complex128)
+    for coupling, own in zip(couplings, _each(bath, couplings)):
+        in_energy_basis = vectors.conj().T @ coupling @ vectors
+        for group in groups:
+            omega = float(np.mean(frequencies.ravel()[group]))
             rate = own.gamma(omega)
             shift = own.eta(omega) if lamb_shift else 0.0
-            jump = vectors @ (mask * (vectors.conj().T @ coupling @ vectors)) @ vectors.conj().T
-            product = jump.conj().T @ jump
+            mask = np.zeros(frequencies.shape)
+            mask.flat[group] = 1.0
+            jump = vectors @ (mask * in_energy_basis) @ vectors.conj().T
             liouvillian += rate * np.kron(jump, jump.conj())
-            liouvillian -= 0.5 * rate * np.kron(product, identity)
-            liouvillian -= 0.5 * rate * np.kron(identity, product.T)
-            liouvillian += _commutator(shift * product)
-    return liouvillian
+            decay += rate * (jump.conj().T @ jump)
+            shifted += shift * (jump.conj().T @ jump)
+    identity = np.eye(len(energies))
+    liouvillian -= 0.5 * (np.kron(decay, identity) + np.kron(identity, decay.T))
+    return liouvillian + _commutator(shifted)
 
 
 def partial_secular_liouvillian(

@@ -104,8 +104,7 @@ def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
     _, first, sizes = np.unique(energies, return_index=True, return_counts=True)
     for group in groups:
         down = np.where(falls, group.rates[0].real, 0.0)
-        alone = len(groups) == 1
-        weights = spectrum.weights[0] if alone else group.couplings.overlaps(vectors)[0][0]
+        weights = _weights_on(spectrum, group)
         with np.errstate(under="ignore"):
             visible = np.where(weights > _invisible(spectrum), weights, 0.0)
             leaving += np.einsum("lk,lk->k", down, visible)
@@ -123,20 +122,28 @@ def empties(spectrum: Spectrum, groups: Sequence[BathGroup]) -> bool:
     return True
 
 
-def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
+def _weights_on(spectrum: Spectrum, group: BathGroup) -> Real:
+    """(D, D) O_lk of a group in these eigenvectors, which need not be its own."""
+    every = spectrum.weights if group.is_alone else group.couplings.overlaps(spectrum.vectors)[0]
+    weights: Real = every[0]
+    return weights
+
+
+def hangs_on_hidden_rates(parts: Decomposition, groups: Sequence[BathGroup]) -> bool:
     """Whether Davies relaxes within components only by rates that rounding hides.
 
-    parts: by rates; rates: (N, N) Γ(E_k − E_l) on its spectrum.  Left without rates below
-    8ε‖H‖, a component has several sets of levels that are never left, or a degenerate level
-    with states that no jump touches: nobody waits for what t → ∞ brings.  False where parts
-    are not complete.
+    parts: by rates; groups: the couplings by their bath, on its energies.  Left without rates
+    below 8ε‖H‖, a component has several sets of levels that are never left, or a degenerate
+    level with states that no jump touches: nobody waits for what t → ∞ brings.  False where
+    parts are not complete.
     """
     if not parts.is_complete:
         return False
     spectrum = parts.spectrum
     energies = spectrum.energies[0]
     with np.errstate(under="ignore"):
-        moves = 2.0 * rates.real * spectrum.weights[0]
+        each = [group.rates[0].real * _weights_on(spectrum, group) for group in groups]
+        moves: Real = 2.0 * np.sum(each, axis=0)
     floor = 8.0 * EPSILON * max(float(moves.max()), float(spectrum.norms[0]))
     bright = np.flatnonzero(~parts.dark)
     keys = np.stack([energies[bright], parts.components[bright]])
@@ -150,7 +157,11 @@ def hangs_on_hidden_rates(parts: Decomposition, rates: NDArray[Any]) -> bool:
         seen = spectrum.vectors[0][spectrum.coupled]
         for unit in several:
             members = bright[units == unit]
-            leaving = np.abs(seen) ** 2 @ rates.real[:, members[0]]
+            leaving = np.empty(len(seen))
+            visible = np.abs(seen) ** 2
+            for group in groups:
+                sums = visible[group.members] @ group.rates[0].real[:, members[0]]
+                leaving[group.members] = group.factors**2 * sums
             if not _is_left(seen[:, members], 2.0 * leaving, floor, spectrum):
                 return True
     rows, columns = np.nonzero(moves[np.ix_(bright, bright)] > floor)

@@ -83,6 +83,15 @@ class Spectrum:
         """True when all eigenvectors are real."""
         return not np.iscomplexobj(self.vectors)
 
+    @property
+    def hamiltonian(self) -> NDArray[Any]:
+        """(samples, D, D) V diag(E) V† in the working basis, its energies centred on the band."""
+        bra = np.swapaxes(self.vectors.conj(), 1, 2)
+        half = (self.vectors * (0.5 * self.energies)[:, None, :]) @ bra
+        # Hermitian to the last bit, or the trace would drift.
+        whole: NDArray[Any] = half + np.swapaxes(half.conj(), 1, 2)
+        return whole
+
     @cached_property
     def bohr_frequencies(self) -> Real:
         """(samples, D, D) ω_lk = E_k − E_l, the energy lost in the jump l ← k."""

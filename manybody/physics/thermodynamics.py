@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError, InputTypeError
@@ -74,32 +73,8 @@ class Balance:
     entropy_flow: Real
     production: Real
 
-    @property
-    def total_production(self) -> float:
-        """σ = dS/dt − Σ_b β_b (J_E,b − μ_b J_N,b), LK eq. (1)."""
-        return float(self.entropy_change.sum() - self.entropy_flow.sum())
-
 
 # ---- entropy ---------------------------------------------------------------------------------
-
-
-def entropy(rho: NDArray[Any]) -> float:
-    """S = −tr ρ ln ρ of a (D, D) state.  ValueError unless positive to 1e-12, as Redfield's are
-    not always.
-    """
-    values = _positive_values(np.linalg.eigvalsh(_checked_state(rho)))
-    return float(special.entr(values).sum())
-
-
-def gaussian_entropy(correlations: NDArray[Any], statistics: str) -> float:
-    """S of the Gaussian state with this C, (N, N) C_qp = ⟨a_p†a_q⟩, no ⟨aa⟩.
-
-    Σ −n ln n − (1 − n) ln(1 − n) over the eigenvalues of C for fermions, Σ (1 + n) ln(1 + n) −
-    n ln n for bosons.  ValueError unless 0 <= n, for fermions n <= 1, to 1e-12.
-    """
-    values, vacancies, _ = _occupations(correlations, statistics)
-    sign = -1.0 if statistics == BOSON else 1.0
-    return float((special.entr(values) + sign * special.entr(vacancies)).sum())
 
 
 # ---- many particles --------------------------------------------------------------------------
@@ -251,30 +226,6 @@ def davies_site_heat(generator: DaviesGenerator, rho: NDArray[Any]) -> Real:
     return heat
 
 
-def redfield_site_production(generator: RedfieldGenerator, rho: NDArray[Any], beta: float) -> Real:
-    """(samples, N) Spohn's σ_j = −tr D_j[ρ] (ln ρ + βH) of the bath on every site, in J.
-
-    rho: (samples, N, N) of full rank in the site basis; ValueError for others.  Negative values
-    are no error of the numbers: D_j is not positive.
-    """
-    _checked_beta("beta", beta)
-    information = -_full_logarithm(rho) - beta * generator.hamiltonian
-    return site_rates(generator, information, rho)
-
-
-def davies_production(generator: DaviesGenerator, rho: NDArray[Any], beta: float) -> float:
-    """σ = −tr L[ρ] (ln ρ + βH) of all baths of one β together, in J; never negative.
-
-    rho: (N, N) of full rank in the site basis; ValueError for others.
-    """
-    _checked_beta("beta", beta)
-    spectrum = generator.spectrum
-    vectors = spectrum.vectors[0]
-    in_energy = adjoint(vectors) @ np.asarray(rho, dtype=np.complex128) @ vectors
-    information = _full_logarithm(in_energy) + beta * np.diag(spectrum.energies[0])
-    return float(-np.vdot(generator.apply(in_energy), information).real)
-
-
 # ---- parts -----------------------------------------------------------------------------------
 
 
@@ -346,16 +297,6 @@ def _finite_logarithm(values: Real) -> Real:
     """ln of what is above zero, 0 elsewhere."""
     logarithm: Real = np.log(np.where(values > 0.0, values, 1.0))
     return logarithm
-
-
-def _full_logarithm(rho: NDArray[Any]) -> NDArray[Any]:
-    """ln ρ of states of full rank, (..., N, N); ValueError for others."""
-    values, vectors = np.linalg.eigh(rho)
-    smallest = float(values[..., 0].min())
-    if smallest <= 0.0:
-        raise InputError(f"rho has an eigenvalue {smallest:.3g}: all must be > 0")
-    bra = np.swapaxes(vectors.conj(), -1, -2)
-    return np.asarray((vectors * np.log(values)[..., None, :]) @ bra)
 
 
 def _positive_values(values: NDArray[Any]) -> Real:

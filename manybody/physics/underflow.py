@@ -16,6 +16,9 @@ def zero_where_tiny(function: Function) -> Function:
 
     @functools.wraps(function)
     def wrapped(*args: object, **kwargs: object) -> object:
+        # As NumPy begins; what is set and restored again takes longer than many a function.
+        if np.geterr()["under"] == "ignore":
+            return function(*args, **kwargs)
         with np.errstate(under="ignore"):
             return function(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""States in which a bath destroys entropy: random ones, and the worst that a descent finds.
+"""States in which a bath destroys entropy: the worst that a descent finds.
 
 Spohn's σ_b of `thermodynamics` is never negative for Davies.  For Redfield it is negative in
 so few states that random ones do not meet them, hence the descent: pure states with a little
@@ -38,7 +38,8 @@ _ROUNDING = 1e-10
 class WorstProduction:
     """The smallest entropy production that was met, and where.
 
-    production: σ_b in J; bath: b; state: ρ or C.
+    production: σ_b in J (k_B = 1); bath: b, its place among the couplings or contacts; state: ρ,
+    (D, D) complex of trace one, or C, (N, N) complex with C_qp = ⟨a_p†a_q⟩, Hermitian.
     n_negative, n_states: states in which some σ_b is below zero by more than rounding, of all.
     """
 
@@ -47,25 +48,6 @@ class WorstProduction:
     state: NDArray[Any]
     n_negative: int
     n_states: int
-
-
-def random_state(rng: np.random.Generator, dimension: int, floor: float = 1e-3) -> Complex:
-    """A random (D, D) state of random purity, eigenvalues at least floor/D."""
-    rank = int(rng.integers(1, 2 * dimension + 1))
-    draw = rng.standard_normal((2, dimension, rank))
-    return _density_matrix(draw[0] + 1j * draw[1], floor)
-
-
-def random_correlations(
-    rng: np.random.Generator, n_sites: int, statistics: str, floor: float = 1e-3
-) -> Complex:
-    """Random (N, N) C of a Gaussian state, occupations floor to 1 − floor; for bosons to 3."""
-    arguments.choice("statistics", statistics, STATISTICS)
-    draw = rng.standard_normal((2, n_sites, n_sites))
-    vectors = np.linalg.qr(draw[0] + 1j * draw[1])[0]
-    upper = MOST_BOSONS if statistics == BOSON else 1.0 - floor
-    occupations = rng.uniform(floor, upper, n_sites)
-    return np.asarray((vectors * occupations) @ vectors.conj().T)
 
 
 def worst_production(evaluate: Evaluate, states: Iterable[NDArray[Any]]) -> WorstProduction:
@@ -149,13 +131,14 @@ def worst_entropy_production(
 ) -> WorstProduction:
     """The smallest entropy production that a bath can be brought to in any state, by descents.
 
-    Spohn's σ_b = −tr D_b[ρ] (ln ρ + β_b(H − μ_b n)) of each bath b; Davies has none below zero,
-    by theorem, Redfield has, in states too rare to be met by chance.
+    Spohn's σ_b = −tr D_b[ρ] (ln ρ + β_b(H − μ_b n)) of each bath b, in J (J. Math. Phys. 19, 1227,
+    1978); Davies has none below zero, by theorem, Redfield has, in states too rare to be met by
+    chance.
 
     model: a `QuadraticModel`, whose Gaussian states are searched, with equation "redfield",
     "davies" or "local"; or a model of 2 to 64 states, "redfield" or "davies", with `bath` for
     all couplings or a sequence of one for each.  seed: of the random starts; floor: smallest
-    weight or occupation of a state, which bounds how negative Redfield can become.
+    weight or occupation of a state, in (0, 0.5), which bounds how negative Redfield can become.
     A few hundred to thousand evaluations a start, 4 D² for each gradient: for D below ten.
     What is found is reached; that nothing is lower is not shown.  Raises TypeError or ValueError.
 

@@ -79,7 +79,7 @@ class StoreDatasets(Mapping[str, "xarray.Dataset"]):
         raise InputError(f"{what} of {words or 'this store'}: {', '.join(found or self)}")
 
     @cached_property
-    def _statuses(self) -> Sequence[PointStatus]:
+    def _statuses(self) -> Sequence[PointStatus[Point]]:
         return point_statuses(self._store)
 
     @property

@@ -154,7 +154,7 @@ class StudyResult:
     study: Study
     systems: tuple[tuple[System, tuple[PointResult, ...]], ...]
     problems: tuple[str, ...]
-    statuses: tuple[PointStatus, ...]
+    statuses: tuple[PointStatus[Point], ...]
     origins: tuple[str, ...]
     variants: Mapping[str, Sequence[PointDifference]]
 

@@ -115,7 +115,7 @@ def _read(study: Any) -> tuple[Study, str, Path]:
 
 
 def _check_kind(table: Mapping[str, Any]) -> None:
-    if "kind" in table:
+    if table.get("kind", "samples") != "samples":
         raise InputError(
             f"kind = {table['kind']!r}: a study of cases is run by `manybody run`, not from Python"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.errors import InputError, Unavailable
-from manybody.parallel.files import write_atomically
+from manybody.parallel.files import make_folder, write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
@@ -23,9 +23,11 @@ from manybody.report.tables.guarantees import build_guarantees
 from manybody.report.tables.initial_sites import build_site_tables
 from manybody.report.tables.local import build_averages
 from manybody.report.tables.samples import build_tables, to_csv, to_hdf5, to_parquet
+from manybody.study.block_store import BlockStore
 from manybody.study.configuration import FORMATS
 from manybody.study.store import Store
 
+AnyStore = BlockStore[Any, Any, Any, Any]
 PICTURES = ("png", "pdf")
 # Format -> suffix of a table and what makes its bytes.
 TABLES: Mapping[str, tuple[str, Callable[[Table], bytes]]] = {
@@ -55,19 +57,7 @@ def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) 
     or else png.  Raises ValueError for a name or format that does not exist and when the store
     holds no sample, RuntimeError without matplotlib.
     """
-    check_matplotlib()
-    for kind in formats or ():
-        arguments.choice("format of a figure", kind, PICTURES)
-    analysis = _analysis(store)
-    makers = figure_makers(analysis)
-    arguments.choice("figure", name, tuple(makers))
-    own = [kind for kind in PICTURES if kind in analysis.results.study.formats]
-    figure, folder = makers[name](), _folder(store)
-    paths = []
-    for kind in formats or own or ["png"]:
-        write_atomically(folder / f"{name}.{kind}", saved(figure, kind))
-        paths.append(folder / f"{name}.{kind}")
-    return paths
+    return write_one(store, name, formats, lambda: figure_makers(_analysis(store)))
 
 
 @zero_where_tiny
@@ -79,20 +69,16 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
     Raises ValueError when the store holds no sample, RuntimeError for parquet without pyarrow.
     """
     analysis = _analysis(store)
-    results = analysis.results
-    wanted = tuple(formats) if formats is not None else results.study.formats
-    for name in wanted:
-        arguments.choice("format", name, FORMATS)
     tables = _all_tables(analysis)
     by_name = {table.name: table for table in tables}
     paths, note = write_parts(
-        _folder(store),
-        wanted,
+        store,
+        formats,
         tables,
         figure_makers(analysis),
         lambda vectors: build_document(analysis, by_name, vectors),
     )
-    lines = [text_summary(results), *_verdict_lines(analysis)]
+    lines = [text_summary(analysis.results), *_verdict_lines(analysis)]
     return "\n".join(lines) + note, paths
 
 
@@ -128,17 +114,42 @@ def _lines_of(verdicts: Sequence[SystemVerdict]) -> list[str]:
     return lines
 
 
+def write_one(
+    store: AnyStore,
+    name: str,
+    formats: Sequence[str] | None,
+    makers_of: Callable[[], Mapping[str, Callable[[], Any]]],
+) -> list[Path]:
+    """Write one figure of a store's report; see `write_figure`.
+
+    makers_of: gives what draws each figure, by name.
+    """
+    check_matplotlib()
+    for kind in formats or ():
+        arguments.choice("format of a figure", kind, PICTURES)
+    makers = makers_of()
+    arguments.choice("figure", name, tuple(makers))
+    own = [kind for kind in PICTURES if kind in store.study.formats]
+    figure, folder, paths = makers[name](), report_folder(store), []
+    for kind in formats or own or ["png"]:
+        write_atomically(folder / f"{name}.{kind}", saved(figure, kind))
+        paths.append(folder / f"{name}.{kind}")
+    return paths
+
+
 def write_parts(
-    folder: Path,
-    formats: Sequence[str],
+    store: AnyStore,
+    formats: Sequence[str] | None,
     tables: Sequence[Table],
     makers: Mapping[str, Callable[[], Any]],
     document_of: Callable[[Mapping[str, str]], Document],
 ) -> tuple[list[Path], str]:
-    """Tables, figures and pages in these formats into a folder; the paths, and what to add.
+    """Tables, figures and pages into the report of a store; the paths, and what to add.
 
-    makers: name -> what draws a figure; document_of: name -> SVG text -> page.
+    formats: None takes the study's; makers: name -> what draws a figure; document_of: name ->
+    SVG text -> page.
     """
+    formats, folder = _chosen(store, formats), report_folder(store)
     paths: list[Path] = []
 
     def write(name: str, content: bytes) -> None:
@@ -180,9 +191,17 @@ def _analysis(store: Store) -> Analysis:
     return analyse(results)
 
 
-def _folder(store: Store) -> Path:
+def _chosen(store: AnyStore, formats: Sequence[str] | None) -> Sequence[str]:
+    chosen: Sequence[str] = store.study.formats if formats is None else formats
+    for each in chosen:
+        arguments.choice("format", each, FORMATS)
+    return chosen
+
+
+def report_folder(store: AnyStore) -> Path:
+    """DIR/report, made if needed."""
     folder = store.directory / "report"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     return folder
 
 

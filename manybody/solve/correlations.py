@@ -22,9 +22,9 @@ from manybody.numerics.protocols import Stepper, cut
 from manybody.numerics.steppers import build_stepper
 from manybody.physics import arguments
 from manybody.physics.baths.several import GivenBaths, SeveralBaths, baths_of
-from manybody.physics.equations.dense_map import dense_map
 from manybody.physics.equations.protocol import Equation, check_applies
 from manybody.physics.equations.registry import EQUATIONS, check_name
+from manybody.physics.liouvillians import liouvillian_of
 from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.matrices import matrix_from
 from manybody.physics.models.protocol import Model
@@ -138,7 +138,7 @@ def spectrum(
     omegas = np.array([arguments.real("frequencies entry", omega) for omega in frequencies])
     asked = _checked(model, bath, (a, b), equation, lamb_shift, MAX_DENSE_STATES)
     with blas_threads(), np.errstate(under="ignore"):
-        dense = _Dense(dense_map(asked.equation, asked.problem))
+        dense = _Dense(liouvillian_of(asked.equation, asked.problem))
         rho = _state_of(asked, state, dense)
         dense.check_stationary(rho)
         moved, other = _times(asked.b, rho), _times(_adjoint(asked.a), rho)
@@ -237,16 +237,16 @@ def _state_of(asked: _Asked, state: Any, dense: "_Dense | None" = None) -> Compl
 def _stationary(asked: _Asked, dense: "_Dense | None") -> Complex:
     problem, equation = asked.problem, asked.equation
     if problem.dimension <= MAX_DENSE_STATES:
-        dense = dense or _Dense(dense_map(equation, problem))
+        dense = dense or _Dense(liouvillian_of(equation, problem))
         return dense.stationary_state()
-    bath = problem.bath
-    if equation.name not in ("redfield", "davies") or isinstance(bath, SeveralBaths):
+    if equation.name not in ("redfield", "davies"):
         raise InputError(
             f"state = {STATIONARY!r}: of more than {MAX_DENSE_STATES} states it is known for "
-            f"'redfield' and 'davies' with one bath, not for {equation.name!r} with "
-            f"{'several' if isinstance(bath, SeveralBaths) else 'one'}"
+            f"'redfield' and 'davies', not for {equation.name!r}"
         )
-    found = steady_state(problem.model, bath, equation.name, problem.lamb_shift)
+    bath = problem.bath
+    given = bath.each if isinstance(bath, SeveralBaths) else bath
+    found = steady_state(problem.model, given, equation.name, problem.lamb_shift)
     if found.null_dimension != 1:
         raise _several(found.null_dimension)
     assert found.state is not None

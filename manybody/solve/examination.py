@@ -86,7 +86,7 @@ def examine(problem: Problem, equation: str) -> System:
     generator = redfield_on(problem, parts.spectrum)
     own, rates = generator.rates[0], by_rates_at(parts, generator, bath.beta)
     error = parts.spectrum.dimension * detailed_balance_error(parts.spectrum, own, bath.beta)
-    notes = notes_on(parts, rates, bath, own)
+    notes = notes_on(parts, rates, bath, generator)
     if equation == "redfield" and has_hidden_splitting(parts, own):
         notes += (
             "levels lie so near each other that what the baths do not see of them relaxes below "
@@ -150,15 +150,15 @@ def examined(problem: Problem, equation: str, comm: Communicator | None) -> Syst
 
 
 def notes_on(
-    parts: Decomposition, rates: Decomposition, baths: AnyBaths, own: NDArray[Any]
+    parts: Decomposition, rates: Decomposition, baths: AnyBaths, generator: RedfieldGenerator
 ) -> tuple[str, ...]:
     """What of the rates is at the mercy of rounding, in sentences.
 
-    parts: by H alone; rates: by rates; own: (N, N) Γ(E_k − E_l) of `parts`.
+    parts: by H alone; rates: by rates; generator: on the spectrum of `parts`.
     """
     notes = []
     # Both spectra have the same energies.
-    if hangs_on_hidden_rates(rates, own):
+    if hangs_on_hidden_rates(rates, generator.groups):
         notes.append(
             "something relaxes only by rates below rounding of H: the steady state is that of "
             "t → ∞, which no time of interest reaches"
@@ -171,7 +171,7 @@ def notes_on(
             f"the Bohr frequency {edge:.6g} lies at the end of the bath's support to rounding of "
             "H: whether γ vanishes there is not decided by the data"
         )
-    lost = None if rates is parts else _underflow(parts, own, lower, upper)
+    lost = None if rates is parts else _underflow(parts, generator.rates[0], lower, upper)
     if lost is not None:
         notes.append(
             f"γ(±{lost:.6g}) is zero in double precision, where the bath's support does not end: "

@@ -188,7 +188,7 @@ def _solve(
     davies, rates, is_determined = together(
         columns.comm, lambda: _davies(problem, parts, generator)
     )
-    notes = notes_on(parts, rates, bath, generator.rates[0])
+    notes = notes_on(parts, rates, bath, generator)
     method = task.method
     known = is_known_from_h(parts, rates, generator)
     if not known and method != "dense":

@@ -2,8 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_solve
-from scipy.linalg.lapack import zgetrf
+from scipy.linalg.lapack import zgetrf, zgetrs
 
 from manybody.arrays import Complex, Real, product
 from manybody.numerics.columns import Columns
@@ -81,7 +80,8 @@ class DaviesInverse:
         diagonal[:, self._columns.own] = values.real, values.imag
         real, imaginary = self._columns.total(diagonal)
         solved = np.zeros(self._columns.dimension, dtype=np.complex128)
-        solved[self._levels] = lu_solve(self._populations, (real + 1j * imaginary)[self._levels])
+        # Without the checks of lu_solve, which take longer.
+        solved[self._levels] = zgetrs(*self._populations, (real + 1j * imaginary)[self._levels])[0]
         in_energy[0] *= self._inverse_rates
         in_energy[0][self._diagonal] = solved[self._columns.own]
         product(self._vectors, in_energy[0], turned[0])

@@ -25,8 +25,6 @@ from manybody.solve.comparison import Comparison
 LARGEST_DISTANCE, SMALLEST_EIGENVALUE = 2.0, -0.1
 # What the estimated error of a stepper may add to a distance of two states.
 _MOST_ERROR, _ROUNDING = 0.1, 1e-10
-# How the warning of an ensemble begins, as a regular expression.
-COUNTED = r"\d+ of \d+ samples leave the states"
 # A dense (N², N²) matrix and its eigenvalues take a fraction of a second.
 _MOST_SITES = 16
 

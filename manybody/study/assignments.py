@@ -1,23 +1,23 @@
 """Which block of a study a process computes next."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 from manybody.parallel.claims import Claims
 from manybody.parallel.signals import never
-from manybody.study.store import Store
-from manybody.study.tasks import Task
+from manybody.study.block_store import BlockStore
+from manybody.study.kind import B, P, R, S, Task
 
 _FIRST_PAUSE_SECONDS = 0.2
 
 
 def hand_out(
-    store: Store,
+    store: BlockStore[S, P, R, B],
     claims: Claims,
-    tasks: list[Task],
+    tasks: Sequence[Task[P]],
     tell: Callable[[str], None] = lambda _: None,
     stop: Callable[[], str] = never,
-) -> Generator[tuple[Task, list[int]], None, None]:
+) -> Generator[tuple[Task[P], list[int]], None, None]:
     """Yield (task, missing samples) claimed by this process until none are left to do.
 
     A task claimed elsewhere is passed by and looked at again at the end: it may
@@ -63,5 +63,5 @@ def _sleep(seconds: float, stop: Callable[[], str]) -> None:
         time.sleep(min(left, 0.2))
 
 
-def _name_of(task: Task) -> str:
+def _name_of(task: Task[P]) -> str:
     return f"{task.point.name}.{task.first:06d}-{task.stop:06d}"

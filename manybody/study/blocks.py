@@ -1,14 +1,10 @@
-"""A block of samples of one point as bytes: an HDF5 image, and what makes one trustworthy."""
+"""A block of samples of one point: what its file holds, and what makes one trustworthy."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,14 +16,20 @@ from manybody.solve.comparison import Comparison, pairs_of
 from manybody.solve.local import OF_EQUATION, OF_PAIR
 from manybody.solve.meanings import CONVENTIONS, MEANINGS, UNITS
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import TRACE_DISTANCE, Point, Study, strict_json
+from manybody.study.block_files import (
+    ROUNDING,
+    TEXT,
+    Content,
+    CorruptBlock,
+    Variable,
+    opened,
+    range_of,
+    relative_to_rounding,
+)
+from manybody.study.canonical import strict_text
+from manybody.study.configuration import TRACE_DISTANCE, Point, Study
 from manybody.study.migrations import FORMAT, READERS, hash_in
 
-# HDF5's handle of anything.
-Identifier = Any
-
-_HASH_LETTERS = 16
-_TEXT = h5py.string_dtype()
 # Distances of every pair in what is read of a block.
 OF_PAIRS = f"{TRACE_DISTANCE}_of_pairs"
 # Smallest eigenvalues of every equation in what is read of a block.
@@ -52,6 +54,11 @@ class Record:
     comparison: Comparison | None
     figures: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def applications(self) -> int:
+        """Of generators."""
+        return 0 if self.comparison is None else self.comparison.certificate.applications
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -73,14 +80,6 @@ class Block:
     def store_format(self) -> int:
         """Format that the file was written in, 0 for none."""
         return int(self.attributes.get("store_format", 0))
-
-
-class CorruptBlock(ValueError):
-    """A file whose bytes do not belong to its name, or whose content does not parse."""
-
-
-class UnreadableBlock(CorruptBlock):
-    """A file that the system does not give out: it may be whole, and readable tomorrow."""
 
 
 def read_block(path: Path) -> Block:
@@ -201,22 +200,22 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
         raise CorruptBlock(f"{block.path} is foreign: it has other {', '.join(wrong)}")
 
 
-def same_payload(left: Block, row: int, right: Block, other_row: int) -> bool:
-    """Equal bits; to 1e-10 where several ranks shared one of them, or formats differ."""
+def disagreement(left: Block, row: int, right: Block, other_row: int) -> float:
+    """How far two blocks differ in a sample, in units of rounding; see `block_files`.
+
+    Several ranks that share a sample, and other formats, agree to 1e-10.
+    """
     shared = any(block.attributes.get("ranks_per_sample", 1) != 1 for block in (left, right))
     shared = shared or left.store_format != right.store_format
-    tolerance = _SHARED_TOLERANCE if shared else 0.0
-    return all(
-        np.allclose(
-            left.arrays[name][row],
-            right.arrays[name][other_row],
-            rtol=tolerance,
-            atol=tolerance,
-            equal_nan=True,
-        )
-        for name in left.arrays
-        if name != "seconds"
+    found = max(
+        (
+            relative_to_rounding(left.arrays[name][row], right.arrays[name][other_row])
+            for name in left.arrays
+            if name != "seconds"
+        ),
+        default=0.0,
     )
+    return found * ROUNDING / _SHARED_TOLERANCE if shared else found
 
 
 def rows_of(block: Block, rows: list[int]) -> Block:
@@ -225,236 +224,139 @@ def rows_of(block: Block, rows: list[int]) -> Block:
     return replace(block, samples=block.samples[rows], arrays=arrays)
 
 
-def opened(path: Path) -> h5py.File:
-    """A block to read from, in memory.  Raises CorruptBlock when its bytes are not its own."""
-    content = _verified_bytes(path)
-    try:
-        return h5py.File(h5py.h5f.open_file_image(content))
-    except (OSError, ValueError) as error:
-        raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+def content_of(
+    study: Study, point: Point, records: Sequence[Record], provenance: Mapping[str, Any]
+) -> Content:
+    """What the block of consecutive samples of one point holds."""
+    samples = np.array([record.sample for record in records], dtype=np.int64)
+    axes = {
+        "sample": Variable(samples, meaning="index of the disorder sample"),
+        "time": Variable(np.array(study.times), meaning="time", unit="1/J"),
+        "word": Variable(np.arange(4), meaning="word of the seed, low to high index"),
+    }
+    entropy = np.array([record.entropy for record in records], dtype=np.uint64)
+    seconds = np.array([record.seconds for record in records])
+    variables = {
+        "seed": _named("seed", entropy, "sample", "word"),
+        "seconds": _named("seconds", seconds, "sample"),
+    }
+    for name, figure in figures_of(study.observables).items():
+        values = np.array([record.figures[name] for record in records])
+        variables[name] = Variable(values, ("sample",), figure.meaning, figure.unit)
+    runs = [record.comparison for record in records if record.comparison is not None]
+    if runs:
+        more, own = _of_runs(runs)
+        axes, variables = {**axes, **more}, {**variables, **own}
+        more, own = _of_expectations(runs, study.expected, point)
+        axes, variables = {**axes, **more}, {**variables, **own}
+    return Content({**_attributes(study, point), **provenance}, axes, variables)
 
 
-def _verified_bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UnreadableBlock(f"{path} cannot be read: {error}") from error
-    if not path.stem.endswith(digest_of(content)):
-        raise CorruptBlock(f"{path} is torn or altered: its content does not match its name")
-    return content
-
-
-def digest_of(image: bytes) -> str:
-    """What the name of a block ends in."""
-    return hashlib.sha256(image).hexdigest()[:_HASH_LETTERS]
-
-
-def range_of(path: Path) -> tuple[int, int]:
-    """[first, stop) as the name of a block says."""
-    first, stop, _ = path.stem.split("-")
-    return int(first), int(stop)
-
-
-def block_image(
-    study: Study, point: Point, records: list[Record], provenance: dict[str, Any]
-) -> bytes:
-    """The bytes of a block file."""
+def _attributes(study: Study, point: Point) -> dict[str, Any]:
+    """What was computed, beside provenance."""
     own = study.at(point)
-    # In memory: HDF5's own, which is faster than a file object of Python.
-    with h5py.File("block", "w", driver="core", backing_store=False, track_order=False) as file:
-        root = file["/"].id
-        _note(root, "title", f"{study.name}: {point.name}")
-        _note(root, "store_format", FORMAT)
-        _note(root, "conventions_of_physics", CONVENTIONS)
-        _note(root, "study", _identity_words(study))
-        _note(root, "study_hash", study.hash())
-        _note(root, "model", point.model)
-        _note(root, "size", point.size)
-        _note(root, "n_sites", point.n_sites)
-        for key, value in point.origin.items():
-            _note(root, key, value)
-        for key, parameter in point.parameters:
-            _note(root, f"parameter_{key}", parameter)
-        for key, change in point.changes:
-            _note(root, f"change_{key}", change)
-        _note(root, "initial_site", own.initial_site)
-        if own.initial_beta is not None:
-            _note(root, "initial_beta", own.initial_beta)
-        if own.initial_state is not None:
-            _note(root, "initial_state", own.initial_state)
-        _note(root, "lamb_shift", int(own.lamb_shift))
-        _note(root, "bath_type", own.bath_type)
-        for key, value in own.bath_parameters:
-            _note(root, f"bath_{key}", value)
-        for key, fact in provenance.items():
-            _note(root, key, fact)
-
-        samples = np.array([record.sample for record in records], dtype=np.int64)
-        axes = {
-            "sample": _dimension(file, "sample", samples, "index of the disorder sample"),
-            "time": _dimension(file, "time", np.array(study.times), "time", "1/J"),
-            "word": _dimension(file, "word", np.arange(4), "word of the seed, low to high index"),
-        }
-        entropy = np.array([record.entropy for record in records], dtype=np.uint64)
-        _dataset(file, "seed", entropy, (axes["sample"], axes["word"]))
-        seconds = np.array([record.seconds for record in records])
-        _dataset(file, "seconds", seconds, (axes["sample"],))
-        for name, figure in figures_of(study.observables).items():
-            values = np.array([record.figures[name] for record in records])
-            _dataset(file, name, values, (axes["sample"],), figure.meaning, figure.unit)
-        runs = [record.comparison for record in records if record.comparison is not None]
-        if runs:
-            _write_runs(file, runs, axes)
-            _write_expectations(file, runs, study.expected, point)
-        file.flush()
-        image: bytes = file.id.get_file_image()
-    return image
+    starts = {"initial_beta": own.initial_beta, "initial_state": own.initial_state}
+    return {
+        "title": f"{study.name}: {point.name}",
+        "store_format": FORMAT,
+        "conventions_of_physics": CONVENTIONS,
+        # What decides the numbers.
+        "study": strict_text(study.identity()),
+        "study_hash": study.hash(),
+        "model": point.model,
+        "size": point.size,
+        "n_sites": point.n_sites,
+        **point.origin,
+        **{f"parameter_{key}": parameter for key, parameter in point.parameters},
+        **{f"change_{key}": change for key, change in point.changes},
+        "initial_site": own.initial_site,
+        **{key: value for key, value in starts.items() if value is not None},
+        "lamb_shift": int(own.lamb_shift),
+        "bath_type": own.bath_type,
+        **{f"bath_{key}": value for key, value in own.bath_parameters},
+    }
 
 
-def _write_runs(file: h5py.File, runs: list[Comparison], axes: Mapping[str, Identifier]) -> None:
-    """What was measured in time, and the certificates."""
+_Named = dict[str, Variable]
+
+
+def _named(name: str, values: NDArray[Any], *axes: str, **notes: Any) -> Variable:
+    """A dataset whose meaning and unit are of a table."""
+    return Variable(values, axes, MEANINGS[name], UNITS.get(name, "1"), notes)
+
+
+def _of_runs(runs: Sequence[Comparison]) -> tuple[_Named, _Named]:
+    """Axes and datasets of what was measured in time, and certificates."""
     equations = runs[0].equations
-    pairs, sample, time = pairs_of(equations), axes["sample"], axes["time"]
-    words = np.array([":".join(pair) for pair in pairs], dtype=_TEXT)
-    pair = _dimension(file, "pair", words, "names of two equations")
-    names = np.array(equations, dtype=_TEXT)
-    equation = _dimension(file, "equation", names, "name of a master equation")
-    nothing = np.full(len(runs[0].times), np.nan)
+    pairs, nothing = pairs_of(equations), np.full(len(runs[0].times), np.nan)
+    words = np.array([":".join(pair) for pair in pairs], dtype=TEXT)
+    axes = {
+        "pair": Variable(words, meaning="names of two equations"),
+        "equation": Variable(np.array(equations, dtype=TEXT), meaning="name of a master equation"),
+    }
     distance = [[run.distance[each] for each in pairs] for run in runs]
     merged = [[run.distance_merged.get(each, nothing) for each in pairs] for run in runs]
     lowest = [[run.smallest_eigenvalues.get(name, nothing) for name in equations] for run in runs]
     residuals = [[run.certificate.gibbs_residuals[name] for name in equations] for run in runs]
-    _dataset(file, TRACE_DISTANCE, np.array(distance), (sample, pair, time))
-    _dataset(file, "trace_distance_merged", np.array(merged), (sample, pair, time))
-    _dataset(file, "smallest_eigenvalue_in_time", np.array(lowest), (sample, equation, time))
-    _dataset(file, "gibbs_residual", np.array(residuals), (sample, equation))
+    of_pairs, of_equations = ("sample", "pair", "time"), ("sample", "equation", "time")
+    found = {
+        name: _named(name, np.array(values), *own)
+        for name, values, own in (
+            (TRACE_DISTANCE, distance, of_pairs),
+            ("trace_distance_merged", merged, of_pairs),
+            ("smallest_eigenvalue_in_time", lowest, of_equations),
+            ("gibbs_residual", residuals, of_equations[:2]),
+        )
+    }
     for entry in fields(Certificate):
         if entry.name == "gibbs_residuals":
             continue
         figures = [getattr(run.certificate, entry.name) for run in runs]
         if entry.name == "clustering":
             codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)
-            dataset = _dataset(file, entry.name, codes, (sample,))
-            _note(dataset, "flag_values", np.arange(len(VERDICTS), dtype=np.int8))
-            _note(dataset, "flag_meanings", " ".join(VERDICTS))
+            notes = {
+                "flag_values": np.arange(len(VERDICTS), dtype=np.int8),
+                "flag_meanings": " ".join(VERDICTS),
+            }
+            found[entry.name] = _named(entry.name, codes, "sample", **notes)
         else:
-            _dataset(file, entry.name, np.array(figures), (sample,))
+            found[entry.name] = _named(entry.name, np.array(figures), "sample")
     local = [run.local for run in runs if run.local is not None]
     if local:
-        _write_local(file, local, equations, (sample, pair, equation, time))
+        more, own = _of_local(local, equations)
+        axes, found = {**axes, **more}, {**found, **own}
+    return axes, found
 
 
-def _write_expectations(
-    file: h5py.File, runs: list[Comparison], wanted: Sequence[Expectation], point: Point
-) -> None:
-    """Expectation values in time, what has components with their labels."""
-    axes = {name: h5py.h5d.open(file.id, name.encode()) for name in ("sample", "equation", "time")}
+def _of_expectations(
+    runs: Sequence[Comparison], wanted: Sequence[Expectation], point: Point
+) -> tuple[_Named, _Named]:
+    """Of expectation values in time, what has components with their labels."""
+    axes, found = {}, {}
     for each in wanted:
         values = [
             [run.expectation[each.name][equation] for equation in run.equations] for run in runs
         ]
-        own, labels = list(axes.values()), each.components(point.places)
+        own, labels = ["sample", "equation", "time"], each.components(point.places)
         if labels is not None:
-            words = np.array(labels, dtype=_TEXT)
-            own.append(_dimension(file, COMPONENT + each.name, words, f"part of {each.name}"))
-        _dataset(
-            file, EXPECTATION + each.name, np.array(values), tuple(own), each.meaning, each.unit
-        )
+            own.append(COMPONENT + each.name)
+            words = np.array(labels, dtype=TEXT)
+            axes[own[-1]] = Variable(words, meaning=f"part of {each.name}")
+        name = EXPECTATION + each.name
+        found[name] = Variable(np.array(values), tuple(own), each.meaning, each.unit)
+    return axes, found
 
 
-def _write_local(
-    file: h5py.File,
-    runs: list[LocalFigures],
-    equations: Sequence[str],
-    axes: tuple[Identifier, Identifier, Identifier, Identifier],
-) -> None:
-    """What was seen of sites and pairs of sites."""
-    sample, pair, equation, time = axes
+def _of_local(runs: Sequence[LocalFigures], equations: Sequence[str]) -> tuple[_Named, _Named]:
+    """Of sites and pairs of sites."""
+    found = {}
     for name in OF_PAIR:
         values = [[run.of_pair[each][name] for each in pairs_of(equations)] for run in runs]
-        _dataset(file, name, np.array(values), (sample, pair, time))
+        found[name] = _named(name, np.array(values), "sample", "pair", "time")
     for name in OF_EQUATION:
         values = [[run.of_equation[each][name] for each in equations] for run in runs]
-        _dataset(file, name, np.array(values), (sample, equation, time))
+        found[name] = _named(name, np.array(values), "sample", "equation", "time")
     density = np.array([[run.of_equation[each]["density"] for each in equations] for run in runs])
-    site = _dimension(file, "site", np.arange(density.shape[3]), "index of the site")
-    _dataset(file, "density", density, (sample, equation, time, site))
-
-
-# A block has a hundred small things in it.  What h5py does for each of them beside creating it
-# takes longer than a stack of tiny samples: all that follows calls HDF5 alone.
-
-
-def _dimension(
-    file: h5py.File, name: str, values: NDArray[Any], meaning: str, unit: str = "1"
-) -> Identifier:
-    dataset = _create(file, name, values)
-    h5py.h5ds.set_scale(dataset, name.encode())
-    _note(dataset, "long_name", meaning)
-    _note(dataset, "units", unit)
-    return dataset
-
-
-def _dataset(
-    file: h5py.File,
-    name: str,
-    values: NDArray[Any],
-    axes: tuple[Identifier, ...],
-    meaning: str = "",
-    unit: str = "1",
-) -> Identifier:
-    dataset = _create(file, name, values)
-    for index, axis in enumerate(axes):
-        h5py.h5ds.attach_scale(dataset, axis, index)
-    _note(dataset, "long_name", meaning or MEANINGS[name])
-    _note(dataset, "units", UNITS.get(name, unit))
-    return dataset
-
-
-def _create(file: h5py.File, name: str, values: NDArray[Any]) -> Identifier:
-    """A contiguous dataset without a time stamp, so that equal content has equal bytes."""
-    space = h5py.h5s.create_simple(values.shape)
-    identifier = h5py.h5d.create(file.id, name.encode(), _kind(values.dtype), space, _timeless())
-    memory = _text_in_memory() if values.dtype == _TEXT else None
-    identifier.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values), mtype=memory)
-    return identifier
-
-
-def _identity_words(study: Study) -> str:
-    """What decides the numbers, as strict JSON."""
-    return json.dumps(strict_json(study.identity()), sort_keys=True, allow_nan=False)
-
-
-def _note(place: Identifier, name: str, value: Any) -> None:
-    """A new attribute: a text, a number or an array of numbers."""
-    if isinstance(value, str):
-        h5py.h5a.create(place, name.encode(), _kind(_TEXT), _scalar()).write(
-            np.array(value, dtype=_TEXT), mtype=_text_in_memory()
-        )
-        return
-    content = np.asarray(value)
-    space = h5py.h5s.create_simple(content.shape) if content.shape else _scalar()
-    kind = _kind(content.dtype)
-    h5py.h5a.create(place, name.encode(), kind, space).write(content, mtype=kind)
-
-
-@cache
-def _kind(dtype: np.dtype[Any]) -> Identifier:
-    return h5py.h5t.py_create(dtype, logical=True)
-
-
-@cache
-def _text_in_memory() -> Identifier:
-    return h5py.h5t.py_create(_TEXT)
-
-
-@cache
-def _scalar() -> Identifier:
-    return h5py.h5s.create(h5py.h5s.SCALAR)
-
-
-@cache
-def _timeless() -> Identifier:
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_obj_track_times(False)
-    return properties
+    found["density"] = _named("density", density, "sample", "equation", "time", "site")
+    sites = Variable(np.arange(density.shape[3]), meaning="index of the site")
+    return {"site": sites}, found

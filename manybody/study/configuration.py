@@ -1,7 +1,5 @@
 """What a study is: frozen dataclasses, their canonical JSON and its hash."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -23,6 +21,7 @@ from manybody.seeding import generator, sample_entropy
 from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
+from manybody.study.canonical import hash_of, strict_json
 from manybody.study.files import contents_in, is_file, matrix_of, named_text
 from manybody.study.own_models import (
     FILES,
@@ -281,6 +280,13 @@ class Study:
         bath = self.at(point).bath_parameters
         return baths_at(kind, bath, family, point.size, dict(point.parameters))
 
+    @cached_property
+    def wanted(self) -> Mapping[Point, int]:
+        """Every point in its order, with its number of samples."""
+        return {
+            point: system.counts[point.size] for system in self.systems for point in system.points
+        }
+
     @property
     def evolves(self) -> bool:
         """Whether the equations are propagated in time."""
@@ -422,26 +428,6 @@ def with_counts(system: System, counts: Mapping[int, int]) -> System:
     several = tuple(counts[size] for size in sizes)
     samples: Any = several[0] if len(set(several)) == 1 else several
     return replace(system, sizes=sizes, samples=samples)
-
-
-def strict_json(value: Any) -> Any:
-    """`value` with "inf" for infinities, which JSON has no word for (RFC 8259)."""
-    if isinstance(value, dict):
-        return {key: strict_json(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict_json(entry) for entry in value]
-    if isinstance(value, float) and math.isinf(value):
-        return f"{value:g}"
-    return value
-
-
-def hash_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of canonical JSON; of Python's, whose word for an infinity is Infinity.
-
-    Blocks that were written before carry it.
-    """
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:

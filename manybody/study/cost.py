@@ -1,12 +1,9 @@
 """What a study will cost: applications, time, memory, and how many ranks a sample should have."""
 
 import os
-import resource
-import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +19,7 @@ from manybody.solve.observables.registry import chosen
 from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
 from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
+from manybody.study.kind import Measured
 from manybody.system.memory import machine_bytes
 
 # What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
@@ -256,9 +254,7 @@ def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[s
     sizes: ranks a sample of each point, None of them missing.
     """
     found = [
-        forecast(study, point, system.counts[point.size], rates, sizes[point])
-        for system in study.systems
-        for point in system.points
+        forecast(study, point, count, rates, sizes[point]) for point, count in study.wanted.items()
     ]
     width = max(len(each.point.name) for each in found)
     lines = [
@@ -284,43 +280,15 @@ def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[s
     return lines
 
 
-@dataclass
-class Measured:
-    """What the samples of a point took: their number, wall seconds and applications."""
-
-    samples: int = 0
-    seconds: float = 0.0
-    applications: int = 0
-
-    def add(self, records: Iterable[Any]) -> None:
-        """Count finished samples."""
-        for record in records:
-            self.samples += 1
-            self.seconds += record.seconds
-            if record.comparison is not None:
-                self.applications += record.comparison.certificate.applications
-
-
-def merge_measured(tallies: Iterable[Mapping[Point, Measured]]) -> dict[Point, Measured]:
-    """What all ranks have counted."""
-    merged: dict[Point, Measured] = {}
-    for tally in tallies:
-        for point, own in tally.items():
-            total = merged.setdefault(point, Measured())
-            total.samples += own.samples
-            total.seconds += own.seconds
-            total.applications += own.applications
-    return merged
-
-
 def predicted_and_measured(
     study: Study,
     measured: Mapping[Point, Measured],
     group_sizes: Mapping[Point, int],
-    rates: Rates,
+    rates: Rates | None,
     memory: float,
 ) -> list[str]:
     """A table of both, and the memory of the fullest rank, for the end of a run."""
+    rates = NOMINAL_RATES if rates is None else rates
     width = max(len(point.name) for point in measured)
     lines = [
         "predicted and measured, a sample",
@@ -344,13 +312,6 @@ def predicted_and_measured(
 
 def _mean(total: float, measured: Measured) -> float:
     return total / measured.samples
-
-
-def peak_bytes() -> float:
-    """Largest resident memory that this process has had."""
-    peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    # Bytes on macOS, kilobytes elsewhere.
-    return peak if sys.platform == "darwin" else 1024.0 * peak
 
 
 def check_possible(study: Study, point: Point) -> None:

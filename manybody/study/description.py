@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from manybody.errors import InputError
@@ -17,20 +18,50 @@ from manybody.parallel.files import (
 T = TypeVar("T")
 
 
-def read_description(directory: Path, readers: Mapping[Any, Callable[[Any], T]]) -> T:
-    """The study that a folder describes.
+def kind_of(directory: Path) -> str:
+    """The kind of the study that a folder describes.  Raises ValueError where there is none."""
+    content = _content(directory)
+    study = content.get("study") if isinstance(content, dict) else None
+    return str(study.get("kind", "samples")) if isinstance(study, dict) else "samples"
 
-    readers: what makes a study of its JSON, by format.  Raises ValueError where there is no
-    description, or one of no format among these, or one that does not make sense.
-    """
+
+def store_format(directory: Path) -> Any:
+    """The format of a description, None where there is no store."""
+    if not (directory / "study.json").is_file():
+        return None
+    content = _content(directory)
+    return content.get("format") if isinstance(content, dict) else None
+
+
+def _content(directory: Path) -> Any:
     path = directory / "study.json"
     try:
-        content = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{str(directory)!r} is not a store: no study.json in it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def read_description(
+    directory: Path,
+    readers: Mapping[Any, Callable[[Any], T]],
+    older: Mapping[Any, Callable[[Any], T]] = MappingProxyType({}),
+) -> T:
+    """The study that a folder describes.
+
+    readers: what makes a study of its JSON, by format; older: formats that a run takes over.
+    Raises ValueError where there is no description, or one of no format among these, or one
+    that does not make sense.
+    """
+    path, content = directory / "study.json", _content(directory)
     found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, (int, str)) and found in older:
+        raise InputError(
+            f"{str(directory)!r} was written by an earlier version (store format {found!r}): "
+            f"'manybody run {directory / 'study.toml'} --out {directory}' takes over what is in "
+            "it and computes nothing again"
+        )
     if not isinstance(found, (int, str)) or found not in readers:
         raise InputError(
             f"{str(directory)!r} holds another kind of study, or one of a later version: store "
@@ -83,20 +114,26 @@ def refuse_changes(
 
 
 def extend_description(
-    directory: Path, store_format: Any, extended: Callable[[], T], text: str
+    directory: Path,
+    written_format: Any,
+    extended: Callable[[], T],
+    text: str,
+    take_over: Callable[[T], None] | None = None,
 ) -> T:
     """Write study.json, atomically, from what `extended` returns, and return that.
 
-    text: the study as a user wrote it, kept in study.toml unless empty.  Two jobs that
-    extend one folder at the same time wait for each other.  Raises ValueError when the
-    folder cannot be written.
+    text: the study as a user wrote it, kept in study.toml unless empty; take_over: called with
+    the study before the format of a store changes.  Two jobs that extend one folder at the same
+    time wait for each other.  Raises ValueError when the folder cannot be written.
     """
     try:
         make_folder(directory)
         with locked(directory):
             study = extended()
+            if take_over is not None:
+                take_over(study)
             written: Any = study
-            description = {"format": store_format, "study": written.to_json()}
+            description = {"format": written_format, "study": written.to_json()}
             content = json.dumps(description, indent=1, allow_nan=False)
             remove_orphans(directory)
             write_atomically(directory / "study.json", content.encode())

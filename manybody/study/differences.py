@@ -6,10 +6,12 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.errors import InputError
-from manybody.study.blocks import Block
+from manybody.study.block_store import BlockStore
+from manybody.study.blocks import Block, Record
 from manybody.study.configuration import Point, Study
 from manybody.study.own_models import changes_of
-from manybody.study.store import Store
+
+SampleStore = BlockStore[Study, Point, Record, Block]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ def changed_keys(left: Study, right: Study) -> list[str]:
     return [key for key, *_ in changes_of(left, right)]
 
 
-def compare_stores(left: Store, right: Store) -> list[PointDifference]:
+def compare_stores(left: SampleStore, right: SampleStore) -> list[PointDifference]:
     """Every point that both stores have samples of, in the order of `left`.
 
     Points are the same when they have one name; a change of the whole study, of the Lamb
@@ -105,7 +107,7 @@ def _rows(blocks: list[Block]) -> dict[int, tuple[Block, int]]:
     }
 
 
-def comparison_lines(left: Store, right: Store) -> list[str]:
+def comparison_lines(left: SampleStore, right: SampleStore) -> list[str]:
     """A table for people."""
     changed = changed_keys(left.study, right.study)
     lines = [

@@ -15,11 +15,6 @@ from manybody.study.safe_arrays import SUFFIXES, read_arrays
 _MARK, _HASH_LETTERS = "file:", 16
 
 
-def read_matrix(path: Path) -> Any:
-    """The array or SciPy sparse matrix in a file of one of `SUFFIXES`; see `matrix_in`."""
-    return matrix_in(path.name, read_bytes(path))
-
-
 def read_bytes(path: Path) -> bytes:
     """The content of a file.  Raises InputError where it cannot be read."""
     try:

@@ -1,19 +1,16 @@
 """Several stores of one study into one."""
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 
 from manybody.errors import InputError
 from manybody.parallel.files import write_atomically
-from manybody.study.blocks import CorruptBlock, check_belongs, digest_of, range_of, read_block
-from manybody.study.configuration import Study, merge_systems
-from manybody.study.own_models import changes_of
-from manybody.study.store import Store
+from manybody.study.block_files import CorruptBlock, digest_of, range_of
+from manybody.study.block_store import BlockStore
+from manybody.study.kind import B, P, R, S
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Merged:
     problems: tuple[str, ...]
 
 
-def merge(sources: Sequence[Store], target: Store) -> Merged:
+def merge(sources: Sequence[BlockStore[S, P, R, B]], target: BlockStore[S, P, R, B]) -> Merged:
     """Copy the blocks of `sources` into `target`, which may exist, and compare duplicates.
 
     The result depends on the set of stores alone: blocks are files that are copied whole
@@ -49,14 +46,14 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
     for source in sources:
         if source.directory.resolve() == target.directory.resolve():
             continue
-        for point in itertools.chain.from_iterable(s.points for s in source.study.systems):
+        for point in source.study.wanted:
             for path in source.block_paths(point):
                 copy = target.folder(point) / path.name
                 # The name says what must be in it: a damaged copy is written again.
                 if _is_intact(copy):
                     continue
                 try:
-                    check_belongs(read_block(path), extended, point)
+                    target.kind.check_block(path, extended, point)
                     content = path.read_bytes()
                 except (CorruptBlock, OSError) as error:
                     problems.append(str(error))
@@ -71,7 +68,7 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
                 if sample not in done and not (copy.exists() and copy.read_bytes() <= content):
                     write_atomically(copy, content)
     duplicates = 0
-    for point in itertools.chain.from_iterable(s.points for s in extended.systems):
+    for point in extended.wanted:
         blocks, wrong = target.read(extended, point)
         problems += wrong
         intact = [path for path in target.block_paths(point) if _is_intact(path)]
@@ -90,13 +87,15 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
     )
 
 
-def _variants(stores: Sequence[Store]) -> list[str]:
+def _variants(stores: Sequence[BlockStore[S, P, R, B]]) -> list[str]:
     """Names of what some of the stores have computed otherwise."""
     folders = [store.directory / "convergence" for store in stores]
     return sorted({path.name for folder in folders for path in folder.glob("*")})
 
 
-def _merge_variant(sources: Sequence[Store], target: Store, name: str) -> Merged:
+def _merge_variant(
+    sources: Sequence[BlockStore[S, P, R, B]], target: BlockStore[S, P, R, B], name: str
+) -> Merged:
     variants = [store.variant(name) for store in sources if store.variant(name).exists]
     return merge(variants, target.variant(name)) if variants else Merged(0, 0, ())
 
@@ -109,23 +108,21 @@ def _is_intact(path: Path) -> bool:
         return False
 
 
-def _common(stores: Sequence[Store]) -> Study:
+def _common(stores: Sequence[BlockStore[S, P, R, B]]) -> S:
     """The study of all, whatever their order.  Raises ValueError where they differ."""
     studies = [store.study for store in stores]
     for store, study in zip(stores, studies):
-        changed = changes_of(studies[0], study)
+        changed = store.kind.changes(studies[0], study)
         if changed:
             raise InputError(
                 f"{str(store.directory)!r} holds another study than "
                 f"{str(stores[0].directory)!r}: {', '.join(key for key, *_ in changed)} differ"
             )
     ordered = sorted(studies, key=lambda study: json.dumps(study.to_json(), sort_keys=True))
-    merged = reduce(merge_systems, ordered)
-    sizes = [study.block_size for study in studies if study.block_size is not None]
-    return replace(merged, block_size=min(sizes, default=None))
+    return stores[0].kind.joined(ordered)
 
 
-def _text(stores: Sequence[Store]) -> str:
+def _text(stores: Sequence[BlockStore[S, P, R, B]]) -> str:
     """The longest study.toml, as the one that asks for most."""
     found = [""]
     for store in stores:

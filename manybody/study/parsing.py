@@ -28,7 +28,7 @@ from manybody.solve.observables.registry import MEASURED, chosen
 from manybody.study.configuration import TRACE_DISTANCE, Outputs, Point, Study, System, with_counts
 from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
 from manybody.study.own_models import is_own
-from manybody.study.regions import by_region, flattened, is_regional
+from manybody.study.regions import by_region, flattened, is_regional, naming, regional_baths
 from manybody.study.structure import (
     Count,
     Many,
@@ -125,6 +125,8 @@ def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]],
 
 
 def _study(table: dict[str, Any], folder: Path | None) -> Study:
+    if table.get("kind") == "samples":
+        table = {key: value for key, value in table.items() if key != "kind"}
     kinds = get_type_hints(Study, include_extras=True)
     for key in ("bath_type", "bath_parameters", "formats", "files"):
         del kinds[key]
@@ -143,6 +145,11 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
     required = {key: kinds[key] for key in ("name", "seed", "bath", "systems")}
     if not are_files(table.get("systems")):
         required["samples"] = kinds["samples"]
+    elif "samples" in table:
+        raise InputError(
+            f"samples = {table['samples']!r}: systems of model = 'files' have a sample for each "
+            "of their files, no other number is allowed"
+        )
     file = structure(table, table_of(required, kinds))
     samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
@@ -256,8 +263,12 @@ def _check_system(own: Study, smallest: Point) -> None:
         )
     _check_equations(own, smallest)
     baths = own.baths(smallest)
-    for bath in distinct_baths(baths):
-        check_bath(bath, own.lamb_shift)
+    if own.bath in distinct_baths(baths):
+        check_bath(own.bath, own.lamb_shift)
+    kind = BATH_FAMILIES[own.bath_type]
+    for region, bath in regional_baths(kind, own.bath_parameters).items():
+        with naming(region):
+            check_bath(bath, own.lamb_shift)
     _check_one_bath(own, baths)
     vanishes = baths.vanishes
     for each in chosen(own.observables):
@@ -428,10 +439,9 @@ def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
         )
     given = {key: table.get(key, default) for key, default in family.parameters.items()}
     family.build(**given)
-    for own in by_region(regional.items()).values():
-        family.build(**{**given, **own})
     # Regions in the order of the alphabet: what they mean does not depend on it.
     given |= dict(sorted(regional.items()))
+    regional_baths(family, given.items())
     return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
 
 

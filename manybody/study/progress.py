@@ -3,13 +3,34 @@
 import logging
 import sys
 import time
+from collections.abc import Sequence
+from typing import Generic, Protocol
 
-from manybody.study.configuration import Study
-from manybody.study.store import Store
-from manybody.study.tasks import Task
+from manybody.study.block_store import BlockStore
+from manybody.study.kind import B, P, R, S, Task
 from manybody.system.blas import better_core_type, blas_summary, cpu_flags
 
 _log = logging.getLogger("manybody")
+
+
+class Rated(Protocol):
+    """What a run has computed, and what it took; see `runner.Outcome`."""
+
+    @property
+    def computed(self) -> int:
+        """Samples."""
+
+    @property
+    def seconds(self) -> float:
+        """Of wall time."""
+
+    @property
+    def applications(self) -> int:
+        """Of generators."""
+
+    @property
+    def flops(self) -> float:
+        """In applications."""
 
 
 class Progress:
@@ -63,10 +84,12 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class Watch:
+class Watch(Generic[S, P, R, B]):
     """Progress of all ranks, read from the store by rank 0."""
 
-    def __init__(self, store: Store, tasks: list[Task], quiet: bool) -> None:
+    def __init__(
+        self, store: BlockStore[S, P, R, B], tasks: Sequence[Task[P]], quiet: bool
+    ) -> None:
         self._store, self._tasks, self._quiet = store, tasks, quiet
         self._points = list(dict.fromkeys(task.point for task in tasks))
         done, cost = self._count()
@@ -75,9 +98,9 @@ class Watch:
         total = sum(task.n_samples for task in tasks)
         self._total = total - done
         total_cost = sum(task.cost for task in tasks) - cost
-        self._progress = Progress(self._total, total_cost)
+        self._progress = Progress(self._total, total_cost, unit=store.kind.counted)
         if done and not quiet:
-            _log.info(f"{done} of {total} samples are there already")
+            _log.info(f"{done} of {total} {store.kind.counted} are there already")
 
     def _count(self) -> tuple[int, float]:
         finished = {point: self._store.finished(point) for point in self._points}
@@ -104,12 +127,14 @@ class Watch:
         self._progress.update(computed, cost - self._cost_at_start, what, final)
 
 
-def log_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowded: str) -> None:
+def log_header(
+    name: str, counted: str, tasks: Sequence[Task[P]], ranks: int, threads: int, crowded: str
+) -> None:
     """What is about to run, and with which BLAS."""
     samples = sum(task.n_samples for task in tasks)
     blas, numpys = blas_summary("scipy"), blas_summary("numpy")
     _log.info(
-        f"{study.name}: {samples} samples in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
+        f"{name}: {samples} {counted} in {len(tasks)} blocks, {ranks} rank(s) x {threads} "
         f"BLAS thread(s), {blas['name']} {blas['version']} with {blas['core']} kernels"
     )
     better, _ = better_core_type(numpys, cpu_flags())
@@ -123,15 +148,17 @@ def log_header(study: Study, tasks: list[Task], ranks: int, threads: int, crowde
         _log.warning(crowded)
 
 
-def log_rates(computed: int, seconds: float, applications: int, flops: float, cores: int) -> None:
+def log_rates(done: Rated, counted: str, cores: int) -> None:
     """What a run did with its time."""
-    if not computed:
-        _log.info("nothing to compute: every sample is there")
+    if not done.computed:
+        _log.info(f"nothing to compute: every {counted.removesuffix('s')} is there")
         return
-    core_seconds = max(seconds * cores, 1e-9)
-    _log.info(
-        f"{computed} samples in {clock(seconds)}: "
-        f"{applications} applications, {applications / core_seconds:.4g} "
-        f"per core-second, {flops / core_seconds / 1e9:.3g} GF/s per core "
-        "(products of the generator over the whole wall time)"
-    )
+    text = f"{done.computed} {counted} in {clock(done.seconds)}"
+    if done.applications:
+        core_seconds = max(done.seconds * cores, 1e-9)
+        text += (
+            f": {done.applications} applications, {done.applications / core_seconds:.4g} "
+            f"per core-second, {done.flops / core_seconds / 1e9:.3g} GF/s per core "
+            "(products of the generator over the whole wall time)"
+        )
+    _log.info(text)

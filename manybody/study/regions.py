@@ -3,6 +3,7 @@
 Parameters of a region's own are kept beside those of all, as "at.REGION.PARAMETER".
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -72,6 +73,28 @@ def symbol_of(kind: BathFamily, key: str) -> tuple[str, str]:
     return f"{figure} at {region}", f"{text} at {region}"
 
 
+@contextlib.contextmanager
+def naming(region: str) -> Iterator[None]:
+    """What is wrong with the bath of a region, said with its name."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"bath.{_AT}.{region}: {error}") from error
+
+
+def regional_baths(kind: BathFamily, parameters: Iterable[tuple[str, Any]]) -> dict[str, Bath]:
+    """The bath of every region that has its own, by its name.
+
+    Raises InputError, which names the region.
+    """
+    pairs = list(parameters)
+    everywhere, found = common(pairs), {}
+    for name, own in by_region(pairs).items():
+        with naming(name):
+            found[name] = kind.build(**{**everywhere, **own})
+    return found
+
+
 def baths_at(
     kind: BathFamily,
     parameters: Iterable[tuple[str, Any]],
@@ -85,9 +108,8 @@ def baths_at(
     for a region that the family does not name, or that has no bath.
     """
     pairs = list(parameters)
-    everywhere = common(pairs)
-    regional = by_region(pairs)
-    bath = kind.build(**everywhere)
+    bath = kind.build(**common(pairs))
+    regional = regional_baths(kind, pairs)
     if not regional:
         return bath
     coupled = family.coupled(size, model_parameters)
@@ -102,6 +124,6 @@ def baths_at(
         if not coupled[regions[name]].any():
             raise InputError(f"bath.{_AT}.{name}: no site of the region is coupled")
         for site in regions[name]:
-            each[int(site)] = kind.build(**{**everywhere, **own})
+            each[int(site)] = own
     several = SeveralBaths(tuple(each[site] for site in np.flatnonzero(coupled)))
     return several.each[0] if len(several.distinct) == 1 else several

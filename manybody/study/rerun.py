@@ -4,58 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from manybody.errors import InputError
 from manybody.parallel.collective import first_ranks, raised_alike, rank_of, size_of, together
 from manybody.solve.compare import is_spread
 from manybody.solve.comparison import Comparison
 from manybody.solve.observables.registry import figures_of
-from manybody.study.blocks import EXPECTATION, Block
+from manybody.study.block_store import BlockStore
+from manybody.study.blocks import EXPECTATION, Block, Record
 from manybody.study.configuration import Point, Study
-from manybody.study.regions import trait_of
 from manybody.study.samples import Numbers, compute_large, compute_stack
-from manybody.study.store import Store
 from manybody.system.communicator import Communicator
 
+SampleStore = BlockStore[Study, Point, Record, Block]
 # Beyond this a sample is not the one that the store holds.
 _AGREEMENT = 1e-8
 
 
-def find_point(study: Study, size: int, model: str | None, where: list[str]) -> Point:
-    """The point of a study that has this size, model, parameters and changes.
-
-    where: "key=value" as in the names of points.  Raises ValueError when there is none or
-    more than one, naming those there are.
-    """
-    every = [point for system in study.systems for point in system.points]
-    found = [point for point in every if point.size == size]
-    if model is not None:
-        found = [point for point in found if point.model == model]
-    for text in where:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--where {text}: KEY=VALUE is needed, as in disorder=5")
-        found = [point for point in found if _has(point, key, value)]
-    if len(found) == 1:
-        return found[0]
-    what = "several systems have" if found else "no system has"
-    names = ", ".join(point.name for point in found or every)
-    raise InputError(f"{what} size {size} and what else is asked: {names}; see --model, --where")
-
-
-def _has(point: Point, key: str, value: str) -> bool:
-    own = trait_of(point.traits, key)
-    if own is None:
-        return False
-    if isinstance(own, (bool, str)):
-        return str(own).lower() == value.lower()
-    try:
-        return float(own) == float(value)
-    except ValueError:
-        return False
-
-
 def repeat_sample(
-    store: Store, point: Point, sample: int, comm: Communicator | None = None
+    store: SampleStore, point: Point, sample: int, comm: Communicator | None = None
 ) -> tuple[list[str], bool]:
     """Compute a sample as a run would: lines for people, and whether the store agrees.
 
@@ -126,7 +91,9 @@ def _curve_lines(run: Comparison) -> list[str]:
     return lines
 
 
-def _stored(store: Store, study: Study, point: Point, sample: int) -> tuple[Block, int] | None:
+def _stored(
+    store: SampleStore, study: Study, point: Point, sample: int
+) -> tuple[Block, int] | None:
     blocks, _ = store.read(study, point)
     for block in blocks:
         rows = np.flatnonzero(block.samples == sample)

@@ -1,32 +1,33 @@
 """What a store holds of its study, from the names of its files alone but for a few."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Generic
 
 import numpy as np
 
 from manybody.parallel.claims import claimed_samples
 from manybody.parallel.files import listed
-from manybody.study.blocks import CorruptBlock, read_block
-from manybody.study.configuration import Point
+from manybody.study.block_files import CorruptBlock
+from manybody.study.block_store import BlockStore
+from manybody.study.kind import B, P, R, S
 from manybody.study.progress import clock
-from manybody.study.store import Store
 
 # Blocks of a point that are opened for the time a sample takes.
 _OPENED = 3
 
 
 @dataclass(frozen=True)
-class PointStatus:
+class PointStatus(Generic[P]):
     """Samples of one point.
 
     wanted: how many the study asks for; done, failed: indices below `wanted` with a block,
     with a failure; running: in blocks that somebody claims; missing: all others;
-    checkpoints: long samples begun; core_seconds: of what is left, nan when nothing is
-    done yet; rank_seconds: of one sample, ranks that shared it included.
+    checkpoints: long samples begun; rank_seconds: of one sample, ranks that shared it included,
+    what its kind predicts or nan when nothing is done yet.
     """
 
-    point: Point
+    point: P
     wanted: int
     done: int
     failed: int
@@ -42,81 +43,92 @@ class PointStatus:
         return left * self.rank_seconds if left else 0.0
 
 
-def point_statuses(store: Store) -> list[PointStatus]:
+def point_statuses(store: BlockStore[S, P, R, B]) -> list[PointStatus[P]]:
     """Every point of the study, in its order.  Raises ValueError where there is no store."""
     study = store.study
     claimed = claimed_samples(store.directory / "claims")
     found = []
-    for system in study.systems:
-        for point in system.points:
-            wanted = set(range(system.counts[point.size]))
-            done = store.finished(point) & wanted
-            failed = (set(store.failures(point)) & wanted) - done
-            running = (claimed.get(point.name, set()) & wanted) - done - failed
-            states = listed(store.directory / "checkpoints" / point.name, "*.state")
-            found.append(
-                PointStatus(
-                    point,
-                    len(wanted),
-                    len(done),
-                    len(failed),
-                    len(running),
-                    len(wanted) - len(done) - len(failed) - len(running),
-                    sum(1 for _ in states),
-                    _rank_seconds(store.block_paths(point)),
-                )
+    for point, count in study.wanted.items():
+        wanted = set(range(count))
+        done = store.finished(point) & wanted
+        failed = (set(store.failures(point)) & wanted) - done
+        running = (claimed.get(point.name, set()) & wanted) - done - failed
+        states = listed(store.directory / "checkpoints" / point.name, "*.state")
+        found.append(
+            PointStatus(
+                point,
+                len(wanted),
+                len(done),
+                len(failed),
+                len(running),
+                len(wanted) - len(done) - len(failed) - len(running),
+                sum(1 for _ in states),
+                _rank_seconds(store, study, point),
             )
+        )
     return found
 
 
-def _rank_seconds(paths: list[Path]) -> float:
-    """Median over samples of some blocks, nan without any."""
+def _rank_seconds(store: BlockStore[S, P, R, B], study: S, point: P) -> float:
+    """What its kind knows beforehand, or the median over samples of some blocks."""
+    known = store.kind.remaining(study, point)
+    if np.isfinite(known):
+        return known
+    paths = store.block_paths(point)
     found: list[float] = []
     for path in paths[:: max(1, len(paths) // _OPENED)][:_OPENED]:
         try:
-            block = read_block(path)
+            block = store.kind.read_block(path, study, point)
         except CorruptBlock:
             continue
         ranks = int(block.attributes.get("ranks_per_sample", 1))
         found += [float(seconds) * ranks for seconds in block.arrays["seconds"]]
-    return float(np.median(found)) if found else float("nan")
+    return float(np.median(found)) if found else known
 
 
-def status_lines(store: Store) -> list[str]:
-    """A table for people, a line a point."""
-    statuses = point_statuses(store)
-    study = store.study
-    width = max(len(status.point.name) for status in statuses)
-    lines = [
-        f"{study.name}: {sum(s.done for s in statuses)} of {sum(s.wanted for s in statuses)} "
-        f"samples in {store.directory}",
-        f"  {'':<{width}} {'samples':>8} {'done':>8} {'running':>8} {'missing':>8} {'failed':>8} "
-        f"{'core-s each':>11} {'core-h left':>11}",
-    ]
+def status_lines(store: BlockStore[S, P, R, B]) -> list[str]:
+    """A table for people, a line for each row of a kind, a point where it says nothing else."""
+    statuses, study, kind = point_statuses(store), store.study, store.kind
+    rows: dict[str, list[PointStatus[P]]] = {}
     for status in statuses:
-        seconds = f"{status.rank_seconds:>11.3g}" if status.done else f"{'?':>11}"
-        hours = status.left_seconds / 3600.0
-        left = f"{hours:>11.3g}" if np.isfinite(hours) else f"{'?':>11}"
-        begun = f"  {status.checkpoints} at a checkpoint" if status.checkpoints else ""
-        lines.append(
-            f"  {status.point.name:<{width}} {status.wanted:>8} {status.done:>8} "
-            f"{status.running:>8} {status.missing:>8} {status.failed:>8} {seconds} {left}{begun}"
-        )
-    lines.append(_eta(statuses))
+        rows.setdefault(kind.row_of(status.point), []).append(status)
+    width = max(map(len, rows))
+    done, wanted = (sum(getattr(s, name) for s in statuses) for name in ("done", "wanted"))
+    lines = [
+        f"{study.name}: {done} of {wanted} {kind.counted} in {store.directory}",
+        f"  {'':<{width}} {kind.counted:>8} {'done':>8} {'running':>8} {'missing':>8} "
+        f"{'failed':>8} {'core-s each':>11} {'core-h left':>11}",
+        *(f"  {name:<{width}} {_row(own)}" for name, own in rows.items()),
+        _eta(statuses, kind.counted),
+    ]
     for status in statuses:
         failures = store.failures(status.point)
         # A death just after a commit leaves the record of an earlier failure.
-        done = store.finished(status.point) if failures else set()
-        for sample, path in sorted((s, path) for s, path in failures.items() if s not in done):
-            lines.append(f"FAILED: {status.point.name} sample {sample}, see {path}")
+        finished = store.finished(status.point) if failures else set()
+        for sample, path in sorted((s, path) for s, path in failures.items() if s not in finished):
+            which = f" sample {sample}" if kind.counted == "samples" else ""
+            lines.append(f"FAILED: {status.point.name}{which}, see {path}")
     return lines
 
 
-def _eta(statuses: list[PointStatus]) -> str:
+def _row(own: Sequence[PointStatus[P]]) -> str:
+    numbers = [
+        sum(getattr(status, name) for status in own)
+        for name in ("wanted", "done", "running", "missing", "failed", "checkpoints")
+    ]
+    each = float(np.mean([status.rank_seconds for status in own]))
+    seconds = f"{each:>11.3g}" if numbers[1] or np.isfinite(each) else f"{'?':>11}"
+    hours = sum(status.left_seconds for status in own) / 3600.0
+    left = f"{hours:>11.3g}" if np.isfinite(hours) else f"{'?':>11}"
+    begun = f"  {numbers[5]} at a checkpoint" if numbers[5] else ""
+    return " ".join(f"{number:>8}" for number in numbers[:5]) + f" {seconds} {left}{begun}"
+
+
+def _eta(statuses: Sequence[PointStatus[P]], counted: str) -> str:
     seconds = float(np.sum([status.left_seconds for status in statuses]))
     left = sum(status.running + status.missing for status in statuses)
     if left == 0:
         return "nothing is left to do"
     if not np.isfinite(seconds):
-        return f"{left} samples are left; what they take is not known before one is done"
-    return f"{left} samples are left: {clock(seconds)} on one core, less on more"
+        return f"{left} {counted} are left; what they take is not known before one is done"
+    return f"{left} {counted} are left: {clock(seconds)} on one core, less on more"

@@ -1,6 +1,6 @@
-"""Study -> ordered tasks and the ranks that share a sample; no MPI, no files."""
+"""Which ranks share a sample, and whether a machine is up to a study; no MPI, no files."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from manybody.errors import InputError, Unavailable
 from manybody.numerics.steppers import build_stepper, find_stepper, require_operator
@@ -8,50 +8,12 @@ from manybody.solve.observables.registry import chosen
 from manybody.solve.room import check_room
 from manybody.solve.stacked import is_large
 from manybody.study.configuration import Point, Study
-from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of, sample_seconds
+from manybody.study.cost import FEWEST_COLUMNS, check_possible, extent_of
+from manybody.study.kind import Task
 from manybody.system.memory import machine_bytes, ranks_here
 
 
-@dataclass(frozen=True)
-class Task:
-    """A block of samples of one point: the unit of work and of the store.
-
-    first, stop: sample indices [first, stop); cost: predicted core-seconds on a nominal
-    machine; index: its number among the blocks of the study, by which shards are dealt.
-    """
-
-    point: Point
-    first: int
-    stop: int
-    cost: float
-    index: int = 0
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples in the block."""
-        return self.stop - self.first
-
-
-def build_tasks(study: Study, shard: tuple[int, int] = (0, 1)) -> list[Task]:
-    """The blocks of a study, the most expensive first so that ranks finish together.
-
-    Block borders are multiples of `study.samples_in_block`, whatever the number of ranks.
-    shard: (i, n) for those whose index is i modulo n.
-    """
-    tasks: list[Task] = []
-    for system in study.systems:
-        for point in system.points:
-            seconds, size = sample_seconds(study, point), study.samples_in_block(point)
-            count = system.counts[point.size]
-            for first in range(0, count, size):
-                stop = min(first + size, count)
-                cost = (stop - first) * seconds
-                tasks.append(Task(point, first, stop, cost, len(tasks)))
-    tasks = tasks[shard[0] :: shard[1]]
-    return sorted(tasks, key=lambda task: (-task.cost, task.point.name, task.first))
-
-
-def group_sizes(study: Study, tasks: list[Task], n_ranks: int) -> dict[Point, int]:
+def group_sizes(study: Study, tasks: Sequence[Task[Point]], n_ranks: int) -> dict[Point, int]:
     """Ranks that share a sample, point by point: what the study says, or the cost model.
 
     As few as the memory of this machine needs; more for a large system with fewer blocks
@@ -61,6 +23,15 @@ def group_sizes(study: Study, tasks: list[Task], n_ranks: int) -> dict[Point, in
     for task in tasks:
         blocks[task.point] = blocks.get(task.point, 0) + 1
     return {point: _group_size(study, point, count, n_ranks) for point, count in blocks.items()}
+
+
+def planned_sizes(study: Study, n_ranks: int) -> dict[Point, int]:
+    """`group_sizes` of a whole study."""
+    found = {}
+    for point, count in study.wanted.items():
+        n_blocks = -(-count // study.samples_in_block(point))
+        found[point] = _group_size(study, point, n_blocks, n_ranks)
+    return found
 
 
 def _group_size(study: Study, point: Point, n_blocks: int, n_ranks: int) -> int:
@@ -92,8 +63,9 @@ def _on_this_machine(group_size: int, n_ranks: int) -> tuple[int, int]:
 
 def check_feasible(study: Study, n_ranks: int = 1) -> None:
     """Raise ValueError when a size cannot fit into this machine's memory or would never end."""
-    sizes = group_sizes(study, build_tasks(study), n_ranks)
-    for point, size in sizes.items():
+    sizes = planned_sizes(study, n_ranks)
+    # What is far too large is named first.
+    for point, size in sorted(sizes.items(), key=lambda own: -own[0].dimension):
         check_possible(study, point)
         groups, here = _on_this_machine(size, n_ranks)
         check_room(point.name, extent_of(study, point), size, groups, here)

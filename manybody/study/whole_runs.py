@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from manybody.parallel.signals import never
-from manybody.study.configuration import Study
+from manybody.study.block_store import BlockStore
+from manybody.study.kind import B, P, R, S
 from manybody.study.runner import prepare, run_study
-from manybody.study.store import Store
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 
 # (what to run, where it lies), the study itself first.
-Prepared = list[tuple[Study, Store]]
+Prepared = list[tuple[S, BlockStore[S, P, R, B]]]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class WholeOutcome:
 
 
 def prepare_whole(
-    study: Study, store: Store, comm: Communicator | None = None, text: str = ""
-) -> Prepared:
+    study: S, store: BlockStore[S, P, R, B], comm: Communicator | None = None, text: str = ""
+) -> Prepared[S, P, R, B]:
     """`prepare` of a study and of all its variants.  Raises what that does."""
+    variants = store.kind.variants(study)
     places = {"": (study, store)}
-    places |= {name: (each, store.variant(name)) for name, each in study.variants().items()}
+    places |= {name: (each, store.variant(name)) for name, each in variants.items()}
     return [
         (prepare(each, place, comm, "" if name else text), place)
         for name, (each, place) in places.items()
@@ -40,7 +41,7 @@ def prepare_whole(
 
 
 def run_whole(
-    prepared: Prepared,
+    prepared: Prepared[S, P, R, B],
     comm: Communicator | None = None,
     threads: int = 1,
     quiet: bool = False,

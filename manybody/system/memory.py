@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import resource
 import sys
 from collections.abc import Mapping
 
@@ -53,3 +54,10 @@ def keep_freed_memory() -> bool:
         # what they leave behind in a heap would be memory that the next one misses.
         return bool(mallopt(mmap_threshold, 1 << 22) and mallopt(trim_threshold, 1 << 29))
     return False
+
+
+def peak_bytes() -> float:
+    """Largest resident memory that this process has had."""
+    peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # Bytes on macOS, kilobytes elsewhere.
+    return peak if sys.platform == "darwin" else 1024.0 * peak

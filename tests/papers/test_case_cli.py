@@ -7,11 +7,11 @@ import sys
 import launching
 import pytest
 from tiny import TINY
-from tiny_cases import EXACT, THEOREM, numbers_of
+from tiny_cases import EXACT, THEOREM, case_store, finished, numbers_of
 
 from manybody import cli
-from manybody.papers.kit import running
-from manybody.papers.kit.store import CaseStore
+from manybody.papers.kit.case_kind import read_records
+from manybody.papers.snm.theorem import cases as theorem
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def test_run_status_report_and_plan(study_file, tmp_path, capsys):
     assert not out.exists()
     assert cli.main(["run", str(study_file), "--out", str(out)]) == 0
     printed = capsys.readouterr()
-    assert "16 cases, 0 of them there already" in printed.err
+    assert "tiny-theorem: 16 cases in 16 blocks, 1 rank(s)" in printed.err
     assert "16/16 cases" in printed.err and "cases/s" in printed.err
     assert "holds to rounding" in printed.out
-    assert f"table: {out}" in printed.out and f"data: {out / 'cases'}" in printed.out
+    assert f"table: {out}" in printed.out and f"data: {out / 'blocks'}" in printed.out
     assert (out / "study.toml").read_text() == THEOREM
     assert cli.main(["status", str(out)]) == 0
     assert "16 of 16 cases" in capsys.readouterr().out
@@ -47,7 +47,7 @@ def test_run_status_report_and_plan(study_file, tmp_path, capsys):
 def test_results_are_where_a_study_is_named(study_file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", str(study_file), "--quiet"]) == 0
-    assert len(numbers_of(CaseStore("results/tiny-theorem"))) == 16
+    assert len(numbers_of(case_store("results/tiny-theorem"))) == 16
     (tmp_path / "samples.toml").write_text(TINY + '[outputs]\nformats = ["csv"]\n')
     assert cli.main(["run", "samples.toml", "--quiet"]) == 0
     assert (tmp_path / "results" / "tiny" / "blocks").is_dir()
@@ -91,41 +91,69 @@ def test_kinds_do_not_share_a_folder(study_file, tmp_path, capsys):
     assert cli.main(["run", str(study_file), "--out", str(samples), "--quiet"]) == 2
     assert "another kind of study" in capsys.readouterr().err
     assert cli.main(["run", str(tiny), "--out", str(cases), "--quiet"]) == 2
-    assert "store format 'cases-1'" in capsys.readouterr().err
+    assert "store format 'cases-2'" in capsys.readouterr().err
 
 
 def changed(monkeypatch, compute):
-    kind = running.KINDS["theorem"]
-    other = kind.__class__(kind.parse, lambda *given: compute(kind, *given), kind.build_page)
-    monkeypatch.setattr(running, "KINDS", {"theorem": other})
+    own = theorem.compute
+    monkeypatch.setattr(theorem, "compute", lambda *given: compute(own, *given))
 
 
-def test_commands_for_samples_refuse_cases(study_file, tmp_path, capsys):
-    out = str(tmp_path / "out")
-    assert cli.main(["run", str(study_file), "--out", out, "--quiet"]) == 0
-    capsys.readouterr()
-    for command in (
-        ["sample", out, "--size", "2", "--index", "0"],
-        ["merge", out, out, "--out", str(tmp_path / "merged")],
-        ["compare-stores", out, out],
+def test_stores_are_merged_and_compared_and_cases_repeated(study_file, tmp_path, capsys):
+    out, other = str(tmp_path / "out"), str(tmp_path / "other")
+    for index, folder in enumerate((out, other)):
+        command = ["run", str(study_file), "--out", folder, "--shard", f"{index}/2", "--quiet"]
+        assert cli.main(command) == 0
+    merged = str(tmp_path / "merged")
+    assert cli.main(["merge", out, other, "--out", merged]) == 0
+    printed = capsys.readouterr().out
+    assert "16 blocks copied, 0 duplicate cases agree" in printed
+    assert "16 of 16 cases" in printed and "nothing is left to do" in printed
+    assert cli.main(["compare-stores", out, merged]) == 0
+    assert "8 cases in common, 8 equal" in capsys.readouterr().out
+    where = ["statistics=boson", "sample=1", "check=equal", "n_sites=6"]
+    options = [word for text in where for word in ("--where", text)]
+    assert cli.main(["sample", merged, *options]) == 0
+    assert "the same bits as in" in capsys.readouterr().out
+    for wrong, words in (
+        (options[:-2], "several systems have what is asked"),
+        ([*options, "--index", "1"], "--index 1: a case is computed once"),
+        (["--where", "n_sites=7"], "no system has what is asked"),
+        (["--size", "6"], "no system has size 6"),
     ):
-        assert cli.main(command) == 2
-        assert "holds a study of cases" in capsys.readouterr().err
-    assert not (tmp_path / "merged").exists()
+        assert cli.main(["sample", merged, *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_what_differs_between_stores_is_named(study_file, tmp_path, capsys):
+    one, two = tmp_path / "one", tmp_path / "two"
+    stronger = tmp_path / "stronger.toml"
+    stronger.write_text(THEOREM.replace("strength = 0.2", "strength = 0.3"))
+    assert cli.main(["run", str(study_file), "--out", str(one), "--quiet"]) == 0
+    assert cli.main(["run", str(stronger), "--out", str(two), "--quiet"]) == 0
+    capsys.readouterr()
+    assert cli.main(["compare-stores", str(one), str(two)]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "the studies differ in: strength" in printed and "16 cases in common, 0 equal" in printed
+    )
+    assert cli.main(["merge", str(one), str(two), "--out", str(tmp_path / "all")]) == 2
+    assert "strength differ" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
 
 
 def test_failed_cases_are_exit_code_3(study_file, tmp_path, monkeypatch, capsys):
-    def fail(kind, settings, given):
+    def fail(compute, settings, given):
         if given["n_sites"] == 3:
             raise ValueError("too small")
-        return kind.compute(settings, given)
+        return compute(settings, given)
 
     changed(monkeypatch, fail)
     out = tmp_path / "out"
     assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 3
     assert "8 cases have failed" in capsys.readouterr().err
     assert cli.main(["status", str(out)]) == 0
-    assert "8 failed" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("FAILED: ") == 8
     monkeypatch.undo()
     assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 0
 
@@ -134,20 +162,20 @@ def test_failed_cases_are_exit_code_3(study_file, tmp_path, monkeypatch, capsys)
 def test_a_signal_finishes_the_case_at_hand_and_is_exit_code_75(
     number, study_file, tmp_path, monkeypatch, capsys
 ):
-    def interrupted(kind, settings, given):
+    def interrupted(compute, settings, given):
         os.kill(os.getpid(), number)
-        return kind.compute(settings, given)
+        return compute(settings, given)
 
     changed(monkeypatch, interrupted)
     out = tmp_path / "out"
     assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 75
     said = capsys.readouterr().err
     assert f"stopped by {number.name}, 15 cases are left: the same command goes on" in said
-    assert len(CaseStore(out).finished()) == 1
+    assert len(finished(case_store(out))) == 1
     assert not (out / "report").exists()
     monkeypatch.undo()
     assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 0
-    assert len(CaseStore(out).finished()) == 16
+    assert len(finished(case_store(out))) == 16
 
 
 def launch(*command):
@@ -170,12 +198,12 @@ def test_two_ranks_give_the_same_files(tmp_path):
     done = launch("run", str(path), "--out", str(two))
     assert done.returncode == 0, done.stderr
     assert "10/10 cases" in done.stderr and "2 rank(s)" in done.stderr
-    assert numbers_of(CaseStore(one)) == numbers_of(CaseStore(two))
-    records, _ = CaseStore(two).read(CaseStore(two).study)
-    assert {record.provenance["ranks"] for record in records} == {2}
+    assert numbers_of(case_store(one, "exact")) == numbers_of(case_store(two, "exact"))
+    records, _ = read_records(case_store(two, "exact"), case_store(two, "exact").study)
+    assert {record.attributes["ranks"] for record in records} == {2}
     # Each case once, and no claim left.
-    assert len(list((two / "cases").iterdir())) == 10
+    assert len(list((two / "blocks").rglob("*.h5"))) == 10
     assert not (two / "claims").exists()
     again = launch("run", str(path), "--out", str(two))
-    assert again.returncode == 0 and "10 of them there already" in again.stderr
-    assert len(list((two / "cases").iterdir())) == 10
+    assert again.returncode == 0 and "10 of 10 cases are there already" in again.stderr
+    assert len(list((two / "blocks").rglob("*.h5"))) == 10

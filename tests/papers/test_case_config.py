@@ -1,18 +1,18 @@
 import json
 
 import pytest
-from tiny_cases import EXACT, THEOREM, exact_study, theorem_study
+from tiny_cases import EXACT, THEOREM, exact_study, parse_cases, theorem_study
 
-from manybody.papers.kit.config import differences, from_json, has_kind, merge_cases
-from manybody.papers.kit.kinds import parse_case_study
+from manybody.cli.kinds import kind_in
+from manybody.papers.kit.config import changes, from_json, merge_cases
 from manybody.study.parsing import builtin_studies
 
 
 def test_built_in_studies():
     kinds = {
-        name: parse_case_study(text, name)
+        name: parse_cases(text, name)
         for name, text in builtin_studies().items()
-        if has_kind(text, name)
+        if kind_in(text, name).name != "samples"
     }
     papers = {"levy-kosloff", "mitchison-plenio", "levy-rabani-limmer"}
     own = {"theorem", "exact", "hierarchy", "driven"}
@@ -35,7 +35,7 @@ def test_built_in_studies():
     assert {case.given["check"] for case in exact.cases} == {"dynamics", "steady", "routes"}
     chains = [case.given for case in exact.cases if case.given["model"] == "chain"]
     assert [each["n_sites"] for each in chains] == list(range(1, 9))
-    assert not has_kind(builtin_studies()["paper-fig1"], "paper-fig1")
+    assert kind_in(builtin_studies()["paper-fig1"], "paper-fig1").name == "samples"
 
 
 def test_everything_is_read():
@@ -51,7 +51,7 @@ def test_json_comes_back():
     for study in (theorem_study(), exact_study()):
         back = from_json(json.loads(json.dumps(study.to_json())))
         assert back == study
-        assert differences(back, study) == []
+        assert changes(back, study) == []
         assert sum(case.cost for case in back.cases) == sum(case.cost for case in study.cases)
 
 
@@ -60,8 +60,8 @@ def test_cases_may_be_added_and_nothing_else_changed():
     merged = merge_cases(small, large)
     assert {case.given["n_sites"] for case in merged.cases} == {3, 5, 6}
     other = theorem_study(("strength = 0.2", "strength = 0.25"), ("seed = 3", "seed = 4"))
-    assert [key for key, _, _ in differences(small, other)] == ["seed", "strength"]
-    assert "kind" in [key for key, _, _ in differences(small, exact_study())]
+    assert [key for key, _, _ in changes(small, other)] == ["seed", "strength"]
+    assert "kind" in [key for key, _, _ in changes(small, exact_study())]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_cases_may_be_added_and_nothing_else_changed():
 def test_bad_input_is_one_sentence(text, old, new, words):
     assert old in text
     with pytest.raises((ValueError, TypeError), match=words) as raised:
-        parse_case_study(text.replace(old, new), "file.toml")
+        parse_cases(text.replace(old, new), "file.toml")
     assert str(raised.value).startswith("file.toml: ")
     assert "\n" not in str(raised.value)
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import scipy.linalg
-from tiny_cases import EXACT, THEOREM, exact_study, theorem_study
+from tiny_cases import EXACT, THEOREM, exact_study, parse_cases, theorem_study
 
 import manybody as mb
-from manybody.papers.kit.kinds import parse_case_study
 from manybody.papers.kit.systems import build_hamiltonian, build_reservoir, power_law, ring
 from manybody.papers.snm.exact import cases as exact
 from manybody.papers.snm.theorem import cases as theorem
@@ -18,7 +17,7 @@ ROUNDING = 1e-12
 def theorem_cases(model, size, checks, extra=""):
     text = THEOREM[: THEOREM.index("[[systems]]")]
     text += f'[[systems]]\nmodel = "{model}"\n{size}\nchecks = {checks}\n{extra}'
-    study = parse_case_study(text.replace("'", '"'), "file.toml")
+    study = parse_cases(text.replace("'", '"'), "file.toml")
     return [
         (case.given, dict(theorem.compute(study.settings, case.given))) for case in study.cases
     ]
@@ -216,4 +215,4 @@ def test_both_exact_answers_agree():
 
 def test_exact_needs_one_of_its_tables():
     with pytest.raises(ValueError, match="dynamics, steady, routes is needed"):
-        parse_case_study(EXACT[: EXACT.index("[[dynamics]]")], "file.toml")
+        parse_cases(EXACT[: EXACT.index("[[dynamics]]")], "file.toml")

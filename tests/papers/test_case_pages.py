@@ -5,14 +5,12 @@ import html.parser
 
 import numpy as np
 import pytest
-from tiny_cases import EXACT, THEOREM
+from tiny_cases import EXACT, THEOREM, case_store, compute, finished, parse_cases
 
-from manybody.papers.kit.config import build_case
-from manybody.papers.kit.kinds import KINDS, parse_case_study
+from manybody.papers.kit.case_kind import read_records
+from manybody.papers.kit.config import Record, build_case
 from manybody.papers.kit.page import fit_power
-from manybody.papers.kit.pages import write_page, write_page_figure
-from manybody.papers.kit.running import prepare_cases, run_cases
-from manybody.papers.kit.store import CaseStore, Record
+from manybody.papers.kit.pages import write_figure, write_report
 from manybody.papers.snm.exact import page as exact_page
 from manybody.papers.snm.theorem import page as theorem_page
 
@@ -63,22 +61,21 @@ class Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-def finished(folder, text):
-    store = CaseStore(folder)
-    study = parse_case_study(text, "file.toml")
-    prepare_cases(study, store, text=text)
-    assert run_cases(study, store, quiet=True).failed == 0
+def computed(folder, text):
+    study = parse_cases(text, "file.toml")
+    store = case_store(folder, study.kind)
+    assert compute(study, store, text).failed == 0
     return store
 
 
 @pytest.fixture(scope="module")
 def theorem_store(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("theorem") / "store", FULL)
+    return computed(tmp_path_factory.mktemp("theorem") / "store", FULL)
 
 
 @pytest.fixture(scope="module")
 def exact_store(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("exact") / "store", EXACT)
+    return computed(tmp_path_factory.mktemp("exact") / "store", EXACT)
 
 
 def rows_of(store, name):
@@ -89,7 +86,7 @@ def rows_of(store, name):
 @pytest.mark.parametrize("which", ["theorem_store", "exact_store"])
 def test_the_page_is_one_offline_file(which, request):
     store = request.getfixturevalue(which)
-    summary, paths = write_page(store, ["html", "csv", "png", "markdown"])
+    summary, paths = write_report(store, ["html", "csv", "png", "markdown"])
     page = (store.directory / "report" / "index.html").read_text()
     checker = Checker()
     checker.feed(page)
@@ -110,14 +107,15 @@ def test_the_page_is_one_offline_file(which, request):
 
 
 def pages_of(store):
-    records, problems = store.read(store.study)
-    return KINDS[store.study.kind].build_page(store.study, records), records, problems
+    records, problems = read_records(store, store.study)
+    page = {"theorem": theorem_page, "exact": exact_page}[store.study.kind]
+    return page.build_page(store.study, records), records, problems
 
 
 @pytest.mark.parametrize("which", ["theorem_store", "exact_store"])
 def test_every_number_is_in_a_file(which, request):
     store = request.getfixturevalue(which)
-    write_page(store, ["csv"])
+    write_report(store, ["csv"])
     page, records, _ = pages_of(store)
     said = [
         (str(index), name, float(value))
@@ -165,7 +163,7 @@ def test_numbers_in_sentences_are_those_of_the_files(theorem_store, exact_store)
 
 def altered(records, change):
     return [
-        Record(r.case, change(r.case.given, dict(r.results)), r.seconds, r.provenance, r.path)
+        Record(r.case, change(r.case.given, dict(r.results)), r.seconds, r.attributes, r.path)
         for r in records
     ]
 
@@ -208,28 +206,29 @@ def test_other_numbers_make_other_sentences(theorem_store, exact_store):
 
 
 def test_a_store_that_is_not_complete_says_so(tmp_path):
-    store = CaseStore(tmp_path / "store")
-    study = parse_case_study(FULL, "file.toml")
-    prepare_cases(study, store)
+    store = case_store(tmp_path / "store")
+    study = parse_cases(FULL, "file.toml")
+    compute(study, store, stop=lambda: "SIGTERM")
     with pytest.raises(ValueError, match="holds no finished case yet"):
-        write_page(store)
+        write_report(store)
     calls = []
-    run_cases(study, store, quiet=True, stop=lambda: calls.append(0) or "S" * (len(calls) > 6))
-    store.record_failure(study, study.cases[0], ValueError("too cold"), {})
-    summary, _ = write_page(store, ["html"])
+    compute(study, store, stop=lambda: calls.append(0) or "S" * (len(calls) > 6))
+    left = next(case for case in study.cases if case.name not in finished(store))
+    store.record_failure(study, left, 0, ValueError("too cold"), {})
+    summary, _ = write_report(store, ["html"])
     page = (store.directory / "report" / "index.html").read_text()
-    there = len(store.finished())
+    there = len(finished(store))
     assert 0 < there < len(study.cases)
     assert f"{there} of {len(study.cases)} cases" in summary
     assert f"Incomplete: {len(study.cases) - there} of {len(study.cases)} cases" in page
-    assert f"Failed: {study.cases[0].name}" in page
+    assert f"Failed: {left.name}" in page
 
 
 def test_one_figure_alone(exact_store):
-    (path,) = write_page_figure(exact_store, "detuning", ["pdf"])
+    (path,) = write_figure(exact_store, "detuning", ["pdf"])
     assert path.read_bytes().startswith(b"%PDF")
     with pytest.raises(ValueError, match="figure = 'maxima'.*'detuning'"):
-        write_page_figure(exact_store, "maxima")
+        write_figure(exact_store, "maxima")
 
 
 def test_power_laws():

@@ -7,15 +7,13 @@ import json
 import numpy as np
 import pytest
 import scipy.linalg
-from tiny_cases import DRIVEN, driven_study
+from tiny_cases import DRIVEN, case_store, compute, driven_study, parse_cases
 
 import manybody as mb
-from manybody.papers.kit.config import differences, from_json
-from manybody.papers.kit.kinds import parse_case_study
+from manybody.papers.kit.case_kind import read_records
+from manybody.papers.kit.config import Record, changes, from_json
 from manybody.papers.kit.page import fit_power
-from manybody.papers.kit.pages import write_page, write_page_figure
-from manybody.papers.kit.running import prepare_cases, run_cases
-from manybody.papers.kit.store import CaseStore, Record
+from manybody.papers.kit.pages import write_figure, write_report
 from manybody.papers.snm.driven import cases as driven
 from manybody.papers.snm.driven import page as driven_page
 from manybody.study.parsing import builtin_studies
@@ -25,17 +23,15 @@ LEAD = mb.Reservoir(mb.SemiEllipticDensity(1.0, 4.0), 1.0, 0.5)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    store = CaseStore(tmp_path_factory.mktemp("driven") / "store")
-    study = driven_study()
-    prepare_cases(study, store, text=DRIVEN)
-    outcome = run_cases(study, store, quiet=True)
+    store = case_store(tmp_path_factory.mktemp("driven") / "store", "driven")
+    outcome = compute(driven_study(), store, DRIVEN)
     assert (outcome.computed, outcome.failed, outcome.missing) == (6, 0, 0)
     return store
 
 
 @pytest.fixture(scope="module")
 def records(store):
-    found, problems = store.read(store.study)
+    found, problems = read_records(store, store.study)
     assert problems == []
     return found
 
@@ -114,11 +110,11 @@ def test_the_interpolated_shift_is_the_shift():
 def test_json_comes_back():
     study = driven_study()
     back = from_json(json.loads(json.dumps(study.to_json())))
-    assert back == study and differences(back, study) == []
+    assert back == study and changes(back, study) == []
 
 
 def test_the_built_in_study_is_cheap():
-    study = parse_case_study(builtin_studies()["driven"], "driven")
+    study = parse_cases(builtin_studies()["driven"], "driven")
     assert sum(case.cost for case in study.cases) < 120.0
     given = [case.given for case in study.cases]
     assert {each["contacts"] for each in given} == {"all", "ends"}
@@ -144,12 +140,12 @@ def test_the_built_in_study_is_cheap():
 def test_bad_input_is_one_sentence(old, new, words):
     assert old in DRIVEN
     with pytest.raises((ValueError, TypeError), match=words) as raised:
-        parse_case_study(DRIVEN.replace(old, new), "file.toml")
+        parse_cases(DRIVEN.replace(old, new), "file.toml")
     assert str(raised.value).startswith("file.toml: ") and "\n" not in str(raised.value)
 
 
 def test_page_figure_and_tables(store, records):
-    summary, paths = write_page(store, ["html", "csv", "png"])
+    summary, paths = write_report(store, ["html", "csv", "png"])
     page = driven_page.build_page(store.study, records)
     folder = store.directory / "report"
     text = html.unescape((folder / "index.html").read_text())
@@ -165,7 +161,7 @@ def test_page_figure_and_tables(store, records):
     for row in rows:
         own = of(records, contacts="all", rate=float(row["rate"])).results
         assert float(row["davies_trace"]) == max(own["davies_trace"])
-    (path,) = write_page_figure(store, "rate", ["pdf"])
+    (path,) = write_figure(store, "rate", ["pdf"])
     assert path.read_bytes().startswith(b"%PDF")
 
 
@@ -192,7 +188,7 @@ def test_other_numbers_make_other_sentences(store, records):
         results = dict(record.results)
         results["apart"] = 0.1
         results["davies_trace"] = [5.0 * value for value in results["redfield_trace"]]
-        return Record(record.case, results, record.seconds, record.provenance, record.path)
+        return Record(record.case, results, record.seconds, record.attributes, record.path)
 
     page = driven_page.build_page(store.study, [altered(record) for record in records])
     assert "DOES NOT HOLD" in page.findings[0].sentence

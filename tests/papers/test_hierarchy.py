@@ -14,14 +14,13 @@ import scipy.sparse as sp
 from conftest import CHECKS
 from hierarchy_values import build_case, read
 from oracles import random_hermitian
-from tiny_cases import HIERARCHY, hierarchy_study
+from tiny_cases import HIERARCHY, case_store, hierarchy_study, parse_cases
 
 import manybody as mb
 from manybody import cli
 from manybody.errors import NumericalError, Unavailable
-from manybody.papers.kit.kinds import parse_case_study
+from manybody.papers.kit.case_kind import read_records
 from manybody.papers.kit.reservoirs import labels_of
-from manybody.papers.kit.store import CaseStore
 from manybody.papers.kit.systems import build_hamiltonian
 from manybody.papers.snm.hierarchy import cases as hierarchy
 from manybody.papers.snm.hierarchy import states as exact_states
@@ -441,10 +440,10 @@ def test_a_study_runs_and_says_where_it_was_computed(tmp_path, qutip):
     cut = HIERARCHY.index("[[dynamics]]", HIERARCHY.index("[[dynamics]]") + 1)
     path.write_text(HIERARCHY[:cut] + '[outputs]\nformats = ["csv"]\n')
     assert cli.main(["run", str(path), "--out", str(out), "--quiet"]) == 0
-    store = CaseStore(out)
-    records, problems = store.read(store.study)
+    store = case_store(out, "hierarchy")
+    records, problems = read_records(store, store.study)
     assert len(records) == 3 and problems == []
-    assert {record.provenance["qutip"] for record in records} == {qutip.__version__}
+    assert {record.attributes["qutip"] for record in records} == {qutip.__version__}
     assert cli.main(["status", str(out)]) == 0
 
 
@@ -490,7 +489,7 @@ def test_equations_are_those_that_apply():
 def test_bad_input_is_one_sentence(old, new, words):
     assert old in HIERARCHY
     with pytest.raises((ValueError, TypeError), match=words) as raised:
-        parse_case_study(HIERARCHY.replace(old, new), "file.toml")
+        parse_cases(HIERARCHY.replace(old, new), "file.toml")
     assert str(raised.value).startswith("file.toml: ")
     assert "\n" not in str(raised.value)
 

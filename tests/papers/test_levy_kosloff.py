@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fock_oracles import build_local_equation, correlation_matrix, edge_weight
+from fock_oracles import currents as fock_currents
 from levy_kosloff_oracle import (
     FIELDS,
     global_covariance,
@@ -27,15 +29,10 @@ from manybody.papers.levy_kosloff.model import EQUATIONS
 from manybody.papers.levy_kosloff.nodes import Nodes, TwoLevelReservoir
 from manybody.physics.baths.densities import OhmicDensity
 from manybody.physics.baths.reservoirs import Reservoir
-from manybody.physics.fock.basis import FockBasis, correlation_matrix, edge_weight
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import exchange_couplings
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
-from manybody.physics.fock.small_systems import currents as fock_currents
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import build_generator, currents
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations

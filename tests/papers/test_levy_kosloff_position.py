@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fock_oracles import correlation_matrix, currents, edge_weight
 from levy_kosloff_oracle import precise_position, random_parameters
 from paper_curves import curve
 
@@ -10,15 +11,10 @@ from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.nodes import Nodes
 from manybody.physics.baths.densities import PhononDensity
 from manybody.physics.baths.thermal import ThermalBath
-from manybody.physics.fock.basis import (
-    FockBasis,
-    annihilation_operator,
-    correlation_matrix,
-    edge_weight,
-)
+from manybody.physics.fock.basis import FockBasis, annihilation_operator
 from manybody.physics.fock.couplings import hermitian_coupling
 from manybody.physics.fock.half_form import FockModel, build_redfield_equation
-from manybody.physics.fock.small_systems import currents, stationary_state
+from manybody.physics.fock.small_systems import stationary_state
 
 PLAIN = (2.0, 1.6, 0.9, 0.5, 0.3, 0.02)
 

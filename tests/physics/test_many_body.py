@@ -5,25 +5,17 @@ import numpy as np
 import oracles
 import pytest
 from conftest import hamiltonians
+from fock_oracles import build_local_equation, density_coupling, density_interaction
 from many_body_cases import BOTH, BUILDERS, chain, exchanges, leads, pairs_of, random_matrix
 
 import manybody as mb
 from manybody.physics import reference
 from manybody.physics.fock import secular
-from manybody.physics.fock.basis import (
-    FockBasis,
-    density_interaction,
-    fock_rotation,
-    number_operator,
-)
-from manybody.physics.fock.couplings import Coupling, OneBody, density_coupling, hermitian_coupling
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.basis import FockBasis, fock_rotation, number_operator
+from manybody.physics.fock.couplings import Coupling, OneBody, hermitian_coupling
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
-from manybody.physics.fock.small_systems import propagate, stationary_state
+from manybody.physics.fock.small_systems import stationary_state
 
 CASES = [pytest.param(h, sites, id=name) for name, h, sites in hamiltonians() if len(h) <= 6]
 
@@ -384,8 +376,6 @@ def test_what_cannot_be_built_is_refused(bath):
         build_redfield_equation(model, [density], "yes")
     with pytest.raises(ValueError, match="labels = 'gaps'"):
         build_davies_equation(model, [density], labels="gaps")
-    with pytest.raises(ValueError, match="written in the a_j only"):
-        build_local_equation(model, [hermitian_coupling(np.eye(8), bath)])
     densities = [density_coupling(3, site, bath) for site in range(3)]
     # One for each number of particles.
     with pytest.raises(ValueError, match="has 4 stationary states"):
@@ -393,8 +383,6 @@ def test_what_cannot_be_built_is_refused(bath):
     large = FockModel(FockBasis(7), np.eye(7))
     with pytest.raises(ValueError, match="128 states"):
         build_redfield_equation(large, [density_coupling(7, 0, bath)]).toarray()
-    with pytest.raises(ValueError, match="rho has shape"):
-        propagate(build_redfield_equation(model, [density]), np.eye(3), [1.0])
     near = FockModel(FockBasis(4, n_particles=1), np.diag([0.0, 1.0, 2.0, 3.0 + 1e-13]))
     hops = Coupling(OneBody(np.ones((4, 4))), bath)
     with pytest.warns(UserWarning, match="cannot be decided"):

@@ -7,12 +7,7 @@ import pytest
 
 from manybody.errors import InputError
 from manybody.physics.fock.basis import FockBasis
-from manybody.physics.patterns import (
-    bloch_vectors,
-    pattern_occupations,
-    pattern_state,
-    product_state,
-)
+from manybody.physics.patterns import pattern_occupations, pattern_state, product_state
 from manybody.physics.quantities.local_states import LocalMap
 
 
@@ -107,18 +102,6 @@ def test_product_of_patterns_is_a_pattern():
     )
 
 
-def test_spins_point_along_their_angles():
-    rng = np.random.default_rng(3)
-    theta, phi = rng.uniform(0, np.pi, 8), rng.uniform(-np.pi, np.pi, 8)
-    empty, occupied = bloch_vectors(np.stack([theta, phi], axis=1)).T
-    # σ⁺ = a† = |1⟩⟨0|, σˣ = σ⁺ + σ⁻, σʸ = −i(σ⁺ − σ⁻), σᶻ = 2n − 1.
-    raising = occupied.conj() * empty
-    np.testing.assert_allclose(2 * raising.real, np.sin(theta) * np.cos(phi), atol=1e-15)
-    np.testing.assert_allclose(2 * raising.imag, np.sin(theta) * np.sin(phi), atol=1e-15)
-    z = np.abs(occupied) ** 2 - np.abs(empty) ** 2
-    np.testing.assert_allclose(z, np.cos(theta), atol=1e-15)
-
-
 def test_products_that_cannot_be():
     up = np.tile([0.0, 1.0], (3, 1))
     with pytest.raises(InputError, match="fermions"):
@@ -136,8 +119,6 @@ def test_products_that_cannot_be():
         product_state(spins(3), up * [[1], [0], [1]])
     with pytest.raises(InputError, match="finite"):
         product_state(spins(3), up + np.inf)
-    with pytest.raises(TypeError, match="dtype"):
-        bloch_vectors(1j * up)
     with pytest.raises(TypeError, match="dtype"):
         product_state(spins(1), [["a", "b"]])
 

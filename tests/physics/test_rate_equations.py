@@ -3,6 +3,7 @@
 import many_body_cases as cases
 import numpy as np
 import pytest
+from fock_oracles import currents
 
 from manybody.physics.baths.ohmic import OhmicBath
 from manybody.physics.fock.basis import FockBasis
@@ -15,7 +16,7 @@ from manybody.physics.fock.rate_equations import (
     steady_heat_currents,
 )
 from manybody.physics.fock.secular import build_davies_equation
-from manybody.physics.fock.small_systems import currents, stationary_state
+from manybody.physics.fock.small_systems import stationary_state
 
 TEMPERATURES = (1.1, 2.3, 0.8)
 

@@ -99,9 +99,7 @@ def test_filled_shift_against_quadrature(reservoir):
     scale = max(np.abs(found).max(), float(reservoir.filled(np.linspace(0.001, 9, 999)).max()))
     assert error.max() < 1e-12 * scale
     for frequency, value in zip(omega, found):
-        exact = oracles.principal_value(
-            lambda x: float(reservoir.filled(x)), frequency, points, smallest, 130.0
-        )
+        exact = oracles.principal_value(reservoir.filled, frequency, points, smallest, 130.0)
         assert value == pytest.approx(exact, abs=1e-12 * scale), frequency
 
 
@@ -190,9 +188,7 @@ def test_a_users_lead():
     reservoir = mb.Reservoir(given, 1e3, 0.4)
     omega = np.array([-2.0, 0.1, 0.3999, 0.41, 1.0])
     for frequency, value in zip(omega, reservoir.filled_shift(omega)):
-        exact = oracles.principal_value(
-            lambda x: float(reservoir.filled(x)), frequency, [0.4], 1e-4, 12.0
-        )
+        exact = oracles.principal_value(reservoir.filled, frequency, [0.4], 1e-4, 12.0)
         assert value == pytest.approx(exact, abs=1e-12)
     # P∫ e^{−t²}/(x − t) dt = 2√π times Dawson's function.
     exact = 0.5 / math.sqrt(math.pi) * special.dawsn(0.8)
@@ -232,3 +228,14 @@ def test_wide_band():
 def test_bad_input_is_named(arguments, error, words):
     with pytest.raises(error, match=words):
         Reservoir(*arguments)
+
+
+@pytest.mark.parametrize("reservoir", [FERMIONS[3], FERMIONS[5], BOSONS[0]])
+def test_a_filled_shift_is_the_same_alone_and_among_many(reservoir):
+    """Few frequencies are seen from many panels together, many from one after the other."""
+    omega = np.concatenate([np.linspace(-5.0, 5.0, 4500), [0.3 - 2.0, 0.3 + 2.0, 0.1]])
+    many = reservoir.filled_shift(omega)
+    for some in (slice(0, None, 900), slice(-100, None)):
+        single = np.array([reservoir.filled_shift(one) for one in omega[some]])
+        for few in (single, reservoir.filled_shift(omega[some])):
+            np.testing.assert_allclose(few, many[some], rtol=0, atol=1e-15)

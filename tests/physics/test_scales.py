@@ -6,21 +6,14 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
+from fock_oracles import build_local_equation, density_coupling
 
 import manybody as mb
 from manybody.physics.fock.basis import FockBasis
-from manybody.physics.fock.couplings import (
-    density_coupling,
-    exchange_couplings,
-    hermitian_coupling,
-)
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.couplings import exchange_couplings, hermitian_coupling
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
-from manybody.physics.fock.small_systems import propagate, stationary_state
+from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
 
@@ -83,39 +76,6 @@ def test_stationary_states_at_every_scale_of_energy():
         if error > 1e-11:
             failures.append((seed, scale, error))
     assert not failures
-
-
-def test_populations_in_time_at_every_scale_of_energy():
-    """Davies populations against the exponential of their rate matrix alone."""
-    failures, times = [], np.array([0.0, 0.3, 2.0, 9.0])
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        n, scale = int(rng.integers(2, 4)), 10.0 ** rng.uniform(0.0, 15.0)
-        levels = np.sort(rng.normal(size=n))
-        operator = oracles.random_hermitian(rng, n)
-        bath = ThermalRates(1.0, 1.0 / scale)
-        omega = scale * (levels[None, :] - levels[:, None])
-        rates = bath.gamma(omega) * np.abs(operator) ** 2
-        rates -= np.diag(rates.sum(axis=0))
-        start = rng.dirichlet(np.ones(n))
-        generator = build_davies_equation(
-            any_model(scale * np.diag(levels)), [hermitian_coupling(operator, bath)]
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found = propagate(generator, np.diag(start), times)
-        expected = [np.diag(scipy.linalg.expm(rates * t) @ start) for t in times]
-        error = np.abs(found - expected).max()
-        if error > 1e-12:
-            failures.append((seed, scale, error))
-    assert not failures
-
-
-def test_what_rounding_leaves_of_a_propagation_is_said():
-    model = any_model(np.diag([0.0, 1e15]))
-    flip = hermitian_coupling([[0.0, 1.0], [1.0, 0.0]], ThermalRates(1.0, 1e-15))
-    with pytest.warns(UserWarning, match="frequencies up to 1.0e.15 .* error of about"):
-        propagate(build_redfield_equation(model, [flip]), np.full((2, 2), 0.5), [3.0])
 
 
 def test_gaussian_models_at_every_scale_of_energy():
@@ -221,7 +181,6 @@ def in_units(scale, seed, lamb_shift):
         except ValueError as error:
             state = str(error)
         found[f"stationary {build.__name__}"] = state
-        found[f"propagated {build.__name__}"] = propagate(generator, np.eye(4) / 4, times)
     return found
 
 

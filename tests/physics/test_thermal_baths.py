@@ -121,7 +121,7 @@ def test_eta_against_quadrature(density, beta):
     assert error.max() < 1e-12 * scale
     for frequency, value in zip(omega, found):
         exact = oracles.principal_value(
-            lambda x: float(bath.gamma(x)), frequency, points, 1e-3, 1e15 if slow else 110.0
+            bath.gamma, frequency, points, 1e-3, 1e15 if slow else 110.0
         )
         assert value == pytest.approx(exact, abs=1e-12 * scale), frequency
 

@@ -4,28 +4,26 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
+from fock_oracles import (
+    build_local_equation,
+    correlation_matrix,
+    density_coupling,
+    density_interaction,
+    entropy,
+    gaussian_entropy,
+    gaussian_state,
+    random_correlations,
+    random_state,
+)
 from linear_coupling import Colored
 
 import manybody as mb
 from manybody.papers.levy_kosloff.nodes import Nodes
 from manybody.physics.equations.davies import build_davies
 from manybody.physics.equations.redfield import build_redfield
-from manybody.physics.fock.basis import (
-    FockBasis,
-    correlation_matrix,
-    density_interaction,
-    gaussian_state,
-)
-from manybody.physics.fock.couplings import (
-    density_coupling,
-    exchange_couplings,
-    hermitian_coupling,
-)
-from manybody.physics.fock.half_form import (
-    FockModel,
-    build_local_equation,
-    build_redfield_equation,
-)
+from manybody.physics.fock.basis import FockBasis
+from manybody.physics.fock.couplings import exchange_couplings, hermitian_coupling
+from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import stationary_state
 from manybody.physics.gaussian.correlations import EQUATIONS, build_generator, currents
@@ -37,20 +35,11 @@ from manybody.physics.thermodynamics import (
     bath_states,
     contact_changes,
     correlation_balance,
-    davies_production,
     davies_site_heat,
-    entropy,
-    gaussian_entropy,
     redfield_site_heat,
-    redfield_site_production,
     site_rates,
 )
-from manybody.physics.violations import (
-    random_correlations,
-    random_state,
-    search_violation,
-    worst_production,
-)
+from manybody.physics.violations import search_violation, worst_production
 
 BUILD = {
     "redfield": build_redfield_equation,
@@ -115,13 +104,6 @@ def test_entropy_at_the_ends():
     assert entropy(np.eye(4) / 4) == pytest.approx(np.log(4.0), rel=1e-15)
     assert gaussian_entropy(np.diag([0.0, 1.0]), "fermion") == 0.0
     assert gaussian_entropy(np.array([[0.5]]), "fermion") == pytest.approx(np.log(2.0))
-    assert gaussian_entropy(np.array([[1e-20]]), "boson") == pytest.approx(1e-20 * 47.05, rel=1e-3)
-    with pytest.raises(ValueError, match="smallest eigenvalue -0.1"):
-        entropy(np.diag([1.1, -0.1]))
-    with pytest.raises(ValueError, match="smallest eigenvalue -0.2"):
-        gaussian_entropy(np.diag([1.2, 0.3]), "fermion")
-    with pytest.raises(ValueError, match="rho has trace 2"):
-        entropy(np.eye(2))
 
 
 # ---- currents and the two forms of the entropy production ------------------------------------
@@ -146,7 +128,8 @@ def test_first_law_and_definitions(equation, interacting, rng):
         assert found.particle.sum() == pytest.approx(np.trace(number @ change).real, abs=1e-13)
         rate = -np.trace(change @ logarithm(rho)).real
         assert found.entropy_change.sum() == pytest.approx(rate, abs=1e-11)
-        assert found.total_production == pytest.approx(found.production.sum(), abs=1e-12)
+        total = found.entropy_change.sum() - found.entropy_flow.sum()
+        assert total == pytest.approx(found.production.sum(), abs=1e-12)
         for index, bath in enumerate(baths):
             part = sum(generator.dissipate(j, rho) for j in bath.couplings)
             gibbs = scipy.linalg.expm(
@@ -389,7 +372,8 @@ def test_second_law_of_stationary_nodes(statistics):
             found = correlation_balance(model, generator, steady)
             broken = violated and equation == "local"
             assert (found.heat[0] < 0.0) == broken
-            assert (found.total_production < 0.0) == broken
+            total = found.entropy_change.sum() - found.entropy_flow.sum()
+            assert (total < 0.0) == broken
             assert found.heat.sum() == pytest.approx(0.0, abs=1e-9 * abs(found.heat[0]))
             assert found.entropy_change.sum() == pytest.approx(0.0, abs=1e-12)
 
@@ -400,7 +384,7 @@ def test_redfield_steady_state_of_two_baths():
     found = balance(generator, baths, stationary_state(generator))
     assert found.energy.sum() == pytest.approx(0.0, abs=1e-12)
     assert found.heat[0] > 1e-3
-    assert found.total_production > 1e-3
+    assert found.production.sum() > 1e-3
 
 
 # ---- one particle ----------------------------------------------------------------------------
@@ -453,12 +437,7 @@ def test_heat_of_every_site(name, lamb_shift, bath, rng):
                 expected[j] -= np.trace(matrix @ (site * (unit @ rho - rho @ unit))).real
         np.testing.assert_allclose(found, expected, atol=1e-13, err_msg=equation)
         if equation == "davies":
-            total = davies_production(davies, rho, bath.beta)
-            assert total == pytest.approx(answer.production.sum(), abs=1e-12)
-            assert total >= 0.0
-        elif not lamb_shift:
-            per_site = redfield_site_production(redfield, rho[None], bath.beta)[0]
-            np.testing.assert_allclose(per_site[places], answer.production, atol=1e-12)
+            assert answer.production.sum() >= 0.0
 
 
 def test_site_rates_of_any_observable(bath, rng):
@@ -482,10 +461,8 @@ def test_one_temperature_equilibrium(bath):
     gibbs = oracles.gibbs(model.dense_hamiltonian(), bath.beta)
     redfield = build_redfield(spectrum, bath, False)
     assert np.abs(redfield_site_heat(redfield, gibbs[None])).max() < 1e-14
-    assert np.abs(redfield_site_production(redfield, gibbs[None], bath.beta)).max() < 1e-13
     davies = build_davies(spectrum, bath, False, None)
     assert np.abs(davies_site_heat(davies, gibbs)).max() < 1e-14
-    assert abs(davies_production(davies, gibbs, bath.beta)) < 1e-13
 
 
 def test_refusals(rng):
@@ -494,10 +471,6 @@ def test_refusals(rng):
         balance(generator, baths, np.diag([1.5, -0.5, 0, 0, 0]))
     with pytest.raises(ValueError, match="states are empty"):
         worst_production(lambda rho: balance(generator, baths, rho), [])
-    bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
-    davies = build_davies(build_spectrum([mb.dirac_syk2(3, seed=1)]), bath, False, None)
-    with pytest.raises(ValueError, match="rho has an eigenvalue"):
-        davies_production(davies, np.diag([1.0, 0.0, 0.0]), 5.0)
 
     class Spectrum:
         def gamma(self, omega):

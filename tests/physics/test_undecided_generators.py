@@ -6,15 +6,12 @@ import linear_coupling as lc
 import numpy as np
 import oracles
 import pytest
+from fock_oracles import density_coupling
 from linear_coupling import contacts_all_different
 
 import manybody as mb
 from manybody.physics.fock.basis import FockBasis
-from manybody.physics.fock.couplings import (
-    density_coupling,
-    exchange_couplings,
-    hermitian_coupling,
-)
+from manybody.physics.fock.couplings import exchange_couplings, hermitian_coupling
 from manybody.physics.fock.half_form import FockModel
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import build_generators

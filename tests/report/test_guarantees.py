@@ -85,6 +85,20 @@ def test_the_page_has_the_table_and_what_it_means(store):
     assert "Partial secular (cutoff 0.5)" in page and "largest element of L[rho_Gibbs]" in page
 
 
+def test_baths_of_several_temperatures_have_no_gibbs_state(tmp_path):
+    head, _, tables = TEXT.partition("[[systems]]")
+    head += "[bath.at.left]\nbeta = 0.5\n"
+    tables = tables.replace("n_sites = [4, 20]", "length = 4")
+    tables = tables.replace('dirac_syk2"', 'anderson_bar"\ndisorder = 1.0')
+    (tmp_path / "study.toml").write_text(head + "[[systems]]" + tables)
+    out = tmp_path / "out"
+    assert cli.main(["run", str(tmp_path / "study.toml"), "--out", str(out), "--quiet"]) == 0
+    rows = list(csv.DictReader((out / "report" / "guarantees.csv").open()))
+    assert len(rows) == 2 * len(NAMES)
+    assert {row["gibbs_stationary"] for row in rows} == {""}
+    assert {row["completely_positive"] for row in rows} == {"yes", "no"}
+
+
 def test_a_study_without_times_has_no_such_table(tmp_path):
     text = TEXT.replace("times = [0.0, 3.0, 9.0]", 'observables = ["level_statistics"]')
     (tmp_path / "study.toml").write_text(text)

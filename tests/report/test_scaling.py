@@ -27,7 +27,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manybody.report.analysis.boundedness import Word, classify, judge
+from manybody.report.analysis.boundedness import Word, judge
 from manybody.report.analysis.precision import precision, samples_needed
 from manybody.report.analysis.scaling import Law, SizeEstimate, fit_laws
 
@@ -86,7 +86,7 @@ def words(name, sizes, error, trials):
         known = np.sqrt(rng.chisquare(N_SAMPLES - 1, len(sizes)) / (N_SAMPLES - 1))
         values = truth * (1.0 + error * rng.normal(size=len(sizes)))
         rows = zip(sizes.astype(int).tolist(), values, error * truth * known)
-        counts[classify([SizeEstimate(*row, N_SAMPLES) for row in rows])] += 1
+        counts[judge([SizeEstimate(*row, N_SAMPLES) for row in rows], 2).word] += 1
     return counts
 
 
@@ -168,13 +168,13 @@ def test_measured_sizes():
     assert syk2.sentence.startswith("saturates at 0.0761 ± 0.0003")
     assert 0.0750 < syk2.evidence.limit_low < 0.0765 < syk2.evidence.limit_high < 0.0785
     assert judge(estimates(SYK2)[::-1]) == syk2
-    assert classify(estimates(W1)) is Word.NO_LAW
+    assert judge(estimates(W1)).word is Word.NO_LAW
     five = judge(estimates(W5, 5))
     assert five.word is Word.LOGARITHM and five.evidence.limit_low > 0.4
     eight = judge(estimates(W5))
     assert eight.word is Word.GROWS and eight.evidence.exponent_low > 0.0
     # An exponential that saturates near 0.18 fits as well as growth without end.
-    assert classify(estimates(W20)) is Word.UNDECIDED
+    assert judge(estimates(W20)).word is Word.UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,8 @@ def test_convergence():
     assert result.maximum[-1] == distance.mean(axis=0).max()
     assert result.error_spread[-1] == pytest.approx(0.0, abs=1e-3)
     assert result.mean_error[0] / result.mean_error[-1] == pytest.approx(4.0, rel=0.2)
-    np.testing.assert_allclose(result.scaled_error, 0.21, rtol=0.2)
+    scaled = result.mean_error * np.sqrt(result.counts)
+    np.testing.assert_allclose(scaled, 0.21, rtol=0.2)
     np.testing.assert_array_equal(result.error, precision(distance, 0, n_subsets=6).error)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from manybody.report.analysis import statistics
 from manybody.report.analysis.statistics import Moments, maximum_interval, summarise
 
 
@@ -57,3 +58,12 @@ def test_one_sample_has_no_spread():
     assert summary.maximum == 2.0
     for error in (summary.maximum_low, summary.maximum_high, summary.maximum_error):
         assert np.isnan(error)
+
+
+def test_kept_weights_are_those_drawn_anew(monkeypatch):
+    rng = np.random.default_rng(4)
+    cases = [(rng.normal(size=(n, 3)), seed) for n in (7, 12) for seed in (0, 1, 2)]
+    kept = [maximum_interval(*case) for _ in range(2) for case in cases]
+    monkeypatch.setattr(statistics, "_KEPT_UP_TO", 0)
+    assert kept == [maximum_interval(*case) for case in cases] * 2
+    assert len(set(kept)) == len(cases)

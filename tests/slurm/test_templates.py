@@ -18,13 +18,13 @@ from pathlib import Path
 import launching
 import pytest
 
-from manybody.study.store import Store
-
 HERE = Path(__file__).parent
 # No conftest.py here: another of that name is imported by tests elsewhere.
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 from cluster import NODES, Cluster, running_cluster, why_not  # noqa: E402
 from tiny import assert_same_payload, payload  # noqa: E402
+
+from manybody.study.store import Store  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
@@ -48,14 +48,14 @@ RESTING = """
 import sys, time
 from manybody import cli
 from manybody.solve import checkpoints, spread, stacked
-from manybody.study.store import Store
+from manybody.study.block_store import BlockStore
 stacked._LARGE_ABOVE, spread._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 100.0, 0.0
 def rest_before(what):
     def rested(*arguments, **keywords):
         time.sleep(0.8)
         return what(*arguments, **keywords)
     return rested
-Store.commit = rest_before(Store.commit)
+BlockStore.commit = rest_before(BlockStore.commit)
 checkpoints.Keeper.due = rest_before(checkpoints.Keeper.due)
 assert sys.argv[1:3] == ["-m", "manybody"], sys.argv
 sys.exit(cli.main(sys.argv[3:]))

@@ -1,5 +1,7 @@
 """A bath of its own for every coupling, in every equation and layout."""
 
+import warnings
+
 import numpy as np
 import oracles
 import pytest
@@ -197,3 +199,22 @@ def test_gibbs_needs_one_temperature_alone():
     certificate = mb.compare(model, temperatures, TIMES).certificate
     assert all(np.isnan(value) for value in certificate.gibbs_residuals.values())
     assert certificate.kms_residual < 1e-12
+
+
+def notes_of(action, *given, **named):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        action(*given, **named)
+    return [str(note.message) for note in found if "below rounding of H" in str(note.message)]
+
+
+@pytest.mark.parametrize("cutoff", [5.0, 6.0], ids=["of one kind", "of two kinds"])
+def test_each_site_has_the_rates_of_its_own_bath(cutoff):
+    """Leaves of a star: what the first does not see is left at the rates of the second alone."""
+    star = np.zeros((4, 4))
+    star[0, 1:] = star[1:, 0] = 1.0
+    model, strong = mb.SingleParticleModel(star, [1, 2]), mb.OhmicBath(0.3, 5.0, 1.0)
+    for coupling, hides in ((1e-11, True), (0.2, False)):
+        baths = [strong, mb.OhmicBath(coupling, cutoff, 1.0)]
+        assert bool(notes_of(mb.steady_state, model, baths, "davies")) == hides
+        assert bool(notes_of(mb.slow_modes, model, baths, 3, method="dense")) == hides

@@ -413,3 +413,37 @@ def test_bad_input_is_named(call, error, words):
 def test_examples_run(module):
     found = doctest.testmod(module)
     assert found.attempted > 0 and found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("sites", "words"),
+    [
+        ([0, 5], "at t = 0: coupled_sites contains 5: allowed are 0 to 1"),
+        ("all", "coupled_sites = 'all'"),
+        ([], "coupled_sites is empty"),
+        ([1, 1], "each site may appear once"),
+    ],
+)
+def test_coupled_sites_are_checked_when_a_driven_model_is_made(sites, words):
+    with pytest.raises(mb.InputError, match=words):
+        mb.DrivenSingleParticle(lambda t: np.diag([t, -t]), sites)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"initial": "x"}, "initial of dtype <U1: must be numeric"),
+        ({"initial": {}}, "initial of dtype object: must be numeric"),
+        ({"initial": [[1.0], [0.0, 1.0]]}, "initial is no array of numbers"),
+        ({"initial": np.diag([np.inf, 0.0])}, "initial with the entry inf"),
+        ({"initial": np.diag([1.5, 0.0])}, "initial has the eigenvalue 1.5: fermions"),
+        ({"discretise": "x"}, "discretise = 'x': a function"),
+        ({"discretise": lambda reservoir, n: n}, "what discretise returns = 32: DiscretisedBath"),
+    ],
+)
+def test_exact_driven_correlations_answer_in_a_sentence(change, words):
+    lead = mb.Reservoir(mb.SemiEllipticDensity(1.0, 4.0), 1.5)
+    model = mb.DrivenQuadraticModel(lambda t: np.eye(2), [mb.Contact(0, lead, 0.3)])
+    given = {"model": model, "initial": np.diag([1.0, 0.0]), "times": [0.0, 1.0], **change}
+    with pytest.raises(mb.InputError, match=words):
+        mb.exact_driven_correlations(**given)

@@ -14,7 +14,7 @@ from manybody import cli
 from manybody.errors import InputError
 from manybody.physics import spectra
 from manybody.physics.equations import quasi_local as kernels
-from manybody.physics.equations.patches import filtered_couplings, mean_fill
+from manybody.physics.equations.patches import mean_fill
 from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.fock.basis import FockBasis
@@ -337,14 +337,13 @@ def facts_of(model, lamb_shift=False):
 @pytest.mark.parametrize("radius", [1, 2, 3])
 def test_costs_follow_what_is_stored(radius, bath):
     model = mb.xxz_chain(8, seed=1)
-    filtered = filtered_couplings(model, bath, radius, False)
-    stored = sum(each.nnz for each in filtered) / (8 * model.dimension)
-    assert stored <= mean_fill(model.basis, model.lattice, radius) <= 1.3 * stored
     generator = EQUATIONS[f"quasi-local-{radius}"].generator(Problem([model], bath))
+    stored = sum(each.nnz for each in generator.filtered) / (8 * model.dimension)
+    assert stored <= mean_fill(model.basis, model.lattice, radius) <= 1.3 * stored
     kernel = generator.kernel()
     arrays = {id(table.data): table.data.nbytes for group in kernel._groups
               for table, _ in group.tables}  # fmt: skip
-    kept = sum(arrays.values()) + sum(each.data.nbytes * 1.5 for each in filtered)
+    kept = sum(arrays.values()) + sum(each.data.nbytes * 1.5 for each in generator.filtered)
     own = EQUATIONS[f"quasi-local-{radius}"].own_bytes(facts_of(model))
     assert 0.6 * kept <= own <= 2.5 * kept
     rows = generator.rows().entries_kept / model.dimension**2

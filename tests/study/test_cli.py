@@ -191,9 +191,9 @@ def test_studies_are_listed_and_judged_without_petsc(without, tmp_path):
 
 def test_reading_a_study_starts_no_petsc():
     code = (
-        "import sys; from manybody.study.parsing import builtin_studies, parse_study\n"
-        "from manybody.papers.kit.config import has_kind\n"
-        "[parse_study(t, n) for n, t in builtin_studies().items() if not has_kind(t, n)]\n"
+        "import sys; from manybody.study.parsing import builtin_studies\n"
+        "from manybody.cli.kinds import kind_in\n"
+        "[kind_in(t, n).parse(t, n, None) for n, t in builtin_studies().items()]\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('petsc4py', 'slepc4py')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -259,7 +259,7 @@ def raise_in_plan(error, monkeypatch):
     def wrong(*_arguments):
         raise error
 
-    monkeypatch.setattr(requests, "parse_study", wrong)
+    monkeypatch.setattr(requests, "find_study", wrong)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ from manybody import cli
 from manybody.cli import requests
 def wrong(*arguments):
     np.ones(3) + np.ones(2)
-requests.parse_study = wrong
+requests.find_study = wrong
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -22,10 +22,11 @@ from manybody.report.page.sections import build_document
 from manybody.report.read import load_results
 from manybody.report.tables.expectations import build_expectations_tables
 from manybody.report.tables.samples import build_tables
-from manybody.study.files import file_text, matrix_in, read_matrix, with_digest
+from manybody.study.files import file_text, matrix_in, with_digest
 from manybody.study.migrations import hash_in
 from manybody.study.parsing import parse_study
-from manybody.study.rerun import find_point, repeat_sample
+from manybody.study.rerun import repeat_sample
+from manybody.study.selection import find_point
 from manybody.study.store import Store
 
 NAMES = ("populations", "energy", "coherence-0-1")
@@ -342,7 +343,7 @@ def test_files_of_every_format_are_read(form, tmp_path, rng):
             file["anything"] = matrix
     else:
         scipy.io.mmwrite(path, sp.coo_matrix(matrix) if "sparse" in form else matrix)
-    found = read_matrix(path)
+    found = matrix_in(path.name, path.read_bytes())
     assert sp.issparse(found) == ("sparse" in form)
     np.testing.assert_allclose(found.toarray() if sp.issparse(found) else found, matrix)
 

@@ -19,6 +19,7 @@ import soak
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
+from manybody.cli.kinds import open_store
 from manybody.solve import checkpoints, spread, stacked
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
@@ -126,13 +127,14 @@ def finished(tmp_path_factory):
     return store
 
 
-def test_kills_at_random_moments():
+@pytest.mark.parametrize("counted", ["samples", "cases"])
+def test_kills_at_random_moments(counted):
     """By one process, by mpirun and by two processes that share a store, in turn.
 
     A few; hundreds are for scripts/soak.py by hand.
     """
     done = subprocess.run(
-        [sys.executable, soak.__file__, "--kills", "3", "--seconds-between", "3.0"],
+        [sys.executable, soak.__file__, "--of", counted, "--kills", "3"],
         env=environment(),
         capture_output=True,
         text=True,
@@ -141,13 +143,13 @@ def test_kills_at_random_moments():
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"seed \d+, 3 kills", done.stdout)
-    (kills, completed) = re.search(
-        r"^(\d+) kills .*\n(\d+) studies completed: 0 samples lost, 0 double, 0 with differing "
-        r"bits, 0 leftover files, 0 runs hung, 0 strange",
+    (kills, *completed) = re.search(
+        r"^(\d+) kills .*\n(\d+) studies of samples and (\d+) of cases completed: 0 samples lost, "
+        r"0 double, 0 with differing bits, 0 leftover files, 0 runs hung, 0 strange",
         done.stdout,
         re.MULTILINE,
     ).groups()
-    assert int(kills) >= 3 and int(completed) >= 1
+    assert int(kills) >= 3 and int(completed[counted == "cases"]) >= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
@@ -284,6 +286,70 @@ def test_folders_that_cannot_be_written(study_file, tmp_path, finished, capsys):
     assert_whole(store.directory, payload(finished))
 
 
+@pytest.fixture(scope="module")
+def cases_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cases") / "cases.toml"
+    path.write_text(soak.CASES)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cases(cases_file):
+    """The contents of an unbroken run of the study of cases."""
+    out = cases_file.parent / "out"
+    code, _, said = run(cases_file, out)
+    assert code == 0, said
+    return soak.contents(open_store(out))[0]
+
+
+def assert_whole_cases(out, expected):
+    assert soak.contents(open_store(out)) == (expected, 0, [])
+    assert soak.leftovers(Path(out)) == []
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_two_runs_share_a_store_of_cases(shards, cases_file, cases, tmp_path):
+    out = tmp_path / "out"
+    options = [["--shard", f"{index}/2"] if shards else [] for index in range(2)]
+    for process in [start(cases_file, out, *own) for own in options]:
+        code, _, said = finish(process)
+        assert code == 0, said
+    assert (out / "report").exists() is not shards
+    assert_whole_cases(out, cases)
+
+
+def test_a_disk_that_fills_up_under_cases(tmp_path):
+    """As above: there is room for a short description and for no block."""
+    few, whole, out = tmp_path / "few.toml", tmp_path / "whole", tmp_path / "out"
+    text = soak.CASES.replace("[3, 200]", "3").replace("samples = 10", "samples = 1")
+    few.write_text(text)
+    code, _, said = run(few, tmp_path / "none", preexec=limited(0))
+    assert code == 2 and said.count("\n") == 1 and "cannot be a store" in said
+    assert run(few, whole)[0] == 0
+    room = (whole / "study.json").stat().st_size
+    assert room < min(path.stat().st_size for path in blocks(whole))
+    code, _, said = run(few, out, preexec=limited(room))
+    assert code == 1
+    assert os.strerror(errno.EFBIG) in said and "finished blocks are safe" in said
+    assert {path.name for path in out.rglob("*") if path.is_file()} == {"study.json", "study.toml"}
+    assert run(few, out)[0] == 0
+    assert_whole_cases(out, soak.contents(open_store(whole))[0])
+
+
+@needs_mpirun
+def test_mpirun_hands_the_exit_code_of_cases_on(cases_file, cases, tmp_path):
+    out = tmp_path / "out"
+    process = start(cases_file, out, ranks=2)
+    wait_for(process, lambda: len(blocks(out)) >= 3)
+    process.send_signal(signal.SIGUSR1)
+    code, _, said = finish(process)
+    assert code == 75, said
+    assert "stopped by SIGUSR1" in said and "cases are left" in said
+    code, _, said = run(cases_file, out, ranks=2)
+    assert code == 0, said
+    assert_whole_cases(out, cases)
+
+
 FAILING = """
 import sys
 from manybody.study.configuration import Point
@@ -349,15 +415,17 @@ def test_a_run_stopped_when_nothing_is_left_is_complete(tmp_path):
     study_file.write_text(TINY + TABLES)
     program = """
 import os, signal, sys
-from manybody.study import store
-real, left = store.Store.commit, [12]
+from manybody.study.block_store import BlockStore
+real, left = BlockStore.commit, [12]
 def commit(*arguments):
     left[0] -= 1
     if left[0] == 0:
         os.kill(os.getpid(), signal.SIGTERM)
+        print("signalled", file=sys.stderr)
     return real(*arguments)
-store.Store.commit = commit
+BlockStore.commit = commit
 """
     code, printed, said = run(study_file, out, program=program + CLEAN)
     assert code == 0, said
+    assert "signalled" in said
     assert "curves.csv" in printed

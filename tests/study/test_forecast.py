@@ -11,7 +11,9 @@ from manybody.solve import room
 from manybody.study import cost, tasks
 from manybody.study.cost import Rates, rank_bytes
 from manybody.study.parsing import parse_study
-from manybody.study.tasks import build_tasks, check_feasible, group_sizes
+from manybody.study.sample_kind import SAMPLES
+from manybody.study.tasks import check_feasible, group_sizes
+from manybody.system import memory
 from manybody.system.memory import machine_bytes, ranks_here
 
 LARGE = """
@@ -40,7 +42,7 @@ def parse(text, *changes):
 
 
 def sizes(study, n_ranks, chosen=None):
-    tasks = [task for task in build_tasks(study) if chosen is None or chosen(task)]
+    tasks = [task for task in SAMPLES.tasks(study) if chosen is None or chosen(task)]
     return {point.size: size for point, size in group_sizes(study, tasks, n_ranks).items()}
 
 
@@ -168,7 +170,7 @@ def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
 def test_rates_are_measured():
     rates = cost.measure_rates(0.02)
     assert 1e8 < rates.real < 1e13 and 1e8 < rates.complex < 1e13
-    assert np.isfinite(cost.peak_bytes()) and cost.peak_bytes() > 1e7
+    assert np.isfinite(memory.peak_bytes()) and memory.peak_bytes() > 1e7
 
 
 def test_compare_refuses_what_cannot_fit(machine, bath):

@@ -420,6 +420,11 @@ def test_what_the_text_tells(systems, words):
         parse_study(HEAD + systems, "files.toml")
 
 
+def test_files_say_themselves_how_many_samples_there_are():
+    with pytest.raises(InputError, match="samples = 4: .*a sample for each of their files"):
+        parse_study("samples = 4\n" + HEAD + ALL, "files.toml")
+
+
 @pytest.mark.parametrize(
     ("systems", "words"),
     [

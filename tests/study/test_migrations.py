@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manybody.papers.kit.store import CaseStore, holds_cases
+from manybody.cli.kinds import open_store
 from manybody.study.blocks import read_block
 from manybody.study.migrations import FORMAT, hash_in, identity_in
 from manybody.study.store import Store
@@ -77,16 +77,14 @@ def test_an_extended_store_is_of_this_format(old):
 @pytest.mark.parametrize("name", ["evolution", "theorem"])
 def test_a_format_to_come_is_refused(name, tmp_path):
     shutil.unpack_archive(ARCHIVES / f"{name}.tar.xz", tmp_path)
-    kind, later, readable = {
-        "evolution": (Store, 5, "1 or 2 or 3 or 4"),
-        "theorem": (CaseStore, "cases-2", "'cases-1'"),
-    }[name]
-    store = kind(tmp_path / name)
+    later, readable = {"evolution": (5, "1 or 2 or 3 or 4"), "theorem": ("cases-3", "'cases-2'")}[
+        name
+    ]
+    store = open_store(tmp_path / name)
     path = store.directory / "study.json"
     content = json.loads(path.read_text())
-    assert store.study
     path.write_text(json.dumps({**content, "format": later}))
-    assert holds_cases(store.directory) == (name == "theorem")
+    assert store.kind.name == ("samples" if name == "evolution" else "theorem")
     with pytest.raises(
         ValueError, match=f"a later version: store format {later!r}, {readable} is"
     ):

@@ -17,7 +17,8 @@ from manybody.report.read import load_results
 from manybody.report.writing import report_figures, write_report
 from manybody.solve.observables import registry
 from manybody.solve.observables.registry import figures_of
-from manybody.study.blocks import CorruptBlock, check_belongs, read_block
+from manybody.study.block_files import CorruptBlock
+from manybody.study.blocks import check_belongs, read_block
 from manybody.study.configuration import from_json, merge_systems
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study

@@ -18,7 +18,7 @@ from manybody.study.configuration import from_json
 from manybody.study.merging import merge
 from manybody.study.model_loading import bandwidth_of, with_own_models
 from manybody.study.parsing import parse_study
-from manybody.study.rerun import find_point
+from manybody.study.selection import find_point
 from manybody.study.store import Store
 
 MODULE = """

@@ -7,8 +7,8 @@ import manybody as mb
 from manybody.physics.baths.several import SeveralBaths
 from manybody.study.configuration import from_json
 from manybody.study.parsing import parse_study
-from manybody.study.rerun import find_point
 from manybody.study.runner import prepare, run_study
+from manybody.study.selection import find_point
 from manybody.study.store import Store
 
 STUDY = """
@@ -33,6 +33,9 @@ length = {length}
 disorder = 1.0
 {more}
 """
+
+
+POWER_LAW = '[bath]\ntype = "power-law"\nexponent = 1.0'
 
 
 def text(observables='["heat"]', times="", lamb_shift="false", length="[4, 5]", more=""):
@@ -76,7 +79,8 @@ def test_a_region_like_all_others_is_no_region():
     [
         ("[bath.at.left]", "[bath.at.middle]", "bath.at.middle: .*no such region, allowed: left"),
         ("beta = 0.5", "heat = 0.5", "bath.at.left: unknown key 'heat'"),
-        ("beta = 0.5", "beta = -0.5", "bath beta = -0.5"),
+        ("beta = 0.5", "beta = -0.5", "bath.at.left: bath beta = -0.5"),
+        ("beta = 0.5", "beta = 'hot'", "bath.at.left: bath beta = 'hot'"),
         ("[bath.at.left]\nbeta = 0.5", "at = 3", "bath.at = 3: a table"),
         ('["heat"]', '["cancellation"]', "'cancellation' is of equal baths, here are 2"),
         ("anderson_bar", "anderson3d", "bath.at.left: .*no such region, allowed: none"),
@@ -134,6 +138,14 @@ def test_runs_in_time_meet_baths_by_region(tmp_path):
 def test_heat_needs_two_temperatures(change):
     with pytest.raises(mb.InputError, match="'heat' is of baths of several temperatures"):
         parse_study(text().replace(*change), "here")
+
+
+def test_what_is_wrong_in_a_sweep_names_its_region():
+    with pytest.raises(mb.InputError, match="bath.at.left: bath beta = -2.0"):
+        parse_study(text(more="bath.at.left.beta = [0.5, -2.0]"), "here")
+    given = text().replace("beta = 0.5", "exponent = 0.5").replace("[bath]", POWER_LAW)
+    with pytest.raises(mb.InputError, match=r"bath.at.left: .*γ\(0\) = inf"):
+        parse_study(given, "here")
 
 
 def test_a_sweep_needs_what_it_changes():

@@ -20,12 +20,13 @@ from tiny import assert_same_payload, payload, study
 from manybody.parallel import claims as claims_module
 from manybody.parallel.claims import Claims
 from manybody.solve.compare import compare
-from manybody.study import runner, samples
+from manybody.study import samples, sampling
 from manybody.study.assignments import hand_out
-from manybody.study.blocks import CorruptBlock, read_block, same_payload
+from manybody.study.block_files import CorruptBlock
+from manybody.study.blocks import disagreement, read_block
 from manybody.study.runner import prepare, run_study
+from manybody.study.sample_kind import SAMPLES
 from manybody.study.store import Store
-from manybody.study.tasks import build_tasks
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,7 @@ def test_a_corrupt_block_is_set_aside_and_recomputed(finished, tmp_path, caplog)
     assert_same_payload(payload(store), payload(finished))
 
 
-def test_duplicates_are_compared_not_averaged(finished, tmp_path):
+def test_duplicates_are_compared_not_averaged(finished, tmp_path, caplog):
     store, _ = run(tmp_path / "store")
     point = store.study.systems[0].points[0]
     # The same samples again, with another wall time: another file, no difference.
@@ -241,6 +242,39 @@ def test_duplicates_are_compared_not_averaged(finished, tmp_path):
     disputed = int(read_block(path).samples[0])
     kept = [int(sample) for block in blocks for sample in block.samples]
     assert sorted(kept) == [sample for sample in range(5) if sample != disputed]
+    # The next run sets both aside and computes their samples again.
+    for third in store.block_paths(point):
+        if third.name[:13] == path.name[:13] and third not in (path, twin):
+            third.unlink()
+    caplog.clear()
+    _, outcome = run(tmp_path / "store")
+    assert outcome.computed == len(read_block(path.with_suffix(".disputed")).samples) == 2
+    assert f"set aside, to be computed again: sample {disputed}" in caplog.text
+    assert twin.with_suffix(".disputed").exists() and not twin.exists()
+    assert_same_payload(payload(store), payload(finished))
+
+
+def test_of_duplicates_that_differ_by_rounding_one_is_taken(finished, tmp_path, caplog):
+    """As where a job wakes after its claim went to a machine of another type."""
+    store = Store(shutil.copytree(finished.directory, tmp_path / "store"))
+    point = store.study.systems[0].points[0]
+    path = store.block_paths(point)[0]
+    expected = read_block(path).arrays["trace_distance"][0]
+    for shift in (3e-15, -4e-15):
+        image = io.BytesIO(path.read_bytes())
+        with h5py.File(image, "r+") as file:
+            file["trace_distance"][0, 0, 1] += shift
+        digest = hashlib.sha256(image.getvalue()).hexdigest()[:16]
+        path.with_name(f"{path.stem[:13]}-{digest}.h5").write_bytes(image.getvalue())
+    blocks, problems = store.read(store.study, point)
+    assert problems == [] and "differs by rounding between" in caplog.text
+    assert sorted(int(sample) for block in blocks for sample in block.samples) == [*range(5)]
+    first = read_block(store.block_paths(point)[0]).arrays["trace_distance"][0]
+    np.testing.assert_array_equal(blocks[0].arrays["trace_distance"][0], first)
+    assert np.abs(first - expected).max() < 1e-14
+    before = files(store)
+    _, outcome = run(tmp_path / "store")
+    assert outcome.computed == 0 and files(store) == before
 
 
 def test_foreign_blocks_are_refused(finished, tmp_path, caplog):
@@ -380,7 +414,7 @@ def test_hand_out_waits_for_what_others_are_doing(tmp_path, finished):
     tiny = study()
     store = Store(tmp_path / "store")
     prepare(tiny, store)
-    tasks = build_tasks(tiny)
+    tasks = SAMPLES.tasks(tiny)
     folder = tmp_path / "claims"
     with Claims(folder) as ours, Claims(folder) as theirs:
         taken = tasks[0]
@@ -400,7 +434,7 @@ def test_hand_out_waits_for_what_others_are_doing(tmp_path, finished):
 
 def test_tasks_do_not_know_ranks():
     tiny = study()
-    tasks = build_tasks(tiny)
+    tasks = SAMPLES.tasks(tiny)
     assert sum(task.n_samples for task in tasks) == 20
     assert {(task.first, task.stop) for task in tasks} == {(0, 2), (2, 4), (4, 5)}
     costs = [task.cost for task in tasks]
@@ -428,23 +462,29 @@ def test_shared_samples_agree_to_rounding_and_others_to_the_bit(finished, tmp_pa
     store = Store(shutil.copytree(finished.directory, tmp_path / "twice"))
     point = store.study.systems[0].points[0]
     original = read_block(store.block_paths(point)[0])
-    for ranks, shift, same in (
-        (1, 0.0, True),
-        (1, 1e-13, False),
-        (2, 1e-13, True),
-        (2, 1e-8, False),
+    for ranks, shift, low, high in (
+        (1, 0.0, 0.0, 0.0),
+        (1, 1e-13, 1e-3, 1.0),
+        (1, 1e-9, 10.0, np.inf),
+        (2, 1e-13, 1e-4, 0.1),
+        (2, 1e-8, 10.0, np.inf),
+        (1, np.nan, np.inf, np.inf),
     ):
         arrays = dict(original.arrays)
         arrays["trace_distance"] = arrays["trace_distance"] + shift
         other = replace(
             original, arrays=arrays, attributes={**original.attributes, "ranks_per_sample": ranks}
         )
-        assert same_payload(original, 0, other, 0) is same
+        assert low <= disagreement(original, 0, other, 0) <= high
+    fewer = replace(original, times=original.times[:-1])
+    assert disagreement(original, 0, fewer, 0) == 0.0
+    short = {**original.arrays, "trace_distance": original.arrays["trace_distance"][:, :-1]}
+    assert disagreement(original, 0, replace(original, arrays=short), 0) == np.inf
 
 
 def test_a_stop_between_stacks_of_small_samples(tmp_path, monkeypatch):
     """What is done of a block is committed; the next run goes on with the same bits."""
-    monkeypatch.setattr(runner, "stack_size", lambda n_sites: 2)
+    monkeypatch.setattr(sampling, "stack_size", lambda n_sites: 2)
     asked = study(text={"block_size = 2": "block_size = 5"})
     whole, store, computed = Store(tmp_path / "whole"), Store(tmp_path / "store"), []
     run_study(prepare(asked, whole), whole, quiet=True)

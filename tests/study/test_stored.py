@@ -1,5 +1,6 @@
 """Stores that an earlier version wrote, one of each kind: read, extended, computed again."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from tiny import TABLES
 
 from manybody import cli
+from manybody.cli.kinds import open_store
+from manybody.papers.kit import case_kind
+from manybody.papers.kit.case_kind import read_records
 from manybody.study.differences import compare_stores
 from manybody.study.store import Store
 
@@ -22,7 +26,7 @@ SAMPLES = {
     "observables": ("samples = 2", "samples = 3"),
 }
 CASES = ("exact", "hierarchy", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")
-# The others take half a minute, most of it errata that tests/cases looks at.
+# The others take half a minute, most of it errata that tests/papers looks at.
 COMPUTED_AGAIN = ("exact", "theorem")
 
 
@@ -90,36 +94,77 @@ def test_samples_are_read_computed_again_and_extended(name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_cases_are_read_and_taken_as_done(name, tmp_path):
+def test_cases_are_taken_over_and_not_computed_again(name, tmp_path, capsys, monkeypatch):
     old = unpacked(name, tmp_path)
     text = tmp_path / "study.toml"
     written = (old / "study.toml").read_text()
     text.write_text(written.partition("[outputs]")[0] + TABLES)
-    before = contents(old / "cases")
-    assert before
-    assert cli.main(["status", str(old)]) == 0
-    assert cli.main(["run", str(text), "--out", str(old), "--quiet"]) == 0
-    assert contents(old / "cases") == before
+    before, given = contents(old), of_files(old)
+    assert given
+    for command in ("status", "report"):
+        assert cli.main([command, str(old)]) == 2
+        said = capsys.readouterr().err
+        assert "was written by an earlier version (store format 'cases-1')" in said
+        assert f"--out {old}' takes over" in said
+    assert contents(old) == before
+    run = ["run", str(text), "--out", str(old), "--quiet"]
+    real = case_kind._computed
+
+    def new_alone(folder, study, case):
+        assert case.name not in given, "computed again"
+        return real(folder, study, case)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(case_kind, "_computed", new_alone)
+        assert cli.main(run) == 0
+    assert contents(old / "cases") == {p: d for p, d in before.items() if "cases" in p.parts}
+    store = open_store(old)
+    records, problems = read_records(store, store.study)
+    found = {record.case.name: dict(record.results) for record in records}
+    # Errata may have joined since.
+    assert problems == [] and {name: found[name] for name in given} == given
+    assert all(list(found[name]) == list(own) for name, own in given.items())
+    assert all(record.seconds > 0.0 and "numpy" in record.attributes for record in records)
     if name not in COMPUTED_AGAIN:
         return
 
     fresh = tmp_path / "fresh"
     assert cli.main(["run", str(text), "--out", str(fresh), "--quiet"]) == 0
-    there, here = results(old), results(fresh)
-    assert there.keys() == here.keys()
-    for case, values in there.items():
-        assert values.keys() == here[case].keys()
+    here = open_store(fresh)
+    found = {r.case.name: r.results for r in read_records(here, here.study)[0]}
+    assert given.keys() == found.keys()
+    for case, values in given.items():
+        assert values.keys() == found[case].keys()
         for key, value in values.items():
-            given, found = np.ravel(value), np.ravel(here[case][key])
-            assert np.allclose(given, found, rtol=1e-5, atol=1e-7, equal_nan=True), (case, key)
+            assert np.allclose(value, found[case][key], rtol=1e-5, atol=1e-7), (case, key)
 
 
-def results(folder):
-    """{case: {name: number or list}} with words for numbers that JSON has none for."""
-    found = {}
-    for path in (folder / "cases").iterdir():
-        own = json.loads(path.read_text())
-        found[own["case"]] = {
-            key: np.array(value, dtype=float) for key, value in own["results"].items()
-        }
-    return found
+def of_files(folder):
+    """{case: results} of the files of the first format."""
+    every = [json.loads(path.read_text()) for path in (folder / "cases").iterdir()]
+    return {own["case"]: own["results"] for own in every}
+
+
+def test_what_is_wrong_in_an_older_store_is_left_out_and_computed(tmp_path, caplog):
+    old = unpacked("theorem", tmp_path)
+    paths = sorted((old / "cases").iterdir())
+    paths[0].write_bytes(paths[0].read_bytes()[:-9])
+    content = json.loads(paths[1].read_text())
+    image = json.dumps({**content, "settings": {**content["settings"], "seed": 99}}).encode()
+    case = paths[1].name[:-22]
+    paths[1].unlink()
+    foreign = old / "cases" / f"{case}-{hashlib.sha256(image).hexdigest()[:16]}.json"
+    foreign.write_bytes(image)
+    other = tmp_path / "other.toml"
+    text = (old / "study.toml").read_text()
+    other.write_text(text.replace("seed = ", "seed = 1"))
+    before = contents(old)
+    assert cli.main(["run", str(other), "--out", str(old), "--quiet"]) == 2
+    assert contents(old) == before
+    given = tmp_path / "study.toml"
+    given.write_text(text.partition("[outputs]")[0] + TABLES)
+    assert cli.main(["run", str(given), "--out", str(old), "--quiet"]) == 0
+    assert f"left out: {paths[0]} is torn" in caplog.text
+    assert f"left out: {foreign} belongs to another study" in caplog.text
+    store = open_store(old)
+    assert all(store.finished(case) for case in store.study.cases)

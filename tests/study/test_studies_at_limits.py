@@ -10,7 +10,8 @@ from tiny import TABLES, TINY, payload
 import manybody as mb
 from manybody.report.writing import write_report
 from manybody.study.blocks import read_block
-from manybody.study.configuration import from_json, strict_json
+from manybody.study.canonical import strict_json
+from manybody.study.configuration import from_json
 from manybody.study.migrations import hash_in
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study

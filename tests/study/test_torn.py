@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,9 +19,10 @@ from tiny import TINY, assert_same_payload, payload, study
 from manybody.parallel import claims
 from manybody.parallel.claims import Claims
 from manybody.parallel.files import process_is_alive
-from manybody.study import store as store_module
-from manybody.study.blocks import CorruptBlock, read_block
+from manybody.study.block_files import CorruptBlock
+from manybody.study.blocks import read_block
 from manybody.study.runner import prepare, run_study
+from manybody.study.sample_kind import SAMPLES
 from manybody.study.store import Store
 
 
@@ -203,21 +205,18 @@ def test_runs_that_start_at_once_set_one_torn_block_aside(finished, tmp_path, mo
     store = Store(shutil.copytree(finished.directory, tmp_path / "store"))
     victim = sorted(blocks(store.directory))[3]
     torn = victim.read_bytes()[:99]
-    for moment in ("check_block",):
-        victim.write_bytes(torn)
-        module = store_module
-        real = getattr(module, moment)
+    victim.write_bytes(torn)
 
-        def faster(*arguments, real=real):
-            try:
-                return real(*arguments)
-            except CorruptBlock:
-                victim.unlink()
-                raise
+    def faster(*arguments):
+        try:
+            return SAMPLES.check_block(*arguments)
+        except CorruptBlock:
+            victim.unlink()
+            raise
 
-        monkeypatch.setattr(module, moment, faster)
-        store.set_aside_corrupt(store.study)
-        monkeypatch.undo()
+    monkeypatch.setattr(store, "kind", replace(SAMPLES, check_block=faster))
+    store.set_aside_corrupt(store.study)
+    monkeypatch.undo()
     outcome = run_study(prepare(study(), store), store, quiet=True)
     assert outcome.computed > 0
     assert_same_payload(payload(store), payload(finished))

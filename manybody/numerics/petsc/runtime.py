@@ -1,6 +1,7 @@
 """One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
 
 import contextlib
+import functools
 import importlib.util
 import shlex
 import sys
@@ -18,9 +19,11 @@ _INSTALL = (
 )
 
 
+@functools.cache
 def petsc() -> Any:
     """petsc4py.PETSc, initialised without touching sys.argv.
 
+    Only once: every initialisation reads files of petsc4py, and every solution asks for it.
     Raises RuntimeError when it is missing or built for real scalars.
     """
     try:
@@ -47,6 +50,7 @@ def petsc() -> Any:
     return PETSc
 
 
+@functools.cache
 def slepc() -> Any:
     """slepc4py.SLEPc.  Raises RuntimeError when SLEPc or PETSc cannot serve."""
     petsc()

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from manybody.study.canonical import hash_of
 from manybody.study.configuration import DEFAULT_FORMATS, Formats
 from manybody.study.description import changes_between
-from manybody.study.parsing import load_toml
 from manybody.study.structure import Listed, Name, Pairs, Table, structure, unstructure
 
 Value = float | int | str | bool
@@ -31,10 +35,30 @@ class Case:
         """The parameters by name."""
         return dict(self.parameters)
 
+    traits = given
 
-def has_kind(text: str, origin: str) -> bool:
-    """Whether a TOML text is a study of cases: says its kind.  Raises ValueError."""
-    return "kind" in load_toml(text, origin)
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A finished case, in memory or as its block has it; attributes: provenance."""
+
+    case: Case
+    results: Results
+    seconds: float
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    path: Path = Path()
+    # Of a case there is one sample, without a generator to apply.
+    sample = applications = 0
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Its index, as blocks have several."""
+        return np.zeros(1, dtype=np.int64)
+
+    @property
+    def arrays(self) -> Mapping[str, Any]:
+        """What all blocks have."""
+        return {"seconds": np.array([self.seconds])}
 
 
 def build_case(parameters: Mapping[str, Value], cost: float) -> Case:
@@ -61,6 +85,15 @@ class CaseStudy:
     cases: Listed[Table[Case]]
     formats: Formats = DEFAULT_FORMATS
 
+    @property
+    def wanted(self) -> Mapping[Case, int]:
+        """Every case, computed once."""
+        return dict.fromkeys(self.cases, 1)
+
+    def hash(self) -> str:
+        """SHA-256 of kind and settings."""
+        return hash_of({"kind": self.kind, **self.settings})
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_json` inverts it."""
         return unstructure(self)
@@ -78,7 +111,7 @@ def merge_cases(stored: CaseStudy, wanted: CaseStudy) -> CaseStudy:
     return replace(wanted, cases=stored.cases + new)
 
 
-def differences(stored: CaseStudy, wanted: CaseStudy) -> list[tuple[str, Any, Any]]:
+def changes(stored: CaseStudy, wanted: CaseStudy) -> list[tuple[str, Any, Any]]:
     """(key, there, here) of everything that forbids two studies to share a folder."""
     found = changes_between(
         {"kind": stored.kind, **stored.settings}, {"kind": wanted.kind, **wanted.settings}

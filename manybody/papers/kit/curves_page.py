@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import ERRATA, Erratum
 from manybody.papers.kit.page import (
     Cell,
@@ -19,7 +20,6 @@ from manybody.papers.kit.page import (
     table_of,
 )
 from manybody.papers.kit.plots import differences
-from manybody.papers.kit.store import Record
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 

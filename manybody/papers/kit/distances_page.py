@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.page import Chapter, Scan, numbers
 from manybody.papers.kit.plots import Style, dress
 from manybody.papers.kit.reservoirs import WITHOUT
-from manybody.papers.kit.store import Record
 from manybody.report.figures.canvas import colour, grid, marker
 from manybody.report.page.document import Column, Table
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
-from manybody.papers.kit.store import Record
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
 from manybody.report.tables.columns import digits
 
@@ -142,9 +141,9 @@ def _trust(
     origins = sorted(
         {
             ", ".join(
-                f"{key} {record.provenance[key]}"
+                f"{key} {record.attributes[key]}"
                 for key in ("manybody", "git_revision", "numpy", "scipy", "blas", "cpu_model")
-                if key in record.provenance
+                if key in record.attributes
             )
             for record in records
         }

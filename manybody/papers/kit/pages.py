@@ -1,19 +1,17 @@
 """Store of cases -> DIR/report: one HTML file, figures, tables.  Needs no MPI."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from manybody.errors import InputError
-from manybody.papers.kit.kinds import KINDS
+from manybody.papers.kit.case_kind import CaseKind, CaseStore, read_records
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import Page, build_document
-from manybody.papers.kit.store import CaseStore, Record
-from manybody.parallel.files import make_folder, write_atomically
-from manybody.physics import arguments
-from manybody.report.writing import PICTURES, check_matplotlib, saved, write_parts
-from manybody.study.configuration import FORMATS
+from manybody.report.writing import write_one, write_parts
 
 
-def write_page(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
+def write_report(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write page, figures and tables into DIR/report; returns a text summary and the paths.
 
     formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None
@@ -21,13 +19,11 @@ def write_page(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[
     Raises ValueError when the store holds no case, RuntimeError for parquet without pyarrow.
     """
     page, records, problems = _page(store)
-    study, failed = store.study, store.failures()
-    wanted = tuple(formats) if formats is not None else study.formats
-    for name in wanted:
-        arguments.choice("format", name, FORMATS)
+    study = store.study
+    failed = {case.name: own[0] for case in study.cases if (own := store.failures(case))}
     paths, note = write_parts(
-        _folder(store),
-        wanted,
+        store,
+        formats,
         page.tables,
         page.makers,
         lambda pictures: build_document(page, study, records, problems, failed, pictures),
@@ -38,32 +34,16 @@ def write_page(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[
     return "\n".join(lines) + note, paths
 
 
-def write_page_figure(
-    store: CaseStore, name: str, formats: Sequence[str] | None = None
-) -> list[Path]:
+def write_figure(store: CaseStore, name: str, formats: Sequence[str] | None = None) -> list[Path]:
     """Write one figure of a page into DIR/report; see `report.writing.write_figure`."""
-    check_matplotlib()
-    for kind in formats or ():
-        arguments.choice("format of a figure", kind, PICTURES)
-    page, _, _ = _page(store)
-    arguments.choice("figure", name, tuple(page.makers))
-    own = [kind for kind in PICTURES if kind in store.study.formats]
-    figure, paths = page.makers[name](), []
-    for kind in formats or own or ["png"]:
-        paths.append(_folder(store) / f"{name}.{kind}")
-        write_atomically(paths[-1], saved(figure, kind))
-    return paths
+    return write_one(store, name, formats, lambda: _page(store)[0].makers)
 
 
 def _page(store: CaseStore) -> tuple[Page, list[Record], list[str]]:
-    study = store.study
-    records, problems = store.read(study)
+    study, kind = store.study, store.kind
+    records, problems = read_records(store, study)
     if not records:
         raise InputError(f"{str(store.directory)!r} holds no finished case yet")
-    return KINDS[study.kind].build_page(study, records), records, problems
-
-
-def _folder(store: CaseStore) -> Path:
-    folder = store.directory / "report"
-    make_folder(folder)
-    return folder
+    assert isinstance(kind, CaseKind)
+    page: Page = import_module(f"{kind.folder}.page").build_page(study, records)
+    return page, records, problems

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import numbers
-from manybody.papers.kit.store import Record
 from manybody.report.figures.canvas import put_title
 
 Style = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
 from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, beside, grouped
@@ -24,7 +24,6 @@ from manybody.papers.kit.plots import (
     spread,
     symmetric_logarithm,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.levy_kosloff.cases import AGAINST_COUPLING, AGAINST_FREQUENCY, MAP
 from manybody.papers.levy_kosloff.errata import ERRATA
 from manybody.papers.levy_kosloff.nodes import POSITION

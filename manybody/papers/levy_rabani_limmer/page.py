@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
 from manybody.papers.kit.page import Finding, Page, Part, beside, fit_power, grouped, number
@@ -23,7 +23,6 @@ from manybody.papers.kit.plots import (
     show_ours,
     symmetric_logarithm,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.levy_rabani_limmer.cases import AGAINST_TEMPERATURE, IN_TIME, QUBITS
 from manybody.papers.levy_rabani_limmer.errata import ERRATA
 from manybody.report.figures.canvas import colour, grid

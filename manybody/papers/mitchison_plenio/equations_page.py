@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import largest
 from manybody.papers.kit.page import Chapter, Figure, Finding, Part, beside
@@ -19,7 +20,6 @@ from manybody.papers.kit.plots import (
     show,
     show_difference,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.mitchison_plenio.cases import ELEMENTS, LEADS, SHIFTED
 from manybody.report.figures.canvas import colour, grid
 from manybody.report.page.document import Column, Table

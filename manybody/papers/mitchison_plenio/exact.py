@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manybody.papers.kit.quadrature import build_rule
 from manybody.papers.mitchison_plenio.two_modes import Complex, Real, TwoModes
+from manybody.physics.quadrature import build_rule
 
 # e^−45 of the cut is left out; angles of the lines to the vertical, outwards.
 _DECAY = 45.0

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Real
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
 from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, all_but, beside, grouped
 from manybody.papers.kit.plots import Style, array, differences, dress, show, show_difference
-from manybody.papers.kit.store import Record
 from manybody.papers.mitchison_plenio.cases import (
     ELEMENTS,
     EQUATIONS,

@@ -17,11 +17,11 @@ from scipy import special
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
-from manybody.papers.kit.quadrature import Rule, build_rule
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SemiEllipticDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
+from manybody.physics.quadrature import Rule, build_rule
 
 # √ edges of the band cut off here, relative: their 3/2 power counts.
 _EDGE = 1e-13

@@ -12,7 +12,8 @@ from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
-from manybody.physics.baths.thermal import QuadratureBath, kms_violation
+from manybody.physics.baths.protocol import kms_violation
+from manybody.physics.baths.thermal import QuadratureBath
 from manybody.physics.underflow import zero_where_tiny
 
 # Values of a user's function are held to be right to this share of the largest.

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
@@ -24,12 +23,13 @@ from manybody.physics.baths.panels import Panels, series_and_rest
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import THERMAL_SCALES, QuadratureBath
 from manybody.physics.baths.white import WhiteBath
+from manybody.physics.quadrature import gauss, to_series
 from manybody.physics.underflow import zero_where_tiny
 
 # √γ is resolved by 16 terms, see panels.py; a product of two takes some more.
 _NODES = 20
-_T, _G = leggauss(_NODES)
-_TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
+_T, _G = gauss(_NODES)
+_TO_SERIES = to_series(_NODES)
 # Beyond this |z| the Gauss rule has no error left.
 _FAR = 1.6
 # Borders of both families of panels that are nearer than this, relative to where they are, are

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebval, chebvander
@@ -13,12 +12,14 @@ from scipy import special
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import boltzmann_factor, temperature_of_modes
+from manybody.physics.baths.protocol import GammaBath, temperature_of_modes
 from manybody.physics.underflow import zero_where_tiny
 
 # Number of terms summed one by one before Euler-Maclaurin takes over, and the
 # Bernoulli numbers B_2 ... B_14 of its remainder.
 _EXPLICIT_TERMS = 8
+# Arguments of all of them that are looked at together.
+_FEW = 1024
 _LARGEST = 1e300
 # e^−x, and x times it, are nothing beyond.
 _BEYOND = 1e4
@@ -32,7 +33,7 @@ _ASYMPTOTIC_TERMS = 12
 
 
 @dataclass(frozen=True)
-class OhmicBath:
+class OhmicBath(GammaBath):
     """Identical bosonic baths with an Ohmic spectrum and exponential cutoff, SNM eq. (16).
 
     coupling: J_int >= 0; cutoff: ω_c > 0; beta: inverse temperature > 0, inf for T = 0; all
@@ -117,18 +118,16 @@ class OhmicBath:
             # Terms of infinite argument are zero.
             with np.errstate(over="ignore"):
                 total = self._tail(w)
-                for n in range(1, _EXPLICIT_TERMS):
-                    total += _sum_and_difference(a[n] * w)[0]
+                # For few frequencies all terms in one call, or the calls would be the work.
+                at_once = max(1, _FEW // w.size)
+                for first in range(1, _EXPLICIT_TERMS, at_once):
+                    some = a[first : min(first + at_once, _EXPLICIT_TERMS)]
+                    for term in _sum_and_difference(some[:, None] * w)[0]:
+                        total += term
                 sums, differences = _sum_and_difference(a[0] * w)
             own = 0.5 * (sums + np.sign(signed) * differences)
             result[nonzero] += signed * (own + total)
         return (self.coupling**2 / (2.0 * np.pi) * result).reshape(omega.shape)[()]
-
-    @zero_where_tiny
-    def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
-        """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
-        half = 0.5 * self.gamma(omega)
-        return half + 1j * self.eta(omega) if lamb_shift else half
 
     @zero_where_tiny
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
@@ -145,17 +144,6 @@ class OhmicBath:
         scaled = 1j * np.asarray(time, dtype=np.complex128) / self.beta
         prefactor = self.coupling**2 / (2.0 * np.pi * self.beta**2)
         return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
-
-    @zero_where_tiny
-    def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling."""
-        size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
-        emission = self.gamma(size)
-        if size.size == 0 or self.coupling == 0.0:
-            return 0.0
-        with np.errstate(under="ignore"):
-            error = np.abs(emission * boltzmann_factor(self.beta, size) - self.gamma(-size))
-        return float(np.max(error / np.where(emission > 0.0, emission, 1.0)))
 
     def _tail(self, w: Real) -> Real:
         """T_M of PHYSICS.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""

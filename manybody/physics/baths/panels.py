@@ -18,12 +18,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from manybody.arrays import Real
 from manybody.errors import InputError
+from manybody.physics.quadrature import bisected, from_both_ends, gauss, to_series
 
 # Values at anchor + offset: next to an anchor the offset has all digits, the sum has not.
 Function = Callable[[Real, Real], Real]
@@ -40,14 +40,16 @@ _OUTWARD_STEPS = 56
 _MOST_PANELS = 20_000
 _SMALLEST = 1e-290
 _AT_ONCE = 4096
+# Panels times frequencies times nodes at once: for few frequencies many panels.
+_ELEMENTS = 1 << 14
 # A mismatch of neighbouring polynomials beyond this share is a step of the function.
 _STEP = 1e-6
 _ROUNDING = float(np.finfo(np.float64).eps)
 # Of a term of a transform: a logarithm, a difference, a product, the value of a series.
 _ROUNDINGS = 8.0
 
-_T, _G = leggauss(_NODES)
-_TO_SERIES = (np.arange(_NODES)[:, None] + 0.5) * legvander(_T, _NODES - 1).T * _G
+_T, _G = gauss(_NODES)
+_TO_SERIES = to_series(_NODES)
 
 
 class Panels:
@@ -167,11 +169,7 @@ class Panels:
         finite = points[np.isfinite(points)]
         if not finite.size:
             finite = np.zeros(1)
-        gaps = np.diff(finite)
-        middle = 0.5 * gaps
-        anchors = np.stack([finite[:-1], finite[1:]], axis=1).ravel()
-        lower = np.stack([np.zeros_like(gaps), middle - gaps], axis=1).ravel()
-        upper = np.stack([middle, np.zeros_like(gaps)], axis=1).ravel()
+        anchors, lower, upper = from_both_ends(finite)
         while True:
             width = upper - lower
             beside = np.full(width.shape, np.inf)
@@ -180,7 +178,7 @@ class Panels:
             wide = width > 3.0 * beside
             if not wide.any():
                 break
-            anchors, lower, upper = _bisect(anchors, lower, upper, wide)
+            anchors, lower, upper = bisected(anchors, lower, upper, wide)
         width = upper - lower
         if width.size:
             self.scale = float(np.abs(self._evaluate(anchors, lower, upper)).max())
@@ -253,7 +251,7 @@ class Panels:
                     f"{self._name} is not resolved near omega = {place:g}: it needs breakpoints "
                     "where it is not smooth, or is known to fewer digits than stated"
                 )
-            anchors, lower, upper = _bisect(
+            anchors, lower, upper = bisected(
                 anchors[bad], lower[bad], upper[bad], np.ones(int(bad.sum()), bool)
             )
             values = self._evaluate(anchors, lower, upper)
@@ -288,7 +286,7 @@ class Panels:
         other = object.__new__(Panels)
         other._name, other._function = self._name, self._function
         other._noise, other._resolved, other.scale = self._noise, self._resolved, self.scale
-        ends = _bisect(self._anchor, self._lower, self._upper, np.ones(len(self._anchor), bool))
+        ends = bisected(self._anchor, self._lower, self._upper, np.ones(len(self._anchor), bool))
         values = other._evaluate(*ends)
         other._arrange(*ends, values, values @ _TO_SERIES.T)
         return other
@@ -298,32 +296,43 @@ class Panels:
     def _transform(self, omega: Real) -> Real:
         total = np.zeros(omega.shape)
         steps = []
-        distance, logarithm = self._border(0, omega)
-        for index in range(len(self._anchor)):
-            further, next_logarithm = self._border(index + 1, omega)
-            inside = (distance >= 0.0) & (further < 0.0)
-            z = self._place(index, omega)
+        weighted = _G * self._values
+        at_once = max(1, _ELEMENTS // max(1, omega.size * _NODES))
+        last = self._border((slice(0, 1), None), omega)
+        for first in range(0, len(self._anchor), at_once):
+            stop = min(first + at_once, len(self._anchor))
+            # Of these panels, one a row: their borders, one more, and places seen from them.
+            new = self._border((slice(first + 1, stop + 1), None), omega)
+            distance, logarithm = (np.concatenate(pair) for pair in zip(last, new))
+            last = distance[-1:], logarithm[-1:]
+            inside = (distance[:-1] >= 0.0) & (distance[1:] < 0.0)
+            z = self._place((slice(first, stop), None), omega)
             # Any place far away, for those that do not get the Gauss rule.
             z_far = np.where(inside, 2.0 * _FAR, z)
-            kernel = 1.0 / (z_far[:, None] - _T)
-            own = kernel @ (_G * self._values[index])
-            near = np.flatnonzero((np.abs(z) < _FAR) | inside)
-            if near.size:
-                span = logarithm[near] - next_logarithm[near]
-                value, rest = series_and_rest(self._series[index], z[near])
-                outside = own[near] + value * (span - kernel[near] @ _G)
-                own[near] = np.where(inside[near], value * span - rest, outside)
-            total += own
-            if self._fall[index] != 0.0:
-                steps.append((distance == 0.0, self._fall[index]))
-            distance, logarithm = further, next_logarithm
+            kernel = z_far[..., None] - _T
+            np.divide(1.0, kernel, out=kernel)
+            is_near = (np.abs(z) < _FAR) | inside
+            has_near = is_near.any(axis=1)
+            for index in range(first, stop):
+                k = index - first
+                mine = kernel[k]
+                own = mine @ weighted[index]
+                if has_near[k]:
+                    near = np.flatnonzero(is_near[k])
+                    span = logarithm[k, near] - logarithm[k + 1, near]
+                    value, rest = series_and_rest(self._series[index], z[k, near])
+                    outside = own[near] + value * (span - mine[near] @ _G)
+                    own[near] = np.where(inside[k, near], value * span - rest, outside)
+                total += own
+                if self._fall[index] != 0.0:
+                    steps.append((distance[k] == 0.0, self._fall[index]))
         if self._fall[-1] != 0.0:
-            steps.append((distance == 0.0, self._fall[-1]))
+            steps.append((distance[-1] == 0.0, self._fall[-1]))
         for here, fall in steps:
             total[here] = np.copysign(np.inf, fall)
         return total
 
-    def _place(self, index: int, omega: Real) -> Real:
+    def _place(self, index: Any, omega: Real) -> Real:
         """z of each ω seen from a panel; infinitely many widths away the kernel is zero."""
         with np.errstate(over="ignore"):
             place: Real = ((omega - self._anchor[index]) - self._centre[index]) / self._half[index]
@@ -344,24 +353,11 @@ class Panels:
             logarithm = next_logarithm
         return total
 
-    def _border(self, index: int, omega: Real) -> tuple[Real, Real]:
+    def _border(self, index: Any, omega: Real) -> tuple[Real, Real]:
         """(ω − border, ln of its size)."""
         distance = (omega - self._border_anchors[index]) - self._borders[index]
         with np.errstate(divide="ignore"):
             return distance, np.log(np.maximum(np.abs(distance), self._nearest[index]))
-
-
-def _bisect(
-    anchors: Real, lower: Real, upper: Real, chosen: NDArray[np.bool_]
-) -> tuple[Real, Real, Real]:
-    """Panels with the chosen ones replaced by their halves, in order."""
-    times = np.where(chosen, 2, 1)
-    first = np.cumsum(times) - times
-    middle = 0.5 * (lower + upper)[chosen]
-    anchors, lower, upper = (np.repeat(part, times) for part in (anchors, lower, upper))
-    upper[first[chosen]] = middle
-    lower[first[chosen] + 1] = middle
-    return anchors, lower, upper
 
 
 def series_and_rest(series: Real, z: Real) -> tuple[Real, Real]:

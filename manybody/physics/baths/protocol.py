@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.underflow import zero_where_tiny
 
 
 @runtime_checkable
@@ -46,6 +47,37 @@ class Bath(Protocol):
 
     def kms_residual(self, omega: ArrayLike) -> float:
         """Largest relative violation of γ(−ω) = e^{−βω} γ(ω); nan for β = nan."""
+
+
+class GammaBath:
+    """What follows from γ, η and β alone, for baths that know them."""
+
+    @zero_where_tiny
+    def one_sided(self: Bath, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
+        """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
+        half = 0.5 * self.gamma(omega)
+        return half + 1j * self.eta(omega) if lamb_shift else half
+
+    def kms_residual(self: Bath, omega: ArrayLike) -> float:
+        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling.
+
+        nan for a bath without a temperature.
+        """
+        if not has_temperature(self.beta):
+            return math.nan
+        size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
+        return float(kms_violation(self, size).max(initial=0.0))
+
+
+@zero_where_tiny
+def kms_violation(bath: Bath, omega: Real) -> Real:
+    """|γ(ω) e^{−βω} − γ(−ω)| / γ(ω) for each ω > 0; the numerator where γ(ω) = 0."""
+    if not omega.size:
+        return np.zeros(0)
+    emission, absorption = bath.gamma(omega), bath.gamma(-omega)
+    error = np.abs(emission * boltzmann_factor(bath.beta, omega) - absorption)
+    violation: Real = error / np.where(emission > 0.0, emission, 1.0)
+    return violation
 
 
 def has_temperature(beta: float) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
@@ -32,11 +32,6 @@ class SeveralBaths:
             if bath not in found:
                 found.append(bath)
         return tuple(found)
-
-    @cached_property
-    def owners(self) -> NDArray[np.intp]:
-        """(couplings,) index into `distinct` of the bath of every coupling."""
-        return np.array([self.distinct.index(bath) for bath in self.each], dtype=np.intp)
 
     @property
     def beta(self) -> float:
@@ -73,6 +68,11 @@ GivenBaths = Bath | Sequence[Bath] | Mapping[int, Bath]
 def distinct_baths(baths: AnyBaths) -> tuple[Bath, ...]:
     """Every bath once."""
     return baths.distinct if isinstance(baths, SeveralBaths) else (baths,)
+
+
+def each_bath(baths: AnyBaths, count: int) -> tuple[Bath, ...]:
+    """The bath of every one of `count` couplings."""
+    return baths.each if isinstance(baths, SeveralBaths) else (baths,) * count
 
 
 def some_beta(baths: AnyBaths) -> float:

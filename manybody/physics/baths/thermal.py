@@ -4,7 +4,6 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +13,7 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.panels import Panels
-from manybody.physics.baths.protocol import (
-    Bath,
-    boltzmann_factor,
-    has_temperature,
-    temperature_of_modes,
-)
+from manybody.physics.baths.protocol import GammaBath, temperature_of_modes
 from manybody.physics.underflow import zero_where_tiny
 
 # Multiples of the temperature at which a thermal step or tail is to be seen by quadrature.
@@ -28,7 +22,7 @@ THERMAL_SCALES = (0.25, 1.0, 4.0, 16.0, 64.0)
 _MISSING = 1e-9
 
 
-class QuadratureBath(ABC):
+class QuadratureBath(GammaBath, ABC):
     """What follows from γ(ω) alone, by polynomials on panels found once (2 to 20 ms).
 
     η takes 16 divisions per panel and frequency, 5 ms for 1000 frequencies and 40 panels;
@@ -80,12 +74,6 @@ class QuadratureBath(ABC):
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)
 
     @zero_where_tiny
-    def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
-        """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
-        half = 0.5 * self.gamma(omega)
-        return half + 1j * self.eta(omega) if lamb_shift else half
-
-    @zero_where_tiny
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = ∫ dω/2π γ(ω) e^{−iωt}, same shape as `time`; absolute error 1e-14 ∫γ/2π.
 
@@ -100,17 +88,6 @@ class QuadratureBath(ABC):
                 "not known to 1e-9 here"
             )
         return self._panels.fourier(time) / (2.0 * np.pi)
-
-    @zero_where_tiny
-    def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling.
-
-        nan for a bath without a temperature.
-        """
-        if not has_temperature(self.beta):
-            return math.nan
-        size = np.abs(np.asarray(omega, dtype=np.float64)).ravel()
-        return float(kms_violation(self, size).max(initial=0.0))
 
     @cached_property
     def _panels(self) -> Panels:
@@ -235,15 +212,3 @@ class ThermalBath(QuadratureBath):
 
     def _check_transform(self) -> None:
         self.density.check_transform()
-
-
-@zero_where_tiny
-def kms_violation(bath: Bath, omega: Real) -> Real:
-    """|γ(ω) e^{−βω} − γ(−ω)| / γ(ω) for each ω > 0; the numerator where γ(ω) = 0."""
-    if not omega.size:
-        return np.zeros(0)
-    emission, absorption = bath.gamma(omega), bath.gamma(-omega)
-    with np.errstate(under="ignore"):
-        error = np.abs(emission * boltzmann_factor(bath.beta, omega) - absorption)
-    violation: Real = error / np.where(emission > 0.0, emission, 1.0)
-    return violation

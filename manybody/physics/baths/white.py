@@ -1,7 +1,6 @@
 """White noise: baths of infinite temperature without memory."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,11 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.underflow import zero_where_tiny
+from manybody.physics.baths.protocol import GammaBath
 
 
 @dataclass(frozen=True)
-class WhiteBath:
+class WhiteBath(GammaBath):
     """Identical baths of classical white noise, γ(ω) = rate at every ω.
 
     rate: γ >= 0 in J.  Of modes with a fixed J_int γ(0) = J_int²/β diverges for β → 0; this is
@@ -54,19 +53,9 @@ class WhiteBath:
         omega = np.asarray(omega, dtype=np.float64)
         return np.where(np.isnan(omega), omega, 0.0)[()]
 
-    @zero_where_tiny
-    def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
-        """Γ(ω) = γ/2, SNM eq. (6); complex with the Lamb shift, which is 0."""
-        half = 0.5 * self.gamma(omega)
-        return half + 1j * self.eta(omega) if lamb_shift else half
-
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = rate δ(t), 0 at other times, same shape as `time`.  ValueError for t = 0."""
         time = np.asarray(time, dtype=np.float64)
         if not self.vanishes and np.any(time == 0.0):
             raise InputError("time = 0: C(t) of white noise is rate·δ(t), infinite there")
         return np.where(np.isnan(time), time, 0.0).astype(np.complex128)[()]
-
-    def kms_residual(self, omega: ArrayLike) -> float:
-        """0: γ(−ω) = γ(ω), which is detailed balance at β = 0."""
-        return 0.0

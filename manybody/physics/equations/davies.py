@@ -365,13 +365,7 @@ DAVIES = Equation(
     title="Davies",
     symbol="D",
     source="secular part of SNM eq. (18)",
-    keeps=Guarantees(
-        trace=True,
-        hermiticity=True,
-        complete_positivity=True,
-        gibbs=True,
-        gibbs_with_lamb_shift=True,
-    ),
+    keeps=Guarantees(complete_positivity=True, gibbs=True, gibbs_with_lamb_shift=True),
     # V C V†, two products.
     flops=lambda is_real, _lamb_shift: 8.0 if is_real else 16.0,
     propagators=davies_of,

@@ -7,15 +7,12 @@ which must be fast against the rates and against the change of H.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError
 from manybody.physics.baths.several import AnyBaths
-from manybody.physics.equations.protocol import Equation, adjoint
+from manybody.physics.equations.protocol import Equation, hermitian_rate
 from manybody.physics.models.driven import DrivenModel
 from manybody.physics.problem import Problem
 from manybody.physics.spectra import Clustering, give_cached
@@ -47,11 +44,7 @@ class Instants:
 
 
 class InstantaneousEquations:
-    """dρ/dt of several equations side by side, all of one spectrum of H(t) at each time.
-
-    equations: each stepped, or closed with an `apply` on matrices in the energy basis, as
-    Davies has it.  Raises InputError for others.
-    """
+    """dρ/dt of several equations side by side, all of one spectrum of H(t) at each time."""
 
     def __init__(
         self, model: DrivenModel, bath: AnyBaths, lamb_shift: bool, equations: Sequence[Equation]
@@ -59,10 +52,6 @@ class InstantaneousEquations:
         self.model, self.bath, self.lamb_shift = model, bath, lamb_shift
         self.equations = tuple(equations)
         self.instants = Instants()
-        first = self.problem(0.0)
-        for each in self.equations:
-            if each.propagators is not None and not hasattr(each.propagators(first)[0], "apply"):
-                raise InputError(f"equations: {each.name!r} has no form for H that changes")
 
     @property
     def has_closed(self) -> bool:
@@ -86,23 +75,8 @@ class InstantaneousEquations:
             self.instants.found.append(found)
             merging = found.tolerance if found.merged_neighbours else None
             give_cached(problem, clusterings=(replace(found, answers=(merging,)),))
-        rates = [_rate(each, problem, rho) for each, rho in zip(self.equations, states)]
+        rates = [hermitian_rate(each, problem, rho) for each, rho in zip(self.equations, states)]
         return np.stack(rates)
-
-
-def _rate(equation: Equation, problem: Problem, rho: Complex) -> Complex:
-    """(D, D) L[ρ] of a Hermitian ρ, Hermitian to the last bit."""
-    if equation.generator is not None:
-        state = np.ascontiguousarray(rho)[None]
-        half = np.empty_like(state)
-        equation.generator(problem).kernel()(state, half)
-        return np.asarray(half[0] + half[0].conj().T)
-    assert equation.propagators is not None
-    generator: Any = equation.propagators(problem)[0]
-    vectors: NDArray[Any] = problem.spectrum.vectors[0]
-    found = generator.apply(adjoint(vectors) @ rho @ vectors)
-    rate = vectors @ found @ adjoint(vectors)
-    return np.asarray(0.5 * (rate + rate.conj().T))
 
 
 def frequency_crossings(before: Real, after: Real) -> int:

@@ -9,7 +9,6 @@ pure dephasing: −½ Σ_j γ_j(0) (a_j(a) − a_j(b))² ρ_ab (Mitchison and Pl
 Redfield becomes where γ is flat over the whole band, and heats every system without end.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,12 +18,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, aligned_empty, product
+from manybody.arrays import Complex, Real, product
 from manybody.errors import InputError
 from manybody.physics.assembly import AssembledRows
-from manybody.physics.baths.several import AnyBaths, SeveralBaths
+from manybody.physics.baths.several import AnyBaths, each_bath
 from manybody.physics.couplings import Couplings, DiagonalCouplings, SiteProjectors
 from manybody.physics.equations.band import MARGIN, extreme_eigenvalues
+from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts
 from manybody.physics.equations.sparse_rows import assemble_sparse_rows
 from manybody.physics.models.protocol import Model
@@ -112,7 +112,7 @@ def build_local(
     if reason := _why_not_diagonal(couplings):
         raise InputError(f"model {models[0].name!r}: {reason}")
     values = _values(couplings)
-    each = bath.each if isinstance(bath, SeveralBaths) else (bath,) * len(values)
+    each = each_bath(bath, len(values))
     gamma = np.array([float(own.gamma(0.0)) for own in each])
     eta = np.array([float(own.eta(0.0)) if lamb_shift else 0.0 for own in each])
     shift = eta @ values**2
@@ -206,13 +206,7 @@ LOCAL = Equation(
     title="Local",
     symbol="L",
     source="Mitchison and Plenio (2018), local approach",
-    keeps=Guarantees(
-        trace=True,
-        hermiticity=True,
-        complete_positivity=True,
-        gibbs=False,
-        gibbs_with_lamb_shift=False,
-    ),
+    keeps=Guarantees(complete_positivity=True),
     flops=_flops,
     generator=local_of,
     rows=LocalGenerator.rows,
@@ -225,45 +219,23 @@ LOCAL = Equation(
 )
 
 
-class _Kernel:
-    """X = −iHρ − ½ damping ∘ ρ of some columns of ρ, as blocks ρ[:, columns]: (samples, D, m).
-
-    buffers: two workspaces of the shape of a result that are free between calls; the first of
-    them may be given as `out`.
-    """
-
-    needs_whole = False
+class _Kernel(HalfKernel):
+    """X = −iHρ − ½ damping ∘ ρ."""
 
     def __init__(self, generator: LocalGenerator, columns: slice) -> None:
-        dimension = len(generator.damping)
-        start, stop, step = columns.indices(dimension)
-        if step != 1 or stop <= start:
-            raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
-        self.columns = slice(start, stop)
+        super().__init__(len(generator.hamiltonians), len(generator.damping), columns)
         self._hamiltonians = generator.hamiltonians
         self._half = np.ascontiguousarray(0.5 * generator.damping[:, self.columns])
-        shape = (len(self._hamiltonians), dimension, stop - start)
-        self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
-        self._factors = np.ones(shape[0])
 
     def __call__(self, rho: Any, out: Any, _whole: Any = None) -> None:
-        """Write X into `out`, both (samples, D, m).
-
-        A stack may be shorter than the generator's: its first samples are meant.
-        """
+        """Write X into `out`, both (samples, D, m)."""
         decayed = self.buffers[1]
         for index, (hamiltonian, state, result) in enumerate(zip(self._hamiltonians, rho, out)):
             _multiply(hamiltonian, state, result)
-            result *= -1j * self._factors[index]
+            result *= -1j * self.factors[index]
             np.multiply(self._half, state, out=decayed[index])
-            decayed[index] *= self._factors[index]
+            decayed[index] *= self.factors[index]
             result -= decayed[index]
-
-    def scaled(self, factors: Real) -> "_Kernel":
-        """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
-        other = copy.copy(self)
-        other._factors = self._factors * factors
-        return other
 
 
 def _multiply(hamiltonian: Any, state: NDArray[Any], out: NDArray[Any]) -> None:

@@ -8,7 +8,6 @@ frequencies is not merged by its links.  Ω = 0 is Davies, Ω = ∞ Redfield.  P
 cutoff to rounding are kept, and so are all that the clustering rule takes for equal.
 """
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, aligned_empty
+from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.problem import Problem
@@ -246,14 +246,8 @@ def partial_secular(cutoff: float | None = None) -> Equation:
         title="Partial secular" + ("" if cutoff is None else f" (cutoff {cutoff_word(cutoff)})"),
         symbol="P" if cutoff is None else f"{{P,{cutoff_word(cutoff)}}}",
         source="SNM eq. (18), pairs of frequencies within a cutoff",
-        keeps=Guarantees(
-            trace=True,
-            hermiticity=True,
-            complete_positivity=False,
-            # L[ρ_G] of Redfield, its elements beyond the cutoff left out.
-            gibbs=True,
-            gibbs_with_lamb_shift=False,
-        ),
+        # L[ρ_G] is that of Redfield, its elements beyond the cutoff left out.
+        keeps=Guarantees(gibbs=True),
         flops=_flops,
         generator=partial(partial_secular_of, cutoff=cutoff),
         application_flops=partial(_application_flops, cutoff=cutoff),
@@ -294,38 +288,20 @@ def _own_bytes(facts: SystemFacts, cutoff: float | None) -> float:
     return (number + 4.0) * _expected(facts, cutoff) + 64.0 * float(facts.dimension) ** 2
 
 
-class _Kernel:
-    """X of some columns of ρ: (samples, D, m), C-ordered.
-
-    X = V [−iE ∘ σ + D(σ)] V† with σ = V†ρV, D half of the dissipator.  It mixes columns:
-    `needs_whole` says that a call needs all of ρ beside its own.
-
-    buffers: two workspaces of the shape of a result that are free between calls; the first of
-    them may be given as `out`.
-    """
+class _Kernel(HalfKernel):
+    """X = V [−iE ∘ σ + D(σ)] V† with σ = V†ρV, D half of the dissipator.  It mixes columns."""
 
     needs_whole = True
 
     def __init__(self, generator: PartialSecularGenerator, columns: slice) -> None:
         spectrum = generator.spectrum
-        samples, n = spectrum.n_samples, spectrum.dimension
-        start, stop, step = columns.indices(n)
-        if step != 1 or stop <= start:
-            raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
-        self.columns = slice(start, stop)
+        super().__init__(spectrum.n_samples, spectrum.dimension, columns)
         self._vectors, self._adjoint = spectrum.vectors, adjoint(spectrum.vectors)
         self._energies = spectrum.energies
         self._dissipators = generator.dissipators
-        shape = (samples, n, stop - start)
-        self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
-        self._factors = np.ones(samples)
 
     def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
-        """Write X into `out`; rho, out: (samples, D, m).
-
-        whole: (samples, D, D) all columns, None where they are `rho` itself.  A stack may be
-        shorter than the generator's: its first samples are meant.
-        """
+        """Write X into `out`; whole: (samples, D, D) all columns, None for `rho` itself."""
         every = rho if whole is None else whole
         for index, (state, result) in enumerate(zip(every, out)):
             vectors, turned = self._vectors[index], self._adjoint[index]
@@ -333,13 +309,7 @@ class _Kernel:
             half = _applied(self._dissipators[index], in_energy)
             half += -1j * self._energies[index][:, None] * in_energy
             np.matmul(vectors, half @ turned[:, self.columns], out=result)
-            result *= self._factors[index]
-
-    def scaled(self, factors: Real) -> "_Kernel":
-        """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
-        other = copy.copy(self)
-        other._factors = self._factors * factors
-        return other
+            result *= self.factors[index]
 
 
 def _applied(matrix: sp.csr_array, state: Complex) -> Complex:

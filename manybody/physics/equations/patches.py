@@ -6,12 +6,18 @@ r of site j; outside of the patch it is the identity (SNM ref. [51], PHYSICS.md 
 an operator on all D states H_j^(r) keeps every occupation outside: it falls into blocks, equal
 for all surroundings up to signs of Jordan and Wigner, and each different one is diagonalised
 once.
+
+Largest ‖Λ_j^(r) − Λ_j‖₂ / ‖Λ_j‖₂ of centred couplings, and stored elements a row of at most 252:
+XXZ at half filling, open chain of N = 10, Δ = J = 1, disorder W, bath (J_int, ω_c, β) = (0.2, 10,
+5), η off, mean of three samples.  With η on about a third of that; N = 8 is alike.
+    r       0     1     2     3      4      5      6
+    W = 1  .85   .21   .065  .025   .010   .0050  .0023
+    W = 8  .88   .14   .035  .0080  .0028  .0007  .0005
+    fill   1.0   2.4   6.9   19     50     98     145
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +27,6 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.lattices import Lattice
@@ -117,30 +122,19 @@ def _block_size(basis: FockBasis, inside: int) -> float:
     return sum(ways) / math.comb(n_sites, number)
 
 
-def filtered_couplings(
-    model: ManyBodyModel, bath: Bath, radius: int, lamb_shift: bool
-) -> list[sp.csr_array]:
-    """Λ_j^(r) of every coupling, (D, D) CSR in J, in the order of the couplings.
-
-    Γ = ½γ + iη, or ½γ without Lamb shift.  A patch of all sites gives Λ_j itself.  Real for a
-    real H without Lamb shift.
-    Raises InputError where the model has no terms, basis or lattice, where its terms do not add
-    up to H or act beyond their sites, and for couplings that are not diagonal or belong to no
-    single site.
-    """
-    transform = partial(bath.one_sided, lamb_shift=lamb_shift)
-    return filter_couplings(model, model.couplings, radius, [transform] * model.couplings.n_baths)
-
-
 def filter_couplings(
     model: ManyBodyModel,
     couplings: DiagonalCouplings,
     radius: int,
     transforms: Sequence[Transform],
 ) -> list[sp.csr_array]:
-    """Λ_j^(r) as `filtered_couplings`, of these couplings on the sites of those of the model.
+    """Λ_j^(r) of these couplings on the sites of those of the model, (D, D) CSR in J.
 
-    transforms: Γ of the bath of every coupling.
+    transforms: Γ = ½γ + iη of the bath of every coupling, or ½γ.  A patch of all sites gives Λ_j
+    itself.  Real for a real H and real Γ.
+    Raises InputError where the model has no terms, basis or lattice, where its terms do not add
+    up to H or act beyond their sites, and for couplings that are not diagonal or belong to no
+    single site.
     """
     sites = coupling_sites(model)
     _check_terms(model)
@@ -148,72 +142,6 @@ def filter_couplings(
         _filtered(model, site, radius, own, transform)
         for site, own, transform in zip(sites, couplings.values, transforms)
     ]
-
-
-@dataclass(frozen=True)
-class FilterError:
-    """How far the Λ_j^(r) of one radius are from Λ_j, and what they take.
-
-    error: largest ‖Λ_j^(r) − Λ_j‖₂ / ‖Λ_j‖₂ over the couplings; mean_error: the same of
-    Frobenius norms; fill: stored elements a row and coupling; n_bytes: of all Λ_j^(r).
-    """
-
-    radius: int
-    error: float
-    mean_error: float
-    fill: float
-    n_bytes: int
-
-
-def filter_errors(
-    model: ManyBodyModel, bath: Bath, radii: Sequence[int], lamb_shift: bool
-) -> list[FilterError]:
-    """Errors and sizes of the filtered couplings for some radii.
-
-    Diagonalises H and holds all exact Λ_j, D² numbers each: for D of some hundred.  Couplings
-    are centred, since their constant part is filtered without error.
-
-    XXZ at half filling, open chain of N = 10 (D = 252), Δ = J = 1, disorder W, bath (J_int, ω_c,
-    β) = (0.2, 10, 5), η off, three samples: mean `error`, and the fill of at most 252.
-        r       0     1     2     3      4      5      6
-        W = 1  .85   .21   .065  .025   .010   .0050  .0023
-        W = 8  .88   .14   .035  .0080  .0028  .0007  .0005
-        fill   1.0   2.4   6.9   19     50     98     145
-    With η on about a third of that, since η is most of the norm of Λ_j; N = 8 is alike.
-    Raises InputError as `filtered_couplings`.
-    """
-    couplings = model.couplings
-    coupling_sites(model)
-    centred = couplings.centred(lamb_shift)
-    transform = partial(bath.one_sided, lamb_shift=lamb_shift)
-    exact = _exact(model, centred, transform)
-    return [
-        _error(
-            radius, filter_couplings(model, centred, radius, [transform] * centred.n_baths), exact
-        )
-        for radius in radii
-    ]
-
-
-def _error(radius: int, filtered: list[sp.csr_array], exact: list[NDArray[Any]]) -> FilterError:
-    errors = [
-        [np.linalg.norm(own - whole, norm) / np.linalg.norm(whole, norm) for norm in (2, "fro")]
-        for own, whole in zip((each.toarray() for each in filtered), exact)
-    ]
-    largest, mean = np.max(errors, axis=0)
-    entries = sum(each.nnz for each in filtered)
-    size = sum(part.nbytes for each in filtered for part in (each.data, each.indices, each.indptr))
-    rows = len(filtered) * filtered[0].shape[0]
-    return FilterError(radius, float(largest), float(mean), entries / rows, size)
-
-
-def _exact(
-    model: ManyBodyModel, couplings: DiagonalCouplings, transform: Transform
-) -> list[NDArray[Any]]:
-    """Λ_j = V(G ∘ V†A_jV)V†."""
-    energies, vectors = np.linalg.eigh(model.dense_hamiltonian())
-    rates = transform(energies[None, :] - energies[:, None])
-    return [own[0] for own, _ in couplings.filtered(vectors[None], rates[None])]
 
 
 def _site_of(basis: FockBasis, bath: int, values: Real) -> int:

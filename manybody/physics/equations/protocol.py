@@ -78,11 +78,11 @@ class Guarantees:
     gibbs, gibbs_with_lamb_shift: whether e^{−βH}/Z is stationary without and with Lamb shift.
     """
 
-    trace: bool
-    hermiticity: bool
-    complete_positivity: bool
-    gibbs: bool
-    gibbs_with_lamb_shift: bool
+    trace: bool = True
+    hermiticity: bool = True
+    complete_positivity: bool = False
+    gibbs: bool = False
+    gibbs_with_lamb_shift: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,20 @@ def check_applies(equations: Sequence[Equation], models: Sequence[Model]) -> Non
 def adjoint(matrices: NDArray[Any]) -> NDArray[Any]:
     """Conjugate transposes of a stack."""
     return np.swapaxes(matrices.conj(), -1, -2)
+
+
+def hermitian_rate(equation: Equation, problem: Problem, rho: Complex) -> Complex:
+    """(D, D) L[ρ] of a Hermitian ρ, Hermitian to the last bit; of one sample, and of the first
+    answer of a closed equation."""
+    if equation.generator is None:
+        assert equation.propagators is not None
+        half: Complex = 0.5 * equation.propagators(problem)[0].derivative(rho)
+    else:
+        state = np.array(rho, dtype=np.complex128, order="C")[None]
+        stack = np.empty_like(state)
+        equation.generator(problem).kernel()(state, stack)
+        half = stack[0]
+    return np.asarray(half + adjoint(half))
 
 
 def gibbs_residual(generator: SteppedGenerator, beta: float, kernel: Any = None) -> Real:

@@ -6,7 +6,6 @@ section 10; K = Σ_j A_jΛ_j is the part with a_j(a)).  Column b of X needs colu
 and the trace is exact, since nothing of a bath reaches the diagonal.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,9 +20,10 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.assembly import AssembledRows
 from manybody.physics.baths.protocol import Bath
-from manybody.physics.baths.several import AnyBaths, SeveralBaths, distinct_baths
+from manybody.physics.baths.several import AnyBaths, distinct_baths, each_bath
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.band import MARGIN, extreme_eigenvalues
+from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.patches import (
     Transform,
     coupling_sites,
@@ -136,7 +136,7 @@ def build_quasi_local(
 ) -> QuasiLocalGenerator:
     """The generator of a model with patches of a radius >= 0, in bonds.
 
-    Raises InputError as `filtered_couplings`.
+    Raises InputError as `filter_couplings`.
     """
     coupling_sites(model)
     couplings = model.couplings.centred(lamb_shift, shifts_of(bath, lamb_shift))
@@ -176,13 +176,7 @@ def quasi_local(radius: int) -> Equation:
         title=f"Quasi-local Redfield (r = {radius})",
         symbol=f"{{R,{radius}}}",
         source="SNM ref. [51]",
-        keeps=Guarantees(
-            trace=True,
-            hermiticity=True,
-            complete_positivity=False,
-            gibbs=False,
-            gibbs_with_lamb_shift=False,
-        ),
+        keeps=Guarantees(),
         flops=_flops,
         generator=partial(quasi_local_of, radius=radius),
         rows=QuasiLocalGenerator.rows,
@@ -254,12 +248,11 @@ def _transforms(
         rates = bath.one_sided(omega, lamb_shift)
         return rates - offset if shifted else rates
 
-    each = baths.each if isinstance(baths, SeveralBaths) else (baths,) * couplings.n_baths
-    return [partial(transform, bath) for bath in each]
+    return [partial(transform, bath) for bath in each_bath(baths, couplings.n_baths)]
 
 
-class _Kernel:
-    """X of some columns of ρ, as blocks ρ[:, columns]: (1, D, m), C-ordered.
+class _Kernel(HalfKernel):
+    """X of one sample.
 
     Couplings come in groups.  In a group the columns of equal values p_j = a_j(b) share one
     sparse table T_p = Σ_j (p_j − a_j) ∘ Λ_j, rows scaled, on the union of the patterns of its
@@ -268,22 +261,11 @@ class _Kernel:
 
     Columns are brought into the order of the patterns of a group as whole rows: to gather those
     of one table from ρ touches a page for every element.
-
-    buffers: two workspaces of the shape of a result that are free between calls; the first of
-    them may be given as `out`.
     """
 
-    needs_whole = False
-
     def __init__(self, generator: QuasiLocalGenerator, columns: slice) -> None:
-        start, stop, step = columns.indices(generator.dimension)
-        if step != 1 or stop <= start:
-            raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
-        self.columns = slice(start, stop)
-        shape = (1, generator.dimension, stop - start)
-        self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
-        self._images = aligned_empty(shape[1:], np.complex128)
-        self._factor = 1.0
+        super().__init__(1, generator.dimension, columns)
+        self._images = aligned_empty(self.buffers[0].shape[1:], np.complex128)
         self._hamiltonian = generator.hamiltonian
         self._groups = [
             _Group(generator, slice(first, first + _GROUP), self.columns)
@@ -302,14 +284,8 @@ class _Kernel:
                 images[:, panel] = _product(table, ordered[:, panel])
             np.take(images, group.back, axis=1, out=ordered, mode="clip")
             result += ordered
-        if self._factor != 1.0:
-            result *= self._factor
-
-    def scaled(self, factors: Real) -> "_Kernel":
-        """The kernel of factor · L, factors: (1,); it shares the workspaces of this one."""
-        other = copy.copy(self)
-        other._factor = self._factor * float(factors[0])
-        return other
+        if self.factors[0] != 1.0:
+            result *= self.factors[0]
 
 
 class _Group:

@@ -21,6 +21,7 @@ from manybody.physics.assembly import assemble_rows
 from manybody.physics.bath_groups import BathGroup, bath_groups, mean_rates
 from manybody.physics.baths.several import AnyBaths
 from manybody.physics.couplings import DiagonalCouplings, SiteProjectors
+from manybody.physics.equations.half_kernel import contiguous
 from manybody.physics.equations.matrix_kernel import MatrixKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, adjoint
 from manybody.physics.equations.site_kernel import SiteKernel
@@ -86,12 +87,8 @@ class RedfieldGenerator:
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
-        """(samples, N, N) V diag(E) V† in the site basis, its energies centred on the band."""
-        vectors = self.spectrum.vectors
-        half = (vectors * (0.5 * self.spectrum.energies)[:, None, :]) @ adjoint(vectors)
-        # Hermitian to the last bit, or the trace would drift.
-        whole: NDArray[Any] = half + adjoint(half)
-        return whole
+        """(samples, D, D) that of the spectrum."""
+        return self.spectrum.hamiltonian
 
     @property
     def is_split(self) -> bool:
@@ -206,7 +203,7 @@ class RedfieldGenerator:
 
     def kernel(self, columns: slice = slice(None)) -> Any:
         """X for the given columns of rho, a slice of [0, D), with workspaces of its own."""
-        own, couplings = _range(columns, self.spectrum.dimension), self.spectrum.couplings
+        own, couplings = contiguous(columns, self.spectrum.dimension), self.spectrum.couplings
         if isinstance(couplings, SiteProjectors):
             return SiteKernel(self, own)
         if isinstance(couplings, DiagonalCouplings):
@@ -299,22 +296,8 @@ REDFIELD = Equation(
     title="Redfield",
     symbol="R",
     source="SNM eq. (18)",
-    keeps=Guarantees(
-        trace=True,
-        hermiticity=True,
-        complete_positivity=False,
-        gibbs=True,
-        gibbs_with_lamb_shift=False,
-    ),
+    keeps=Guarantees(gibbs=True),
     flops=_flops,
     generator=redfield_of,
     rows=assemble_rows,
 )
-
-
-def _range(columns: slice, dimension: int) -> slice:
-    """`columns` with explicit borders.  Raises ValueError unless they are contiguous."""
-    start, stop, step = columns.indices(dimension)
-    if step != 1 or stop <= start:
-        raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
-    return slice(start, stop)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, aligned_empty
 from manybody.errors import InputError
+from manybody.physics.equations.half_kernel import contiguous
 from manybody.physics.equations.tables_layout import STACKED_BELOW, Group, TableLayout
 from manybody.physics.equations.tables_parts import Unitary, build_part
 
@@ -93,7 +94,7 @@ class TableKernel:
         columns: slice = slice(None),
         unitary: Sequence[Any] | None = None,
     ) -> None:
-        self.columns = _checked_columns(columns, layout.dimension)
+        self.columns = contiguous(columns, layout.dimension)
         samples = _checked_tables(layout, tables)
         hamiltonians = _checked_unitary(unitary, samples, layout.dimension)
         if hamiltonians and layout.dimension < STACKED_BELOW:
@@ -146,13 +147,6 @@ def _with_unitary(tables: NDArray[Any], hamiltonians: Sequence[Any]) -> Complex:
     dense = [one.toarray() if sp.issparse(one) else one for one in hamiltonians]
     result: Complex = tables - 1j * np.stack(dense)[:, None]
     return result
-
-
-def _checked_columns(columns: slice, dimension: int) -> slice:
-    start, stop, step = columns.indices(dimension)
-    if step != 1 or stop <= start:
-        raise InputError(f"columns = {columns}: a contiguous, non-empty range is needed")
-    return slice(start, stop)
 
 
 def _checked_tables(layout: TableLayout, tables: Sequence[NDArray[Any]]) -> int:

@@ -11,7 +11,6 @@ equation depends on a number that is added to an A_j: the couplings of the model
 they are.
 """
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,7 @@ from manybody.physics.assembly import AssembledRows
 from manybody.physics.bath_groups import BathGroup, frequencies_for
 from manybody.physics.baths.jump_correlator import JumpCorrelator, check_shifts
 from manybody.physics.couplings import Couplings, SiteProjectors
+from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.problem import Problem
@@ -135,9 +135,7 @@ def _build(problem: Problem) -> UniversalLindbladGenerator:
         own = _of_group(couplings, group)
         for member, (jump, _) in zip(group.members, own.filtered(spectrum.vectors, amplitudes)):
             jumps[:, :, member] = jump
-    vectors = spectrum.vectors
-    shifted = (vectors * (0.5 * spectrum.energies)[:, None, :]) @ adjoint(vectors)
-    shifted = shifted + adjoint(shifted)
+    shifted = spectrum.hamiltonian
     if problem.lamb_shift:
         shifted = shifted + lamb_shifts(problem)
     outline = redfield_of(problem).spectral_outline
@@ -260,13 +258,7 @@ UNIVERSAL_LINDBLAD = Equation(
     title="Universal Lindblad",
     symbol="U",
     source="Nathan and Rudner (2020), Phys. Rev. B 102, 115109",
-    keeps=Guarantees(
-        trace=True,
-        hermiticity=True,
-        complete_positivity=True,
-        gibbs=False,
-        gibbs_with_lamb_shift=False,
-    ),
+    keeps=Guarantees(complete_positivity=True),
     flops=_flops,
     generator=universal_lindblad_of,
     rows=UniversalLindbladGenerator.rows,
@@ -278,30 +270,21 @@ UNIVERSAL_LINDBLAD = Equation(
 )
 
 
-class _Kernel:
-    """X = Mρ + ½ Σ_j L_jρL_j† of some columns of ρ: (samples, D, m), C-ordered.
+class _Kernel(HalfKernel):
+    """X = Mρ + ½ Σ_j L_jρL_j†.
 
     With all L_j side by side in two shapes of one array, U = [L_j]_(bj),k (ρ†)_kc for the own
     columns b and all c, and then X_ab = ½ Σ_jc [L_j]_a,(jc) conj(U_b,(jc)): two large products.
-    L_j mixes columns: `needs_whole` says that a call needs all of ρ beside its own.
-
-    buffers: two workspaces of the shape of a result that are free between calls; the first of
-    them may be given as `out`.
+    L_j mixes columns.
     """
 
     needs_whole = True
 
     def __init__(self, generator: UniversalLindbladGenerator, columns: slice) -> None:
         samples, dimension, couplings, _ = generator.jumps.shape
-        start, stop, step = columns.indices(dimension)
-        if step != 1 or stop <= start:
-            raise ValueError(f"columns = {columns}: a contiguous, non-empty range is needed")
-        self.columns = slice(start, stop)
+        super().__init__(samples, dimension, columns)
         self._jumps, self._local = np.ascontiguousarray(generator.jumps), generator.local
-        m = stop - start
-        shape = (samples, dimension, m)
-        self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
-        self._factors = np.ones(samples)
+        m = self.columns.stop - self.columns.start
         # Real and imaginary part of a state one after the other, where the L_j are real.
         planes = 1 if np.iscomplexobj(generator.jumps) else 2
         kind = generator.jumps.dtype
@@ -310,11 +293,7 @@ class _Kernel:
         self._summed = aligned_empty((planes * m, dimension), kind)
 
     def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
-        """Write X into `out`; rho, out: (samples, D, m).
-
-        whole: (samples, D, D) all columns, None where they are `rho` itself.  A stack may be
-        shorter than the generator's: its first samples are meant.
-        """
+        """Write X into `out`; whole: (samples, D, D) all columns, None for `rho` itself."""
         every = rho if whole is None else whole
         gemm = GEMM[len(self._turned) - 1]
         m = rho.shape[2]
@@ -330,7 +309,7 @@ class _Kernel:
             gemm(0.5, wide.T, rows.T, 0.0, self._summed.T, trans_a=2, overwrite_c=1)
             np.matmul(self._local[sample], rho[sample], out=result)
             self._add(result, m)
-            result *= self._factors[sample]
+            result *= self.factors[sample]
 
     def _turn(self, state: NDArray[Any]) -> None:
         """ρ†, as one complex or two real matrices."""
@@ -347,9 +326,3 @@ class _Kernel:
             return
         result.real += self._summed[:m].T
         result.imag -= self._summed[m:].T
-
-    def scaled(self, factors: Real) -> "_Kernel":
-        """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
-        other = copy.copy(self)
-        other._factors = self._factors * factors
-        return other

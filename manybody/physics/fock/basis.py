@@ -195,18 +195,6 @@ def annihilation_operator(basis: FockBasis, mode: int) -> sp.csr_array:
     return _lowering(basis, basis.sector(basis.n_particles - 1), mode)
 
 
-def creation_operator(basis: FockBasis, mode: int) -> sp.csr_array:
-    """a_j†, (D', D): onto the basis itself, or onto the sector of one particle more.
-
-    What would leave a truncated basis is mapped to zero.  Raises ValueError for a mode out of
-    range or a sector that is full.
-    """
-    _check_mode(basis, mode)
-    if basis.n_particles is None:
-        return sp.csr_array(_lowering(basis, basis, mode).T)
-    return sp.csr_array(_lowering(basis.sector(basis.n_particles + 1), basis, mode).T)
-
-
 def number_operator(basis: FockBasis, mode: int | None = None) -> sp.csr_array:
     """n_j = a_j†a_j, (D, D) diagonal; of all modes together when `mode` is None."""
     if mode is None:
@@ -240,44 +228,6 @@ def one_body_operator(basis: FockBasis, matrix: ArrayLike) -> sp.csr_array:
     return sp.csr_array((data, place), shape=(basis.dimension,) * 2)
 
 
-def density_interaction(basis: FockBasis, strengths: ArrayLike) -> sp.csr_array:
-    """Σ_jk V_jk n_j n_k over all ordered pairs, j = k included; (D, D) diagonal.
-
-    strengths: (N, N) real; a bond counted once needs V_jk + V_kj of its strength.
-    """
-    entries = _checked_array("strengths", strengths, (basis.n_modes,) * 2)
-    if np.iscomplexobj(entries):
-        raise InputTypeError("strengths are complex: densities are coupled by real ones")
-    return _diagonal(np.sum((basis.occupations @ entries) * basis.occupations, axis=1))
-
-
-def two_body_interaction(basis: FockBasis, strengths: ArrayLike) -> sp.csr_array:
-    """Σ_jklm V_jklm a_j†a_k†a_l a_m, (D, D).
-
-    strengths: (N, N, N, N).  Raises ValueError when the operator is not Hermitian to
-    1e-12 of its largest entry.
-    """
-    n = basis.n_modes
-    entries = _checked_array("strengths", strengths, (n,) * 4)
-    if basis.numbers[-1] < 2:
-        return sp.csr_array((basis.dimension,) * 2)
-    below = basis if basis.n_particles is None else basis.sector(basis.n_particles - 1)
-    first = [annihilation_operator(basis, mode) for mode in range(n)]
-    second = [annihilation_operator(below, mode) for mode in range(n)]
-    pairs = [second[left] @ first[right] for left in range(n) for right in range(n)]
-    # a_j†a_k† is the adjoint of a_k a_j: its index is k N + j.
-    ordered = entries.transpose(1, 0, 2, 3).reshape(n * n, n * n)
-    blocks = sp.kron(sp.csr_array(ordered), sp.identity(pairs[0].shape[0]), format="csr")
-    stacked = sp.vstack(pairs, format="csr")
-    result = sp.csr_array(stacked.conj().T @ (blocks @ stacked))
-    deviation = float(abs(result - result.conj().T).max())
-    if deviation > 1e-12 * float(abs(result).max()):
-        raise InputError(
-            f"strengths make an operator that is not Hermitian: max |V - V†| = {deviation:.3g}"
-        )
-    return result
-
-
 def fock_state(basis: FockBasis, occupations: ArrayLike) -> Complex:
     """(D,) vector of the state with these (N,) occupations.  ValueError if there is none."""
     wanted = np.asarray(occupations)
@@ -289,43 +239,6 @@ def fock_state(basis: FockBasis, occupations: ArrayLike) -> Complex:
     state = np.zeros(basis.dimension, dtype=np.complex128)
     state[place] = 1.0
     return state
-
-
-def correlation_matrix(basis: FockBasis, state: NDArray[Any]) -> Complex:
-    """C_qp = ⟨a_p†a_q⟩, (N, N), of a vector (D,) or a density matrix (D, D).
-
-    A density matrix need not be Hermitian nor of trace one: C_qp = tr(a_p†a_q ρ).
-    """
-    state = _checked_state(basis, state)
-    n = basis.n_modes
-    result = np.empty((n, n), dtype=np.complex128)
-    for p in range(n):
-        for q in range(n):
-            targets, sources, amplitudes = hops(basis, p, q)
-            if state.ndim == 1:
-                elements = state[sources] * state[targets].conj()
-            else:
-                elements = state[sources, targets]
-            result[q, p] = amplitudes @ elements
-    return result
-
-
-def edge_weight(basis: FockBasis, state: NDArray[Any]) -> float:
-    """Weight of a state, (D,) or (D, D), on what a creation operator would move out of the basis.
-
-    It says how well a truncation holds; 0 for fermions of every number.
-    """
-    state = _checked_state(basis, state)
-    if basis.n_particles is not None:
-        raise InputError("a basis of one particle number has no edge: creation leaves it")
-    full = basis.totals == basis.max_particles
-    if basis.statistics == "boson":
-        full = full | (basis.occupations.max(axis=1) == basis.largest)
-    else:
-        # Nothing can be added to all modes filled, with or without a limit.
-        full = full & (basis.totals < basis.n_modes)
-    populations = np.abs(state) ** 2 if state.ndim == 1 else np.diagonal(state).real
-    return float(populations[full].sum())
 
 
 def fock_rotation(basis: FockBasis, orbitals: NDArray[Any]) -> NDArray[Any]:
@@ -354,37 +267,6 @@ def fock_rotation(basis: FockBasis, orbitals: NDArray[Any]) -> NDArray[Any]:
             members = np.flatnonzero(basis.totals == number)
             result[np.ix_(members, members)] = columns
     return result
-
-
-def gaussian_state(basis: FockBasis, correlations: NDArray[Any]) -> Complex:
-    """(D, D) density matrix of the Gaussian state with C_qp = ⟨a_p†a_q⟩ and no ⟨aa⟩ or ⟨a⟩.
-
-    correlations: (N, N) Hermitian, eigenvalues n_m in [0, 1] for fermions, >= 0 for bosons.
-    With c_m the orbitals of C, ρ = Π_m [n_m c_m†c_m + (1 − n_m) c_m c_m†] for fermions and
-    Π_m n_m^{c_m†c_m} / (1 + n_m)^{1 + c_m†c_m} for bosons, of which the basis keeps a part:
-    the trace falls short of one by what lies beyond it.  Raises ValueError.
-    """
-    if basis.n_particles is not None:
-        raise InputError("a Gaussian state has no fixed particle number")
-    matrix = _checked_array("correlations", correlations, (basis.n_modes,) * 2)
-    scale = max(1.0, float(np.abs(matrix).max()))
-    if float(np.abs(matrix - matrix.conj().T).max()) > 1e-10 * scale:
-        raise InputError("correlations are not Hermitian")
-    filling, orbitals = np.linalg.eigh(matrix)
-    fermions = basis.statistics == "fermion"
-    if filling[0] < -1e-10 * scale or (fermions and filling[-1] > 1.0 + 1e-10):
-        allowed = "[0, 1] for fermions" if fermions else ">= 0 for bosons"
-        raise InputError(
-            f"correlations have eigenvalues {filling[0]:g} to {filling[-1]:g}: must be {allowed}"
-        )
-    filling = np.clip(filling, 0.0, 1.0 if fermions else None)
-    if fermions:
-        factors = np.where(basis.occupations == 1, filling, 1.0 - filling)
-    else:
-        factors = (filling / (1.0 + filling)) ** basis.occupations / (1.0 + filling)
-    rotation = fock_rotation(basis, orbitals)
-    state: NDArray[Any] = (rotation * factors.prod(axis=1)) @ rotation.conj().T
-    return state.astype(np.complex128)
 
 
 def hops(basis: FockBasis, j: int, k: int) -> tuple[Index, Index, Real]:
@@ -458,13 +340,3 @@ def _checked_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArr
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name}: all entries must be finite")
     return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
-
-
-def _checked_state(basis: FockBasis, state: NDArray[Any]) -> NDArray[Any]:
-    array = np.asarray(state)
-    dimension = basis.dimension
-    if array.shape not in ((dimension,), (dimension, dimension)):
-        raise InputError(
-            f"state has shape {array.shape}: must be ({dimension},) or ({dimension}, {dimension})"
-        )
-    return array

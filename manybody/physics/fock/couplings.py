@@ -256,13 +256,6 @@ def hermitian_coupling(operator: Any, bath: Any) -> Coupling:
     return Coupling(matrix, bath)
 
 
-def density_coupling(n_modes: int, site: int, bath: Any) -> Coupling:
-    """A = n_j = a_j†a_j with one bath (SNM, "Nonlinear dissipation").  TypeError or ValueError."""
-    amplitudes = np.zeros((arguments.integer("n_modes", n_modes, 1),) * 2)
-    amplitudes[_site(n_modes, site), site] = 1.0
-    return Coupling(OneBody(amplitudes), bath)
-
-
 def exchange_couplings(
     n_modes: int, site: int, reservoir: Any, strength: float = 1.0, graded: bool = True
 ) -> tuple[Coupling, Coupling]:

@@ -1,4 +1,4 @@
-"""Redfield and local equations of many particles, by definition.
+"""The Redfield equation of many particles, by definition.
 
 On any (D, D) matrix σ: L[σ] = X(σ) + X(σ†)† with the half form X(σ) = Mσ + Σ Λ σ A†,
 M = −iH − Σ A†Λ, Λ = Σ Γ(E_k − E_l) |l⟩⟨l|A|k⟩⟨k| (SNM eqs. (9) and (18), PHYSICS.md section 3;
@@ -25,7 +25,6 @@ from manybody.physics.models.single_particle import (
     SingleParticleModel,
     data_uncertainty,
 )
-from manybody.physics.spectra import EPSILON, linked
 from manybody.physics.vectorise import column_order_to_row_major
 
 # Λ, A
@@ -40,8 +39,7 @@ class FockModel:
     """H = Σ h_jk a_j†a_k + an interaction, in an occupation basis.
 
     basis: of one particle number or of every; one_body: (N, N) Hermitian h, energies in J.
-    interaction: (D, D) Hermitian sparse matrix, as `density_interaction` or
-    `two_body_interaction` make; None for none.
+    interaction: (D, D) Hermitian, array or SciPy sparse array; None for none.
     uncertainties: ‖δ·‖₂ of both in J, or None for what their numbers leave open, see
         `SingleParticleModel`.  Raises TypeError or ValueError.
     """
@@ -226,34 +224,6 @@ def build_redfield_equation(
     )
 
 
-def build_local_equation(
-    model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool = False
-) -> HalfFormGenerator:
-    """Every bath sees the bare site energies h_jj only: −i[H, ρ] + the Davies dissipator of those.
-
-    A = Σ_ω A(ω) by the energies that a_j and a_j†a_k take from uncoupled sites; for a_j alone
-    γ(h_jj), for n_j γ(0).  The local approach of LK.  Raises ValueError for a coupling that
-    is not written in the a_j.
-    """
-    couplings = check_couplings(model, couplings, lamb_shift)
-    sites = np.diagonal(model.one_body).real
-    tolerance = 8.0 * EPSILON * np.sqrt(len(sites)) * float(np.abs(sites).max())
-    terms = []
-    for coupling in couplings:
-        if not coupling.is_field:
-            raise InputError("the local equation takes couplings written in the a_j only")
-        field = coupling.operator
-        frequencies = field.frequencies(sites)
-        own = []
-        for mask, omega in _groups(frequencies, field.amplitudes != 0, tolerance):
-            part = field.times(mask)
-            rate = one_sided_rates(coupling.bath, np.ones(1), np.array([omega]), lamb_shift)[0]
-            matrix = part.operator(model.basis)
-            own.append((rate * matrix, matrix))
-        terms.append(tuple(own))
-    return HalfFormGenerator(model, tuple(terms))
-
-
 def check_couplings(
     model: object, couplings: Sequence[Coupling], lamb_shift: object
 ) -> list[Coupling]:
@@ -305,19 +275,3 @@ def _filtered(model: FockModel, coupling: Coupling, lamb_shift: bool) -> Term:
         coupling.bath, elements, energies[None, :] - energies[:, None], lamb_shift
     )
     return vectors @ (rates * elements) @ vectors.conj().T, matrix
-
-
-def _groups(
-    frequencies: Real, present: NDArray[np.bool_], tolerance: float
-) -> list[tuple[NDArray[np.bool_], float]]:
-    """Masks of the present elements that share a frequency, with that frequency."""
-    values = np.unique(frequencies[present])
-    if values.size == 0:
-        return []
-    labels = linked(values, tolerance)
-    groups = []
-    for label in range(int(labels[-1]) + 1):
-        members = values[labels == label]
-        omega = 0.0 if np.any(members == 0.0) else float(members.mean())
-        groups.append((present & np.isin(frequencies, members), omega))
-    return groups

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.several import SeveralBaths, check_baths
+from manybody.physics.baths.several import check_baths, each_bath
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.fock.couplings import Coupling, hermitian_coupling
 from manybody.physics.fock.half_form import MAX_STATES, FockModel
@@ -30,7 +30,7 @@ def states_of_model(
     if not 2 <= n_states <= MAX_STATES:
         raise InputError(f"model has {n_states} states: 2 to {MAX_STATES} are allowed here")
     own = check_baths(bath, model.couplings, lamb_shift)
-    baths = own.each if isinstance(own, SeveralBaths) else [own] * model.couplings.n_baths
+    baths = each_bath(own, model.couplings.n_baths)
     # The occupations of one boson only count the states.
     basis = FockBasis(1, "boson", max_occupation=n_states - 1)
     hamiltonian = sp.csr_array(model.dense_hamiltonian())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, product
@@ -246,23 +247,24 @@ def currents(generator: CorrelationGenerator, correlations: Complex) -> Currents
     return Currents(rows.sum(axis=1), rows @ generator.energies)
 
 
-def checked_correlations(value: Any, n_sites: int) -> Complex:
-    """`value` as an (N, N) complex Hermitian matrix; TypeError or ValueError.
+def checked_correlations(value: Any, n_sites: int, name: str = "correlations") -> Complex:
+    """`value` as an (N, N) complex Hermitian matrix; TypeError or ValueError, which name it.
 
     Whether its eigenvalues can be occupations is not asked: Redfield states need not pass.
     """
-    matrix = np.asarray(value)
+    matrix = arguments.array(name, value)
+    matrix = matrix.toarray() if sp.issparse(matrix) else matrix
     if matrix.dtype.kind not in "iufc":
-        raise InputTypeError(f"correlations have dtype {matrix.dtype}: must be numeric")
+        raise InputTypeError(f"{name} of dtype {matrix.dtype}: must be numeric")
     if matrix.shape != (n_sites, n_sites):
-        raise InputError(f"correlations have shape {matrix.shape}: must be {(n_sites, n_sites)}")
+        raise InputError(f"{name} of shape {matrix.shape}: must be {(n_sites, n_sites)}")
     scale = np.abs(matrix).max()
     if not scale <= arguments.LARGEST:
-        raise InputError(f"correlations contain {scale:g}: all entries must be finite")
+        raise InputError(f"{name} with the entry {scale:g}: all must be finite")
     deviation = np.abs(matrix - matrix.conj().T).max()
     # States that were computed, not typed, are meant to come back.
     if deviation > 100.0 * HERMITICITY_TOLERANCE * scale:
-        raise InputError(f"correlations are not Hermitian: max |C - C†| = {deviation:.3g}")
+        raise InputError(f"{name}: not Hermitian, max |C - C†| = {deviation:.3g}")
     return np.ascontiguousarray(0.5 * (matrix + matrix.conj().T), dtype=np.complex128)
 
 
@@ -271,7 +273,7 @@ def checked_initial(value: Any, n_sites: int, statistics: str) -> Complex:
 
     Raises TypeError or ValueError.
     """
-    state = checked_correlations(value, n_sites)
+    state = checked_correlations(value, n_sites, "initial")
     check_occupations("initial", state, statistics)
     return state
 

@@ -17,17 +17,22 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from manybody.arrays import Complex, Real
+from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.quadrature import gauss
 
 # Shells around a point, each a factor longer than the one inside it, reach any density
 # whose scale lies between 1e-12 J and 1e12 J.
 _SHELL_RATIO = 2.0**0.25
 _SHELL_EXPONENTS = 160
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_NODES, _WEIGHTS = gauss(16)
+# Share of the weight of a band without end that is cut off.
+_TAIL = 1e-12
+# Hundreds of them: `gauss` would take n³ operations.
+_many_nodes = cache(special.roots_legendre)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +40,24 @@ class DiscretisedBath:
     """Modes in place of a reservoir, H_int = J Σ_k g_k (a† d_k + h.c.).
 
     energies: (M,) ω_k ascending; couplings: (M,) g_k >= 0, energies in J for J = 1;
-    occupations: (M,) f(ω_k) >= 0; weight_left_out: ∫D outside the window over ∫D inside it
-    (inf where it diverges); recurrence_time: 2π / largest spacing, in 1/J.  Modes made by
+    occupations: (M,) f(ω_k) >= 0; recurrence_time: 2π / largest spacing, in 1/J.  Modes made by
     hand are a bath of their own, stand for nothing and have recurrence_time = inf.
 
     Raises ValueError for shapes that differ, no modes, or values not allowed.
+
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> def pairs(reservoir, n):  # D = 0.2 at ±1/n, ±2/n, ..., as `exact_driven_correlations` asks
+    ...     energies = np.concatenate([-np.arange(n, 0, -1), np.arange(1, n + 1)]) / n
+    ...     weights = np.full(2 * n, 0.2 / (2 * np.pi * n))
+    ...     return mb.DiscretisedBath(energies, np.sqrt(weights), reservoir.occupation(energies))
+    >>> pairs(mb.Reservoir(mb.FlatDensity(0.2, 1.0), beta=1.0), 16).n_modes
+    32
     """
 
     energies: Real
     couplings: Real
     occupations: Real
-    weight_left_out: float = 0.0
     recurrence_time: float = math.inf
 
     def __post_init__(self) -> None:
@@ -69,17 +81,6 @@ class DiscretisedBath:
         """Number of modes M."""
         return len(self.energies)
 
-    def kernels(self, times: Any) -> tuple[Complex, Complex]:
-        """α(t) = Σ g_k² e^{−iω_k t} and α^f(t) = Σ f_k g_k² e^{−iω_k t}; times (T,) -> (T,)."""
-        weights = self.couplings**2
-        both = np.stack([weights, weights * self.occupations], axis=1)
-        result = np.empty((len(times), 2), dtype=np.complex128)
-        step = max(1, 10**6 // self.n_modes)
-        for first in range(0, len(times), step):
-            few = np.asarray(times[first : first + step], dtype=np.float64)
-            result[first : first + step] = np.exp(-1j * np.outer(few, self.energies)) @ both
-        return result[:, 0], result[:, 1]
-
 
 Discretise = Callable[[Any, int], DiscretisedBath]
 
@@ -90,7 +91,6 @@ def legendre_modes(
     *,
     power: int = 1,
     breakpoints: Sequence[float] | None = None,
-    window: tuple[float, float] | None = None,
 ) -> DiscretisedBath:
     """Gauss-Legendre modes on panels: g_k² = w_k D(ω_k) / 2π.
 
@@ -101,15 +101,14 @@ def legendre_modes(
     finite end of the band or a breakpoint of D are mapped by ω = end ± u^power: 2 for √
     edges, sub-Ohmic s = 1/2 and their occupied parts, more for other powers, 1 (no map)
     where D is analytic up to the end (flat, Ohmic, ω³).  Both kernels then converge
-    exponentially in the modes.
+    exponentially in the modes.  Infinite ends are cut where 1e-12 of the weight is left.
 
-    window: (low, high) to cut the band to; None keeps the band, and cuts infinite ends
-    where 1e-12 of the weight is left.  Raises ValueError where D has a tail of infinite
-    weight (Drude-Lorentz) and no window is given, or D is negative or not finite.
+    Raises ValueError where D has a tail of infinite weight (Drude-Lorentz), or is negative or
+    not finite.
     """
     n_modes = arguments.integer("n_modes", n_modes, 1)
     power = arguments.integer("power", power, 1)
-    low, high, left_out = _window(reservoir.density, window)
+    low, high = integration_window(reservoir.density)
     smooth = thermal_breakpoints(reservoir, low, high) if breakpoints is None else breakpoints
     density = reservoir.density
     singular = {float(point) for point in (*density.support, *density.breakpoints)}
@@ -127,13 +126,13 @@ def legendre_modes(
     energies, lengths = [], []
     for start, stop, exponent in panels:
         share = 0.5 / len(panels) + 0.5 * abs(stop - start) / (high - low)
-        nodes, weights = _legendre(math.ceil(n_modes * share))
+        nodes, weights = _many_nodes(math.ceil(n_modes * share))
         u = 0.5 * (1.0 + nodes)
         energies.append(start + (stop - start) * u**exponent)
         lengths.append(0.5 * abs(stop - start) * exponent * u ** (exponent - 1) * weights)
     omega, length = np.concatenate(energies), np.concatenate(lengths)
     weights = length * _positive(density, omega) / (2 * np.pi)
-    return _bath(reservoir, omega, weights, (low, high), left_out)
+    return _bath(reservoir, omega, weights, high - low)
 
 
 def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
@@ -152,78 +151,7 @@ def chebyshev_modes(reservoir: Reservoir, n_modes: int) -> DiscretisedBath:
     half = 0.5 * (high - low)
     omega = 0.5 * (low + high) + half * np.cos(angles)
     weights = half * np.sin(angles) * _positive(reservoir.density, omega) / (2 * (n_modes + 1))
-    return _bath(reservoir, omega, weights, (low, high), 0.0)
-
-
-def linear_modes(
-    reservoir: Reservoir, n_modes: int, *, window: tuple[float, float] | None = None
-) -> DiscretisedBath:
-    """One mode for each of n equal cells: its weight ∫D/2π at its mean energy.
-
-    Kernels are wrong by about (cell · t)²/24 of their value; see `legendre_modes` for
-    `window` and what is raised.
-    """
-    n_modes = arguments.integer("n_modes", n_modes, 1)
-    low, high, left_out = _window(reservoir.density, window)
-    return _cell_modes(reservoir, np.linspace(low, high, n_modes + 1), left_out)
-
-
-def logarithmic_modes(
-    reservoir: Reservoir,
-    n_modes: int,
-    *,
-    centre: float,
-    innermost: float,
-    window: tuple[float, float] | None = None,
-) -> DiscretisedBath:
-    """Cells in geometric progression around `centre` (such as μ), linear within `innermost`.
-
-    Each side that the band has of the centre gets half of the modes (all, if it is the only
-    one), its first cell of length `innermost` > 0, in J.  Energies near the centre are
-    resolved to exponential precision, those far away poorly: the recurrence time is that of
-    the outermost cell.  See `legendre_modes` for `window` and what is raised.
-    """
-    n_modes = arguments.integer("n_modes", n_modes, 2)
-    centre = arguments.real("centre", centre)
-    innermost = arguments.real("innermost", innermost, above=0.0)
-    low, high, left_out = _window(reservoir.density, window)
-    reach = [side for side in (centre - low, high - centre) if side > 0.0]
-    if not low <= centre <= high:
-        raise InputError(f"centre = {centre:g}: must lie in the window [{low:g}, {high:g}]")
-    if innermost >= min(reach):
-        raise InputError(
-            f"innermost = {innermost:g}: must be below the distance {min(reach):g} from the "
-            "centre to the end of the window"
-        )
-    cells = max(1, n_modes // len(reach))
-    edges = [np.array([centre])]
-    if centre > low:
-        edges.insert(0, centre - np.geomspace(innermost, centre - low, cells)[::-1])
-    if high > centre:
-        edges.append(centre + np.geomspace(innermost, high - centre, cells))
-    return _cell_modes(reservoir, np.concatenate(edges), left_out)
-
-
-def agreement_time(
-    reservoir: Reservoir, discretise: Discretise, n_modes: int, tolerance: float = 1e-10
-) -> float:
-    """Time until which n modes give both kernels to `tolerance` of α(0) and of α^f(0).
-
-    discretise: one of the functions above (extra arguments bound by functools.partial).
-    Measured against 2n modes in place of the integrals, on a grid of eight points a
-    period of the fastest mode, up to the recurrence time; 0.0 when they never agree.
-    """
-    tolerance = arguments.tolerance(tolerance)
-    coarse, fine = discretise(reservoir, n_modes), discretise(reservoir, 2 * n_modes)
-    fastest = float(np.max(np.abs(fine.energies)))
-    count = math.ceil(coarse.recurrence_time * fastest * 8.0 / (2.0 * np.pi)) + 1
-    times = np.linspace(0.0, coarse.recurrence_time, count)
-    agrees = np.ones(count, dtype=bool)
-    for kernel, reference in zip(coarse.kernels(times), fine.kernels(times)):
-        agrees &= np.abs(kernel - reference) <= tolerance * np.abs(reference[0])
-    if agrees.all():
-        return coarse.recurrence_time
-    return float(times[max(0, int(np.argmin(agrees)) - 1)]) if agrees[0] else 0.0
+    return _bath(reservoir, omega, weights, high - low)
 
 
 def thermal_breakpoints(reservoir: Reservoir, low: float, high: float) -> tuple[float, ...]:
@@ -241,22 +169,7 @@ def thermal_breakpoints(reservoir: Reservoir, low: float, high: float) -> tuple[
 
 def integration_window(density: SpectralDensity) -> tuple[float, float]:
     """(low, high) that holds all of D but 1e-12 of its weight; ValueError if none does."""
-    return _window(density, None)[:2]
-
-
-def _window(
-    density: SpectralDensity, window: tuple[float, float] | None, tail: float = 1e-12
-) -> tuple[float, float, float]:
-    """(low, high, weight left out relative to that inside)."""
     start, stop = (float(end) for end in density.support)
-    if window is not None:
-        low = max(start, arguments.real("window[0]", window[0]))
-        high = min(stop, arguments.real("window[1]", window[1]))
-        if low >= high:
-            raise InputError(f"window = {window}: does not meet the band [{start:g}, {stop:g}]")
-        inside = _weight(density, low, high)
-        outside = sum(_outside(density, edge, end) for edge, end in ((low, start), (high, stop)))
-        return low, high, outside / inside if inside > 0.0 else math.inf
     finite = [p for p in (start, stop, *density.breakpoints) if math.isfinite(p)] or [0.0]
     low, high = min(finite), max(finite)
     sides = [
@@ -267,31 +180,18 @@ def _window(
     total = _weight(density, low, high) + sum(float(weights.sum()) for *_, weights in sides)
     if not total > 0.0:
         raise InputError("the density has no weight: D > 0 somewhere is needed")
-    left_out = 0.0
     for edge, ends, weights in sides:
-        if weights[-4:].sum() > 1e-6 * tail * total:
+        if weights[-4:].sum() > 1e-6 * _TAIL * total:
             raise InputError(
                 f"the density keeps weight as far as {ends[-1]:.3g}: no finite window holds all "
-                f"but {tail:g} of it, so window = (low, high) must be given"
+                f"but {_TAIL:g} of it, modes of your own are needed"
             )
         beyond = np.cumsum(weights[::-1])[::-1]
-        last = int(np.argmax(beyond <= 0.5 * tail * total))
-        left_out += float(beyond[last])
+        last = int(np.argmax(beyond <= 0.5 * _TAIL * total))
         # The shell before `last` is the outermost one kept.
         boundary = float(ends[last - 1]) if last else edge
         low, high = min(low, boundary), max(high, boundary)
-    return low, high, left_out / total
-
-
-def _outside(density: SpectralDensity, edge: float, end: float) -> float:
-    """∫D/2π from the edge of a window to the end of the band; inf for a tail without one."""
-    if edge == end:
-        return 0.0
-    if math.isfinite(end):
-        return _weight(density, min(edge, end), max(edge, end))
-    weights = _shells(density, edge, end)[1]
-    total = float(weights.sum())
-    return math.inf if weights[-4:].sum() > 1e-6 * total else total
+    return low, high
 
 
 def _weight(density: SpectralDensity, low: float, high: float) -> float:
@@ -319,44 +219,17 @@ def _shells(density: SpectralDensity, edge: float, end: float) -> tuple[Real, Re
     return edge + signed[1:], weights
 
 
-def _cell_modes(reservoir: Reservoir, edges: Real, left_out: float) -> DiscretisedBath:
-    """Weight ∫D/2π and mean energy of every cell, by Gauss-Legendre between breakpoints."""
-    density = reservoir.density
-    inside = [p for p in density.breakpoints if edges[0] < p < edges[-1]]
-    cuts = np.unique(np.concatenate([edges, inside]))
-    half = 0.5 * np.diff(cuts)[:, None]
-    omega = 0.5 * (cuts[1:] + cuts[:-1])[:, None] + half * _NODES
-    weights = half * _WEIGHTS * _positive(density, omega) / (2 * np.pi)
-    cells = np.searchsorted(edges, 0.5 * (cuts[1:] + cuts[:-1])) - 1
-    total, moment = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
-    np.add.at(total, cells, weights.sum(axis=1))
-    np.add.at(moment, cells, (omega * weights).sum(axis=1))
-    held = total > 0.0
-    # Squares and sums of tiny weights lose digits; a mean stays in its cell.
-    mean = np.clip(moment[held] / total[held], edges[:-1][held], edges[1:][held])
-    return _bath(reservoir, mean, total[held], (edges[0], edges[-1]), left_out)
-
-
-@cache
-def _legendre(n: int) -> tuple[Real, Real]:
-    """Nodes and weights of the n-point Gauss-Legendre rule on [−1, 1]."""
-    nodes, weights = special.roots_legendre(n)
-    return nodes, weights
-
-
-def _bath(
-    reservoir: Reservoir, omega: Real, weights: Real, window: tuple[float, float], left_out: float
-) -> DiscretisedBath:
-    """The modes of weights g² > 0 in ascending order."""
+def _bath(reservoir: Reservoir, omega: Real, weights: Real, width: float) -> DiscretisedBath:
+    """The modes of weights g² > 0 in ascending order; width: of the band."""
     omega, weights = omega[weights > 0.0], weights[weights > 0.0]
     if not omega.size:
         raise InputError("no mode carries weight: D > 0 at some of its nodes is needed")
     order = np.argsort(omega)
     omega = omega[order]
-    spacing = np.diff(omega).max() if len(omega) > 1 else window[1] - window[0]
+    spacing = np.diff(omega).max() if len(omega) > 1 else width
     occupations = np.asarray(reservoir.occupation(omega), dtype=np.float64)
     return DiscretisedBath(
-        omega, np.sqrt(weights[order]), occupations, left_out, float(2.0 * np.pi / spacing)
+        omega, np.sqrt(weights[order]), occupations, float(2.0 * np.pi / spacing)
     )
 
 

@@ -23,7 +23,6 @@ from manybody.physics.gaussian.correlations import (
     checked_initial,
 )
 from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel, checked_contacts
-from manybody.physics.gaussian.theorem import TheoremResidual, theorem_residual
 from manybody.physics.models.driven import uncertainty_of_table
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import APART, warn_undecided
@@ -137,15 +136,6 @@ def driven_correlations(
         )
     error = float(np.abs(states - coarse).max())
     return DrivenCorrelations(instants, states, error, evaluations + more)
-
-
-def driven_residuals(
-    model: DrivenQuadraticModel, times: Iterable[float], lamb_shift: bool = False
-) -> list[TheoremResidual]:
-    """Distance of the instantaneous Redfield and Davies equations at each of the times."""
-    arguments.instance("model", model, DrivenQuadraticModel)
-    instants = arguments.ascending_times("times", times)
-    return [theorem_residual(model.at(float(time)), lamb_shift) for time in instants]
 
 
 def _integrate(

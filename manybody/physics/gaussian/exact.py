@@ -24,9 +24,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real, product
-from manybody.errors import InputError
+from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
-from manybody.physics.gaussian.correlations import check_occupations
+from manybody.physics.gaussian.correlations import checked_initial
 from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
 from manybody.physics.gaussian.quadratic import QuadraticModel
 
@@ -164,7 +164,7 @@ def propagate(closed: ClosedSystem, initial: NDArray[Any], times: Any) -> Trajec
     Raises ValueError for times beyond the recurrence time, where the baths send back what
     they were given: the answer would be one to another question, not a rougher one.
     """
-    initial = checked_correlation(closed, initial)
+    initial = checked_initial(initial, closed.n_sites, closed.model.statistics)
     times = checked_times(closed, times)
     energies, vectors = np.linalg.eigh(closed.matrix())
     rows = closed.observed_rows() @ vectors
@@ -181,47 +181,6 @@ def propagate(closed: ClosedSystem, initial: NDArray[Any], times: Any) -> Trajec
         product(left, turned, out)
         observed += [observe(closed, initial, one.T) for one in _by_time(out, len(few))]
     return trajectory(closed, times, stacked(observed))
-
-
-def conservation(closed: ClosedSystem, initial: NDArray[Any], time: float) -> tuple[float, float]:
-    """Change of the total number and of the total energy at one time, relative.
-
-    By the occupations of all modes at that time, (N + M)³ multiplications; measured against
-    Σ⟨x†x⟩ and Σ|ω_k|⟨d_k†d_k⟩ + Σ|h_jk ⟨a_j†a_k⟩| at the start.  Both are rounding: what they
-    test is the arithmetic, not the discretisation.
-    """
-    initial = checked_correlation(closed, initial)
-    time = arguments.real("time", time, minimum=0.0)
-    n = closed.n_sites
-    energies, vectors = np.linalg.eigh(closed.matrix())
-    left = vectors if np.isrealobj(vectors) else vectors.conj()
-    transposed = np.empty(left.shape, dtype=np.complex128)
-    turned = np.multiply(np.exp(-1j * energies * time)[:, None], vectors.T, order="C")
-    product(left, turned, transposed)
-    unitary = transposed.T
-    weighted = np.concatenate(
-        [unitary[:, :n] @ initial, unitary[:, n:] * closed.occupations], axis=1
-    )
-    occupations = np.einsum("ab,ab->a", weighted, unitary.conj()).real[n:]
-    # C_kq between every mode k and the sites q.
-    columns = weighted @ unitary[:n].conj().T
-    interaction = sum(
-        2.0 * float((field @ columns[n:, site]).real)
-        for site, field in zip(closed.sites, closed.fields)
-    )
-    number = np.trace(columns[:n]).real + occupations.sum()
-    energy = np.trace(closed.hamiltonian @ columns[:n]).real + closed.energies @ occupations
-    before = np.trace(initial).real + closed.occupations.sum()
-    content = np.trace(closed.hamiltonian @ initial).real + closed.energies @ closed.occupations
-    scale = (
-        np.abs(closed.hamiltonian.T * initial).sum()
-        + np.abs(closed.energies * closed.occupations).sum()
-    )
-    # An empty system with empty baths has no scale, and stays empty.
-    return (
-        float(abs(number - before) / (before or 1.0)),
-        float(abs(energy + interaction - content) / (scale or 1.0)),
-    )
 
 
 def converge(
@@ -243,6 +202,10 @@ def converge(
 
     Raises ValueError, with the changes found, when `largest` modes are not enough.
     """
+    if not callable(discretise):
+        raise InputTypeError(
+            f"discretise = {discretise!r}: a function (reservoir, n) -> DiscretisedBath is needed"
+        )
     tolerance = arguments.tolerance(tolerance)
     size = arguments.integer("n_modes", n_modes, 1)
     arguments.integer("largest", largest, size)
@@ -253,6 +216,8 @@ def converge(
     recurrence = 0.0
     while size <= largest:
         baths = [discretise(contact.reservoir, size) for contact in model.contacts]
+        for bath in baths:
+            arguments.instance("what discretise returns", bath, DiscretisedBath)
         closed = build_closed_system(model, baths)
         recurrence = closed.recurrence_time
         if recurrence >= times[-1]:
@@ -274,20 +239,6 @@ def converge(
         f"{', '.join(f'{change:.2g}' for change in changes) or 'an unknown amount'} at "
         f"{', '.join(map(str, sizes))} modes (largest = {largest})"
     )
-
-
-def checked_correlation(closed: ClosedSystem, initial: NDArray[Any]) -> Complex:
-    """`initial` as (N, N) complex: Hermitian, eigenvalues >= 0, for fermions <= 1."""
-    matrix = np.array(initial, dtype=np.complex128)
-    n = closed.n_sites
-    if matrix.shape != (n, n):
-        raise InputError(f"initial has shape {matrix.shape}: must be ({n}, {n})")
-    if not np.all(np.isfinite(matrix)):
-        raise InputError("initial contains inf or nan")
-    if np.abs(matrix - matrix.conj().T).max() > 1e-12 * max(1.0, np.abs(matrix).max()):
-        raise InputError("initial is not Hermitian: C_qp = <a_p^† a_q> is")
-    check_occupations("initial", matrix, closed.model.statistics)
-    return matrix
 
 
 def checked_times(closed: ClosedSystem, times: ArrayLike) -> Real:

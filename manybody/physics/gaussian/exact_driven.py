@@ -23,6 +23,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.gaussian.correlations import checked_initial
 from manybody.physics.gaussian.discretised import (
     Discretise,
     DiscretisedBath,
@@ -33,7 +34,6 @@ from manybody.physics.gaussian.driven import DrivenQuadraticModel
 from manybody.physics.gaussian.exact import (
     ClosedSystem,
     Trajectory,
-    checked_correlation,
     checked_times,
     converge,
     observe,
@@ -172,7 +172,7 @@ def propagate_driven(
     times beyond the recurrence time, h(t) that is not Hermitian of shape (N, N), and when
     10 halvings are not enough.
     """
-    initial = checked_correlation(closed, initial)
+    initial = checked_initial(initial, closed.n_sites, closed.model.statistics)
     times = checked_times(closed, times)
     tolerance = arguments.tolerance(tolerance)
     checked = _checked(drive, closed.n_sites)

@@ -12,7 +12,6 @@ with ω I_q(ω) for the energy that bath q gives (Meir and Wingreen, Phys. Rev. 
 gets.  A second route to the truth, independent of every discretisation.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +24,7 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.gaussian.discretised import integration_window
 from manybody.physics.gaussian.quadratic import QuadraticModel
-
-# Points at once, so that their Green's functions stay small; panels in all before giving up.
-_POINTS = 4096
-_LARGEST = 200_000
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
+from manybody.physics.quadrature import integrate
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +94,7 @@ def steady_state(model: QuadraticModel, tolerance: float = 1e-10) -> SteadyState
     n, q = model.hamiltonian.shape[0], len(model.contacts)
     if q == 0:
         raise InputError("the model has no contacts: its start is kept for ever")
-    values, error = _integrate(lambda omega: _integrand(model, omega), _cuts(model), tolerance)
+    values, error = integrate(lambda omega: _integrand(model, omega), _cuts(model), tolerance)
     correlation, spectral = values[: n * n].reshape(n, n), values[n * n : 2 * n * n]
     defect = float(np.linalg.norm(np.eye(n) - spectral.reshape(n, n), 2))
     if defect > 1e-6 + 100.0 * n * tolerance:
@@ -130,53 +125,6 @@ def _integrand(model: QuadraticModel, omega: Real) -> Complex:
     parts = [occupied, columns @ adjoint, flow, omega[:, None] * flow]
     whole: Complex = np.concatenate([part.reshape(len(omega), -1) for part in parts], axis=1)
     return whole / (2 * np.pi)
-
-
-def _integrate(
-    function: Callable[[Real], Complex], cuts: Real, tolerance: float
-) -> tuple[Complex, float]:
-    """∫ function over [cuts[0], cuts[-1]] and an estimate of its error, by halving panels.
-
-    A panel is done when its integral is the sum of those over its halves; those are kept.
-    The share of the tolerance that a panel may spend does not shrink with its length, since
-    few panels at a time sit at an edge or a resonance.
-    """
-    left, right = cuts[:-1], cuts[1:]
-    whole = _panels(function, left, right)
-    result = np.zeros(whole.shape[1], dtype=np.complex128)
-    error, spent = 0.0, 0
-    while len(left):
-        spent += len(left)
-        middle = 0.5 * (left + right)
-        first, second = _panels(function, left, middle), _panels(function, middle, right)
-        change = np.abs(first + second - whole).max(axis=1)
-        # Panels too short to be halved have given all they can.
-        tiny = right - left <= 1e-14 * (np.abs(cuts).max() + right - left)
-        done = (change <= 0.01 * tolerance) | tiny
-        result += (first + second)[done].sum(axis=0)
-        error += float(change[done].sum())
-        if spent > _LARGEST:
-            raise InputError(
-                f"the quadrature still changes by {change[~done].sum():.2g} after {spent} panels "
-                f"(tolerance {tolerance:g})"
-            )
-        left, middle, right = left[~done], middle[~done], right[~done]
-        whole = np.concatenate([first[~done], second[~done]])
-        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
-    return result, error
-
-
-def _panels(function: Callable[[Real], Complex], left: Real, right: Real) -> Complex:
-    """Gauss-Legendre over each panel, (P, values)."""
-    half = 0.5 * (right - left)
-    omega = (0.5 * (left + right))[:, None] + half[:, None] * _NODES
-    sums = []
-    step = _POINTS // len(_NODES)
-    for first in range(0, len(left), step):
-        few = omega[first : first + step]
-        values = function(few.ravel()).reshape(*few.shape, -1)
-        sums.append(np.einsum("p,k,pkv->pv", half[first : first + step], _WEIGHTS, values))
-    return np.concatenate(sums)
 
 
 def _cuts(model: QuadraticModel) -> Real:

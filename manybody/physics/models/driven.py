@@ -81,7 +81,7 @@ class DrivenSingleParticle:
 
     hamiltonian: a function of the time in 1/J that returns h, (N, N) Hermitian in J, of one N,
         or a `TabulatedHamiltonian`; coupled_sites: as of `SingleParticleModel`, which checks
-        each h(t) when it is met.  Raises TypeError or ValueError.
+        each h(t) when it is met, the first one at once.  Raises TypeError or ValueError.
 
     >>> import numpy as np
     >>> model = DrivenSingleParticle(lambda t: np.array([[0.0, 1.0], [1.0, 0.3 * np.sin(t)]]))
@@ -94,9 +94,8 @@ class DrivenSingleParticle:
 
     def __post_init__(self) -> None:
         _check_function(self.hamiltonian)
-        if isinstance(self.coupled_sites, Iterable):
-            # What is used up by its first reader would be gone at the second time.
-            object.__setattr__(self, "coupled_sites", list(self.coupled_sites))
+        # Checked with the first h there is, which says how many sites there are.
+        object.__setattr__(self, "coupled_sites", _first(self).coupled_sites)
 
     def at(self, time: float) -> SingleParticleModel:
         """The model frozen at one time."""
@@ -131,8 +130,7 @@ class DrivenManyBody:
     def __post_init__(self) -> None:
         _check_function(self.hamiltonian)
         # Checked with the first H there is, which says how many states they act on.
-        first = self.hamiltonian.times[0] if hasattr(self.hamiltonian, "times") else 0.0
-        object.__setattr__(self, "couplings", self.at(float(first)).couplings)
+        object.__setattr__(self, "couplings", _first(self).couplings)
 
     def at(self, time: float) -> ManyBodyModel:
         """The model frozen at one time."""
@@ -145,6 +143,13 @@ class DrivenManyBody:
                 uncertainty=uncertainty_of_table(self.hamiltonian),
             ),
         )
+
+
+def _first(model: Any) -> Any:
+    """A driven model frozen at the first time of its table, or at 0."""
+    function = model.hamiltonian
+    is_table = isinstance(function, TabulatedHamiltonian)
+    return model.at(float(function.times[0]) if is_table else 0.0)
 
 
 def _entry(index: int, matrix: Any) -> tuple[NDArray[Any], float]:

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
@@ -15,7 +12,7 @@ from manybody.physics.couplings import Couplings, checked_couplings
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.lattices import Lattice
 from manybody.physics.models.matrices import matrix_from
-from manybody.physics.models.single_particle import checked_hamiltonian
+from manybody.physics.models.single_particle import StoredHamiltonian
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +24,7 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class ManyBodyModel:
+class ManyBodyModel(StoredHamiltonian):
     """Any system of D states, each of its couplings A_j in contact with a bath of its own.
 
     hamiltonian: (D, D) array or SciPy sparse array, Hermitian, energies in J, or an operator of
@@ -56,62 +53,27 @@ class ManyBodyModel:
     terms: Sequence[Term] | None = None
 
     def __post_init__(self) -> None:
-        given = matrix_from(self.hamiltonian, "hamiltonian")
-        matrix, uncertainty = checked_hamiltonian(given, "(D, D) with D >= 1")
-        object.__setattr__(self, "hamiltonian", matrix)
-        if self.uncertainty is not None:
-            uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
-        object.__setattr__(self, "uncertainty", uncertainty)
-        couplings = checked_couplings(_matrices(self.couplings), matrix.shape[0])
+        dimension = self._store(matrix_from(self.hamiltonian, "hamiltonian"), "(D, D) with D >= 1")
+        couplings = checked_couplings(_matrices(self.couplings), dimension)
         object.__setattr__(self, "couplings", couplings)
         arguments.instance("name", self.name, str)
-        arguments.instance("parameters", self.parameters, Mapping)
-        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        _check_places(self.lattice, self.terms, matrix.shape[0])
+        _check_places(self.lattice, self.terms, dimension)
         if self.basis is not None:
             arguments.instance("basis", self.basis, FockBasis)
-            if self.basis.dimension != matrix.shape[0]:
+            if self.basis.dimension != dimension:
                 raise InputError(
-                    f"basis has {self.basis.dimension} states, hamiltonian {matrix.shape[0]}"
+                    f"basis has {self.basis.dimension} states, hamiltonian {dimension}"
                 )
-        if couplings.dimension != matrix.shape[0]:
+        if couplings.dimension != dimension:
             raise InputError(
-                f"couplings are of {couplings.dimension} states, hamiltonian of {matrix.shape[0]}"
+                f"couplings are of {couplings.dimension} states, hamiltonian of {dimension}"
             )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A view of a mapping does not travel.
-        return {**vars(self), "parameters": dict(self.parameters)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # What is drawn is checked already, what travels forgets that it is read-only.
-        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
-        given = self.hamiltonian
-        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
-        for part in parts:
-            part.flags.writeable = False
-
-    @property
-    def dimension(self) -> int:
-        """Number of states D."""
-        return int(self.hamiltonian.shape[0])
 
     @property
     def n_sites(self) -> int:
         """Number of sites N of the basis, or of baths where there is none."""
         couplings: Couplings = self.couplings
         return couplings.n_baths if self.basis is None else self.basis.n_modes
-
-    @property
-    def is_real(self) -> bool:
-        """True when H has no imaginary part in the working basis."""
-        return not np.iscomplexobj(self.hamiltonian)
-
-    def dense_hamiltonian(self) -> NDArray[Any]:
-        """(D, D) dense H, real or complex; a fresh array for sparse models."""
-        given = self.hamiltonian
-        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
-        return dense
 
 
 def _check_places(lattice: Any, terms: Any, dimension: int) -> None:

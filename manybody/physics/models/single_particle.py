@@ -22,8 +22,57 @@ HERMITICITY_TOLERANCE = 1e-12
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 
+class StoredHamiltonian:
+    """What models of one particle and of many have in common: H as an array or CSR, read-only."""
+
+    hamiltonian: Any
+    uncertainty: Any
+    parameters: Mapping[str, Any]
+
+    def _store(self, given: Any, shape: str) -> int:
+        """Keep H, ‖δH‖₂ and the parameters, all checked; the number of states."""
+        matrix, uncertainty = checked_hamiltonian(given, shape)
+        if self.uncertainty is not None:
+            uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
+        arguments.instance("parameters", self.parameters, Mapping)
+        parameters = MappingProxyType(dict(self.parameters))
+        for key, value in zip(
+            ("hamiltonian", "uncertainty", "parameters"), (matrix, uncertainty, parameters)
+        ):
+            object.__setattr__(self, key, value)
+        return int(matrix.shape[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A view of a mapping does not travel.
+        return {**vars(self), "parameters": dict(self.parameters)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What is drawn is checked already, what travels forgets that it is read-only.
+        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
+        given = self.hamiltonian
+        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
+        for part in parts:
+            part.flags.writeable = False
+
+    @property
+    def dimension(self) -> int:
+        """Number of states D; of sites, for one particle."""
+        return int(self.hamiltonian.shape[0])
+
+    @property
+    def is_real(self) -> bool:
+        """True when H has no imaginary part in the working basis."""
+        return not np.iscomplexobj(self.hamiltonian)
+
+    def dense_hamiltonian(self) -> NDArray[Any]:
+        """(D, D) dense H, real or complex; a fresh array for sparse models."""
+        given = self.hamiltonian
+        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
+        return dense
+
+
 @dataclass(frozen=True, eq=False)
-class SingleParticleModel:
+class SingleParticleModel(StoredHamiltonian):
     """One particle hopping on N sites, the density of each coupled site in contact with a bath.
 
     H = Σ_jk h_jk a_j† a_k restricted to one particle, so H is the matrix h, and
@@ -55,46 +104,19 @@ class SingleParticleModel:
     lattice: Lattice | None = None
 
     def __post_init__(self) -> None:
-        matrix, uncertainty = checked_hamiltonian(self.hamiltonian)
-        object.__setattr__(self, "hamiltonian", matrix)
-        if self.uncertainty is not None:
-            uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
-        object.__setattr__(self, "uncertainty", uncertainty)
-        sites = _checked_sites(self.coupled_sites, matrix.shape[0])
+        n_sites = self._store(self.hamiltonian, "(N, N) with N >= 1")
+        sites = _checked_sites(self.coupled_sites, n_sites)
         object.__setattr__(self, "coupled_sites", sites)
-        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A view of a mapping does not travel.
-        return {**vars(self), "parameters": dict(self.parameters)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # What is drawn is checked already, what travels forgets that it is read-only.
-        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
-        given = self.hamiltonian
-        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
-        for part in parts:
-            part.flags.writeable = False
 
     @property
     def n_sites(self) -> int:
         """Number of sites N."""
-        return int(self.hamiltonian.shape[0])
-
-    @property
-    def dimension(self) -> int:
-        """Number of states: of sites, for one particle."""
-        return self.n_sites
+        return self.dimension
 
     @property
     def couplings(self) -> SiteProjectors:
         """A_j = |j⟩⟨j| on the coupled sites."""
         return SiteProjectors(self.coupled)
-
-    @property
-    def is_real(self) -> bool:
-        """True when H has no imaginary part in the site basis."""
-        return not np.iscomplexobj(self.hamiltonian)
 
     @property
     def coupled(self) -> NDArray[np.bool_]:
@@ -104,12 +126,6 @@ class SingleParticleModel:
             mask[:] = False
             mask[self.coupled_sites] = True
         return mask
-
-    def dense_hamiltonian(self) -> NDArray[Any]:
-        """(N, N) dense H, real or complex; a fresh array for sparse models."""
-        given = self.hamiltonian
-        dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
-        return dense
 
 
 def checked_hamiltonian(value: Any, shape: str = "(N, N) with N >= 1") -> tuple[Any, float]:

@@ -1,4 +1,4 @@
-"""Purity and von Neumann entropy of whole or reduced states, positive or not."""
+"""Von Neumann entropy of whole or reduced states, positive or not."""
 
 from typing import Any, NamedTuple
 
@@ -29,9 +29,3 @@ def von_neumann_entropy(states: NDArray[Any]) -> Entropy:
     eigenvalues = np.linalg.eigvalsh(states)
     value: Real = scipy.special.entr(np.maximum(eigenvalues, 0.0)).sum(axis=-1)
     return Entropy(value, -np.minimum(eigenvalues, 0.0).sum(axis=-1))
-
-
-def purity(states: NDArray[Any]) -> Real:
-    """tr ρ² = Σ_ab |ρ_ab|² of Hermitian ρ.  (..., D, D) -> (...)."""
-    squares: Real = (states * states.conj()).real.sum(axis=(-2, -1))
-    return squares

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.protocol import Bath
-from manybody.physics.baths.several import GivenBaths, SeveralBaths, check_baths
+from manybody.physics.baths.several import GivenBaths, check_baths, each_bath
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.equations.davies import DAVIES, davies_of
-from manybody.physics.equations.protocol import Equation, adjoint
+from manybody.physics.equations.protocol import adjoint, hermitian_rate
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.given import Matrix, model_from
@@ -84,7 +83,7 @@ def entropy_production(
             "temperatures alone"
         )
     logarithm = (vectors * np.log(values)) @ adjoint(vectors)
-    hamiltonian = _hamiltonian(problem)
+    hamiltonian = problem.spectrum.hamiltonian[0]
     each = dissipators(problem, state, equation)
     return np.array(
         [-np.vdot(own, logarithm + beta * hamiltonian).real for own, beta in zip(each, betas)]
@@ -100,7 +99,7 @@ def heat_of(problem: Problem, rho: Complex, equation: str) -> Real:
         else:
             heat = redfield_site_heat(redfield_of(problem), rho[None])[0]
         return heat[couplings.coupled]
-    hamiltonian = _hamiltonian(problem)
+    hamiltonian = problem.spectrum.hamiltonian[0]
     each = dissipators(problem, rho, equation)
     return np.array([np.vdot(own, hamiltonian).real for own in each])
 
@@ -108,7 +107,7 @@ def heat_of(problem: Problem, rho: Complex, equation: str) -> Real:
 def betas_of(problem: Problem) -> Real:
     """(couplings,) β of the bath of every coupling, in 1/J."""
     bath, count = problem.bath, problem.couplings.n_baths
-    each: tuple[Bath, ...] = bath.each if isinstance(bath, SeveralBaths) else (bath,) * count
+    each = each_bath(bath, count)
     return np.array([float(one.beta) for one in each])
 
 
@@ -127,33 +126,11 @@ def dissipators(problem: Problem, rho: Complex, equation: str) -> Iterator[Compl
             f"equation = {equation!r}: it is made from patches of the model, and what every bath "
             "does alone is not had"
         )
-    hamiltonian = _hamiltonian(problem)
+    hamiltonian = problem.spectrum.hamiltonian[0]
     turned = hamiltonian @ rho
     unitary = -1j * (turned - adjoint(turned))
     for coupling in range(problem.couplings.n_baths):
-        yield _derivative(problem.only(coupling), rho, found) - unitary
-
-
-def _derivative(problem: Problem, rho: Complex, equation: Equation) -> Complex:
-    """(D, D) L[ρ] of Hermitian ρ."""
-    if equation.generator is None:
-        assert equation.propagators is not None
-        return equation.propagators(problem)[0].derivative(rho)
-    kernel = equation.generator(problem).kernel()
-    state = np.array(rho, dtype=np.complex128, order="C")[None]
-    half = np.empty_like(state)
-    kernel(state, half)
-    found: Complex = half[0] + adjoint(half[0])
-    return found
-
-
-def _hamiltonian(problem: Problem) -> Complex:
-    """(D, D) H less the middle of its band, as the generators have it."""
-    spectrum = problem.spectrum
-    vectors = spectrum.vectors[0]
-    half = (vectors * (0.5 * spectrum.energies[0])) @ adjoint(vectors)
-    found: Complex = half + adjoint(half)
-    return found
+        yield hermitian_rate(found, problem.only(coupling), rho) - unitary
 
 
 def _checked(

@@ -71,6 +71,12 @@ def locality_profile(
     Two products of N x N matrices per centre; about 15 N² reals of memory.  Raises TypeError
     or ValueError, also when the lattice is not known, its size is not that of the model, or
     a bath with γ = 0 everywhere, where all Λ_j vanish.
+
+    >>> import manybody as mb
+    >>> cube = mb.anderson3d(length=4, disorder=5.0, seed=1)
+    >>> profile = mb.locality_profile(cube, mb.OhmicBath(0.2, 10.0, 5.0), n_centres=4)
+    >>> bool(profile.rms[0] > 10.0 * profile.rms[2])
+    True
     """
     arguments.instance("model", model, SingleParticleModel)
     check_bath(bath, lamb_shift)

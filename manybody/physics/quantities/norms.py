@@ -92,9 +92,3 @@ def _smallest(diagonal: Real, beside: Real) -> float:
     if info != 0:
         raise NumericalError(f"LAPACK dstebz: info = {info}")
     return float(values[0])
-
-
-def populations(rho: NDArray[Any]) -> Real:
-    """⟨a|ρ|a⟩.  (..., N, N) -> (..., N)."""
-    diagonal: Real = np.einsum("...aa->...a", rho).real.copy()
-    return diagonal

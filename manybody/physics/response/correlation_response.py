@@ -45,10 +45,13 @@ _KINK = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class CorrelationResponse:
-    """Response of one equation of motion to v from its stationary state on.
+    """Response of one equation of motion to δv from its stationary state on, LRL eq. (23).
 
-    stationary: (N, N) C_0; steady_change: (N, N) C_1 in the long run; source: (N, N) S;
-    damping: (N, N) R_0; all in the site basis, C_qp = ⟨a_p†a_q⟩.
+    All complex, in the site basis, C_qp = ⟨a_p†a_q⟩; first orders are per δ.
+    stationary: (N, N) C_0, Hermitian, no unit; steady_change: (N, N) C_1 in the long run,
+    Hermitian, no unit; source: (N, N) S in J; damping: (N, N) R_0 in J; hamiltonian, perturbation:
+    (N, N) h and v in J; contacts: what each adds to R_0 and F_0, in J, and the derivatives.
+    `correlation_response` makes it.
     """
 
     stationary: Complex
@@ -60,7 +63,10 @@ class CorrelationResponse:
     perturbation: Complex
 
     def changes(self, times: Iterable[float]) -> Complex:
-        """(T, N, N) C_1 at ascending times after v was switched on."""
+        """(T, N, N) C_1 at ascending times >= 0 in 1/J after v was switched on.
+
+        Raises TypeError or ValueError.
+        """
         found = []
         for time in arguments.ascending_times("times", times):
             step = scipy.linalg.expm(-time * self.damping)
@@ -68,7 +74,8 @@ class CorrelationResponse:
         return np.array(found)
 
     def current_changes(self, change: Complex) -> Currents:
-        """First order of the currents out of each reservoir; change: (N, N) C_1."""
+        """First order of the currents out of each of Q reservoirs: particle (Q,) in J, energy (Q,)
+        in J², both per δ.  change: (N, N) C_1, of `changes` or `steady_change`."""
         particle, energy = [], []
         for contact in self.contacts:
             first = contact.filling_change - contact.damping_change @ self.stationary
@@ -95,10 +102,14 @@ def correlation_response(
 ) -> CorrelationResponse:
     """Linear response of the stationary correlations to H + δ Σ v_jk a_j†a_k.
 
-    model: up to 200 sites; perturbation: v, (N, N) Hermitian, in J; equation, lamb_shift: as in
-    `build_generator`.  Raises TypeError or ValueError: also where the stationary state is not
-    unique, where a rate has no derivative, and for Davies where h has degenerate levels, which
-    v may split so that there is no linear response (LRL section III C).
+    C_1 of dC_1/dt = −(R_0C_1 + C_1R_0†) + S from C_1(0) = 0, LRL eqs. (20) and (21) for Gaussian
+    states; derivatives of R and F by Daleckii and Krein (1965).
+
+    model: up to 200 sites; perturbation: v, (N, N) Hermitian, in J; equation: "redfield",
+    "davies" or "local"; lamb_shift: with Δ and Δ^f or without.  Raises TypeError or ValueError:
+    also where the stationary state is not unique, where a rate has no derivative, and for Davies
+    where h has degenerate levels, which v may split so that there is no linear response (LRL
+    section III C).
 
     >>> import numpy as np
     >>> import manybody as mb

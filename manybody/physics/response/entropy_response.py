@@ -14,27 +14,12 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.fock.small_systems import Generator, currents
 from manybody.physics.response.linear_response import LinearResponse
 
 
 def entropy_rate(rate: NDArray[Any], rho: NDArray[Any]) -> float:
     """dS/dt = −tr(ρ̇ ln ρ) of the change rate = Lρ, (49).  Raises ValueError unless ρ > 0."""
     return -float(np.trace(rate @ _logarithm(rho)).real)
-
-
-def entropy_production(
-    generator: Generator, temperatures: Sequence[float], rho: NDArray[Any]
-) -> float:
-    """σ = dS/dt − Σ_j J^j/T_j, (47); not negative for Davies equations (Spohn).
-
-    The commutator leaves S alone, so that dS/dt is that of the dissipators.  Raises TypeError
-    or ValueError.
-    """
-    bath = _checked_temperatures(temperatures, None)
-    _, heat = currents(generator, len(bath), rho)
-    rate = sum(generator.dissipate(j, rho) for j in range(len(bath)))
-    return entropy_rate(np.asarray(rate), rho) - float(np.sum(heat / bath))
 
 
 def heat_current_response(response: LinearResponse, change: NDArray[Any]) -> Real:
@@ -53,11 +38,6 @@ def heat_current_response(response: LinearResponse, change: NDArray[Any]) -> Rea
         carried = perturbed.perturbation @ generator.dissipate(j, response.stationary)
         result[j] = np.trace(hamiltonian @ moved).real + np.trace(carried).real
     return result
-
-
-def entropy_response(response: LinearResponse, change: NDArray[Any]) -> float:
-    """S_1 = −tr(ρ_1 ln π_0), (52).  Raises ValueError unless π_0 > 0."""
-    return entropy_rate(change, response.stationary)
 
 
 def entropy_rate_response(response: LinearResponse, change: NDArray[Any]) -> float:
@@ -111,8 +91,8 @@ def _logarithm(rho: NDArray[Any]) -> Complex:
     return np.asarray((vectors * np.log(weights)) @ vectors.conj().T, dtype=np.complex128)
 
 
-def _checked_temperatures(values: Sequence[float], count: int | None) -> Real:
+def _checked_temperatures(values: Sequence[float], count: int) -> Real:
     result = np.array([arguments.real("temperature", value, above=0.0) for value in values])
-    if count is not None and len(result) != count:
+    if len(result) != count:
         raise InputError(f"{len(result)} temperatures: one for each of the {count} couplings")
     return result

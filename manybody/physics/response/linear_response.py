@@ -24,10 +24,12 @@ from manybody.physics.response.perturbed import PerturbedGenerator, build_pertur
 
 @dataclass(frozen=True, eq=False)
 class LinearResponse:
-    """Response of the steady state of L_0 to δV.
+    """Response of the steady state of L_0 to δV, LRL eqs. (20) to (24).
 
-    perturbed: L_0 and L_1.  Everything is in the occupation basis.  ValueError from any
-    property unless L_0 has exactly one stationary state, or above 64 states.
+    perturbed: L_0 and L_1, from `linear_response`.  All matrices are (D, D) complex in the
+    occupation basis (that of the sites for one particle), states without a unit, sources in J,
+    first orders per δ.  Raises ValueError from any property unless L_0 has exactly one stationary
+    state, or above 64 states.
     """
 
     perturbed: PerturbedGenerator
@@ -39,12 +41,12 @@ class LinearResponse:
 
     @cached_property
     def commutator_source(self) -> Complex:
-        """(D, D) −i[V, π_0]."""
+        """(D, D) −i[V, π_0] in J, the first part of L_1π_0."""
         return self.perturbed.commute(self.stationary)
 
     @cached_property
     def dissipator_sources(self) -> Complex:
-        """(n_couplings, D, D) D_1^jπ_0."""
+        """(n_couplings, D, D) D_1^jπ_0 in J, the part that each bath adds to L_1π_0."""
         parts = [
             self.perturbed.dissipate(j, self.stationary) for j in range(self.perturbed.n_couplings)
         ]
@@ -52,7 +54,7 @@ class LinearResponse:
 
     @cached_property
     def source(self) -> Complex:
-        """(D, D) L_1π_0, (20)."""
+        """(D, D) L_1π_0 in J, (20)."""
         source: Complex = self.commutator_source + self.dissipator_sources.sum(axis=0)
         return source
 
@@ -67,7 +69,10 @@ class LinearResponse:
         return np.asarray(0.5 * (change + change.conj().T))
 
     def changes(self, times: ArrayLike) -> Complex:
-        """(T, D, D) ρ_1(t) of (21) at ascending times >= 0.  Raises TypeError or ValueError."""
+        """(T, D, D) ρ_1(t) of (21) at ascending times >= 0 in 1/J, Hermitian, of trace 0.
+
+        Raises TypeError or ValueError.
+        """
         instants = arguments.ascending_times("times", times)
         dimension = len(self.stationary)
         size = dimension**2
@@ -84,7 +89,9 @@ class LinearResponse:
     def response_function(self, observable: Any, times: ArrayLike) -> tuple[Real, Real]:
         """φ^(1,1) and φ^(1,2) of (24), (T,) each, of a Hermitian (D, D) A at times >= 0.
 
-        Their sum is φ_A of (23).  Raises TypeError or ValueError.
+        Their sum is φ_A of (23): from −i[V, π_0], and from what the baths add, in the unit of A
+        times J.  observable: array or SciPy sparse array; times: ascending, in 1/J.  Raises
+        TypeError or ValueError.
         """
         instants = arguments.ascending_times("times", times)
         size = self.stationary.size
@@ -118,6 +125,8 @@ def linear_response(
     fixed_dissipator: bool = False,
 ) -> LinearResponse:
     """Response of the steady state to H + δV, with baths that follow it; LRL section III.
+
+    ρ_1 of L_0ρ_1 = −L_1π_0, LRL eqs. (20) to (24), L_1 with the derivatives of the rates.
 
     model: of 2 to 64 states; bath: one for all couplings, or a sequence of one for each, of
     temperatures of their own; perturbation: V, (D, D) Hermitian array or SciPy sparse array, in

@@ -26,10 +26,8 @@ from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import (
     FockModel,
     HalfFormGenerator,
-    build_local_equation,
     build_redfield_equation,
     check_couplings,
-    check_dense,
 )
 from manybody.physics.fock.secular import (
     Elements,
@@ -42,7 +40,7 @@ from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
 from manybody.physics.response.rate_derivatives import rate_derivative
 from manybody.physics.spectra import EPSILON, linked
 
-EQUATIONS = ("redfield", "davies", "local")
+EQUATIONS = ("redfield", "davies")
 # First-order shifts below this share of ‖V‖ are rounding.
 _SHIFT = 1e-10
 # Shares of the width of the spectrum below which levels are equal, and below which divided
@@ -85,13 +83,6 @@ class PerturbedGenerator:
     change: HalfFormGenerator | RotatedDissipator | None
     n_couplings: int
 
-    def apply(self, sigma: NDArray[Any]) -> Complex:
-        """L_1[σ] of any (D, D) matrix, (20)."""
-        result = self.commute(sigma)
-        for coupling in range(self.n_couplings):
-            result = result + self.dissipate(coupling, sigma)
-        return result
-
     def commute(self, sigma: NDArray[Any]) -> Complex:
         """−i[V, σ], what is left of L_1 without the baths."""
         return -1j * commutator(self.perturbation, sigma)
@@ -101,15 +92,6 @@ class PerturbedGenerator:
         if self.change is None:
             return np.zeros(np.shape(sigma), dtype=np.complex128)
         return self.change.dissipate(coupling, sigma)
-
-    def toarray(self) -> Complex:
-        """(D², D²) L_1 on the row-major vec.  Raises ValueError above 64 states."""
-        dimension = len(self.perturbation)
-        check_dense(dimension)
-        matrix = np.empty((dimension**2,) * 2, dtype=np.complex128)
-        for column, unit in enumerate(np.eye(dimension**2)):
-            matrix[:, column] = self.apply(unit.reshape(dimension, dimension)).ravel()
-        return matrix
 
 
 def build_perturbed_generator(
@@ -123,22 +105,20 @@ def build_perturbed_generator(
     """L_0 and L_1 for H_0 + δV, by perturbation theory.
 
     model: H_0; perturbation: (D, D) Hermitian V, array or SciPy sparse array, in J.
-    equation: "redfield", "davies", or "local", whose dissipator knows the bare sites only and
-        does not change.
-    fixed_dissipator: D_1 = 0 for the others too: (36), when δV is small compared to the
+    equation: "redfield" or "davies".
+    fixed_dissipator: D_1 = 0, (36), when δV is small compared to the
         relaxation rates and leaves the eigenvectors alone.
     Raises TypeError or ValueError; the latter for a Davies equation whose Bohr frequencies or
     degenerate levels V splits, and where a rate has no derivative.
     """
     couplings = check_couplings(model, couplings, lamb_shift)
     arguments.choice("equation", equation, EQUATIONS)
-    fixed = arguments.boolean("fixed_dissipator", fixed_dissipator) or equation == "local"
+    fixed = arguments.boolean("fixed_dissipator", fixed_dissipator)
     matrix = _checked_perturbation(perturbation, model.basis.dimension)
     if equation == "davies":
         generator, change = _davies(model, couplings, matrix, lamb_shift, fixed)
         return PerturbedGenerator(generator, matrix, change, len(couplings))
-    build = build_local_equation if equation == "local" else build_redfield_equation
-    half_form = build(model, couplings, lamb_shift)
+    half_form = build_redfield_equation(model, couplings, lamb_shift)
     terms = None if fixed else _redfield_change(model, couplings, matrix, lamb_shift)
     return PerturbedGenerator(half_form, matrix, terms, len(couplings))
 

@@ -40,10 +40,7 @@ def slope(function: Callable[[Real], Real], omega: float, scale: float, kink: fl
     before = None
     for halving in range(_HALVINGS + 1):
         half_width = scale * 0.5**halving
-        values = [
-            np.asarray(function(omega + half_width * points))
-            for points in (_points(), 0.5 * (_points() - 1.0), 0.5 * (_points() + 1.0))
-        ]
+        values = np.asarray(function(omega + half_width * _points())).reshape(3, _DEGREE + 1)
         if not np.all(np.isfinite(values)):
             before = None
             continue
@@ -65,15 +62,16 @@ def slope(function: Callable[[Real], Real], omega: float, scale: float, kink: fl
 
 @cache
 def _points() -> Real:
-    """Chebyshev points of the first kind in (−1, 1)."""
-    return np.asarray(chebpts1(_DEGREE + 1))
+    """Chebyshev points of the first kind in (−1, 1), in (−1, 0) and in (0, 1)."""
+    centre = chebpts1(_DEGREE + 1)
+    return np.concatenate([centre, 0.5 * (centre - 1.0), 0.5 * (centre + 1.0)])
 
 
 @cache
 def _weights() -> tuple[Real, Real, Real]:
     """Weights of the values at the points of [−1, 1], [−1, 0] and [0, 1] for the slope at 0."""
     degrees = np.arange(_DEGREE + 1)
-    interpolation = np.linalg.inv(chebvander(_points(), _DEGREE))
+    interpolation = np.linalg.inv(chebvander(chebpts1(_DEGREE + 1), _DEGREE))
     at_centre = degrees * np.sin(0.5 * np.pi * degrees)
     at_right = degrees**2.0
     at_left = -((-1.0) ** degrees) * degrees**2.0

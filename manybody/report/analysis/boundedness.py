@@ -136,13 +136,6 @@ class Verdict:
         """True, False, or None where the data leave it open."""
         return self.word.bounded
 
-    def fit(self, law: Law) -> Fit:
-        """Fit of one law.  Raises ValueError where it was not fitted."""
-        for fit in self.fits:
-            if fit.law is law:
-                return fit
-        raise ValueError(f"{law.value} was not fitted: the maximum {self.sentence}")
-
 
 def judge(estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES) -> Verdict:
     """Verdict on estimates of 3 or more sizes, in any order; the same for the same input.
@@ -162,16 +155,6 @@ def judge(estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES) -
     seen = _weigh(data)
     word = _classify(data, seen)
     return Verdict(word, _sentence(word, seen, {fit.law: fit for fit in fits}), fits, seen)
-
-
-def classify(estimates: Sequence[SizeEstimate]) -> Word:
-    """The word of the verdict alone, without bootstrap: below a millisecond or so."""
-    data = Data.sort(estimates)
-    if _beyond_times(estimates):
-        return Word.TIMES
-    if len(data.sites) < _FEWEST_SIZES:
-        return Word.UNDECIDED
-    return _classify(data, _weigh(data))
 
 
 def _beyond_times(estimates: Sequence[SizeEstimate]) -> list[int]:

@@ -65,12 +65,6 @@ class Precision:
     mean_error: Real
     error_spread: Real
 
-    @property
-    def scaled_error(self) -> Real:
-        """Error times the root of the count (K,): level where samples act independently."""
-        error: Real = self.mean_error * np.sqrt(self.counts)
-        return error
-
 
 def precision(
     distance: Real, seed: int, counts: Sequence[int] | None = None, n_subsets: int = 10

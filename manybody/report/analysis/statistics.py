@@ -1,5 +1,6 @@
 """Mergeable moments, the bootstrap of the maximum over time, and whether it lies inside."""
 
+import functools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +9,8 @@ import numpy as np
 from manybody.arrays import Real
 
 N_RESAMPLES = 2000
+# Samples up to which their weights are kept, 16 MB at most.
+_KEPT_UP_TO = 1000
 # Central interval of one standard deviation of a normal distribution.
 _QUANTILES = (0.15865525393145707, 0.8413447460685429)
 # Samples that differ by less agree: trace norms of states carry rounding of this size, and the
@@ -207,11 +210,23 @@ def bootstrap_maximum(distance: Real, seed: int) -> Real:
 def _resampled(distance: Real, seed: int) -> Real:
     """(N_RESAMPLES, T) means over resampled samples."""
     n = len(distance)
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=N_RESAMPLES)
-    means = (counts / n) @ distance
+    means = (_weights(n, seed) if n <= _KEPT_UP_TO else _draw(n, seed)) @ distance
     # As for the mean itself: no spread by rounding.
     return np.clip(means, distance.min(axis=0), distance.max(axis=0))
+
+
+@functools.lru_cache(maxsize=4)
+def _weights(n: int, seed: int) -> Real:
+    """Those of all figures of a report that have n samples, drawn once."""
+    weights = _draw(n, seed)
+    weights.flags.writeable = False
+    return weights
+
+
+def _draw(n: int, seed: int) -> Real:
+    """(N_RESAMPLES, n) shares of n samples in means over resampled ones."""
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1.0 / n), size=N_RESAMPLES)
+    return counts / n
 
 
 @dataclass(frozen=True)

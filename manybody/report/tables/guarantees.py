@@ -17,7 +17,8 @@ NOTES = (
     "Kossakowski: smallest eigenvalue of the Kossakowski matrix of the first sample in J, >= 0 to "
     f"rounding exactly for completely positive dynamics; built-in models of up to {LARGEST} "
     "states.",
-    "Gibbs residual: largest element of L[rho_Gibbs] in J, mean and worst over samples.",
+    "Gibbs residual: largest element of L[rho_Gibbs] in J, mean and worst over samples; neither "
+    "word nor number where the baths have no temperature in common.",
 )
 
 
@@ -59,5 +60,7 @@ def _mean_and_largest(values: Real) -> tuple[float, float]:
     return float(values.mean()), float(values.max())
 
 
-def _word(kept: bool) -> str:
+def _word(kept: bool | None) -> str | None:
+    if kept is None:
+        return None
     return "yes" if kept else "no"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import in_time_table, scan_rows, setting_between
 from manybody.papers.kit.page import (
     Cell,
@@ -26,7 +26,6 @@ from manybody.papers.kit.page import (
     table_of,
 )
 from manybody.papers.kit.reservoirs import NORMS
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.driven.cases import EQUATIONS, LABELS
 from manybody.papers.snm.exact.figures import NAMES, draw_scans

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit import page
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import hundredths, in_time_table, setting_between
 from manybody.papers.kit.page import (
     Chapter,
@@ -26,7 +26,6 @@ from manybody.papers.kit.page import (
     short,
 )
 from manybody.papers.kit.reservoirs import NORMS
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.exact.cases import DYNAMICS, LABELS, ROUTES, STEADY
 from manybody.papers.snm.exact.figures import NAMES, draw_curves, draw_detuning, draw_scans

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import scan_rows
 from manybody.papers.kit.page import Cell, Scan, number, number_cell, numbers, short, table_of
-from manybody.papers.kit.store import Record
 from manybody.papers.snm.exact.cases import LABELS
 from manybody.papers.snm.exact.figures import NAMES
 from manybody.report.page.document import Column, Table

@@ -26,6 +26,7 @@ from manybody.papers.kit.systems import (
 )
 from manybody.papers.snm.hierarchy.states import (
     ExactStates,
+    check_qutip,
     not_converged,
     refinements,
     trace_norms,
@@ -51,6 +52,10 @@ _LARGEST_SHARE = 0.1
 _NULL = 1e-11
 # Of its largest element, a growth that is not rounding.
 _GROWTH = 1e-9
+
+
+# What a machine needs to compute cases, see `case_kind`.
+check_available = check_qutip
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import draw_in_time, styles_of
 from manybody.papers.kit.page import Scan, number
 from manybody.papers.kit.plots import Style, dress
-from manybody.papers.kit.store import Record
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, distance, name_of
 from manybody.report.figures.canvas import grid

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from manybody.papers.kit import page
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import in_time_table
 from manybody.papers.kit.page import (
     Chapter,
@@ -18,7 +18,6 @@ from manybody.papers.kit.page import (
     numbers,
 )
 from manybody.papers.kit.reservoirs import labels_of
-from manybody.papers.kit.store import Record
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.figures import draw_curves, draw_scans
 from manybody.papers.snm.hierarchy.tables import (

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import hundredths, scan_rows
 from manybody.papers.kit.page import (
     Cell,
@@ -18,7 +19,6 @@ from manybody.papers.kit.page import (
     table_of,
 )
 from manybody.papers.kit.reservoirs import WITHOUT
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.physics.equations.registry import EQUATIONS
@@ -222,6 +222,6 @@ def evidence_table(records: Sequence[Record], labels: Sequence[str]) -> Table:
             Column("smallest", "smallest distance compared", scientific),
             lambda record: min(distance(record, label) for label in labels),
         ),
-        (Column("qutip", "QuTiP"), lambda record: record.provenance.get("qutip", "")),
+        (Column("qutip", "QuTiP"), lambda record: record.attributes.get("qutip", "")),
     ]
     return table_of("evidence", "Convergence of the hierarchy", records, cells)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import CaseStudy
+from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import words_of
 from manybody.papers.kit.page import (
     Cell,
@@ -24,7 +24,6 @@ from manybody.papers.kit.page import (
     short,
     table_of,
 )
-from manybody.papers.kit.store import Record
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.theorem.cases import (
     EQUAL,
