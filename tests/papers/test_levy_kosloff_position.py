@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fock_oracles import correlation_matrix, currents, edge_weight
-from levy_kosloff_oracle import precise_position
+from levy_kosloff_oracle import precise_position, random_parameters
 from paper_curves import curve
 
 from manybody.networks import levy_kosloff
@@ -23,25 +23,12 @@ def position(*values, approach="redfield"):
     return levy_kosloff(*values, approach=approach, contact="position")
 
 
-def random_parameters(rng):
-    """Nodes, baths and couplings over many orders of magnitude, some at a resonance."""
-    omega_h, omega_c = np.exp(rng.uniform(-3, 3, 2))
-    if rng.random() < 0.4:
-        omega_h = omega_c * (1.0 + rng.choice([0.0, 2.0**-20, -(2.0**-30)]))
-    t_h, t_c = np.exp(rng.uniform(-2, 5, 2))
-    if rng.random() < 0.3:
-        t_h = t_c * (1.0 + rng.choice([2.0**-20, 2.0**-45]))
-    epsilon = np.sqrt(omega_h * omega_c) * 10.0 ** rng.uniform(-9, -0.01)
-    kappa = 10.0 ** rng.uniform(-12, 0) / max(omega_h, omega_c) ** 2
-    return tuple(float(value) for value in (omega_h, omega_c, t_h, t_c, epsilon, kappa))
-
-
 def test_relative_accuracy_at_random_parameters():
     """Against the definition with 60 digits; κω² from 1e-12 to 1, ε to 1e-9 of ω."""
     rng = np.random.default_rng(11)
     sizes = []
     for _ in range(60):
-        values = random_parameters(rng)
+        values = random_parameters(rng, strongest=0)
         found, expected = position(*values), precise_position(*values)
         sizes.append(abs(expected["heat_current_hot"]))
         filling = max(found["population_a"], found["population_b"])
@@ -136,7 +123,7 @@ def test_laws_at_random_parameters():
     """First law; the second one for weak contacts, by the Redfield and the global equation."""
     rng = np.random.default_rng(5)
     for _ in range(200):
-        omega_h, omega_c, t_h, t_c, epsilon, kappa = random_parameters(rng)
+        omega_h, omega_c, t_h, t_c, epsilon, kappa = random_parameters(rng, strongest=0)
         kappa *= 1e-2
         for approach in ("redfield", "global"):
             found = position(omega_h, omega_c, t_h, t_c, epsilon, kappa, approach=approach)
