@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.errors import InputError, Unavailable
-from manybody.parallel.files import make_folder, write_atomically
+from manybody.parallel.files import make_folder, remove_orphans, write_atomically
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
@@ -153,7 +153,7 @@ def write_parts(
     paths: list[Path] = []
 
     def write(name: str, content: bytes) -> None:
-        write_atomically(folder / name, content)
+        write_atomically(_within(folder, name), content)
         paths.append(folder / name)
 
     # Tables first: they need no matplotlib.
@@ -173,14 +173,15 @@ def write_parts(
                 write(f"{name}.{kind}", saved(figure, kind))
             vectors[name] = saved(figure, "svg").decode() if written else ""
     document = document_of(vectors)
-    if "html" in written:
-        write("index.html", to_html(document).encode())
     if "markdown" in written:
         suffix = pictures[0] if pictures else "svg"
         if not pictures:
             for name, vector in vectors.items():
                 write(f"{name}.svg", vector.encode())
         write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
+    # The page comes last: where there is one, what belongs to it is there.
+    if "html" in written:
+        write("index.html", to_html(document).encode())
     return paths, note
 
 
@@ -198,10 +199,19 @@ def _chosen(store: AnyStore, formats: Sequence[str] | None) -> Sequence[str]:
     return chosen
 
 
+def _within(folder: Path, name: str) -> Path:
+    """Names of figures and tables hold words of a store that somebody may have sent."""
+    if Path(name).name != name:
+        raise InputError(f"{name!r} is no name of a file of a report")
+    return folder / name
+
+
 def report_folder(store: AnyStore) -> Path:
     """DIR/report, made if needed."""
     folder = store.directory / "report"
     make_folder(folder)
+    # Of a report that was killed while it was written.
+    remove_orphans(folder)
     return folder
 
 

@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.blocks import Block, CorruptBlock, opened
+from manybody.study.block_files import CorruptBlock, opened, values_of
+from manybody.study.blocks import Block
 from manybody.study.configuration import TRACE_DISTANCE
 
 # The two equations of a block that does not name any.
@@ -77,7 +78,7 @@ def read_variable(path: Path, name: str) -> NDArray[Any]:
     """One variable of all samples of a block, with the axes that `block_contents` says."""
     with opened(path) as file:
         if name in file:
-            values: NDArray[Any] = file[name][()]
+            values: NDArray[Any] = values_of(file[name])
             if "equation" in file:
                 return values
             if name in _PAIRED:
@@ -86,7 +87,7 @@ def read_variable(path: Path, name: str) -> NDArray[Any]:
                 # It was of Redfield alone.
                 return np.stack([values, np.full_like(values, np.nan)], axis=1)
             return values
-        return np.stack([file[each][()] for each in _RESIDUALS], axis=1)
+        return np.stack([values_of(file[each]) for each in _RESIDUALS], axis=1)
 
 
 def _variables(file: h5py.File) -> dict[str, Variable]:
@@ -131,7 +132,7 @@ def _coordinates(file: h5py.File) -> dict[str, tuple[NDArray[Any], Mapping[str, 
 
 def _values(dataset: h5py.Dataset) -> NDArray[Any]:
     if h5py.check_string_dtype(dataset.dtype) is None:
-        return np.asarray(dataset[()])
+        return np.asarray(values_of(dataset))
     return np.array(dataset.asstr()[()], dtype=str)
 
 

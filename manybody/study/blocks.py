@@ -25,6 +25,7 @@ from manybody.study.block_files import (
     opened,
     range_of,
     relative_to_rounding,
+    values_of,
 )
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
@@ -87,11 +88,11 @@ def read_block(path: Path) -> Block:
     try:
         with opened(path) as file:
             given = {
-                name: dataset[()]
+                name: values_of(dataset)
                 for name, dataset in file.items()
                 if name not in _AXES and not name.startswith(COMPONENT)
             }
-            samples, times = file["sample"][()], file["time"][()]
+            samples, times = values_of(file["sample"]), values_of(file["time"])
             attributes = dict(file.attrs.items())
             names = ("redfield", "davies")
             if "equation" in file:
@@ -150,8 +151,8 @@ def check_block(path: Path, study: Study, point: Point) -> Block:
                 for name in file.attrs
                 if name in _FACTS or name.startswith(("parameter_", "change_"))
             }
-            samples, times = file["sample"][()], file["time"][()]
-            seeds = {"seed": file["seed"][()]}
+            samples, times = values_of(file["sample"]), values_of(file["time"])
+            seeds = {"seed": values_of(file["seed"])}
             block = Block(path, samples, times, seeds, frozenset(file), facts)
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error

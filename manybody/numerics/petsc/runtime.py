@@ -94,8 +94,8 @@ class Options:
     """PETSc options of a user, in the global database while this is entered.
 
     text: as on a command line, "-redfield_ts_adapt_type none"; an option without
-    a value is a switch; entries: value or None by name.  prefix: what every name must begin with, since PETSc
-    ignores a name that no solver asks for.  Raises ValueError.
+    a value is a switch; entries: value or None by name.  prefix: what every name must
+    begin with, since PETSc ignores a name that no solver asks for.  Raises ValueError.
     """
 
     def __init__(self, text: str, prefix: str) -> None:
