@@ -7,8 +7,10 @@ from levy_kosloff_oracle import precise_position, random_parameters
 from paper_curves import curve
 
 from manybody.networks import levy_kosloff
+from manybody.papers.kit.config import Record
 from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.nodes import Nodes
+from manybody.papers.levy_kosloff.page import build_page
 from manybody.physics.baths.densities import PhononDensity
 from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
@@ -188,3 +190,16 @@ def test_cases_take_the_contact():
     tables = [{**run, **given, **words}, {**run, **given, **words, "contact": "position"}]
     without, with_it = cases.parse({"curves": tables, "errata": False})[1]
     assert "contact" not in without.given and with_it.given["contact"] == "position"
+
+
+def test_a_page_tells_the_contacts_apart():
+    run = {"figure": "figure-3", "over": "epsilon", "from": 0.1, "to": 1.0, "points": 3}
+    given = {"omega_h": 10.0, "omega_c": 5.0, "T_h": 12.0, "T_c": 10.0, "kappa": 1e-4}
+    words = {"statistics": "boson", "approach": ["local", "redfield"]}
+    table = {**run, **given, **words, "contact": ["exchange", "position"]}
+    found = cases.parse({"curves": [table], "errata": False})[1]
+    records = [Record(case, cases.compute({}, case.given), 0.0) for case in found]
+    page = build_page(None, records)
+    drawn = page.makers["figure-3"]()
+    titles = [axis.get_title() for axis in drawn.axes if axis.get_title()]
+    assert len(titles) == 2 and sum("(a + a†)R" in title for title in titles) == 1
