@@ -158,10 +158,8 @@ def test_random_gaussian_models_are_rarely_undecided(rng):
 
 def test_a_driven_model_says_once_that_levels_were_undecided():
     contacts = contacts_all_different([0])
-    model = DrivenQuadraticModel(
-        lambda time: (1.0 + 0.1 * time) * ring_plus(4, 1e-9, (1, 1)), contacts
-    )
-    start = np.eye(4) / 2
+    model = DrivenQuadraticModel(lambda time: (1.0 + 0.1 * time) * ring_plus(6, 1e-9), contacts)
+    start = np.eye(6) / 2
     with pytest.warns(UserWarning, match="times between t = 0 and .* cannot be decided") as caught:
         driven_correlations(model, start, [0.5], "davies", tolerance=1e-6)
     assert len(caught) == 1 and caught[0].filename == __file__

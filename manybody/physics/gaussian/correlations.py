@@ -180,15 +180,17 @@ def _answers_differ(
 ) -> bool:
     """Whether contacts join modes of one level that are of two when levels are kept apart.
 
-    Equal contacts on all sites do not: V†V = 1 has no such elements but for rounding.
+    Equal contacts on all sites do not: V†V = 1 has no such elements but for rounding, which turns
+    modes a distance d apart against each other by ε‖h‖/d.
     """
     energies, vectors = spectrum.energies[0], spectrum.vectors[0]
     rows = _contact_rows(model, vectors, energies, DAVIES, lamb_shift)
     split = apart[:, None] != apart
+    distances = np.abs(energies[:, None] - energies)[split]
+    rounding = EPSILON * (64.0 + 4.0 * float(spectrum.norms[0]) / distances)
     for part in rows:
         joined = np.abs(_within_levels(vectors[model.sites], part, merged))
-        between = joined[split].max(initial=0.0)
-        if between > 64.0 * EPSILON * joined.diagonal().max(initial=0.0):
+        if (joined[split] > rounding * joined.diagonal().max(initial=0.0)).any():
             return True
     return False
 
