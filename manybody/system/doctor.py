@@ -18,6 +18,7 @@ from manybody.system.blas import (
     measure_product_rates,
     usable_cores,
 )
+from manybody.system.commands import answer_of
 from manybody.system.environment import NOT_INSTALLED, PACKAGE, UNKNOWN, describe, version
 
 # With these in its environment a process believes that a launcher started it.
@@ -248,14 +249,7 @@ def _mpi_family(text: str) -> str:
 
 def _says(launcher: str) -> str:
     try:
-        answer = subprocess.run(
-            [launcher, "--version"],
-            env=_clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        answer = answer_of([launcher, "--version"], 20.0, env=_clean_environment())
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout + answer.stderr
@@ -271,15 +265,7 @@ def _clean_environment() -> dict[str, str]:
 def _probe(code: str, timeout: float = 60.0) -> tuple[dict[str, Any] | None, str]:
     """Run `code` in a fresh interpreter; return what it found, or None and why it failed."""
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", code],
-            env=_clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
+        answer = answer_of([sys.executable, "-c", code], timeout, env=_clean_environment())
     except subprocess.TimeoutExpired:
         return None, f"it does not answer within {timeout:.0f} s"
     except OSError as error:
