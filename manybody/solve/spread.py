@@ -45,7 +45,7 @@ from manybody.solve.evolution import (
 )
 from manybody.solve.monitor import Monitor
 from manybody.solve.room import Baths, Extent, check_room, shares_of
-from manybody.solve.sharing import shared_problem
+from manybody.solve.sharing import at_hand, shared_problem
 from manybody.solve.stacked import is_large
 from manybody.solve.views import View
 from manybody.system.communicator import Communicator
@@ -94,11 +94,10 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
     n_ranks = size_of(comm)
 
     def check() -> None:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
-        check_applies(setting.equations, [model])
-        extent = _extent(model, setting)
-        check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
+        own = at_hand(model)
+        check_applies(setting.equations, [own])
+        here = min(n_ranks, ranks_here(n_ranks))
+        check_room(own.name, _extent(own, setting), n_ranks, 1, here)
 
     together(comm, check)
 

@@ -144,11 +144,8 @@ def _rate_lines(rates: list[ProductRate]) -> list[str]:
         lines.append(f"    {name:<34} {rate.complex:9.1f} {rate.real:9.1f} {rate.numpy:15.1f}")
     # Of those that are as good as equal the first, for the sake of equal bits elsewhere.
     fastest = max(rate.complex for rate in rates), max(rate.numpy for rate in rates)
-    best = max(rates, key=lambda rate: rate.complex)
-    for rate in rates:
-        if rate.complex > 0.9 * fastest[0] and rate.numpy > 0.9 * fastest[1]:
-            best = rate
-            break
+    good = [r for r in rates if r.complex > 0.9 * fastest[0] and r.numpy > 0.9 * fastest[1]]
+    best = good[0] if good else max(rates, key=lambda rate: rate.complex)
     set_to = os.environ.get("OPENBLAS_CORETYPE", "")
     now = next((rate for rate in rates if rate.asked.lower() == set_to.lower()), rates[0])
     # Below this the difference may be noise, and another core type changes the last bits.
