@@ -131,4 +131,4 @@ def test_parts_of_solvers_are_handed_back():
     for path in FILES:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if PARTS.search(line):
-                assert "part_of_solver(" in line, f"{path}:{number}"
+                assert "freed(" in line, f"{path}:{number}"

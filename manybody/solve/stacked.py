@@ -11,7 +11,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.protocols import Operator, Segment, Solution
+from manybody.numerics.protocols import Operator, Segment
 from manybody.physics.equations.protocol import (
     ClosedPropagator,
     Evolution,
@@ -108,10 +108,10 @@ def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> lis
     """Samples with the same segments."""
     generators = stepped_of(problem, setting)
     samples = range(problem.n_samples)
-    propagators = [closed_of(problem.sample(index), setting) for index in samples]
-    agenda = build_agenda(setting.equations, propagators[0])
+    closed = [closed_of(problem.sample(index), setting) for index in samples]
+    agenda = build_agenda(setting.equations, closed[0])
     segments = cut_times(setting, joint_bounds(list(generators.values())))
-    return _Stack(problem, setting, agenda, segments, generators, propagators, keep_states).run()
+    return _Stack(problem, setting, closed, agenda, segments, generators, keep_states).run()
 
 
 class _Stack(Layout):
@@ -121,14 +121,14 @@ class _Stack(Layout):
         self,
         problem: Problem,
         setting: Setting,
+        closed: list[dict[str, tuple[ClosedPropagator, ...]]],
         agenda: Agenda,
         segments: list[Segment],
         generators: dict[str, SteppedGenerator],
-        propagators: list[dict[str, tuple[ClosedPropagator, ...]]],
         keep_states: bool,
     ) -> None:
-        super().__init__(problem, setting, agenda, segments)
-        self._generators, self._propagators = generators, propagators
+        super().__init__(problem, setting, closed, agenda, segments)
+        self._generators = generators
         self._kernels = {name: own.kernel() for name, own in generators.items()}
         columns = Columns(problem.dimension)
         self._operators = {
@@ -147,7 +147,7 @@ class _Stack(Layout):
                 state: own.evolve(setting.start, setting.times)
                 for state, own in by_state(sample).items()
             }
-            for sample in propagators
+            for sample in closed
         ]
         # nan until observed, so that a time left out could not pass for a number.
         shape = (problem.n_samples, len(setting.times))
@@ -155,39 +155,30 @@ class _Stack(Layout):
         self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
         self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
         self._views: list[View] = []
-        self._rows: list[list[Real]] = []
         if sees_states(problem, setting.expectations):
             names = [each.name for each in setting.equations]
-            samples = [problem.sample(index) for index in range(problem.n_samples)]
+            samples = map(problem.sample, range(problem.n_samples))
             self._views = [View(sample, names, setting.expectations) for sample in samples]
-            self._rows = [[] for _ in samples]
+        self._rows: list[list[Real]] = [[] for _ in self._views]
         self._kept: dict[str, list[Complex]] | None = None
         if keep_states:
             self._kept = {each.name: [] for each in setting.equations}
 
     def _initial(self) -> Complex:
         """(samples, N, N) ρ(0)."""
-        n_samples, n = self.problem.n_samples, self.problem.dimension
-        initial = np.empty((n_samples, n, n), dtype=np.complex128)
-        for index in range(n_samples):
-            sample = self.problem.sample(index)
-            initial[index] = initial_columns(sample, self.setting, slice(0, n))
-        return initial
+        every = slice(0, self.problem.dimension)
+        samples = map(self.problem.sample, range(self.problem.n_samples))
+        initial = [initial_columns(sample, self.setting, every) for sample in samples]
+        return np.stack(initial, dtype=np.complex128)
 
     def operator(self, name: str) -> Operator:
         """Made once: its workspaces are small."""
         return self._operators[name]
 
     def residual(self, name: str, operator: Operator) -> Real:
-        """(samples,) largest |element| of L[ρ_Gibbs], nan where no spectrum is known."""
+        """(samples,) largest |element| of L[ρ_Gibbs]."""
         beta = self.setting.bath.beta
-        if not self.setting.needs_spectrum:
-            return np.full(self.problem.n_samples, np.nan)
         return gibbs_residual(self._generators[name], beta, self._kernels[name])
-
-    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """Let the stepper advance."""
-        return self.setting.stepper.advance(operator, state, segment)
 
     def observe(self, segment: Segment, states: dict[str, Complex]) -> None:
         """Reduce the states of one segment."""
@@ -226,9 +217,6 @@ class _Stack(Layout):
             sample[name].write(chosen, own)
         return states
 
-    def pause(self) -> None:
-        """Small samples are done before anybody would want to stop."""
-
     def seen(self) -> Seen:
         """nan where it was not looked yet."""
         rows = None
@@ -241,14 +229,6 @@ class _Stack(Layout):
     def view(self, sample: int) -> View | None:
         """Made once."""
         return self._views[sample] if self._views else None
-
-    def closed_residuals(self) -> dict[str, Real]:
-        """Those of the first answers."""
-        beta = self.setting.bath.beta
-        return {
-            name: np.array([own[name][0].gibbs_residual(beta) for own in self._propagators])
-            for name in self._propagators[0]
-        }
 
     def kept(self, sample: int) -> dict[str, Complex]:
         """States of one sample, if they were to be kept."""

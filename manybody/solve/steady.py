@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputTypeError, NumericalError
+from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import petsc
@@ -42,7 +42,7 @@ from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
 from manybody.solve.sharing import problem_of
 from manybody.solve.starting import build_start
 from manybody.system.blas import blas_threads
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 EQUATIONS = ("redfield", "davies")
 METHODS = ("gmres", "assembled")
@@ -100,9 +100,7 @@ def steady_state(
     Davies depends on levels of which it cannot be decided whether they are equal: they are
     kept apart.
     """
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-
+    check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, Start, float]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from manybody.errors import InputError, Unavailable
+from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
 
 _INSTALL = (
@@ -79,15 +80,20 @@ def own_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def part_of_solver(part: Any) -> Iterator[Any]:
-    """The inner solver or preconditioner of another, given back at the end.
+def freed(item: Any) -> Iterator[Any]:
+    """An object of PETSc, or an inner solver or preconditioner of one, given back at the end.
 
     A handle that is only dropped keeps kilobytes of its solver for ever, or all of it.
     """
     try:
-        yield part
+        yield item
     finally:
-        part.destroy()
+        item.destroy()
+
+
+def handle(comm: Communicator | None) -> Any:
+    """A communicator as PETSc wants it; None stands for one process."""
+    return petsc().COMM_SELF if comm is None else comm
 
 
 class Options:

@@ -20,29 +20,23 @@ from manybody.system.communicator import Communicator
 _TOLERANCE = 1e-13
 # Currents whose sum is not zero to this share are not determined.
 _IMBALANCE = 1e-3
+# Of each equation, which stands for {}: meanings and units.
+_MEANINGS = {
+    "heat": ("heat current from the hottest baths, steady state of {}", "J2"),
+    "log_heat": ("its decimal logarithm, whose mean is of typical samples", "1"),
+    "heat_imbalance": (
+        "sum of all heat currents of {} over the largest of a bath: its error",
+        "1",
+    ),
+    "entropy_production": (
+        "-sum over baths of beta times heat, steady state of {}; nan at T = 0",
+        "J",
+    ),
+}
 _FIGURES = {
-    **{
-        f"heat_{name}": Figure(
-            f"heat current from the hottest baths, steady state of {name}", "J2"
-        )
-        for name in EQUATIONS
-    },
-    **{
-        f"log_heat_{name}": Figure("its decimal logarithm, whose mean is of typical samples")
-        for name in EQUATIONS
-    },
-    **{
-        f"heat_imbalance_{name}": Figure(
-            f"sum of all heat currents of {name} over the largest of a bath: its error"
-        )
-        for name in EQUATIONS
-    },
-    **{
-        f"entropy_production_{name}": Figure(
-            f"-sum over baths of beta times heat, steady state of {name}; nan at T = 0", "J"
-        )
-        for name in EQUATIONS
-    },
+    f"{figure}_{name}": Figure(meaning.format(name), unit)
+    for figure, (meaning, unit) in _MEANINGS.items()
+    for name in EQUATIONS
 }
 
 
