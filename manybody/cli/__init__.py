@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from manybody import __version__
 from manybody.cli import information, running, stores
 from manybody.cli.communicator import abort_all_on_exception, communicator
-from manybody.cli.speech import log_on_stderr
+from manybody.cli.speech import log_on_stderr, sentence
 from manybody.errors import InputError, NumericalError, Unavailable
 from manybody.parallel.collective import everybody_raises, rank_of
 from manybody.study.configuration import FORMATS
@@ -17,9 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 done; 2 bad input; 3 done but for samples that failed; 75 stopped by a signal, the same
-    command goes on; 1 anything else.  What is for people is one sentence; any other exception
-    is a mistake of this program and comes through, as does one that a rank raises alone: its
-    traceback is printed and all ranks end.
+    command goes on; 1 anything else.  What is for people is one sentence, and so is what the
+    machine refuses, memory or a file; any other exception is a mistake of this program and comes
+    through, as does what a rank raises alone: it is printed there and all ranks end.
     """
     options = _parser().parse_args(arguments)
     comm = None
@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         with log_on_stderr():
             return command[options.command](options, comm)
-    except (InputError, Unavailable, NumericalError, OSError) as error:
+    except (InputError, Unavailable, NumericalError, OSError, MemoryError) as error:
         if comm is not None and not everybody_raises(error, comm):
             raise
         if rank_of(comm) == 0:
-            print(f"manybody: {error}", file=sys.stderr, flush=True)
+            print(f"manybody: {sentence(error)}", file=sys.stderr, flush=True)
         return 2 if isinstance(error, InputError) else 1
 
 

@@ -4,6 +4,7 @@ import sys
 import traceback
 from typing import Any
 
+from manybody.cli.speech import sentence
 from manybody.errors import Unavailable
 from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
@@ -35,11 +36,22 @@ def communicator() -> Communicator | None:
 
 
 def abort_all_on_exception(comm: Communicator) -> None:
-    """An exception on one rank would leave the others waiting for ever."""
+    """An exception on one rank would leave the others waiting for ever.
+
+    What the machine refuses, memory or a file, is said in one sentence; the rest is a mistake of
+    this program and has a traceback.
+    """
 
     def hook(kind: Any, value: BaseException, trace: Any) -> None:
-        traceback.print_exception(kind, value, trace)
-        sys.stderr.flush()
-        comm.Abort(1)
+        try:
+            if isinstance(value, (OSError, MemoryError)):
+                said = f"manybody: rank {comm.Get_rank()}: {sentence(value)}"
+                print(said, file=sys.stderr)
+            else:
+                traceback.print_exception(kind, value, trace)
+            sys.stderr.flush()
+        finally:
+            # Where there is no memory there may be none for words.
+            comm.Abort(1)
 
     sys.excepthook = hook

@@ -17,6 +17,7 @@ from manybody.system.communicator import Communicator
 from manybody.system.memory import keep_freed_memory
 
 _FAILED = 3
+_WHAT_IS_LEFT = "the run stopped; finished blocks are safe"
 
 
 def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
@@ -66,7 +67,13 @@ def _past_the_checks() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        raise RuntimeError("the run stopped; finished blocks are safe") from error
+        # A file that cannot be read any more is no bad input of now.
+        refused = error.__cause__ if isinstance(error, InputError) else error
+        if not isinstance(refused, (OSError, MemoryError)):
+            raise RuntimeError(_WHAT_IS_LEFT) from error
+        # A sentence, see `main`, and on all ranks where all raise it.
+        refused.add_note(_WHAT_IS_LEFT)
+        raise refused from None
 
 
 def _end(comm: Communicator | None, store: AnyStore, done: Any) -> int:

@@ -1,4 +1,4 @@
-"""Where the log of a command goes: plain lines on standard error."""
+"""What a command says on standard error: its log in plain lines, and errors in one sentence."""
 
 import contextlib
 import logging
@@ -18,6 +18,13 @@ class Lines(logging.StreamHandler[TextIO]):
         moving = getattr(record, "moving", False)
         self.terminator = "" if moving else "\n"
         return "\r\x1b[2K" + (text[:118] if moving else text)
+
+
+def sentence(error: BaseException) -> str:
+    """What a user is told of an error; its notes, which say what became of the run, come first."""
+    # Python's own has no words at all.
+    words = f"too little memory: {error}" if isinstance(error, MemoryError) else str(error)
+    return ": ".join([*getattr(error, "__notes__", []), words.removesuffix(": ")])
 
 
 @contextlib.contextmanager

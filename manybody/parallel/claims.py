@@ -88,8 +88,14 @@ class Claims:
         except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True)
             return self._create(path)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{self._owner} {self._counter}")
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(f"{self._owner} {self._counter}")
+        except BaseException:
+            # For one without a name all others would wait until it is stale.
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
         return True
 
     def _is_stale(self, name: str, content: str) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import fnmatch
 import hashlib
 import os
 import re
@@ -48,7 +49,9 @@ def write_pieces(
             raise
         return write_pieces(folder, pieces, name_of, attempts - 1)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # What is said is what came first; the next run removes what stays.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(folder)
     return path
@@ -85,21 +88,26 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
-    """Files of a folder by name, none where it is gone: others remove folders that are empty."""
+    """Files of a folder by name, none where it is gone: others remove folders that are empty.
+
+    Any other trouble is raised: a folder that cannot be listed for a while is not empty, and
+    pathlib's own search passes over some of them in silence.
+    """
     try:
-        return sorted(folder.glob(pattern))
-    except FileNotFoundError:
+        names = fnmatch.filter(os.listdir(folder), pattern)
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    return [folder / name for name in sorted(names)]
 
 
 def remove_orphans(directory: Path) -> None:
     """Delete temporary files of processes of this machine that are gone."""
-    # A walk goes on where a folder vanishes.
-    folders = [Path(folder) for folder, _, _ in os.walk(directory)]
-    for path in (path for folder in folders for path in listed(folder, ".*.tmp")):
-        match = TEMPORARY.fullmatch(path.name)
-        if match and match[1] == socket.gethostname() and not process_is_alive(int(match[2])):
-            path.unlink(missing_ok=True)
+    # A walk goes on where a folder vanishes or cannot be listed.
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            match = TEMPORARY.fullmatch(name)
+            if match and match[1] == socket.gethostname() and not process_is_alive(int(match[2])):
+                Path(folder, name).unlink(missing_ok=True)
 
 
 def process_is_alive(pid: int) -> bool:

@@ -207,10 +207,9 @@ def _within(folder: Path, name: str) -> Path:
 
 
 def report_folder(store: AnyStore) -> Path:
-    """DIR/report, made if needed."""
+    """DIR/report, made if needed, without what a report that died has left."""
     folder = store.directory / "report"
     make_folder(folder)
-    # Of a report that was killed while it was written.
     remove_orphans(folder)
     return folder
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manybody.errors import InputError
-from manybody.parallel.files import write_atomically
+from manybody.parallel.files import listed, write_atomically
 from manybody.study.block_files import CorruptBlock, is_intact, range_of
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S
@@ -89,7 +89,7 @@ def merge(sources: Sequence[BlockStore[S, P, R, B]], target: BlockStore[S, P, R,
 def _variants(stores: Sequence[BlockStore[S, P, R, B]]) -> list[str]:
     """Names of what some of the stores have computed otherwise."""
     folders = [store.directory / "convergence" for store in stores]
-    return sorted({path.name for folder in folders for path in folder.glob("*")})
+    return sorted({path.name for folder in folders for path in listed(folder, "*")})
 
 
 def _merge_variant(

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -58,6 +59,20 @@ def test_run_and_report(study_file, tmp_path, capsys):
     tables |= {"samples", "spread"}
     assert {path.name for path in report.iterdir()} == {f"{name}.csv" for name in tables}
     assert not list(out.rglob("*.tmp"))
+
+
+def test_a_report_removes_what_one_that_died_has_left(study_file, tmp_path):
+    out = tmp_path / "out"
+    study_file.write_text(TINY + TABLES)
+    assert cli.main(["run", str(study_file), "--out", str(out), "--quiet"]) == 0
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f".{socket.gethostname()}.{pid}.{32 * 'a'}.tmp" for pid in (gone.pid, os.getpid())]
+    for name in names:
+        (out / "report" / name).touch()
+    assert cli.main(["report", str(out)]) == 0
+    # Not what another writes at this time.
+    assert [path.name for path in out.rglob("*.tmp")] == names[1:]
 
 
 def test_a_partial_store_says_what_is_missing(study_file, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -142,7 +143,7 @@ def test_kills_at_random_moments(counted):
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.match(r"seed \d+, 3 kills", done.stdout)
+    assert re.match(r"seed \d+\n3 kills", done.stdout)
     (kills, *completed) = re.search(
         r"^(\d+) kills .*\n(\d+) studies of samples and (\d+) of cases completed: 0 samples lost, "
         r"0 double, 0 with differing bits, 0 leftover files, 0 runs hung, 0 strange",
@@ -150,6 +151,47 @@ def test_kills_at_random_moments(counted):
         re.MULTILINE,
     ).groups()
     assert int(kills) >= 3 and int(completed[counted == "cases"]) >= 1
+
+
+@pytest.mark.parametrize("counted", ["samples", "cases"])
+def test_calls_that_go_wrong_and_bits_that_flip(counted):
+    """A few; a thousand are for scripts/soak.py by hand."""
+    options = ["--kills", "0", "--faults", "8", "--flips", "10"]
+    done = subprocess.run(
+        [sys.executable, soak.__file__, "--of", counted, *options],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = "10 by read, 10 by a run's check, 10 by merge from it, 10 by merge into it"
+    assert f"10 bits flipped, found: {found}" in done.stdout
+    if "no faults: a C compiler" in done.stdout:
+        pytest.skip("no C compiler")
+    assert re.search(
+        r"^8 faults .*\n0 samples, cases or reports lost, 0 double, 0 with differing bits, "
+        r"0 leftover files, 0 hung, 0 strange ends, 0 times done without being so, 0 tracebacks",
+        done.stdout,
+        re.MULTILINE,
+    )
+
+
+def test_a_zombie(study_file, longer, tmp_path, monkeypatch):
+    """It stands still until another has taken its work over and completed the store."""
+    monkeypatch.setattr(soak, "environment", environment)
+    one = soak.Soak(tmp_path, 1, 1.0, random.Random(1), {})
+    one.study = study_file
+    try:
+        assert one.wake_the_dead(tmp_path / "out")
+    finally:
+        one.end_all()
+    assert one.zombies == 1
+    one.judge(tmp_path / "out", longer, had_zombies=True)
+    assert not one.is_harmed, one.summary()
+    # Its own block at most has come twice.
+    assert one.duplicates <= 2
 
 
 def test_a_signal_ends_a_run_with_75_and_the_same_command_goes_on(study_file, longer, tmp_path):

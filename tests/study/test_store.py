@@ -399,6 +399,21 @@ def test_claims_of_the_dead_are_taken_over(tmp_path, monkeypatch):
         assert claims.acquire("empty")
 
 
+def test_a_claim_that_cannot_be_written_is_not_left_without_an_owner(tmp_path, monkeypatch):
+    """The others would wait until it is stale."""
+    real = os.fdopen
+
+    def full(descriptor, mode):
+        real(descriptor, mode).close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(claims_module.os, "fdopen", full)
+    with Claims(tmp_path / "claims") as claims:
+        with pytest.raises(OSError, match="No space"):
+            claims.acquire("a")
+        assert list((tmp_path / "claims").iterdir()) == []
+
+
 def test_a_claim_keeps_beating(tmp_path, monkeypatch):
     monkeypatch.setattr(claims_module, "HEARTBEAT_SECONDS", 0.02)
     with Claims(tmp_path / "claims") as claims:

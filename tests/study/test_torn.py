@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from tiny import TINY, assert_same_payload, payload, study
 
 from manybody.parallel import claims
 from manybody.parallel.claims import Claims
-from manybody.parallel.files import process_is_alive
+from manybody.parallel.files import listed, process_is_alive, remove_orphans, write_atomically
 from manybody.study.block_files import CorruptBlock
 from manybody.study.blocks import read_block
+from manybody.study.merging import merge
 from manybody.study.runner import prepare, run_study
 from manybody.study.sample_kind import SAMPLES
 from manybody.study.store import Store
@@ -80,6 +82,22 @@ def test_a_disk_that_fills_up_in_the_middle(finished, tmp_path, monkeypatch):
         held = now
     assert len(deaths) > 5 and all("No space" in words for words in deaths)
     assert_whole(store.directory, payload(finished))
+
+
+def test_what_failed_first_is_what_is_said(tmp_path, monkeypatch):
+    """Of a disk that takes no more and gives nothing back either."""
+
+    def refused(number):
+        def call(*_, **__):
+            raise OSError(number, os.strerror(number))
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", refused(errno.ENOSPC))
+    monkeypatch.setattr(Path, "unlink", refused(errno.EROFS))
+    with pytest.raises(OSError) as raised:
+        write_atomically(tmp_path / "name", b"content")
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_clock_that_jumps_decides_nothing(tmp_path, monkeypatch, finished):
@@ -158,6 +176,35 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(finished, monkeypatch):
     monkeypatch.setattr(os, "listdir", ill)
     with pytest.raises(OSError, match="Input/output"):
         finished.finished(point)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_cannot_be_listed_is_not_passed_over(finished, number, tmp_path, monkeypatch):
+    """Records of failures, checkpoints, variants of a merge; only what cleans up goes on."""
+    store = Store(shutil.copytree(finished.directory, tmp_path / "store"))
+    point = store.study.systems[0].points[0]
+    variants = store.directory / "convergence"
+    closed = {store.directory / "failures" / point.name, variants}
+    for folder in closed:
+        folder.mkdir(parents=True)
+    assert listed(variants / "none", "*") == listed(store.directory / "study.json", "*") == []
+
+    def closing(real):
+        def call(folder="."):
+            if Path(folder) in closed:
+                raise OSError(number, os.strerror(number), str(folder))
+            return real(folder)
+
+        return call
+
+    monkeypatch.setattr(os, "listdir", closing(os.listdir))
+    monkeypatch.setattr(os, "scandir", closing(os.scandir))
+    with pytest.raises(OSError, match=re.escape(point.name)):
+        store.failures(point)
+    remove_orphans(store.directory)
+    closed.remove(store.directory / "failures" / point.name)
+    with pytest.raises(OSError, match="convergence"):
+        merge([store], Store(tmp_path / "merged"))
 
 
 def test_what_is_no_block_under_a_name_that_is_right(finished, tmp_path):
