@@ -149,17 +149,17 @@ def outside_words(found: Outside, rate: float, mode: complex | None = None) -> s
     )
 
 
-def outside_warning(run: Comparison, model: Model, bath: AnyBaths, lamb_shift: bool) -> str:
+def outside_warning(run: Comparison, model: Model | None, bath: AnyBaths, lamb_shift: bool) -> str:
     """What to say of a run, empty where it stays near the states.
 
-    model: the one that ran, whose spectrum is looked at where it is small.
+    model: None, or the one that ran, whose spectrum is then looked at where it is small.
     """
     found = outside(run)
     if found is None:
         return ""
     mode = None
     # Of two equations either may be the one that grows.
-    if unguarded(run.equations) == [REDFIELD]:
+    if model is not None and unguarded(run.equations) == [REDFIELD]:
         mode = fastest_mode(Problem([model], bath, lamb_shift))
     return outside_words(found, growth_rate(run.times, run.trace_distance), mode)
 
