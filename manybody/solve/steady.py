@@ -13,7 +13,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError, warn_caller
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.runtime import freed, petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
@@ -158,15 +158,11 @@ def factorised(
     from manybody.numerics.petsc.linear import Resolvent
 
     rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own).matrix)
-    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
-    try:
-        resolvent = Resolvent(assembled, shift)
-        try:
-            yield resolvent
-        finally:
-            resolvent.destroy()
-    finally:
-        assembled.destroy()
+    with (
+        freed(AssembledOperator(rows, columns, "complex", generator.spectral_box)) as assembled,
+        freed(Resolvent(assembled, shift)) as resolvent,
+    ):
+        yield resolvent
 
 
 def steady_of(
