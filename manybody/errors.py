@@ -1,5 +1,6 @@
 """What a user is told in one sentence; every other exception is a mistake of this program."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,3 +28,9 @@ def said_of(what: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise type(error)(f"{what}: {error}") from error
+
+
+def warn_caller(*messages: str) -> None:
+    """Warn whoever called the function that calls this; what is empty is not said."""
+    for message in filter(None, messages):
+        warnings.warn(message, stacklevel=3)

@@ -7,12 +7,12 @@ in stacks on one process (stacked.py), a large one is spread over the ranks of a
 (spread.py).
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from manybody.errors import warn_caller
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
@@ -121,13 +121,11 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     # With more ranks than sites the first have a column each, the others wait for the result.
     result = by_first_ranks(comm, system.dimension, action, without_states)
     if rank_of(comm) == 0:
-        messages = (
+        warn_caller(
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
             outside_warning(result, system, setting.bath, lamb_shift),
         )
-        for message in filter(None, messages):
-            warnings.warn(message, stacklevel=2)
     return result
 
 
@@ -182,12 +180,10 @@ def compare_ensemble(
     setting = check_setting(systems, bath, times, initial_site, lamb_shift, *scheme, *wishes)
     runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
-    messages = (
+    warn_caller(
         balance_warning(worst.certificate) if worst else "",
         ensemble_warning(runs, systems, setting.bath, lamb_shift),
     )
-    for message in filter(None, messages):
-        warnings.warn(message, stacklevel=2)
     return runs
 
 

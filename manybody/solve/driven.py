@@ -4,7 +4,6 @@ SNM eq. (14): at each instant the generator is that of H(t) frozen.  All equatio
 side by side by one adaptive integration, so that H(t) is diagonalised once for all of them.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, warn_caller
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.baths.several import check_baths
@@ -134,13 +133,9 @@ def compare_driven(
         spectrum = side_by_side.problem(0.0).spectrum
         state = start.columns(spectrum, slice(0, spectrum.dimension))
         result = _run(side_by_side, state, grid, tolerance, keep_states)
-    messages = (
-        balance_words(result.kms_residual),
-        _coincidence_words(result),
-        _outside_words(result),
+    warn_caller(
+        balance_words(result.kms_residual), _coincidence_words(result), _outside_words(result)
     )
-    for message in filter(None, messages):
-        warnings.warn(message, stacklevel=2)
     return result
 
 

@@ -1,6 +1,5 @@
 """How slowly the Redfield equation relaxes: its slowest modes, beside those of Davies."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, NumericalError
+from manybody.errors import InputError, NumericalError, warn_caller
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
@@ -151,8 +150,8 @@ def slow_modes(
     with blas_threads():
         found = by_first_ranks(comm, system.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
-    for note in found.notes if rank_of(comm) == 0 else ():
-        warnings.warn(note, stacklevel=2)
+    if rank_of(comm) == 0:
+        warn_caller(*found.notes)
     return found
 
 

@@ -41,7 +41,7 @@ class Moment:
     smallest: tuple[float, ...]
     trace_error: float
     hermiticity_error: float
-    rows: tuple[float, ...] = ()
+    rows: tuple[float, ...]
 
 
 class Monitor:

@@ -256,6 +256,7 @@ class _Spread(Layout):
             float(self.totals.error_estimate[0]),
             {name: float(own[0]) for name, own in self.totals.gibbs_residual.items()},
             tuple(self._monitor.moments),
+            keeper.seconds_before,
         )
         gathered = [columns.collect([self.states[name][0]]) for name in self.agenda.stepped]
         whole = [own for own in gathered if own is not None]

@@ -12,12 +12,7 @@ from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Operator, Segment
-from manybody.physics.equations.protocol import (
-    ClosedPropagator,
-    Evolution,
-    SteppedGenerator,
-    gibbs_residual,
-)
+from manybody.physics.equations.protocol import Evolution, gibbs_residual
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -25,7 +20,6 @@ from manybody.physics.quantities import certificates, norms
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import Comparison, Setting
 from manybody.solve.evolution import (
-    Agenda,
     Layout,
     Seen,
     build_agenda,
@@ -96,7 +90,7 @@ def compare_stack(
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
-            results.update(zip(chosen, _compare_alike(own, setting, keep_states)))
+            results.update(zip(chosen, _Stack(own, setting, keep_states).run()))
     return [results[index] for index in range(count)]
 
 
@@ -104,31 +98,16 @@ def _is_undecided(problem: Problem, setting: Setting, index: int) -> bool:
     return setting.needs_spectrum and problem.clusterings[index].verdict == AMBIGUOUS
 
 
-def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> list[Comparison]:
-    """Samples with the same segments."""
-    generators = stepped_of(problem, setting)
-    samples = range(problem.n_samples)
-    closed = [closed_of(problem.sample(index), setting) for index in samples]
-    agenda = build_agenda(setting.equations, closed[0])
-    segments = cut_times(setting, joint_bounds(list(generators.values())))
-    return _Stack(problem, setting, closed, agenda, segments, generators, keep_states).run()
-
-
 class _Stack(Layout):
-    """All states of a stack on this process."""
+    """All states, on this process, of samples with the same segments."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        setting: Setting,
-        closed: list[dict[str, tuple[ClosedPropagator, ...]]],
-        agenda: Agenda,
-        segments: list[Segment],
-        generators: dict[str, SteppedGenerator],
-        keep_states: bool,
-    ) -> None:
+    def __init__(self, problem: Problem, setting: Setting, keep_states: bool) -> None:
+        generators = self._generators = stepped_of(problem, setting)
+        samples = [problem.sample(index) for index in range(problem.n_samples)]
+        closed = [closed_of(sample, setting) for sample in samples]
+        agenda = build_agenda(setting.equations, closed[0])
+        segments = cut_times(setting, joint_bounds(list(generators.values())))
         super().__init__(problem, setting, closed, agenda, segments)
-        self._generators = generators
         self._kernels = {name: own.kernel() for name, own in generators.items()}
         columns = Columns(problem.dimension)
         self._operators = {
@@ -141,7 +120,9 @@ class _Stack(Layout):
             )
             for name, own in generators.items()
         }
-        self.states = dict.fromkeys(generators, self._initial())
+        every = slice(0, problem.dimension)
+        initial = [initial_columns(sample, setting, every) for sample in samples]
+        self.states = dict.fromkeys(generators, np.stack(initial, dtype=np.complex128))
         self._evolutions: list[dict[str, Evolution]] = [
             {
                 state: own.evolve(setting.start, setting.times)
@@ -157,19 +138,11 @@ class _Stack(Layout):
         self._views: list[View] = []
         if sees_states(problem, setting.expectations):
             names = [each.name for each in setting.equations]
-            samples = map(problem.sample, range(problem.n_samples))
             self._views = [View(sample, names, setting.expectations) for sample in samples]
         self._rows: list[list[Real]] = [[] for _ in self._views]
         self._kept: dict[str, list[Complex]] | None = None
         if keep_states:
             self._kept = {each.name: [] for each in setting.equations}
-
-    def _initial(self) -> Complex:
-        """(samples, N, N) ρ(0)."""
-        every = slice(0, self.problem.dimension)
-        samples = map(self.problem.sample, range(self.problem.n_samples))
-        initial = [initial_columns(sample, self.setting, every) for sample in samples]
-        return np.stack(initial, dtype=np.complex128)
 
     def operator(self, name: str) -> Operator:
         """Made once: its workspaces are small."""

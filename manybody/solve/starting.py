@@ -170,13 +170,7 @@ def _occupied(basis: FockBasis, pattern: Any, given: Any) -> Start:
 
 
 def _of_array(array: Any, dimension: int) -> Start:
-    if array.shape not in ((dimension,), (dimension, dimension)):
-        raise InputError(
-            f"initial_state has shape {array.shape}: must be ({dimension},) or "
-            f"({dimension}, {dimension})"
-        )
-    if not np.isfinite(array).all():
-        raise InputError("initial_state: all entries must be finite")
+    arguments.check_of_states("initial_state", array, dimension)
     if array.ndim == 1:
         norm = float(np.linalg.norm(array))
         if abs(norm - 1.0) > _TOLERANCE:

@@ -83,29 +83,28 @@ def doctor_report() -> list[str]:
     are started in subprocesses, so a broken installation is reported and takes nothing down.
     """
     facts = describe()
-    lines = [
+    return [
         f"manybody {facts['manybody']} from {PACKAGE}, revision {facts['git_revision']}",
         f"Python {facts['python']} ({sys.executable})",
         f"machine {facts['hostname']}: {facts['cpu_model']}, {facts['logical_cores']} logical "
         f"cores, {usable_cores()} usable by this process",
         "",
         f"NumPy {facts['numpy']}, SciPy {facts['scipy']}",
+        _optional_package("h5py", "no store can be written or read (run, report)"),
+        _optional_package("matplotlib", "reports come without figures"),
+        *_blas_lines(facts),
+        "",
+        *_petsc_lines(),
+        "",
+        *_mpi_lines(),
     ]
-    lines += _optional_package("h5py", "no store can be written or read (run, report)")
-    lines += _optional_package("matplotlib", "reports come without figures")
-    lines += _blas_lines(facts)
-    lines.append("")
-    lines += _petsc_lines()
-    lines.append("")
-    lines += _mpi_lines()
-    return lines
 
 
-def _optional_package(name: str, cost: str) -> list[str]:
+def _optional_package(name: str, cost: str) -> str:
     found = version(name)
     if found == NOT_INSTALLED:
-        return [f"{name}: not installed; without it {cost}"]
-    return [f"{name} {found}"]
+        return f"{name}: not installed; without it {cost}"
+    return f"{name} {found}"
 
 
 def _blas_lines(facts: dict[str, str | int]) -> list[str]:

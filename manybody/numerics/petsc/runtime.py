@@ -81,7 +81,7 @@ def own_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def freed(item: Any) -> Iterator[Any]:
-    """An object of PETSc, or an inner solver or preconditioner of one, given back at the end.
+    """An object of PETSc, or made of them, or a part of a solver, given back at the end.
 
     A handle that is only dropped keeps kilobytes of its solver for ever, or all of it.
     """
