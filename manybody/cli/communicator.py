@@ -45,8 +45,8 @@ def abort_all_on_exception(comm: Communicator) -> None:
     def hook(kind: Any, value: BaseException, trace: Any) -> None:
         try:
             if isinstance(value, (OSError, MemoryError)):
-                said = f"manybody: rank {comm.Get_rank()}: {sentence(value)}"
-                print(said, file=sys.stderr)
+                # In one piece: other ranks may say theirs.
+                sys.stderr.write(f"manybody: rank {comm.Get_rank()}: {sentence(value)}\n")
             else:
                 traceback.print_exception(kind, value, trace)
             sys.stderr.flush()

@@ -136,7 +136,9 @@ def wrong(*arguments):
 running.requested_study = wrong
 for kind in (errors.InputError, errors.InputTypeError, errors.Unavailable, errors.NumericalError):
     code = cli.main(sys.argv[1:])
-    print(f"{kind.__name__} gives {code}", flush=True)
+    # In one piece, or the launcher puts what the other rank says between a line and its end.
+    sys.stdout.write(f"{kind.__name__} gives {code}\\n")
+    sys.stdout.flush()
 """
 
 
