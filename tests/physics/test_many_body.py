@@ -156,7 +156,7 @@ def generators(bath, lamb_shift):
 
 
 @BOTH
-def test_matrix_rows_application_and_shares_agree(rng, bath, lamb_shift):
+def test_matrix_application_and_shares_agree(rng, bath, lamb_shift):
     """And trace and Hermiticity are kept, on any complex matrix."""
     for name, generator in generators(bath, lamb_shift):
         dimension = generator.model.basis.dimension
@@ -172,36 +172,6 @@ def test_matrix_rows_application_and_shares_agree(rng, bath, lamb_shift):
         assert np.abs(np.eye(dimension).ravel() @ matrix).max() < 1e-13
         adjoint = generator.apply(sigma.conj().T)
         np.testing.assert_allclose(adjoint, image.conj().T, atol=1e-12, err_msg=name)
-
-
-@BOTH
-def test_rows_of_some_columns(bath, lamb_shift):
-    """Rows b D + a of any range of columns b; for densities at most 2D − 1 entries each."""
-    for name, generator in generators(bath, lamb_shift)[:5]:
-        dimension = generator.model.basis.dimension
-        every = generator.rows()
-        order = np.arange(dimension**2).reshape(dimension, dimension).T.ravel()
-        expected = generator.toarray()[np.ix_(order, order)]
-        np.testing.assert_allclose(every.toarray(), expected, atol=1e-15, err_msg=name)
-        for own in (slice(0, 2), slice(2, dimension), slice(1, 1)):
-            some = generator.rows(own)
-            assert some.shape == ((own.stop - own.start) * dimension, dimension**2)
-            own_rows = slice(own.start * dimension, own.stop * dimension)
-            np.testing.assert_array_equal(some.toarray(), every[own_rows].toarray())
-        if name in ("free", "t-V", "local densities"):
-            assert np.diff(every.indptr).max() <= 2 * dimension - 1
-    with pytest.raises(ValueError, match="contiguous"):
-        generators(bath, False)[0][1].rows(slice(0, 6, 2))
-
-
-def test_rows_of_a_quadratic_system_are_sparse():
-    """A†Λ of a quadratic H moves one particle, to at most n(N − n) states; Λ σ A† has N a row."""
-    n = 6
-    basis = FockBasis(n)
-    model = FockModel(basis, oracles.random_hermitian(np.random.default_rng(1), n))
-    generator = build_redfield_equation(model, exchanges(n, leads(n)[:1]))
-    rows = generator.rows(slice(30, 33))
-    assert np.diff(rows.indptr).max() <= 2 * (n // 2) ** 2 + 1 + 2 * n < basis.dimension
 
 
 # ---- laws ------------------------------------------------------------------------------------
