@@ -1,5 +1,9 @@
 """What a user is told in one sentence; every other exception is a mistake of this program."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """What a user gave cannot be: the sentence names the value and what is allowed."""
@@ -15,3 +19,18 @@ class Unavailable(RuntimeError):
 
 class NumericalError(RuntimeError):
     """A solver cannot give what was asked of it: it did not converge, or numbers overflowed."""
+
+
+@contextmanager
+def said_of(what: str) -> Iterator[None]:
+    """Where an InputError begins with what it is of: a file, an argument, a time."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{what}: {error}") from error
+
+
+def warn_caller(*messages: str) -> None:
+    """Warn whoever called the function that calls this; what is empty is not said."""
+    for message in filter(None, messages):
+        warnings.warn(message, stacklevel=3)

@@ -17,6 +17,8 @@ cd "$root"
 
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg PYTHONFAULTHANDLER=1
 choose_blas_kernels
+# Or each of the many processes of the tests would compile the package, and each worker all tests.
+unset PYTHONDONTWRITEBYTECODE
 # A machine with a part of Slurm belongs to a cluster: nothing is added to that. And slurmd starts
 # jobs as root alone, so for anybody else its package would be of no use. The package of munge may
 # start its service, which the tests leave alone; those of Slurm start nothing unconfigured.

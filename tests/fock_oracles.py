@@ -6,7 +6,7 @@ import scipy.sparse
 import scipy.special
 
 from manybody.physics.fock.basis import fock_rotation, number_operator, one_body_operator
-from manybody.physics.fock.couplings import Coupling, OneBody, one_sided_rates
+from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import HalfFormGenerator
 from manybody.physics.spectra import EPSILON, linked
 
@@ -14,9 +14,9 @@ from manybody.physics.spectra import EPSILON, linked
 MOST_BOSONS = 3.0
 
 
-def density_coupling(n_modes, site, bath):
+def density_coupling(basis, site, bath):
     """A = n_j with one bath."""
-    return Coupling(OneBody(np.diag(np.eye(n_modes)[site])), bath)
+    return Coupling(number_operator(basis, site), bath)
 
 
 def density_interaction(basis, strengths):
@@ -85,23 +85,23 @@ def currents(generator, n_couplings, rho):
 def build_local_equation(model, couplings, lamb_shift=False):
     """Every bath sees the bare site energies h_jj only: −i[H, ρ] + the Davies dissipator of those.
 
-    A = Σ_ω A(ω) by the energies that a_j and a_j†a_k take from uncoupled sites: the local approach
+    A = Σ_ω A(ω) by the energies that its elements take from uncoupled sites: the local approach
     of LK.
     """
-    sites = np.diagonal(model.one_body).real
-    tolerance = 8.0 * EPSILON * np.sqrt(len(sites)) * float(np.abs(sites).max())
+    levels = model.basis.occupations @ np.diagonal(model.one_body).real
+    tolerance = 64.0 * EPSILON * float(np.abs(levels).max())
     terms = []
     for coupling in couplings:
-        field, own = coupling.operator, []
-        frequencies, present = field.frequencies(sites), field.amplitudes != 0
-        values = np.unique(frequencies[present])
+        matrix, own = coupling.matrix(model.basis).tocoo(), []
+        frequencies = levels[matrix.col] - levels[matrix.row]
+        values = np.unique(frequencies)
         labels = linked(values, tolerance)
         for members in (values[labels == label] for label in range(int(labels[-1]) + 1)):
             omega = 0.0 if np.any(members == 0.0) else float(members.mean())
-            part = field.times(present & np.isin(frequencies, members))
             rate = one_sided_rates(coupling.bath, np.ones(1), np.array([omega]), lamb_shift)[0]
-            matrix = part.operator(model.basis)
-            own.append((rate * matrix, matrix))
+            kept = np.where(np.isin(frequencies, members), matrix.data, 0.0)
+            part = scipy.sparse.csr_array((kept, (matrix.row, matrix.col)), shape=matrix.shape)
+            own.append((rate * part, part))
         terms.append(tuple(own))
     return HalfFormGenerator(model, tuple(terms))
 

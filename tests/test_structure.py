@@ -1,6 +1,7 @@
 """The house: imports point one way, and each door is the only one."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -12,10 +13,17 @@ PACKAGE = Path(manybody.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def nodes(path):
+    """All that a file is made of."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+@functools.cache
 def imports(path):
     """Full names a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -72,8 +80,7 @@ def test_comm_world_is_named_in_one_place():
         str(path.relative_to(PACKAGE))
         for path in FILES
         if any(
-            isinstance(node, ast.Attribute) and node.attr == "COMM_WORLD"
-            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            isinstance(node, ast.Attribute) and node.attr == "COMM_WORLD" for node in nodes(path)
         )
     }
     assert naming == {"cli/communicator.py"}
@@ -124,4 +131,4 @@ def test_parts_of_solvers_are_handed_back():
     for path in FILES:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if PARTS.search(line):
-                assert "part_of_solver(" in line, f"{path}:{number}"
+                assert "freed(" in line, f"{path}:{number}"

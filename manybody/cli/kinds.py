@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from manybody.errors import InputError
+from manybody.errors import said_of
 from manybody.physics import arguments
 from manybody.study.block_store import BlockStore
 from manybody.study.description import kind_of
@@ -46,10 +46,8 @@ def kind_named(name: object) -> AnyKind:
 def kind_in(text: str, origin: str) -> AnyKind:
     """The kind that a TOML text says, samples where it says none.  Raises InputError."""
     name = load_toml(text, origin).get("kind", "samples")
-    try:
+    with said_of(origin):
         return kind_named(name)
-    except InputError as error:
-        raise type(error)(f"{origin}: {error}") from error
 
 
 def open_store(directory: str | Path) -> AnyStore:

@@ -13,11 +13,21 @@ class Stopped(Exception):
     """A sample was left at a checkpoint because the run was asked to stop."""
 
 
+# What came before anybody could act on it, see `listen_early`.
+_early: list[str] = []
+
+
+def listen_early() -> None:
+    """Remember SIGNALS from now on for the first `StopRequest`: of a program that starts."""
+    for number in SIGNALS:
+        signal.signal(number, lambda which, _: _early.append(signal.Signals(which).name))
+
+
 class StopRequest:
     """Remembers the first of SIGNALS that comes while this is entered; call it to ask.
 
-    Main thread only.  A second signal changes nothing: what kills a process that does not
-    listen is SIGKILL.
+    Main thread only; one that `listen_early` has heard counts too.  A second signal changes
+    nothing: what kills a process that does not listen is SIGKILL.
     """
 
     def __init__(self) -> None:
@@ -31,6 +41,9 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         for number in SIGNALS:
             self._before[number] = signal.signal(number, self._remember)
+        if _early:
+            self._came = _early[0]
+            _early.clear()
         return self
 
     def __exit__(

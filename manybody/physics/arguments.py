@@ -124,6 +124,17 @@ def array(name: str, value: Any) -> Any:
         raise InputTypeError(f"{name} is no array of numbers: {error}") from error
 
 
+def check_of_states(name: str, matrix: Any, dimension: int) -> None:
+    """InputError unless an array, or a sparse one, is (D,) or (D, D) and all of it is finite."""
+    if matrix.shape not in ((dimension,), (dimension, dimension)):
+        raise InputError(
+            f"{name} has shape {matrix.shape}: must be ({dimension},) or "
+            f"({dimension}, {dimension})"
+        )
+    if not np.all(np.isfinite(matrix.data if sp.issparse(matrix) else matrix)):
+        raise InputError(f"{name}: all entries must be finite")
+
+
 def path(name: str, value: object) -> Path:
     """Return `value` as a path; TypeError unless it is a text or a path."""
     if not isinstance(value, (str, PathLike)) or not value:

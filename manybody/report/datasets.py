@@ -152,7 +152,8 @@ def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
     # By sample index, whatever the order of blocks.
     order = np.argsort(samples)
     first = block_contents(rows[0][0].path)
-    names = [name for name in first.variables if all(has_variable(b, name) for b, _ in rows)]
+    held = [block.datasets for block, _ in rows]
+    names = [name for name in first.variables if all(has_variable(own, name) for own in held)]
     places = [(block.path, own) for block, own in rows]
 
     def read(name: str) -> Any:

@@ -26,7 +26,7 @@ from manybody.study.parsing import (
 )
 from manybody.study.store import Store
 from manybody.study.whole_runs import prepare_whole, run_whole
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 
 def run_study(
@@ -56,8 +56,7 @@ def run_study(
     xarray.
     """
 
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+    check_communicator(comm)
 
     def request() -> tuple[Study, str, Path]:
         load_xarray()

@@ -153,7 +153,7 @@ def write_parts(
     paths: list[Path] = []
 
     def write(name: str, content: bytes) -> None:
-        write_atomically(folder / name, content)
+        write_atomically(_within(folder, name), content)
         paths.append(folder / name)
 
     # Tables first: they need no matplotlib.
@@ -173,14 +173,15 @@ def write_parts(
                 write(f"{name}.{kind}", saved(figure, kind))
             vectors[name] = saved(figure, "svg").decode() if written else ""
     document = document_of(vectors)
-    if "html" in written:
-        write("index.html", to_html(document).encode())
     if "markdown" in written:
         suffix = pictures[0] if pictures else "svg"
         if not pictures:
             for name, vector in vectors.items():
                 write(f"{name}.svg", vector.encode())
         write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
+    # The page comes last: where there is one, what belongs to it is there.
+    if "html" in written:
+        write("index.html", to_html(document).encode())
     return paths, note
 
 
@@ -196,6 +197,13 @@ def _chosen(store: AnyStore, formats: Sequence[str] | None) -> Sequence[str]:
     for each in chosen:
         arguments.choice("format", each, FORMATS)
     return chosen
+
+
+def _within(folder: Path, name: str) -> Path:
+    """Names of figures and tables hold words of a store that somebody may have sent."""
+    if Path(name).name != name:
+        raise InputError(f"{name!r} is no name of a file of a report")
+    return folder / name
 
 
 def report_folder(store: AnyStore) -> Path:
@@ -214,6 +222,11 @@ def check_matplotlib() -> None:
 
 def saved(figure: Any, kind: str) -> bytes:
     """A matplotlib figure as a file of this kind."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        # Once for files of all kinds: savefig would draw all before it draws, for every one.
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, transparent=kind == "svg")
     return buffer.getvalue()

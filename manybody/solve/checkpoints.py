@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import cattrs
 import numpy as np
 
 from manybody.arrays import Complex
@@ -32,6 +32,8 @@ _log = logging.getLogger("manybody")
 _PATIENCE = 50.0
 _HASH_LETTERS = 16
 _LONGEST_HEADER = 1 << 26
+# What a file says wrong is a plain KeyError, TypeError or ValueError.
+_CONVERTER = cattrs.Converter(detailed_validation=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,8 @@ class Snapshot:
 
     segments_done: how many of those in `borders`, [0, ..., last time] in 1/J;
     applications, error_estimate: of those; gibbs_residual: by equation, measured at the
-    start; seen: what was kept of the output times passed; seconds: wall time so far, as read
-    from a file.
+    start; seen: what was kept of the output times passed; seconds: wall time before this process,
+    in a file all of it.
     """
 
     segments_done: int
@@ -50,7 +52,7 @@ class Snapshot:
     error_estimate: float
     gibbs_residual: dict[str, float]
     seen: tuple[Moment, ...]
-    seconds: float = 0.0
+    seconds: float
 
 
 class Keeper:
@@ -164,7 +166,7 @@ class Keeper:
             facts = json.loads(header)
             if facts["byteorder"] != sys.byteorder or facts["identity"] != self._identity:
                 raise ValueError("it belongs to another study, point or kind of machine")
-            snapshot = _snapshot(facts)
+            snapshot = _CONVERTER.structure(facts, Snapshot)
             if snapshot.borders != borders:
                 raise ValueError("the times are cut into other segments now")
             if tuple(snapshot.gibbs_residual) != equations:
@@ -185,25 +187,3 @@ def read_columns(path: Path, own: slice, n: int, index: int = 0) -> Complex:
         file.seek(len(header) + (index * n + own.start) * n * 16)
         values = np.fromfile(file, np.complex128, (own.stop - own.start) * n)
     return np.ascontiguousarray(values.reshape(-1, n).T)[None]
-
-
-def _snapshot(facts: dict[str, Any]) -> Snapshot:
-    return Snapshot(
-        int(facts["segments_done"]),
-        tuple(facts["borders"]),
-        int(facts["applications"]),
-        float(facts["error_estimate"]),
-        {name: float(value) for name, value in facts["gibbs_residual"].items()},
-        tuple(_moment(one) for one in facts["seen"]),
-        float(facts["seconds"]),
-    )
-
-
-def _moment(facts: dict[str, Any]) -> Moment:
-    return Moment(
-        tuple(facts["distances"]),
-        tuple(facts["smallest"]),
-        float(facts["trace_error"]),
-        float(facts["hermiticity_error"]),
-        tuple(facts["rows"]),
-    )

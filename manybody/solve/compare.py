@@ -7,13 +7,12 @@ in stacks on one process (stacked.py), a large one is spread over the ranks of a
 (spread.py).
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from manybody.errors import InputTypeError
+from manybody.errors import warn_caller
 from manybody.numerics.protocols import Stepper
 from manybody.numerics.steppers import Assembled, MatrixFree, check_ranks
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, size_of
@@ -36,7 +35,7 @@ from manybody.solve.spread import compare_large
 from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
 from manybody.system.blas import blas_threads
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 
 def compare(  # noqa: PLR0913 the public door has what every one of its rooms needs
@@ -102,30 +101,16 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     fails on one rank while the others wait for it, memory say, is raised there alone: under
     mpirun start with `python -m mpi4py`.
     """
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-
+    check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
+
+    scheme = stepper, tolerance, petsc_options, operator, drop_tolerance
+    wishes = initial_beta, equations, initial_state, expectations
 
     def checked() -> Setting:
         arguments.boolean("keep_states", keep_states)
         check_ranks(stepper, size_of(comm))
-        return check_setting(
-            [system],
-            bath,
-            times,
-            initial_site,
-            lamb_shift,
-            stepper,
-            tolerance,
-            petsc_options,
-            operator,
-            drop_tolerance,
-            initial_beta,
-            equations,
-            initial_state,
-            expectations,
-        )
+        return check_setting([system], bath, times, initial_site, lamb_shift, *scheme, *wishes)
 
     setting = on_every_rank(comm, checked)
     agree(comm, **fingerprint(system, setting, keep_states))
@@ -136,13 +121,11 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     # With more ranks than sites the first have a column each, the others wait for the result.
     result = by_first_ranks(comm, system.dimension, action, without_states)
     if rank_of(comm) == 0:
-        messages = (
+        warn_caller(
             balance_warning(result.certificate),
             ambiguity_warning(result.certificate),
             outside_warning(result, system, setting.bath, lamb_shift),
         )
-        for message in filter(None, messages):
-            warnings.warn(message, stacklevel=2)
     return result
 
 
@@ -192,30 +175,15 @@ def compare_ensemble(
     named by its certificate, without a warning.
     """
     systems = [model_from(model) for model in models]
-    setting = check_setting(
-        systems,
-        bath,
-        times,
-        initial_site,
-        lamb_shift,
-        stepper,
-        tolerance,
-        petsc_options,
-        operator,
-        drop_tolerance,
-        initial_beta,
-        equations,
-        initial_state,
-        expectations,
-    )
+    scheme = stepper, tolerance, petsc_options, operator, drop_tolerance
+    wishes = initial_beta, equations, initial_state, expectations
+    setting = check_setting(systems, bath, times, initial_site, lamb_shift, *scheme, *wishes)
     runs = _compare_many(systems, setting)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
-    messages = (
+    warn_caller(
         balance_warning(worst.certificate) if worst else "",
         ensemble_warning(runs, systems, setting.bath, lamb_shift),
     )
-    for message in filter(None, messages):
-        warnings.warn(message, stacklevel=2)
     return runs
 
 

@@ -63,8 +63,39 @@ def pairs_of(equations: Sequence[str]) -> list[tuple[str, str]]:
     return list(combinations(equations, 2))
 
 
+class SideBySide:
+    """Several master equations on one system: what follows from distances and states of all."""
+
+    times: Real
+    equations: tuple[str, ...]
+    distance: Pairs
+    smallest_eigenvalues: Mapping[str, Real]
+    states: Mapping[str, Complex]
+
+    @property
+    def trace_distance(self) -> Real:
+        """(T,) that of the first two equations."""
+        return self.distance[self.equations[0], self.equations[1]]
+
+    @property
+    def smallest_eigenvalue(self) -> Real:
+        """(T,) over the equations that do not guarantee positivity, +inf where all do."""
+        values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
+        return np.asarray(np.min(values, axis=0))
+
+    @property
+    def redfield_states(self) -> Complex | None:
+        """(T, D, D), None where they were not kept."""
+        return self.states.get("redfield")
+
+    @property
+    def davies_states(self) -> Complex | None:
+        """(T, D, D), None where they were not kept."""
+        return self.states.get("davies")
+
+
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(SideBySide):
     """Master equations side by side on one sample.
 
     times: (T,) in 1/J; equations: their names, as asked for.
@@ -91,20 +122,9 @@ class Comparison:
     expectation: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
 
     @property
-    def trace_distance(self) -> Real:
-        """(T,) that of the first two equations."""
-        return self.distance[self.equations[0], self.equations[1]]
-
-    @property
     def trace_distance_merged(self) -> Real | None:
         """(T,) the same with undecided Bohr frequencies merged, None where all are decided."""
         return self.distance_merged.get((self.equations[0], self.equations[1]))
-
-    @property
-    def smallest_eigenvalue(self) -> Real:
-        """(T,) over the equations that do not guarantee positivity, +inf where all do."""
-        values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
-        return np.asarray(np.min(values, axis=0))
 
     def to_xarray(self) -> "xarray.Dataset":
         """All of it as an xarray Dataset with units, meanings and the certificate as attributes.
@@ -118,16 +138,6 @@ class Comparison:
         from manybody.solve.datasets import dataset_of
 
         return dataset_of(self)
-
-    @property
-    def redfield_states(self) -> Complex | None:
-        """(T, N, N), None where they were not kept."""
-        return self.states.get("redfield")
-
-    @property
-    def davies_states(self) -> Complex | None:
-        """(T, N, N), None where they were not kept."""
-        return self.states.get("davies")
 
 
 @dataclass(frozen=True, eq=False)

@@ -184,16 +184,9 @@ def _checked(
 def _operator(name: str, value: Any, dimension: int) -> Any:
     """An operator that need not be Hermitian, complex."""
     matrix = arguments.array(name, matrix_from(value, name))
-    entries = matrix.data if sp.issparse(matrix) else matrix
-    if entries.dtype.kind not in "biufc":
-        raise InputTypeError(f"{name} has dtype {entries.dtype}: must be numeric")
-    if matrix.shape not in ((dimension,), (dimension, dimension)):
-        raise InputError(
-            f"{name} has shape {matrix.shape}: must be ({dimension},) or "
-            f"({dimension}, {dimension})"
-        )
-    if not np.all(np.isfinite(entries)):
-        raise InputError(f"{name}: all entries must be finite")
+    if matrix.dtype.kind not in "biufc":
+        raise InputTypeError(f"{name} has dtype {matrix.dtype}: must be numeric")
+    arguments.check_of_states(name, matrix, dimension)
     matrix = matrix.astype(np.complex128)
     return sp.csr_array(matrix) if sp.issparse(matrix) else matrix
 

@@ -32,26 +32,15 @@ def dataset_of(run: Any) -> "xarray.Dataset":
     """
     names, pairs = run.equations, list(run.distance)
     nothing = np.full(len(run.times), np.nan)
-    variables = {
-        "trace_distance": _described(
-            "trace_distance", ("pair", "time"), [run.distance[pair] for pair in pairs]
-        ),
-        "trace_distance_merged": _described(
-            "trace_distance_merged",
-            ("pair", "time"),
-            [run.distance_merged.get(pair, nothing) for pair in pairs],
-        ),
-        "smallest_eigenvalue_in_time": _described(
-            "smallest_eigenvalue_in_time",
-            ("equation", "time"),
-            [run.smallest_eigenvalues.get(name, nothing) for name in names],
-        ),
-        "gibbs_residual": _described(
-            "gibbs_residual",
-            ("equation",),
-            [run.certificate.gibbs_residuals[name] for name in names],
-        ),
-    }
+    lowest = [run.smallest_eigenvalues.get(name, nothing) for name in names]
+    residuals = [run.certificate.gibbs_residuals[name] for name in names]
+    variables = _described(
+        ("pair", "time"),
+        trace_distance=[run.distance[pair] for pair in pairs],
+        trace_distance_merged=[run.distance_merged.get(pair, nothing) for pair in pairs],
+    )
+    variables |= _described(("equation", "time"), smallest_eigenvalue_in_time=lowest)
+    variables |= _described(("equation",), gibbs_residual=residuals)
     variables |= _local_variables(run)
     for name, values in run.expectation.items():
         stacked = np.array([values[each] for each in names])
@@ -74,19 +63,23 @@ def _local_variables(run: Any) -> dict[str, Variable]:
     """On sites and pairs of sites, of systems that have them."""
     if run.local is None:
         return {}
-    found = {}
+    found: dict[str, Variable] = {}
     for name in next(iter(run.local.of_pair.values()), {}):
         values = [run.local.of_pair[pair][name] for pair in run.distance]
-        found[name] = _described(name, ("pair", "time"), values)
+        found |= _described(("pair", "time"), **{name: values})
     for name in next(iter(run.local.of_equation.values())):
         values = [run.local.of_equation[each][name] for each in run.equations]
         axes = ("equation", "time", "site")[: np.ndim(values)]
-        found[name] = _described(name, axes, values)
+        found |= _described(axes, **{name: values})
     return found
 
 
-def _described(name: str, axes: tuple[str, ...], values: Any) -> Variable:
-    return axes, np.array(values), {"long_name": MEANINGS[name], "units": UNITS.get(name, "1")}
+def _described(axes: tuple[str, ...], **figures: Any) -> dict[str, Variable]:
+    """Figures on some axes, by name, with what they mean."""
+    return {
+        name: (axes, np.array(own), {"long_name": MEANINGS[name], "units": UNITS.get(name, "1")})
+        for name, own in figures.items()
+    }
 
 
 def _attributes(run: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ SNM eq. (14): at each instant the generator is that of H(t) frozen.  All equatio
 side by side by one adaptive integration, so that H(t) is diagonalised once for all of them.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, warn_caller
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.baths.several import check_baths
@@ -28,9 +27,9 @@ from manybody.physics.problem import Problem
 from manybody.physics.quantities.certificates import hermiticity_error, trace_error
 from manybody.physics.quantities.norms import smallest_eigenvalue, trace_distance
 from manybody.physics.spectra import AMBIGUOUS
-from manybody.solve.comparison import Pairs, balance_words, pairs_of
+from manybody.solve.comparison import Pairs, SideBySide, balance_words, pairs_of
 from manybody.solve.starting import build_start
-from manybody.solve.unphysical import Outside, are_outside, growth_rate, outside_words
+from manybody.solve.unphysical import growth_rate, outside_of, outside_words
 from manybody.system.blas import blas_threads
 
 # Every evaluation diagonalises H(t) and makes all generators anew: seconds each beyond that.
@@ -40,7 +39,7 @@ _NAMED = 4
 
 
 @dataclass(frozen=True, eq=False)
-class DrivenComparison:
+class DrivenComparison(SideBySide):
     """Master equations side by side on one system with H(t).
 
     times: (T,) in 1/J; equations: their names, as asked for.
@@ -72,27 +71,6 @@ class DrivenComparison:
     coincidences: Real
     undecided: Real
     states: Mapping[str, Complex] = field(default_factory=dict)
-
-    @property
-    def trace_distance(self) -> Real:
-        """(T,) that of the first two equations."""
-        return self.distance[self.equations[0], self.equations[1]]
-
-    @property
-    def smallest_eigenvalue(self) -> Real:
-        """(T,) over the equations that do not guarantee positivity, +inf where all do."""
-        values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
-        return np.asarray(np.min(values, axis=0))
-
-    @property
-    def redfield_states(self) -> Complex | None:
-        """(T, D, D), None where they were not kept."""
-        return self.states.get("redfield")
-
-    @property
-    def davies_states(self) -> Complex | None:
-        """(T, D, D), None where they were not kept."""
-        return self.states.get("davies")
 
 
 def compare_driven(
@@ -155,13 +133,9 @@ def compare_driven(
         spectrum = side_by_side.problem(0.0).spectrum
         state = start.columns(spectrum, slice(0, spectrum.dimension))
         result = _run(side_by_side, state, grid, tolerance, keep_states)
-    messages = (
-        balance_words(result.kms_residual),
-        _coincidence_words(result),
-        _outside_words(result),
+    warn_caller(
+        balance_words(result.kms_residual), _coincidence_words(result), _outside_words(result)
     )
-    for message in filter(None, messages):
-        warnings.warn(message, stacklevel=2)
     return result
 
 
@@ -240,16 +214,5 @@ def _times_words(times: Real) -> str:
 def _outside_words(result: DrivenComparison) -> str:
     """What to say where a ρ leaves the states, empty where none does."""
     distance = np.max(list(result.distance.values()), axis=0)
-    smallest = result.smallest_eigenvalue
-    (which,) = are_outside(distance[None], smallest[None], np.array([result.time_error]))
-    if not which.any():
-        return ""
-    worst = int(np.argmax(distance))
-    found = Outside(
-        " or ".join(each.title for each in unguarded(result.equations)),
-        float(distance[worst]),
-        float(result.times[worst]),
-        float(smallest.min()),
-        float(result.times[int(np.argmax(which))]),
-    )
-    return outside_words(found, growth_rate(result.times, distance))
+    found = outside_of(result, distance, result.time_error)
+    return "" if found is None else outside_words(found, growth_rate(result.times, distance))

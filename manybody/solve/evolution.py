@@ -161,14 +161,20 @@ class Seen:
 class Layout(ABC):
     """Where the states of one or more samples lie while the equations advance.
 
-    problem: the samples; agenda: what is measured; segments: of all of them.
+    problem: the samples; closed: propagators of the closed equations of each, see `closed_of`;
+    agenda: what is measured; segments: of all of them.
     """
 
     def __init__(
-        self, problem: Problem, setting: Setting, agenda: Agenda, segments: list[Segment]
+        self,
+        problem: Problem,
+        setting: Setting,
+        closed: Sequence[Mapping[str, Sequence[ClosedPropagator]]],
+        agenda: Agenda,
+        segments: list[Segment],
     ) -> None:
         self.problem, self.setting, self.agenda = problem, setting, agenda
-        self.segments = segments
+        self.closed, self.segments = closed, segments
         self.segments_done = 0
         self.states: dict[str, Complex] = {}
         n = problem.n_samples
@@ -180,18 +186,13 @@ class Layout(ABC):
 
     @abstractmethod
     def residual(self, name: str, operator: Operator) -> Real:
-        """(samples,) largest |element| of L[ρ_Gibbs]."""
-
-    @abstractmethod
-    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """One segment of one stepped equation."""
+        """(samples,) largest |element| of L[ρ_Gibbs], asked for where the spectrum is known."""
 
     @abstractmethod
     def observe(self, segment: Segment, states: dict[str, Complex]) -> None:
         """Reduce all states at the output times of a segment; those of stepped ones given."""
 
-    @abstractmethod
-    def pause(self) -> None:
+    def pause(self) -> None:  # noqa: B027 small samples are done before anybody wants to stop
         """Between two segments: a checkpoint, or the end of the run."""
 
     @abstractmethod
@@ -202,9 +203,14 @@ class Layout(ABC):
     def view(self, sample: int) -> View | None:
         """What rows of a sample mean, None where there are none."""
 
-    @abstractmethod
     def closed_residuals(self) -> dict[str, Real]:
         """(samples,) largest |element| of L[ρ_Gibbs] of the closed equations, by name."""
+        beta = self.setting.bath.beta
+        return {
+            # Of the first answers.
+            name: np.array([own[name][0].gibbs_residual(beta) for own in self.closed])
+            for name in self.closed[0]
+        }
 
     @abstractmethod
     def kept(self, sample: int) -> dict[str, Complex]:
@@ -221,7 +227,10 @@ class Layout(ABC):
             for name in self.agenda.stepped:
                 operator = self.operator(name)
                 if index == 0:
-                    self.totals.gibbs_residual[name] = self.residual(name, operator)
+                    unknown = np.full(self.problem.n_samples, np.nan)
+                    is_known = self.setting.needs_spectrum
+                    residual = self.residual(name, operator) if is_known else unknown
+                    self.totals.gibbs_residual[name] = residual
                 solution = self._advanced(operator, name, segment)
                 # Where the operator is made anew, its workspaces are room to observe in.
                 del operator
@@ -237,7 +246,7 @@ class Layout(ABC):
 
     def _advanced(self, operator: Operator, name: str, segment: Segment) -> Solution:
         try:
-            return self.advance(operator, self.states[name], segment)
+            return self.setting.stepper.advance(operator, self.states[name], segment)
         except Overflow as error:
             seen = self.seen()
             (who,) = (each.title for each in self.setting.equations if each.name == name)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.parallel.collective import together
 from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, SiteProjectors
@@ -23,7 +23,7 @@ from manybody.physics.quantities.spacing import (
 )
 from manybody.physics.spectra import EPSILON, Spectrum, build_spectrum
 from manybody.system.blas import blas_threads
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 _WINDOW = 0.5
 
@@ -68,8 +68,7 @@ def level_statistics(
         raise InputError(f"model has {system.dimension} state(s): a spacing ratio needs three")
     bulk_window(system.dimension, window)
     arguments.boolean("eth", eth)
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+    check_communicator(comm)
     if n_levels is None:
         if target is not None:
             raise InputError(f"target = {target!r}: has a meaning only with n_levels")

@@ -60,11 +60,6 @@ class LocalView:
             return np.full(len(states), np.nan)
         return von_neumann_entropy(states).value
 
-    def whole(self, states: Mapping[str, Complex]) -> Real:
-        """(T, K) numbers of whole states (T, D, D) by equation."""
-        sums = {name: self.sums(states[name]) for name in self.equations}
-        return self.rows(sums, {name: self.entropy(states[name]) for name in self.equations})
-
     def rows(self, sums: Mapping[str, LocalSums], entropies: Mapping[str, Real]) -> Real:
         """(T, K) numbers from complete sums."""
         found = local_figures({name: sums[name] for name in self.equations})

@@ -1,6 +1,5 @@
 """How slowly the Redfield equation relaxes: its slowest modes, beside those of Davies."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, NumericalError
+from manybody.errors import InputError, NumericalError, warn_caller
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.runtime import slepc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
@@ -41,7 +40,7 @@ from manybody.solve.examination import examined, notes_on
 from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 METHODS = ("auto", "dense", "gmres", "assembled")
 # Sites up to which "auto" is "dense", and up to which "dense" is allowed.
@@ -119,9 +118,7 @@ def slow_modes(
     every rank; RuntimeError without SLEPc, when an inner solution does not converge or the
     modes asked for cannot be had.
     """
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-
+    check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
@@ -153,8 +150,8 @@ def slow_modes(
     with blas_threads():
         found = by_first_ranks(comm, system.dimension, action, lambda modes: modes)
     # After all that ranks do together: a warning may be made an error.
-    for note in found.notes if rank_of(comm) == 0 else ():
-        warnings.warn(note, stacklevel=2)
+    if rank_of(comm) == 0:
+        warn_caller(*found.notes)
     return found
 
 

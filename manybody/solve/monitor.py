@@ -8,7 +8,7 @@ observe.  Only where no rank can hold a state are the eigenvalues computed sprea
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Moment:
     smallest: tuple[float, ...]
     trace_error: float
     hermiticity_error: float
-    rows: tuple[float, ...] = ()
+    rows: tuple[float, ...]
 
 
 class Monitor:
@@ -132,23 +132,15 @@ class Monitor:
 
     def _look(self, index: int, transposed: Mapping[str, Complex]) -> Moment:
         """All equations at one output time; `transposed`: ρᵀ of stepped ones, overwritten."""
-        look, view = _Look(lambda block: block.T), self.view
-        place = index // self._at_once
-
-        def see(name: str, state: Complex) -> None:
-            if view is not None and name in view.equations:
-                look.sums[name] = view.sums(state[None])
-                look.entropies[name] = view.entropy(state[None])
-
+        look, place = _Look(lambda block: block.T, self.view), index // self._at_once
         for name, own in transposed.items():
             look.hold(name, own, _laws_of(own))
-            see(name, own.T)
 
         def closed(name: str) -> Complex:
             state = np.empty((1, *[self._problem.dimension] * 2), dtype=np.complex128)
             self._evolutions[name].write(slice(place, place + 1), state)
             look.laws(*_laws_of(state[0]))
-            see(name, state[0])
+            look.see(name, state[0])
             only: Complex = state[0]
             return only
 
@@ -156,14 +148,13 @@ class Monitor:
         if self.kept is not None:
             keep = {name: own.T.copy() for name, own in transposed.items()}
             self.kept.append(keep)
-        moment = look.measure(
+        return look.measure(
             self._agenda,
             closed,
             lambda difference: float(norms.trace_norm(difference[None], overwrite=True)[0]),
             lambda state, done: float(norms.smallest_eigenvalue(state[None], overwrite=done)[0]),
             keep if self.kept is not None else None,
         )
-        return look.with_rows(moment, view)
 
     def _see_spread(self, index: int, states: Mapping[str, Complex]) -> Moment:
         """No whole matrix anywhere: eigenvalues by ScaLAPACK."""
@@ -171,36 +162,28 @@ class Monitor:
 
         columns, time = self._columns, float(self._times[index])
         place = columns.own, columns.dimension, columns.comm
-        look = _Look(lambda block: block)
-        view = self.view
-
-        def see(name: str, state: Complex) -> None:
-            if view is not None and name in view.equations:
-                look.sums[name] = columns.total(view.sums(state[None]))
-                look.entropies[name] = np.full(1, np.nan)
-
+        look = _Look(lambda block: block, self.view, columns)
         for name in self._agenda.stepped:
             look.hold(name, states[name][0], self._laws(states[name][0]))
-            see(name, states[name][0])
 
         def closed(name: str) -> Complex:
             state = self._own_columns(self._closed[name], time)
             look.laws(*self._laws(state))
-            see(name, state)
+            look.see(name, state)
             return state
 
-        def norm(difference: Complex) -> float:
+        def eigenvalues(matrix: Complex) -> Real:
             if not np.isfinite(look.hermiticity_error):
-                return float("nan")
-            return float(np.abs(hermitian_eigenvalues(difference, *place)).sum())
+                return np.full(1, np.nan)
+            return hermitian_eigenvalues(matrix, *place)
 
-        def smallest(state: Complex, _done: bool) -> float:
-            if not np.isfinite(look.hermiticity_error):
-                return float("nan")
-            return float(hermitian_eigenvalues(state, *place)[0])
-
-        moment = look.measure(self._agenda, closed, norm, smallest, None)
-        return look.with_rows(moment, view)
+        return look.measure(
+            self._agenda,
+            closed,
+            lambda difference: float(np.abs(eigenvalues(difference)).sum()),
+            lambda state, _done: float(eigenvalues(state)[0]),
+            None,
+        )
 
     def _own_columns(self, propagator: ClosedPropagator, time: float) -> Complex:
         """(N, m) own columns of ρ = V C V† = V (V C)†, C the state in the energy basis."""
@@ -234,22 +217,31 @@ class Monitor:
 class _Look:
     """The states of one output time while they are measured.
 
-    plain: turns what is held of a stepped state into what closed ones look like.
+    plain: turns what is held of a stepped state into what closed ones look like; view: what is
+    seen of them, if anything; columns: who owns what where no state is whole.
     """
 
     plain: Callable[[Complex], Complex]
+    view: View | None
+    columns: Columns | None = None
     trace_error: float = 0.0
     hermiticity_error: float = 0.0
     held: dict[str, Complex] = field(default_factory=dict)
     sums: dict[str, Complex] = field(default_factory=dict)
     entropies: dict[str, Real] = field(default_factory=dict)
 
-    def with_rows(self, moment: Moment, view: View | None) -> Moment:
-        """The moment with what was seen of its states."""
-        if view is None:
-            return moment
-        row = view.rows(self.sums, self.entropies)[0]
-        return replace(moment, rows=tuple(row.tolist()))
+    def see(self, name: str, state: Complex) -> None:
+        """What the view shows of a state, or of own columns of it."""
+        if self.view is None or name not in self.view.equations:
+            return
+        sums, whole = self.view.sums(state[None]), self.columns is None
+        self.sums[name] = sums if self.columns is None else self.columns.total(sums)
+        self.entropies[name] = self.view.entropy(state[None]) if whole else np.full(1, np.nan)
+
+    def _row(self) -> tuple[float, ...]:
+        if self.view is None:
+            return ()
+        return tuple(self.view.rows(self.sums, self.entropies)[0].tolist())
 
     def laws(self, trace_error: float, hermiticity_error: float) -> None:
         """The worst so far; maximum() keeps nan."""
@@ -257,9 +249,10 @@ class _Look:
         self.hermiticity_error = float(np.maximum(self.hermiticity_error, hermiticity_error))
 
     def hold(self, name: str, state: Complex, laws: tuple[float, float]) -> None:
-        """A stepped state and how well it keeps the laws."""
+        """A stepped state, how well it keeps the laws and what is seen of it."""
         self.held[name] = state
         self.laws(*laws)
+        self.see(name, self.plain(state))
 
     def measure(
         self,
@@ -312,6 +305,7 @@ class _Look:
             tuple(lowest[name] for name in agenda.unprotected),
             self.trace_error,
             self.hermiticity_error,
+            self._row(),
         )
 
 

@@ -58,23 +58,14 @@ class DaviesInverse:
         """What of a block (1, N, m) lies between the levels meant; collective."""
         if self._levels.all():
             return x
-        in_energy = np.empty_like(x)
-        product(self._adjoint_vectors, x[0], in_energy[0])
-        turned = adjoint(in_energy, self._columns)
-        product(self._adjoint_vectors, turned[0], in_energy[0])
+        in_energy = self._turned(self._adjoint_vectors, x)
         in_energy[0] *= self._inside
-        product(self._vectors, in_energy[0], turned[0])
-        in_energy = adjoint(turned, self._columns)
-        product(self._vectors, in_energy[0], turned[0])
-        return turned
+        return self._turned(self._vectors, in_energy)
 
     def __call__(self, x: Complex) -> Complex:
         """Of a block (1, N, m) of any matrix; collective."""
-        in_energy = np.empty_like(x)
-        product(self._adjoint_vectors, x[0], in_energy[0])
-        turned = adjoint(in_energy, self._columns)
-        # Now (V†xV)†, by columns; it obeys the same equations.
-        product(self._adjoint_vectors, turned[0], in_energy[0])
+        # (V†xV)†, by columns, obeys the same equations as V†xV.
+        in_energy = self._turned(self._adjoint_vectors, x)
         diagonal = np.zeros((2, self._columns.dimension))
         values = in_energy[0][self._diagonal]
         diagonal[:, self._columns.own] = values.real, values.imag
@@ -84,10 +75,15 @@ class DaviesInverse:
         solved[self._levels] = zgetrs(*self._populations, (real + 1j * imaginary)[self._levels])[0]
         in_energy[0] *= self._inverse_rates
         in_energy[0][self._diagonal] = solved[self._columns.own]
-        product(self._vectors, in_energy[0], turned[0])
-        in_energy = adjoint(turned, self._columns)
-        product(self._vectors, in_energy[0], turned[0])
-        return turned
+        return self._turned(self._vectors, in_energy)
+
+    def _turned(self, matrix: Complex, x: Complex) -> Complex:
+        """Own columns of (M x M†)†."""
+        half = np.empty_like(x)
+        product(matrix, x[0], half[0])
+        turned = adjoint(half, self._columns)
+        product(matrix, turned[0], half[0])
+        return half
 
 
 def adjoint(block: Complex, columns: Columns) -> Complex:

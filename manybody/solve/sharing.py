@@ -54,13 +54,14 @@ def shared_problem(
 
 def _for_all(model: Model | None, comm: Communicator | None) -> Model:
     """The model of rank 0, on every rank, each with a copy of its own; collective."""
+    return together(comm, lambda: at_hand(model))
 
-    def given() -> Model:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
-        return model
 
-    return together(comm, given)
+def at_hand(model: Model | None) -> Model:
+    """The model on rank 0, which must have it; others may have None."""
+    if model is None:
+        raise ValueError("rank 0 needs the model")
+    return model
 
 
 @contextlib.contextmanager
@@ -96,9 +97,7 @@ def _share(
         return tuple(memory.share(arrays.pop(0) if arrays else None) for _ in range(count))
 
     def diagonalise() -> tuple[Real, Couplings, Real | None, Real | None]:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
-        spectrum = Problem([model], bath, lamb_shift).spectrum
+        spectrum = Problem([at_hand(model)], bath, lamb_shift).spectrum
         built.update(energies=spectrum.energies, vectors=spectrum.vectors)
         return spectrum.norms, spectrum.couplings, spectrum.uncertainties, spectrum.centres
 
@@ -170,12 +169,10 @@ def _share_hamiltonian(
     """
 
     def facts() -> tuple[bool, FockBasis | None, sp.csr_array | None]:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
-        left_out = isinstance(model.couplings, SiteProjectors) and not always
-        is_sparse = not left_out and sp.issparse(model.hamiltonian)
-        given = model.hamiltonian if is_sparse else None
-        return left_out, getattr(model, "basis", None), given
+        own = at_hand(model)
+        left_out = isinstance(own.couplings, SiteProjectors) and not always
+        is_sparse = not left_out and sp.issparse(own.hamiltonian)
+        return left_out, getattr(own, "basis", None), own.hamiltonian if is_sparse else None
 
     left_out, basis, hamiltonian = together(comm, facts)
     if left_out:

@@ -45,7 +45,7 @@ from manybody.solve.evolution import (
 )
 from manybody.solve.monitor import Monitor
 from manybody.solve.room import Baths, Extent, check_room, shares_of
-from manybody.solve.sharing import shared_problem
+from manybody.solve.sharing import at_hand, shared_problem
 from manybody.solve.stacked import is_large
 from manybody.solve.views import View
 from manybody.system.communicator import Communicator
@@ -94,11 +94,10 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
     n_ranks = size_of(comm)
 
     def check() -> None:
-        if model is None:
-            raise ValueError("rank 0 needs the model")
-        check_applies(setting.equations, [model])
-        extent = _extent(model, setting)
-        check_room(model.name, extent, n_ranks, 1, min(n_ranks, ranks_here(n_ranks)))
+        own = at_hand(model)
+        check_applies(setting.equations, [own])
+        here = min(n_ranks, ranks_here(n_ranks))
+        check_room(own.name, _extent(own, setting), n_ranks, 1, here)
 
     together(comm, check)
 
@@ -154,17 +153,16 @@ class _Spread(Layout):
     ) -> None:
         comm, equations = columns.comm, setting.equations
         self._generators = on_every_rank(comm, lambda: stepped_of(problem, setting))
-        self._propagators = on_every_rank(comm, lambda: closed_of(problem, setting))
+        closed = on_every_rank(comm, lambda: closed_of(problem, setting))
         self._columns, self._tell, self._keeper = columns, tell, keeper
         # Before anything is propagated: times that would never end are refused here.
         self._bounds = together(comm, self._all_bounds)
         bounds = joint_bounds(list(self._bounds.values()))
         most = _MOST_APPLICATIONS if is_large(problem.dimension) else np.inf
         segments = together(comm, lambda: cut_times(setting, bounds, most))
-        agenda = build_agenda(equations, self._propagators)
-        super().__init__(problem, setting, agenda, segments)
-        closed = by_state(self._propagators)
-        self._monitor = Monitor(agenda, closed, problem, setting, columns, keep_states)
+        agenda = build_agenda(equations, closed)
+        super().__init__(problem, setting, [closed], agenda, segments)
+        self._monitor = Monitor(agenda, by_state(closed), problem, setting, columns, keep_states)
         self._entries_kept, self._dropped_norm = 1.0, 0.0
         self._begin()
         self._assembled: dict[str, Operator] = {}
@@ -223,9 +221,7 @@ class _Spread(Layout):
         )
 
     def residual(self, name: str, operator: Operator) -> Real:
-        """(1,) largest |element| of L[ρ_Gibbs], nan where no spectrum is known."""
-        if not self.setting.needs_spectrum:
-            return np.full(1, np.nan)
+        """(1,) largest |element| of L[ρ_Gibbs]."""
         spectrum, columns = self.problem.spectrum, self._columns
         vectors = spectrum.vectors[0]
         populations = spectrum.gibbs_populations(self.setting.bath.beta)[0]
@@ -235,12 +231,8 @@ class _Spread(Layout):
         operator.apply(gibbs, out)
         return np.atleast_1d(columns.largest(np.abs(out).max()))
 
-    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """Let the stepper advance; all ranks fail alike."""
-        with raised_alike(self._columns.comm):
-            return self.setting.stepper.advance(operator, state, segment)
-
     def _advanced(self, operator: Operator, name: str, segment: Segment) -> Solution:
+        # All ranks fail alike.
         with raised_alike(self._columns.comm):
             return super()._advanced(operator, name, segment)
 
@@ -264,6 +256,7 @@ class _Spread(Layout):
             float(self.totals.error_estimate[0]),
             {name: float(own[0]) for name, own in self.totals.gibbs_residual.items()},
             tuple(self._monitor.moments),
+            keeper.seconds_before,
         )
         gathered = [columns.collect([self.states[name][0]]) for name in self.agenda.stepped]
         whole = [own for own in gathered if own is not None]
@@ -297,15 +290,8 @@ class _Spread(Layout):
         return self._monitor.view
 
     def closed_residuals(self) -> dict[str, Real]:
-        """Those of the first answers, from rank 0."""
-        beta = self.setting.bath.beta
-        return together(
-            self._columns.comm,
-            lambda: {
-                name: np.array([own[0].gibbs_residual(beta)])
-                for name, own in self._propagators.items()
-            },
-        )
+        """From rank 0."""
+        return together(self._columns.comm, super().closed_residuals)
 
     def kept(self, sample: int) -> dict[str, Complex]:
         """All states, on rank 0, if they were to be kept."""

@@ -11,13 +11,8 @@ from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.protocols import Operator, Segment, Solution
-from manybody.physics.equations.protocol import (
-    ClosedPropagator,
-    Evolution,
-    SteppedGenerator,
-    gibbs_residual,
-)
+from manybody.numerics.protocols import Operator, Segment
+from manybody.physics.equations.protocol import Evolution, gibbs_residual
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -25,7 +20,6 @@ from manybody.physics.quantities import certificates, norms
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import Comparison, Setting
 from manybody.solve.evolution import (
-    Agenda,
     Layout,
     Seen,
     build_agenda,
@@ -96,7 +90,7 @@ def compare_stack(
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
-            results.update(zip(chosen, _compare_alike(own, setting, keep_states)))
+            results.update(zip(chosen, _Stack(own, setting, keep_states).run()))
     return [results[index] for index in range(count)]
 
 
@@ -104,31 +98,16 @@ def _is_undecided(problem: Problem, setting: Setting, index: int) -> bool:
     return setting.needs_spectrum and problem.clusterings[index].verdict == AMBIGUOUS
 
 
-def _compare_alike(problem: Problem, setting: Setting, keep_states: bool) -> list[Comparison]:
-    """Samples with the same segments."""
-    generators = stepped_of(problem, setting)
-    samples = range(problem.n_samples)
-    propagators = [closed_of(problem.sample(index), setting) for index in samples]
-    agenda = build_agenda(setting.equations, propagators[0])
-    segments = cut_times(setting, joint_bounds(list(generators.values())))
-    return _Stack(problem, setting, agenda, segments, generators, propagators, keep_states).run()
-
-
 class _Stack(Layout):
-    """All states of a stack on this process."""
+    """All states, on this process, of samples with the same segments."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        setting: Setting,
-        agenda: Agenda,
-        segments: list[Segment],
-        generators: dict[str, SteppedGenerator],
-        propagators: list[dict[str, tuple[ClosedPropagator, ...]]],
-        keep_states: bool,
-    ) -> None:
-        super().__init__(problem, setting, agenda, segments)
-        self._generators, self._propagators = generators, propagators
+    def __init__(self, problem: Problem, setting: Setting, keep_states: bool) -> None:
+        generators = self._generators = stepped_of(problem, setting)
+        samples = [problem.sample(index) for index in range(problem.n_samples)]
+        closed = [closed_of(sample, setting) for sample in samples]
+        agenda = build_agenda(setting.equations, closed[0])
+        segments = cut_times(setting, joint_bounds(list(generators.values())))
+        super().__init__(problem, setting, closed, agenda, segments)
         self._kernels = {name: own.kernel() for name, own in generators.items()}
         columns = Columns(problem.dimension)
         self._operators = {
@@ -141,13 +120,15 @@ class _Stack(Layout):
             )
             for name, own in generators.items()
         }
-        self.states = dict.fromkeys(generators, self._initial())
+        every = slice(0, problem.dimension)
+        initial = [initial_columns(sample, setting, every) for sample in samples]
+        self.states = dict.fromkeys(generators, np.stack(initial, dtype=np.complex128))
         self._evolutions: list[dict[str, Evolution]] = [
             {
                 state: own.evolve(setting.start, setting.times)
                 for state, own in by_state(sample).items()
             }
-            for sample in propagators
+            for sample in closed
         ]
         # nan until observed, so that a time left out could not pass for a number.
         shape = (problem.n_samples, len(setting.times))
@@ -155,39 +136,22 @@ class _Stack(Layout):
         self._smallest = np.full((shape[0], len(agenda.unprotected), shape[1]), np.nan)
         self._trace_error, self._hermiticity_error = np.zeros(shape[0]), np.zeros(shape[0])
         self._views: list[View] = []
-        self._rows: list[list[Real]] = []
         if sees_states(problem, setting.expectations):
             names = [each.name for each in setting.equations]
-            samples = [problem.sample(index) for index in range(problem.n_samples)]
             self._views = [View(sample, names, setting.expectations) for sample in samples]
-            self._rows = [[] for _ in samples]
+        self._rows: list[list[Real]] = [[] for _ in self._views]
         self._kept: dict[str, list[Complex]] | None = None
         if keep_states:
             self._kept = {each.name: [] for each in setting.equations}
-
-    def _initial(self) -> Complex:
-        """(samples, N, N) ρ(0)."""
-        n_samples, n = self.problem.n_samples, self.problem.dimension
-        initial = np.empty((n_samples, n, n), dtype=np.complex128)
-        for index in range(n_samples):
-            sample = self.problem.sample(index)
-            initial[index] = initial_columns(sample, self.setting, slice(0, n))
-        return initial
 
     def operator(self, name: str) -> Operator:
         """Made once: its workspaces are small."""
         return self._operators[name]
 
     def residual(self, name: str, operator: Operator) -> Real:
-        """(samples,) largest |element| of L[ρ_Gibbs], nan where no spectrum is known."""
+        """(samples,) largest |element| of L[ρ_Gibbs]."""
         beta = self.setting.bath.beta
-        if not self.setting.needs_spectrum:
-            return np.full(self.problem.n_samples, np.nan)
         return gibbs_residual(self._generators[name], beta, self._kernels[name])
-
-    def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """Let the stepper advance."""
-        return self.setting.stepper.advance(operator, state, segment)
 
     def observe(self, segment: Segment, states: dict[str, Complex]) -> None:
         """Reduce the states of one segment."""
@@ -226,9 +190,6 @@ class _Stack(Layout):
             sample[name].write(chosen, own)
         return states
 
-    def pause(self) -> None:
-        """Small samples are done before anybody would want to stop."""
-
     def seen(self) -> Seen:
         """nan where it was not looked yet."""
         rows = None
@@ -241,14 +202,6 @@ class _Stack(Layout):
     def view(self, sample: int) -> View | None:
         """Made once."""
         return self._views[sample] if self._views else None
-
-    def closed_residuals(self) -> dict[str, Real]:
-        """Those of the first answers."""
-        beta = self.setting.bath.beta
-        return {
-            name: np.array([own[name][0].gibbs_residual(beta) for own in self._propagators])
-            for name in self._propagators[0]
-        }
 
     def kept(self, sample: int) -> dict[str, Complex]:
         """States of one sample, if they were to be kept."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, said_of
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.many_body import ManyBodyModel
@@ -165,20 +165,12 @@ def _index(name: str, text: str, what: str, count: int) -> int:
 
 
 def _occupied(basis: FockBasis, pattern: Any, given: Any) -> Start:
-    try:
+    with said_of(f"initial_state = {given!r}"):
         return VectorStart(pattern_state(basis, pattern))
-    except InputError as error:
-        raise type(error)(f"initial_state = {given!r}: {error}") from error
 
 
 def _of_array(array: Any, dimension: int) -> Start:
-    if array.shape not in ((dimension,), (dimension, dimension)):
-        raise InputError(
-            f"initial_state has shape {array.shape}: must be ({dimension},) or "
-            f"({dimension}, {dimension})"
-        )
-    if not np.isfinite(array).all():
-        raise InputError("initial_state: all entries must be finite")
+    arguments.check_of_states("initial_state", array, dimension)
     if array.ndim == 1:
         norm = float(np.linalg.norm(array))
         if abs(norm - 1.0) > _TOLERANCE:

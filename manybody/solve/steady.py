@@ -1,7 +1,6 @@
 """Where the two equations relax to: stationary states, dark levels, undamped modes."""
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -11,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputTypeError, NumericalError
+from manybody.errors import NumericalError, warn_caller
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
-from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.runtime import freed, petsc
 from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
@@ -26,7 +25,6 @@ from manybody.physics.models.given import Matrix, model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.starts import SiteStart, Start
-from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
 from manybody.solve.examination import GOOD_ENOUGH, UNCERTAIN, System, examined
 from manybody.solve.long_time import (
@@ -42,7 +40,7 @@ from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
 from manybody.solve.sharing import problem_of
 from manybody.solve.starting import build_start
 from manybody.system.blas import blas_threads
-from manybody.system.communicator import Communicator
+from manybody.system.communicator import Communicator, check_communicator
 
 EQUATIONS = ("redfield", "davies")
 METHODS = ("gmres", "assembled")
@@ -100,9 +98,7 @@ def steady_state(
     Davies depends on levels of which it cannot be decided whether they are equal: they are
     kept apart.
     """
-    if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
-
+    check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, Start, float]:
@@ -131,24 +127,26 @@ def steady_state(
         result = by_first_ranks(
             comm, system.dimension, action, lambda own: replace(own, state=None, components=None)
         )
-    if result.smallest_eigenvalue < _UNPHYSICAL and result.state is not None:
-        distance = result.distance_from_gibbs
-        far = "" if np.isnan(distance) else f", {distance:.3g} from Gibbs"
-        warnings.warn(
-            f"the {equation} steady state is no state: smallest eigenvalue "
-            f"{result.smallest_eigenvalue:.3g}{far}",
-            stacklevel=2,
-        )
-    if not result.state_error <= UNCERTAIN and result.state is not None:
-        warnings.warn(
-            f"the steady state is known to {result.state_error:.1g} in trace norm only: something "
-            "relaxes so slowly that rounding decides where it ends, as where levels differ by far "
-            "less than their rates",
-            stacklevel=2,
-        )
-    for note in result.notes if result.state is not None else ():
-        warnings.warn(note, stacklevel=2)
+    if result.state is not None:
+        warn_caller(*_doubts(result), *result.notes)
     return result
+
+
+def _doubts(found: SteadyState) -> Iterator[str]:
+    """What to say of a state that is none, or that is hardly known."""
+    if found.smallest_eigenvalue < _UNPHYSICAL:
+        distance = found.distance_from_gibbs
+        far = "" if np.isnan(distance) else f", {distance:.3g} from Gibbs"
+        yield (
+            f"the {found.equation} steady state is no state: smallest eigenvalue "
+            f"{found.smallest_eigenvalue:.3g}{far}"
+        )
+    if not found.state_error <= UNCERTAIN:
+        yield (
+            f"the steady state is known to {found.state_error:.1g} in trace norm only: something "
+            "relaxes so slowly that rounding decides where it ends, as where levels differ by far "
+            "less than their rates"
+        )
 
 
 @contextlib.contextmanager
@@ -160,15 +158,11 @@ def factorised(
     from manybody.numerics.petsc.linear import Resolvent
 
     rows = on_every_rank(columns.comm, lambda: assemble_rows(generator, columns.own).matrix)
-    assembled = AssembledOperator(rows, columns, "complex", generator.spectral_box)
-    try:
-        resolvent = Resolvent(assembled, shift)
-        try:
-            yield resolvent
-        finally:
-            resolvent.destroy()
-    finally:
-        assembled.destroy()
+    with (
+        freed(AssembledOperator(rows, columns, "complex", generator.spectral_box)) as assembled,
+        freed(Resolvent(assembled, shift)) as resolvent,
+    ):
+        yield resolvent
 
 
 def steady_of(
@@ -265,8 +259,7 @@ class _ComponentSolver:
         reference = thermal[None]
         inverse = DaviesInverse(self._davies, levels, columns, deflated=populations)
         relax = partial(self._relax, levels, populations, inverse, reference)
-        random = partial(_random_start, self._parts, index, columns)
-        start = reference if self._rng is None else random(self._rng)
+        start = reference if self._rng is None else self._random_start(levels, self._rng)
         block, used, failure = relax(start)
         exact, exact_error = self._exact(levels, reference)
         if block is None:
@@ -274,7 +267,9 @@ class _ComponentSolver:
                 raise NumericalError(failure)
             block = exact
         if exact is None:
-            other = random(np.random.default_rng(0)) if self._rng is None else reference
+            other = reference
+            if self._rng is None:
+                other = self._random_start(levels, np.random.default_rng(0))
             again = relax(other)[0]
             difference = np.inf if again is None else self._distance(block, again)
             exact_error = 0.0
@@ -322,120 +317,98 @@ class _ComponentSolver:
         start: Complex,
     ) -> tuple[Complex | None, int, str]:
         """(own columns, iterations, why not if not) by the method asked for."""
-        columns, tolerance = self._columns, self._tolerance
         if self._method == "assembled":
-            return _relax_assembled(
-                self._generator, start, self._operator, inverse, columns, tolerance
-            )
+            return self._by_resolvent(inverse, start)
         aside = _ASIDE * self._generator.unit
-        nearly = DaviesInverse(self._davies, levels, columns, aside, populations)
-        error_of = partial(_state_error, inverse, columns)
+        nearly = DaviesInverse(self._davies, levels, self._columns, aside, populations)
+        return self._by_gmres(nearly, inverse, reference, start)
+
+    def _by_gmres(
+        self, nearly: DaviesInverse, inverse: DaviesInverse, reference: Complex, start: Complex
+    ) -> tuple[Complex | None, int, str]:
+        """Own columns of the stationary state of one component, the iterations, and why not.
+
+        L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.  nearly: the
+        preconditioner; inverse: what estimates how wrong a residual leaves ρ.  Where that is more
+        than GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
+        """
+        from manybody.numerics.petsc.linear import solve
+
+        operator, columns, tolerance = self._operator, self._columns, self._tolerance
         rounding = rounding_of(self._generator)
-        return _relax(
-            self._operator, nearly, error_of, reference, columns, tolerance, start, rounding
+        out = np.empty_like(reference)
+
+        def apply(x: Complex) -> Complex:
+            operator.apply(x, out)
+            return out - reference * trace(x[0], columns)
+
+        def solved(x: Complex, aim: float) -> tuple[Complex, float, int, bool]:
+            # GMRES does not know tr ρ = 1, to which its residual is relative.
+            x, iterations, converged = solve(
+                apply, nearly, -reference, x, columns, aim, MAX_ITERATIONS
+            )
+            x = 0.5 * (x + adjoint(x, columns))
+            x /= trace(x[0], columns).real
+            operator.apply(x, out)
+            return x, norm(out, columns), iterations, converged
+
+        # Where energies are large, no state meets a tolerance below rounding.
+        aim = max(0.5 * tolerance, rounding)
+        found, residual, iterations, converged = solved(start, aim)
+        floor = rounding * norm(found, columns)
+        if not residual <= max(tolerance, 4.0 * floor):
+            failure = (
+                f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in "
+                f"{iterations} iterations ({'ended' if converged else 'stagnated'}, "
+                f"{MAX_ITERATIONS} are allowed): no steady state is returned"
+            )
+            return None, iterations, failure
+        error = _state_error(inverse, columns, out)
+        if error > GOOD_ENOUGH and residual > floor:
+            aim = max(floor, 0.5 * residual * GOOD_ENOUGH / error)
+            better, _, more, _ = solved(found, aim)
+            if _state_error(inverse, columns, out) < error:
+                return better, iterations + more, ""
+        return found, iterations, ""
+
+    def _by_resolvent(
+        self, inverse: DaviesInverse, start: Complex
+    ) -> tuple[Complex | None, int, str]:
+        """Own columns of the stationary state of one component, the steps taken, and why not.
+
+        x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
+        """
+        operator, columns, tolerance = self._operator, self._columns, self._tolerance
+        shift = _SHIFT * self._generator.unit
+        x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
+        with factorised(self._generator, columns, shift) as resolvent:
+            for step in range(1, _MOST_STEPS + 1):
+                # Rounding that leaks between other levels would stay: no residual sees it.
+                x = inverse.restrict(resolvent(x))
+                x /= trace(x[0], columns)
+                operator.apply(x, out)
+                residual = norm(out, columns)
+                if residual <= 0.5 * tolerance:
+                    return x, step, ""
+        failure = (
+            f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
+            f"{tolerance:g} J: no steady state is returned"
         )
+        return None, _MOST_STEPS, failure
+
+    def _random_start(self, levels: NDArray[np.bool_], rng: np.random.Generator) -> Complex:
+        """Own columns of a random matrix on some of the levels; not Hermitian."""
+        n = self._columns.dimension
+        draw = rng.standard_normal((2, n, n))
+        vectors = self._parts.spectrum.vectors[0][:, levels]
+        inside = (draw[0] + 1j * draw[1])[np.ix_(levels, levels)] / n
+        start: Complex = (vectors @ inside @ vectors[self._columns.own].conj().T)[None]
+        return start
 
 
 def _state_error(inverse: DaviesInverse, columns: Columns, residual: Complex) -> float:
     """√N ‖L_D⁻¹[residual]‖_F, about what it leaves wrong of ρ in trace norm."""
     return float(np.sqrt(columns.dimension)) * norm(inverse(residual), columns)
-
-
-def _random_start(
-    parts: Decomposition, component: int, columns: Columns, rng: np.random.Generator
-) -> Complex:
-    """Own columns of a random matrix on the levels of one component; not Hermitian."""
-    n = columns.dimension
-    draw = rng.standard_normal((2, n, n))
-    own = parts.components == component
-    vectors = parts.spectrum.vectors[0][:, own]
-    inside = (draw[0] + 1j * draw[1])[np.ix_(own, own)] / n
-    start: Complex = (vectors @ inside @ vectors[columns.own].conj().T)[None]
-    return start
-
-
-def _relax(
-    operator: KernelOperator,
-    inverse: DaviesInverse,
-    error_of: Callable[[Complex], float],
-    reference: Complex,
-    columns: Columns,
-    tolerance: float,
-    start: Complex,
-    rounding: float,
-) -> tuple[Complex | None, int, str]:
-    """Own columns of the stationary state of one component, the iterations, and why not.
-
-    L[ρ] − ρ_G tr ρ = −ρ_G has the trace −tr ρ = −1, hence L[ρ] = 0.  inverse: the
-    preconditioner; error_of: estimate of what a residual leaves wrong in ρ.  Where that is
-    more than GOOD_ENOUGH, GMRES goes on as far as rounding lets it.
-    """
-    from manybody.numerics.petsc.linear import solve
-
-    out = np.empty_like(reference)
-
-    def apply(x: Complex) -> Complex:
-        operator.apply(x, out)
-        return out - reference * trace(x[0], columns)
-
-    def solved(x: Complex, aim: float) -> tuple[Complex, float, int, bool]:
-        # GMRES does not know tr ρ = 1, to which its residual is relative.
-        x, iterations, converged = solve(
-            apply, inverse, -reference, x, columns, aim, MAX_ITERATIONS
-        )
-        x = 0.5 * (x + adjoint(x, columns))
-        x /= trace(x[0], columns).real
-        operator.apply(x, out)
-        return x, norm(out, columns), iterations, converged
-
-    # Where energies are large, no state meets a tolerance below rounding.
-    aim = max(0.5 * tolerance, rounding)
-    found, residual, iterations, converged = solved(start, aim)
-    floor = rounding * norm(found, columns)
-    if not residual <= max(tolerance, 4.0 * floor):
-        failure = (
-            f"GMRES reached ‖L[ρ]‖ = {residual:.3g} J instead of {tolerance:g} J in {iterations} "
-            f"iterations ({'ended' if converged else 'stagnated'}, {MAX_ITERATIONS} are allowed): "
-            "no steady state is returned"
-        )
-        return None, iterations, failure
-    error = error_of(out)
-    if error > GOOD_ENOUGH and residual > floor:
-        aim = max(floor, 0.5 * residual * GOOD_ENOUGH / error)
-        better, _, more, _ = solved(found, aim)
-        if error_of(out) < error:
-            return better, iterations + more, ""
-    return found, iterations, ""
-
-
-def _relax_assembled(
-    generator: RedfieldGenerator,
-    start: Complex,
-    operator: KernelOperator,
-    inverse: DaviesInverse,
-    columns: Columns,
-    tolerance: float,
-) -> tuple[Complex | None, int, str]:
-    """Own columns of the stationary state of one component, the steps taken, and why not.
-
-    x -> −σ(L − σ)⁻¹ x keeps what is stationary and shrinks the rest by σ / |λ − σ|.
-    """
-    shift = _SHIFT * generator.unit
-    x, out, residual = start / trace(start[0], columns), np.empty_like(start), np.inf
-    with factorised(generator, columns, shift) as resolvent:
-        for step in range(1, _MOST_STEPS + 1):
-            # Rounding that leaks between other levels would stay: no residual sees it.
-            x = inverse.restrict(resolvent(x))
-            x /= trace(x[0], columns)
-            operator.apply(x, out)
-            residual = norm(out, columns)
-            if residual <= 0.5 * tolerance:
-                return x, step, ""
-    failure = (
-        f"{_MOST_STEPS} steps of the resolvent reached ‖L[ρ]‖ = {residual:.3g} J instead of "
-        f"{tolerance:g} J: no steady state is returned"
-    )
-    return None, _MOST_STEPS, failure
 
 
 def _gathered(block: Complex, columns: Columns) -> Complex | None:

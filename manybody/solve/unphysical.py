@@ -20,7 +20,7 @@ from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import unguarded
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
-from manybody.solve.comparison import Comparison
+from manybody.solve.comparison import Comparison, SideBySide
 
 LARGEST_DISTANCE, SMALLEST_EIGENVALUE = 2.0, -0.1
 # What the estimated error of a stepper may add to a distance of two states.
@@ -57,8 +57,13 @@ def are_outside(distance: Real, smallest: Real, stepper_error: Real) -> NDArray[
 def outside(run: Comparison) -> Outside | None:
     """How far a run leaves the states, None where it does not."""
     distance = np.max([*run.distance.values(), *run.distance_merged.values()], axis=0)
-    error = np.array([run.certificate.stepper_error])
-    (which,) = are_outside(distance[None], run.smallest_eigenvalue[None], error)
+    return outside_of(run, distance, run.certificate.stepper_error)
+
+
+def outside_of(run: SideBySide, distance: Real, error: float) -> Outside | None:
+    """The same from (T,) largest distances, known to `error` in trace norm."""
+    smallest = run.smallest_eigenvalue
+    (which,) = are_outside(distance[None], smallest[None], np.array([error]))
     if not which.any():
         return None
     worst = int(np.argmax(distance))
@@ -66,7 +71,7 @@ def outside(run: Comparison) -> Outside | None:
         " or ".join(each.title for each in unguarded(run.equations)),
         float(distance[worst]),
         float(run.times[worst]),
-        float(run.smallest_eigenvalue.min()),
+        float(smallest.min()),
         float(run.times[int(np.argmax(which))]),
     )
 

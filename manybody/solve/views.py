@@ -46,12 +46,10 @@ class View:
         columns: slice = slice(None),  # noqa: B008
     ) -> None:
         self.equations = tuple(equations)
-        self._local: LocalView | None = None
-        if has_local_view(problem):
-            self._local = LocalView(problem, equations, columns)
-        self._expectations: ExpectationView | None = None
-        if wanted:
-            self._expectations = ExpectationView(problem, wanted, equations, columns)
+        is_local = has_local_view(problem)
+        self._local = LocalView(problem, equations, columns) if is_local else None
+        asked = (problem, wanted, equations, columns)
+        self._expectations = ExpectationView(*asked) if wanted else None
         self._n_sites = 0 if problem.basis is None else problem.basis.n_modes
 
     def sums(self, states: Complex) -> Complex:

@@ -79,9 +79,27 @@ def opened(path: Path) -> h5py.File:
     """A block to read from, in memory.  Raises CorruptBlock when its bytes are not its own."""
     content = _verified_bytes(path)
     try:
-        return h5py.File(h5py.h5f.open_file_image(content))
+        file = h5py.File(h5py.h5f.open_file_image(content))
     except (OSError, ValueError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
+    # A hash is no signature: whoever makes a file can name it.
+    for name in file.id:
+        if file.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+            raise CorruptBlock(f"{path} is not a block of this store: {name.decode()!r} is a link")
+    return file
+
+
+def values_of(dataset: h5py.Dataset) -> NDArray[Any]:
+    """All of a dataset of an opened block.  Raises KeyError for values that are not in it."""
+    if not isinstance(dataset, h5py.Dataset):
+        raise KeyError(f"{dataset.name} is no dataset")
+    size = dataset.file.id.get_filesize()
+    layout = dataset.id.get_create_plist().get_layout()
+    inside = layout == h5py.h5d.CONTIGUOUS and not dataset.external
+    if not inside or dataset.size * dataset.dtype.itemsize > size:
+        raise KeyError(f"the values of {dataset.name} are not in it")
+    values: NDArray[Any] = dataset[()]
+    return values
 
 
 def _verified_bytes(path: Path) -> bytes:
@@ -92,6 +110,14 @@ def _verified_bytes(path: Path) -> bytes:
     if not path.stem.endswith(digest_of(content)):
         raise CorruptBlock(f"{path} is torn or altered: its content does not match its name")
     return content
+
+
+def is_intact(path: Path) -> bool:
+    """Whether there is a block whose content matches its name."""
+    try:
+        return bool(_verified_bytes(path))
+    except CorruptBlock:
+        return False
 
 
 def digest_of(image: bytes) -> str:

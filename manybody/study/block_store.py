@@ -18,7 +18,7 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic
 
@@ -112,12 +112,13 @@ class BlockStore(Generic[S, P, R, B]):
         folder = self.folder(point)
         return [folder / name for name in sorted(_block_names(folder))]
 
-    def finished(self, point: P) -> set[int]:
-        """Indices of committed samples, from the names of the blocks alone."""
+    def finished(self, point: P, but: Collection[Path] = ()) -> set[int]:
+        """Indices of committed samples, from the names of the blocks alone; but: without these."""
+        left_out = {path.name for path in but if path.parent == self.folder(point)}
         done: set[int] = set()
         for name in _block_names(self.folder(point)):
-            first, stop, _ = name.split("-")
-            done.update(range(int(first), int(stop)))
+            if name not in left_out:
+                done.update(range(*range_of(Path(name))))
         return done
 
     def missing(self, task: Task[P]) -> list[int]:

@@ -4,7 +4,7 @@ Names, axes and meanings are those that the file has, so that whatever a version
 blocks of the first format are read with the axes of today.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.study.blocks import Block, CorruptBlock, opened
+from manybody.study.block_files import CorruptBlock, opened, values_of
 from manybody.study.configuration import TRACE_DISTANCE
 
 # The two equations of a block that does not name any.
@@ -62,10 +62,9 @@ def block_contents(path: Path) -> BlockContents:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
 
 
-def has_variable(block: Block, name: str) -> bool:
-    """Whether a block has a variable of a name of today."""
-    older = name == _RESIDUAL and block.datasets.issuperset(_RESIDUALS)
-    return older or name in block.datasets
+def has_variable(datasets: Collection[str], name: str) -> bool:
+    """Whether a block of these datasets has a variable of a name of today."""
+    return name in datasets or (name == _RESIDUAL and {*_RESIDUALS} <= {*datasets})
 
 
 def _is_of_study(name: str) -> bool:
@@ -77,16 +76,19 @@ def read_variable(path: Path, name: str) -> NDArray[Any]:
     """One variable of all samples of a block, with the axes that `block_contents` says."""
     with opened(path) as file:
         if name in file:
-            values: NDArray[Any] = file[name][()]
-            if "equation" in file:
-                return values
-            if name in _PAIRED:
-                return values[:, None]
-            if name == _LOWEST:
-                # It was of Redfield alone.
-                return np.stack([values, np.full_like(values, np.nan)], axis=1)
-            return values
-        return np.stack([file[each][()] for each in _RESIDUALS], axis=1)
+            return values_in(file, name)
+        return np.stack([values_of(file[each]) for each in _RESIDUALS], axis=1)
+
+
+def values_in(file: h5py.File, name: str) -> NDArray[Any]:
+    """A dataset of an opened block with the axes of today."""
+    values: NDArray[Any] = values_of(file[name])
+    if "equation" not in file and name in _PAIRED:
+        return values[:, None]
+    if "equation" not in file and name == _LOWEST:
+        # It was of Redfield alone: Davies has none.
+        return np.stack([values, np.full_like(values, np.nan)], axis=1)
+    return values
 
 
 def _variables(file: h5py.File) -> dict[str, Variable]:
@@ -131,7 +133,7 @@ def _coordinates(file: h5py.File) -> dict[str, tuple[NDArray[Any], Mapping[str, 
 
 def _values(dataset: h5py.Dataset) -> NDArray[Any]:
     if h5py.check_string_dtype(dataset.dtype) is None:
-        return np.asarray(dataset[()])
+        return np.asarray(values_of(dataset))
     return np.array(dataset.asstr()[()], dtype=str)
 
 

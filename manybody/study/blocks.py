@@ -25,7 +25,9 @@ from manybody.study.block_files import (
     opened,
     range_of,
     relative_to_rounding,
+    values_of,
 )
+from manybody.study.block_variables import values_in
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import TRACE_DISTANCE, Point, Study
 from manybody.study.migrations import FORMAT, READERS, hash_in
@@ -87,15 +89,13 @@ def read_block(path: Path) -> Block:
     try:
         with opened(path) as file:
             given = {
-                name: dataset[()]
-                for name, dataset in file.items()
+                name: values_in(file, name)
+                for name in file
                 if name not in _AXES and not name.startswith(COMPONENT)
             }
-            samples, times = file["sample"][()], file["time"][()]
+            samples, times = values_of(file["sample"]), values_of(file["time"])
             attributes = dict(file.attrs.items())
-            names = ("redfield", "davies")
-            if "equation" in file:
-                names = tuple(file["equation"].asstr()[()])
+            names = tuple(file["equation"].asstr()[()]) if "equation" in file else ()
             arrays = _by_name(given, names, len(samples))
             return Block(path, samples, times, arrays, frozenset(given), attributes)
     except (OSError, KeyError) as error:
@@ -107,23 +107,18 @@ def _by_name(
 ) -> dict[str, NDArray[Any]]:
     """Arrays of a block of any format by the names of today.
 
-    Those of a format without equations are of two.  trace_distance, trace_distance_merged:
-    (n, T) of the first pair, with "_of_pairs" (n, P, T) of all in the order of
-    `pairs_of`; smallest_eigenvalue_in_time: (n, T) over the equations, with "_of_equations"
-    (n, E, T) of each, nan where it guarantees positivity; <equation>_gibbs_residual: (n,) each.
+    given: by dataset, with the axes of today.  trace_distance, trace_distance_merged: (n, T) of
+    the first pair, with "_of_pairs" (n, P, T) of all in the order of `pairs_of`;
+    smallest_eigenvalue_in_time: (n, T) over the equations, with "_of_equations" (n, E, T) of
+    each, nan where it guarantees positivity; <equation>_gibbs_residual: (n,) each.
     """
     arrays = dict(given)
     if TRACE_DISTANCE not in given:
         return arrays
     for name in (TRACE_DISTANCE, "trace_distance_merged"):
-        values = arrays[name] if arrays[name].ndim == 3 else arrays[name][:, None]
-        arrays[f"{name}_of_pairs"], arrays[name] = values, values[:, 0]
-    lowest = arrays["smallest_eigenvalue_in_time"]
-    if lowest.ndim == 2:
-        # Of Redfield: Davies has none.
-        lowest = np.stack([lowest, np.full_like(lowest, np.nan)], axis=1)
-    arrays[OF_EQUATIONS] = lowest
-    lowest = np.fmin.reduce(lowest, axis=1)
+        arrays[f"{name}_of_pairs"], arrays[name] = arrays[name], arrays[name][:, 0]
+    arrays[OF_EQUATIONS] = arrays["smallest_eigenvalue_in_time"]
+    lowest = np.fmin.reduce(arrays[OF_EQUATIONS], axis=1)
     arrays["smallest_eigenvalue_in_time"] = np.where(np.isnan(lowest), np.inf, lowest)
     residuals = arrays.pop("gibbs_residual", None)
     if residuals is not None:
@@ -150,8 +145,8 @@ def check_block(path: Path, study: Study, point: Point) -> Block:
                 for name in file.attrs
                 if name in _FACTS or name.startswith(("parameter_", "change_"))
             }
-            samples, times = file["sample"][()], file["time"][()]
-            seeds = {"seed": file["seed"][()]}
+            samples, times = values_of(file["sample"]), values_of(file["time"])
+            seeds = {"seed": values_of(file["seed"])}
             block = Block(path, samples, times, seeds, frozenset(file), facts)
     except (OSError, KeyError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error

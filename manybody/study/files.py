@@ -91,6 +91,8 @@ def contents_in(folder: Path, texts: Iterable[str]) -> dict[str, bytes]:
     """Name -> bytes of those files in a folder that are there and are what the texts say."""
     found = {}
     for text in texts:
+        # From a store that somebody has sent, it may be anything.
+        file_text("files", name_of(text))
         path = folder / name_of(text)
         content = path.read_bytes() if path.is_file() else None
         if content is not None and with_digest(text, content) == text:

@@ -164,46 +164,6 @@ def _nothing_to_adapt(study: S, petsc_options: str | None, group_size: object) -
     return study
 
 
-def _as_it_is(study: S, _folder: Path, _allow_code: bool) -> S:
-    return study
-
-
-def _nothing(*_: Any) -> None:
-    return None
-
-
-def _no_files(_study: Any) -> Mapping[str, bytes]:
-    return {}
-
-
-def _own(_other: Any, study: S) -> S:
-    return study
-
-
-def _one(*_: Any) -> int:
-    return 1
-
-
-def _nothing_by_name(_study: Any) -> dict[str, Any]:
-    return {}
-
-
-def _alone(_study: Any, tasks: Sequence[Task[P]], _n_ranks: int) -> dict[P, int]:
-    return {task.point: 1 for task in tasks}
-
-
-def _no_lines(*_: Any) -> list[str]:
-    return []
-
-
-def _no_flops(*_: Any) -> float:
-    return 0.0
-
-
-def _its_name(point: P) -> str:
-    return point.name
-
-
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[S, P, R, B]):
     """One kind of study, as data; S, P, R, B: its studies, points, records and blocks.
@@ -258,36 +218,38 @@ class Kind(Generic[S, P, R, B]):
     store_format: Any
     readers: Mapping[Any, Callable[[Mapping[str, Any]], S]]
     older: Mapping[Any, Callable[[Mapping[str, Any]], S]] = field(default_factory=dict)
-    take_over: Callable[[Any, S], None] = _nothing
+    take_over: Callable[[Any, S], None] = lambda *_: None
 
     parse: Callable[[str, str, Path | None], S]
     adapted: Callable[[S, str | None, object], S] = _nothing_to_adapt
-    with_models: Callable[[S, Path, bool], S] = _as_it_is
-    load_models: Callable[[S, Path, bool], None] = _nothing
+    with_models: Callable[[S, Path, bool], S] = lambda study, *_: study
+    load_models: Callable[[S, Path, bool], None] = lambda *_: None
     outline: Callable[[S], list[str]]
 
     changes: Callable[[S, S], list[tuple[str, Any, Any]]]
     merged: Callable[[S, S], S]
     joined: Callable[[Sequence[S]], S]
-    check_description: Callable[[S], None] = _nothing
-    files: Callable[[S], Mapping[str, bytes]] = _no_files
-    with_files: Callable[[Path, S], S] = _own
+    check_description: Callable[[S], None] = lambda *_: None
+    files: Callable[[S], Mapping[str, bytes]] = lambda _: {}
+    with_files: Callable[[Path, S], S] = lambda _, study: study
 
     seconds: Callable[[S, P], float]
-    samples_in_block: Callable[[S, P], int] = _one
-    in_blocks_of: Callable[[S, S], S] = _own
-    group_sizes: Callable[[S, Sequence[Task[P]], int], dict[P, int]] = _alone
-    variants: Callable[[S], dict[str, S]] = _nothing_by_name
+    samples_in_block: Callable[[S, P], int] = lambda *_: 1
+    in_blocks_of: Callable[[S, S], S] = lambda _, study: study
+    group_sizes: Callable[[S, Sequence[Task[P]], int], dict[P, int]] = lambda _, tasks, __: (
+        dict.fromkeys((task.point for task in tasks), 1)
+    )
+    variants: Callable[[S], dict[str, S]] = lambda _: {}
     check_machine: Callable[[S, int, Callable[[P], set[int]]], None]
     plan_lines: Callable[[S, int], list[str]]
 
     compute: Callable[[Job[S], P, Sequence[int]], None]
-    provenance: Callable[[S], dict[str, Any]] = _nothing_by_name
-    begin: Callable[[], Any] = _nothing
+    provenance: Callable[[S], dict[str, Any]] = lambda _: {}
+    begin: Callable[[], Any] = lambda: None
     closing_lines: Callable[[S, Mapping[P, Measured], Mapping[P, int], Any, float], list[str]] = (
-        _no_lines
+        lambda *_: []
     )
-    flops: Callable[[S, P], float] = _no_flops
+    flops: Callable[[S, P], float] = lambda *_: 0.0
 
     content: Callable[[S, P, Sequence[R], Mapping[str, Any]], Content]
     failure: Callable[[S, P, int], dict[str, Any]]
@@ -296,7 +258,7 @@ class Kind(Generic[S, P, R, B]):
     disagreement: Callable[[B, int, B, int], float]
     rows_of: Callable[[B, list[int]], B]
 
-    row_of: Callable[[P], str] = _its_name
+    row_of: Callable[[P], str] = lambda point: point.name
     remaining: Callable[[S, P], float]
     comparison_lines: Callable[[Any, Any], list[str]]
     repeat: Callable[[Any, P, int, Communicator | None], tuple[list[str], bool]]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from manybody.errors import InputError, Unavailable
+from manybody.errors import InputError, Unavailable, said_of
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.protocol import Model
 from manybody.physics.models.single_particle import SingleParticleModel
@@ -90,15 +90,13 @@ def read_model(
     (baths, D, D).  Raises InputError that names the file.
     """
     hamiltonian, couplings = read_arrays(str(path), content, dataset, _check_square)
-    try:
+    with said_of(str(path)):
         if couplings is None:
             return SingleParticleModel(hamiltonian, coupled_sites, name=path.name)
         if coupled_sites is not None:
             raise InputError("coupled_sites: are of one particle, this file has couplings")
         several = couplings if couplings.ndim == 2 else list(couplings)
         return ManyBodyModel(hamiltonian, several, name=path.name)
-    except InputError as error:
-        raise type(error)(f"{path}: {error}") from error
 
 
 def _check_square(shape: tuple[int, ...]) -> None:

@@ -4,11 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from manybody.errors import InputError
 from manybody.parallel.files import listed, write_atomically
-from manybody.study.block_files import CorruptBlock, digest_of, range_of
+from manybody.study.block_files import CorruptBlock, is_intact, range_of
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S
 
@@ -50,7 +49,7 @@ def merge(sources: Sequence[BlockStore[S, P, R, B]], target: BlockStore[S, P, R,
             for path in source.block_paths(point):
                 copy = target.folder(point) / path.name
                 # The name says what must be in it: a damaged copy is written again.
-                if _is_intact(copy):
+                if is_intact(copy):
                     continue
                 try:
                     target.kind.check_block(path, extended, point)
@@ -71,7 +70,7 @@ def merge(sources: Sequence[BlockStore[S, P, R, B]], target: BlockStore[S, P, R,
     for point in extended.wanted:
         blocks, wrong = target.read(extended, point)
         problems += wrong
-        intact = [path for path in target.block_paths(point) if _is_intact(path)]
+        intact = [path for path in target.block_paths(point) if is_intact(path)]
         copies = Counter(sample for path in intact for sample in range(*range_of(path)))
         # Those that differ are in no block that was read.
         duplicates += sum(copies[int(s)] - 1 for block in blocks for s in block.samples)
@@ -98,14 +97,6 @@ def _merge_variant(
 ) -> Merged:
     variants = [store.variant(name) for store in sources if store.variant(name).exists]
     return merge(variants, target.variant(name)) if variants else Merged(0, 0, ())
-
-
-def _is_intact(path: Path) -> bool:
-    """Whether there is a block whose content matches its name."""
-    try:
-        return path.stem.endswith(digest_of(path.read_bytes()))
-    except OSError:
-        return False
 
 
 def _common(stores: Sequence[BlockStore[S, P, R, B]]) -> S:

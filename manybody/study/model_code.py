@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.errors import InputError, Unavailable
+from manybody.errors import InputError, Unavailable, said_of
 from manybody.physics.models.given import model_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.models.single_particle import SingleParticleModel
@@ -97,11 +97,9 @@ def draw_sample(
         raise RuntimeError(
             f"model {reference[0]!r} of size {size} raised {type(error).__name__}: {error}"
         ) from error
-    try:
+    with said_of(f"model {reference[0]!r} of size {size}"):
         model = model_from(value)
         return model if coupled_sites is None else _coupled(model, value is model, coupled_sites)
-    except InputError as error:
-        raise type(error)(f"model {reference[0]!r} of size {size}: {error}") from error
 
 
 def _coupled(model: Model, is_model: bool, coupled_sites: tuple[int, ...]) -> Model:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import numpy as np
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, said_of
+from manybody.numerics.petsc.runtime import check_portable
 from manybody.numerics.steppers import check_operator, check_ranks, check_stepper
 from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
@@ -118,10 +119,8 @@ def parsed(text: str, origin: str, build: Callable[[dict[str, Any]], T]) -> T:
 
 
 def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]], T]) -> T:
-    try:
+    with said_of(origin):
         return build(table)
-    except InputError as error:
-        raise type(error)(f"{origin}: {error}") from error
 
 
 def _study(table: dict[str, Any], folder: Path | None) -> Study:
@@ -173,6 +172,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
+    check_portable(study.petsc_options)
     study = _with_files(study, folder)
     check_whole(study)
     return study
@@ -231,15 +231,13 @@ def check_whole(study: Study) -> None:
         return
     if not study.evolves:
         raise InputError("convergence: needs 'trace_distance' among the observables")
-    try:
+    with said_of("convergence"):
         for stepper in wish.stepper:
             check_stepper(stepper)
         for operator in wish.operator:
             check_operator(operator, 0.0)
         for drop in wish.drop_tolerance:
             check_operator("assembled", drop)
-    except InputError as error:
-        raise type(error)(f"convergence: {error}") from error
 
 
 def _check_points(study: Study, system: System) -> None:

@@ -4,7 +4,8 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from typing import Generic, Protocol
+from dataclasses import dataclass
+from typing import Generic
 
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S, Task
@@ -13,24 +14,24 @@ from manybody.system.blas import better_core_type, blas_summary, cpu_flags
 _log = logging.getLogger("manybody")
 
 
-class Rated(Protocol):
-    """What a run has computed, and what it took; see `runner.Outcome`."""
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of `runner.run_study` did, over all ranks.
 
-    @property
-    def computed(self) -> int:
-        """Samples."""
+    computed, present: samples computed now and found finished; failed, missing: samples
+    that have raised and that are still to do, among those asked for; stopped: the signal
+    that ended the run early, empty otherwise; seconds: wall time; flops, applications:
+    work done on the generator.
+    """
 
-    @property
-    def seconds(self) -> float:
-        """Of wall time."""
-
-    @property
-    def applications(self) -> int:
-        """Of generators."""
-
-    @property
-    def flops(self) -> float:
-        """In applications."""
+    computed: int
+    present: int
+    failed: int
+    missing: int
+    stopped: str
+    seconds: float
+    applications: int
+    flops: float
 
 
 class Progress:
@@ -148,7 +149,7 @@ def log_header(
         _log.warning(crowded)
 
 
-def log_rates(done: Rated, counted: str, cores: int) -> None:
+def log_rates(done: Outcome, counted: str, cores: int) -> None:
     """What a run did with its time."""
     if not done.computed:
         _log.info(f"nothing to compute: every {counted.removesuffix('s')} is there")

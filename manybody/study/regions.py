@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, said_of
 from manybody.physics.baths.families import BathFamily
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.several import AnyBaths, SeveralBaths
@@ -76,10 +76,8 @@ def symbol_of(kind: BathFamily, key: str) -> tuple[str, str]:
 @contextlib.contextmanager
 def naming(region: str) -> Iterator[None]:
     """What is wrong with the bath of a region, said with its name."""
-    try:
+    with said_of(f"bath.{_AT}.{region}"):
         yield
-    except InputError as error:
-        raise type(error)(f"bath.{_AT}.{region}: {error}") from error
 
 
 def regional_baths(kind: BathFamily, parameters: Iterable[tuple[str, Any]]) -> dict[str, Bath]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from manybody.numerics.petsc.runtime import check_portable
 from manybody.parallel.collective import first_ranks, raised_alike, rank_of, size_of, together
 from manybody.solve.compare import is_spread
 from manybody.solve.comparison import Comparison
@@ -28,6 +29,7 @@ def repeat_sample(
     sample.  Raises what `compare` raises.
     """
     study = together(comm, lambda: store.study)
+    check_portable(study.petsc_options)
     own = study.at(point)
     lines = [
         f"{point.name} sample {sample}",

@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from manybody.parallel.claims import Claims, sweep
@@ -15,7 +14,7 @@ from manybody.parallel.signals import Stopped, never
 from manybody.study.assignments import hand_out
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, Job, Measured, P, R, S, Task
-from manybody.study.progress import Watch, log_header, log_rates
+from manybody.study.progress import Outcome, Watch, log_header, log_rates
 from manybody.system.blas import crowding, own_cores
 from manybody.system.communicator import Communicator
 from manybody.system.environment import describe
@@ -23,26 +22,6 @@ from manybody.system.memory import peak_bytes
 
 _log = logging.getLogger("manybody")
 _LONGEST_TEXT = 16_000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one call of `run_study` did, over all ranks.
-
-    computed, present: samples computed now and found finished; failed, missing: samples
-    that have raised and that are still to do, among those asked for; stopped: the signal
-    that ended the run early, empty otherwise; seconds: wall time; flops, applications:
-    work done on the generator.
-    """
-
-    computed: int
-    present: int
-    failed: int
-    missing: int
-    stopped: str
-    seconds: float
-    applications: int
-    flops: float
 
 
 def prepare(

@@ -1,14 +1,15 @@
 """What a store holds of its study, from the names of its files alone but for a few."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic
 
 import numpy as np
 
 from manybody.parallel.claims import claimed_samples
 from manybody.parallel.files import listed
-from manybody.study.block_files import CorruptBlock
+from manybody.study.block_files import CorruptBlock, is_intact
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S
 from manybody.study.progress import clock
@@ -43,14 +44,19 @@ class PointStatus(Generic[P]):
         return left * self.rank_seconds if left else 0.0
 
 
-def point_statuses(store: BlockStore[S, P, R, B]) -> list[PointStatus[P]]:
-    """Every point of the study, in its order.  Raises ValueError where there is no store."""
+def point_statuses(
+    store: BlockStore[S, P, R, B], torn: Collection[Path] = ()
+) -> list[PointStatus[P]]:
+    """Every point of the study, in its order.  Raises ValueError where there is no store.
+
+    torn: blocks whose samples are not there.
+    """
     study = store.study
     claimed = claimed_samples(store.directory / "claims")
     found = []
     for point, count in study.wanted.items():
         wanted = set(range(count))
-        done = store.finished(point) & wanted
+        done = store.finished(point, torn) & wanted
         failed = (set(store.failures(point)) & wanted) - done
         running = (claimed.get(point.name, set()) & wanted) - done - failed
         states = listed(store.directory / "checkpoints" / point.name, "*.state")
@@ -88,7 +94,9 @@ def _rank_seconds(store: BlockStore[S, P, R, B], study: S, point: P) -> float:
 
 def status_lines(store: BlockStore[S, P, R, B]) -> list[str]:
     """A table for people, a line for each row of a kind, a point where it says nothing else."""
-    statuses, study, kind = point_statuses(store), store.study, store.kind
+    study, kind = store.study, store.kind
+    torn = [p for point in study.wanted for p in store.block_paths(point) if not is_intact(p)]
+    statuses = point_statuses(store, torn)
     rows: dict[str, list[PointStatus[P]]] = {}
     for status in statuses:
         rows.setdefault(kind.row_of(status.point), []).append(status)
@@ -100,11 +108,12 @@ def status_lines(store: BlockStore[S, P, R, B]) -> list[str]:
         f"{'failed':>8} {'core-s each':>11} {'core-h left':>11}",
         *(f"  {name:<{width}} {_row(own)}" for name, own in rows.items()),
         _eta(statuses, kind.counted),
+        *(f"TORN: {path} is torn or altered, the next run computes it again" for path in torn),
     ]
     for status in statuses:
         failures = store.failures(status.point)
         # A death just after a commit leaves the record of an earlier failure.
-        finished = store.finished(status.point) if failures else set()
+        finished = store.finished(status.point, torn) if failures else set()
         for sample, path in sorted((s, path) for s, path in failures.items() if s not in finished):
             which = f" sample {sample}" if kind.counted == "samples" else ""
             lines.append(f"FAILED: {status.point.name}{which}, see {path}")
@@ -127,6 +136,9 @@ def _row(own: Sequence[PointStatus[P]]) -> str:
 def _eta(statuses: Sequence[PointStatus[P]], counted: str) -> str:
     seconds = float(np.sum([status.left_seconds for status in statuses]))
     left = sum(status.running + status.missing for status in statuses)
+    failed = sum(status.failed for status in statuses)
+    if left == 0 and failed:
+        return f"{failed} {counted} have failed, the next run tries them again"
     if left == 0:
         return "nothing is left to do"
     if not np.isfinite(seconds):

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manybody.system.commands import answer_of
+
 UNKNOWN = "unknown"
 
 # What OpenBLAS calls its kernels that use AVX-512, and those older than AVX2: the second is
@@ -112,9 +114,7 @@ def blas_summary(owner: str = "numpy") -> dict[str, str | int]:
         libraries: list[dict[str, Any]] = []
     else:
         libraries = [entry for entry in threadpool_info() if entry.get("user_api") == "blas"]
-    chosen = _blas_of(owner, libraries)
-    if chosen is None:
-        return {"name": UNKNOWN, "version": UNKNOWN, "core": UNKNOWN, "threads": 1}
+    chosen = _blas_of(owner, libraries) or {}
     return {
         "name": str(chosen.get("internal_api") or UNKNOWN),
         "version": str(chosen.get("version") or UNKNOWN),
@@ -212,15 +212,8 @@ def _measure(core_type: str) -> ProductRate | None:
         [root, *filter(None, [environment.get("PYTHONPATH")])]
     )
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", _RATE_PROBE],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        command = [sys.executable, "-c", _RATE_PROBE]
+        answer = answer_of(command, 60.0, env=environment, check=True)
         found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
@@ -266,11 +259,13 @@ def _controller(_with_petsc: bool) -> Any:
 
 def usable_cores() -> int:
     """Cores this process may use: its affinity, and the quota of its container."""
+    return max(1, min(len(_affinity()), _quota()))
+
+
+def _affinity() -> frozenset[int]:
     if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, min(cores, _quota()))
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
@@ -311,8 +306,4 @@ def crowding(threads: int, cores_of_ranks: list[tuple[str, frozenset[int], int]]
 
 def own_cores(machine: str) -> tuple[str, frozenset[int], int]:
     """What `crowding` wants to know of this process."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = frozenset(os.sched_getaffinity(0))
-    else:
-        cores = frozenset(range(os.cpu_count() or 1))
-    return machine, cores, _quota()
+    return machine, _affinity(), _quota()

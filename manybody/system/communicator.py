@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol, TypeVar
 
+from manybody.errors import InputTypeError
+
 T = TypeVar("T")
 
 
@@ -46,3 +48,9 @@ class Communicator(Protocol):
 
     def Abort(self, errorcode: int) -> None:
         """End all ranks."""
+
+
+def check_communicator(comm: object) -> None:
+    """Raise InputTypeError for what a user gave that is neither a communicator nor None."""
+    if comm is not None and not hasattr(comm, "Get_rank"):
+        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")

@@ -18,6 +18,7 @@ from manybody.system.blas import (
     measure_product_rates,
     usable_cores,
 )
+from manybody.system.commands import answer_of
 from manybody.system.environment import NOT_INSTALLED, PACKAGE, UNKNOWN, describe, version
 
 # With these in its environment a process believes that a launcher started it.
@@ -82,29 +83,28 @@ def doctor_report() -> list[str]:
     are started in subprocesses, so a broken installation is reported and takes nothing down.
     """
     facts = describe()
-    lines = [
+    return [
         f"manybody {facts['manybody']} from {PACKAGE}, revision {facts['git_revision']}",
         f"Python {facts['python']} ({sys.executable})",
         f"machine {facts['hostname']}: {facts['cpu_model']}, {facts['logical_cores']} logical "
         f"cores, {usable_cores()} usable by this process",
         "",
         f"NumPy {facts['numpy']}, SciPy {facts['scipy']}",
+        _optional_package("h5py", "no store can be written or read (run, report)"),
+        _optional_package("matplotlib", "reports come without figures"),
+        *_blas_lines(facts),
+        "",
+        *_petsc_lines(),
+        "",
+        *_mpi_lines(),
     ]
-    lines += _optional_package("h5py", "no store can be written or read (run, report)")
-    lines += _optional_package("matplotlib", "reports come without figures")
-    lines += _blas_lines(facts)
-    lines.append("")
-    lines += _petsc_lines()
-    lines.append("")
-    lines += _mpi_lines()
-    return lines
 
 
-def _optional_package(name: str, cost: str) -> list[str]:
+def _optional_package(name: str, cost: str) -> str:
     found = version(name)
     if found == NOT_INSTALLED:
-        return [f"{name}: not installed; without it {cost}"]
-    return [f"{name} {found}"]
+        return f"{name}: not installed; without it {cost}"
+    return f"{name} {found}"
 
 
 def _blas_lines(facts: dict[str, str | int]) -> list[str]:
@@ -143,11 +143,8 @@ def _rate_lines(rates: list[ProductRate]) -> list[str]:
         lines.append(f"    {name:<34} {rate.complex:9.1f} {rate.real:9.1f} {rate.numpy:15.1f}")
     # Of those that are as good as equal the first, for the sake of equal bits elsewhere.
     fastest = max(rate.complex for rate in rates), max(rate.numpy for rate in rates)
-    best = max(rates, key=lambda rate: rate.complex)
-    for rate in rates:
-        if rate.complex > 0.9 * fastest[0] and rate.numpy > 0.9 * fastest[1]:
-            best = rate
-            break
+    good = [r for r in rates if r.complex > 0.9 * fastest[0] and r.numpy > 0.9 * fastest[1]]
+    best = good[0] if good else max(rates, key=lambda rate: rate.complex)
     set_to = os.environ.get("OPENBLAS_CORETYPE", "")
     now = next((rate for rate in rates if rate.asked.lower() == set_to.lower()), rates[0])
     # Below this the difference may be noise, and another core type changes the last bits.
@@ -248,14 +245,7 @@ def _mpi_family(text: str) -> str:
 
 def _says(launcher: str) -> str:
     try:
-        answer = subprocess.run(
-            [launcher, "--version"],
-            env=_clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        answer = answer_of([launcher, "--version"], 20.0, env=_clean_environment())
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout + answer.stderr
@@ -271,15 +261,7 @@ def _clean_environment() -> dict[str, str]:
 def _probe(code: str, timeout: float = 60.0) -> tuple[dict[str, Any] | None, str]:
     """Run `code` in a fresh interpreter; return what it found, or None and why it failed."""
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", code],
-            env=_clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
+        answer = answer_of([sys.executable, "-c", code], timeout, env=_clean_environment())
     except subprocess.TimeoutExpired:
         return None, f"it does not answer within {timeout:.0f} s"
     except OSError as error:

@@ -20,8 +20,12 @@ from pathlib import Path
 import numpy
 
 from manybody.system.blas import UNKNOWN, blas_summary, cpu_info
+from manybody.system.commands import answer_of
 
 NOT_INSTALLED = "not installed"
+
+# Beside NumPy, which is imported and says it itself.
+_LIBRARIES = ("scipy", "h5py", "petsc4py", "slepc4py", "mpi4py", "qutip")
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -44,12 +48,7 @@ def _describe() -> dict[str, str | int]:
         "git_revision": _git_revision(),
         "python": platform.python_version(),
         "numpy": numpy.__version__,
-        "scipy": version("scipy"),
-        "h5py": version("h5py"),
-        "petsc4py": version("petsc4py"),
-        "slepc4py": version("slepc4py"),
-        "mpi4py": version("mpi4py"),
-        "qutip": version("qutip"),
+        **{name: version(name) for name in _LIBRARIES},
         "blas": blas["name"],
         "blas_version": blas["version"],
         "blas_core": blas["core"],
@@ -77,28 +76,13 @@ def version(package: str) -> str:
 
 def _git_revision() -> str:
     """Commit of the source tree this package is imported from, "-dirty" when modified."""
-    if not (PACKAGE.parent / ".git").exists():  # installed: a repository further up is not ours
+    folder, name = PACKAGE.parent, PACKAGE.name
+    if not (folder / ".git").exists():  # installed: a repository further up is not ours
         return UNKNOWN
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", name]
     try:
-        answer = subprocess.run(
-            [
-                "git",
-                "--no-optional-locks",
-                "status",
-                "--porcelain=v2",
-                "--branch",
-                "--",
-                PACKAGE.name,
-            ],
-            cwd=PACKAGE.parent,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        ).stdout
+        answer = answer_of(command, 10.0, check=True, cwd=folder, env=environment).stdout
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN
     commit = re.search(r"^# branch\.oid ([0-9a-f]{40,})$", answer, re.MULTILINE)

@@ -49,7 +49,7 @@ def test_steady_states_do_not_depend_on_ranks(comm, bath, name, equation, lamb_s
     [
         ("complex", "gmres"),
         ("matrices", "assembled"),
-        ("two parts", "gmres"),
+        pytest.param("two parts", "gmres", marks=pytest.mark.up_to(2)),
         *(
             pytest.param(*case, marks=pytest.mark.up_to(1))
             for case in (

@@ -59,12 +59,11 @@ def test_check_values(comm, case):
     [
         (5, 0),
         pytest.param(5, 1, marks=pytest.mark.up_to(1)),
-        pytest.param(5, 2, marks=pytest.mark.up_to(1)),
         pytest.param(9, 0, marks=pytest.mark.up_to(1)),
     ],
 )
 def test_random_complex_systems(comm, bath, n, lamb_shift, seed):
-    """From three starts, against dense algebra."""
+    """From two starts, against dense algebra."""
     assert_found(mb.dirac_syk2(n, seed=n), bath, lamb_shift, 6, seed, comm)
 
 
@@ -167,7 +166,10 @@ def test_a_steady_state_far_from_normal(comm, bath):
 
 @pytest.mark.parametrize(
     ("coupling", "disorder", "growth"),
-    [pytest.param(0.2, 40.0, 1.4e-7, marks=pytest.mark.up_to(1)), (1.0, 10.0, 2.5e-3)],
+    [
+        pytest.param(0.2, 40.0, 1.4e-7, marks=pytest.mark.up_to(1)),
+        pytest.param(1.0, 10.0, 2.5e-3, marks=pytest.mark.up_to(2)),
+    ],
 )
 def test_growing_modes_come_first(comm, coupling, disorder, growth):
     """Redfield with Lamb shift can be unstable in localised systems."""
@@ -203,9 +205,9 @@ def test_every_copy_of_a_multiple_eigenvalue(comm, bath):
     order = rng.permutation(9)
     three = np.kron(np.eye(3), trimer)[np.ix_(order, order)]
     single = mb.SingleParticleModel
-    # Thirty equal rates: one start finds few of them.
+    # Twenty equal rates: one start finds few of them.
     ring = oracles.ring_hamiltonian(6)
-    cases = [(three, 12), (ring, 12), (np.ones((5, 5)), 12), (np.eye(6), 30)]
+    cases = [(three, 12), (ring, 12), (np.ones((5, 5)), 12), (np.eye(5), 20)]
     if comm.size > 1:
         cases = [(np.ones((4, 4)), 8), (np.eye(4), 10)]
     for matrix, count in cases:
@@ -255,8 +257,8 @@ def test_nearly_all_modes(comm, bath):
     if comm.size > 1:
         assert_found(mb.dirac_syk2(4, seed=3), bath, True, 14, 0, comm)
         return
-    assert_found(mb.dirac_syk2(6, seed=3), bath, True, 33, 0, comm)
-    assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 30, 0, comm)
+    assert_found(mb.dirac_syk2(5, seed=3), bath, True, 22, 0, comm)
+    assert_found(mb.anderson3d(2, 50.0, seed=2), bath, False, 20, 0, comm)
 
 
 @pytest.mark.up_to(1)

@@ -69,7 +69,7 @@ EXACT = {
     "energies of 1000": (
         mb.SingleParticleModel(1e3 * np.diag([0.0, 1.0, 1.3]) + 10.0),
         mb.OhmicBath(3.0, 1e4, 1e-3),
-        0.3,
+        0.1,
     ),
     "one level": (mb.SingleParticleModel(np.eye(3)), mb.OhmicBath(0.2, 10.0, 5.0), 60.0),
 }

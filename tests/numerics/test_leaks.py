@@ -23,8 +23,8 @@ def test_solvers_leave_nothing_behind(kind):
     """The handle of a preconditioner once kept kilobytes of every solver."""
     from manybody.numerics.petsc.linear import nearest_modes, solve
 
-    columns, factors = Columns(32), np.linspace(1.0, 2.0, 1024).reshape(1, 32, 32)
-    start = np.random.default_rng(0).standard_normal((1, 32, 32)).astype(complex)
+    columns, factors = Columns(12), np.linspace(1.0, 2.0, 144).reshape(1, 12, 12)
+    start = np.random.default_rng(0).standard_normal((1, 12, 12)).astype(complex)
 
     def multiply(x):
         return factors * x

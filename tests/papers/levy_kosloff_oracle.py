@@ -23,6 +23,22 @@ FIELDS = {
 }
 
 
+def random_parameters(rng, strongest=-2):
+    """Nodes, baths and couplings over many orders of magnitude, some at a resonance.
+
+    strongest: power of ten of the largest κω².
+    """
+    omega_h, omega_c = np.exp(rng.uniform(-3, 3, 2))
+    if rng.random() < 0.3:
+        omega_h = omega_c * (1.0 + rng.choice([0.0, 2.0**-20, -(2.0**-30)]))
+    t_h, t_c = np.exp(rng.uniform(-2, 5, 2))
+    if rng.random() < 0.3:
+        t_h = t_c * (1.0 + rng.choice([2.0**-20, 2.0**-45]))
+    epsilon = np.sqrt(omega_h * omega_c) * 10.0 ** rng.uniform(-9, -0.01)
+    kappa = 10.0 ** rng.uniform(-12, strongest) / max(omega_h, omega_c) ** 2
+    return tuple(float(value) for value in (omega_h, omega_c, t_h, t_c, epsilon, kappa))
+
+
 def precise(omega_h, omega_c, t_h, t_c, epsilon, kappa, statistics, approach):
     """Stationary moments and currents of dC/dt = −(RC + CR†) + F + F† by a plain 60-digit solve.
 

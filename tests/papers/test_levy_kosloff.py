@@ -13,6 +13,7 @@ from levy_kosloff_oracle import (
     kron_two_level,
     local_covariance,
     precise,
+    random_parameters,
 )
 from paper_curves import curve
 
@@ -86,19 +87,6 @@ def test_closed_forms(row):
     assert printed == pytest.approx(row["eq13_as_printed"], rel=1e-12)
     assert bath_rate(values[0], values[2], values[5]) == pytest.approx(row["gamma_h_local"])
     assert bath_rate(values[1], values[3], values[5]) == pytest.approx(row["gamma_c_local"])
-
-
-def random_parameters(rng):
-    """Nodes, baths and couplings over many orders of magnitude, some at a resonance."""
-    omega_h, omega_c = np.exp(rng.uniform(-3, 3, 2))
-    if rng.random() < 0.3:
-        omega_h = omega_c * (1.0 + rng.choice([0.0, 2.0**-20, -(2.0**-30)]))
-    t_h, t_c = np.exp(rng.uniform(-2, 5, 2))
-    if rng.random() < 0.3:
-        t_h = t_c * (1.0 + rng.choice([2.0**-20, 2.0**-45]))
-    epsilon = np.sqrt(omega_h * omega_c) * 10.0 ** rng.uniform(-9, -0.01)
-    kappa = 10.0 ** rng.uniform(-12, -2) / max(omega_h, omega_c) ** 2
-    return tuple(float(value) for value in (omega_h, omega_c, t_h, t_c, epsilon, kappa))
 
 
 @EVERY

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from fock_oracles import correlation_matrix, currents, edge_weight
-from levy_kosloff_oracle import precise_position
+from levy_kosloff_oracle import precise_position, random_parameters
 from paper_curves import curve
 
 from manybody.networks import levy_kosloff
+from manybody.papers.kit.config import Record
 from manybody.papers.levy_kosloff import cases
 from manybody.papers.levy_kosloff.nodes import Nodes
+from manybody.papers.levy_kosloff.page import build_page
 from manybody.physics.baths.densities import PhononDensity
 from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.fock.basis import FockBasis, annihilation_operator
@@ -23,25 +25,12 @@ def position(*values, approach="redfield"):
     return levy_kosloff(*values, approach=approach, contact="position")
 
 
-def random_parameters(rng):
-    """Nodes, baths and couplings over many orders of magnitude, some at a resonance."""
-    omega_h, omega_c = np.exp(rng.uniform(-3, 3, 2))
-    if rng.random() < 0.4:
-        omega_h = omega_c * (1.0 + rng.choice([0.0, 2.0**-20, -(2.0**-30)]))
-    t_h, t_c = np.exp(rng.uniform(-2, 5, 2))
-    if rng.random() < 0.3:
-        t_h = t_c * (1.0 + rng.choice([2.0**-20, 2.0**-45]))
-    epsilon = np.sqrt(omega_h * omega_c) * 10.0 ** rng.uniform(-9, -0.01)
-    kappa = 10.0 ** rng.uniform(-12, 0) / max(omega_h, omega_c) ** 2
-    return tuple(float(value) for value in (omega_h, omega_c, t_h, t_c, epsilon, kappa))
-
-
 def test_relative_accuracy_at_random_parameters():
     """Against the definition with 60 digits; κω² from 1e-12 to 1, ε to 1e-9 of ω."""
     rng = np.random.default_rng(11)
     sizes = []
     for _ in range(60):
-        values = random_parameters(rng)
+        values = random_parameters(rng, strongest=0)
         found, expected = position(*values), precise_position(*values)
         sizes.append(abs(expected["heat_current_hot"]))
         filling = max(found["population_a"], found["population_b"])
@@ -136,7 +125,7 @@ def test_laws_at_random_parameters():
     """First law; the second one for weak contacts, by the Redfield and the global equation."""
     rng = np.random.default_rng(5)
     for _ in range(200):
-        omega_h, omega_c, t_h, t_c, epsilon, kappa = random_parameters(rng)
+        omega_h, omega_c, t_h, t_c, epsilon, kappa = random_parameters(rng, strongest=0)
         kappa *= 1e-2
         for approach in ("redfield", "global"):
             found = position(omega_h, omega_c, t_h, t_c, epsilon, kappa, approach=approach)
@@ -201,3 +190,16 @@ def test_cases_take_the_contact():
     tables = [{**run, **given, **words}, {**run, **given, **words, "contact": "position"}]
     without, with_it = cases.parse({"curves": tables, "errata": False})[1]
     assert "contact" not in without.given and with_it.given["contact"] == "position"
+
+
+def test_a_page_tells_the_contacts_apart():
+    run = {"figure": "figure-3", "over": "epsilon", "from": 0.1, "to": 1.0, "points": 3}
+    given = {"omega_h": 10.0, "omega_c": 5.0, "T_h": 12.0, "T_c": 10.0, "kappa": 1e-4}
+    words = {"statistics": "boson", "approach": ["local", "redfield"]}
+    table = {**run, **given, **words, "contact": ["exchange", "position"]}
+    found = cases.parse({"curves": [table], "errata": False})[1]
+    records = [Record(case, cases.compute({}, case.given), 0.0) for case in found]
+    page = build_page(None, records)
+    drawn = page.makers["figure-3"]()
+    titles = [axis.get_title() for axis in drawn.axes if axis.get_title()]
+    assert len(titles) == 2 and sum("(a + a†)R" in title for title in titles) == 1

@@ -4,8 +4,7 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-
-from manybody.physics import reference
+import reference
 
 EVERYTHING = {"n_vectors": 1000, "n_rows": 10**6}
 

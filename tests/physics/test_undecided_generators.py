@@ -158,10 +158,8 @@ def test_random_gaussian_models_are_rarely_undecided(rng):
 
 def test_a_driven_model_says_once_that_levels_were_undecided():
     contacts = contacts_all_different([0])
-    model = DrivenQuadraticModel(
-        lambda time: (1.0 + 0.1 * time) * ring_plus(4, 1e-9, (1, 1)), contacts
-    )
-    start = np.eye(4) / 2
+    model = DrivenQuadraticModel(lambda time: (1.0 + 0.1 * time) * ring_plus(6, 1e-9), contacts)
+    start = np.eye(6) / 2
     with pytest.warns(UserWarning, match="times between t = 0 and .* cannot be decided") as caught:
         driven_correlations(model, start, [0.5], "davies", tolerance=1e-6)
     assert len(caught) == 1 and caught[0].filename == __file__
@@ -169,14 +167,13 @@ def test_a_driven_model_says_once_that_levels_were_undecided():
 
 
 def fock_cases(bath):
-    """(name, model, couplings): by pairs of modes, by modes, by all energies."""
+    """(name, model, couplings): by modes, by all energies."""
     chain = CHAIN + np.diag([0.0, 0.0, 1e-9])
     ring = ring_plus(3, 1e-9, (1, 1))
     lead = lc.Colored()
-    yield "pairs", FockModel(FockBasis(3), chain), [density_coupling(3, 0, bath)]
     yield "modes", FockModel(FockBasis(3), ring), exchange_couplings(3, 0, lead)
     sector = FockModel(FockBasis(3, n_particles=1), chain)
-    yield "energies", sector, [density_coupling(3, j, bath) for j in range(3)]
+    yield "energies", sector, [density_coupling(sector.basis, j, bath) for j in range(3)]
 
 
 @pytest.mark.parametrize("lamb_shift", [False, True])
@@ -197,7 +194,7 @@ def test_fock_labels_say_what_they_cannot_decide(bath, lamb_shift):
         assert warned == 0 and expected.clustering == "structural", name
         np.testing.assert_allclose(merged[0].toarray(), expected.toarray(), atol=2e-8)
         assert np.abs(apart[0].toarray() - expected.toarray()).max() > 1e-4, name
-        literal, warned = said(build_davies_equation, model, couplings, lamb_shift, "distinct")
+        literal, warned = said(build_davies_equation, model, couplings, lamb_shift, True)
         assert warned == 0 and literal.clustering == "simple"
 
 
@@ -225,7 +222,7 @@ def test_fock_models_remember_what_they_were_given(bath):
         assert model.uncertainty > 1e-8
         assert said(build_davies_equation, model, coupling)[0].clustering == "ambiguous", seed
         sector = FockModel(FockBasis(n, n_particles=1), coarse)
-        found = said(build_davies_equation, sector, [density_coupling(n, 0, bath)])[0]
+        found = said(build_davies_equation, sector, [density_coupling(sector.basis, 0, bath)])[0]
         assert found.clustering == "ambiguous", seed
     assert FockModel(basis, np.zeros((1, 1)), coarse, (0.0, 0.0)).uncertainty == 0.0
     with pytest.raises(TypeError, match="uncertainties = 3"):

@@ -24,7 +24,7 @@ from manybody.report.page.document import (
 )
 from manybody.report.page.sections import sample_options
 from manybody.report.read import PointResult, load_results
-from manybody.report.writing import report_figures, write_figure, write_report
+from manybody.report.writing import report_figures, saved, write_figure, write_report
 from manybody.study.configuration import System, from_json, refined
 from manybody.study.differences import compare_stores
 from manybody.study.parsing import parse_study
@@ -221,6 +221,19 @@ def test_figures_for_notebooks(out):
     assert mb.report_figures is report_figures
     with pytest.raises(ValueError, match="is not a store"):
         report_figures(out / "nowhere")
+
+
+def test_a_figure_is_laid_out_once_for_files_of_all_kinds(out):
+    figure = report_figures(out)["maxima"]
+    places = []
+    for kind in ("svg", "png", "pdf"):
+        assert saved(figure, kind)
+        places.append([axis.get_position().bounds for axis in figure.axes])
+    assert places[0] == places[1] == places[2]
+    # Labels have room: nothing sticks out of the paper.
+    (left, below), (right, above) = figure.get_tightbbox().get_points()
+    width, height = figure.get_size_inches()
+    assert min(left, below) >= -0.02 and right <= width + 0.02 and above <= height + 0.02
 
 
 def test_one_figure_by_the_command_that_the_report_names(out, capsys):

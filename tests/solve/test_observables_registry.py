@@ -8,6 +8,7 @@ from tiny import TABLES
 
 import manybody as mb
 from manybody import cli
+from manybody.cli.kinds import open_store
 from manybody.physics.problem import Problem
 from manybody.physics.starts import SiteStart
 from manybody.solve.observables import registry
@@ -91,7 +92,7 @@ def test_an_observable_from_outside_is_studied_and_reported(bandwidth, tmp_path,
 
 
 def seeds(store, size):
-    study = cli.stores.store_of_samples(store).study
+    study = open_store(store).study
     (point,) = [point for point in study.systems[0].points if point.size == size]
     return [point.entropy(study.seed, sample) for sample in range(4)]
 

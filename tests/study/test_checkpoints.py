@@ -25,12 +25,16 @@ TIMES = [0.0, 1.5, 4.0, 11.0, 25.0]
 FEW = {"samples = 5": "samples = 2", "[4, 6]": "[4]", "disorder = [0.0, 5.0]": "disorder = 0.0"}
 
 
-@pytest.fixture(autouse=True)
-def small_samples_are_long(monkeypatch):
+def make_small_samples_long(monkeypatch):
     """Tens of segments each, and a checkpoint at the end of every one."""
     monkeypatch.setattr(stacked, "_LARGE_ABOVE", 1)
     monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 25.0)
     monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def small_samples_are_long(monkeypatch):
+    make_small_samples_long(monkeypatch)
 
 
 @pytest.fixture
@@ -138,9 +142,11 @@ def leftovers(store):
     return [n for n in names if n.parts[0] not in ("blocks", "study.json") or n.suffix == ".tmp"]
 
 
-@pytest.fixture
-def unbroken(tmp_path, small_samples_are_long):
-    return run(tmp_path / "unbroken")[0]
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        make_small_samples_long(patch)
+        return run(tmp_path_factory.mktemp("unbroken") / "store")[0]
 
 
 class After:

@@ -269,13 +269,13 @@ def test_status_of_any_store(finished, tmp_path, capsys):
     torn = partial.block_paths(points[2])[0]
     torn.write_bytes(b"torn")
     printed = status(partial)
-    assert "13 of 20 samples" in printed
+    assert "11 of 20 samples" in printed and f"TORN: {torn}" in printed
     # samples, done, running, missing, failed
     rows = {row.split()[0]: row.split()[1:6] for row in printed.splitlines() if "=" in row}
     assert rows[points[0].name] == ["5", "3", "0", "2", "0"]
     assert rows[points[1].name] == ["5", "0", "0", "4", "1"]
     assert f"FAILED: {points[1].name} sample 4, see {failed}" in printed
-    assert "6 samples are left" in printed
+    assert "8 samples are left" in printed
 
     # While somebody is at work, and when one has died at work.
     with Claims(partial.directory / "claims") as claims:
@@ -301,8 +301,8 @@ def test_the_status_of_a_sample_that_failed_before_it_was_done(finished, tmp_pat
     assert "FAILED" not in capsys.readouterr().out
 
 
-def test_a_store_of_many_samples_is_looked_through_by_names(finished, tmp_path, capsys):
-    """10⁵ samples of one point in 20 000 blocks: links to one, and most of them never read."""
+def test_a_store_of_many_samples_is_looked_through(finished, tmp_path, capsys):
+    """10⁵ samples of one point in 20 000 blocks: links to one, whose bytes are all looked at."""
     store = Store(tmp_path / "store")
     prepare(study(text={"samples = 5": "samples = 100000", "[4, 6]": "[4]"}), store)
     point = store.study.systems[0].points[0]
@@ -310,7 +310,7 @@ def test_a_store_of_many_samples_is_looked_through_by_names(finished, tmp_path, 
     folder = store.folder(point)
     folder.mkdir(parents=True)
     for index in range(0, 100_000, 5):
-        os.link(source, folder / f"{index:06d}-{index + 5:06d}-{index:016x}.h5")
+        os.link(source, folder / f"{index:06d}-{index + 5:06d}-{source.stem[-16:]}.h5")
     assert cli.main(["status", str(store.directory)]) == 0
     assert "100000 of 300000 samples" in capsys.readouterr().out
     assert store.finished(point) == set(range(100_000))

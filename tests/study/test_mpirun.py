@@ -79,6 +79,7 @@ def test_an_exception_on_one_rank_ends_the_job_at_once(study_file, tmp_path, wha
 def test_a_petsc_study_through_the_command_line(study_file, tmp_path):
     pytest.importorskip("slepc4py", reason="slepc4py not installed")
     few = TINY.replace("samples = 5", "samples = 1").replace("4.0, 11.0", "4.0")
+    few += '[outputs]\nformats = ["png"]\n'
     study_file.write_text(few.replace("seed = 3", 'seed = 3\nstepper = "ts-rk5dp"'))
     done = launch(2, "-m", "manybody", "run", str(study_file), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr

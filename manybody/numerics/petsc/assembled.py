@@ -8,7 +8,7 @@ import numpy as np
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.numerics.columns import Columns
-from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.runtime import handle, petsc
 from manybody.numerics.protocols import Linearity
 
 
@@ -50,9 +50,8 @@ class AssembledOperator:
         self.spectral_box, self.spectral_outline = spectral_box, spectral_outline
         self.shape = (1, dimension, columns.width)
         self._factor = 1.0
-        handle = module.COMM_SELF if comm is None else comm
         local = columns.width * dimension
-        self.matrix = module.Mat().create(comm=handle)
+        self.matrix = module.Mat().create(comm=handle(comm))
         self.matrix.setSizes(((local, dimension**2), (local, dimension**2)))
         self.matrix.setType(module.Mat.Type.AIJ)
         borders = rows.indptr.astype(module.IntType, copy=False)

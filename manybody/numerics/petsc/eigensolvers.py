@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
-from manybody.numerics.petsc.runtime import own_errors, petsc, slepc
+from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
 from manybody.system.communicator import Communicator
 
 # PETSC_ERR_ARG_UNKNOWN_TYPE: what setType says of a type that was not compiled in.
@@ -34,7 +34,6 @@ def hermitian_eigenvalues(
     ranks) to ten times (one) slower than LAPACK's eigenvalues on one rank, measured by
     scripts/bench_trace_norm.py.  Its use is memory: 7 to 9 N²/P numbers on each of P ranks.
     """
-    module = petsc()
     _check(block, columns, dimension, comm)
     ranks = 1 if comm is None else comm.Get_size()
     size = _accepted_size(dimension, ranks)
@@ -45,10 +44,10 @@ def hermitian_eigenvalues(
         padding = float(np.sqrt(square if comm is None else comm.allreduce(square)))
     is_last = comm is None or comm.Get_rank() == ranks - 1
     padded_rows = range(dimension, size) if is_last else range(0)
-    solver = _solver(module.COMM_SELF if comm is None else comm)
-    matrix = None
-    try:
-        matrix = _by_rows(block, size, padded_rows, padding, solver.getComm())
+    with (
+        freed(_solver(handle(comm))) as solver,
+        freed(_by_rows(block, size, padded_rows, padding, solver.getComm())) as matrix,
+    ):
         solver.setOperators(matrix)
         solver.setProblemType(slepc().EPS.ProblemType.HEP)
         solver.setDimensions(nev=size)
@@ -60,10 +59,6 @@ def hermitian_eigenvalues(
                 f"SLEPc reason {solver.getConvergedReason()}"
             )
         values = np.array([solver.getEigenvalue(i).real for i in range(size)])
-    finally:
-        solver.destroy()
-        if matrix is not None:
-            matrix.destroy()
     values = np.sort(values)[:dimension]
     # Ranks on unlike processors may round differently.
     return values if comm is None else comm.bcast(values)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable
-from manybody.numerics.petsc.runtime import own_errors, part_of_solver, petsc, slepc
+from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
 from manybody.system.communicator import Communicator
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
@@ -85,7 +85,6 @@ def interior_eigenpairs(
     MUMPS when built for complex scalars, and its door to SuperLU_DIST (3.18) refuses
     complex matrices and leaves a corrupted heap behind.
     """
-    module = petsc()
     size, rank = (1, 0) if comm is None else (comm.Get_size(), comm.Get_rank())
     n = _check(matrix_csr, target, n_levels, comm)
     rows = slice(n * rank // size, n * (rank + 1) // size)
@@ -93,7 +92,7 @@ def interior_eigenpairs(
     # A few more: their gaps are where the window may end.
     wanted = min(n, n_levels + max(10, n_levels // 20))
     scale = float(abs(matrix_csr).max()) or 1.0
-    with _by_rows(matrix_csr, rows, module.COMM_SELF if comm is None else comm) as matrix:
+    with _by_rows(matrix_csr, rows, handle(comm)) as matrix:
         found = _krylov_schur(matrix, rows, target, wanted, scale, solving)
     energies, vectors, residual = found
     # Ranks on unlike processors may round differently.
@@ -198,10 +197,8 @@ def _by_rows(matrix: Any, rows: slice, comm: Any) -> Iterator[Any]:
     option = module.Mat.Option
     # PETSc refuses MUMPS's symmetric factorisation to a matrix that is called Hermitian.
     result.setOption(option.HERMITIAN if np.iscomplexobj(matrix) else option.SYMMETRIC, True)
-    try:
+    with freed(result):
         yield result
-    finally:
-        result.destroy()
 
 
 def _krylov_schur(
@@ -209,9 +206,8 @@ def _krylov_schur(
 ) -> tuple[Real, NDArray[np.complex128], float]:
     """Energies (ascending) nearest the target, own rows of the vectors, largest residual."""
     module = slepc()
-    solver = module.EPS().create(comm=matrix.getComm())
     vector, image = matrix.createVecs()
-    try:
+    with freed(module.EPS().create(comm=matrix.getComm())) as solver, freed(image), freed(vector):
         solver.setOptionsPrefix("levels_")
         solver.setOperators(matrix)
         solver.setProblemType(module.EPS.ProblemType.HEP)
@@ -225,9 +221,9 @@ def _krylov_schur(
         solver.setTolerances(_TOLERANCE, 1000)
         _set_start(vector, rows)
         solver.setInitialSpace([vector])
-        with part_of_solver(solver.getST()) as transform:
+        with freed(solver.getST()) as transform:
             transform.setType(module.ST.Type.SINVERT)
-            with part_of_solver(transform.getKSP()) as inner:
+            with freed(transform.getKSP()) as inner:
                 _set_factorisation(inner, solving)
         try:
             with own_errors():
@@ -253,9 +249,6 @@ def _krylov_schur(
             matrix.mult(vector, image)
             image.axpy(-values[k], vector)
             residual = max(residual, float(image.norm()))
-    finally:
-        for each in (vector, image, solver):
-            each.destroy()
     if not residual <= _LARGEST_RESIDUAL * scale:
         raise NumericalError(
             f"residual {residual:.3g} of eigenpairs near target = {target:g}: more than "
@@ -330,7 +323,7 @@ def _count_below(matrix: Any, energy: float, margin: float) -> int:
 def _set_factorisation(solver: Any, kind: tuple[str, str]) -> None:
     """A KSP that does nothing but one direct solve."""
     solver.setType(petsc().KSP.Type.PREONLY)
-    with part_of_solver(solver.getPC()) as conditioner:
+    with freed(solver.getPC()) as conditioner:
         conditioner.setType(kind[0])
         conditioner.setFactorSolverType(kind[1])
 

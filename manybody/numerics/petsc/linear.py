@@ -10,7 +10,7 @@ from manybody.arrays import Complex
 from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
-from manybody.numerics.petsc.runtime import own_errors, part_of_solver, petsc, slepc
+from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
 
 Map = Callable[[Complex], Complex]
 
@@ -33,21 +33,11 @@ def solve(
     the number of iterations and whether the tolerance was met.
     """
     module = petsc()
-    comm = module.COMM_SELF if columns.comm is None else columns.comm
-    sizes = (right.size, columns.dimension**2)
-    owned: list[Any] = []
-    try:
-        matrix = module.Mat().createPython(
-            (sizes, sizes), context=_Shell(apply, right.shape), comm=comm
-        )
-        matrix.setUp()
-        owned.append(matrix)
-        x = module.Vec().createMPI(sizes, comm=comm)
+    with _space(apply, start, columns) as (matrix, x, owned):
         b = x.duplicate()
-        owned += [x, b]
-        x.getArray()[...] = start.ravel()
+        owned.append(b)
         b.getArray()[...] = right.ravel()
-        solver = module.KSP().create(comm=comm)
+        solver = module.KSP().create(comm=handle(columns.comm))
         owned.append(solver)
         solver.setOperators(matrix)
         solver.setType(module.KSP.Type.GMRES)
@@ -56,14 +46,12 @@ def solve(
         solver.setPCSide(module.PC.Side.RIGHT)
         solver.setInitialGuessNonzero(True)
         solver.setTolerances(rtol=1e-30, atol=tolerance, divtol=1e30, max_it=max_iterations)
-        with part_of_solver(solver.getPC()) as preconditioner:
+        with freed(solver.getPC()) as preconditioner:
             preconditioner.setType(module.PC.Type.PYTHON)
             preconditioner.setPythonContext(_Shell(precondition, right.shape))
         solver.solve(b, x)
         values = x.getArray(readonly=True).copy().reshape(right.shape)
         return values, int(solver.getIterationNumber()), solver.getConvergedReason() > 0
-    finally:
-        _destroy(owned)
 
 
 def nearest_modes(
@@ -120,31 +108,37 @@ def rightmost_values(
 
 @contextlib.contextmanager
 def _krylov_schur(apply: Map, start: Complex, columns: Columns) -> Iterator[tuple[Any, Any]]:
-    """(EPS for a complex-linear map of blocks, its first vector `start`), freed at the end.
+    """(EPS for a complex-linear map of blocks, its first vector `start`), freed at the end."""
+    module = slepc()
+    with _space(apply, start, columns) as (matrix, first, owned):
+        solver = module.EPS().create(comm=handle(columns.comm))
+        owned.append(solver)
+        solver.setOperators(matrix)
+        solver.setProblemType(module.EPS.ProblemType.NHEP)
+        solver.setType(module.EPS.Type.KRYLOVSCHUR)
+        solver.setInitialSpace([first])
+        yield solver, first
+
+
+@contextlib.contextmanager
+def _space(apply: Map, start: Complex, columns: Columns) -> Iterator[tuple[Any, Any, list[Any]]]:
+    """(matrix of a complex-linear map of blocks, vector `start`, all that is freed at the end).
 
     Handles that PETSc gives out (of operators, of parts) must not be dropped: what Python
     collects on one rank and not yet on another lets the end of the program wait for ever.
     """
-    module, slepc_module = petsc(), slepc()
-    comm = module.COMM_SELF if columns.comm is None else columns.comm
+    module, comm = petsc(), handle(columns.comm)
     sizes = (start.size, columns.dimension**2)
     owned: list[Any] = []
     try:
-        matrix = module.Mat().createPython(
-            (sizes, sizes), context=_Shell(apply, start.shape), comm=comm
-        )
+        shell = _Shell(apply, start.shape)
+        matrix = module.Mat().createPython((sizes, sizes), context=shell, comm=comm)
         matrix.setUp()
         owned.append(matrix)
-        first = module.Vec().createMPI(sizes, comm=comm)
-        owned.append(first)
-        first.getArray()[...] = start.ravel()
-        solver = slepc_module.EPS().create(comm=comm)
-        owned.append(solver)
-        solver.setOperators(matrix)
-        solver.setProblemType(slepc_module.EPS.ProblemType.NHEP)
-        solver.setType(slepc_module.EPS.Type.KRYLOVSCHUR)
-        solver.setInitialSpace([first])
-        yield solver, first
+        vector = module.Vec().createMPI(sizes, comm=comm)
+        owned.append(vector)
+        vector.getArray()[...] = start.ravel()
+        yield matrix, vector, owned
     finally:
         _destroy(owned)
 
@@ -167,7 +161,7 @@ class Resolvent:
         self._owned.append(self._solver)
         self._solver.setOperators(matrix)
         self._solver.setType(module.KSP.Type.PREONLY)
-        with part_of_solver(self._solver.getPC()) as factor:
+        with freed(self._solver.getPC()) as factor:
             factor.setType(module.PC.Type.LU)
             try:
                 with own_errors():

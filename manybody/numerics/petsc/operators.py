@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.numerics.petsc.runtime import petsc
+from manybody.numerics.petsc.runtime import handle, petsc
 from manybody.numerics.protocols import Operator
 
 
@@ -54,7 +54,8 @@ class ShellMatrix:
 def shell_matrix(context: ShellMatrix, operator: Operator) -> Any:
     """PETSc shell matrix over `context`; the caller destroys it."""
     sizes = layout(operator)
-    matrix = petsc().Mat().createPython((sizes, sizes), context=context, comm=handle(operator))
+    comm = handle(operator.columns.comm)
+    matrix = petsc().Mat().createPython((sizes, sizes), context=context, comm=comm)
     matrix.setUp()
     return matrix
 
@@ -63,9 +64,3 @@ def layout(operator: Operator) -> tuple[int, int]:
     """(elements of a state on this rank, on all ranks)."""
     _, dimension, width = operator.shape
     return dimension * width, dimension * dimension
-
-
-def handle(operator: Operator) -> Any:
-    """The communicator of the ranks that share the operator, as PETSc wants it."""
-    comm = operator.columns.comm
-    return petsc().COMM_SELF if comm is None else comm

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib.util
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from manybody.errors import InputError, Unavailable
+from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
 
 _INSTALL = (
@@ -78,27 +80,32 @@ def own_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def part_of_solver(part: Any) -> Iterator[Any]:
-    """The inner solver or preconditioner of another, given back at the end.
+def freed(item: Any) -> Iterator[Any]:
+    """An object of PETSc, or made of them, or a part of a solver, given back at the end.
 
     A handle that is only dropped keeps kilobytes of its solver for ever, or all of it.
     """
     try:
-        yield part
+        yield item
     finally:
-        part.destroy()
+        item.destroy()
+
+
+def handle(comm: Communicator | None) -> Any:
+    """A communicator as PETSc wants it; None stands for one process."""
+    return petsc().COMM_SELF if comm is None else comm
 
 
 class Options:
     """PETSc options of a user, in the global database while this is entered.
 
     text: as on a command line, "-redfield_ts_adapt_type none"; an option without
-    a value is a switch.  prefix: what every name must begin with, since PETSc
-    ignores a name that no solver asks for.  Raises ValueError.
+    a value is a switch; entries: value or None by name.  prefix: what every name must
+    begin with, since PETSc ignores a name that no solver asks for.  Raises ValueError.
     """
 
     def __init__(self, text: str, prefix: str) -> None:
-        self._entries: dict[str, str | None] = {}
+        self.entries: dict[str, str | None] = {}
         name = None
         try:
             words = shlex.split(text)
@@ -113,32 +120,65 @@ class Options:
                         f"petsc_options = {text!r}: {word} reaches no solver, "
                         f"names must begin with -{prefix}"
                     )
-                self._entries[name] = None
+                self.entries[name] = None
             elif name is None:
                 raise InputError(f"petsc_options = {text!r}: must start with an option like -name")
             else:
-                previous = self._entries[name]
-                self._entries[name] = word if previous is None else f"{previous} {word}"
+                previous = self.entries[name]
+                self.entries[name] = word if previous is None else f"{previous} {word}"
         self._database: Any = None
         self._before: dict[str, str] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._entries)
+        return bool(self.entries)
 
     def __enter__(self) -> "Options":
         self._database = petsc().Options()
         self._before = self._database.getAll()
-        for name, value in self._entries.items():
+        for name, value in self.entries.items():
             self._database.setValue(name, value)
         return self
 
     def __exit__(self, *_: object) -> None:
         # PETSc renames deprecated options in its database: what is new must go,
         # whatever its name.
-        for name in self._database.getAll().keys() | self._entries.keys():
+        for name in self._database.getAll().keys() | self.entries.keys():
             self._database.delValue(name)
         for name, value in self._before.items():
             self._database.setValue(name, value)
+
+
+# What the text of a study may set: schemes, tolerances and limits of solvers, monitors on the log.
+_PORTABLE = re.compile(
+    r"ts_(type|dt|time_step|rtol|atol|max_\w+|exact_final_time|monitor|converged_reason"
+    r"|(rk|ssp|arkimex|rosw|bdf|theta|adapt)_\w+)"
+    r"|snes_(type|rtol|atol|stol|max_\w+|lag_\w+|linesearch_type|monitor|converged_reason)"
+    r"|ksp_(type|rtol|atol|divtol|max_it|gmres_\w+|monitor|converged_reason)"
+    r"|pc_type|mfn_(type|tol|ncv|max_it|monitor|converged_reason)"
+)
+_NO_WORDS = ("python", "shell", "view", "file", "load", "lib", "draw", "matlab")
+
+
+def check_portable(text: str, prefix: str = "redfield_") -> None:
+    """Raise InputError for options that a study may not bring along, since it is data.
+
+    PETSc has options that load code, and others that write files.  Needs no PETSc.
+    """
+    for name, value in Options(text, prefix).entries.items():
+        own, word = name.removeprefix(prefix), value or ""
+        is_monitor = own.endswith(("monitor", "converged_reason")) and bool(word)
+        if (
+            not _PORTABLE.fullmatch(own)
+            or not re.fullmatch(r"[\w.+-]*", word)
+            or any(each in f"{own} {word}".lower() for each in _NO_WORDS)
+            or is_monitor
+        ):
+            given = f"-{name} {word}".strip()
+            raise InputError(
+                f"petsc_options: {given!r} is not for the text of a study, which may set schemes, "
+                "tolerances, limits and monitors without a value: what loads code or names files "
+                "is given on the command line alone, --petsc-options"
+            )
 
 
 def _is_number(word: str) -> bool:

@@ -1,5 +1,6 @@
 """PETSc TS and SLEPc MFN behind the Stepper interface, one sample at a time."""
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
@@ -9,8 +10,8 @@ import numpy as np
 from manybody.arrays import Complex
 from manybody.errors import InputError, NumericalError
 from manybody.numerics.dense import advance_one_by_one
-from manybody.numerics.petsc.operators import ShellMatrix, handle, layout, shell_matrix
-from manybody.numerics.petsc.runtime import Options, own_errors, part_of_solver, petsc, slepc
+from manybody.numerics.petsc.operators import ShellMatrix, layout, shell_matrix
+from manybody.numerics.petsc.runtime import Options, freed, handle, own_errors, petsc, slepc
 from manybody.numerics.protocols import Operator, Segment, Solution, Stepper
 
 # PETSC_ERR_NOT_CONVERGED: what TS raises when it has rejected too many steps.
@@ -60,17 +61,15 @@ class _PetscStepper(Stepper):
 
     def require(self) -> None:
         """PETSc looks at values when a solver reads them: better now than mid-run."""
-        trial = self._make().create(comm=petsc().COMM_SELF)
-        try:
+        with freed(self._make().create(comm=handle(None))) as trial:
             trial.setOptionsPrefix(self._prefix)
-            with self.options, own_errors():
-                trial.setFromOptions()
-        except petsc().Error as error:
-            raise InputError(
-                f"petsc_options = {self._text!r}: PETSc refuses them: {error}"
-            ) from error
-        finally:
-            trial.destroy()
+            try:
+                with self.options, own_errors():
+                    trial.setFromOptions()
+            except petsc().Error as error:
+                raise InputError(
+                    f"petsc_options = {self._text!r}: PETSc refuses them: {error}"
+                ) from error
 
     @abstractmethod
     def _make(self) -> Any:
@@ -84,12 +83,9 @@ class _PetscStepper(Stepper):
             raise InputError(
                 f"{self.name} needs the {self.linearity} map, got {operator.linearity}"
             )
-        vector = petsc().Vec().createMPI(layout(operator), comm=handle(operator))
-        try:
-            with self.options:
-                return self._solve(operator, state, segment, vector)
-        finally:
-            vector.destroy()
+        comm = handle(operator.columns.comm)
+        with freed(petsc().Vec().createMPI(layout(operator), comm=comm)) as vector, self.options:
+            return self._solve(operator, state, segment, vector)
 
     @abstractmethod
     def _solve(
@@ -126,10 +122,9 @@ class PetscTS(_PetscStepper):
     ) -> Solution:
         context = ShellMatrix(operator)
         module = petsc()
-        ts = module.TS().create(comm=handle(operator))
-        owned: list[Any] = [ts]
         contexts = [context]
-        try:
+        with contextlib.ExitStack() as owned:
+            ts = owned.enter_context(freed(self._make().create(handle(operator.columns.comm))))
             ts.setOptionsPrefix(self._prefix)
             ts.setProblemType(module.TS.ProblemType.NONLINEAR)
             if self._implicit:
@@ -137,8 +132,7 @@ class PetscTS(_PetscStepper):
             else:
                 ts.setType(module.TS.Type.RK)
                 ts.setRKType(self._scheme)
-                work = vector.duplicate()
-                owned.append(work)
+                work = owned.enter_context(freed(vector.duplicate()))
                 ts.setRHSFunction(_explicit(context), work)
             ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
             # TS weighs the root mean square; a Frobenius norm is N times that.
@@ -185,19 +179,15 @@ class PetscTS(_PetscStepper):
                 return result, used, self._estimate(steps)
 
             return advance_one_by_one(operator, state, segment, integrate)
-        finally:
-            for item in owned:
-                item.destroy()
 
     def _make_implicit(
-        self, ts: Any, context: ShellMatrix, operator: Operator, owned: list[Any]
+        self, ts: Any, context: ShellMatrix, operator: Operator, owned: contextlib.ExitStack
     ) -> ShellMatrix:
         """Set up an implicit scheme; returns the shell of its Jacobian."""
         module = petsc()
         # A shell of its own: its shift and scale belong to one Newton step.
         jacobian_context = ShellMatrix(operator)
-        jacobian = shell_matrix(jacobian_context, operator)
-        owned.append(jacobian)
+        jacobian = owned.enter_context(freed(shell_matrix(jacobian_context, operator)))
 
         def residual(_ts: Any, _time: float, u: Any, rate: Any, out: Any) -> None:
             values = context.apply(u.getArray(readonly=True))
@@ -215,10 +205,10 @@ class PetscTS(_PetscStepper):
         ts.setARKIMEXFullyImplicit(True)
         ts.setIFunction(residual, None)
         ts.setIJacobian(linearise, jacobian)
-        with part_of_solver(ts.getSNES()) as snes, part_of_solver(snes.getKSP()) as ksp:
+        with freed(ts.getSNES()) as snes, freed(snes.getKSP()) as ksp:
             snes.setType(module.SNES.Type.KSPONLY)
             ksp.setType(module.KSP.Type.GMRES)
-            with part_of_solver(ksp.getPC()) as preconditioner:
+            with freed(ksp.getPC()) as preconditioner:
                 preconditioner.setType(module.PC.Type.NONE)
             # The linear solves must not be what limits a local error of `tolerance`.
             ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
@@ -248,17 +238,15 @@ class PetscMFN(_PetscStepper):
         self, operator: Operator, state: Complex, segment: Segment, vector: Any
     ) -> Solution:
         context = ShellMatrix(operator)
-        module = slepc()
-        matrix = shell_matrix(context, operator)
-        result = vector.duplicate()
-        mfn = module.MFN().create(comm=handle(operator))
-        function = None
-        try:
+        with contextlib.ExitStack() as owned:
+            matrix = owned.enter_context(freed(shell_matrix(context, operator)))
+            result = owned.enter_context(freed(vector.duplicate()))
+            mfn = owned.enter_context(freed(self._make().create(handle(operator.columns.comm))))
             mfn.setOptionsPrefix(self._prefix)
             mfn.setOperator(matrix)
             mfn.setType(self._scheme)
-            function = mfn.getFN()
-            function.setType(module.FN.Type.EXP)
+            function = owned.enter_context(freed(mfn.getFN()))
+            function.setType(slepc().FN.Type.EXP)
 
             def integrate(
                 _operator: Operator, x: Complex, start: float, stop: float
@@ -282,10 +270,6 @@ class PetscMFN(_PetscStepper):
                 return values, context.applications - before, self._estimate(1)
 
             return advance_one_by_one(operator, state, segment, integrate)
-        finally:
-            for item in (function, mfn, matrix, result):
-                if item is not None:
-                    item.destroy()
 
 
 def _explicit(context: ShellMatrix) -> Callable[[Any, float, Any, Any], None]:

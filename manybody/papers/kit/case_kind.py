@@ -32,6 +32,7 @@ from manybody.study.block_files import (
     Variable,
     opened,
     relative_to_rounding,
+    values_of,
 )
 from manybody.study.block_store import BlockStore
 from manybody.study.canonical import strict_text
@@ -194,8 +195,8 @@ def _read_block(path: Path, study: CaseStudy, case: Case) -> Record:
         with opened(path) as file:
             attributes = dict(file.attrs.items())
             names = json.loads(attributes["results"])
-            results = {name: file[_RESULT + name][0].tolist() for name in names}
-            seconds = float(file["seconds"][0])
+            results = {name: values_of(file[_RESULT + name])[0].tolist() for name in names}
+            seconds = float(values_of(file["seconds"])[0])
             agreements = {
                 "store format": attributes["store_format"] == FORMAT,
                 "study": attributes["study_hash"] == study.hash(),

@@ -1,5 +1,6 @@
 """What a study of cases is: frozen values and their JSON."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manybody.errors import InputError
 from manybody.study.canonical import hash_of
 from manybody.study.configuration import DEFAULT_FORMATS, Formats
 from manybody.study.description import changes_between
@@ -29,6 +31,11 @@ class Case:
     name: str
     parameters: Pairs
     cost: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        # From a store that somebody has sent, it may be anything.
+        if not re.fullmatch(r"[^\s./\\\0][^\s/\\\0]{0,199}", self.name):
+            raise InputError(f"the case {self.name[:60]!r} has a name that is none for a folder")
 
     @property
     def given(self) -> dict[str, Any]:

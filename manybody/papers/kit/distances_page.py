@@ -5,12 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from manybody.papers.kit.config import Record
-from manybody.papers.kit.page import Scan, numbers
+from manybody.papers.kit.config import CaseStudy, Record
+from manybody.papers.kit.page import Chapter, Scan, numbers
 from manybody.papers.kit.plots import Style, dress
 from manybody.papers.kit.reservoirs import WITHOUT
 from manybody.report.figures.canvas import colour, grid, marker
 from manybody.report.page.document import Column, Table
+
+_START = (
+    "The start is one particle on the first site, durations count in 1/(J²D), D in the middle of "
+    "the band. Two reservoirs sit on the first and the last site; equal baths are those of the "
+    "first kind on every site."
+)
+
+
+def setting_between(study: CaseStudy, text: str) -> Chapter:
+    """What a study between a first and a last reservoir compares."""
+    words = [f"{name}: {words_of(study.settings[name])}" for name in ("first", "last")]
+    return Chapter("What is compared", (f"{text} {_START}", f"Reservoirs: {'; '.join(words)}."))
 
 
 def words_of(table: Mapping[str, Any]) -> str:

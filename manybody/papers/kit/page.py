@@ -248,6 +248,17 @@ def grouped(
     return found
 
 
+def all_but(*without: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """A key of `grouped`: all parameters but these."""
+    return lambda given: tuple(item for item in given.items() if item[0] not in without)
+
+
+def beside(records: Sequence[Record], key: str, *others: str) -> list[dict[Any, Record]]:
+    """Records that differ in the parameter `key` alone, by its value; `others` do not count."""
+    groups = grouped(records, all_but(key, *others)).values()
+    return [{record.case.given[key]: record for record in own} for own in groups]
+
+
 # Values that make a scan.
 _FEWEST = 3
 # What is drawn together and ascends in one parameter, with its title.
@@ -262,10 +273,7 @@ def scans(
     title: of the parameters of a case without this one.
     """
     found = []
-    rest = grouped(
-        [record for record in records if key in record.case.given],
-        lambda given: tuple((k, v) for k, v in given.items() if k != key),
-    )
+    rest = grouped([record for record in records if key in record.case.given], all_but(key))
     for own in rest.values():
         own = sorted(own, key=lambda record: float(record.case.given[key]))
         if len(own) >= _FEWEST:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, said_of
 from manybody.physics import arguments
 from manybody.physics.baths.densities import (
     DrudeLorentzDensity,
@@ -249,10 +249,8 @@ def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any
     needed = {item.name for item in own if item.default is MISSING}
     optional = {"chemical_potential", *(item.name for item in own)}
     check_keys(where, table, {"density", "beta", *needed}, optional)
-    try:
+    with said_of(where):
         build_reservoir(table, statistics)
-    except InputError as error:
-        raise type(error)(f"{where}: {error}") from error
     return table
 
 

@@ -23,7 +23,10 @@ _KEPT = ("heat_current_hot", "population_a", "entropy_production")
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
-    """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
+    """Settings and cases of a TOML table, see `parse_paper`.  Raises TypeError or ValueError.
+
+    A [[curves]] table may have contact = "position", (a + a†)R; without it it is "exchange".
+    """
     return {}, parse_paper(table, dict.fromkeys(FIGURES, _CURVES), ERRATA)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
-from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, grouped
+from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, beside, grouped
 from manybody.papers.kit.plots import (
     FORMULA,
     PRINTED,
@@ -170,14 +170,6 @@ def _draw_map(figure: Any, axis: Any, own: Sequence[Record]) -> None:
     axis.set_xlim(x[0], x[-1])
 
 
-def _scans(records: Sequence[Record]) -> list[list[Record]]:
-    """Cases that differ in the approach alone."""
-    rest = grouped(
-        records, lambda given: tuple((k, v) for k, v in given.items() if k != "approach")
-    )
-    return list(rest.values())
-
-
 def _against_frequency(records: list[Record]) -> Part:
     findings, chapter = _curves(AGAINST_FREQUENCY, records)
     narrow = [record for record in records if record.case.given["over"] == "epsilon"]
@@ -219,7 +211,7 @@ def _curves(figure: str, records: list[Record]) -> Part:
         "Local and global equations as in the paper, and Redfield's beside them; two-level "
         "systems, for which the paper gives (9) alone, below."
     )
-    picture = caption, partial(_draw_curves, _scans(records))
+    picture = caption, partial(_draw_curves, beside(records, "approach"))
     chapter = compared(figure, name, "current and population", paragraph, picture, rows)
     return [Finding(sentence, values)], chapter
 
@@ -238,13 +230,13 @@ def _backward(records: Sequence[Record], approach: str, values: dict[str, float]
     )
 
 
-def _draw_curves(scans: Sequence[list[Record]]) -> Any:
+def _draw_curves(scans: Sequence[Mapping[str, Record]]) -> Any:
     figure, axes = grid(3 * len(scans), 4.3, 3.3)
     for row, scan in enumerate(scans):
         panels = axes[3 * row : 3 * row + 3]
-        for record in scan:
+        for record in scan.values():
             _draw_equation(panels, record)
-        _label(panels, scan[0].case.given)
+        _label(panels, record.case.given)
     return figure
 
 

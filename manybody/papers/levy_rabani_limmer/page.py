@@ -10,7 +10,7 @@ from manybody.arrays import Real
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
-from manybody.papers.kit.page import Finding, Page, Part, fit_power, grouped, number
+from manybody.papers.kit.page import Finding, Page, Part, beside, fit_power, grouped, number
 from manybody.papers.kit.plots import (
     FORMULA,
     PRINTED,
@@ -204,7 +204,7 @@ def _qubits(figure: str, records: list[Record]) -> Part:
     values = {f"{limit}, largest difference": row[-1] for limit, row in zip(limits, rows)}
     words = ", ".join(f"{equation} to {off:.1e}" for _, equation, off in rows)
     sentence = f"{name}. The {quantity} agrees with {words}."
-    panels = _panels(records)
+    panels = beside(records, "limit")
     for own in panels:
         more, found = _compare(own, ours)
         sentence += more
@@ -217,15 +217,6 @@ def _qubits(figure: str, records: list[Record]) -> Part:
     picture = caption, partial(_draw_qubits, panels, ours, formula)
     chapter = compared(figure, name, "heat currents of two qubits", paragraph, picture, rows)
     return [Finding(sentence, values)], chapter
-
-
-def _panels(records: Sequence[Record]) -> list[dict[str, Record]]:
-    """Cases that differ in the limit alone."""
-    groups = grouped(
-        records,
-        lambda given: tuple((key, value) for key, value in given.items() if key != "limit"),
-    )
-    return [{record.case.given["limit"]: record for record in own} for own in groups.values()]
 
 
 def _compare(own: Mapping[str, Record], key: str) -> tuple[str, dict[str, float]]:

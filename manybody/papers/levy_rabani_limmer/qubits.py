@@ -93,8 +93,10 @@ class QubitSystem:
         With δΩ = 0 the transitions of equal frequency act together, (C2); else all four apart,
         (C5).  Which are equal is known from the model, however small g is.
         """
-        labels = "energies" if self.delta_Omega == 0.0 else "distinct"
-        return build_davies_equation(self.model, self.couplings, labels=labels, undecided="apart")
+        distinct = self.delta_Omega != 0.0
+        return build_davies_equation(
+            self.model, self.couplings, distinct=distinct, undecided="apart"
+        )
 
 
 @zero_where_tiny

@@ -10,7 +10,7 @@ from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import largest
-from manybody.papers.kit.page import Chapter, Figure, Finding, Part, grouped
+from manybody.papers.kit.page import Chapter, Figure, Finding, Part, beside
 from manybody.papers.kit.plots import (
     Style,
     array,
@@ -55,22 +55,9 @@ WORDS = {"Gamma": "Γ", "mu_L": "μ_L", "mu_R": "μ_R", "T_L": "T_L", "T_R": "T_
 FLOWS = ("particle_current", "energy_current", "entropy_production")
 
 
-def but(*without: str) -> Any:
-    """A key of grouping: all parameters but these."""
-
-    def key(given: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple((name, value) for name, value in given.items() if name not in without)
-
-    return key
-
-
 def equations_chapter(records: list[Record]) -> Part:
     """Distances and currents of every equation against the coupling and the bias."""
-    scans = [
-        {record.case.given["method"]: record for record in own}
-        for own in grouped(records, but("method")).values()
-    ]
-    scans = [scan for scan in scans if "exact" in scan]
+    scans = [scan for scan in beside(records, "method") if "exact" in scan]
     rows, findings = [], []
     for scan in scans:
         more, finding = _scan(scan)

@@ -10,7 +10,7 @@ from manybody.arrays import Real
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
-from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, grouped
+from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, all_but, beside, grouped
 from manybody.papers.kit.plots import Style, array, differences, dress, show, show_difference
 from manybody.papers.mitchison_plenio.cases import (
     ELEMENTS,
@@ -20,13 +20,7 @@ from manybody.papers.mitchison_plenio.cases import (
     MARKOV,
     TRANSMISSION,
 )
-from manybody.papers.mitchison_plenio.equations_page import (
-    AXES,
-    NAMES,
-    WORDS,
-    but,
-    equations_chapter,
-)
+from manybody.papers.mitchison_plenio.equations_page import AXES, NAMES, WORDS, equations_chapter
 from manybody.papers.mitchison_plenio.errata import ERRATA
 from manybody.report.figures.canvas import colour, grid, put_title
 from manybody.report.page.document import Column, Table
@@ -111,12 +105,10 @@ def _draw_transmission(records: Sequence[Record]) -> Any:
 
 
 def _evolution(records: list[Record]) -> Part:
-    panels = grouped(records, but("method", "to", "points"))
     rows, words = [], []
     values: dict[str, float] = {}
     drawn = []
-    for own in panels.values():
-        by_method = {record.case.given["method"]: record for record in own}
+    for by_method in beside(records, "method", "to", "points"):
         if "exact" not in by_method:
             continue
         drawn.append(by_method)
@@ -216,7 +208,7 @@ def _other(given: Mapping[str, Any]) -> str:
 
 
 def _non_markovianity(records: list[Record]) -> Part:
-    maps = grouped(records, lambda given: (given["over"], *but(_other(given))(given)))
+    maps = grouped(records, lambda given: (given["over"], *all_but(_other(given))(given)))
     rows, words = [], []
     values: dict[str, float] = {}
     drawn = []

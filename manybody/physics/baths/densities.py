@@ -271,20 +271,20 @@ class PhononDensity(SpectralDensity):
 
 
 @dataclass(frozen=True)
-class SemiEllipticDensity(SpectralDensity):
-    """D(ω) = Γ √(1 − x²) for |x| <= 1, x = (ω − centre)/Ω: a half-filled Newns band.
-
-    height: Γ >= 0; half_width: Ω > 0; centre; all in J.  Δ = Γx/2 in the band and
-    Γ (x − sgn(x) √(x² − 1))/2 outside, to rounding.  Raises TypeError or ValueError.
-    """
+class _BandDensity(SpectralDensity):
+    """D of a height on a band between two edges."""
 
     height: float
     half_width: float
     centre: float = 0.0
 
+    _may_be_wide = False
+
     def __post_init__(self) -> None:
         _set(self, "height", arguments.real("density height", self.height, minimum=0.0))
-        _set(self, "half_width", arguments.real("density half_width", self.half_width, above=0.0))
+        if not (self._may_be_wide and self.half_width == math.inf):
+            width = arguments.real("density half_width", self.half_width, above=0.0)
+            _set(self, "half_width", width)
         _set(self, "centre", arguments.real("density centre", self.centre))
 
     @property
@@ -294,8 +294,8 @@ class SemiEllipticDensity(SpectralDensity):
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
-        """The band edges."""
-        return self.support
+        """The band edges, where they are finite."""
+        return () if self.half_width == math.inf else self.support
 
     @property
     def vanishes(self) -> bool:
@@ -306,7 +306,16 @@ class SemiEllipticDensity(SpectralDensity):
     def __call__(self, omega: ArrayLike) -> Real:
         """D(ω), same shape as `omega`."""
         omega = np.asarray(omega, dtype=np.float64)
-        return self.at(omega, np.zeros_like(omega))
+        return self.at(omega, np.zeros_like(omega))[()]
+
+
+@dataclass(frozen=True)
+class SemiEllipticDensity(_BandDensity):
+    """D(ω) = Γ √(1 − x²) for |x| <= 1, x = (ω − centre)/Ω: a half-filled Newns band.
+
+    height: Γ >= 0; half_width: Ω > 0; centre; all in J.  Δ = Γx/2 in the band and
+    Γ (x − sgn(x) √(x² − 1))/2 outside, to rounding.  Raises TypeError or ValueError.
+    """
 
     @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
@@ -334,7 +343,7 @@ class SemiEllipticDensity(SpectralDensity):
 
 
 @dataclass(frozen=True)
-class FlatDensity(SpectralDensity):
+class FlatDensity(_BandDensity):
     """D(ω) = Γ for |ω − centre| <= Λ, zero outside: a lead with a flat band.
 
     height: Γ >= 0; half_width: Λ > 0, or inf for the wide-band limit; centre; all in J.
@@ -342,37 +351,9 @@ class FlatDensity(SpectralDensity):
     Δ^f depends on Λ as ln Λ and does not exist without it.  Raises TypeError or ValueError.
     """
 
-    height: float
     half_width: float = math.inf
-    centre: float = 0.0
 
-    def __post_init__(self) -> None:
-        _set(self, "height", arguments.real("density height", self.height, minimum=0.0))
-        if self.half_width != math.inf:
-            width = arguments.real("density half_width", self.half_width, above=0.0)
-            _set(self, "half_width", width)
-        _set(self, "centre", arguments.real("density centre", self.centre))
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The band edges."""
-        return self.centre - self.half_width, self.centre + self.half_width
-
-    @property
-    def breakpoints(self) -> tuple[float, ...]:
-        """The band edges, where they are finite."""
-        return () if self.half_width == math.inf else self.support
-
-    @property
-    def vanishes(self) -> bool:
-        """Whether D = 0 everywhere."""
-        return self.height == 0.0
-
-    @zero_where_tiny
-    def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
-        omega = np.asarray(omega, dtype=np.float64)
-        return self.at(omega, np.zeros_like(omega))[()]
+    _may_be_wide = True
 
     @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:

@@ -59,45 +59,25 @@ class JumpCorrelator:
         return root
 
     @zero_where_tiny
-    def shift(self, p: ArrayLike, q: ArrayLike) -> Real:
-        """f(p, q) in J; arrays of one shape -> that shape.
-
-        f(−q, −p) = f(p, q), and f(−q, q) = η(q).  ±inf where a step of γ meets the pole.
-        Raises InputError where √γ does not decay or is not resolved.
-        """
-        p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), q)
-        return self.shifts(-p.reshape(-1, 1), (p + q).ravel()).reshape(p.shape)[()]
-
-    @zero_where_tiny
-    def shift_error(self, p: ArrayLike, q: ArrayLike) -> Real:
-        """Estimated absolute error of `shift`, same shape: the change on panels half as wide,
-        and the rounding of what is added up."""
-        p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), q)
-        poles, differences = -p.reshape(-1, 1), (p + q).ravel()
-        change = self.shifts(poles, differences, halved=True) - self.shifts(poles, differences)
-        size = self._panels.scale**2 * len(self._borders)
-        error: Real = np.abs(change).reshape(p.shape) + _ROUNDING * size
-        return error[()]
-
-    @zero_where_tiny
-    def shifts(self, poles: Real, differences: Real, halved: bool = False) -> Real:
+    def shifts(self, poles: Real, differences: Real) -> Real:
         """(1/2π) P∫ du √γ(u) √γ(u + d) / (x − u), many x of each d: (P, S), (P,) -> (P, S).
 
-        That is f(−x, x + d).  About 1 µs for every pole, at 80 panels; halved: on panels half
-        as wide.
+        That is f(−x, x + d), in J; f(−q, −p) = f(p, q), and f(−q, q) = η(q).  ±inf where a step
+        of γ meets the pole.  About 1 µs for every pole, at 80 panels.  Raises InputError where √γ
+        does not decay or is not resolved.
         """
         # Of a constant γ the principal value is that of an even function.
         if self.bath.vanishes or isinstance(self.bath, WhiteBath):
             return np.zeros(poles.shape)
         result = np.empty(poles.shape)
-        for some, borders in self._refined(poles, differences, halved):
+        for some, borders in self._refined(poles, differences):
             result[some] = self._transform(poles[some], differences[some], borders)
         if self._is_fine:
             # A pole on √γ(u + d) at 0 is one on √γ(u) of the mirrored integral, f(p, q) =
             # f(−q, −p): next to 0 alone places have all digits.
             rows, columns = np.nonzero(poles == -differences[:, None])
             zeros, turned = np.zeros((len(rows), 1)), -differences[rows]
-            for some, borders in self._refined(zeros, turned, halved):
+            for some, borders in self._refined(zeros, turned):
                 values = self._transform(zeros[some], turned[some], borders)
                 result[rows[some], columns[some]] = values[:, 0]
         return result / (2.0 * np.pi)
@@ -129,13 +109,9 @@ class JumpCorrelator:
         widths = np.diff(self._borders)
         return bool(widths.min() < _FINE * widths.sum())
 
-    def _refined(
-        self, poles: Real, differences: Real, halved: bool
-    ) -> Iterator[tuple[slice, Real]]:
+    def _refined(self, poles: Real, differences: Real) -> Iterator[tuple[slice, Real]]:
         """Some d at a time, and the (P', panels + 1) borders that both √γ need."""
         own = self._borders
-        if halved:
-            own = np.sort(np.concatenate([own, 0.5 * (own[1:] + own[:-1])]))
         each = 2 * len(own) * _NODES * max(2, poles.shape[1])
         step = max(1, _AT_ONCE // each)
         for first in range(0, len(poles), step):

@@ -169,7 +169,7 @@ def lamb_shifts(problem: Problem) -> NDArray[Any]:
     """(samples, D, D) H_LS in the working basis, in J.
 
     f takes about 1 µs, at D³/2 arguments a bath; the sum over couplings D⁴ operations.
-    Raises InputError where it is infinite, see `JumpCorrelator.shift`.
+    Raises InputError where it is infinite, see `JumpCorrelator.shifts`.
     """
     couplings = _as_given(problem)
     total: NDArray[Any] = np.zeros(problem.spectrum.vectors.shape)

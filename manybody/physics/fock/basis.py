@@ -41,7 +41,7 @@ class FockBasis:
     max_particles alone every sector that is kept is whole: number-conserving Hamiltonians are
     exact, and only a particle added to the fullest sector is lost.  With max_occupation the
     sectors above it are cut too (`is_complete` is False).  Creation operators map what
-    would leave the basis to zero; `edge_weight` measures how much of a state that concerns.
+    would leave the basis to zero.
 
     Raises TypeError or ValueError for a limit that is missing, senseless or leaves no state,
     and beyond 20 million states, 1000 particles or 62 bits for N occupations.

@@ -17,13 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
-from manybody.physics.fock.basis import (
-    FockBasis,
-    annihilation_operator,
-    hops,
-    one_body_operator,
-    parity_operator,
-)
+from manybody.physics.fock.basis import FockBasis, annihilation_operator, parity_operator
 
 Index = NDArray[np.int64]
 Transitions = tuple[Index, Index, NDArray[Any], Index]
@@ -91,50 +85,6 @@ class Gain:
 
 
 @dataclass(frozen=True, eq=False)
-class OneBody:
-    """A = Σ_jk m_jk a_j†a_k; amplitudes: (N, N) m.  It moves one particle between two modes."""
-
-    amplitudes: NDArray[Any]
-
-    def frequencies(self, energies: Real) -> Real:
-        """(N, N) energy ω_k − ω_j that a_j†a_k takes from modes of these energies."""
-        return energies[None, :] - energies[:, None]
-
-    def to_modes(self, orbitals: NDArray[Any]) -> "OneBody":
-        """The same operator in c_m = Σ_j (V_jm)* a_j, V (N, N) unitary."""
-        return OneBody(orbitals.conj().T @ self.amplitudes @ orbitals)
-
-    def to_sites(self, orbitals: NDArray[Any]) -> "OneBody":
-        """The inverse of `to_modes`."""
-        return OneBody(orbitals @ self.amplitudes @ orbitals.conj().T)
-
-    def times(self, factors: NDArray[Any]) -> "OneBody":
-        """The operator with amplitudes m_jk factors_jk."""
-        return OneBody(self.amplitudes * factors)
-
-    def operator(self, basis: FockBasis) -> sp.csr_array:
-        """A in the modes of the basis, (D, D)."""
-        return one_body_operator(basis, self.amplitudes)
-
-    def transitions(self, basis: FockBasis) -> Transitions:
-        """Targets, sources, values and indices into `amplitudes.ravel()` of the elements of A.
-
-        All of the diagonal, where many amplitudes meet, is given the index 0 of a_0†a_0.
-        """
-        n = len(self.amplitudes)
-        parts = []
-        for j, k in np.argwhere(self.amplitudes != 0):
-            if j != k:
-                targets, sources, values = hops(basis, int(j), int(k))
-                labels = np.full(len(targets), j * n + k)
-                parts.append((targets, sources, self.amplitudes[j, k] * values, labels))
-        everyone = np.arange(basis.dimension)
-        diagonal = basis.occupations @ np.diagonal(self.amplitudes)
-        parts.append((everyone, everyone, diagonal, np.zeros_like(everyone)))
-        return _joined(parts)
-
-
-@dataclass(frozen=True, eq=False)
 class Ladder:
     """A = Σ_k v_k a_k, or Σ_k v_k a_k† when `creates`; amplitudes: (N,) v.
 
@@ -183,20 +133,22 @@ class Ladder:
 
     def transitions(self, basis: FockBasis) -> Transitions:
         """Targets, sources, values and indices into `amplitudes` of the elements of A."""
-        parts = []
+        nothing = np.empty(0, dtype=np.int64)
+        parts = [(nothing, nothing, np.empty(0), nothing)]
         for mode in np.flatnonzero(self.amplitudes):
             unit = np.zeros_like(self.amplitudes)
             unit[mode] = self.amplitudes[mode]
             part = replace(self, amplitudes=unit).operator(basis).tocoo()
             parts.append((part.row, part.col, part.data, np.full(part.nnz, mode)))
-        return _joined(parts)
+        targets, sources, values, labels = (np.concatenate(each) for each in zip(*parts))
+        return targets, sources, values, labels
 
 
 @dataclass(frozen=True, eq=False)
 class Coupling:
     """One system operator A with the power spectrum of its bath.
 
-    operator: `OneBody`, `Ladder` or a (D, D) matrix in the basis that is used; for what is not
+    operator: a `Ladder` or a (D, D) matrix in the basis that is used; for what is not
     Hermitian use `exchange_couplings`, which gives both halves of a Hermitian H_int.
     bath: has gamma(omega) and eta(omega), see `PowerSpectrum`; coupling strengths are in γ.
     Raises TypeError.
@@ -207,17 +159,13 @@ class Coupling:
 
     def __post_init__(self) -> None:
         _check_methods("bath", self.bath, ("gamma", "eta"))
-        if not isinstance(self.operator, (OneBody, Ladder, np.ndarray)) and not sp.issparse(
-            self.operator
-        ):
-            raise InputTypeError(
-                f"operator = {self.operator!r}: OneBody, Ladder or a matrix is needed"
-            )
+        if not isinstance(self.operator, (Ladder, np.ndarray)) and not sp.issparse(self.operator):
+            raise InputTypeError(f"operator = {self.operator!r}: a Ladder or a matrix is needed")
 
     @property
     def is_field(self) -> bool:
         """Whether A is written in the a_j, so that a quadratic H labels its frequencies."""
-        return isinstance(self.operator, (OneBody, Ladder))
+        return isinstance(self.operator, Ladder)
 
     def matrix(self, basis: FockBasis) -> sp.csr_array:
         """A as CSR, (D, D).  Raises ValueError when it or its bath does not fit the basis."""
@@ -225,7 +173,7 @@ class Coupling:
             statistics = self.bath.reservoir.statistics
             if statistics != basis.statistics:
                 raise InputError(f"a {statistics} reservoir does not fit {basis.statistics} modes")
-        if isinstance(self.operator, (OneBody, Ladder)):
+        if isinstance(self.operator, Ladder):
             if self.operator.amplitudes.shape[0] != basis.n_modes:
                 raise InputError(
                     f"a coupling of {self.operator.amplitudes.shape[0]} modes does not fit "
@@ -302,14 +250,6 @@ def one_sided_rates(
             )
         rates = np.where(infinite, 0.0, rates)
     return rates
-
-
-def _joined(parts: list[tuple[Any, Any, Any, Any]]) -> Transitions:
-    if not parts:
-        empty = np.empty(0, dtype=np.int64)
-        return empty, empty, np.empty(0), empty
-    targets, sources, values, labels = (np.concatenate(each) for each in zip(*parts))
-    return targets, sources, values, labels
 
 
 def _site(n_modes: int, site: object) -> int:

@@ -25,7 +25,6 @@ from manybody.physics.models.single_particle import (
     SingleParticleModel,
     data_uncertainty,
 )
-from manybody.physics.vectorise import column_order_to_row_major
 
 # Λ, A
 Term = tuple[Any, sp.csr_array]
@@ -149,54 +148,30 @@ class HalfFormGenerator:
     def dissipator(self) -> Complex:
         """(D², D²) L + i[H, ·] on the row-major vec in the eigenbasis of H; at most 64 states."""
         dimension, vectors = self.model.basis.dimension, self.vectors
-        check_dense(dimension)
         decay = sum(map(_decay, self.terms), start=np.zeros((dimension,) * 2))
-        rows = self._rows(decay, slice(None))
-        matrix = column_order_to_row_major(rows, dimension).toarray()
-        whole: Complex = matrix.astype(np.complex128).reshape((dimension,) * 4)
+        whole = self._matrix(decay).reshape((dimension,) * 4)
         # Site by site index: a D⁴ array takes no product of D² x D² matrices.
         for turn in (vectors.conj(), vectors, vectors, vectors.conj()):
             whole = np.tensordot(whole, turn, axes=(0, 0))
         return whole.reshape((dimension**2,) * 2)
 
-    def rows(self, columns: slice = slice(None)) -> sp.csr_array:  # noqa: B008
-        """Rows b D + a of the Liouvillian for b in a contiguous range of columns, all a.
+    def toarray(self) -> Complex:
+        """(D², D²) on the row-major vec, index a D + b.  Raises ValueError above 64 states."""
+        return self._matrix(self.local)
 
-        (m D, D²), the index of `assembly.assemble_rows`; communication-free.  For couplings
-        diagonal in the occupation basis row (a, b) has M_ac + (Λ_b)_ac at (c, b) and
-        conj(M_bc + (Λ_a)_bc) at (a, c) with Λ_b = Σ_j ⟨b|A_j|b⟩ Λ_j: at most 2D − 1
-        entries, few when H is quadratic.  Raises ValueError for a range with gaps.
-        """
-        return self._rows(self.local, columns)
-
-    def _rows(self, local_part: Any, columns: slice) -> sp.csr_array:
-        """`rows` with any matrix in place of M."""
+    def _matrix(self, local: Any) -> Complex:
+        """`toarray` with any matrix in place of M."""
         dimension = self.model.basis.dimension
-        start, stop, step = columns.indices(dimension)
-        if step != 1 or stop < start:
-            raise ValueError(f"columns = {columns}: a contiguous range is needed")
-        own = slice(start, stop)
-        identity = sp.csr_array(sp.identity(dimension, dtype=np.complex128))
-        local = sp.csr_array(local_part)
-        # AρB on the index b D + a is kron(Bᵀ, A).
-        parts = [(identity[own], local), (local.conj()[own], identity)]
+        check_dense(dimension)
+        identity, local = sp.identity(dimension), sp.csr_array(local)
+        # AρB is kron(A, Bᵀ).
+        result = sp.kron(local, identity) + sp.kron(identity, local.conj())
         for terms in self.terms:
             for dense, operator in terms:
                 filtered = sp.csr_array(dense)
-                parts += [(operator.conj()[own], filtered), (filtered.conj()[own], operator)]
-        result = sp.csr_array(((stop - start) * dimension, dimension**2), dtype=np.complex128)
-        for left, right in parts:
-            result = result + sp.csr_array(sp.kron(left, right, format="csr"))
-        result.eliminate_zeros()
-        result.sort_indices()
-        return result
-
-    def toarray(self) -> Complex:
-        """(D², D²) on the row-major vec, index a D + b.  Raises ValueError above 64 states."""
-        dimension = self.model.basis.dimension
-        check_dense(dimension)
-        dense: Complex = column_order_to_row_major(self.rows(), dimension).toarray()
-        return dense.astype(np.complex128)
+                result = result + sp.kron(filtered, operator.conj())
+                result = result + sp.kron(operator, filtered.conj())
+        return np.asarray(result.toarray(), dtype=np.complex128)
 
     def _whole(
         self, local: Any, terms: Sequence[Term], sigma: NDArray[Any], turned: NDArray[Any]

@@ -3,12 +3,12 @@
 dρ/dt = −i[H, ρ] + Σ_{j,ω} (Γ_j(ω) [A_j(ω) ρ A_j(ω)† − A_j(ω)†A_j(ω) ρ] + h.c.) with
 A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k|: the part (l, n) ← (k, m) with E_k − E_l = E_m − E_n of
 the Redfield equation (PHYSICS.md section 4; any A_j).  Which frequencies are equal is said by
-labels.  For a quadratic H they are those of the modes: c_m takes ω_m and c_m†c_n takes
-ω_n − ω_m whatever the D levels, so at most N² numbers are compared and not D².
+labels.  For a quadratic H and couplings in the a_j they are those of the modes: c_m takes ω_m
+whatever the D levels, so N numbers are compared and not D².
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,13 +21,12 @@ from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.fock.basis import fock_rotation
-from manybody.physics.fock.couplings import Coupling, Ladder, OneBody, one_sided_rates
+from manybody.physics.fock.couplings import Coupling, one_sided_rates
 from manybody.physics.fock.half_form import FockModel, check_couplings, check_dense
 from manybody.physics.spectra import (
     AMBIGUOUS,
     EPSILON,
     SIMPLE,
-    STRUCTURAL,
     Clustering,
     Spectrum,
     cluster_bohr_frequencies,
@@ -42,7 +41,6 @@ Index = NDArray[np.int64]
 # Pairs of transitions of equal frequency, of all couplings together: 20 bytes each, and four
 # times that while those of one coupling are sorted.
 MAX_PAIRS = 40_000_000
-LABELS = ("modes", "energies", "distinct")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,47 +131,37 @@ def build_davies_equation(
     model: FockModel,
     couplings: Sequence[Coupling],
     lamb_shift: bool = False,
-    labels: str | None = None,
+    distinct: bool = False,
     undecided: str | None = None,
 ) -> SecularGenerator:
     """The Davies equation of any couplings; SNM eq. (11) and below (18), PHYSICS.md section 4.
 
-    labels: which Bohr frequencies are equal: "modes" by the modes of a quadratic H, with all
-        couplings written in the a_j; "energies" by the clustering rule of `spectra` on all
-        differences of the D energies; None the first where it is possible.  "distinct" keeps
-        all transitions between levels apart, which is wrong for every quadratic H of more than
-        one particle: it shows what the secular approximation taken literally does.
+    Which Bohr frequencies are equal is said by the modes of a quadratic H where all couplings are
+    written in the a_j, else by the clustering rule of `spectra` on all differences of the D
+    energies.
+    distinct: keep all transitions between levels apart, which is wrong for every quadratic H of
+        more than one particle: it shows what the secular approximation taken literally does.
     undecided: what to do with frequencies of which it cannot be decided whether they
         coincide: "apart" or "merged"; None keeps them apart with a warning.
-    Raises ValueError when labels are wanted that the model does not have, or when more than
-    40 million pairs of transitions coincide.
+    Raises ValueError when more than 40 million pairs of transitions coincide.
     """
     checked(undecided)
     couplings = check_couplings(model, couplings, lamb_shift)
-    by_modes = model.is_quadratic and all(coupling.is_field for coupling in couplings)
-    chosen = labels or ("modes" if by_modes else "energies")
-    arguments.choice("labels", chosen, LABELS)
-    if chosen == "modes" and not by_modes:
-        raise InputError(
-            "labels = 'modes': H must be quadratic, no sector cut and all couplings in the a_j"
-        )
-    if chosen == "energies" or not by_modes:
+    arguments.boolean("distinct", distinct)
+    if model.is_quadratic and all(coupling.is_field for coupling in couplings):
+        mode_energies, orbitals = model.modes
+        energies = model.basis.occupations @ mode_energies
+        vectors = fock_rotation(model.basis, orbitals)
+        answer = APART if distinct else undecided
+        elements, verdict = _label_by_modes(model, couplings, lamb_shift, answer)
+        if distinct:
+            elements, verdict = [_separate(each, energies) for each in elements], SIMPLE
+    else:
         energies, vectors = model.eigensystem
         turned = [
             vectors.conj().T @ (coupling.matrix(model.basis) @ vectors) for coupling in couplings
         ]
-        elements, verdict = label_by_energies(
-            model, energies, turned, chosen == "distinct", undecided
-        )
-    else:
-        mode_energies, orbitals = model.modes
-        energies = model.basis.occupations @ mode_energies
-        vectors = fock_rotation(model.basis, orbitals)
-        if chosen == "distinct":
-            elements, verdict = _label_by_modes(model, couplings, lamb_shift, APART)
-            elements, verdict = [_separate(each, energies) for each in elements], SIMPLE
-        else:
-            elements, verdict = _label_by_modes(model, couplings, lamb_shift, undecided)
+        elements, verdict = label_by_energies(model, energies, turned, distinct, undecided)
     _check_pairs(elements)
     pairs = [
         secular_parts(each, label_rates(each, coupling.bath, lamb_shift), model.basis.dimension)
@@ -186,32 +174,25 @@ def build_davies_equation(
 def _label_by_modes(
     model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool, undecided: str | None
 ) -> tuple[list[Elements], str]:
-    """Elements in the basis of modes, labelled by the mode or pair of modes that they move.
-
-    Pairs follow the clustering rule for the N levels of h; modes that for levels.
+    """Elements in the basis of modes, labelled by the mode that they move, and the verdict of the
+    clustering rule for levels.
     """
     energies, orbitals = model.modes
     fields = [coupling.operator.to_modes(orbitals) for coupling in couplings]
-    pairs = [np.abs(field.amplitudes) ** 2 for field in fields if isinstance(field, OneBody)]
-    weights = np.asarray(sum(pairs, start=np.zeros((len(energies),) * 2)))
-    spectrum = _spectrum_of(energies, weights, model.uncertainties[0])
-    by_pair, by_mode = cluster_bohr_frequencies(spectrum)[0], cluster_levels(spectrum)
-    if by_mode.verdict == AMBIGUOUS:
-        merged = linked(energies, by_mode.merging_tolerance)
-        apart = linked(energies, by_mode.tolerance)
+    spectrum = _spectrum_of(energies, np.zeros((len(energies),) * 2), model.uncertainties[0])
+    clustering = cluster_levels(spectrum)
+    verdict = clustering.verdict
+    if verdict == AMBIGUOUS:
+        merged = linked(energies, clustering.merging_tolerance)
+        apart = linked(energies, clustering.tolerance)
         if not _modes_meet(fields, couplings, energies, apart, merged, lamb_shift):
-            by_mode = replace(by_mode, verdict=SIMPLE)
-    asked = {OneBody: (by_pair, "Bohr frequencies"), Ladder: (by_mode, "levels")}
-    asked = {kind: asked[kind] for kind in {type(field) for field in fields}}
-    verdict = _verdict([clustering for clustering, _ in asked.values()])
-    for clustering, what in asked.values():
-        if clustering.verdict == AMBIGUOUS and undecided is None:
-            warn_undecided(clustering.undecided(what))
+            verdict = SIMPLE
+        elif undecided is None:
+            warn_undecided(clustering.undecided("levels"))
+    tolerance = _chosen_tolerance(clustering, undecided)
     result = []
     for field in fields:
-        tolerance = _chosen_tolerance(asked[type(field)][0], undecided)
-        frequencies = field.frequencies(energies).ravel()
-        groups, centres = _group(frequencies, tolerance)
+        groups, centres = _group(field.frequencies(energies), tolerance)
         targets, sources, values, indices = field.transitions(model.basis)
         result.append(Elements(targets, sources, values, groups[indices], centres))
     return result, verdict
@@ -233,7 +214,7 @@ def _modes_meet(
     for creates in (False, True):
         joined, size = np.zeros((len(energies),) * 2, dtype=np.complex128), 0.0
         for field, coupling in zip(fields, couplings):
-            if isinstance(field, Ladder) and field.creates == creates:
+            if field.creates == creates:
                 v = field.amplitudes
                 rates = one_sided_rates(coupling.bath, v, field.frequencies(energies), lamb_shift)
                 joined += v.conj()[:, None] * (v * rates)
@@ -278,12 +259,6 @@ def label_by_energies(
     if distinct:
         elements = [_separate(each, energies) for each in elements]
     return elements, verdict
-
-
-def _verdict(clusterings: Sequence[Clustering]) -> str:
-    """The gravest of several verdicts."""
-    found = {clustering.verdict for clustering in clusterings}
-    return next((verdict for verdict in (AMBIGUOUS, STRUCTURAL) if verdict in found), SIMPLE)
 
 
 def _chosen_tolerance(clustering: Clustering, undecided: str | None) -> float:

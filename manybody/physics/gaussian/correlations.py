@@ -110,11 +110,7 @@ class Currents:
 
 
 def build_generator(
-    model: QuadraticModel,
-    equation: str,
-    lamb_shift: bool = False,
-    clustering: bool = True,
-    undecided: str | None = None,
+    model: QuadraticModel, equation: str, lamb_shift: bool = False, undecided: str | None = None
 ) -> CorrelationGenerator:
     """R and F of one equation.
 
@@ -124,29 +120,26 @@ def build_generator(
     "local": as Redfield with D, Δ, f, Δ^f at the on-site energy h_qq in place of h, so that
     each contact acts on its site as if this were alone (LK, the local approach).
 
-    lamb_shift: with Δ and Δ^f or without.  clustering: False takes every mode as a level of
-    its own; wrong where modes are degenerate, a negative test of the Davies equation.
+    lamb_shift: with Δ and Δ^f or without.
     undecided: what Davies does with levels of which it cannot be decided whether they are
     equal: "apart" or "merged", which takes one energy for them; None keeps them apart with a
     warning.
 
     Raises TypeError or ValueError, also when a reservoir returns a number that is not finite.
     """
-    return build_generators(model, (equation,), lamb_shift, clustering, undecided)[0]
+    return build_generators(model, (equation,), lamb_shift, undecided)[0]
 
 
 def build_generators(
     model: QuadraticModel,
     equations: Iterable[str],
     lamb_shift: bool = False,
-    clustering: bool = True,
     undecided: str | None = None,
 ) -> list[CorrelationGenerator]:
     """`build_generator` for several equations, h diagonalised once."""
     arguments.instance("model", model, QuadraticModel)
     names = [arguments.choice("equation", equation, EQUATIONS) for equation in equations]
     arguments.boolean("lamb_shift", lamb_shift)
-    arguments.boolean("clustering", clustering)
     checked(undecided)
     # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
     energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
@@ -159,9 +152,9 @@ def build_generators(
         np.array([model.uncertainty]),
     )
     found = cluster_levels(spectrum)
-    levels = linked(energies, found.tolerance) if clustering else np.arange(len(energies))
+    levels = linked(energies, found.tolerance)
     verdict = STRUCTURAL if found.merged_neighbours else SIMPLE
-    if clustering and found.verdict == AMBIGUOUS:
+    if found.verdict == AMBIGUOUS:
         merged = linked(energies, found.merging_tolerance)
         if _answers_differ(model, spectrum, levels, merged, lamb_shift):
             verdict = AMBIGUOUS
@@ -180,15 +173,17 @@ def _answers_differ(
 ) -> bool:
     """Whether contacts join modes of one level that are of two when levels are kept apart.
 
-    Equal contacts on all sites do not: V†V = 1 has no such elements but for rounding.
+    Equal contacts on all sites do not: V†V = 1 has no such elements but for rounding, which turns
+    modes a distance d apart against each other by ε‖h‖/d.
     """
     energies, vectors = spectrum.energies[0], spectrum.vectors[0]
     rows = _contact_rows(model, vectors, energies, DAVIES, lamb_shift)
     split = apart[:, None] != apart
+    distances = np.abs(energies[:, None] - energies)[split]
+    rounding = EPSILON * (64.0 + 4.0 * float(spectrum.norms[0]) / distances)
     for part in rows:
         joined = np.abs(_within_levels(vectors[model.sites], part, merged))
-        between = joined[split].max(initial=0.0)
-        if between > 64.0 * EPSILON * joined.diagonal().max(initial=0.0):
+        if (joined[split] > rounding * joined.diagonal().max(initial=0.0)).any():
             return True
     return False
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputTypeError, said_of
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.gaussian.correlations import (
@@ -59,15 +59,13 @@ class DrivenQuadraticModel:
 
     def at(self, time: float) -> QuadraticModel:
         """The model frozen at one time.  Raises TypeError or ValueError, which name the time."""
-        try:
+        with said_of(f"at t = {time:g}"):
             return QuadraticModel(
                 self.hamiltonian(time),
                 self.contacts,
                 self.statistics,
                 uncertainty_of_table(self.hamiltonian),
             )
-        except InputError as error:
-            raise type(error)(f"at t = {time:g}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

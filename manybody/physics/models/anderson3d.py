@@ -5,16 +5,15 @@ from typing import Any, overload
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.physics import arguments
-from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Cube
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.occupations import (
     HardCoreParticles,
-    densities,
     hard_core_basis,
     sorted_range,
     typical_disorder,
@@ -66,31 +65,28 @@ def anderson3d(
     hopping = arguments.real("hopping", hopping)
     rng = arguments.seed(seed)
     energies = disorder * rng.uniform(-1.0, 1.0, length**3)
-    bonds = cube.bonds()
-    parameters = {"length": length, "disorder": disorder, "hopping": hopping, "boundary": boundary}
-    if n_particles is not None:
-        return _of_fermions(cube, energies, n_particles, parameters)
-    rows = np.concatenate([bonds[:, 0], bonds[:, 1], np.arange(length**3)])
-    columns = np.concatenate([bonds[:, 1], bonds[:, 0], np.arange(length**3)])
+    parameters: dict[str, Any] = {
+        "length": length,
+        "disorder": disorder,
+        "hopping": hopping,
+        "boundary": boundary,
+    }
+    if n_particles is None:
+        h = hopping_matrix(cube.bonds(), hopping, energies)
+        return SingleParticleModel(h, name="anderson3d", parameters=parameters, lattice=cube)
+    basis = hard_core_basis(length**3, n_particles, "fermion")
+    parameters["n_particles"] = basis.n_particles
+    parts = HardCoreParticles(basis, cube.bonds(), energies, hopping)
+    return parts.model("anderson3d", parameters, cube)
+
+
+def hopping_matrix(bonds: NDArray[np.intp], hopping: float, energies: Real) -> sp.csr_array:
+    """(N, N) J on both elements of every bond, (M, 2) sites, and ε_i on the diagonal."""
+    sites = np.arange(len(energies))
+    rows = np.concatenate([bonds[:, 0], bonds[:, 1], sites])
+    columns = np.concatenate([bonds[:, 1], bonds[:, 0], sites])
     values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
-    hamiltonian = sp.csr_array((values, (rows, columns)), shape=(length**3, length**3))
-    return SingleParticleModel(hamiltonian, name="anderson3d", parameters=parameters, lattice=cube)
-
-
-def _of_fermions(
-    cube: Cube, energies: Real, n_particles: int | str, parameters: dict[str, Any]
-) -> ManyBodyModel:
-    basis = hard_core_basis(len(energies), n_particles, "fermion")
-    parts = HardCoreParticles(basis, cube.bonds(), energies, parameters["hopping"])
-    return ManyBodyModel(
-        parts.hamiltonian(),
-        densities(basis),
-        basis=basis,
-        name="anderson3d",
-        parameters={**parameters, "n_particles": basis.n_particles},
-        lattice=cube,
-        terms=parts.terms,
-    )
+    return sp.csr_array((values, (rows, columns)), shape=(len(sites), len(sites)))
 
 
 class Anderson3D(Family):
@@ -104,17 +100,9 @@ class Anderson3D(Family):
     reals: Mapping[str, float | None] = {"disorder": None, "hopping": 1.0}
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("periodic", BOUNDARIES)}
     counts: Mapping[str, int | str | None] = {"n_particles": None}
+    shape = Cube
     is_real = True
     build = staticmethod(anderson3d)
-
-    def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
-        """Of the fermions, None for one particle."""
-        number = parameters.get("n_particles")
-        return None if number is None else hard_core_basis(size**3, number, "fermion")
-
-    def has_terms(self, parameters: Parameters) -> bool:
-        """Of fermions: one particle has no patches."""
-        return parameters.get("n_particles") is not None
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Energies of ±W and a band of ±6J reach less than their sum.
@@ -123,21 +111,16 @@ class Anderson3D(Family):
         of samples for L = 2 and 3, W/J = 1 to 20.
         """
         disorder, hopping = float(parameters["disorder"]), abs(float(parameters["hopping"]))
-        basis = self.basis(size, parameters)
-        if basis is None:
+        if not self.is_many(size, parameters):
             return 2.0 * disorder + 8.0 * hopping
-        band = hopping * self.lattice(size, parameters).band()
-        number = int(basis.n_particles or 0)
+        band = hopping * Cube(size, parameters["boundary"]).band()
+        number = self.n_particles(size, parameters)
         energies = typical_disorder(disorder, size**3)
         return float(np.hypot(sorted_range(band, number), sorted_range(energies, number)))
 
     def n_sites(self, size: int, parameters: Parameters) -> int:
         """L³."""
         return size**3
-
-    def lattice(self, size: int, parameters: Parameters) -> Cube:
-        """The cube."""
-        return Cube(size, parameters["boundary"])
 
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """The disorder over the hopping, and the boundary if plain."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.models.anderson3d import hopping_matrix
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Bar
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
@@ -40,13 +40,7 @@ def anderson_bar(
     disorder = arguments.real("disorder", disorder, minimum=0.0)
     hopping = arguments.real("hopping", hopping)
     arguments.choice("coupled", coupled, COUPLED)
-    n = length * bar.layer
-    energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, n)
-    bonds, sites = bar.bonds(), np.arange(n)
-    rows = np.concatenate([bonds[:, 0], bonds[:, 1], sites])
-    columns = np.concatenate([bonds[:, 1], bonds[:, 0], sites])
-    values = np.concatenate([np.full(2 * len(bonds), hopping), energies])
-    hamiltonian = sp.csr_array((values, (rows, columns)), shape=(n, n))
+    energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, length * bar.layer)
     parameters: dict[str, Any] = {
         "length": length,
         "disorder": disorder,
@@ -56,7 +50,7 @@ def anderson_bar(
         "coupled": coupled,
     }
     return SingleParticleModel(
-        hamiltonian,
+        hopping_matrix(bar.bonds(), hopping, energies),
         np.concatenate([*bar.ends().values()]) if coupled == "ends" else None,
         name="anderson_bar",
         parameters=parameters,

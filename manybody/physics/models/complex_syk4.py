@@ -129,10 +129,6 @@ class ComplexSYK4(Family):
     is_real = False
     build = staticmethod(complex_syk4)
 
-    def basis(self, size: int, parameters: Parameters) -> FockBasis:
-        """Of the fermions."""
-        return hard_core_basis(size, self.with_defaults(parameters)["n_particles"], "fermion")
-
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """4σ/√(1 − q), where the q-normal density of levels ends, less what few levels miss.
 
@@ -141,13 +137,13 @@ class ComplexSYK4(Family):
         0.886 D^{−2/3} of the half-width inside, as in the Gaussian unitary ensemble.  Within 8 %
         of samples at half filling, N = 4 to 12, and 18 % with 8 fermions on 10 sites.
         """
-        basis = self.basis(size, parameters)
-        number = int(basis.n_particles or 0)
+        number = self.n_particles(size, parameters)
         if not 2 <= number < size:
             return 0.0
         coupling = float(self.with_defaults(parameters)["coupling"])
         width = 4.0 * np.sqrt(_variance(size, number) / (1.0 - _crossing(size, number)))
-        return float(coupling * width * (1.0 - 0.886 * basis.dimension ** (-2.0 / 3.0)))
+        n_states = self.dimension(size, parameters)
+        return float(coupling * width * (1.0 - 0.886 * n_states ** (-2.0 / 3.0)))
 
 
 def _variance(n: int, m: int) -> float:

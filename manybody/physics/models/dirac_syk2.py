@@ -6,7 +6,7 @@ from typing import overload
 import numpy as np
 
 from manybody.physics import arguments
-from manybody.physics.fock.basis import FockBasis, one_body_operator
+from manybody.physics.fock.basis import one_body_operator
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.occupations import densities, hard_core_basis, stored
@@ -61,20 +61,15 @@ class DiracSYK2(Family):
     is_real = False
     build = staticmethod(dirac_syk2)
 
-    def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
-        """Of the fermions, None for one particle."""
-        number = parameters.get("n_particles")
-        return None if number is None else hard_core_basis(size, number, "fermion")
-
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """The semicircle ends at ±2J; fermions fill it from either end.
 
         For fermions within 5 % of samples for N = 8 and 10, and 13 % for N = 4.
         """
-        coupling, basis = float(parameters["coupling"]), self.basis(size, parameters)
-        if basis is None:
+        coupling = float(parameters["coupling"])
+        if not self.is_many(size, parameters):
             return 4.0 * coupling
-        return 2.0 * coupling * size * _first_moment(int(basis.n_particles or 0) / size)
+        return 2.0 * coupling * size * _first_moment(self.n_particles(size, parameters) / size)
 
 
 def _first_moment(filling: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.interpolate
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, said_of
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.many_body import ManyBodyModel
@@ -99,14 +99,7 @@ class DrivenSingleParticle:
 
     def at(self, time: float) -> SingleParticleModel:
         """The model frozen at one time."""
-        return _frozen(
-            time,
-            lambda: SingleParticleModel(
-                self.hamiltonian(time),
-                self.coupled_sites,
-                uncertainty=uncertainty_of_table(self.hamiltonian),
-            ),
-        )
+        return _frozen(self.hamiltonian, time, SingleParticleModel, self.coupled_sites)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +127,7 @@ class DrivenManyBody:
 
     def at(self, time: float) -> ManyBodyModel:
         """The model frozen at one time."""
-        return _frozen(
-            time,
-            lambda: ManyBodyModel(
-                self.hamiltonian(time),
-                self.couplings,
-                self.basis,
-                uncertainty=uncertainty_of_table(self.hamiltonian),
-            ),
-        )
+        return _frozen(self.hamiltonian, time, ManyBodyModel, self.couplings, self.basis)
 
 
 def _first(model: Any) -> Any:
@@ -154,10 +139,8 @@ def _first(model: Any) -> Any:
 
 def _entry(index: int, matrix: Any) -> tuple[NDArray[Any], float]:
     """A matrix of a table as an array, and what its numbers leave open."""
-    try:
+    with said_of(f"matrices[{index}]"):
         checked, uncertainty = checked_hamiltonian(matrix)
-    except InputError as error:
-        raise type(error)(f"matrices[{index}]: {error}") from error
     dense: NDArray[Any] = checked.toarray() if hasattr(checked, "toarray") else checked
     return dense, uncertainty
 
@@ -175,9 +158,9 @@ def uncertainty_of_table(hamiltonian: object) -> float | None:
     return hamiltonian.uncertainty if isinstance(hamiltonian, TabulatedHamiltonian) else None
 
 
-def _frozen(time: float, build: Callable[[], M]) -> M:
-    """What `build` makes; what is wrong with it is said with the time."""
-    try:
-        return build()
-    except InputError as error:
-        raise type(error)(f"at t = {time:g}: {error}") from error
+def _frozen(
+    hamiltonian: Callable[[float], Any], time: float, build: Callable[..., M], *rest: Any
+) -> M:
+    """The model that `build` makes of H(t) and the rest; what is wrong is said with the time."""
+    with said_of(f"at t = {time:g}"):
+        return build(hamiltonian(time), *rest, uncertainty=uncertainty_of_table(hamiltonian))

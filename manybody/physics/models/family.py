@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.fock.basis import FockBasis
-from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.lattices import Chain, Cube, Lattice
+from manybody.physics.models.occupations import hard_core_basis
 from manybody.physics.models.protocol import Model
 
 Parameters = Mapping[str, Any]
@@ -27,8 +28,10 @@ class Family(ABC):
     parameters with their defaults (None: must be given); words: word parameters with default
     and choices; counts: numbers of particles, "half" or integers, with their defaults (None:
     where absent, the model is of one particle and has no such parameter); integers: others >= 1,
-    with their defaults; smallest: a size that
-    the defaults allow; is_real: whether H is; build: (size, parameters, seed) by name -> model.
+    with their defaults; statistics: of the particles, where no parameter of this name says it;
+    shape: of the lattice, made of a size and the parameter `boundary`, or None; smallest: a size
+    that the defaults allow; is_real: whether H is; build: (size, parameters, seed) by name ->
+    model.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Family(ABC):
     words: Mapping[str, tuple[str, tuple[str, ...]]] = _NONE
     counts: Mapping[str, int | str | None] = _NONE
     integers: Mapping[str, int | None] = _NONE
+    statistics: str = "fermion"
+    shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
     is_real: bool
     build: Callable[..., Model]
@@ -87,8 +92,20 @@ class Family(ABC):
         return {}
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis | None:
-        """The states of many particles, None for one particle.  Raises TypeError or ValueError."""
-        return None
+        """The states of many particles, None for one particle.  Raises TypeError or ValueError.
+
+        Here of as many as `counts` says, at most one a site.
+        """
+        given = self.with_defaults(parameters)
+        if "n_particles" not in self.counts or "n_particles" not in given:
+            return None
+        statistics = given.get("statistics", self.statistics)
+        return hard_core_basis(self.n_sites(size, parameters), given["n_particles"], statistics)
+
+    def n_particles(self, size: int, parameters: Parameters) -> int:
+        """How many of the particles that `basis` counts there are."""
+        basis = self.basis(size, parameters)
+        return 0 if basis is None else int(basis.n_particles or 0)
 
     def is_many(self, size: int, parameters: Parameters) -> bool:
         """Whether its models are of many particles."""
@@ -101,11 +118,16 @@ class Family(ABC):
 
     def lattice(self, size: int, parameters: Parameters) -> Lattice | None:
         """Where the sites lie, None where they lie nowhere."""
-        return None
+        if self.shape is None:
+            return None
+        return self.shape(size, self.with_defaults(parameters)["boundary"])
 
     def has_terms(self, parameters: Parameters) -> bool:
-        """Whether H comes with its terms on the sites of a lattice, which patches are cut from."""
-        return False
+        """Whether H comes with its terms on the sites of a lattice, which patches are cut from.
+
+        Here where many particles are on a lattice of a `shape`: one particle has no patches.
+        """
+        return self.shape is not None and "n_particles" in self.with_defaults(parameters)
 
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """To follow the title, with commas in front; `plain` without mathematics markup.

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from manybody.physics import arguments
-from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Cube
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.occupations import (
     HALF,
     HardCoreParticles,
-    densities,
     hard_core_basis,
     sorted_range,
     typical_disorder,
@@ -49,22 +47,15 @@ def hard_core_bosons(
     basis = hard_core_basis(length**3, n_particles, "boson")
     energies = disorder * arguments.seed(seed).uniform(-1.0, 1.0, length**3)
     parts = HardCoreParticles(basis, cube.bonds(), energies, hopping, interaction)
-    return ManyBodyModel(
-        parts.hamiltonian(),
-        densities(basis),
-        basis=basis,
-        name="hard_core_bosons",
-        parameters={
-            "length": length,
-            "n_particles": basis.n_particles,
-            "hopping": hopping,
-            "interaction": interaction,
-            "disorder": disorder,
-            "boundary": boundary,
-        },
-        lattice=cube,
-        terms=parts.terms,
-    )
+    parameters = {
+        "length": length,
+        "n_particles": basis.n_particles,
+        "hopping": hopping,
+        "interaction": interaction,
+        "disorder": disorder,
+        "boundary": boundary,
+    }
+    return parts.model("hard_core_bosons", parameters, cube)
 
 
 class HardCoreBosons(Family):
@@ -77,6 +68,8 @@ class HardCoreBosons(Family):
     reals: Mapping[str, float | None] = {"hopping": 1.0, "interaction": 0.0, "disorder": 0.0}
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("periodic", BOUNDARIES)}
     counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    statistics = "boson"
+    shape = Cube
     smallest = 2
     is_real = True
     build = staticmethod(hard_core_bosons)
@@ -84,19 +77,6 @@ class HardCoreBosons(Family):
     def n_sites(self, size: int, parameters: Parameters) -> int:
         """L³."""
         return size**3
-
-    def basis(self, size: int, parameters: Parameters) -> FockBasis:
-        """Of the bosons."""
-        number = self.with_defaults(parameters)["n_particles"]
-        return hard_core_basis(size**3, number, "boson")
-
-    def lattice(self, size: int, parameters: Parameters) -> Cube:
-        """The cube."""
-        return Cube(size, self.with_defaults(parameters)["boundary"])
-
-    def has_terms(self, parameters: Parameters) -> bool:
-        """Of bonds and sites."""
-        return True
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Root of the sum of squares of what hopping, interaction and disorder have alone.
@@ -107,11 +87,11 @@ class HardCoreBosons(Family):
         three bosons.
         """
         given, sites = self.with_defaults(parameters), size**3
-        number = int(self.basis(size, parameters).n_particles or 0)
+        number = self.n_particles(size, parameters)
         fewer = min(number, sites - number)
         mobile = number * (sites - number) / max(1, sites - 1)
         parts = (
-            given["hopping"] * mobile * np.ptp(self.lattice(size, parameters).band()),
+            given["hopping"] * mobile * np.ptp(Cube(size, given["boundary"]).band()),
             given["interaction"] * 3.0 * (fewer - fewer ** (2.0 / 3.0)),
             sorted_range(typical_disorder(given["disorder"], sites), number),
         )

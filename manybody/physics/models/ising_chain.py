@@ -130,16 +130,13 @@ class IsingChain(Family):
         "disorder": 0.0,
     }
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("open", BOUNDARIES)}
+    shape = Chain
     is_real = True
     build = staticmethod(ising_chain)
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis:
         """Of the spins."""
         return FockBasis(size, "boson", max_occupation=1)
-
-    def lattice(self, size: int, parameters: Parameters) -> Chain:
-        """The chain."""
-        return Chain(size, self.with_defaults(parameters)["boundary"])
 
     def has_terms(self, parameters: Parameters) -> bool:
         """Of bonds and sites."""
@@ -151,7 +148,7 @@ class IsingChain(Family):
         Within 2 % at the defaults for N = 4 to 10, 10 % where one of the fields is 0.
         """
         given = self.with_defaults(parameters)
-        n_bonds = len(self.lattice(size, parameters).bonds())
+        n_bonds = len(Chain(size, given["boundary"]).bonds())
         parts = (
             2.0 * given["coupling"] * n_bonds,
             2.0 * given["transverse"] * size,

@@ -89,15 +89,8 @@ class Cube:
 
     def distances(self) -> NDArray[np.intp]:
         """(N, N) least number of bonds between sites, the shorter way round where periodic."""
-        length = self.length
-        steps = _steps(length, self.boundary)
-        total = (
-            steps[:, None, None, :, None, None]
-            + steps[None, :, None, None, :, None]
-            + steps[None, None, :, None, None, :]
-        )
-        distances: NDArray[np.intp] = total.reshape(length**3, length**3)
-        return distances
+        row = _steps(self.length, self.boundary)
+        return _added(row, row, row)
 
     def band(self) -> NDArray[np.float64]:
         """(N,) eigenvalues of its adjacency matrix: energies of one particle at hopping 1."""
@@ -145,15 +138,8 @@ class Bar:
 
     def distances(self) -> NDArray[np.intp]:
         """(N, N) least number of bonds between sites."""
-        along, across = _steps(self.length, "open"), _steps(self.width, self.boundary)
-        total = (
-            along[:, None, None, :, None, None]
-            + across[None, :, None, None, :, None]
-            + across[None, None, :, None, None, :]
-        )
-        n = self.length * self.layer
-        distances: NDArray[np.intp] = total.reshape(n, n)
-        return distances
+        across = _steps(self.width, self.boundary)
+        return _added(_steps(self.length, "open"), across, across)
 
     def ends(self) -> dict[str, NDArray[np.intp]]:
         """Sites of the first and of the last layer, "left" and "right"."""
@@ -167,6 +153,17 @@ def _steps(length: int, boundary: str) -> NDArray[np.intp]:
     if boundary == "periodic":
         steps = np.minimum(steps, length - steps)
     return steps
+
+
+def _added(x: NDArray[np.intp], y: NDArray[np.intp], z: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(N, N) bonds between the places of a block, from those along its three edges."""
+    total: NDArray[np.intp] = (
+        x[:, None, None, :, None, None]
+        + y[None, :, None, None, :, None]
+        + z[None, None, :, None, None, :]
+    )
+    n = len(x) * len(y) * len(z)
+    return total.reshape(n, n)
 
 
 def _band(length: int, boundary: str) -> NDArray[np.float64]:

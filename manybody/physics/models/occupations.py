@@ -4,7 +4,7 @@ H = Σ_⟨ij⟩ [t (a_i†a_j + h.c.) + V (n_i − c)(n_j − c)] + Σ_j w_j n_j
 or of bosons that exclude each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,8 @@ from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, hops, one_body_operator
-from manybody.physics.models.many_body import Term
+from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.many_body import ManyBodyModel, Term
 
 HALF = "half"
 # Share of non-zero elements from which a dense array is the smaller one.
@@ -124,6 +125,18 @@ class HardCoreParticles:
     def terms(self) -> Terms:
         """Of the bonds in their order, sites (i, j), then of the sites, (j,)."""
         return Terms(len(self.bonds) + self.basis.n_modes, self._term)
+
+    def model(self, name: str, parameters: Mapping[str, Any], lattice: Lattice) -> ManyBodyModel:
+        """The model of this name, its couplings n_j: a bath on every site."""
+        return ManyBodyModel(
+            self.hamiltonian(),
+            densities(self.basis),
+            self.basis,
+            name=name,
+            parameters=parameters,
+            lattice=lattice,
+            terms=self.terms,
+        )
 
     def _term(self, index: int) -> Term:
         if index < len(self.bonds):

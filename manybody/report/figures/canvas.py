@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from manybody.report.analysis.statistics import Summary
 from manybody.report.read import PointResult, system_title
 from manybody.study.configuration import System
+
+# A point and averages over its samples.
+Averaged = tuple[PointResult, Summary]
 
 _MOST_TICKS = 8
 _MARKERS = "osD^vP*X"
@@ -58,10 +62,21 @@ def marked_sizes(points: Sequence[PointResult]) -> list[int]:
     return sizes if len(sizes) <= _MOST_TICKS else []
 
 
+def averaged(points: Sequence[PointResult], figure: str = "") -> list[Averaged]:
+    """Points that have averages of a local figure, or of the trace distance, with these."""
+    found = [(point, point.local.get(figure) if figure else point.summary) for point in points]
+    return [(point, summary) for point, summary in found if summary is not None]
+
+
 def from_zero(axis: Any) -> None:
     """A linear axis from zero, also where all that is drawn is zero."""
     top = axis.get_ylim()[1]
     axis.set_ylim(0.0, top if top > 0.0 else 1.0)
+
+
+def say_instead(axis: Any, words: str) -> None:
+    """Words in the middle of a panel that has nothing to show."""
+    axis.text(0.5, 0.5, words, ha="center", transform=axis.transAxes)
 
 
 def short_title(system: System) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from manybody.arrays import Real
 from manybody.report.analysis.statistics import Moments
-from manybody.report.figures.canvas import counted_samples, put_title
+from manybody.report.figures.canvas import averaged, counted_samples, put_title
 from manybody.report.read import PointResult
 from manybody.study.configuration import System
 
@@ -21,8 +21,7 @@ class Axes:
     """What the axes of a panel of curves say.
 
     times: (T,) as drawn; across, up: labels, LaTeX; title: of the panel; times_sites: whether
-    the times of every size are multiplied by its number of sites; is_signed: whether values may
-    be negative, and the axis does not begin at zero.
+    the times of every size are multiplied by its number of sites.
     """
 
     times: Real
@@ -30,22 +29,24 @@ class Axes:
     up: str
     title: str
     times_sites: bool = False
-    is_signed: bool = False
 
 
 TIME = r"time $t$  $[1/J]$"
 
 
+def moments_of(points: Sequence[PointResult], figure: str = "") -> list[Drawn]:
+    """What is drawn of points in time; see `averaged`."""
+    return [(point, summary.moments) for point, summary in averaged(points, figure)]
+
+
 def draw_curves(axis: Any, axes: Axes, system: System, drawn: Sequence[Drawn]) -> None:
     """Mean and standard deviation of every size, in one panel with its legend."""
-    top, bottom = 0.0, 0.0
+    top = 0.0
     for shade, (result, moments) in zip(shades(len(drawn)), drawn):
-        low, high = _draw_one(axis, axes, system, result, moments, shade)
-        bottom, top = min(bottom, low), max(top, high)
+        top = max(top, _draw_one(axis, axes, system, result, moments, shade))
     _limit_times(axis, axes, drawn)
     # Room above the curves for the legend, which must not hide one.
-    head = headroom(system, drawn)
-    axis.set_ylim(bottom, bottom + head * (top - bottom) if top > bottom else 1.0)
+    axis.set_ylim(0.0, headroom(system, drawn) * top if top > 0.0 else 1.0)
     axis.set_xlabel(axes.across, fontsize=12)
     axis.set_ylabel(axes.up, fontsize=12)
     axis.tick_params(labelsize=11)
@@ -93,14 +94,14 @@ def _is_wide(system: System, drawn: Sequence[Drawn]) -> bool:
 
 def _draw_one(
     axis: Any, axes: Axes, system: System, result: PointResult, moments: Moments, shade: Any
-) -> tuple[float, float]:
-    """The curve of one size; the lowest and highest value of its band."""
+) -> float:
+    """The curve of one size; the highest value of its band."""
     times = axes.times * (result.point.n_sites if axes.times_sites else 1.0)
     mean, spread = moments.mean, np.nan_to_num(moments.standard_deviation)
-    low = mean - spread if axes.is_signed else np.maximum(mean - spread, 0.0)
+    low = np.maximum(mean - spread, 0.0)
     axis.fill_between(times, low, mean + spread, color=shade, alpha=0.16, lw=0)
     axis.plot(times, mean, color=shade, lw=2.0, label=label_of(system, result))
-    return float(low.min()), float((mean + spread).max())
+    return float((mean + spread).max())
 
 
 def _limit_times(axis: Any, axes: Axes, drawn: Sequence[Drawn]) -> None:

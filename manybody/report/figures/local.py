@@ -1,6 +1,6 @@
 """Figures of what is seen of sites and pairs of sites, beside the trace distance of states."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,13 @@ from manybody.report.analysis.local import (
     TWO_SITES,
     LocalFigure,
 )
-from manybody.report.analysis.statistics import Moments, Summary
+from manybody.report.analysis.statistics import Moments
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
-    colour,
+    averaged,
     from_zero,
     grid,
     marked_sizes,
-    marker,
     put_title,
     short_title,
     size_axis,
@@ -35,10 +34,11 @@ from manybody.report.figures.curves import (
     draw_curves,
     headroom,
     label_of,
+    moments_of,
     put_legend,
     shades,
 )
-from manybody.report.figures.size import draw_fits, draw_summaries
+from manybody.report.figures.size import draw_fits, draw_maximum
 from manybody.report.read import PointResult, StudyResult
 from manybody.study.configuration import System
 
@@ -49,7 +49,6 @@ _OF_EQUATION = {
     "purity": r"purity $\mathrm{tr}\,\rho^2$",
     "entropy": r"entropy $S$",
 }
-_Panel = tuple[str, str, Callable[[PointResult], Summary | None]]
 
 
 def draw_local(results: StudyResult) -> Any:
@@ -71,7 +70,7 @@ def draw_states(results: StudyResult) -> Any:
         own = axes[5 * row : 5 * row + 5]
         for axis, local in zip(own, (DENSITY, ENERGY)):
             panel = Axes(times, TIME, local.label, short_title(system))
-            draw_curves(axis, panel, system, _drawn(points, _summary_of(local)))
+            draw_curves(axis, panel, system, moments_of(points, local.name))
         for axis, name in zip(own[2:], _OF_EQUATION):
             _draw_equations(axis, results, system, points, name)
     return figure
@@ -82,9 +81,11 @@ def draw_local_maxima(analysis: Analysis) -> Any:
     results, panels = analysis.results, _panels(analysis.results, JUDGED)
     figure, axes = grid(len(panels), 4.4, 3.6)
     rows = _systems(results)
-    for axis, (title, label, summary_of) in zip(axes, panels):
+    for axis, (title, label, name) in zip(axes, panels):
         for index, (system, points) in enumerate(rows):
-            _draw_maxima(axis, index, system, points, summary_of)
+            known = averaged(points, name)
+            if known:
+                draw_maximum(axis, known, index, short_title(system))
         size_axis(axis, 11, marked_sizes([point for _, points in rows for point in points]))
         from_zero(axis)
         # Room for the legend.
@@ -123,21 +124,10 @@ def _systems(results: StudyResult) -> list[tuple[System, tuple[PointResult, ...]
     return [(system, points) for system, points in found if points]
 
 
-def _panels(results: StudyResult, figures: Sequence[LocalFigure]) -> list[_Panel]:
-    """(title, label of the axis, what is drawn of a point), the trace distance first."""
-    first: _Panel = ("whole state", f"${results.distance('(t)')}$", lambda point: point.summary)
-    return [first, *((each.words, each.label, _summary_of(each)) for each in figures)]
-
-
-def _summary_of(figure: LocalFigure) -> Callable[[PointResult], Summary | None]:
-    return lambda point: point.local.get(figure.name)
-
-
-def _drawn(
-    points: Sequence[PointResult], summary_of: Callable[[PointResult], Summary | None]
-) -> list[Drawn]:
-    found = [(point, summary_of(point)) for point in points]
-    return [(point, summary.moments) for point, summary in found if summary is not None]
+def _panels(results: StudyResult, figures: Sequence[LocalFigure]) -> list[tuple[str, str, str]]:
+    """(title, label of the axis, name of the figure), the trace distance without one first."""
+    first = ("whole state", f"${results.distance('(t)')}$", "")
+    return [first, *((each.words, each.label, each.name) for each in figures)]
 
 
 def _draw_rows(results: StudyResult, across: str, times_sites: bool) -> Any:
@@ -145,9 +135,9 @@ def _draw_rows(results: StudyResult, across: str, times_sites: bool) -> Any:
     figure, axes = grid(len(panels) * len(rows), 4.6, 3.9, most=len(panels))
     frame = Axes(np.array(results.study.times), across, "", "", times_sites)
     places = [(row, panel) for row in rows for panel in panels]
-    for axis, ((system, points), (title, label, summary_of)) in zip(axes, places):
+    for axis, ((system, points), (title, label, name)) in zip(axes, places):
         own = replace(frame, up=label, title=f"{short_title(system)}, {title}")
-        _draw_or_hide(axis, own, system, _drawn(points, summary_of))
+        _draw_or_hide(axis, own, system, moments_of(points, name))
     return figure
 
 
@@ -188,18 +178,3 @@ def _draw_both(
     for mean, style, width in zip(means, ("-", "--"), (1.6, 1.1)):
         axis.plot(results.study.times, mean, style, color=shade, lw=width, label=label)
         label = None
-
-
-def _draw_maxima(
-    axis: Any,
-    index: int,
-    system: System,
-    points: Sequence[PointResult],
-    summary_of: Callable[[PointResult], Summary | None],
-) -> None:
-    found = [(point.point.n_sites, summary_of(point)) for point in points]
-    known = [(n_sites, summary) for n_sites, summary in found if summary is not None]
-    if known:
-        sizes, summaries = zip(*known)
-        style = (colour(index), marker(index))
-        draw_summaries(axis, list(sizes), list(summaries), style, short_title(system))

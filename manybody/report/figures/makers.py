@@ -8,8 +8,15 @@ import numpy as np
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
-from manybody.report.figures.canvas import from_zero, grid, marked_sizes, short_title, size_axis
-from manybody.report.figures.curves import TIME, Axes, draw_curves
+from manybody.report.figures.canvas import (
+    averaged,
+    from_zero,
+    grid,
+    marked_sizes,
+    short_title,
+    size_axis,
+)
+from manybody.report.figures.curves import TIME, Axes, draw_curves, moments_of
 from manybody.report.figures.equations import draw_equations, has_more_equations
 from manybody.report.figures.expectations import draw_expectations, has_expectations
 from manybody.report.figures.local import (
@@ -33,9 +40,9 @@ from manybody.report.figures.size import (
     draw_precision,
     draw_spread,
 )
-from manybody.report.read import PointResult, StudyResult, pattern_words, system_title
+from manybody.report.read import StudyResult, pattern_words, system_title
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import Study, System
+from manybody.study.configuration import Study
 from manybody.study.regions import symbol_of
 
 _COUPLINGS = {
@@ -98,12 +105,13 @@ def draw_distances(results: StudyResult) -> Any:
     """
     drawn = results.drawn
     figure, axes = grid(len(drawn) + 1, 4.6, 3.9)
+    times, label = np.array(results.study.times), f"${results.distance('(t)')}$"
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
-        title = f"({chr(97 + index)}) {system_title(system)}"
-        _draw_distance(axis, results, system, points, title)
+        panel = Axes(times, TIME, label, f"({chr(97 + index)}) {system_title(system)}")
+        draw_curves(axis, panel, system, moments_of(points))
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
-        draw_maximum(last, points, index, short_title(system))
+        draw_maximum(last, averaged(points), index, short_title(system))
     size_axis(last, 12, marked_sizes(results.points))
     from_zero(last)
     last.set_ylabel(rf"$\max_t \langle {results.distance()} \rangle$", fontsize=12)
@@ -124,14 +132,6 @@ def draw_distances(results: StudyResult) -> Any:
     if len(axes) > len(drawn) + 1:
         _describe(axes[len(drawn) + 1], results)
     return figure
-
-
-def _draw_distance(
-    axis: Any, results: StudyResult, system: System, points: tuple[PointResult, ...], title: str
-) -> None:
-    drawn = [(point, point.summary.moments) for point in points if point.summary is not None]
-    panel = Axes(np.array(results.study.times), TIME, f"${results.distance('(t)')}$", title)
-    draw_curves(axis, panel, system, drawn)
 
 
 def _describe(axis: Any, results: StudyResult) -> None:

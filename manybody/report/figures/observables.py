@@ -1,16 +1,19 @@
 """Figures of everything beside the distance in time: observables, locality, positivity."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from manybody.physics.equations.registry import unguarded
+from manybody.report.analysis.statistics import Spread
 from manybody.report.figures.canvas import (
     colour,
     counted_samples,
     grid,
     marked_sizes,
     marker,
+    say_instead,
     short_title,
     size_axis,
 )
@@ -57,13 +60,7 @@ def draw_observables(results: StudyResult) -> Any:
             size_axis(axis, 12, marked_sizes(results.points))
             axis.set_yscale("log" if panel.logarithmic else "linear")
         else:
-            axis.text(
-                0.5,
-                0.5,
-                "zero up to rounding, or not defined",
-                ha="center",
-                transform=axis.transAxes,
-            )
+            say_instead(axis, "zero up to rounding, or not defined")
             left_out = 0
         if left_out:
             axis.annotate(
@@ -100,21 +97,22 @@ def _draw_means(
     shown = [point for point in points if _can_be_drawn(point, name, panel)]
     if not shown:
         return
-    first = name == panel.figures[0]
-    axis.errorbar(
-        [point.point.n_sites for point in shown],
-        [point.spreads[name].mean for point in shown],
-        # One sample has no error to draw, which the legend says.
-        np.nan_to_num([point.spreads[name].error for point in shown]),
-        marker=marker(index),
-        color=colour(index),
-        mfc=None if first else "white",
-        ms=5,
-        lw=1.2 if first else 0.8,
-        ls="-" if first else "--",
-        capsize=3,
-        label=short_title(system) if first else None,
-    )
+    sizes, spreads = zip(*((point.point.n_sites, point.spreads[name]) for point in shown))
+    style: dict[str, Any] = {"lw": 0.8, "ls": "--", "mfc": "white"}
+    if name == panel.figures[0]:
+        style = {"lw": 1.2, "ls": "-", "mfc": None, "label": short_title(system)}
+    _draw_spreads(axis, index, sizes, spreads, **style)
+
+
+def _draw_spreads(
+    axis: Any, index: int, x: Sequence[int], spreads: Sequence[Spread], **style: Any
+) -> None:
+    """Means over samples with their errors, of the system with this index."""
+    means = [each.mean for each in spreads]
+    # One sample has no error to draw, which the legend says.
+    errors = np.nan_to_num([each.error for each in spreads])
+    own = {"marker": marker(index), "color": colour(index), "ms": 5, "capsize": 3}
+    axis.errorbar(x, means, errors, **own, **style)
 
 
 def _can_be_drawn(point: PointResult, name: str, panel: Panel) -> bool:
@@ -138,23 +136,16 @@ def draw_locality(results: StudyResult) -> Any:
             continue
         names = [name for name in spreads if name.startswith("locality_") and name[9:].isdigit()]
         shown = [name for name in names if spreads[name].count]
-        axis.errorbar(
-            [int(name[9:]) for name in shown],
-            [spreads[name].mean for name in shown],
-            np.nan_to_num([spreads[name].error for name in shown]),
-            marker=marker(index),
-            color=colour(index),
-            ms=5,
-            capsize=3,
-            label=f"{short_title(system)}, {size_words(points[-1].point, '$')}",
-        )
+        bonds = [int(name[9:]) for name in shown]
+        label = f"{short_title(system)}, {size_words(points[-1].point, '$')}"
+        _draw_spreads(axis, index, bonds, [spreads[name] for name in shown], label=label)
     axis.set_yscale("log")
     axis.set_xlabel("bonds from $j$", fontsize=11)
     axis.set_ylabel(r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest", fontsize=11)
     if axis.has_data():
         axis.legend(fontsize=9, frameon=False)
     else:
-        axis.text(0.5, 0.5, "no system on a lattice", ha="center", transform=axis.transAxes)
+        say_instead(axis, "no system on a lattice")
     return figure
 
 

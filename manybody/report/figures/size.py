@@ -7,15 +7,18 @@ import numpy as np
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.scaling import Law
-from manybody.report.analysis.statistics import Reach, Summary
+from manybody.report.analysis.statistics import Reach
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
+    Averaged,
+    averaged,
     colour,
     from_zero,
     grid,
     marked_sizes,
     marker,
     put_title,
+    say_instead,
     short_title,
     size_axis,
 )
@@ -37,89 +40,64 @@ def draw_maxima(analysis: Analysis) -> Any:
     """Both maxima against size, one panel a system, and the time at which they are reached."""
     drawn = analysis.results.drawn
     figure, axes = grid(len(drawn) + 1, 4.4, 3.6)
+    last, times = axes[len(drawn)], analysis.results.study.times
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
-        draw_maximum(axis, points, index, label=r"$\max_t \langle\cdot\rangle$, all samples")
-        sizes = [point.point.n_sites for point in points]
-        summaries = [point.summary for point in points if point.summary is not None]
-        axis.plot(
-            sizes,
-            [s.mean_maximum for s in summaries],
-            marker="o",
-            ms=5,
-            lw=1.0,
-            ls="--",
-            mfc="white",
-            color="0.4",
-            label=r"$\langle\max_t\cdot\rangle$, of each sample",
-        )
-        _draw_interval(
-            axis,
-            sizes,
-            [s.mean_maximum_low for s in summaries],
-            [s.mean_maximum_high for s in summaries],
-            "0.4",
-        )
-        size_axis(axis, marked=_marked(analysis))
-        from_zero(axis)
-        axis.legend(fontsize=8, frameon=False)
-        put_title(axis, short_title(system), 12)
-    last = axes[len(drawn)]
-    for index, (system, points) in enumerate(drawn):
-        last.plot(
-            [point.point.n_sites for point in points],
-            [point.summary.time_of_maximum for point in points if point.summary is not None],
-            marker=marker(index),
-            color=colour(index),
-            ms=5,
-            lw=1.2,
-            label=short_title(system),
-        )
-    times = analysis.results.study.times
+        known = averaged(points)
+        draw_maximum(axis, known, index, label=r"$\max_t \langle\cdot\rangle$, all samples")
+        own = [(s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high) for _, s in known]
+        style = {"marker": "o", "lw": 1.0, "ls": "--", "mfc": "white"}
+        label = r"$\langle\max_t\cdot\rangle$, of each sample"
+        _draw_with_intervals(axis, _sizes(known), own, "0.4", label=label, **style)
+        style = {"marker": marker(index), "lw": 1.2, "ms": 5, "color": colour(index)}
+        reached = [s.time_of_maximum for _, s in known]
+        last.plot(_sizes(known), reached, label=short_title(system), **style)
+        _finish(axis, analysis, short_title(system))
     last.axhline(times[-1], color="0.6", lw=0.9, ls=":")
-    size_axis(last, marked=_marked(analysis))
-    from_zero(last)
     last.set_ylabel(r"$t$ of the maximum $[1/J]$", fontsize=11)
-    last.legend(fontsize=8, frameon=False)
-    put_title(last, "time of the maximum (dotted: end)", 12)
+    _finish(last, analysis, "time of the maximum (dotted: end)")
     axes[0].set_ylabel(f"${analysis.results.distance()}$", fontsize=11)
     return figure
 
 
+def _finish(axis: Any, analysis: Analysis, title: str) -> None:
+    """Sizes, zero, a legend and a title."""
+    size_axis(axis, marked=_marked(analysis))
+    from_zero(axis)
+    axis.legend(fontsize=8, frameon=False)
+    put_title(axis, title, 12)
+
+
 def draw_maximum(
-    axis: Any, points: tuple[PointResult, ...], index: int, label: str | None = None
+    axis: Any, known: Sequence[Averaged], index: int, label: str | None = None
 ) -> None:
-    """Maximum of the mean against size with its 68 % bootstrap interval."""
-    sizes = [point.point.n_sites for point in points]
-    summaries = [point.summary for point in points if point.summary is not None]
-    draw_summaries(axis, sizes, summaries, (colour(index), marker(index)), label)
+    """Maxima of means against size with 68 % bootstrap intervals; index: of the system."""
+    style = {"marker": marker(index), "lw": 1.2, "label": label}
+    own = [(s.maximum, s.maximum_low, s.maximum_high) for _, s in known]
+    _draw_with_intervals(axis, _sizes(known), own, colour(index), **style)
+    bounds = [(point.point.n_sites, s.maximum) for point, s in known if s.reach is Reach.END]
+    _draw_bounds(axis, bounds, colour(index))
 
 
-def draw_summaries(
+def _sizes(known: Sequence[Averaged]) -> list[int]:
+    return [point.point.n_sites for point, _ in known]
+
+
+def _draw_with_intervals(
     axis: Any,
     sizes: list[int],
-    summaries: Sequence[Summary],
-    style: tuple[str, str],
-    label: str | None = None,
+    numbers: Sequence[tuple[float, float, float]],
+    shade: str,
+    **style: Any,
 ) -> None:
-    """Maxima of means against size with 68 % bootstrap intervals; style: colour and marker."""
-    shade, sign = style
-    maxima = [s.maximum for s in summaries]
-    axis.plot(sizes, maxima, marker=sign, ms=5, lw=1.2, color=shade, label=label)
-    low, high = [s.maximum_low for s in summaries], [s.maximum_high for s in summaries]
-    _draw_interval(axis, sizes, low, high, shade)
-    bounds = [(n, s.maximum) for n, s in zip(sizes, summaries) if s.reach is Reach.END]
-    _draw_bounds(axis, bounds, shade)
-
-
-def _draw_interval(
-    axis: Any, sizes: list[int], low: list[float], high: list[float], shade: str
-) -> None:
+    """Values against size with what lies around each; numbers: value, low, high."""
+    values, low, high = np.array(numbers).T
+    axis.plot(sizes, values, ms=5, color=shade, **style)
     # Not symmetric, and for a flat noisy maximum not even around the point; one sample has none.
     known = np.isfinite(low) & np.isfinite(high)
-    sizes, low, high = (np.array(each)[known].tolist() for each in (sizes, low, high))
-    axis.vlines(sizes, low, high, color=shade, lw=1.6)
-    for end in (low, high):
-        axis.plot(sizes, end, ls="", marker="_", ms=8, mew=1.6, color=shade)
+    places = np.array(sizes)[known]
+    axis.vlines(places, low[known], high[known], color=shade, lw=1.6)
+    for end in (low[known], high[known]):
+        axis.plot(places, end, ls="", marker="_", ms=8, mew=1.6, color=shade)
 
 
 def _draw_bounds(axis: Any, bounds: list[tuple[int, float]], shade: str) -> None:
@@ -243,13 +221,7 @@ def draw_precision(analysis: Analysis) -> Any:
         axis.set_xscale("log")
         axis.set_yscale("log")
     else:
-        axis.text(
-            0.5,
-            0.5,
-            "all samples agree, or too few to halve",
-            ha="center",
-            transform=axis.transAxes,
-        )
+        say_instead(axis, "all samples agree, or too few to halve")
     axis.set_xlabel("number of samples", fontsize=11)
     axis.set_ylabel("bootstrap error of the maximum of the mean", fontsize=11)
     if axis.has_data():

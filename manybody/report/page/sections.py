@@ -1,6 +1,7 @@
 """Conclusions -> the text of a report: what was found, how far to trust it, how to repeat it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS, unguarded
@@ -25,6 +26,33 @@ from manybody.study.regions import symbol_of
 Parts = list[Text | Table | Picture]
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Conclusions, tables by name and the SVG texts of figures by name."""
+
+    analysis: Analysis
+    tables: Mapping[str, Table]
+    pictures: Mapping[str, str]
+
+    @property
+    def results(self) -> StudyResult:
+        """The averages behind all of it."""
+        return self.analysis.results
+
+    def of_tables(self, *names: str) -> list[Table]:
+        """Those of these names that there are."""
+        return [self.tables[name] for name in names if name in self.tables]
+
+    def of_pictures(self, captions: Mapping[str, str]) -> list[Picture]:
+        """Those that there are, by their names and captions."""
+        command = "python -m manybody report DIR --figure"
+        return [
+            Picture(name, caption, self.pictures[name], f"{command} {name}")
+            for name, caption in captions.items()
+            if name in self.pictures
+        ]
+
+
 def build_document(
     analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
 ) -> Document:
@@ -33,24 +61,14 @@ def build_document(
     tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
     missing is left out.
     """
-    study = analysis.results.study
+    study, shown = analysis.results.study, Shown(analysis, tables, pictures)
     sections = [_answer(analysis)]
     if study.evolves:
-        sections += [
-            _distances(analysis.results, tables, pictures),
-            _guarantees(tables),
-            _laws(analysis, tables, pictures),
-            _local(analysis, tables, pictures),
-            _spread(tables, pictures),
-            _expectations(analysis.results, tables, pictures),
-        ]
+        kinds = (_distances, _guarantees, _laws, _local, _spread, _expectations)
+        sections += [section_of(shown) for section_of in kinds]
     if figures_of(study.observables):
-        sections.append(_observables(analysis.results, tables, pictures))
-    sections += [
-        _numerics(analysis, tables, pictures),
-        _trust(analysis.results, tables, pictures),
-        _repeat(analysis.results),
-    ]
+        sections.append(_observables(shown))
+    sections += [_numerics(shown), _trust(shown), _repeat(analysis.results)]
     return Document(
         study.name,
         study.description or f"A study of master equations: {analysis.results.words}",
@@ -106,10 +124,8 @@ def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
     return [f"{name}, with size: {words}."]
 
 
-def _distances(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
-    study = results.study
+def _distances(shown: Shown) -> Section:
+    results, study = shown.results, shown.results.study
     family = BATH_FAMILIES[study.bath_type]
     bath = ", ".join(
         f"{symbol_of(family, key)[1]} = {value:g}" for key, value in study.bath_parameters
@@ -138,11 +154,10 @@ def _distances(
         f"{EQUATIONS[study.equations[0]].title}, with standard errors, by size."
     )
     parts: Parts = [
-        *_pictures(pictures, {study.name: caption, "maxima": both}),
-        *_present(tables, "maxima"),
-        *_pictures(pictures, {"equations": others}),
-        *(_present(tables, "pairs") if len(study.equations) > 2 else ()),
-        *_present(tables, "initial-sites"),
+        *shown.of_pictures({study.name: caption, "maxima": both}),
+        *shown.of_tables("maxima"),
+        *shown.of_pictures({"equations": others}),
+        *shown.of_tables("pairs", "initial-sites"),
         Text(tuple(_beside(results)), "note"),
     ]
     return Section("Distance of the two equations", tuple(parts))
@@ -161,12 +176,12 @@ def _beside(results: StudyResult) -> list[str]:
     return found
 
 
-def _guarantees(tables: Mapping[str, Table]) -> Section:
-    parts: Parts = [*_present(tables, "guarantees"), Text(NOTES, "note")]
+def _guarantees(shown: Shown) -> Section:
+    parts: Parts = [*shown.of_tables("guarantees"), Text(NOTES, "note")]
     return Section("What each equation guarantees", tuple(parts))
 
 
-def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
+def _laws(shown: Shown) -> Section:
     caption = (
         "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
         "that describe it and their Akaike weights; shaded: beyond the sizes computed; triangles: "
@@ -174,38 +189,31 @@ def _laws(analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str
     )
     left_out = tuple(
         f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
-        for each in analysis.verdicts
+        for each in shown.analysis.verdicts
         for size, why in each.left_out
     )
     not_fitted = tuple(
         f"{system_title(each.system, plain=True)}: {law.value} is not fitted, {why}."
-        for each in analysis.verdicts
+        for each in shown.analysis.verdicts
         for law, why in each.not_fitted
     )
     parts: Parts = [
-        *_pictures(pictures, {"laws": caption}),
-        *_present(tables, "estimates"),
-        *_present(tables, "laws"),
+        *shown.of_pictures({"laws": caption}),
+        *shown.of_tables("estimates", "laws"),
         Text((*left_out, *not_fitted), "note"),
     ]
-    return Section("Does it stay bounded?", tuple(parts) if analysis.verdicts else ())
+    return Section("Does it stay bounded?", tuple(parts) if shown.analysis.verdicts else ())
 
 
-def _local(
-    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
+def _local(shown: Shown) -> Section:
     meanings = tuple(f"{each.name}: {MEANINGS[each.name]}." for each in FIGURES)
     parts: Parts = [
-        *_pictures(pictures, _LOCAL_CAPTIONS),
-        *_present(tables, "local"),
-        *_present(tables, "local-pairs"),
-        *_present(tables, "verdicts"),
-        *_present(tables, "local-estimates"),
-        *_present(tables, "local-laws"),
+        *shown.of_pictures(_LOCAL_CAPTIONS),
+        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates", "local-laws"),
         Text((*_LOCAL_NOTES, *meanings), "note"),
     ]
-    shown = analysis.results.has_local
-    return Section("Single sites and pairs of sites", tuple(parts) if shown else ())
+    has_any = shown.results.has_local
+    return Section("Single sites and pairs of sites", tuple(parts) if has_any else ())
 
 
 _LOCAL_CAPTIONS = {
@@ -233,35 +241,31 @@ _LOCAL_NOTES = (
 )
 
 
-def _spread(tables: Mapping[str, Table], pictures: Mapping[str, str]) -> Section:
+def _spread(shown: Shown) -> Section:
     caption = "Each sample's own maximum over time: points are samples, lines their medians."
-    parts: Parts = [*_pictures(pictures, {"spread": caption}), *_present(tables, "spread")]
+    parts: Parts = [*shown.of_pictures({"spread": caption}), *shown.of_tables("spread")]
     return Section("Spread over samples", tuple(parts))
 
 
-def _expectations(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
-    meanings = tuple(f"{each.name}: {each.meaning}." for each in results.study.expected)
+def _expectations(shown: Shown) -> Section:
+    meanings = tuple(f"{each.name}: {each.meaning}." for each in shown.results.study.expected)
     caption = (
         "Means and standard errors over samples of every equation against time, the largest size "
         "of every system; of what has many components the three in which the first two equations "
         "differ most."
     )
     parts: Parts = [
-        *_pictures(pictures, {"expectations": caption}),
-        *_present(tables, "expectations"),
+        *shown.of_pictures({"expectations": caption}),
+        *shown.of_tables("expectations"),
         Text(meanings, "note"),
     ]
     return Section("Expectation values", tuple(parts) if meanings else ())
 
 
-def _observables(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
+def _observables(shown: Shown) -> Section:
     meanings = tuple(
         f"{name}: {figure.meaning}."
-        for name, figure in figures_of(results.study.observables).items()
+        for name, figure in figures_of(shown.results.study.observables).items()
     )
     caption = "Mean and standard error over samples against size."
     decay = (
@@ -269,36 +273,30 @@ def _observables(
         "from site j, over the largest; the largest size of every lattice."
     )
     parts: Parts = [
-        *_pictures(pictures, {f"{results.study.name}-figures": caption, "locality": decay}),
-        *_present(tables, "figures"),
+        *shown.of_pictures({f"{shown.results.study.name}-figures": caption, "locality": decay}),
+        *shown.of_tables("figures"),
         Text(meanings, "note"),
     ]
     return Section("Other observables", tuple(parts))
 
 
-def _numerics(
-    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
+def _numerics(shown: Shown) -> Section:
     parts: Parts = []
-    errors = analysis.errors
+    errors = shown.analysis.errors
     if errors:
-        parts.append(Text((_error_words(analysis),)))
-    elif analysis.results.study.evolves:
-        parts.append(
-            Text(
-                (
-                    "The study has no [convergence] table: numerical errors are those that the "
-                    "stepper estimates, see below.",
-                ),
-                "note",
-            )
+        parts.append(Text((_error_words(shown.analysis),)))
+    elif shown.results.study.evolves:
+        words = (
+            "The study has no [convergence] table: numerical errors are those that the stepper "
+            "estimates, see below."
         )
-    parts += _present(tables, "numerics")
+        parts.append(Text((words,), "note"))
+    parts += shown.of_tables("numerics")
     caption = (
         "Error of the maximum of the mean against the number of samples: its bootstrap error, "
         "averaged over random parts of the samples."
     )
-    parts += [*_pictures(pictures, {"precision": caption}), *_present(tables, "precision")]
+    parts += [*shown.of_pictures({"precision": caption}), *shown.of_tables("precision")]
     return Section("Numerical and statistical errors", tuple(parts))
 
 
@@ -322,23 +320,19 @@ def _error_words(analysis: Analysis) -> str:
     return f"Everywhere the statistical error is the larger one{by}.{rest}"
 
 
-def _trust(
-    results: StudyResult, tables: Mapping[str, Table], pictures: Mapping[str, str]
-) -> Section:
+def _trust(shown: Shown) -> Section:
+    results = shown.results
     titles = " and ".join(each.title for each in unguarded(results.study.equations))
     caption = (
         f"Positivity is not guaranteed for {titles}: smallest eigenvalue of the state against "
         "time, the largest size of every system."
     )
-    parts: Parts = [
-        *_present(tables, "certificates"),
-        *_pictures(pictures, {"positivity": caption}),
-    ]
+    parts: Parts = [*shown.of_tables("certificates"), *shown.of_pictures({"positivity": caption})]
     if results.study.evolves:
         counts = clustering_counts(results.points)
         words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         parts.append(Text((f"Coinciding Bohr frequencies, samples by verdict: {words}.",)))
-    parts += _present(tables, "missing")
+    parts += shown.of_tables("missing")
     left_out = tuple(f"Left out: {problem}" for problem in results.problems)
     parts.append(Text(left_out, "note"))
     mixed = "Computed by: " if len(results.origins) < 2 else "Mixed origins: "
@@ -393,15 +387,3 @@ def _models_options(point: Point) -> str:
     if point.own is None:
         return ""
     return " --models FOLDER" if point.own.files else " --models FOLDER --allow-code"
-
-
-def _present(tables: Mapping[str, Table], name: str) -> list[Table]:
-    return [tables[name]] if name in tables else []
-
-
-def _pictures(pictures: Mapping[str, str], captions: Mapping[str, str]) -> list[Picture]:
-    return [
-        Picture(name, caption, pictures[name], f"python -m manybody report DIR --figure {name}")
-        for name, caption in captions.items()
-        if name in pictures
-    ]

@@ -1,21 +1,25 @@
 """Conclusions -> tables: laws of size, numerical errors, samples that a precision takes."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.precision import samples_needed
 from manybody.report.analysis.scaling import Fit, Law
-from manybody.report.analysis.statistics import is_rounding
+from manybody.report.analysis.statistics import Summary, is_rounding
 from manybody.report.analysis.verdicts import SystemVerdict
-from manybody.report.page.document import Column, Table
+from manybody.report.page.document import Table
 from manybody.report.read import point_title, system_title
 from manybody.report.tables.columns import (
+    Cell,
+    Long,
+    cell,
     digits,
-    reach_words,
+    long_table,
+    reach_cell,
     scientific,
     size_cells,
-    size_columns,
+    table_of,
+    with_rows,
 )
 
 _TARGETS = (0.05, 0.01)
@@ -25,87 +29,70 @@ def build_analysis_tables(analysis: Analysis) -> list[Table]:
     """All of them; those with nothing to say are left out."""
     if not analysis.results.study.evolves:
         return []
-    found = [
-        _numerics(analysis),
-        _precision(analysis),
-        _precision_curves(analysis),
-        _laws("laws", "Laws of size dependence", analysis.verdicts),
-        _estimates("estimates", "Maxima that the laws are fitted to", analysis, analysis.verdicts),
-    ]
-    return [table for table in found if table.rows]
+    verdicts = analysis.verdicts
+    return with_rows(
+        table_of("numerics", "The same samples computed otherwise", _numerics(analysis)),
+        table_of("precision", "Statistical error of the maximum", _precision(analysis)),
+        long_table("precision-curves", "Error against number of samples", _subsets(analysis)),
+        table_of("laws", "Laws of size dependence", _laws(verdicts)),
+        table_of(
+            "estimates", "Maxima that the laws are fitted to", _estimates(analysis, verdicts)
+        ),
+    )
 
 
 def build_local_tables(analysis: Analysis) -> list[Table]:
     """Verdicts on local figures beside those on the trace distance, and what they rest on."""
+    both, local = "Does it stay bounded?  Globally and locally", analysis.local
     title = "Maxima of local figures that laws are fitted to"
-    found = [
-        _verdicts(analysis),
-        _laws("local-laws", "Laws of size dependence of local figures", analysis.local),
-        _estimates("local-estimates", title, analysis, analysis.local),
-    ]
-    return [table for table in found if table.rows]
+    return with_rows(
+        table_of("verdicts", both, _verdicts(analysis)),
+        table_of("local-laws", "Laws of size dependence of local figures", _laws(local)),
+        table_of("local-estimates", title, _estimates(analysis, local)),
+    )
 
 
-def _verdicts(analysis: Analysis) -> Table:
+def _verdicts(analysis: Analysis) -> Iterator[list[Cell]]:
     """Every verdict on the systems that have local figures."""
-    columns = (
-        Column("system", "system"),
-        Column("figure", "figure"),
-        Column("outcome", "with size"),
-        Column("sizes", "sizes"),
-        Column("sentence", "why"),
-    )
     judged = {each.system.key: each.system for each in analysis.local}
-    rows = tuple(
-        (
-            system_title(system, plain=True),
-            each.quantity,
-            each.outcome,
-            len(each.estimates),
-            each.sentence,
-        )
-        for system in judged.values()
-        for each in analysis.of_system(system)
-    )
-    return Table("verdicts", "Does it stay bounded?  Globally and locally", columns, rows)
+    for system in judged.values():
+        for each in analysis.of_system(system):
+            yield [
+                cell("system", system_title(system, plain=True), "system"),
+                cell("figure", each.quantity, "figure"),
+                cell("outcome", each.outcome, "with size"),
+                cell("sizes", len(each.estimates), "sizes"),
+                cell("sentence", each.sentence, "why"),
+            ]
 
 
-def _head_columns(verdicts: Sequence[SystemVerdict]) -> tuple[Column, ...]:
+def _head(each: SystemVerdict) -> list[Cell]:
     """The system and, of local figures, which."""
-    own = (Column("figure", "figure"),) if any(each.figure for each in verdicts) else ()
-    return (Column("system", "system"), *own)
+    own = [] if each.figure is None else [cell("figure", each.figure.name, "figure")]
+    return [cell("system", system_title(each.system, plain=True), "system"), *own]
 
 
-def _head(each: SystemVerdict) -> tuple[str, ...]:
-    own = () if each.figure is None else (each.figure.name,)
-    return (system_title(each.system, plain=True), *own)
-
-
-def _laws(name: str, title: str, verdicts: Sequence[SystemVerdict]) -> Table:
+def _laws(verdicts: Sequence[SystemVerdict]) -> Iterator[list[Cell]]:
     """Every law, a row a system and law; those not fitted with the reason."""
-    columns = (
-        *_head_columns(verdicts),
-        Column("law", "law"),
-        Column("parameters", "parameters"),
-        Column("chi2", "chi²", digits(3)),
-        Column("freedom", "freedom", digits(3)),
-        Column("p_value", "p", digits(2)),
-        Column("aic", "AIC", digits(4)),
-        Column("weight", "weight", digits(2)),
-        Column("verdict"),
-    )
-    rows: list[tuple[Any, ...]] = []
     for each in verdicts:
         for fit in each.verdict.fits if each.verdict is not None else ():
-            numbers = (fit.chi2, fit.freedom, fit.p_value, fit.aic, fit.weight)
-            rows.append(
-                (*_head(each), fit.law.value, _parameters_of(fit), *numbers, each.sentence)
-            )
-        rows += [
-            (*_head(each), law.value, f"not fitted, {why}", *[None] * 5, each.sentence)
-            for law, why in each.not_fitted
-        ]
-    return Table(name, title, columns, tuple(rows))
+            yield _law(each, fit.law, _parameters_of(fit), fit)
+        for law, why in each.not_fitted:
+            yield _law(each, law, f"not fitted, {why}", None)
+
+
+def _law(each: SystemVerdict, law: Law, parameters: str, fit: Fit | None) -> list[Cell]:
+    return [
+        *_head(each),
+        cell("law", law.value, "law"),
+        cell("parameters", parameters, "parameters"),
+        cell("chi2", fit and fit.chi2, "chi²", digits(3)),
+        cell("freedom", fit and fit.freedom, "freedom", digits(3)),
+        cell("p_value", fit and fit.p_value, "p", digits(2)),
+        cell("aic", fit and fit.aic, "AIC", digits(4)),
+        cell("weight", fit and fit.weight, "weight", digits(2)),
+        cell("verdict", each.sentence),
+    ]
 
 
 def _parameters_of(fit: Fit) -> str:
@@ -116,128 +103,74 @@ def _parameters_of(fit: Fit) -> str:
     )
 
 
-def _estimates(
-    name: str, title: str, analysis: Analysis, verdicts: Sequence[SystemVerdict]
-) -> Table:
+def _estimates(analysis: Analysis, verdicts: Sequence[SystemVerdict]) -> Iterator[list[Cell]]:
     """What the laws were fitted to: the points of their figure."""
-    columns = (
-        *_head_columns(verdicts),
-        *size_columns(analysis.results),
-        Column("maximum", "maximum without bias", digits(5)),
-        Column("error", "std. error", scientific),
-        Column("widened_error", "as fitted", scientific),
-        Column("reach", "the maximum is", reach_words),
-    )
-    rows: list[tuple[Any, ...]] = []
     for each in verdicts:
         points = {point.n_sites: point for point in each.system.points}
-        rows += [
-            (
+        for estimate in each.estimates:
+            yield [
                 *_head(each),
                 *size_cells(analysis.results, points[estimate.n_sites]),
-                estimate.maximum,
-                estimate.error,
-                estimate.widened_error,
-                estimate.reach.value,
-            )
-            for estimate in each.estimates
-        ]
-    return Table(name, title, columns, tuple(rows))
+                cell("maximum", estimate.maximum, "maximum without bias", digits(5)),
+                cell("error", estimate.error, "std. error", scientific),
+                cell("widened_error", estimate.widened_error, "as fitted", scientific),
+                reach_cell(estimate.reach),
+            ]
 
 
-def _numerics(analysis: Analysis) -> Table:
+def _numerics(analysis: Analysis) -> Iterator[list[Cell]]:
     """Numerical beside statistical errors, a row a variant and size."""
-    columns = (
-        Column("variant", "computed with"),
-        Column("system", "system"),
-        *size_columns(analysis.results),
-        Column("samples", "samples"),
-        Column("identical", "equal bits"),
-        Column("largest_change", "largest change", scientific),
-        Column("change_of_mean", "of the mean", scientific),
-        Column("statistical_error", "statistical error", scientific),
-        Column("dominates", "larger"),
-    )
-    rows = tuple(
-        (
-            each.variant,
-            point_title(each.difference.point),
-            *size_cells(analysis.results, each.difference.point),
-            each.difference.samples,
-            each.difference.identical,
-            each.difference.largest,
-            each.difference.of_mean,
-            each.statistical,
-            each.dominates,
-        )
-        for each in analysis.errors
-    )
-    return Table("numerics", "The same samples computed otherwise", columns, rows)
+    for each in analysis.errors:
+        found = each.difference
+        yield [
+            cell("variant", each.variant, "computed with"),
+            cell("system", point_title(found.point), "system"),
+            *size_cells(analysis.results, found.point),
+            cell("samples", found.samples, "samples"),
+            cell("identical", found.identical, "equal bits"),
+            cell("largest_change", found.largest, "largest change", scientific),
+            cell("change_of_mean", found.of_mean, "of the mean", scientific),
+            cell("statistical_error", each.statistical, "statistical error", scientific),
+            cell("dominates", each.dominates, "larger"),
+        ]
 
 
-def _precision(analysis: Analysis) -> Table:
+def _precision(analysis: Analysis) -> Iterator[list[Cell]]:
     """How many samples a relative standard error of the maximum takes."""
-    names = [f"samples_for_{target:g}" for target in _TARGETS]
-    labels = [f"samples for {100 * target:g} %" for target in _TARGETS]
-    columns = (
-        Column("system", "system"),
-        *size_columns(analysis.results),
-        Column("samples", "samples"),
-        Column("relative_error", "relative error", digits(2)),
-        *(Column(name, label, digits(6)) for name, label in zip(names, labels)),
-        Column("reach", "the maximum is", reach_words),
-    )
-    rows: list[tuple[Any, ...]] = []
     for point in analysis.results.points:
         s = point.summary
         assert s is not None
         relative = s.maximum_error / s.maximum if s.maximum else None
-        needed: list[int | None] = [None] * len(_TARGETS)
-        if point.n_samples > 1 and not is_rounding(s.maximum_deviation, s.maximum):
-            needed = [
-                samples_needed(target * s.maximum, s.maximum_deviation, point.n_samples).needed
-                for target in _TARGETS
-            ]
-        rows.append(
-            (
-                point_title(point.point),
-                *size_cells(analysis.results, point.point),
-                point.n_samples,
-                relative,
-                *needed,
-                s.reach.value,
-            )
-        )
-    return Table("precision", "Statistical error of the maximum", columns, tuple(rows))
+        yield [
+            cell("system", point_title(point.point), "system"),
+            *size_cells(analysis.results, point.point),
+            cell("samples", point.n_samples, "samples"),
+            cell("relative_error", relative, "relative error", digits(2)),
+            *(_needed_cell(target, s, point.n_samples) for target in _TARGETS),
+            reach_cell(s.reach),
+        ]
 
 
-def _precision_curves(analysis: Analysis) -> Table:
+def _needed_cell(target: float, s: Summary, n_samples: int) -> Cell:
+    needed = None
+    if n_samples > 1 and not is_rounding(s.maximum_deviation, s.maximum):
+        needed = samples_needed(target * s.maximum, s.maximum_deviation, n_samples).needed
+    name, label = f"samples_for_{target:g}", f"samples for {100 * target:g} %"
+    return cell(name, needed, label, digits(6))
+
+
+def _subsets(analysis: Analysis) -> Iterator[Long]:
     """Error of the maximum of the mean for parts of the samples: the points of its figure."""
-    columns = (
-        Column("system"),
-        *size_columns(analysis.results),
-        Column("samples"),
-        Column("maximum_of_first"),
-        Column("error_of_first"),
-        Column("maximum_of_subsets"),
-        Column("error_of_subsets"),
-        Column("spread_of_error"),
-    )
-    rows = tuple(
-        (point_title(point), *size_cells(analysis.results, point), *row)
-        for point, found in analysis.precisions.items()
-        for row in zip(
-            map(int, found.counts),
-            *(
-                map(float, numbers)
-                for numbers in (
-                    found.maximum,
-                    found.error,
-                    found.mean_maximum,
-                    found.mean_error,
-                    found.error_spread,
-                )
-            ),
+    for point, found in analysis.precisions.items():
+        head = [cell("system", point_title(point)), *size_cells(analysis.results, point)]
+        yield (
+            head,
+            {
+                "samples": found.counts,
+                "maximum_of_first": found.maximum,
+                "error_of_first": found.error,
+                "maximum_of_subsets": found.mean_maximum,
+                "error_of_subsets": found.mean_error,
+                "spread_of_error": found.error_spread,
+            },
         )
-    )
-    return Table("precision-curves", "Error against number of samples", columns, rows)

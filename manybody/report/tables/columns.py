@@ -1,60 +1,116 @@
-"""What tables share: columns that name a point, and how a report writes numbers."""
+"""What tables share: a column beside its value, columns of a point, how numbers are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
 from manybody.physics.equations.registry import EQUATIONS
-from manybody.report.analysis.statistics import Peak
-from manybody.report.page.document import NONE, Column, is_missing
+from manybody.report.analysis.statistics import Moments, Peak, Reach, Summary
+from manybody.report.page.document import NONE, Column, Table, is_missing
 from manybody.report.read import StudyResult, point_title
 from manybody.study.configuration import Point
 
-_DIMENSION = Column("dimension", "D")
+# A column, and its value in one row.
+Cell = tuple[Column, Any]
+# The cells that all entries of some arrays share, and the arrays by the names of their columns.
+Long = tuple[Sequence[Cell], Mapping[str, ArrayLike]]
 
 
-def size_columns(results: StudyResult) -> tuple[Column, ...]:
+def cell(name: str, value: Any, label: str = "", write: Callable[[Any], str] = str) -> Cell:
+    """A value in its column; see `Column`."""
+    return Column(name, label, write), value
+
+
+def table_of(name: str, title: str, rows: Iterable[Sequence[Cell]]) -> Table:
+    """A table of rows with the same columns, written as the first has them; none without rows."""
+    known = list(rows)
+    columns = tuple(column for column, _ in known[0]) if known else ()
+    return Table(name, title, columns, tuple(_values(row) for row in known))
+
+
+def long_table(name: str, title: str, parts: Iterable[Long]) -> Table:
+    """A row an entry of the arrays of each part, behind the cells that all of it share."""
+    columns: tuple[Column, ...] = ()
+    rows: list[tuple[Any, ...]] = []
+    for head, arrays in parts:
+        columns = (*(column for column, _ in head), *map(Column, arrays))
+        lists = [np.asarray(array).tolist() for array in arrays.values()]
+        rows += [(*_values(head), *entries) for entries in zip(*lists)]
+    return Table(name, title, columns, tuple(rows))
+
+
+def _values(row: Sequence[Cell]) -> tuple[Any, ...]:
+    return tuple(value for _, value in row)
+
+
+def with_rows(*tables: Table) -> list[Table]:
+    """Those of the tables that have something to say."""
+    return [table for table in tables if table.rows]
+
+
+def size_cells(results: StudyResult, point: Point) -> list[Cell]:
     """The number of sites, and that of states in a study where it is another."""
-    own = (_DIMENSION,) if results.names_dimensions else ()
-    return (Column("n_sites", "N"), *own)
+    own = [cell("dimension", point.dimension, "D")] if results.names_dimensions else []
+    return [cell("n_sites", point.n_sites, "N"), *own]
 
 
-def size_cells(results: StudyResult, point: Point) -> tuple[int, ...]:
-    """A point in the columns of `size_columns`."""
-    return (point.n_sites, point.dimension) if results.names_dimensions else (point.n_sites,)
-
-
-def point_columns(results: StudyResult) -> tuple[Column, ...]:
+def point_cells(results: StudyResult, point: Point) -> list[Cell]:
     """What names a point in every table of points."""
-    return (
-        Column("model"),
-        Column("parameters"),
-        Column("system", "system"),
-        Column("size"),
-        *size_columns(results),
-    )
-
-
-def point_cells(results: StudyResult, point: Point) -> tuple[Any, ...]:
-    """A point in the columns of `point_columns`."""
     words = " ".join(f"{key}={value}" for key, value in (*point.parameters, *point.changes))
-    return point.model, words, point_title(point), point.size, *size_cells(results, point)
+    return [
+        cell("model", point.model),
+        cell("parameters", words),
+        cell("system", point_title(point), "system"),
+        cell("size", point.size),
+        *size_cells(results, point),
+    ]
 
 
-def peak_columns() -> tuple[Column, ...]:
-    """What a table of maxima says of each."""
-    return (
-        Column("n_samples", "samples"),
-        Column("maximum_of_mean", "max of mean", digits(5)),
-        Column("standard_error_there", "std. error", scientific),
-        Column("time_of_maximum", "at t [1/J]", digits(4)),
-    )
-
-
-def peak_cells(results: StudyResult, curves: Real) -> tuple[Any, ...]:
-    """(n, T) curves in the columns of `peak_columns`."""
+def peak_cells(results: StudyResult, curves: Real) -> list[Cell]:
+    """Where the mean of (n, T) curves is largest."""
     peak = Peak.of(curves)
-    return peak.count, peak.mean, peak.error, results.study.times[peak.place]
+    return [
+        cell("n_samples", peak.count, "samples"),
+        cell("maximum_of_mean", peak.mean, "max of mean", digits(5)),
+        cell("standard_error_there", peak.error, "std. error", scientific),
+        cell("time_of_maximum", results.study.times[peak.place], "at t [1/J]", digits(4)),
+    ]
+
+
+def summary_cells(summary: Summary) -> list[Cell]:
+    """The maximum over time of the mean over samples with its errors, and when it is reached."""
+    return [
+        cell("n_samples", summary.moments.count, "samples"),
+        cell("maximum_of_mean", summary.maximum, "max of mean", digits(5)),
+        cell("interval_low", summary.maximum_low, "68 % from", digits(5)),
+        cell("interval_high", summary.maximum_high, "to", digits(5)),
+        cell("standard_error_there", summary.maximum_error, "std. error", scientific),
+        cell("time_of_maximum", summary.time_of_maximum, "at t [1/J]", digits(4)),
+        cell("standard_deviation_there", summary.maximum_deviation),
+    ]
+
+
+def reach_cell(reach: Reach) -> Cell:
+    """Whether the times reach a maximum."""
+    return cell("reach", reach.value, "the maximum is", _reach_words)
+
+
+def _reach_words(value: str) -> str:
+    words = {"inside": "inside the times", "plateau": "on a plateau"}
+    return words.get(value, value)
+
+
+def moments_in_time(times: Sequence[float], moments: Moments) -> dict[str, ArrayLike]:
+    """Columns of (T,) moments: the mean at every time with its deviation and error."""
+    return {
+        "time": times,
+        "mean": moments.mean,
+        "standard_deviation": moments.standard_deviation,
+        "standard_error": moments.standard_error,
+    }
 
 
 def pair_words(pair: tuple[str, str]) -> str:
@@ -74,9 +130,3 @@ def digits(count: int) -> Callable[[Any], str]:
 def scientific(value: Any) -> str:
     """Powers of ten and two digits, for errors."""
     return NONE if is_missing(value) else f"{float(value):.1e}"
-
-
-def reach_words(value: Any) -> str:
-    """As a report shows whether the times reach a maximum."""
-    words: str = {"inside": "inside the times", "plateau": "on a plateau"}.get(value, value)
-    return words

@@ -1,13 +1,9 @@
 """What each equation guarantees, and by how much it breaks the rest, as a table."""
 
-from collections.abc import Iterator
-from typing import Any
-
-from manybody.arrays import Real
-from manybody.report.analysis.guarantees import LARGEST, guarantees_of
-from manybody.report.page.document import Column, Table
+from manybody.report.analysis.guarantees import LARGEST, Kept, guarantees_of
+from manybody.report.page.document import Table
 from manybody.report.read import StudyResult
-from manybody.report.tables.columns import digits, point_cells, point_columns
+from manybody.report.tables.columns import Cell, cell, digits, point_cells, table_of
 
 NOTES = (
     "Every equation keeps trace and Hermiticity.  'yes' is what its form guarantees, 'no' what it "
@@ -26,38 +22,27 @@ def build_guarantees(results: StudyResult) -> list[Table]:
     """One with a row for every equation of every point, none where nothing evolves."""
     if not results.study.evolves:
         return []
-    columns = (
-        *point_columns(results),
-        Column("equation", "equation"),
-        Column("completely_positive", "positive"),
-        Column("smallest_eigenvalue_mean", "smallest eigenvalue", digits(3)),
-        Column("smallest_eigenvalue_worst", "worst", digits(3)),
-        Column("kossakowski_eigenvalue", "Kossakowski [J]", digits(3)),
-        Column("gibbs_stationary", "Gibbs stationary"),
-        Column("gibbs_residual_mean", "residual [J]", digits(3)),
-        Column("gibbs_residual_worst", "worst", digits(3)),
+    rows = (
+        [*point_cells(results, result.point), *_kept_cells(kept)]
+        for result in results.points
+        for kept in guarantees_of(results.study, result)
     )
-    title = "What each equation guarantees, and what it breaks"
-    return [Table("guarantees", title, columns, tuple(_rows(results)))]
+    return [table_of("guarantees", "What each equation guarantees, and what it breaks", rows)]
 
 
-def _rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
-    for result in results.points:
-        for kept in guarantees_of(results.study, result):
-            yield (
-                *point_cells(results, result.point),
-                kept.equation.title,
-                _word(kept.positive),
-                None if kept.smallest is None else float(kept.smallest.mean()),
-                None if kept.smallest is None else float(kept.smallest.min()),
-                kept.kossakowski,
-                _word(kept.gibbs),
-                *_mean_and_largest(kept.residual),
-            )
-
-
-def _mean_and_largest(values: Real) -> tuple[float, float]:
-    return float(values.mean()), float(values.max())
+def _kept_cells(kept: Kept) -> list[Cell]:
+    lowest, residual, short = kept.smallest, kept.residual, digits(3)
+    mean, worst = (None, None) if lowest is None else (float(lowest.mean()), float(lowest.min()))
+    return [
+        cell("equation", kept.equation.title, "equation"),
+        cell("completely_positive", _word(kept.positive), "positive"),
+        cell("smallest_eigenvalue_mean", mean, "smallest eigenvalue", short),
+        cell("smallest_eigenvalue_worst", worst, "worst", short),
+        cell("kossakowski_eigenvalue", kept.kossakowski, "Kossakowski [J]", short),
+        cell("gibbs_stationary", _word(kept.gibbs), "Gibbs stationary"),
+        cell("gibbs_residual_mean", float(residual.mean()), "residual [J]", short),
+        cell("gibbs_residual_worst", float(residual.max()), "worst", short),
+    ]
 
 
 def _word(kept: bool | None) -> str | None:

@@ -1,24 +1,28 @@
 """Averages of local figures -> tables: their maxima, their curves in time, every two equations."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
 from manybody.report.analysis.local import FIGURES, has_local, local_curves
 from manybody.report.analysis.statistics import Moments
-from manybody.report.page.document import Column, Table
+from manybody.report.page.document import Table
 from manybody.report.read import PointResult, StudyResult
 from manybody.report.tables.columns import (
-    digits,
+    Cell,
+    Long,
+    cell,
+    long_table,
+    moments_in_time,
     pair_words,
     peak_cells,
-    peak_columns,
     point_cells,
-    point_columns,
-    reach_words,
-    scientific,
+    reach_cell,
+    summary_cells,
+    table_of,
+    with_rows,
 )
 from manybody.solve.comparison import pairs_of
 from manybody.solve.local import OF_EQUATION
@@ -29,77 +33,43 @@ def build_averages(results: StudyResult) -> list[Table]:
     """All of them; none where no point has local figures."""
     if not results.has_local:
         return []
-    found = [_maxima(results), _curves(results), _pairs(results)]
-    return [table for table in found if table.rows]
-
-
-def unit_of(name: str) -> str:
-    """Unit of a dataset, 1 where it has none."""
-    return UNITS.get(name, "1")
-
-
-def _maxima(results: StudyResult) -> Table:
-    """Max over t of the mean over samples, of the first two equations, as maxima.csv has it."""
-    columns = (
-        *point_columns(results),
-        Column("figure", "figure"),
-        Column("unit", "unit"),
-        Column("n_samples", "samples"),
-        Column("maximum_of_mean", "max of mean", digits(5)),
-        Column("interval_low", "68 % from", digits(5)),
-        Column("interval_high", "to", digits(5)),
-        Column("standard_error_there", "std. error", scientific),
-        Column("time_of_maximum", "at t [1/J]", digits(4)),
-        Column("standard_deviation_there"),
-        Column("mean_of_maximum"),
-        Column("mean_of_maximum_error"),
-        Column("reach", "the maximum is", reach_words),
+    title = "Local figures: maximum over time of the mean over samples"
+    return with_rows(
+        table_of("local", title, _maxima(results)),
+        long_table("local-curves", "Local figures against time", _curves(results)),
+        table_of("local-pairs", "Local figures of every two equations", _pairs(results)),
     )
-    rows = []
+
+
+def _maxima(results: StudyResult) -> Iterator[list[Cell]]:
+    """Max over t of the mean over samples, of the first two equations, as maxima.csv has it."""
     for result in results.points:
         for name, s in result.local.items():
-            rows.append(
-                (
-                    *point_cells(results, result.point),
-                    name,
-                    unit_of(name),
-                    s.moments.count,
-                    s.maximum,
-                    s.maximum_low,
-                    s.maximum_high,
-                    s.maximum_error,
-                    s.time_of_maximum,
-                    s.maximum_deviation,
-                    s.mean_maximum,
-                    s.mean_maximum_error,
-                    s.reach.value,
-                )
-            )
-    title = "Local figures: maximum over time of the mean over samples"
-    return Table("local", title, columns, tuple(rows))
+            yield [
+                *point_cells(results, result.point),
+                cell("figure", name, "figure"),
+                cell("unit", UNITS.get(name, "1"), "unit"),
+                *summary_cells(s),
+                cell("mean_of_maximum", s.mean_maximum),
+                cell("mean_of_maximum_error", s.mean_maximum_error),
+                reach_cell(s.reach),
+            ]
 
 
-def _curves(results: StudyResult) -> Table:
+def _curves(results: StudyResult) -> Iterator[Long]:
     """Means with their errors against time, of every two equations and of every equation."""
-    names = ("time", "time_times_sites", "mean", "standard_deviation", "standard_error")
-    columns = (
-        *point_columns(results),
-        Column("figure"),
-        Column("of"),
-        Column("n_samples"),
-        *(Column(name) for name in names),
-    )
-    rows = tuple(row for result in results.points for row in _curve_rows(results, result))
-    return Table("local-curves", "Local figures against time", columns, rows)
-
-
-def _curve_rows(results: StudyResult, result: PointResult) -> Iterator[tuple[Any, ...]]:
-    head, n_sites = point_cells(results, result.point), result.point.n_sites
-    for name, of, values in _measured(results, result):
-        moments = Moments.of(values)
-        numbers = (moments.mean, moments.standard_deviation, moments.standard_error)
-        for time, *own in zip(results.study.times, *numbers):
-            yield (*head, name, of, result.n_samples, time, n_sites * time, *map(float, own))
+    times = results.study.times
+    for result in results.points:
+        for name, of, values in _measured(results, result):
+            head = [
+                *point_cells(results, result.point),
+                cell("figure", name),
+                cell("of", of),
+                cell("n_samples", result.n_samples),
+            ]
+            own: dict[str, ArrayLike] = {"time": times}
+            own["time_times_sites"] = result.point.n_sites * np.array(times)
+            yield head, own | moments_in_time(times, Moments.of(values))
 
 
 def _measured(results: StudyResult, result: PointResult) -> Iterator[tuple[str, str, Real]]:
@@ -118,26 +88,17 @@ def _measured(results: StudyResult, result: PointResult) -> Iterator[tuple[str, 
                 yield name, equation, values
 
 
-def _pairs(results: StudyResult) -> Table:
+def _pairs(results: StudyResult) -> Iterator[list[Cell]]:
     """Maxima of every two equations where there are more than two."""
-    columns = (
-        *point_columns(results),
-        Column("pair", "equations"),
-        Column("figure", "figure"),
-        *peak_columns(),
-    )
-    pairs = list(enumerate(pairs_of(results.study.equations)))
-    rows = tuple(
-        (
-            *point_cells(results, result.point),
-            pair_words(pair),
-            figure.name,
-            *peak_cells(results, values),
-        )
-        for result in results.points
-        if result.local and len(pairs) > 1
-        for place, pair in pairs
-        for figure in FIGURES
-        if np.isfinite(values := local_curves(result.arrays, figure, place)).all()
-    )
-    return Table("local-pairs", "Local figures of every two equations", columns, rows)
+    pairs = pairs_of(results.study.equations)
+    for result in results.points if len(pairs) > 1 else ():
+        for place, pair in enumerate(pairs) if result.local else ():
+            for figure in FIGURES:
+                values = local_curves(result.arrays, figure, place)
+                if np.isfinite(values).all():
+                    yield [
+                        *point_cells(results, result.point),
+                        cell("pair", pair_words(pair), "equations"),
+                        cell("figure", figure.name, "figure"),
+                        *peak_cells(results, values),
+                    ]

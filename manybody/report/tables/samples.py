@@ -11,259 +11,162 @@ import numpy as np
 from manybody.errors import Unavailable
 from manybody.physics.spectra import VERDICTS
 from manybody.report.analysis.statistics import spread_of
-from manybody.report.page.document import Column, Table, is_missing
+from manybody.report.page.document import Table, is_missing
 from manybody.report.page.summary import worst_of, worst_of_all
 from manybody.report.read import PointResult, StudyResult, point_title
 from manybody.report.tables.columns import (
+    Cell,
+    Long,
+    cell,
     digits,
+    long_table,
+    moments_in_time,
     pair_words,
     peak_cells,
-    peak_columns,
     point_cells,
-    point_columns,
-    reach_words,
+    reach_cell,
     scientific,
     size_cells,
-    size_columns,
+    summary_cells,
+    table_of,
+    with_rows,
 )
 from manybody.solve.comparison import pairs_of
 from manybody.solve.observables.registry import figures_of
 from manybody.study.blocks import OF_PAIRS
 
+_SHORT = digits(3)
+
 
 def build_tables(results: StudyResult) -> list[Table]:
     """All of them; those with nothing to say are left out."""
-    found = [_samples(results)]
+    found = [long_table("samples", "Every sample", _samples(results))]
     if results.study.evolves:
-        found += [_curves(results), _maxima(results), _spread(results), _pairs(results)]
-    if figures_of(results.study.observables):
-        found.append(_figures(results))
-    found += [_certificates(results), _missing(results)]
-    return [table for table in found if table.rows]
-
-
-def _curves(results: StudyResult) -> Table:
-    columns = (
-        "time",
-        "mean",
-        "standard_deviation",
-        "standard_error",
-        "smallest_eigenvalue_mean",
-        "smallest_eigenvalue_worst",
-    )
-    return Table(
-        "curves",
-        "Trace distance and positivity against time",
-        (*point_columns(results), Column("n_samples"), *(Column(name) for name in columns)),
-        tuple(_curve_rows(results)),
+        in_time = "Trace distance and positivity against time"
+        maxima = "Maximum over time of the mean over samples"
+        found += [
+            long_table("curves", in_time, _curves(results)),
+            table_of("maxima", maxima, _maxima(results)),
+            table_of("spread", "Each sample's own maximum over time", _spread(results)),
+            table_of("pairs", "Every two equations", _pairs(results)),
+        ]
+    return with_rows(
+        *found,
+        table_of("figures", "Other observables over samples", _figures(results)),
+        table_of("certificates", "Worst figures over all samples", _certificates(results)),
+        table_of("missing", "Samples that are not in the store", _missing(results)),
     )
 
 
-def _curve_rows(results: StudyResult) -> Iterator[tuple[Any, ...]]:
+def _curves(results: StudyResult) -> Iterator[Long]:
     for result in results.points:
         assert result.summary is not None
-        moments = result.summary.moments
         smallest = result.arrays["smallest_eigenvalue_in_time"]
-        arrays = (
-            moments.mean,
-            moments.standard_deviation,
-            moments.standard_error,
-            smallest.mean(axis=0),
-            smallest.min(axis=0),
+        head = [*point_cells(results, result.point), cell("n_samples", result.n_samples)]
+        yield (
+            head,
+            {
+                **moments_in_time(results.study.times, result.summary.moments),
+                "smallest_eigenvalue_mean": smallest.mean(axis=0),
+                "smallest_eigenvalue_worst": smallest.min(axis=0),
+            },
         )
-        head = (*point_cells(results, result.point), result.n_samples)
-        for time, *numbers in zip(results.study.times, *arrays):
-            yield (*head, time, *map(float, numbers))
 
 
-def _pairs(results: StudyResult) -> Table:
+def _pairs(results: StudyResult) -> Iterator[list[Cell]]:
     """The distance of every two equations where there are more than two."""
-    columns = (*point_columns(results), Column("pair", "equations"), *peak_columns())
     pairs = pairs_of(results.study.equations)
-    rows = [
-        (*point_cells(results, result.point), pair_words(pair), *peak_cells(results, distance))
-        for result in (results.points if len(pairs) > 1 else ())
-        for pair, distance in zip(pairs, np.moveaxis(result.arrays[OF_PAIRS], 1, 0))
-    ]
-    return Table("pairs", "Every two equations", columns, tuple(rows))
+    for result in results.points if len(pairs) > 1 else ():
+        for pair, distance in zip(pairs, np.moveaxis(result.arrays[OF_PAIRS], 1, 0)):
+            yield [
+                *point_cells(results, result.point),
+                cell("pair", pair_words(pair), "equations"),
+                *peak_cells(results, distance),
+            ]
 
 
-def _maxima(results: StudyResult) -> Table:
-    columns = (
-        *point_columns(results),
-        Column("n_samples", "samples"),
-        Column("maximum_of_mean", "max of mean", digits(5)),
-        Column("interval_low", "68 % from", digits(5)),
-        Column("interval_high", "to", digits(5)),
-        Column("standard_error_there", "std. error", scientific),
-        Column("time_of_maximum", "at t [1/J]", digits(4)),
-        Column("standard_deviation_there"),
-        Column("mean_of_maximum", "mean of max", digits(5)),
-        Column("mean_of_maximum_low", "68 % from", digits(5)),
-        Column("mean_of_maximum_high", "to", digits(5)),
-        Column("mean_of_maximum_error", "std. error", scientific),
-        Column("reach", "the maximum is", reach_words),
-        Column("outside_samples", "leave the states"),
-        Column("maximum_of_mean_if_merged"),
-        Column("missing_samples"),
-        *(Column(f"worst_{name}") for name in worst_of(results.study)),
-    )
-    rows = []
+def _maxima(results: StudyResult) -> Iterator[list[Cell]]:
+    worst = worst_of(results.study)
     for result in results.points:
         s = result.summary
         assert s is not None
-        worst = [
-            float(reduce(result.arrays[name])) for name, reduce in worst_of(results.study).items()
-        ]
         merged = None if result.second is None else result.second.maximum
-        rows.append(
-            (
-                *point_cells(results, result.point),
-                result.n_samples,
-                s.maximum,
-                s.maximum_low,
-                s.maximum_high,
-                s.maximum_error,
-                s.time_of_maximum,
-                s.maximum_deviation,
-                s.mean_maximum,
-                s.mean_maximum_low,
-                s.mean_maximum_high,
-                s.mean_maximum_error,
-                s.reach.value,
-                int(result.outside.sum()),
-                merged,
-                result.missing,
-                *worst,
-            )
-        )
-    return Table("maxima", "Maximum over time of the mean over samples", columns, tuple(rows))
+        yield [
+            *point_cells(results, result.point),
+            *summary_cells(s),
+            cell("mean_of_maximum", s.mean_maximum, "mean of max", digits(5)),
+            cell("mean_of_maximum_low", s.mean_maximum_low, "68 % from", digits(5)),
+            cell("mean_of_maximum_high", s.mean_maximum_high, "to", digits(5)),
+            cell("mean_of_maximum_error", s.mean_maximum_error, "std. error", scientific),
+            reach_cell(s.reach),
+            cell("outside_samples", int(result.outside.sum()), "leave the states"),
+            cell("maximum_of_mean_if_merged", merged),
+            cell("missing_samples", result.missing),
+            *(cell(f"worst_{key}", float(of(result.arrays[key]))) for key, of in worst.items()),
+        ]
 
 
-def _spread(results: StudyResult) -> Table:
-    columns = (
-        *point_columns(results),
-        Column("mean", "mean", digits(4)),
-        Column("standard_deviation", "std. dev.", digits(3)),
-        Column("ratio", "std. dev. / mean", digits(2)),
-        Column("smallest", "smallest", digits(3)),
-        Column("quantile_16", "16 %", digits(3)),
-        Column("median", "median", digits(3)),
-        Column("quantile_84", "84 %", digits(3)),
-        Column("largest", "largest", digits(3)),
-        Column("at_last_time", "at the last time"),
-    )
-    rows = []
+def _spread(results: StudyResult) -> Iterator[list[Cell]]:
     for result in results.points:
         curves = result.arrays["trace_distance"]
         own = curves.max(axis=1)
         s = spread_of(own)
+        ratio = s.deviation / s.mean if s.mean else None
         at_end = int(np.count_nonzero(curves.argmax(axis=1) == curves.shape[1] - 1))
-        rows.append(
-            (
-                *point_cells(results, result.point),
-                s.mean,
-                s.deviation,
-                s.deviation / s.mean if s.mean else None,
-                float(own.min()),
-                s.low,
-                s.median,
-                s.high,
-                float(own.max()),
-                at_end,
-            )
-        )
-    return Table("spread", "Each sample's own maximum over time", columns, tuple(rows))
+        yield [
+            *point_cells(results, result.point),
+            cell("mean", s.mean, "mean", digits(4)),
+            cell("standard_deviation", s.deviation, "std. dev.", _SHORT),
+            cell("ratio", ratio, "std. dev. / mean", digits(2)),
+            cell("smallest", float(own.min()), "smallest", _SHORT),
+            cell("quantile_16", s.low, "16 %", _SHORT),
+            cell("median", s.median, "median", _SHORT),
+            cell("quantile_84", s.high, "84 %", _SHORT),
+            cell("largest", float(own.max()), "largest", _SHORT),
+            cell("at_last_time", at_end, "at the last time"),
+        ]
 
 
-def _samples(results: StudyResult) -> Table:
+def _samples(results: StudyResult) -> Iterator[Long]:
     """One row a sample: what it measured, its seed and its certificate."""
-    names = list(
-        dict.fromkeys(
-            name
-            for result in results.points
-            for name, array in result.arrays.items()
-            if array.ndim == 1
-        )
-    )
-    evolves = results.study.evolves
-    own = [Column("maximum"), Column("time_of_maximum")] if evolves else []
-    rows: list[tuple[Any, ...]] = []
+    every = (own for result in results.points for own in result.arrays.items())
+    names = dict.fromkeys(name for name, array in every if array.ndim == 1)
     times = np.array(results.study.times)
     for result in results.points:
-        cells = point_cells(results, result.point)
-        for row, sample in enumerate(result.samples):
-            maximum: tuple[float, ...] = ()
-            if evolves:
-                curve = result.arrays["trace_distance"][row]
-                maximum = float(curve.max()), float(times[int(np.argmax(curve))])
-            seed = " ".join(f"{word:016x}" for word in result.arrays["seed"][row])
-            values = [result.arrays[name][row].item() for name in names]
-            rows.append((*cells, int(sample), seed, *maximum, *values))
-    return Table(
-        "samples",
-        "Every sample",
-        (
-            *point_columns(results),
-            Column("sample"),
-            Column("seed"),
-            *own,
-            *(Column(name) for name in names),
-        ),
-        tuple(rows),
-    )
+        own = {}
+        if results.study.evolves:
+            curves = result.arrays["trace_distance"]
+            own = {"maximum": curves.max(axis=1), "time_of_maximum": times[curves.argmax(axis=1)]}
+        seeds = [" ".join(f"{word:016x}" for word in seed) for seed in result.arrays["seed"]]
+        numbers = {name: result.arrays[name] for name in names}
+        head = point_cells(results, result.point)
+        yield head, {"sample": result.samples, "seed": seeds, **own, **numbers}
 
 
-def _figures(results: StudyResult) -> Table:
-    columns = (
-        *point_columns(results),
-        Column("figure", "figure"),
-        Column("unit", "unit"),
-        Column("n_finite", "samples"),
-        Column("n_without", "without"),
-        Column("mean", "mean", digits(5)),
-        Column("standard_error", "std. error", scientific),
-        Column("standard_deviation"),
-        Column("quantile_16", "16 %", digits(3)),
-        Column("median", "median", digits(3)),
-        Column("quantile_84", "84 %", digits(3)),
-        Column("smallest", "smallest", digits(3)),
-        Column("largest", "largest", digits(3)),
-    )
-    rows = []
+def _figures(results: StudyResult) -> Iterator[list[Cell]]:
     for result in results.points:
         for name, figure in figures_of(results.study.observables).items():
             s, values = result.spreads[name], result.arrays[name]
             finite = values[np.isfinite(values)]
             ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
-            rows.append(
-                (
-                    *point_cells(results, result.point),
-                    name,
-                    figure.unit,
-                    s.count,
-                    s.others,
-                    s.mean,
-                    s.error,
-                    s.deviation,
-                    s.low,
-                    s.median,
-                    s.high,
-                    *ends,
-                )
-            )
-    return Table("figures", "Other observables over samples", columns, tuple(rows))
+            yield [
+                *point_cells(results, result.point),
+                cell("figure", name, "figure"),
+                cell("unit", figure.unit, "unit"),
+                cell("n_finite", s.count, "samples"),
+                cell("n_without", s.others, "without"),
+                cell("mean", s.mean, "mean", digits(5)),
+                cell("standard_error", s.error, "std. error", scientific),
+                cell("standard_deviation", s.deviation),
+                cell("quantile_16", s.low, "16 %", _SHORT),
+                cell("median", s.median, "median", _SHORT),
+                cell("quantile_84", s.high, "84 %", _SHORT),
+                cell("smallest", ends[0], "smallest", _SHORT),
+                cell("largest", ends[1], "largest", _SHORT),
+            ]
 
 
-def _certificates(results: StudyResult) -> Table:
-    columns = (
-        Column("figure", "figure"),
-        Column("worst", "worst", digits(3)),
-        Column("system", "in"),
-        *size_columns(results),
-        Column("sample", "sample"),
-    )
-    rows = []
+def _certificates(results: StudyResult) -> Iterator[list[Cell]]:
     for name, reduce in worst_of_all(results.study).items():
         found = [
             (float(reduce(result.arrays[name])), result)
@@ -275,40 +178,41 @@ def _certificates(results: StudyResult) -> Table:
             result = next(result for worst, result in found if worst == value or value != value)
             own = result.arrays[name]
             row = int(np.argmax(np.isnan(own) if value != value else own == value))
-            rows.append(
-                (
-                    name,
-                    value,
-                    point_title(result.point),
-                    *size_cells(results, result.point),
-                    int(result.samples[row]),
-                )
-            )
-    return Table("certificates", "Worst figures over all samples", columns, tuple(rows))
+            yield [
+                cell("figure", name, "figure"),
+                cell("worst", value, "worst", _SHORT),
+                cell("system", point_title(result.point), "in"),
+                *size_cells(results, result.point),
+                cell("sample", int(result.samples[row]), "sample"),
+            ]
 
 
-def _missing(results: StudyResult) -> Table:
-    columns = (
-        *point_columns(results),
-        Column("missing", "missing"),
-        Column("failed", "of which failed"),
-    )
-    rows = []
+def _missing(results: StudyResult) -> Iterator[list[Cell]]:
     for status in results.statuses:
         left = status.wanted - status.done
         if left:
-            rows.append((*point_cells(results, status.point), left, status.failed))
-    return Table("missing", "Samples that are not in the store", columns, tuple(rows))
+            yield [
+                *point_cells(results, status.point),
+                cell("missing", left, "missing"),
+                cell("failed", status.failed, "of which failed"),
+            ]
 
 
 def to_csv(table: Table) -> str:
-    """With every digit; empty cells for what does not exist."""
+    """With every digit; empty cells for what does not exist.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([column.name for column in table.columns])
+    writer.writerow([_inert(column.name) for column in table.columns])
     for row in table.rows:
-        writer.writerow(["" if is_missing(cell) else _exact(cell) for cell in row])
+        writer.writerow(["" if is_missing(cell) else _exact(_inert(cell)) for cell in row])
     return text.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
 
 def to_parquet(table: Table) -> bytes:

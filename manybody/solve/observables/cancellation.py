@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from manybody.parallel.collective import together
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.cancellation import cancellation_of
 from manybody.physics.spectra import SIMPLE
-from manybody.physics.starts import Start
-from manybody.solve.observables.protocol import Figure, Observable, Panel
-from manybody.system.communicator import Communicator
+from manybody.solve.observables.protocol import Figure, Observable, Panel, by_rank_0
 
 _VECTORS, _ROWS = 8, 512
 _FIGURES = {
@@ -20,23 +17,19 @@ _FIGURES = {
 }
 
 
-def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
+def _measured(problem: Problem) -> dict[str, float]:
     """nan where Bohr frequencies coincide: the measures are not defined there."""
-
-    def measured() -> dict[str, float]:
-        if problem.clustering.verdict != SIMPLE:
-            return dict.fromkeys(_FIGURES, float("nan"))
-        found = cancellation_of(problem, _VECTORS, np.random.default_rng(0), _ROWS)
-        return {name: float(getattr(found, name)) for name in _FIGURES}
-
-    return together(comm, measured)
+    if problem.clustering.verdict != SIMPLE:
+        return dict.fromkeys(_FIGURES, float("nan"))
+    found = cancellation_of(problem, _VECTORS, np.random.default_rng(0), _ROWS)
+    return {name: float(getattr(found, name)) for name in _FIGURES}
 
 
 CANCELLATION = Observable(
     name="cancellation",
     one_bath=True,
     figures=_FIGURES,
-    measure=_measure,
+    measure=by_rank_0(_measured),
     panels=(
         Panel(
             ("generator_ratio", "weighted_ratio"),

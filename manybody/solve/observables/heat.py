@@ -1,7 +1,6 @@
 """What flows through a system between baths of several temperatures, in its steady states."""
 
 import math
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -20,29 +19,23 @@ from manybody.system.communicator import Communicator
 _TOLERANCE = 1e-13
 # Currents whose sum is not zero to this share are not determined.
 _IMBALANCE = 1e-3
+# Of each equation, which stands for {}: meanings and units.
+_MEANINGS = {
+    "heat": ("heat current from the hottest baths, steady state of {}", "J2"),
+    "log_heat": ("its decimal logarithm, whose mean is of typical samples", "1"),
+    "heat_imbalance": (
+        "sum of all heat currents of {} over the largest of a bath: its error",
+        "1",
+    ),
+    "entropy_production": (
+        "-sum over baths of beta times heat, steady state of {}; nan at T = 0",
+        "J",
+    ),
+}
 _FIGURES = {
-    **{
-        f"heat_{name}": Figure(
-            f"heat current from the hottest baths, steady state of {name}", "J2"
-        )
-        for name in EQUATIONS
-    },
-    **{
-        f"log_heat_{name}": Figure("its decimal logarithm, whose mean is of typical samples")
-        for name in EQUATIONS
-    },
-    **{
-        f"heat_imbalance_{name}": Figure(
-            f"sum of all heat currents of {name} over the largest of a bath: its error"
-        )
-        for name in EQUATIONS
-    },
-    **{
-        f"entropy_production_{name}": Figure(
-            f"-sum over baths of beta times heat, steady state of {name}; nan at T = 0", "J"
-        )
-        for name in EQUATIONS
-    },
+    f"{figure}_{name}": Figure(meaning.format(name), unit)
+    for figure, (meaning, unit) in _MEANINGS.items()
+    for name in EQUATIONS
 }
 
 
@@ -54,42 +47,29 @@ def _measure(problem: Problem, start: Start, comm: Communicator | None) -> dict[
     for name in EQUATIONS:
         steady = steady_of(problem, name, start, _TOLERANCE, comm=comm)
         found[name] = together(comm, partial(_of_state, problem, steady.state, name))
-    are_known = all(own.imbalance <= _IMBALANCE for own in found.values())
-    figures: dict[str, float] = {}
-    for name, own in found.items():
-        heat = own.hottest if are_known else math.nan
-        figures |= {
-            f"heat_{name}": heat,
-            f"log_heat_{name}": math.log10(heat) if heat > 0.0 else math.nan,
-            f"heat_imbalance_{name}": own.imbalance,
-            f"entropy_production_{name}": own.production if are_known else math.nan,
-        }
-    return {name: figures[name] for name in _FIGURES}
+    are_known = all(own["heat_imbalance"] <= _IMBALANCE for own in found.values())
+    for own in found.values():
+        if not are_known:
+            own["heat"] = own["entropy_production"] = math.nan
+        own["log_heat"] = math.log10(own["heat"]) if own["heat"] > 0.0 else math.nan
+    return {f"{figure}_{name}": found[name][figure] for figure in _MEANINGS for name in EQUATIONS}
 
 
-@dataclass(frozen=True)
-class _Flow:
+def _of_state(problem: Problem, state: Complex | None, name: str) -> dict[str, float]:
     """Heat from the hottest baths, the sum of all over the largest of one temperature, and the
     entropy that it produces."""
-
-    hottest: float
-    imbalance: float
-    production: float
-
-
-def _of_state(problem: Problem, state: Complex | None, name: str) -> _Flow:
     assert state is not None
     heat, betas = heat_of(problem, state, name), betas_of(problem)
     # The hottest first.
     of_baths = np.array([heat[betas == beta].sum() for beta in np.unique(betas)])
     largest = float(np.abs(of_baths).max(initial=0.0))
-    return _Flow(
-        hottest=float(of_baths[0]) if len(of_baths) > 1 else math.nan,
+    return {
+        "heat": float(of_baths[0]) if len(of_baths) > 1 else math.nan,
         # What goes in and out of a bath is of the size of its rates: less than their rounding
         # flows where this is large.
-        imbalance=abs(float(heat.sum())) / largest if largest > 0.0 else math.nan,
-        production=-float(betas @ heat) if np.isfinite(betas).all() else math.nan,
-    )
+        "heat_imbalance": abs(float(heat.sum())) / largest if largest > 0.0 else math.nan,
+        "entropy_production": -float(betas @ heat) if np.isfinite(betas).all() else math.nan,
+    }
 
 
 def _cost(n_sites: int) -> Cost:

@@ -1,12 +1,9 @@
 """Whether a Hamiltonian is chaotic: spacings of levels, participation, ETH."""
 
-from manybody.parallel.collective import together
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.spacing import GOE, GUE, POISSON
-from manybody.physics.starts import Start
 from manybody.solve.level_statistics import levels_of
-from manybody.solve.observables.protocol import Figure, Observable, Panel
-from manybody.system.communicator import Communicator
+from manybody.solve.observables.protocol import Figure, Observable, Panel, by_rank_0
 
 _FIGURES = {
     "spacing_ratio": Figure("mean ratio of neighbouring level spacings, middle half"),
@@ -16,12 +13,8 @@ _FIGURES = {
 }
 
 
-def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
-    """nan for fewer than three levels, as two sites with one particle have."""
-    return together(comm, lambda: _measured(problem))
-
-
 def _measured(problem: Problem) -> dict[str, float]:
+    """nan for fewer than three levels, as two sites with one particle have."""
     if problem.spectrum.dimension < 3:
         return dict.fromkeys(_FIGURES, float("nan"))
     found = levels_of(problem.spectrum, eth=True)
@@ -36,7 +29,7 @@ def _measured(problem: Problem) -> dict[str, float]:
 LEVEL_STATISTICS = Observable(
     name="level_statistics",
     figures=_FIGURES,
-    measure=_measure,
+    measure=by_rank_0(_measured),
     panels=(
         Panel(
             ("spacing_ratio",),

@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from manybody.parallel.collective import together
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.locality import drawn_centres, locality_of, site_distances
-from manybody.physics.starts import Start
-from manybody.solve.observables.protocol import Figure, Observable
-from manybody.system.communicator import Communicator
+from manybody.solve.observables.protocol import Figure, Observable, by_rank_0
 
 # Bonds up to which locality is recorded; sites looked at; what counts as an entry of a row.
 _FURTHEST, _CENTRES, _SHARE = 8, 32, 1e-2
@@ -24,29 +21,25 @@ _FIGURES = {
 }
 
 
-def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
+def _measured(problem: Problem) -> dict[str, float]:
     """nan for models without a lattice, and of more than one particle."""
-
-    def measured() -> dict[str, float]:
-        found = dict.fromkeys(_FIGURES, float("nan"))
-        model = problem.model
-        if not isinstance(model, SingleParticleModel) or model.lattice is None:
-            return found
-        centres = drawn_centres(np.flatnonzero(model.coupled), _CENTRES, 0)
-        profile = locality_of(problem, site_distances(model), centres, np.array([_SHARE]))
-        for distance, rms in zip(profile.distances, profile.rms):
-            if distance <= _FURTHEST:
-                found[f"locality_{int(distance)}"] = float(rms)
-        found["locality_row"] = float(profile.row_counts[0])
+    found = dict.fromkeys(_FIGURES, float("nan"))
+    model = problem.model
+    if not isinstance(model, SingleParticleModel) or model.lattice is None:
         return found
-
-    return together(comm, measured)
+    centres = drawn_centres(np.flatnonzero(model.coupled), _CENTRES, 0)
+    profile = locality_of(problem, site_distances(model), centres, np.array([_SHARE]))
+    for distance, rms in zip(profile.distances, profile.rms):
+        if distance <= _FURTHEST:
+            found[f"locality_{int(distance)}"] = float(rms)
+    found["locality_row"] = float(profile.row_counts[0])
+    return found
 
 
 LOCALITY = Observable(
     name="locality",
     figures=_FIGURES,
-    measure=_measure,
+    measure=by_rank_0(_measured),
     one_bath=True,
     shown=("locality_1", "locality_2"),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from manybody.parallel.collective import together
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
 from manybody.system.communicator import Communicator
@@ -48,6 +49,20 @@ def no_cost(_n_sites: int) -> Cost:
     return Cost()
 
 
+Measure = Callable[[Problem, Start, Communicator | None], dict[str, float]]
+
+
+def by_rank_0(figures_of: Callable[[Problem], dict[str, float]]) -> Measure:
+    """What is measured by one rank for all, whatever the start."""
+
+    def measure(
+        problem: Problem, _start: Start, comm: Communicator | None = None
+    ) -> dict[str, float]:
+        return together(comm, lambda: figures_of(problem))
+
+    return measure
+
+
 @dataclass(frozen=True)
 class Observable:
     """What is measured of one sample, as data.
@@ -70,7 +85,7 @@ class Observable:
 
     name: str
     figures: Mapping[str, Figure]
-    measure: Callable[[Problem, Start, Communicator | None], dict[str, float]]
+    measure: Measure
     panels: tuple[Panel, ...] = ()
     shown: tuple[str, ...] = ()
     fewest_sites: int = 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.distances_page import in_time_table, scan_rows, words_of
+from manybody.papers.kit.distances_page import in_time_table, scan_rows, setting_between
 from manybody.papers.kit.page import (
     Cell,
     Chapter,
@@ -48,22 +48,17 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
 
 
 def _setting(study: CaseStudy) -> Chapter:
-    given = study.settings
-    words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
-    lines = (
+    text = (
         "Fermions on a few sites exchange particles with reservoirs while a field A sin(νt) "
         "between the first site and the last moves the levels and turns their modes: "
         "h(t) = h + ½A sin(νt) diag(x), x from −1 to 1. Redfield and Davies are those of h(t) "
         "frozen at each instant, SNM eq. (14). Exact: system and reservoirs as one Gaussian "
         "state, modes doubled until the correlation matrix C changes by no more than "
-        f"{given['tolerance']:g}. Distances are the largest over the times of the trace norm "
-        "Σ|eigenvalue| of C − C_exact, with Lamb shift unless said otherwise; files have the "
-        "largest |element| too. The start is one particle on the first site, durations count in "
-        "1/(J²D), D in the middle of the band. Two reservoirs sit on the first and the last site; "
-        "equal baths are those of the first kind on every site.",
-        f"Reservoirs: {words[0]}; {words[1]}.",
+        f"{study.settings['tolerance']:g}. Distances are the largest over the times of the trace "
+        "norm Σ|eigenvalue| of C − C_exact, with Lamb shift unless said otherwise; files have the "
+        "largest |element| too."
     )
-    return Chapter("What is compared", lines)
+    return setting_between(study, text)
 
 
 def _title(given: Mapping[str, Any], without: str = "") -> str:

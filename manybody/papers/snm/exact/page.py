@@ -8,7 +8,7 @@ import numpy as np
 
 from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.distances_page import hundredths, in_time_table, words_of
+from manybody.papers.kit.distances_page import hundredths, in_time_table, setting_between
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -114,19 +114,14 @@ def _title_of(record: Record) -> str:
 
 
 def _setting(study: CaseStudy) -> Chapter:
-    given = study.settings
-    words = [f"{name}: {words_of(given[name])}" for name in ("first", "last")]
-    lines = (
+    text = (
         "Fermions on a few sites exchange particles with reservoirs. Exact: system and reservoirs "
         "as one Gaussian state, reservoirs as modes that are doubled until the correlation matrix "
-        f"C changes by no more than {given['tolerance']:g}; steady states by Green's functions. "
-        "Distances are the largest |element| and the trace norm Σ|eigenvalue| of C − C_exact; "
-        "figures and findings show the trace norm, files both. The start is one particle on the "
-        "first site, durations count in 1/(J²D), D in the middle of the band. Two reservoirs sit "
-        "on the first and the last site; equal baths are those of the first kind on every site.",
-        f"Reservoirs: {words[0]}; {words[1]}.",
+        f"C changes by no more than {study.settings['tolerance']:g}; steady states by Green's "
+        "functions. Distances are the largest |element| and the trace norm Σ|eigenvalue| of "
+        "C − C_exact; figures and findings show the trace norm, files both."
     )
-    return Chapter("What is compared", lines)
+    return setting_between(study, text)
 
 
 def _evidence(moving: list[Record], routes: list[Record], steady: list[Record]) -> Part:

@@ -262,6 +262,6 @@ def _fock(
         REDFIELD,
     )
     if generator.levels[-1] + 1 == len(hamiltonian):
-        apart = build_davies_equation(model, couplings, shift, labels="distinct").toarray()
+        apart = build_davies_equation(model, couplings, shift, distinct=True).toarray()
         results["unclustered"] = float(np.linalg.norm(apart - davies)) / scale
     return results

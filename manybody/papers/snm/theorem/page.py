@@ -114,7 +114,6 @@ def _equal(study: CaseStudy, records: list[Record]) -> Part:
 
 def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
     change = study.settings["coupling_change"]
-    table = _trend_table("one-coupling", f"One coupling changed by {change:.2g}", records)
     smallest, largest = min(map(residual, records)), max(map(residual, records))
     trend, numbers = _trend_words(records)
     sentence = (
@@ -125,16 +124,11 @@ def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
         "Exponents are of residuals against N, of sizes above 30 where there are two: one site of "
         "N should count as 1/√N."
     )
-    figure = Figure(
-        "one-coupling",
-        "Residual of one changed coupling against size. Filled: no Lamb shift, open: with it.",
-        partial(_draw_residuals, "one coupling changed", records),
-    )
     numbers |= {"smallest residual": smallest, "largest residual": largest}
-    return (
-        [Finding(sentence, numbers)],
-        Chapter("One coupling changed", (paragraph,), (figure,), (table,)),
-    )
+    figure = "Residual of one changed coupling", "one coupling changed"
+    table = _trend_table("one-coupling", f"One coupling changed by {change:.2g}", records)
+    chapter = _against_size("One coupling changed", paragraph, figure, table, records)
+    return [Finding(sentence, numbers)], chapter
 
 
 def _two_temperatures(study: CaseStudy, records: list[Record]) -> Part:
@@ -148,14 +142,11 @@ def _two_temperatures(study: CaseStudy, records: list[Record]) -> Part:
         f"baths; {_broken(min(filling))}: F differs by {min(filling):.2g} to {max(filling):.2g}, "
         f"{trend}; R, which knows no temperature, {stays} (at most {damping:.1e})."
     )
-    figure = Figure(
-        "two-temperatures",
-        "Residual of two temperatures against size. Filled: no Lamb shift, open: with it.",
-        partial(_draw_residuals, "two temperatures", records),
-    )
-    table = _trend_table("two-temperatures", "Two temperatures", records)
     numbers |= {"largest, R": damping, "smallest, F": min(filling), "largest, F": max(filling)}
-    return [Finding(sentence, numbers)], Chapter("Two temperatures", (), (figure,), (table,))
+    figure = "Residual of two temperatures", "two temperatures"
+    table = _trend_table("two-temperatures", "Two temperatures", records)
+    chapter = _against_size("Two temperatures", "", figure, table, records)
+    return [Finding(sentence, numbers)], chapter
 
 
 def _every(study: CaseStudy, records: list[Record]) -> Part:
@@ -224,15 +215,25 @@ def _unclustered(study: CaseStudy, records: list[Record]) -> Part:
         "frequency (a negative test). The theorem needs them together; apart they leave spurious "
         f"residuals from {min(values):.2g} to {max(values):.3g}, {trend}: {_broken(min(values))}."
     )
-    figure = Figure(
-        "unclustered",
-        "Residual of the unclustered Davies equation on coherences of one-particle states "
-        "against size. Filled: no Lamb shift, open: with it.",
-        partial(_draw_residuals, "unclustered Davies", records),
-    )
-    table = _trend_table("unclustered", "Unclustered Davies equation", records)
     numbers |= {"smallest residual": min(values), "largest residual": max(values)}
-    return [Finding(sentence, numbers)], Chapter("Unclustered gaps", (), (figure,), (table,))
+    caption = "Residual of the unclustered Davies equation on coherences of one-particle states"
+    figure = caption, "unclustered Davies"
+    table = _trend_table("unclustered", "Unclustered Davies equation", records)
+    chapter = _against_size("Unclustered gaps", "", figure, table, records)
+    return [Finding(sentence, numbers)], chapter
+
+
+def _against_size(
+    title: str, paragraph: str, figure: tuple[str, str], table: Table, records: list[Record]
+) -> Chapter:
+    """Residuals against size; figure: start of its caption, and title of its panels."""
+    caption, panels = figure
+    picture = Figure(
+        table.name,
+        f"{caption} against size. Filled: no Lamb shift, open: with it.",
+        partial(_draw_residuals, panels, records),
+    )
+    return Chapter(title, (paragraph,) if paragraph else (), (picture,), (table,))
 
 
 def _fock(study: CaseStudy, records: list[Record]) -> Part:

@@ -67,12 +67,11 @@ def davies_liouvillian(
     groups = np.split(order, np.flatnonzero(np.diff(ordered) > frequency_tolerance) + 1)
     liouvillian = _commutator(hamiltonian)
     decay, shifted = np.zeros((2, *frequencies.shape), dtype=np.complex128)
+    omega = np.array([np.mean(frequencies.ravel()[group]) for group in groups])
     for coupling, own in zip(couplings, _each(bath, couplings)):
         in_energy_basis = vectors.conj().T @ coupling @ vectors
-        for group in groups:
-            omega = float(np.mean(frequencies.ravel()[group]))
-            rate = own.gamma(omega)
-            shift = own.eta(omega) if lamb_shift else 0.0
+        shifts = own.eta(omega) if lamb_shift else np.zeros(omega.shape)
+        for group, rate, shift in zip(groups, own.gamma(omega), shifts):
             mask = np.zeros(frequencies.shape)
             mask.flat[group] = 1.0
             jump = vectors @ (mask * in_energy_basis) @ vectors.conj().T
