@@ -4,10 +4,10 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import reference
 import scipy.linalg
 from fock_oracles import density_interaction
 
+from manybody.physics import reference
 from manybody.physics.fock.basis import FockBasis, one_body_operator
 from manybody.physics.models.many_body import ManyBodyModel
 

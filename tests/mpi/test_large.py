@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import oracles
 import pytest
-import reference
 from scipy.linalg import expm
 
 import manybody as mb
@@ -14,6 +13,7 @@ from manybody.numerics.dense import KernelOperator
 from manybody.numerics.steppers import find_stepper
 from manybody.parallel.collective import on_every_rank
 from manybody.parallel.node_memory import NodeMemory
+from manybody.physics import reference
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 from manybody.solve.comparison import check_setting

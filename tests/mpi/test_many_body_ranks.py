@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import reference
 
 import manybody as mb
 from manybody.parallel.signals import Stopped
+from manybody.physics import reference
 from manybody.physics.fock.basis import FockBasis
 from manybody.solve import checkpoints, monitor, spread, stacked
 from manybody.solve.checkpoints import Keeper

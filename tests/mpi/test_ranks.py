@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import oracles
 import pytest
-import reference
 from scipy.linalg import expm
 from tiny import assert_same_payload, payload, study  # noqa: E402
 
 import manybody as mb
 from manybody.errors import InputError, InputTypeError, NumericalError, Unavailable
 from manybody.parallel.collective import everybody_raises, raised_alike, together
+from manybody.physics import reference
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 

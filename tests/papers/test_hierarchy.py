@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-import reference
 import scipy.integrate
 import scipy.linalg
 import scipy.sparse as sp
@@ -25,6 +24,7 @@ from manybody.papers.kit.reservoirs import labels_of
 from manybody.papers.kit.systems import build_hamiltonian
 from manybody.papers.snm.hierarchy import cases as hierarchy
 from manybody.papers.snm.hierarchy import states as exact_states
+from manybody.physics import reference
 
 WRITTEN = json.loads((CHECKS / "hierarchy.json").read_text())
 NAMES = ("redfield", "davies", "universal-lindblad", "local")

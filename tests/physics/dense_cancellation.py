@@ -4,7 +4,8 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-import reference
+
+from manybody.physics import reference
 
 EVERYTHING = {"n_vectors": 1000, "n_rows": 10**6}
 

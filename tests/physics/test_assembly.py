@@ -3,10 +3,10 @@
 import numpy as np
 import oracles
 import pytest
-import reference
 from conftest import hamiltonians
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows, dropped_norm
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum

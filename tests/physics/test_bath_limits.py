@@ -7,10 +7,9 @@ import mpmath
 import numpy as np
 import oracles
 import pytest
-import reference
 
 import manybody as mb
-from manybody.physics import thermodynamics
+from manybody.physics import reference, thermodynamics
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import boltzmann_factor, check_bath, has_temperature
 from manybody.physics.baths.several import SeveralBaths

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import oracles
 import pytest
-import reference
 from dense_cancellation import EVERYTHING, FIGURES, dense_measures
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.quantities import sampled_sums
 from manybody.physics.quantities.cancellation import cancellation_measures
 

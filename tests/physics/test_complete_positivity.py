@@ -4,10 +4,10 @@ import numpy as np
 import oracles
 import pytest
 import scipy.linalg
-from reference import lindblad_dissipator
 
 import manybody as mb
 from manybody.errors import InputError, InputTypeError
+from manybody.physics.reference import lindblad_dissipator
 
 
 def traceless_basis(rng, n):

@@ -3,9 +3,9 @@
 import numpy as np
 import oracles
 import pytest
-import reference
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.couplings import DiagonalCouplings, MatrixCouplings
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.problem import Problem

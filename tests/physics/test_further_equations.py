@@ -5,12 +5,12 @@ import functools
 import numpy as np
 import oracles
 import pytest
-import reference
 from further_cases import ONE, baths_of, cases
 from jump_oracles import jump_shift
 
 import manybody as mb
 from manybody.errors import InputError
+from manybody.physics import reference
 from manybody.physics.baths.jump_correlator import JumpCorrelator
 from manybody.physics.baths.several import check_baths
 from manybody.physics.equations import partial_secular as secular

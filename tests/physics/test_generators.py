@@ -5,12 +5,12 @@ from functools import lru_cache
 import numpy as np
 import oracles
 import pytest
-import reference
 from conftest import hamiltonians
 
 import manybody as mb
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.equations import bohr_blocks
 from manybody.physics.equations.davies import build_davies

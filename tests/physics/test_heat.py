@@ -3,9 +3,9 @@
 import numpy as np
 import oracles
 import pytest
-import reference
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.problem import Problem
 from manybody.physics.quantities.heat import dissipators, entropy_production, heat_currents
 

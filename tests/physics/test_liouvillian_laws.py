@@ -6,7 +6,6 @@ import numpy as np
 import oracles
 import pytest
 from further_cases import ONE, cases
-from reference import gibbs_state
 from toy_equations import registered
 
 import manybody as mb
@@ -14,6 +13,7 @@ from manybody.physics.baths.several import check_baths
 from manybody.physics.equations import registry
 from manybody.physics.liouvillians import liouvillian_of
 from manybody.physics.problem import Problem
+from manybody.physics.reference import gibbs_state
 
 NAMES = (*registry.EQUATIONS, "partial-secular-0.4")
 BOTH = pytest.mark.parametrize("lamb_shift", [False, True], ids=["eta off", "eta on"])

@@ -4,12 +4,12 @@ import many_body_oracles as slow
 import numpy as np
 import oracles
 import pytest
-import reference
 from conftest import hamiltonians
 from fock_oracles import build_local_equation, density_coupling, density_interaction
 from many_body_cases import BOTH, BUILDERS, chain, exchanges, leads, pairs_of, random_matrix
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.fock import secular
 from manybody.physics.fock.basis import (
     FockBasis,

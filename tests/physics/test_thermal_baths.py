@@ -6,11 +6,11 @@ import mpmath
 import numpy as np
 import oracles
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.quantities.cancellation import cancellation_measures
 from manybody.physics.quantities.locality import locality_profile
 

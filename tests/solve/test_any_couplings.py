@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import reference
 import scipy.linalg
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.couplings import DiagonalCouplings, MatrixCouplings
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.fock.basis import FockBasis

@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import oracles
 import pytest
-import reference
 import scipy.linalg
 
 import manybody as mb
+from manybody.physics import reference
 
 INF = math.inf
 COLD = mb.OhmicBath(0.5, 5.0, INF)

@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 import oracles
 import pytest
-import reference
 from conftest import hamiltonians
 
 import manybody as mb
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.physics import reference
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.bath_groups import bath_groups
 from manybody.physics.baths.several import check_baths

@@ -6,12 +6,12 @@ import warnings
 import numpy as np
 import oracles
 import pytest
-import reference
 import scipy.integrate
 import scipy.linalg
 
 import manybody as mb
 from manybody.errors import InputError
+from manybody.physics import reference
 from manybody.physics.equations.instantaneous import frequency_crossings
 from manybody.physics.gaussian import driven, exact_driven
 from manybody.physics.models import driven as models

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import reference
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.problem import Problem

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-import reference
 import relaxing
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.models.many_body import ManyBodyModel
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")

@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 import oracles
 import pytest
-import reference
 import scipy.linalg
 import scipy.sparse as sp
 import toy_equations
 
 import manybody as mb
+from manybody.physics import reference
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.liouvillians import liouvillian_of
 from manybody.physics.problem import Problem

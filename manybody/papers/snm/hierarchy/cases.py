@@ -37,9 +37,9 @@ from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.protocol import check_applies
 from manybody.physics.equations.registry import EQUATIONS, check_equations
-from manybody.physics.fock.rate_equations import gibbs_populations
 from manybody.physics.liouvillians import liouvillian
 from manybody.physics.models.single_particle import SingleParticleModel
+from manybody.physics.reference import gibbs_state
 from manybody.physics.undecided import APART
 from manybody.study.structure import check_keys
 
@@ -161,13 +161,12 @@ def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:
     else:
         raise NumericalError(not_converged(exact, float(needed)))
     results: dict[str, float | list[float]] = {"times": times.tolist(), **_evidence(exact)}
-    energies, vectors = np.linalg.eigh(hamiltonian)
+    vectors = np.linalg.eigh(hamiltonian)[1]
     for label, (states, limit) in own.items():
         results[f"{label}_trace"] = trace_norms(states - exact.states).tolist()
         results[f"{label}_smallest"] = float(np.linalg.eigvalsh(states).min())
         results |= _late(label, limit - exact.late, vectors)
-    populations = gibbs_populations(energies, 1.0 / given["beta"])
-    gibbs = (vectors * populations) @ vectors.conj().T
+    gibbs = gibbs_state(hamiltonian, given["beta"])
     return results | _late(GIBBS, gibbs - exact.late, vectors)
 
 
