@@ -172,9 +172,9 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
         raise InputError("study: key 'times' is missing")
     if "times" in table and not study.evolves:
         raise InputError("times: have a meaning only with 'trace_distance' among the observables")
-    check_portable(study.petsc_options)
     study = _with_files(study, folder)
     check_whole(study)
+    check_portable(study.petsc_options)
     return study
 
 

@@ -56,7 +56,7 @@ STAGES = {
     "drawing": ("study.configuration", "Point.build", 1, 1, 1),
     "Redfield of a stack": ("solve.stacked", "stepped_of", 1, 1, 1),
     "Davies of a shared sample": ("solve.spread", "closed_of", 1, 1, 2),
-    "evolution of a stack": ("solve.stacked", "_Stack.advance", 1, 1, 1),
+    "evolution of a stack": ("solve.stacked", "_Stack._advanced", 1, 1, 1),
     "checkpoint": ("solve.spread", "Keeper.write", 0, 1, 2),
     "image of a block": ("study.block_store", "image_of", 1, 1, 1),
     "half-written block": ("parallel.files", "os.fsync", 0, 9, 2),
