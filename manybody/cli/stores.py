@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from manybody.cli.kinds import AnyStore, open_store, pages_of
 from manybody.errors import InputError
@@ -59,20 +58,10 @@ def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
 
 def write_report(store: AnyStore, formats: Sequence[str] | None) -> None:
     """Write the whole report and print where it lies."""
+    kinds = dict.fromkeys((".csv", ".parquet", ".h5"), "table")
+    kinds |= dict.fromkeys((".html", ".md"), "report")
     summary, paths = pages_of(store).write_report(store, formats)
-    print_written(summary, paths, store.directory / "blocks")
-
-
-def print_written(summary: str, paths: Sequence[Path], data: Path) -> None:
-    """Print a summary and the files that belong to it."""
     print(summary)
     for path in paths:
-        kind = {
-            ".html": "report",
-            ".md": "report",
-            ".csv": "table",
-            ".parquet": "table",
-            ".h5": "table",
-        }.get(path.suffix, "figure")
-        print(f"{kind}: {path}")
-    print(f"data: {data}", flush=True)
+        print(f"{kinds.get(path.suffix, 'figure')}: {path}")
+    print(f"data: {store.directory / 'blocks'}", flush=True)

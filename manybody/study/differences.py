@@ -36,11 +36,6 @@ class PointDifference:
     figures: dict[str, float]
 
 
-def changed_keys(left: Study, right: Study) -> list[str]:
-    """In what the numbers of two studies differ, by name."""
-    return [key for key, *_ in changes_of(left, right)]
-
-
 def compare_stores(left: SampleStore, right: SampleStore) -> list[PointDifference]:
     """Every point that both stores have samples of, in the order of `left`.
 
@@ -109,7 +104,7 @@ def _rows(blocks: list[Block]) -> dict[int, tuple[Block, int]]:
 
 def comparison_lines(left: SampleStore, right: SampleStore) -> list[str]:
     """A table for people."""
-    changed = changed_keys(left.study, right.study)
+    changed = [key for key, *_ in changes_of(left.study, right.study)]
     lines = [
         f"{left.directory} against {right.directory}",
         f"the studies differ in: {', '.join(changed)}" if changed else "the studies are the same",

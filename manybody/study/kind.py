@@ -26,14 +26,6 @@ class AnyStudy(Protocol):
         """Fit for a folder."""
 
     @property
-    def description(self) -> str:
-        """For people."""
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """Of the report."""
-
-    @property
     def wanted(self) -> Mapping[Any, int]:
         """Every point in its order, with its number of samples."""
 
@@ -180,10 +172,10 @@ class Kind(Generic[S, P, R, B]):
     their samples; outline(study): what it is of, in lines for people.  All raise InputError.
 
     Its description.  changes(there, here): (key, there, here) of all that forbids two studies to
-    share a folder; merged(stored, wanted): the one, extended by the other;
-    joined(studies): all of a merge; check_description: raises InputError for what no store can
-    hold; files(study): name -> content of what lies
-    beside the description; with_files(folder, study): the study with those that a folder has.
+    share a folder; merged(stored, wanted): the one, extended by the other; joined(studies): all
+    of a merge; check_description: raises InputError for what no store can hold; files(study):
+    name -> content of what lies beside the description; with_files(folder, study): the study
+    with those that a folder has.
 
     Tasks.  seconds(study, point): predicted core-seconds of a sample on a nominal machine;
     samples_in_block(study, point); in_blocks_of(stored, study): the study with the borders of

@@ -15,14 +15,8 @@ def find_point(study: AnyStudy, size: int | None, model: str | None, where: Sequ
     more than one, naming those there are.
     """
     every = list(study.wanted)
-    asked_for = {"size": size, "model": model}
-    found = [
-        point
-        for point in every
-        if all(
-            getattr(point, key, None) == own for key, own in asked_for.items() if own is not None
-        )
-    ]
+    given = {key: own for key, own in {"size": size, "model": model}.items() if own is not None}
+    found = [p for p in every if all(getattr(p, key, None) == own for key, own in given.items())]
     for text in where:
         key, equals, value = text.partition("=")
         if not equals:

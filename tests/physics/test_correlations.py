@@ -64,7 +64,7 @@ def test_bosons_in_fock_space(degenerate, lamb_shift, equation, rng):
     np.testing.assert_allclose(found, expected, atol=3e-14)
 
 
-def test_davies_of_degenerate_modes(rng):
+def test_unclustered_davies_is_wrong_for_degenerate_modes(rng):
     vectors = np.linalg.eigh(oracles.random_hermitian(rng, 3))[1]
     twice = (vectors * [0.2, 0.2, 1.0]) @ vectors.conj().T
     model = QuadraticModel(twice, contacts_all_different([0, 1]))
@@ -74,7 +74,9 @@ def test_davies_of_degenerate_modes(rng):
     state = lc.fock_correlations(annihilators, rho)
     expected = fock_time_derivative(model, annihilators, rho, "davies", True)
     right = build_generator(model, "davies", True).derivative(state)
+    wrong = build_generator(model, "davies", True, clustering=False).derivative(state)
     np.testing.assert_allclose(right, expected, atol=1e-14)
+    assert np.abs(wrong - expected).max() > 1e-2
 
 
 @pytest.mark.parametrize("equation", EQUATIONS)

@@ -94,8 +94,10 @@ def test_filled_shift_against_quadrature(reservoir):
     points = [point for point in points if np.isfinite(point)]
     smallest = min(1e-3, 0.1 / reservoir.beta)
     omega = np.array([-0.4, 0.801, 1.101, 2.29])
+    error = reservoir.filled_shift_error(omega)
     found = reservoir.filled_shift(omega)
     scale = max(np.abs(found).max(), float(reservoir.filled(np.linspace(0.001, 9, 999)).max()))
+    assert error.max() < 1e-12 * scale
     for frequency, value in zip(omega, found):
         exact = oracles.principal_value(reservoir.filled, frequency, points, smallest, 130.0)
         assert value == pytest.approx(exact, abs=1e-12 * scale), frequency
@@ -108,6 +110,7 @@ def test_flat_band_digamma_formula_is_the_quadrature(beta):
     omega = np.concatenate([OMEGA, [0.9, 2.3 - 1e-9, -1.7 + 1e-9, -1.7 - 1e-9]])
     quadrature = reservoir._panels.principal_value(omega) / (2.0 * np.pi)
     assert np.abs(reservoir.filled_shift(omega) - quadrature).max() < 2e-13
+    assert reservoir.filled_shift_error(omega).max() < 2e-13
 
 
 @pytest.mark.parametrize(

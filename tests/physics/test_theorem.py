@@ -67,6 +67,16 @@ def test_contacts_on_every_pth_site_of_a_ring(n, p):
     assert theorem_residual(model).damping == pytest.approx(np.sqrt(p - 1), abs=1e-12)
 
 
+def test_unclustered_davies_and_degenerate_levels(rng):
+    """Two levels of five modes each: half of the sites see much of their coherence."""
+    vectors = np.linalg.eigh(oracles.random_hermitian(rng, 10))[1]
+    matrix = (vectors * np.repeat([0.2, 1.0], 5)) @ vectors.conj().T
+    model = QuadraticModel(matrix, equal_contacts(5))
+    right = theorem_residual(model).damping
+    wrong = theorem_residual(model, clustering=False).damping
+    assert wrong > 1.2 * right > 0.1
+
+
 @pytest.mark.parametrize("lamb_shift", [False, True])
 @pytest.mark.parametrize("statistics", ["fermion", "boson"])
 def test_unclustered_gaps_in_fock_space(statistics, lamb_shift, rng):

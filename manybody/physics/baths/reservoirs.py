@@ -84,6 +84,11 @@ class Reservoir:
         return self.density.shift(omega)
 
     @zero_where_tiny
+    def shift_error(self, omega: ArrayLike) -> Real:
+        """Estimated absolute error of `shift`, same shape as `omega`."""
+        return self.density.shift_error(omega)
+
+    @zero_where_tiny
     def filled_shift(self, omega: ArrayLike) -> Real:
         """Δ^f(ω) = P∫ f(ω') D(ω') / (2π (ω − ω')) dω', same shape as `omega`.
 
@@ -93,6 +98,13 @@ class Reservoir:
         if self._deep_band is not None:
             return self._deep_filled_shift(self._deep_band, omega)
         return self._panels.principal_value(omega) / (2.0 * np.pi)
+
+    @zero_where_tiny
+    def filled_shift_error(self, omega: ArrayLike) -> Real:
+        """Estimated absolute error of `filled_shift`, same shape as `omega`."""
+        if self._deep_band is not None:
+            return 4.0 * self.density.shift_error(omega)
+        return self._panels.principal_value_error(omega) / (2.0 * np.pi)
 
     @property
     def _starts_at_mu(self) -> bool:

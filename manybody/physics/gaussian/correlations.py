@@ -110,7 +110,11 @@ class Currents:
 
 
 def build_generator(
-    model: QuadraticModel, equation: str, lamb_shift: bool = False, undecided: str | None = None
+    model: QuadraticModel,
+    equation: str,
+    lamb_shift: bool = False,
+    clustering: bool = True,
+    undecided: str | None = None,
 ) -> CorrelationGenerator:
     """R and F of one equation.
 
@@ -120,26 +124,29 @@ def build_generator(
     "local": as Redfield with D, Δ, f, Δ^f at the on-site energy h_qq in place of h, so that
     each contact acts on its site as if this were alone (LK, the local approach).
 
-    lamb_shift: with Δ and Δ^f or without.
+    lamb_shift: with Δ and Δ^f or without.  clustering: False takes every mode as a level of
+    its own; wrong where modes are degenerate, a negative test of the Davies equation.
     undecided: what Davies does with levels of which it cannot be decided whether they are
     equal: "apart" or "merged", which takes one energy for them; None keeps them apart with a
     warning.
 
     Raises TypeError or ValueError, also when a reservoir returns a number that is not finite.
     """
-    return build_generators(model, (equation,), lamb_shift, undecided)[0]
+    return build_generators(model, (equation,), lamb_shift, clustering, undecided)[0]
 
 
 def build_generators(
     model: QuadraticModel,
     equations: Iterable[str],
     lamb_shift: bool = False,
+    clustering: bool = True,
     undecided: str | None = None,
 ) -> list[CorrelationGenerator]:
     """`build_generator` for several equations, h diagonalised once."""
     arguments.instance("model", model, QuadraticModel)
     names = [arguments.choice("equation", equation, EQUATIONS) for equation in equations]
     arguments.boolean("lamb_shift", lamb_shift)
+    arguments.boolean("clustering", clustering)
     checked(undecided)
     # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
     energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
@@ -152,9 +159,9 @@ def build_generators(
         np.array([model.uncertainty]),
     )
     found = cluster_levels(spectrum)
-    levels = linked(energies, found.tolerance)
+    levels = linked(energies, found.tolerance) if clustering else np.arange(len(energies))
     verdict = STRUCTURAL if found.merged_neighbours else SIMPLE
-    if found.verdict == AMBIGUOUS:
+    if clustering and found.verdict == AMBIGUOUS:
         merged = linked(energies, found.merging_tolerance)
         if _answers_differ(model, spectrum, levels, merged, lamb_shift):
             verdict = AMBIGUOUS

@@ -38,10 +38,18 @@ class TheoremResidual:
 
 @zero_where_tiny
 def theorem_residual(
-    model: QuadraticModel, lamb_shift: bool = False, undecided: str | None = None
+    model: QuadraticModel,
+    lamb_shift: bool = False,
+    clustering: bool = True,
+    undecided: str | None = None,
 ) -> TheoremResidual:
-    """The distance; each equation assembled on its own.  undecided: as in `build_generator`."""
-    redfield, davies = build_generators(model, (REDFIELD, DAVIES), lamb_shift, undecided)
+    """The distance; each equation assembled on its own.
+
+    clustering: False lets Davies keep only m = n, wrong for degenerate modes unless every
+    site has an equal contact.  undecided: as in `build_generator`.
+    """
+    equations = (REDFIELD, DAVIES)
+    redfield, davies = build_generators(model, equations, lamb_shift, clustering, undecided)
     return TheoremResidual(
         _relative(redfield.damping, davies.damping), _relative(redfield.filling, davies.filling)
     )
