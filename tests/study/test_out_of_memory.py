@@ -51,7 +51,6 @@ STUDY = (
 )
 # Stage -> (module, what is called there, on which rank, the call that fails, group size).
 STAGES = {
-    "writing the description": ("study.block_store", "write_atomically", 0, 1, 1),
     "beginning": ("study.block_store", "BlockStore.forget_failures", 0, 1, 1),
     "drawing": ("study.configuration", "Point.build", 1, 1, 1),
     "Redfield of a stack": ("solve.stacked", "stepped_of", 1, 1, 1),
