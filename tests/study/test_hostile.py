@@ -193,12 +193,20 @@ def test_what_no_block_has_is_refused_before_it_is_followed(change, store):
 
 
 def test_cells_are_no_formulas():
-    rows = (("=1+1", -1.5), ("+x", 2), ("-y", None), ("@z", True), ("\tq", 1e-3), ("plain", 0.1))
+    rows = (
+        ("=1+1", -1.5),
+        ("+x", 2),
+        ("-y", None),
+        ("@z", True),
+        ("\tq", 1e-3),
+        ("plain", 0.1),
+        ("+", 2.0),
+    )
     text = to_csv(Table("t", "t", (Column("=name"), Column("value")), rows))
     cells = list(csv.reader(io.StringIO(text)))
     assert cells[0] == ["'=name", "value"]
-    assert [row[0] for row in cells[1:]] == ["'=1+1", "'+x", "'-y", "'@z", "'\tq", "plain"]
-    assert [row[1] for row in cells[1:]] == ["-1.5", "2", "", "True", "0.001", "0.1"]
+    assert [row[0] for row in cells[1:]] == ["'=1+1", "'+x", "'-y", "'@z", "'\tq", "plain", "+"]
+    assert [row[1] for row in cells[1:]] == ["-1.5", "2", "", "True", "0.001", "0.1", "2.0"]
 
 
 @pytest.mark.parametrize("kind", ["samples", "cases"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import lstsq
 
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
@@ -228,14 +229,11 @@ def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
     """Least squares on logarithms.  Raises ValueError below two different x or for y <= 0."""
     if len(set(x)) < 2 or min(y) <= 0.0:
         raise ValueError("a power law needs two different x and positive y")
-    log_x, log_y = np.log(x), np.log(y)
-    offset = log_x - log_x.mean()
-    square = float(offset @ offset)
-    exponent = float(offset @ log_y) / square
-    left_over = log_y - log_y.mean() - exponent * offset
-    freedom = len(log_x) - 2
-    error = np.sqrt(float(left_over @ left_over) / freedom / square) if freedom else np.nan
-    return PowerLaw(exponent, float(error), len(log_x))
+    offset, log_y = np.log(x) - np.log(x).mean(), np.log(y)
+    (_, exponent), left_over, *_ = lstsq(np.vander(offset, 2, increasing=True), log_y)
+    freedom = len(offset) - 2
+    error = np.sqrt(left_over / freedom / (offset @ offset)) if freedom else np.nan
+    return PowerLaw(float(exponent), float(error), len(offset))
 
 
 def grouped(

@@ -212,7 +212,9 @@ def to_csv(table: Table) -> str:
 
 
 def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+    # A sign alone is none.
+    is_formula = isinstance(cell, str) and len(cell) > 1 and cell[0] in "=+-@\t\r"
+    return f"'{cell}" if is_formula else cell
 
 
 def to_parquet(table: Table) -> bytes:
