@@ -9,7 +9,7 @@ logarithmic) are of second order in their width from the start.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -85,12 +85,18 @@ class DiscretisedBath:
 Discretise = Callable[[Any, int], DiscretisedBath]
 
 
-def legendre_modes(reservoir: Reservoir, n_modes: int, *, power: int = 1) -> DiscretisedBath:
+def legendre_modes(
+    reservoir: Reservoir,
+    n_modes: int,
+    *,
+    power: int = 1,
+    breakpoints: Sequence[float] | None = None,
+) -> DiscretisedBath:
     """Gauss-Legendre modes on panels: g_k² = w_k D(ω_k) / 2π.
 
-    Panels end where D is not smooth and at rungs around μ, in geometric progression from
-    4/β, or from the distance between μ and the band for bosons, so that the poles of f stay
-    away from every panel.  Half of the modes go to panels in
+    Panels end where D is not smooth and at `breakpoints` (None: rungs around μ, in
+    geometric progression from 4/β, or from the distance between μ and the band for bosons,
+    so that the poles of f stay away from every panel).  Half of the modes go to panels in
     equal parts, half by length; rounding up gives at least `n_modes`.  Panels that touch a
     finite end of the band or a breakpoint of D are mapped by ω = end ± u^power: 2 for √
     edges, sub-Ohmic s = 1/2 and their occupied parts, more for other powers, 1 (no map)
@@ -103,7 +109,7 @@ def legendre_modes(reservoir: Reservoir, n_modes: int, *, power: int = 1) -> Dis
     n_modes = arguments.integer("n_modes", n_modes, 1)
     power = arguments.integer("power", power, 1)
     low, high = integration_window(reservoir.density)
-    smooth = thermal_breakpoints(reservoir, low, high)
+    smooth = thermal_breakpoints(reservoir, low, high) if breakpoints is None else breakpoints
     density = reservoir.density
     singular = {float(point) for point in (*density.support, *density.breakpoints)}
     cuts = sorted({low, high} | {p for p in (*singular, *smooth) if low < p < high})
