@@ -7,7 +7,7 @@
 # The templates of slurm/ are tested on a Slurm that the tests start themselves; as root on a
 # Debian without one, its packages (slurm-wlm, munge) are installed, else those tests are skipped.
 #
-# Cost:    the set-up of scripts/setup.sh on the first call, then about a quarter of an hour on two cores.
+# Cost:    the set-up of scripts/setup.sh on the first call, then 7 to 12 minutes on two cores.
 # Launch:  bash scripts/test.sh
 set -euo pipefail
 
