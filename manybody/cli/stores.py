@@ -58,10 +58,9 @@ def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
 
 def write_report(store: AnyStore, formats: Sequence[str] | None) -> None:
     """Write the whole report and print where it lies."""
-    kinds = dict.fromkeys((".csv", ".parquet", ".h5"), "table")
-    kinds |= dict.fromkeys((".html", ".md"), "report")
+    kinds = {"html": "report", "md": "report", "csv": "table", "parquet": "table", "h5": "table"}
     summary, paths = pages_of(store).write_report(store, formats)
     print(summary)
     for path in paths:
-        print(f"{kinds.get(path.suffix, 'figure')}: {path}")
+        print(f"{kinds.get(path.suffix[1:], 'figure')}: {path}")
     print(f"data: {store.directory / 'blocks'}", flush=True)

@@ -148,8 +148,10 @@ def build_generators(
     arguments.boolean("lamb_shift", lamb_shift)
     arguments.boolean("clustering", clustering)
     checked(undecided)
-    # The driver with the most orthogonal vectors: the theorem rests on V†V = 1.
-    energies, vectors = scipy.linalg.eigh(model.dense_hamiltonian(), driver="evd")
+    # The driver with the most orthogonal vectors, since the theorem rests on V†V = 1; SciPy 1.11
+    # gives it too little room for one level.
+    h = model.dense_hamiltonian()
+    energies, vectors = scipy.linalg.eigh(h, driver="evd" if len(h) > 1 else None)
     norm = np.abs(energies[[0, -1]]).max(keepdims=True)
     spectrum = Spectrum(
         energies[None],

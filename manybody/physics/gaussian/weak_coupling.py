@@ -225,7 +225,7 @@ def _is_resolved(generator: CorrelationGenerator) -> bool:
 def _level_distances(hamiltonian: NDArray[Any]) -> Real:
     """(N,) energies of the modes less h_00: where sites are close, with all digits of the gaps."""
     shifted = hamiltonian - hamiltonian[0, 0].real * np.eye(len(hamiltonian))
-    energies: Real = scipy.linalg.eigh(shifted, driver="evd")[0]
+    energies: Real = scipy.linalg.eigh(shifted, driver="evd" if len(shifted) > 1 else None)[0]
     return energies
 
 
