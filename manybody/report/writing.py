@@ -64,8 +64,7 @@ def write_figure(store: Store, name: str, formats: Sequence[str] | None = None) 
 def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write figures and tables into DIR/report; returns a text summary and the paths.
 
-    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None takes
-    the study's.
+    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None: the study's.
     Raises ValueError when the store holds no sample, RuntimeError for parquet without pyarrow.
     """
     analysis = _analysis(store)

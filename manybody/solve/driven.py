@@ -213,6 +213,6 @@ def _times_words(times: Real) -> str:
 
 def _outside_words(result: DrivenComparison) -> str:
     """What to say where a ρ leaves the states, empty where none does."""
-    distance = np.max(list(result.distance.values()), axis=0)
+    distance: Real = np.stack(list(result.distance.values())).max(axis=0)
     found = outside_of(result, distance, result.time_error)
     return "" if found is None else outside_words(found, growth_rate(result.times, distance))

@@ -14,8 +14,7 @@ from manybody.report.writing import write_one, write_parts
 def write_report(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
     """Write page, figures and tables into DIR/report; returns a text summary and the paths.
 
-    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None
-    takes the study's.
+    formats: of "html", "markdown", "png", "pdf", "csv", "parquet", "hdf5"; None: the study's.
     Raises ValueError when the store holds no case, RuntimeError for parquet without pyarrow.
     """
     page, records, problems = _page(store)

@@ -116,18 +116,21 @@ class CallableBath(QuadratureBath):
     """
 
     function: Callable[[Real], ArrayLike]
-    beta: float = math.nan
+    beta: float = field(default=math.nan, compare=False)
     support: tuple[float, float] = (-math.inf, math.inf)
     breakpoints: tuple[float, ...] = ()
     precision: float = _PRECISION
     kms_tolerance: float = 1e-10
     kms_frequencies: tuple[float, ...] = ()
     kms: bool = True
+    # By which β is compared: nan is not equal to itself, its word is.
+    _beta: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:
         check_function("bath function", self.function)
         _set(self, "kms", arguments.boolean("bath kms", self.kms))
         _set(self, "beta", self._checked_beta())
+        _set(self, "_beta", repr(self.beta))
         _set(self, "support", interval("bath support", self.support))
         if self.support[0] != -self.support[1]:
             raise InputError(f"bath support = {self.support!r}: must be symmetric about 0")
@@ -150,7 +153,6 @@ class CallableBath(QuadratureBath):
         if self.kms:
             return arguments.inverse_temperature("bath beta", self.beta)
         if isinstance(self.beta, float) and math.isnan(self.beta):
-            # The same object, or no bath would equal another.
             return math.nan
         raise InputError(
             f"bath beta = {self.beta!r} with kms=False: γ without detailed balance has no "

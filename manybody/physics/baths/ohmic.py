@@ -114,7 +114,7 @@ class OhmicBath(GammaBath):
         nonzero = ~(size <= 1e-30 * min(self.cutoff, 1.0 / self.beta))
         w, signed = size[nonzero], flat[nonzero]
         if w.size:
-            a = 1.0 / self.cutoff + self.beta * np.arange(_EXPLICIT_TERMS + 1)
+            a: Real = 1.0 / self.cutoff + self.beta * np.arange(_EXPLICIT_TERMS + 1.0)
             # Terms of infinite argument are zero.
             with np.errstate(over="ignore"):
                 total = self._tail(w)

@@ -262,7 +262,7 @@ def _patch_first_signs(basis: FockBasis, inside: NDArray[np.bool_]) -> Real:
         return np.ones(basis.dimension)
     outside = np.where(inside, 0, basis.occupations)
     passed = np.sum(np.cumsum(outside, axis=1) * basis.occupations * inside, axis=1)
-    signs: Real = 1.0 - 2.0 * (passed % 2)
+    signs: Real = (1.0 - 2.0 * (passed % 2)).astype(np.float64)
     return signs
 
 
