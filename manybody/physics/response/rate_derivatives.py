@@ -50,8 +50,7 @@ def slope(function: Callable[[Real], Real], omega: float, scale: float, kink: fl
         unit = float(np.abs(values).max()) / half_width
         agree = before is not None and abs(centre - before) <= _AGREEMENT * unit
         if agree and abs(left - right) <= kink * unit:
-            assert before is not None
-            return before
+            return centre
         before = centre
     raise InputError(
         f"the rate of a bath has no derivative at ω = {omega:g}, or one that is not seen within "
