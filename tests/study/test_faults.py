@@ -17,6 +17,7 @@ import launching
 import numpy as np
 import pytest
 import soak
+import soak_studies
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
@@ -327,7 +328,7 @@ def test_folders_that_cannot_be_written(study_file, tmp_path, finished, capsys):
 @pytest.fixture(scope="module")
 def cases_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("cases") / "cases.toml"
-    path.write_text(soak.CASES)
+    path.write_text(soak_studies.CASES)
     return path
 
 
@@ -359,7 +360,7 @@ def test_two_runs_share_a_store_of_cases(shards, cases_file, cases, tmp_path):
 def test_a_disk_that_fills_up_under_cases(tmp_path):
     """As above: there is room for a short description and for no block."""
     few, whole, out = tmp_path / "few.toml", tmp_path / "whole", tmp_path / "out"
-    text = soak.CASES.replace("[3, 200]", "3").replace("samples = 10", "samples = 1")
+    text = soak_studies.CASES.replace("[3, 200]", "3").replace("samples = 10", "samples = 1")
     few.write_text(text)
     code, _, said = run(few, tmp_path / "none", preexec=limited(0))
     assert code == 2 and said.count("\n") == 1 and "cannot be a store" in said
