@@ -139,28 +139,29 @@ def with_content(path, change):
     return path.with_name(name)
 
 
-def external_link(file):
+def external_link(file, elsewhere):
+    """To what would do: nothing but the link is wrong."""
     del file["trace_distance"]
-    file["trace_distance"] = h5py.ExternalLink("/etc/passwd", "/x")
+    file["trace_distance"] = h5py.ExternalLink(str(elsewhere), "/trace_distance")
 
 
-def soft_link(file):
+def soft_link(file, _):
     del file["trace_distance"]
     file["trace_distance"] = h5py.SoftLink("/seed")
 
 
-def external_storage(file):
+def external_storage(file, _):
     del file["seconds"]
     file.create_dataset("seconds", (2,), "f8", external=[("/etc/passwd", 0, 16)])
 
 
-def absurd_shape(file):
+def absurd_shape(file, _):
     """2 GiB that nobody wrote: contiguous and allocated when it is read."""
     del file["seconds"]
     file.create_dataset("seconds", (2, 2**27), "f8")
 
 
-def bomb(file):
+def bomb(file, _):
     """A megabyte of zeros in a kilobyte."""
     del file["seconds"]
     file.create_dataset(
@@ -168,7 +169,7 @@ def bomb(file):
     )
 
 
-def group(file):
+def group(file, _):
     del file["seconds"]
     file.create_group("seconds")
 
@@ -176,10 +177,12 @@ def group(file):
 @pytest.mark.parametrize(
     "change", [external_link, soft_link, external_storage, absurd_shape, bomb, group]
 )
-def test_what_no_block_has_is_refused_before_it_is_followed(change, store):
+def test_what_no_block_has_is_refused_before_it_is_followed(change, store, finished):
     own = store.study
     point = own.systems[0].points[0]
-    altered = with_content(store.block_paths(point)[0], change)
+    path = store.block_paths(point)[0]
+    elsewhere = finished.folder(point) / path.name
+    altered = with_content(path, lambda file: change(file, elsewhere))
     limits = resource.getrlimit(resource.RLIMIT_AS)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**30, limits[1]))
