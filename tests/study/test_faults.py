@@ -22,7 +22,6 @@ from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
 from manybody.cli.kinds import open_store
-from manybody.solve import checkpoints, spread, stacked
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -94,14 +93,6 @@ def study_file(tmp_path):
     path = tmp_path / "longer.toml"
     path.write_text(LONGER)
     return path
-
-
-@pytest.fixture
-def as_the_program_does(monkeypatch):
-    """In this process what PROGRAM changes in others."""
-    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 20)
-    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 100.0)
-    monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -216,16 +207,17 @@ def test_a_signal_ends_a_run_with_75_and_the_same_command_goes_on(study_file, lo
     assert_whole(out, longer)
 
 
-def test_a_signal_leaves_a_long_sample_at_a_checkpoint(
-    study_file, longer, tmp_path, as_the_program_does
-):
+def test_a_signal_leaves_a_long_sample_at_a_checkpoint(study_file, longer, tmp_path, capsys):
     """Only the most expensive systems come first, so the first blocks are of long samples."""
     out = tmp_path / "out"
     process = start(study_file, out)
     wait_for(process, lambda: found(out, "checkpoints/*/*.state"))
     process.kill()
     assert finish(process)[0] == -signal.SIGKILL
+    # Gone where the sample was complete just before.
+    left = found(out, "checkpoints/*/*.state")
     assert cli.main(["status", str(out)]) == 0
+    assert (f"{len(left)} at a checkpoint" in capsys.readouterr().out) is bool(left)
     process = start(study_file, out)
     wait_for(process, lambda: blocks(out))
     process.send_signal(signal.SIGUSR1)
