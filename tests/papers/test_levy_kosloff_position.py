@@ -34,11 +34,15 @@ def test_relative_accuracy_at_random_parameters():
         found, expected = position(*values), precise_position(*values)
         sizes.append(abs(expected["heat_current_hot"]))
         filling = max(found["population_a"], found["population_b"])
+        omega_h, omega_c, _, _, epsilon, kappa = values
+        # Of nodes closer than they are damped the emptier one is known to rounding of the other.
+        is_resolved = np.hypot(omega_h - omega_c, 2.0 * epsilon) > kappa * max(values[:2]) ** 3
+        blur = 0.0 if is_resolved else 1e-15 * filling
         for name, rel, rounding in (
             ("heat_current_hot", 1e-10, 0.0),
             ("heat_current_cold", 1e-10, 0.0),
-            ("population_a", 1e-13, 1e-15 * filling),
-            ("population_b", 1e-13, 1e-15 * filling),
+            ("population_a", 1e-13, blur),
+            ("population_b", 1e-13, blur),
             ("correlation_x", 1e-12, 1e-14 * filling),
             ("correlation_y", 1e-12, 1e-15 * filling),
         ):
