@@ -15,8 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tiny import TINY, study
+from tiny import TINY
 from tiny_cases import case_store, compute, theorem_study
+from tiny_stores import run
 
 from manybody import cli
 from manybody.cli.kinds import open_store
@@ -27,7 +28,7 @@ from manybody.report.page.document import Column, Table
 from manybody.report.tables.samples import to_csv
 from manybody.study.block_files import CorruptBlock
 from manybody.study.parsing import parse_study
-from manybody.study.runner import prepare, run_study
+from manybody.study.runner import prepare
 from manybody.study.status import status_lines
 from manybody.study.store import Store
 
@@ -36,9 +37,7 @@ STEPPER = TINY.replace("seed = 3", 'seed = 3\nstepper = "ts-rk8vr"\npetsc_option
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("finished") / "store")
-    run_study(prepare(study(), store), store, quiet=True)
-    return store
+    return run(tmp_path_factory.mktemp("finished") / "store")[0]
 
 
 @pytest.fixture
