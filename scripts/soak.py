@@ -34,72 +34,17 @@ from collections import Counter
 from pathlib import Path
 
 import soak_faults
+import soak_nursery
 from launching import can_launch, environment
 from soak_flips import Flips
 from soak_stores import contents, differing, leftovers
+from soak_studies import SHORT_STUDIES, STUDIES
 
 from manybody import cli
 from manybody.cli.kinds import open_store
 from manybody.parallel.files import listed, process_is_alive
 from manybody.study.progress import clock
 
-SAMPLES = """
-name = "soak"
-seed = 11
-samples = 9
-times = { start = 0.0, stop = 30.0, count = 16 }
-block_size = 3
-group_size = 1
-
-[bath]
-coupling = 0.2
-cutoff = 10.0
-beta = 5.0
-
-[[systems]]
-model = "dirac_syk2"
-n_sites = [8, 16, 48]
-
-[[systems]]
-model = "anderson3d"
-length = [2, 3]
-disorder = 5.0
-
-[outputs]
-formats = ["csv"]
-"""
-CASES = """
-name = "soak-cases"
-kind = "theorem"
-seed = 3
-strength = 0.2
-coupling_change = 0.01
-beta_ratio = 0.5
-
-[fermion]
-density = "semi-elliptic"
-height = 1.0
-half_width = 20.0
-beta = 2.0
-chemical_potential = 0.3
-
-[boson]
-density = "ohmic"
-coupling = 0.5
-cutoff = 10.0
-beta = 0.5
-lowest_level = 0.5
-
-[[systems]]
-model = "dirac_syk2"
-n_sites = [3, 200]
-samples = 10
-checks = ["equal", "one_coupling"]
-
-[outputs]
-formats = ["csv"]
-"""
-STUDIES = {"samples": SAMPLES, "cases": CASES}
 # The program itself, but for what it takes for a long sample: 27 sites and more, many
 # segments, a checkpoint at the end of each.
 PROGRAM = """
@@ -162,14 +107,14 @@ def fault(options, folder, seed):
     """The faults that were asked for; whether anything was harmed."""
     if options.faults == 0:
         return False
-    library = soak_faults.build(folder)
+    library = soak_nursery.build(folder)
     if library is None:
         print("no faults: a C compiler on Linux is needed", flush=True)
         return False
     place = folder / "faults"
     place.mkdir()
-    studies = {counted: soak_faults.STUDIES[counted] for counted in options.of or STUDIES}
-    with soak_faults.Nursery(library, place) as nursery:
+    studies = {counted: SHORT_STUDIES[counted] for counted in options.of or STUDIES}
+    with soak_nursery.Nursery(library, place) as nursery:
         faults = soak_faults.Faults(place, nursery, random.Random(seed), studies)
         faults.run(options.faults)
     print(faults.summary(), flush=True)
@@ -182,7 +127,7 @@ def flip(options, folder, seed):
         return False
     stores, study = [], folder / "flips.toml"
     for counted in options.of or STUDIES:
-        study.write_text(soak_faults.STUDIES[counted])
+        study.write_text(SHORT_STUDIES[counted])
         stores.append(folder / f"flips-{counted}")
         with contextlib.redirect_stdout(io.StringIO()):
             code = cli.main(["run", str(study), "--out", str(stores[-1]), "--quiet"])

@@ -1,40 +1,25 @@
 """Calls to the system that go wrong, one in each of many short commands: for scripts/soak.py.
 
-Commands are run by a process that has imported everything and forks for each: a thousand take
-minutes. Loaded before the C library, syscall_faults.c counts the calls below a folder and lets
-one of them fail, fall short, or be the last of its process.
+Call x errno x position is a table, from which faults are taken at random; soak_nursery.py runs
+the commands that they meet.
 """
 
 import contextlib
-import ctypes
-import errno
 import hashlib
-import json
-import mmap
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from launching import environment
+from soak_nursery import CALLS
 from soak_stores import contents, differing, leftovers
 
 from manybody.cli.kinds import open_store
 from manybody.study.progress import clock
 
-SOURCE = Path(__file__).with_name("syscall_faults.c")
-# In the order of the C file.
-CALLS = (
-    *("open", "create", "read", "write", "fsync", "rename", "unlink", "mkdir", "rmdir"),
-    *("close", "flock", "opendir", "readdir", "stat"),
-)
-EFFECTS = ("fails", "falls short", "dies before", "dies after")
 FULL = ("ENOSPC", "EDQUOT", "EIO", "EROFS")
 # What a call may answer.
 ERRORS = {
@@ -69,69 +54,6 @@ LASTING = {
 }
 # Of each call and errno so many positions, at random: a command looks up thousands of names.
 POSITIONS = 3
-# Seconds.  Claims of the dead whose owner is not known are stale after a few.
-LONGEST = 60.0
-STUDIES = {
-    "samples": """
-name = "faults"
-seed = 5
-samples = 2
-times = [0.0, 0.2, 0.4]
-block_size = 1
-
-[bath]
-coupling = 0.2
-cutoff = 10.0
-beta = 5.0
-
-[[systems]]
-model = "dirac_syk2"
-n_sites = 4
-
-[[systems]]
-model = "anderson3d"
-length = 3
-disorder = 5.0
-samples = 1
-
-[convergence]
-samples = 1
-tolerance = [1e-6]
-
-[outputs]
-formats = ["csv"]
-""",
-    "cases": """
-name = "faults-cases"
-kind = "theorem"
-seed = 3
-strength = 0.2
-coupling_change = 0.01
-beta_ratio = 0.5
-
-[fermion]
-density = "semi-elliptic"
-height = 1.0
-half_width = 20.0
-beta = 2.0
-chemical_potential = 0.3
-
-[boson]
-density = "ohmic"
-coupling = 0.5
-cutoff = 10.0
-beta = 0.5
-lowest_level = 0.5
-
-[[systems]]
-model = "dirac_syk2"
-n_sites = 3
-checks = ["equal"]
-
-[outputs]
-formats = ["csv"]
-""",
-}
 
 
 @dataclass(frozen=True)
@@ -151,156 +73,6 @@ class Fault:
         names = self.calls[0] if len(self.calls) == 1 else f"{len(self.calls)} calls"
         what = f" {self.error}" if self.effect in ("fails", "falls short") else ""
         return f"{names} no. {self.position} {self.effect}{what}{' for good' * self.lasting}"
-
-
-class Control(ctypes.Structure):
-    """As in the C file."""
-
-    _fields_ = (
-        ("calls", ctypes.c_int),
-        ("effect", ctypes.c_int),
-        ("error", ctypes.c_int),
-        ("position", ctypes.c_int),
-        ("lasting", ctypes.c_int),
-        ("counted", ctypes.c_int),
-        ("struck", ctypes.c_int),
-        ("counts", ctypes.c_int * len(CALLS)),
-        ("where", ctypes.c_char * 256),
-        ("folder", ctypes.c_char * 1024),
-    )
-
-
-def build(folder):
-    """The library for LD_PRELOAD, None where there is no compiler that makes one."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        return None
-    library = folder / "syscall_faults.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"]
-    return library if subprocess.run(command).returncode == 0 else None
-
-
-class Nursery:
-    """A process that has imported all and forks for every command; use with `with`."""
-
-    def __init__(self, library, folder):
-        self._library, self._folder = library, folder
-
-    def __enter__(self):
-        own = environment(LD_PRELOAD=str(self._library))
-        paths = [*filter(None, sys.path), own.get("PYTHONPATH", "")]
-        own["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=own,
-        )
-        return self
-
-    def __exit__(self, *_):
-        self._process.stdin.close()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def run(self, arguments, fault=None):
-        """What became of one command: code, hung, struck, counts by call, where, said."""
-        log = self._folder / "said"
-        request = {
-            "arguments": [str(each) for each in arguments],
-            "folder": str(self._folder),
-            "log": str(log),
-            "fault": None,
-        }
-        if fault is not None:
-            request["fault"] = [
-                sum(1 << CALLS.index(call) for call in fault.calls),
-                EFFECTS.index(fault.effect),
-                getattr(errno, fault.error),
-                fault.position,
-                int(fault.lasting),
-            ]
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return answer | {"said": log.read_text("utf-8", errors="replace")}
-
-
-def serve():
-    """The nursery itself: a request a line."""
-    from manybody import cli
-    from manybody.parallel import claims
-    from manybody.solve import checkpoints, spread, stacked
-
-    # As in soak.PROGRAM: what is taken for a long sample.
-    stacked._LARGE_ABOVE, spread._MOST_APPLICATIONS, checkpoints._PATIENCE = 20, 20.0, 0.0
-    claims.HEARTBEAT_SECONDS, claims.STALE_AFTER_SECONDS = 0.2, 1.0
-    library = ctypes.CDLL(None)
-    memory = mmap.mmap(-1, ctypes.sizeof(Control))
-    control = Control.from_buffer(memory)
-    answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        request = json.loads(line)
-        ctypes.memset(ctypes.addressof(control), 0, ctypes.sizeof(Control))
-        control.folder = os.fsencode(request["folder"])
-        if request["fault"] is not None:
-            control.calls, control.effect, control.error, control.position, control.lasting = (
-                request["fault"]
-            )
-        pid = os.fork()
-        if pid == 0:
-            _be_born(request)
-            library.faults_arm(ctypes.byref(control))
-            _live(cli.main, request["arguments"])
-        code, hung = _ended(pid)
-        answer = {
-            "code": code,
-            "hung": hung,
-            "struck": bool(control.struck),
-            "counts": dict(zip(CALLS, control.counts)),
-            "where": os.fsdecode(control.where),
-        }
-        print(json.dumps(answer), file=answers, flush=True)
-
-
-def _be_born(request):
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, place in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(descriptor, place)
-
-
-def _live(main, arguments):
-    """What an interpreter does with a program, without what it does at its own end."""
-    code = 1
-    try:
-        code = main(arguments)
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _ended(pid):
-    """(exit code or -signal, whether it had to be killed) of a child."""
-    end = time.monotonic() + LONGEST
-    while True:
-        gone, status = os.waitpid(pid, os.WNOHANG)
-        if gone:
-            return os.waitstatus_to_exitcode(status), False
-        if time.monotonic() > end:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return -signal.SIGKILL, True
-        time.sleep(0.002)
 
 
 class Faults:
@@ -558,7 +330,3 @@ def names_in(folder):
 def digest(path):
     """What a file is known by."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-if __name__ == "__main__":
-    serve()

@@ -1,6 +1,6 @@
 /* Calls to the system that fail, fall short or are the last of their process.
 
-   Loaded before the C library, with LD_PRELOAD, by scripts/soak_faults.py, which builds it. A
+   Loaded before the C library, with LD_PRELOAD, by scripts/soak_nursery.py, which builds it. A
    process arms it once, with the folder below which it strikes, the calls that it counts there,
    and which of them in turn meets what. Until then, and everywhere else, calls pass. */
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* In the order of CALLS in scripts/soak_faults.py. */
+/* In the order of CALLS in scripts/soak_nursery.py. */
 enum call { OPEN, CREATE, READ, WRITE, FSYNC, RENAME, UNLINK, MKDIR, RMDIR, CLOSE, FLOCK,
             OPENDIR, READDIR, STAT, N_CALLS };
 /* In the order of EFFECTS there. */
@@ -116,39 +116,32 @@ static void *original(void **known, const char *name)
             die();                                                                             \
     } while (0)
 
-#define OPEN_ITS_MODE                                                                          \
+/* The rest of a function that opens: its mode, whether it creates, what is known of the result. */
+#define OPENED(type, name, done)                                                               \
+    int result, interesting = is_below(path);                                                  \
     mode_t mode = 0;                                                                           \
+    ORIGINAL(type, name);                                                                      \
     if (flags & O_CREAT) {                                                                     \
         va_list rest;                                                                          \
         va_start(rest, flags);                                                                 \
         mode = va_arg(rest, mode_t);                                                           \
         va_end(rest);                                                                          \
-    }
+    }                                                                                          \
+    GUARDED(interesting, flags & O_CREAT ? CREATE : OPEN, path, done);                         \
+    if (interesting)                                                                           \
+        remember(result);                                                                      \
+    return result
 
 #define DEFINE_OPEN(name)                                                                      \
     int name(const char *path, int flags, ...)                                                 \
     {                                                                                          \
-        int result, interesting = is_below(path);                                              \
-        ORIGINAL(int (const char *, int, ...), #name);                                      \
-        OPEN_ITS_MODE                                                                          \
-        GUARDED(interesting, flags & O_CREAT ? CREATE : OPEN, path,                            \
-                original_(path, flags, mode));                                                 \
-        if (interesting)                                                                       \
-            remember(result);                                                                  \
-        return result;                                                                         \
+        OPENED(int (const char *, int, ...), #name, original_(path, flags, mode));             \
     }
 
 #define DEFINE_OPENAT(name)                                                                    \
     int name(int folder, const char *path, int flags, ...)                                     \
     {                                                                                          \
-        int result, interesting = is_below(path);                                              \
-        ORIGINAL(int (int, const char *, int, ...), #name);                                 \
-        OPEN_ITS_MODE                                                                          \
-        GUARDED(interesting, flags & O_CREAT ? CREATE : OPEN, path,                            \
-                original_(folder, path, flags, mode));                                         \
-        if (interesting)                                                                       \
-            remember(result);                                                                  \
-        return result;                                                                         \
+        OPENED(int (int, const char *, int, ...), #name, original_(folder, path, flags, mode));\
     }
 
 DEFINE_OPEN(open)
@@ -156,69 +149,39 @@ DEFINE_OPEN(open64)
 DEFINE_OPENAT(openat)
 DEFINE_OPENAT(openat64)
 
-ssize_t read(int descriptor, void *buffer, size_t size)
-{
-    ssize_t result;
-    enum verdict verdict = is_known(descriptor) ? judged(READ, NULL) : PASS;
-    ORIGINAL(ssize_t (int, void *, size_t), "read");
-    if (verdict == FAIL)
-        return -1;
-    result = original_(descriptor, buffer, verdict == HALF && size > 1 ? size / 2 : size);
-    if (verdict == LAST)
-        die();
-    return result;
-}
+/* The rest of a function that moves bytes: all, half of them where it falls short, or none. */
+#define MOVED(call, type, name, done)                                                          \
+    ssize_t result;                                                                            \
+    ORIGINAL(type, name);                                                                      \
+    enum verdict verdict = is_known(descriptor) ? judged(call, NULL) : PASS;                   \
+    if (verdict == FAIL)                                                                       \
+        return -1;                                                                             \
+    if (verdict == HALF && size > 1)                                                           \
+        size /= 2;                                                                             \
+    result = (done);                                                                           \
+    if (verdict == LAST)                                                                       \
+        die();                                                                                 \
+    return result
 
-ssize_t write(int descriptor, const void *buffer, size_t size)
-{
-    ssize_t result;
-    enum verdict verdict = is_known(descriptor) ? judged(WRITE, NULL) : PASS;
-    ORIGINAL(ssize_t (int, const void *, size_t), "write");
-    if (verdict == FAIL)
-        return -1;
-    result = original_(descriptor, buffer, verdict == HALF && size > 1 ? size / 2 : size);
-    if (verdict == LAST)
-        die();
-    return result;
-}
-
-#define DEFINE_PREAD(name, offset_type)                                                        \
-    ssize_t name(int descriptor, void *buffer, size_t size, offset_type offset)                \
+#define DEFINE_MOVE(name, call, bytes)                                                         \
+    ssize_t name(int descriptor, bytes buffer, size_t size)                                    \
     {                                                                                          \
-        ssize_t result;                                                                        \
-        enum verdict verdict = is_known(descriptor) ? judged(READ, NULL) : PASS;               \
-        ORIGINAL(ssize_t (int, void *, size_t, offset_type), #name);                        \
-        if (verdict == FAIL)                                                                   \
-            return -1;                                                                         \
-        if (verdict == HALF && size > 1)                                                       \
-            size /= 2;                                                                         \
-        result = original_(descriptor, buffer, size, offset);                                  \
-        if (verdict == LAST)                                                                   \
-            die();                                                                             \
-        return result;                                                                         \
+        MOVED(call, ssize_t (int, bytes, size_t), #name, original_(descriptor, buffer, size)); \
     }
 
-DEFINE_PREAD(pread, off_t)
-DEFINE_PREAD(pread64, off64_t)
-
-#define DEFINE_PWRITE(name, offset_type)                                                       \
-    ssize_t name(int descriptor, const void *buffer, size_t size, offset_type offset)          \
+#define DEFINE_MOVE_AT(name, call, bytes, place)                                               \
+    ssize_t name(int descriptor, bytes buffer, size_t size, place offset)                      \
     {                                                                                          \
-        ssize_t result;                                                                        \
-        enum verdict verdict = is_known(descriptor) ? judged(WRITE, NULL) : PASS;              \
-        ORIGINAL(ssize_t (int, const void *, size_t, offset_type), #name);                  \
-        if (verdict == FAIL)                                                                   \
-            return -1;                                                                         \
-        if (verdict == HALF && size > 1)                                                       \
-            size /= 2;                                                                         \
-        result = original_(descriptor, buffer, size, offset);                                  \
-        if (verdict == LAST)                                                                   \
-            die();                                                                             \
-        return result;                                                                         \
+        MOVED(call, ssize_t (int, bytes, size_t, place), #name,                                \
+              original_(descriptor, buffer, size, offset));                                    \
     }
 
-DEFINE_PWRITE(pwrite, off_t)
-DEFINE_PWRITE(pwrite64, off64_t)
+DEFINE_MOVE(read, READ, void *)
+DEFINE_MOVE(write, WRITE, const void *)
+DEFINE_MOVE_AT(pread, READ, void *, off_t)
+DEFINE_MOVE_AT(pread64, READ, void *, off64_t)
+DEFINE_MOVE_AT(pwrite, WRITE, const void *, off_t)
+DEFINE_MOVE_AT(pwrite64, WRITE, const void *, off64_t)
 
 #define DEFINE_OF_DESCRIPTOR(name, call)                                                       \
     int name(int descriptor)                                                                   \

@@ -1,38 +1,19 @@
 """Studies of cases that take a second, for tests of everything around the physics."""
 
+from soak_studies import theorem_text
+
 from manybody.cli.kinds import kind_in, kind_named
 from manybody.papers.kit.case_kind import read_records
 from manybody.study.block_store import BlockStore
 from manybody.study.runner import prepare, run_study
 
-THEOREM = """
-name = "tiny-theorem"
-kind = "theorem"
-seed = 3
-strength = 0.2
-coupling_change = 0.01
-beta_ratio = 0.5
-[fermion]
-density = "semi-elliptic"
-height = 1.0
-half_width = 20.0
-beta = 2.0
-chemical_potential = 0.3
-[boson]
-density = "ohmic"
-coupling = 0.5
-cutoff = 10.0
-beta = 0.5
-lowest_level = 0.5
-[[systems]]
-model = "dirac_syk2"
-n_sites = [3, 6]
-samples = 2
-lamb_shift = false
-checks = ["equal", "one_coupling"]
-[outputs]
-formats = ["csv"]
-"""
+THEOREM = theorem_text(
+    "tiny-theorem",
+    "n_sites = [3, 6]",
+    "samples = 2",
+    "lamb_shift = false",
+    'checks = ["equal", "one_coupling"]',
+)
 
 EXACT = """
 name = "tiny-exact"

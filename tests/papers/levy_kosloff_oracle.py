@@ -39,6 +39,16 @@ def random_parameters(rng, strongest=-2):
     return tuple(float(value) for value in (omega_h, omega_c, t_h, t_c, epsilon, kappa))
 
 
+def moment_errors(correlation, result):
+    """How far populations and correlations are from ⟨a_p†a_q⟩, (2, 2) on the nodes."""
+    return [
+        abs(correlation[0, 0].real - result["population_a"]),
+        abs(correlation[1, 1].real - result["population_b"]),
+        abs(2 * correlation[0, 1].real - result["correlation_x"]),
+        abs(2 * correlation[0, 1].imag - result["correlation_y"]),
+    ]
+
+
 def precise(omega_h, omega_c, t_h, t_c, epsilon, kappa, statistics, approach):
     """Stationary moments and currents of dC/dt = −(RC + CR†) + F + F† by a plain 60-digit solve.
 

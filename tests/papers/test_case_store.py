@@ -67,6 +67,12 @@ def test_a_file_says_all_of_a_case(tmp_path):
     assert record.results == own and list(record.results) == list(own)
     assert record.seconds > 0.0
     assert {"numpy", "git_revision", "hostname", "ranks"} <= record.attributes.keys()
+    # In their order, whatever that of their names is.
+    turned = dict(reversed(own.items()))
+    other = case_store(tmp_path / "turned")
+    prepare(study, other)
+    other.commit(study, record.case, [Record(record.case, turned, 1.0)], {})
+    assert list(read_records(other, study)[0][0].results) == list(turned)
 
 
 def test_a_kill_between_cases_costs_nothing(tmp_path, monkeypatch):

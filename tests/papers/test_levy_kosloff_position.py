@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fock_oracles import correlation_matrix, currents, edge_weight
-from levy_kosloff_oracle import precise_position, random_parameters
+from levy_kosloff_oracle import moment_errors, precise_position, random_parameters
 from paper_curves import curve
 
 from manybody.networks import levy_kosloff
@@ -34,11 +34,15 @@ def test_relative_accuracy_at_random_parameters():
         found, expected = position(*values), precise_position(*values)
         sizes.append(abs(expected["heat_current_hot"]))
         filling = max(found["population_a"], found["population_b"])
+        omega_h, omega_c, _, _, epsilon, kappa = values
+        # Of nodes closer than they are damped the emptier one is known to rounding of the other.
+        is_resolved = np.hypot(omega_h - omega_c, 2.0 * epsilon) > kappa * max(values[:2]) ** 3
+        blur = 0.0 if is_resolved else 1e-15 * filling
         for name, rel, rounding in (
             ("heat_current_hot", 1e-10, 0.0),
             ("heat_current_cold", 1e-10, 0.0),
-            ("population_a", 1e-13, 1e-15 * filling),
-            ("population_b", 1e-13, 1e-15 * filling),
+            ("population_a", 1e-13, blur),
+            ("population_b", 1e-13, blur),
             ("correlation_x", 1e-12, 1e-14 * filling),
             ("correlation_y", 1e-12, 1e-15 * filling),
         ):
@@ -69,13 +73,9 @@ def test_against_truncated_fock():
             couplings.append(hermitian_coupling(lowering + lowering.T, bath))
         equation = build_redfield_equation(model, couplings)
         state = stationary_state(equation)
-        numbers = correlation_matrix(basis, state)
         heat = currents(equation, 2, state)[1]
-        errors = [
-            abs(numbers[0, 0].real - found["population_a"]),
-            abs(numbers[1, 1].real - found["population_b"]),
-            abs(2 * numbers[0, 1].real - found["correlation_x"]),
-            abs(2 * numbers[0, 1].imag - found["correlation_y"]),
+        errors = moment_errors(correlation_matrix(basis, state), found)
+        errors += [
             abs(heat[0] - found["heat_current_hot"]),
             abs(heat[1] - found["heat_current_cold"]),
         ]

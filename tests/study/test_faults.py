@@ -17,11 +17,11 @@ import launching
 import numpy as np
 import pytest
 import soak
+import soak_studies
 from tiny import TABLES, TINY, assert_same_payload, payload, study
 
 from manybody import cli
 from manybody.cli.kinds import open_store
-from manybody.solve import checkpoints, spread, stacked
 from manybody.study.runner import prepare, run_study
 from manybody.study.store import Store
 
@@ -95,14 +95,6 @@ def study_file(tmp_path):
     return path
 
 
-@pytest.fixture
-def as_the_program_does(monkeypatch):
-    """In this process what PROGRAM changes in others."""
-    monkeypatch.setattr(stacked, "_LARGE_ABOVE", 20)
-    monkeypatch.setattr(spread, "_MOST_APPLICATIONS", 100.0)
-    monkeypatch.setattr(checkpoints, "_PATIENCE", 0.0)
-
-
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory):
     """The payload of an unbroken run of LONGER."""
@@ -128,14 +120,10 @@ def finished(tmp_path_factory):
     return store
 
 
-@pytest.mark.parametrize("counted", ["samples", "cases"])
-def test_kills_at_random_moments(counted):
-    """By one process, by mpirun and by two processes that share a store, in turn.
-
-    A few; hundreds are for scripts/soak.py by hand.
-    """
+def soaked(*options):
+    """What scripts/soak.py prints where nothing is harmed."""
     done = subprocess.run(
-        [sys.executable, soak.__file__, "--of", counted, "--kills", "3"],
+        [sys.executable, soak.__file__, *options],
         env=environment(),
         capture_output=True,
         text=True,
@@ -143,11 +131,21 @@ def test_kills_at_random_moments(counted):
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.match(r"seed \d+\n3 kills", done.stdout)
+    return done.stdout
+
+
+@pytest.mark.parametrize("counted", ["samples", "cases"])
+def test_kills_at_random_moments(counted):
+    """By one process, by mpirun and by two processes that share a store, in turn.
+
+    A few; hundreds are for scripts/soak.py by hand.
+    """
+    printed = soaked("--of", counted, "--kills", "3")
+    assert re.match(r"seed \d+\n3 kills", printed)
     (kills, *completed) = re.search(
         r"^(\d+) kills .*\n(\d+) studies of samples and (\d+) of cases completed: 0 samples lost, "
         r"0 double, 0 with differing bits, 0 leftover files, 0 runs hung, 0 strange",
-        done.stdout,
+        printed,
         re.MULTILINE,
     ).groups()
     assert int(kills) >= 3 and int(completed[counted == "cases"]) >= 1
@@ -156,24 +154,15 @@ def test_kills_at_random_moments(counted):
 @pytest.mark.parametrize("counted", ["samples", "cases"])
 def test_calls_that_go_wrong_and_bits_that_flip(counted):
     """A few; a thousand are for scripts/soak.py by hand."""
-    options = ["--kills", "0", "--faults", "4", "--flips", "10"]
-    done = subprocess.run(
-        [sys.executable, soak.__file__, "--of", counted, *options],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    printed = soaked("--of", counted, "--kills", "0", "--faults", "4", "--flips", "10")
     found = "10 by read, 10 by a run's check, 10 by merge from it, 10 by merge into it"
-    assert f"10 bits flipped, found: {found}" in done.stdout
-    if "no faults: a C compiler" in done.stdout:
+    assert f"10 bits flipped, found: {found}" in printed
+    if "no faults: a C compiler" in printed:
         pytest.skip("no C compiler")
     assert re.search(
         r"^4 faults .*\n0 samples, cases or reports lost, 0 double, 0 with differing bits, "
         r"0 leftover files, 0 hung, 0 strange ends, 0 times done without being so, 0 tracebacks",
-        done.stdout,
+        printed,
         re.MULTILINE,
     )
 
@@ -215,16 +204,17 @@ def test_a_signal_ends_a_run_with_75_and_the_same_command_goes_on(study_file, lo
     assert_whole(out, longer)
 
 
-def test_a_signal_leaves_a_long_sample_at_a_checkpoint(
-    study_file, longer, tmp_path, as_the_program_does
-):
+def test_a_signal_leaves_a_long_sample_at_a_checkpoint(study_file, longer, tmp_path, capsys):
     """Only the most expensive systems come first, so the first blocks are of long samples."""
     out = tmp_path / "out"
     process = start(study_file, out)
     wait_for(process, lambda: found(out, "checkpoints/*/*.state"))
     process.kill()
     assert finish(process)[0] == -signal.SIGKILL
+    # Gone where the sample was complete just before.
+    left = found(out, "checkpoints/*/*.state")
     assert cli.main(["status", str(out)]) == 0
+    assert (f"{len(left)} at a checkpoint" in capsys.readouterr().out) is bool(left)
     process = start(study_file, out)
     wait_for(process, lambda: blocks(out))
     process.send_signal(signal.SIGUSR1)
@@ -327,7 +317,7 @@ def test_folders_that_cannot_be_written(study_file, tmp_path, finished, capsys):
 @pytest.fixture(scope="module")
 def cases_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("cases") / "cases.toml"
-    path.write_text(soak.CASES)
+    path.write_text(soak_studies.CASES)
     return path
 
 
@@ -359,7 +349,7 @@ def test_two_runs_share_a_store_of_cases(shards, cases_file, cases, tmp_path):
 def test_a_disk_that_fills_up_under_cases(tmp_path):
     """As above: there is room for a short description and for no block."""
     few, whole, out = tmp_path / "few.toml", tmp_path / "whole", tmp_path / "out"
-    text = soak.CASES.replace("[3, 200]", "3").replace("samples = 10", "samples = 1")
+    text = soak_studies.CASES.replace("[3, 200]", "3").replace("samples = 10", "samples = 1")
     few.write_text(text)
     code, _, said = run(few, tmp_path / "none", preexec=limited(0))
     assert code == 2 and said.count("\n") == 1 and "cannot be a store" in said

@@ -15,8 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tiny import TINY, study
+from tiny import TINY
 from tiny_cases import case_store, compute, theorem_study
+from tiny_stores import run
 
 from manybody import cli
 from manybody.cli.kinds import open_store
@@ -27,7 +28,7 @@ from manybody.report.page.document import Column, Table
 from manybody.report.tables.samples import to_csv
 from manybody.study.block_files import CorruptBlock
 from manybody.study.parsing import parse_study
-from manybody.study.runner import prepare, run_study
+from manybody.study.runner import prepare
 from manybody.study.status import status_lines
 from manybody.study.store import Store
 
@@ -36,9 +37,7 @@ STEPPER = TINY.replace("seed = 3", 'seed = 3\nstepper = "ts-rk8vr"\npetsc_option
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("finished") / "store")
-    run_study(prepare(study(), store), store, quiet=True)
-    return store
+    return run(tmp_path_factory.mktemp("finished") / "store")[0]
 
 
 @pytest.fixture
@@ -139,28 +138,29 @@ def with_content(path, change):
     return path.with_name(name)
 
 
-def external_link(file):
+def external_link(file, elsewhere):
+    """To what would do: nothing but the link is wrong."""
     del file["trace_distance"]
-    file["trace_distance"] = h5py.ExternalLink("/etc/passwd", "/x")
+    file["trace_distance"] = h5py.ExternalLink(str(elsewhere), "/trace_distance")
 
 
-def soft_link(file):
+def soft_link(file, _):
     del file["trace_distance"]
     file["trace_distance"] = h5py.SoftLink("/seed")
 
 
-def external_storage(file):
+def external_storage(file, _):
     del file["seconds"]
     file.create_dataset("seconds", (2,), "f8", external=[("/etc/passwd", 0, 16)])
 
 
-def absurd_shape(file):
+def absurd_shape(file, _):
     """2 GiB that nobody wrote: contiguous and allocated when it is read."""
     del file["seconds"]
     file.create_dataset("seconds", (2, 2**27), "f8")
 
 
-def bomb(file):
+def bomb(file, _):
     """A megabyte of zeros in a kilobyte."""
     del file["seconds"]
     file.create_dataset(
@@ -168,7 +168,7 @@ def bomb(file):
     )
 
 
-def group(file):
+def group(file, _):
     del file["seconds"]
     file.create_group("seconds")
 
@@ -176,10 +176,12 @@ def group(file):
 @pytest.mark.parametrize(
     "change", [external_link, soft_link, external_storage, absurd_shape, bomb, group]
 )
-def test_what_no_block_has_is_refused_before_it_is_followed(change, store):
+def test_what_no_block_has_is_refused_before_it_is_followed(change, store, finished):
     own = store.study
     point = own.systems[0].points[0]
-    altered = with_content(store.block_paths(point)[0], change)
+    path = store.block_paths(point)[0]
+    elsewhere = finished.folder(point) / path.name
+    altered = with_content(path, lambda file: change(file, elsewhere))
     limits = resource.getrlimit(resource.RLIMIT_AS)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**30, limits[1]))

@@ -29,13 +29,18 @@ owner, (*outer, name) = importlib.import_module(module), path.split(".")
 for each in outer:
     owner = getattr(owner, each)
 real, calls = getattr(owner, name), 0
+def is_it(arguments):
+    if which.isdigit():
+        return calls == int(which)
+    path = os.readlink(f"/proc/self/fd/{arguments[0]}")
+    return f"/{which}/" in path and path.endswith(".tmp")
 def without_room(*arguments, **keywords):
     global calls
     calls += 1
     if os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK", "0")) != rank:
         # Where each has blocks of its own the other must come to one.
         time.sleep(10.0 if calls == 1 and (rank, sys.argv[-1]) == ("1", "1") else 0.0)
-    elif calls == int(which):
+    elif is_it(arguments):
         np.empty(1 << 58)
     return real(*arguments, **keywords)
 setattr(owner, name, without_room)
@@ -49,7 +54,8 @@ STUDY = (
     .replace("disorder = [0.0, 5.0]", "disorder = 5.0")
     + '[outputs]\nformats = ["csv"]\n'
 )
-# Stage -> (module, what is called there, on which rank, the call that fails, group size).
+# Stage -> (module, what is called there, on which rank, the call that fails, group size); of
+# descriptors the first of a temporary file in this folder, however many others come before.
 STAGES = {
     "beginning": ("study.block_store", "BlockStore.forget_failures", 0, 1, 1),
     "drawing": ("study.configuration", "Point.build", 1, 1, 1),
@@ -58,7 +64,7 @@ STAGES = {
     "evolution of a stack": ("solve.stacked", "_Stack._advanced", 1, 1, 1),
     "checkpoint": ("solve.spread", "Keeper.write", 0, 1, 2),
     "image of a block": ("study.block_store", "image_of", 1, 1, 1),
-    "half-written block": ("parallel.files", "os.fsync", 0, 9, 2),
+    "half-written block": ("parallel.files", "os.fsync", 0, "blocks", 2),
     "ending": ("study.runner", "_left", 0, 1, 1),
 }
 needs_mpirun = pytest.mark.skipif(not launching.can_launch(), reason="no mpirun or no mpi4py")

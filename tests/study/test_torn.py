@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 from tiny import TINY, assert_same_payload, payload, study
+from tiny_stores import run
 
 from manybody.parallel import claims
 from manybody.parallel.claims import Claims
@@ -30,9 +31,7 @@ from manybody.study.store import Store
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("finished") / "store")
-    run_study(prepare(study(), store), store, quiet=True)
-    return store
+    return run(tmp_path_factory.mktemp("finished") / "store")[0]
 
 
 def blocks(out):
