@@ -131,8 +131,8 @@ def write_one(
     own = [kind for kind in PICTURES if kind in store.study.formats]
     figure, folder, paths = makers[name](), report_folder(store), []
     for kind in formats or own or ["png"]:
-        write_atomically(folder / f"{name}.{kind}", saved(figure, kind))
-        paths.append(folder / f"{name}.{kind}")
+        paths.append(_within(folder, f"{name}.{kind}"))
+        write_atomically(paths[-1], saved(figure, kind))
     return paths
 
 
@@ -152,8 +152,8 @@ def write_parts(
     paths: list[Path] = []
 
     def write(name: str, content: bytes) -> None:
-        write_atomically(_within(folder, name), content)
-        paths.append(folder / name)
+        paths.append(_within(folder, name))
+        write_atomically(paths[-1], content)
 
     # Tables first: they need no matplotlib.
     for table in tables:

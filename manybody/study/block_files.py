@@ -141,12 +141,14 @@ def relative_to_rounding(left: Any, right: Any) -> float:
         return float("inf")
     if np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
         return 0.0
-    if one.dtype.kind not in "fiub" or not np.array_equal(np.isfinite(one), np.isfinite(other)):
+    if {one.dtype.kind, other.dtype.kind} - set("fiu"):
         return float("inf")
-    with np.errstate(invalid="ignore"):
-        change = np.nanmax(np.where(one == other, 0.0, np.abs(one - other)))
-    size = max(float(np.abs(values[np.isfinite(values)]).max()) for values in (one, other))
-    return float(change) / (ROUNDING * size + _OF_NOTHING)
+    finite = np.isfinite(one) & np.isfinite(other)
+    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
+        return float("inf")
+    one, other = one[finite], other[finite]
+    change, size = np.abs(one - other).max(), max(np.abs(one).max(), np.abs(other).max())
+    return float(change / (ROUNDING * size + _OF_NOTHING))
 
 
 # A block has a hundred small things in it.  What h5py does for each of them beside creating it

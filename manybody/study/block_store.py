@@ -53,7 +53,7 @@ class BlockStore(Generic[S, P, R, B]):
     @property
     def is_older(self) -> bool:
         """Whether it is in a format of which a run takes over what there is."""
-        return store_format(self.directory) in self.kind.older
+        return store_format(self.directory) in [*self.kind.older]
 
     def variant(self, name: str) -> "BlockStore[S, P, R, B]":
         """Where samples lie that were computed otherwise, see `config.Convergence`."""
@@ -224,9 +224,12 @@ class BlockStore(Generic[S, P, R, B]):
                         problems.append(f"set aside: {error}; renamed to {path.stem}.corrupt")
             ranges = [range(*range_of(path)) for path in self.block_paths(point)]
             if sum(map(len, ranges)) > len(set().union(*ranges)):
-                _, wrong, disputed = self._look(study, point)
-                if sum(_renamed(path, ".disputed") for path in disputed):
-                    problems += [f"set aside, to be computed again: {each}" for each in wrong]
+                contradictions = self._look(study, point)[2]
+                disputed = set().union(*contradictions.values())
+                aside = {path for path in disputed if _renamed(path, ".disputed")}
+                for each, pair in contradictions.items():
+                    if aside & pair:
+                        problems.append(f"set aside, to be computed again: {each}")
         return problems
 
     def read(self, study: S, point: P) -> tuple[list[B], list[str]]:
@@ -238,13 +241,13 @@ class BlockStore(Generic[S, P, R, B]):
         """
         return self._look(study, point)[:2]
 
-    def _look(self, study: S, point: P) -> tuple[list[B], list[str], set[Path]]:
-        """`read`, and the blocks that contradict each other."""
+    def _look(self, study: S, point: P) -> tuple[list[B], list[str], dict[str, set[Path]]]:
+        """`read`, and the pairs of blocks that contradict each other by what is said of them."""
         blocks: list[B] = []
         problems: list[str] = []
         seen: dict[int, tuple[B, int]] = {}
         disputed: set[int] = set()
-        contradicting: set[Path] = set()
+        contradictions: dict[str, set[Path]] = {}
         for path in self.block_paths(point):
             try:
                 block = self.kind.read_block(path, study, point)
@@ -262,8 +265,9 @@ class BlockStore(Generic[S, P, R, B]):
                 between = f"{other.path.name} and {path.name}"
                 if change > 1.0:
                     disputed.add(sample)
-                    contradicting |= {path, other.path}
-                    problems.append(f"sample {sample} of {point.name} differs between {between}")
+                    said = f"sample {sample} of {point.name} differs between {between}"
+                    contradictions[said] = {path, other.path}
+                    problems.append(said)
                 elif change > 0.0:
                     _log.warning(
                         f"sample {sample} of {point.name} differs by rounding between {between}: "
@@ -277,7 +281,7 @@ class BlockStore(Generic[S, P, R, B]):
                 for block in blocks
             ]
             blocks = [self.kind.rows_of(block, rows) for block, rows in kept if rows]
-        return blocks, problems, contradicting
+        return blocks, problems, contradictions
 
 
 def _renamed(path: Path, suffix: str) -> bool:

@@ -20,27 +20,24 @@ T = TypeVar("T")
 
 def kind_of(directory: Path) -> str:
     """The kind of the study that a folder describes.  Raises ValueError where there is none."""
-    content = _content(directory)
-    study = content.get("study") if isinstance(content, dict) else None
+    study = _content(directory).get("study")
     return str(study.get("kind", "samples")) if isinstance(study, dict) else "samples"
 
 
 def store_format(directory: Path) -> Any:
     """The format of a description, None where there is no store."""
-    if not (directory / "study.json").is_file():
-        return None
-    content = _content(directory)
-    return content.get("format") if isinstance(content, dict) else None
+    return _content(directory).get("format") if (directory / "study.json").is_file() else None
 
 
-def _content(directory: Path) -> Any:
+def _content(directory: Path) -> dict[str, Any]:
     path = directory / "study.json"
     try:
-        return json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{str(directory)!r} is not a store: no study.json in it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    return content if isinstance(content, dict) else {}
 
 
 def read_description(
@@ -55,14 +52,15 @@ def read_description(
     that does not make sense.
     """
     path, content = directory / "study.json", _content(directory)
-    found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, (int, str)) and found in older:
+    found = content.get("format")
+    # It may be a list, which no table has for a key.
+    if found in [*older]:
         raise InputError(
             f"{str(directory)!r} was written by an earlier version (store format {found!r}): "
             f"'manybody run {directory / 'study.toml'} --out {directory}' takes over what is in "
             "it and computes nothing again"
         )
-    if not isinstance(found, (int, str)) or found not in readers:
+    if found not in [*readers]:
         raise InputError(
             f"{str(directory)!r} holds another kind of study, or one of a later version: store "
             f"format {found!r}, {' or '.join(map(repr, readers))} is needed"

@@ -40,7 +40,6 @@ def prepare(
     def action() -> S:
         if store.is_older:
             # What it holds need not be computed.
-            store.check(study)
             store.create(study)
         kind.check_machine(study, size_of(comm), store.finished)
         store.check(study)

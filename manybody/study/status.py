@@ -1,4 +1,4 @@
-"""What a store holds of its study, from the names of its files alone but for a few."""
+"""What a store holds of its study: names of files, hashes of blocks, claims."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,6 @@ def point_statuses(
         done = store.finished(point, torn) & wanted
         failed = (set(store.failures(point)) & wanted) - done
         running = (claimed.get(point.name, set()) & wanted) - done - failed
-        states = listed(store.directory / "checkpoints" / point.name, "*.state")
         found.append(
             PointStatus(
                 point,
@@ -68,7 +67,7 @@ def point_statuses(
                 len(failed),
                 len(running),
                 len(wanted) - len(done) - len(failed) - len(running),
-                sum(1 for _ in states),
+                len(listed(store.directory / "checkpoints" / point.name, "*.state")),
                 _rank_seconds(store, study, point),
             )
         )

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 
 import h5py
@@ -73,6 +74,113 @@ def test_a_file_says_all_of_a_case(tmp_path):
     prepare(study, other)
     other.commit(study, record.case, [Record(record.case, turned, 1.0)], {})
     assert list(read_records(other, study)[0][0].results) == list(turned)
+
+
+def test_a_block_gives_back_what_it_was_given(tmp_path):
+    study, store = theorem_study(), case_store(tmp_path / "store")
+    case, results = study.cases[0], {"up": 1.0, "curve": [0.5, 0.25], "down": -2}
+    prepare(study, store)
+    path = store.commit(study, case, [Record(case, results, 1.5)], {"machine": "mine"})
+    (record,), problems = store.read(study, case)
+    assert problems == [] and list(record.results.items()) == list(results.items())
+    assert (record.case, record.seconds, record.path) == (case, 1.5, path)
+    assert dict(record.attributes) == {"machine": "mine"}
+    with h5py.File(path) as file:
+        assert file["seconds"].attrs["units"] == "s"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("store_format", "cases-9", "is foreign: it has other store format"),
+        ("study_hash", "0", "is foreign: it has other study"),
+        ("case", "another", "is foreign: it has other case"),
+        ("parameters", "{}", "is foreign: it has other parameters"),
+        ("results", '["damping", "x"]', "is not a block of this store"),
+        ("results", "[", "is not a block of this store"),
+        ("results", "5", "is not a block of this store"),
+    ],
+)
+def test_a_block_that_says_something_else_is_not_used(key, value, words, tmp_path):
+    study, store = theorem_study(), case_store(tmp_path / "store")
+    case = study.cases[0]
+    prepare(study, store)
+    store.commit(study, case, [Record(case, {"damping": 1.0}, 1.0)], {key: value})
+    records, (problem,) = read_records(store, study)
+    assert records == [] and words in problem
+    assert len(store.set_aside_corrupt(study)) == 1 and not store.finished(case)
+
+
+def test_a_block_of_a_case_is_of_its_first_sample(tmp_path):
+    study, store = theorem_study(), case_store(tmp_path / "store")
+    case = study.cases[0]
+    prepare(study, store)
+    path = store.commit(study, case, [Record(case, {"damping": 1.0}, 1.0)], {})
+    path.rename(path.with_name(path.name.replace("000000-000001", "000001-000002")))
+    assert "it has other samples" in read_records(store, study)[1][0]
+    assert compute(study, store).computed == 16
+    assert store.finished(case) == {0}
+
+
+def test_a_block_that_cannot_be_read_stays(tmp_path):
+    study, store = theorem_study(), case_store(tmp_path / "store")
+    compute(study, store)
+    (path,) = store.block_paths(study.cases[0])
+    image = path.read_bytes()
+    path.unlink()
+    path.mkdir()
+    (problem,) = store.set_aside_corrupt(study)
+    assert problem.startswith(f"left out: {path} cannot be read") and path.exists()
+    path.rmdir()
+    path.write_bytes(image)
+    assert compute(study, store).computed == 0
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "least", "most"),
+    [
+        ({}, {}, 0.0, 0.0),
+        ({"a": 1.0}, {"a": 1.0}, 0.0, 0.0),
+        ({"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 1.0 + 1e-13}, 1e-3, 1.0),
+        ({"a": 1.0 + 1e-9, "b": 1.0}, {"a": 1.0, "b": 1.0}, 10.0, 1e3),
+        ({"a": [1.0, 2.0]}, {"a": [1.0]}, math.inf, math.inf),
+        ({"a": 1.0}, {"b": 1.0}, math.inf, math.inf),
+        ({"a": 1.0}, {}, math.inf, math.inf),
+    ],
+)
+def test_two_blocks_of_a_case_agree_to_rounding(left, right, least, most):
+    case, kind = theorem_study().cases[0], kind_named("theorem")
+    one, other = Record(case, left, 1.0), Record(case, right, 2.0)
+    assert least <= kind.disagreement(one, 0, other, 0) <= most
+
+
+def test_two_stores_are_compared_result_by_result(tmp_path):
+    study, stores = theorem_study(), [case_store(tmp_path / name) for name in ("left", "right")]
+    pairs = [
+        ({"a": 1.0, "b": [1.0, 2.0]}, {"a": 1.0, "b": [1.0, 2.0]}),
+        ({"a": 1.0, "b": 2.0}, {"a": 1.5, "b": 2.25}),
+        ({"a": [1.0, 1.0]}, {"a": [1.0]}),
+        ({"a": 1.0}, {"a": 1.0, "b": 1.0}),
+    ]
+    for side, store in enumerate(stores):
+        prepare(study, store)
+        for case, pair in zip(study.cases, pairs):
+            store.commit(study, case, [Record(case, pair[side], 1.0)], {})
+    last = study.cases[-1]
+    stores[0].commit(study, last, [Record(last, {"a": 1.0}, 1.0)], {})
+    own = [case.name for case in study.cases]
+    expected = [
+        f"{stores[0].directory} against {stores[1].directory}",
+        "the studies are the same",
+        "4 cases in common, 1 equal",
+        f"  {own[3]}: b by up to inf",
+        f"  {own[2]}: a by up to inf",
+        f"  {own[1]}: a by up to 5.00e-01",
+    ]
+    assert stores[0].kind.comparison_lines(*stores) == expected
+    prepare(study, case_store(tmp_path / "none"))
+    lines = stores[0].kind.comparison_lines(stores[0], case_store(tmp_path / "none"))
+    assert lines[2:] == ["they have no case in common"]
 
 
 def test_a_kill_between_cases_costs_nothing(tmp_path, monkeypatch):
@@ -151,7 +259,7 @@ def test_a_folder_of_another_study_is_refused(tmp_path):
     store = case_store(tmp_path / "store")
     compute(theorem_study(), store)
     before = (store.directory / "study.json").read_bytes()
-    with pytest.raises(ValueError, match=r"strength is 0\.2 there and 0\.25 here"):
+    with pytest.raises(ValueError, match=r"0\.2 there and 0\.25 here.* \(cases may be added"):
         prepare(theorem_study(("strength = 0.2", "strength = 0.25")), store)
     with pytest.raises(ValueError, match='kind is "theorem" there and "exact" here'):
         prepare(exact_study(), store)

@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tiny import TINY
 from tiny_cases import case_store, compute, theorem_study
 from tiny_stores import run
@@ -63,6 +64,15 @@ def store(finished, tmp_path):
         "-redfield_ts_trajectory_type memory",
         "-redfield_ts_adapt_type ../../x",
         "-redfield_ts_save_trajectory",
+        "-redfield_snes_converged_reason elsewhere",
+        "-redfield_ksp_max_it 3 -redfield_pc_type shell",
+        "-redfield_pc_type PYTHON",
+        "-redfield_ts_adapt_view",
+        "-redfield_ts_rk_load x",
+        "-redfield_ts_max_file",
+        "-redfield_ts_adapt_lib x",
+        "-redfield_ts_adapt_draw",
+        "-redfield_snes_type matlab",
     ],
 )
 def test_options_that_load_code_or_name_files_are_not_for_a_study(options, tmp_path):
@@ -84,6 +94,15 @@ def test_options_that_load_code_or_name_files_are_not_for_a_study(options, tmp_p
         "-redfield_ksp_type gmres -redfield_ksp_gmres_restart 30 -redfield_pc_type none",
         "-redfield_mfn_ncv 40 -redfield_mfn_tol 1e-11",
         "-redfield_ts_dt -1.5e-2",
+        "-redfield_ts_type rk -redfield_ts_time_step 1 -redfield_ts_exact_final_time stepover",
+        "-redfield_ts_ssp_type rks2 -redfield_ts_arkimex_type 3 -redfield_ts_converged_reason",
+        "-redfield_ts_rosw_type ra3pw -redfield_ts_bdf_order 2 -redfield_ts_theta_theta 1",
+        "-redfield_snes_type newtonls -redfield_snes_rtol 1 -redfield_snes_atol 1",
+        "-redfield_snes_stol 1 -redfield_snes_max_it 5 -redfield_snes_lag_jacobian 2",
+        "-redfield_snes_linesearch_type basic -redfield_snes_monitor -redfield_ksp_monitor",
+        "-redfield_ksp_rtol 1 -redfield_ksp_atol 1 -redfield_ksp_divtol 1 -redfield_ksp_max_it 3",
+        "-redfield_mfn_type krylov -redfield_mfn_max_it 3 -redfield_ksp_converged_reason",
+        "-redfield_mfn_monitor -redfield_mfn_converged_reason",
     ],
 )
 def test_schemes_tolerances_and_monitors_are(options):
@@ -268,6 +287,20 @@ def test_the_page_is_written_last(store, monkeypatch):
     )
     writing.write_report(store, ["html", "markdown", "csv", "png"])
     assert written[-1] == "index.html" and "report.md" in written
+
+
+@pytest.mark.parametrize("name", ["../outside", "sub/table", "/tmp/table"])
+def test_a_report_stays_in_its_folder(name, store):
+    before = {path for path in store.directory.rglob("*") if path.is_file()}
+    table = Table(name, "t", (Column("value"),), ((1.0,),))
+    with pytest.raises(InputError, match="is no name of a file of a report"):
+        writing.write_parts(store, ["csv"], [table], {}, lambda _: None)
+    figure = Figure()
+    with pytest.raises(InputError, match="is no name of a file of a report"):
+        writing.write_parts(store, ["png"], [], {name: lambda: figure}, lambda _: None)
+    with pytest.raises(InputError, match="is no name of a file of a report"):
+        writing.write_one(store, name, ["png"], lambda: {name: lambda: figure})
+    assert {path for path in store.directory.rglob("*") if path.is_file()} == before
 
 
 def test_files_have_the_permissions_of_the_user(tmp_path):

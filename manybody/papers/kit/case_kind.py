@@ -31,6 +31,7 @@ from manybody.study.block_files import (
     CorruptBlock,
     Variable,
     opened,
+    range_of,
     relative_to_rounding,
     values_of,
 )
@@ -202,10 +203,11 @@ def _read_block(path: Path, study: CaseStudy, case: Case) -> Record:
                 "study": attributes["study_hash"] == study.hash(),
                 "case": attributes["case"] == case.name,
                 "parameters": attributes["parameters"] == strict_text(case.given),
+                "samples": range_of(path) == (0, 1),
             }
-    except (OSError, KeyError, ValueError) as error:
-        if isinstance(error, CorruptBlock):
-            raise
+    except CorruptBlock:
+        raise
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise CorruptBlock(f"{path} is not a block of this store: {error}") from error
     wrong = [name for name, agrees in agreements.items() if not agrees]
     if wrong:
