@@ -59,8 +59,8 @@ def precise(omega_h, omega_c, t_h, t_c, epsilon, kappa, statistics, approach):
         wh, wc, th, tc, eps, k = map(mp.mpf, (omega_h, omega_c, t_h, t_c, epsilon, kappa))
         splitting = mp.sqrt((wh - wc) ** 2 + 4 * eps**2)
         plus, minus = (wh + wc + splitting) / 2, (wh + wc - splitting) / 2
-        cos = mp.sqrt((wh - minus) / splitting) if splitting else mp.mpf(1)
-        sin = mp.sqrt((plus - wh) / splitting) if splitting else mp.mpf(0)
+        cos = mp.sqrt((wh - minus) / splitting) if splitting else mp.mpf(0)
+        sin = mp.sqrt((plus - wh) / splitting) if splitting else mp.mpf(1)
         h = mp.matrix([[wh, eps], [eps, wc]])
         modes = mp.matrix([[cos, -sin], [sin, cos]])
         delta = -1 if statistics == "boson" else 1

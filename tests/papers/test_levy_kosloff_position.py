@@ -177,6 +177,17 @@ def test_bad_input(change, sentence):
         levy_kosloff(**given)
 
 
+@pytest.mark.parametrize("approach", ["redfield", "global"])
+def test_modes_of_a_resonance_are_the_same_for_both_contacts(approach):
+    """Without ε the modes are the nodes, d₊ the cold one."""
+    point = {"omega_h": 5.0, "omega_c": 5.0, "T_h": 6.0, "T_c": 5.0, "epsilon": 0.0}
+    for contact in ("exchange", "position"):
+        found = levy_kosloff(**point, kappa=1e-3, approach=approach, contact=contact)
+        assert found["cos_squared"] == 0.0
+        assert found["population_plus"] == pytest.approx(found["population_b"], rel=1e-13)
+        assert found["population_minus"] == pytest.approx(found["population_a"], rel=1e-13)
+
+
 def test_cases_take_the_contact():
     """A curve of a study may name it; without it the parameters of a case are as ever."""
     given = {"omega_h": 10.0, "omega_c": 5.0, "T_h": 12.0, "T_c": 10.0, "kappa": 1e-4}

@@ -91,7 +91,7 @@ class Nodes:
         plus = 0.5 * (self.omega_h + self.omega_c + splitting)
         minus = (self.omega_h * self.omega_c - self.epsilon * self.epsilon) / plus
         if splitting == 0.0:
-            return plus, minus, 1.0, 0.0
+            return plus, minus, 0.0, 1.0
         large = 0.5 * (splitting + abs(detuning)) / splitting
         small = 2.0 * self.epsilon * self.epsilon / (splitting * (splitting + abs(detuning)))
         return (plus, minus, large, small) if detuning >= 0.0 else (plus, minus, small, large)
