@@ -9,12 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.fock.basis import FockBasis
+from manybody.physics.keys import Key
 from manybody.physics.models.lattices import Chain, Cube, Lattice
 from manybody.physics.models.occupations import hard_core_basis
 from manybody.physics.models.protocol import Model
 
 Parameters = Mapping[str, Any]
 _NONE: Mapping[str, Any] = MappingProxyType({})
+# What parameters mean in every family that does not say otherwise.
+_USUAL = {
+    "n_sites": Key("number of sites N", ""),
+    "length": Key("length L of the cube, of N = L³ sites", ""),
+    "size": Key("whatever the model calls its size", ""),
+    "n_particles": Key(
+        "number of particles; for one particle without occupations, leave it out", ""
+    ),
+    "hopping": Key("hopping between neighbours; the unit J of all energies where it is 1", "J"),
+    "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
+    "boundary": Key("of the lattice; periodic with two sites in a row counts their bond once", ""),
+    "statistics": Key(
+        "of the particles, at most one a site: hard-core bosons (spins ½) or fermions", ""
+    ),
+}
 
 
 class Family(ABC):
@@ -28,7 +44,8 @@ class Family(ABC):
     parameters with their defaults (None: must be given); words: word parameters with default
     and choices; counts: numbers of particles, "half" or integers, with their defaults (None:
     where absent, the model is of one particle and has no such parameter); integers: others >= 1,
-    with their defaults; statistics: of the particles, where no parameter of this name says it;
+    with their defaults; meanings: of parameters that are not usual, or mean something else;
+    statistics: of the particles, where no parameter of this name says it;
     shape: of the lattice, made of a size and the parameter `boundary`, or None; smallest: a size
     that the defaults allow; is_real: whether H is; build: (size, parameters, seed) by name ->
     model.
@@ -42,6 +59,7 @@ class Family(ABC):
     words: Mapping[str, tuple[str, tuple[str, ...]]] = _NONE
     counts: Mapping[str, int | str | None] = _NONE
     integers: Mapping[str, int | None] = _NONE
+    meanings: Mapping[str, Key] = _NONE
     statistics: str = "fermion"
     shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
@@ -52,6 +70,17 @@ class Family(ABC):
     def short_title(self) -> str:
         """For legends."""
         return self.title
+
+    def meaning(self, parameter: str) -> Key:
+        """What one of its parameters, or the size, means.  Raises TypeError if nobody says it."""
+        if parameter not in {**_USUAL, **self.meanings}:
+            raise TypeError(f"family {type(self).__name__} does not say what {parameter!r} means")
+        return {**_USUAL, **self.meanings}[parameter]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of all that a study may give beside the size."""
+        return [*self.reals, *self.words, *self.counts, *self.integers]
 
     @abstractmethod
     def bandwidth(self, size: int, parameters: Parameters) -> float:
