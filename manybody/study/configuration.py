@@ -72,10 +72,11 @@ InverseTemperature = Annotated[Any, arguments.inverse_temperature, "a number >= 
 Formats = Annotated[
     tuple[str, ...], partial(checked_words, allowed=FORMATS), f"a list of {', '.join(FORMATS)}"
 ]
-STUDY_NAME = Key("of the study, its folder under results/ and its figures", "")
-STUDY_DESCRIPTION = Key("a sentence that `studies` and the report begin with", "")
+STUDY_NAME = Key("name of the study, of its folder under results/ and of its figures", "")
+STUDY_DESCRIPTION = Key("sentence that the list of studies and the report begin with", "")
 _FILES = Key("what a report writes: pages, figures and tables", "", DEFAULT_FORMATS)
-Outputs = table_of({"formats": Annotated[Formats, _FILES]})
+OUTPUTS = {"formats": Annotated[Formats, _FILES]}
+Outputs = table_of(OUTPUTS)
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class Study:
     name: Annotated[Name, STUDY_NAME]
     description: Annotated[str, STUDY_DESCRIPTION] = ""
     seed: Annotated[
-        Natural, Key("what all disorder is drawn from, with model, parameters and size", "")
+        Natural, Key("all disorder is drawn from it, with model, parameters and size", "")
     ]
     times: Listed[float] = ()
     bath_type: str = "ohmic"

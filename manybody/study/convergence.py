@@ -29,7 +29,8 @@ class Convergence:
 
     samples: Annotated[Samples, Key("samples of every size to compute again, from the first", "")]
     max_sites: Annotated[
-        Count | None, Key("of systems with no more sites than this", "", InWords("no limit"))
+        Count | None,
+        Key("systems with more sites than this are left out", "", InWords("no limit")),
     ] = None
     tolerance: Annotated[Many[Tolerance], Key("other tolerances, as of the study", "")] = ()
     stepper: Annotated[Many[StepperName], Key("other steppers, as of the study", "")] = ()

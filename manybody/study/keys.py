@@ -14,7 +14,7 @@ from manybody.physics.equations.registry import EQUATIONS, check_equations, equa
 from manybody.physics.keys import REQUIRED, InWords, Key
 from manybody.physics.models.family import Family
 from manybody.physics.models.occupations import HALF
-from manybody.physics.quantities.expectations import NAMED
+from manybody.physics.quantities.expectations import NAMED, PATTERNS
 from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import MEASURED
 from manybody.study.configuration import TRACE_DISTANCE, Outputs, Study
@@ -56,13 +56,14 @@ def study_keys(are_drawn: bool = True) -> dict[str, Any]:
             lambda _, value: _times(value),
             "a list of ascending numbers >= 0, or a table: start, stop, count",
             Key(
-                "output times",
-                "1/J",
-                InWords("none, which needs observables without trace_distance"),
+                "output times", "1/J", InWords("only without trace_distance among the observables")
             ),
         ],
         "bath": Annotated[
-            Any, lambda _, value: _bath(value), "a table", Key("of every coupled site", "")
+            Any,
+            lambda _, value: _bath(value),
+            "a table",
+            Key("the bath that every coupled site has a copy of", ""),
         ],
         "systems": said("one or more tables", "what is computed: a model and its sizes", ""),
         "observables": Annotated[
@@ -80,8 +81,7 @@ def study_keys(are_drawn: bool = True) -> dict[str, Any]:
         "expectations": Annotated[
             tuple[str, ...],
             lambda _, value: _expectations(value),
-            f"a list of {', '.join(NAMED)}, coherence-A-B, current-A-B, "
-            'or tables { name = "...", file = "..." }',
+            f'a list of {", ".join(PATTERNS)}, or tables {{ name = "...", file = "..." }}',
             Key("expectation values in time; a file holds a Hermitian matrix", "", ()),
         ],
         "initial_state": Annotated[State, Key(START, "", InWords(STARTS))],
@@ -155,7 +155,7 @@ def family_keys(family: Family) -> dict[str, Any]:
         defaults[name] = default
     kinds |= dict.fromkeys(family.counts, Annotated[Any, _particles, "half, or an integer >= 0"])
     for name, number in family.counts.items():
-        defaults[name] = InWords("one particle") if number is None else number
+        defaults[name] = InWords("the model is of one particle") if number is None else number
     kinds |= dict.fromkeys(family.integers, Count)
     found = {}
     kind: Any
@@ -180,7 +180,7 @@ _OF_REGION = said("a number", "of a region", "", InWords("as everywhere"))
 def bath_keys(family: BathFamily) -> dict[str, Any]:
     """Types of the keys of the [bath] table of a family."""
     kinds = {
-        "type": said(f"one of {', '.join(BATH_FAMILIES)}", "what spectrum it has", "", "ohmic"),
+        "type": said(f"one of {', '.join(BATH_FAMILIES)}", "form of its spectrum", "", "ohmic"),
         "chemical_potential": said(
             "0", "μ: a density coupling exchanges no particles, nothing else is allowed", "J", 0.0
         ),

@@ -157,28 +157,30 @@ _OWN_KEYS = {
         Any,
         checked_coupled_sites,
         "a list of integers >= 0",
-        Key("sites of one particle with a bath", "", InWords("all, or what the model says")),
+        Key("sites that have a bath, of one particle", "", InWords("all, or what the model says")),
     ],
 }
 _FUNCTION_KEYS: dict[str, Any] = {
     **_OWN_KEYS,
     "parameters": said(
         "a table of numbers, true, false, words, or lists of them",
-        "what the function is called with beside size and rng; lists make a system each",
+        "the function is called with these beside size and rng; lists make a system each",
         "",
         InWords("none"),
     ),
 }
 _SIZED = {
     "model": MODEL,
-    "size": Annotated[Many[Count], Key("what the function is called with as size", "")],
+    "size": Annotated[Many[Count], Key("the function is called with it as size", "")],
 }
 
 
 def file_keys(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
     """Types of the keys of a [[systems]] table of model = "files"."""
-    dataset = Key("of the Hamiltonian, in files with several arrays", "", OwnModel.dataset)
-    files = Key("of Hamiltonians, one a sample, beside the study; * and ? stand for letters", "")
+    dataset = Key("name of the Hamiltonian in files with several arrays", "", OwnModel.dataset)
+    files = Key(
+        "paths of Hamiltonians, one a sample, from the study's folder; * and ? are wild", ""
+    )
     return {
         **_OWN_KEYS,
         "dataset": Annotated[str, dataset],

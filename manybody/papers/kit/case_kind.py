@@ -54,7 +54,7 @@ FRAME = {
     "description": Annotated[str, replace(STUDY_DESCRIPTION, default="")],
     "outputs": Annotated[Outputs, Key("what a report consists of", "", InWords("see [outputs]"))],
     "name": Annotated[Name, STUDY_NAME],
-    "kind": Annotated[str, Key("what the study is of, as the heading says", "")],
+    "kind": Annotated[str, Key("what the study is of: the headings below", "")],
 }
 # Before the name of a result in its dataset.
 _RESULT = "result_"

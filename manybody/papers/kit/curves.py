@@ -20,12 +20,14 @@ ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")
 Evidence = dict[str, float]
 _RANGE = {
-    "from": said("a number", "the first value", "its own"),
-    "to": said("a number > from", "the last value", "its own"),
+    "from": said("a number", "the first value", "the unit of what runs"),
+    "to": said("a number > from", "the last value", "the unit of what runs"),
     "points": said("an integer >= 2", "how many values", ""),
 }
 _SPACING = {
-    "spacing": said(f"one of {', '.join(SPACINGS)}", "of values; log needs from > 0", "", LINEAR)
+    "spacing": said(
+        f"one of {', '.join(SPACINGS)}", "spacing of the values; log needs from > 0", "", LINEAR
+    )
 }
 _STUDY = {
     "curves": said("tables", "curves of the figures", "", ()),
@@ -110,8 +112,10 @@ class Erratum:
 def curve_keys(figures: Iterable[str]) -> dict[str, Any]:
     """Types of the keys that every [[curves]] table has."""
     return {
-        "figure": said(f"one of {', '.join(figures)}", "of the paper, or of ours", ""),
-        "over": said("the name of a parameter", "which one runs", ""),
+        "figure": said(f"one of {', '.join(figures)}", "figure of the paper, or one of ours", ""),
+        "over": said(
+            "the name of a parameter", "which one runs: it has no key of its own then", ""
+        ),
         **_RANGE,
         **_SPACING,
     }
@@ -119,7 +123,10 @@ def curve_keys(figures: Iterable[str]) -> dict[str, Any]:
 
 def tables_of_paper(figures: Mapping[str, Curves]) -> dict[str, Any]:
     """Types of the keys of every table of a study of curves, by heading."""
-    own = {f"[[curves]] of {name}": kind.own_keys("") for name, kind in figures.items()}
+    own: dict[str, Any] = {}
+    for kind in figures.values():
+        alike = [name for name, other in figures.items() if other == kind]
+        own[f"[[curves]] of {', '.join(alike)}"] = kind.own_keys("")
     return {"": _STUDY, "[[curves]]": curve_keys(figures), **own}
 
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.errors import InputError
-from manybody.papers.kit.systems import build_reservoir, check_reservoir, n_sites_of
+from manybody.papers.kit.systems import SEED, build_reservoir, check_reservoir, n_sites_of
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import FERMION, Contact
 from manybody.study.structure import said
 
 SETTINGS = {
-    "seed": said("an integer >= 0", "what drawn Hamiltonians are drawn from", ""),
+    "seed": SEED,
     "tolerance": said(
         "a number from 1e-13 to 0.01", "error of the exact answer, its largest element", ""
     ),

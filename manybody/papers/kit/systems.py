@@ -151,9 +151,12 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
 )
 
 
+SEED = said(
+    "an integer >= 0", "drawn Hamiltonians are drawn from it, with model, numbers and size", ""
+)
 _MEANINGS = {
     "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
-    "hopping": Key("of neighbours", "J"),
+    "hopping": Key("hopping of neighbours", "J"),
     "level": Key("mean energy of the sites", "J"),
     "detuning": Key("energy of the first site less that of the last", "J"),
     "flux": Key("phase of a particle that goes around; 0 and π make pairs of equal levels", "rad"),
@@ -162,9 +165,12 @@ _MEANINGS = {
     "exponent": Key("s of D(ω) ∝ ω^s, from 0.1 to 20", ""),
     "strength": Key("κ >= 0 of D(ω) = κ ω³ e^{−ω/ω_c}", "1/J²"),
     "height": Key("D >= 0 at the centre of the band", "J"),
-    "half_width": Key("of the band, > 0", "J"),
-    "centre": Key("of the band", "J"),
+    "half_width": Key("half the width of the band, > 0", "J"),
+    "centre": Key("centre of the band", "J"),
 }
+
+
+_SIZES = {"n_sites": "number of sites N", "length": "length L of the cube, of N = L³ sites"}
 
 
 def _with_defaults(takes: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def model_keys(model: str) -> dict[str, Any]:
     numbers = {key: REQUIRED if own is None else own for key, own in system.numbers.items()}
     found = {
         "model": said(f"one of {', '.join(SYSTEMS)}", "the Hamiltonian", ""),
-        system.size: said("an integer >= 1, or a list of them", "sites in a row, or all", ""),
+        system.size: said("an integer >= 1, or a list of them", _SIZES[system.size], ""),
         **_with_defaults("a number, or a list of them", numbers),
     }
     if system.is_drawn:

@@ -28,7 +28,7 @@ _KEYS = {
     "kappa": Key("κ > 0 of both baths: rates are κ ω³", "1/J²"),
     "statistics": Key("oscillators or two-level systems", ""),
     "approach": Key("the master equation", ""),
-    "contact": Key("of a node and its bath: a†R + h.c., or (a + a†)R", ""),
+    "contact": Key("contact of a node and its bath: a†R + h.c., or (a + a†)R", ""),
 }
 _CURVES = Curves(_NUMBERS, _WORDS, 1.5e-3, {"contact": CONTACTS}, _KEYS)
 _FIGURES = dict.fromkeys(FIGURES, _CURVES)

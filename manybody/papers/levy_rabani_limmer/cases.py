@@ -26,7 +26,7 @@ _OSCILLATORS = ("omega", "g", "epsilon", "gamma")
 _BATHS = ("mean_temperature", "difference")
 _TWO_QUBITS = ("omega", "g", "delta_Omega", "gamma")
 _KEYS = {
-    "time": Key("since the perturbation", "1/J"),
+    "time": Key("time since the perturbation", "1/J"),
     "omega": Key("ω, frequency of both", "J"),
     "g": Key("g ≠ 0, their coupling; ω > |g|", "J"),
     "epsilon": Key("ε, the displacement of (25)", "J"),

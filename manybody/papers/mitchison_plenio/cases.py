@@ -40,7 +40,7 @@ _SYSTEM = ("h", "delta", "g", "Gamma", "Omega")
 _STATES = ("mu_L", "mu_R", "T_L", "T_R")
 _KEYS = {
     "omega": Key("energy of what is transmitted", "J"),
-    "time": Key("since the system was empty", "1/J"),
+    "time": Key("time since the system was empty", "1/J"),
     "h": Key("mean level of the two sites", "J"),
     "delta": Key("δ = h_L − h_R", "J"),
     "g": Key("tunnel coupling: the sites are coupled by −g/2", "J"),

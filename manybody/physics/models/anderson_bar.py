@@ -75,7 +75,7 @@ class AndersonBar(Family):
     meanings: Mapping[str, Key] = {
         "length": Key("length L >= 2 of the bar, of N = L w² sites", ""),
         "width": Key("sites across the bar in both directions; 1 for a chain", ""),
-        "boundary": Key("across the bar; along it the bar is open", ""),
+        "boundary": Key("boundary across the bar; along it the bar is open", ""),
         "coupled": Key("sites with a bath: those of the first and the last layer, or all", ""),
     }
     smallest = 2

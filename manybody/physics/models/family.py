@@ -21,15 +21,13 @@ _USUAL = {
     "n_sites": Key("number of sites N", ""),
     "length": Key("length L of the cube, of N = L³ sites", ""),
     "size": Key("whatever the model calls its size", ""),
-    "n_particles": Key(
-        "number of particles; for one particle without occupations, leave it out", ""
-    ),
+    "n_particles": Key("number of particles, of all states with so many on the sites", ""),
     "hopping": Key("hopping between neighbours; the unit J of all energies where it is 1", "J"),
     "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
-    "boundary": Key("of the lattice; periodic with two sites in a row counts their bond once", ""),
-    "statistics": Key(
-        "of the particles, at most one a site: hard-core bosons (spins ½) or fermions", ""
+    "boundary": Key(
+        "boundary of the lattice; periodic with two sites in a row counts their bond once", ""
     ),
+    "statistics": Key("at most one particle a site: hard-core bosons (spins ½), or fermions", ""),
 }
 
 

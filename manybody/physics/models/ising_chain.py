@@ -132,7 +132,9 @@ class IsingChain(Family):
     }
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("open", BOUNDARIES)}
     meanings: Mapping[str, Key] = {
-        "coupling": Key("J of neighbours; the unit of all energies where it is 1", "J"),
+        "coupling": Key(
+            "J, the coupling of neighbours; the unit of all energies where it is 1", "J"
+        ),
         "transverse": Key("h_x, the transverse field", "J"),
         "longitudinal": Key("h_z, the longitudinal field", "J"),
         "disorder": Key("W >= 0: longitudinal fields are uniform in h_z + [−W, W]", "J"),

@@ -82,7 +82,7 @@ class XXZChain(Family):
     counts: Mapping[str, int | str | None] = {"n_particles": HALF}
     meanings: Mapping[str, Key] = {
         "n_particles": Key("number of spins that are up, or of particles", ""),
-        "anisotropy": Key("Δ of neighbours", "J"),
+        "anisotropy": Key("Δ, the interaction of neighbours", "J"),
     }
     shape = Chain
     smallest = 2

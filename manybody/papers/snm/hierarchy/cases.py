@@ -17,6 +17,7 @@ from manybody.errors import InputError, NumericalError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.reservoirs import VARIANTS
 from manybody.papers.kit.systems import (
+    SEED,
     build_hamiltonian,
     check_present,
     distinct_reals,
@@ -62,7 +63,7 @@ _OWN = {
     "n_times": said("an integer >= 2", "how many output times, in equal steps from 0", ""),
 }
 _STUDY = {
-    "seed": said("an integer >= 0", "what drawn Hamiltonians are drawn from", ""),
+    "seed": SEED,
     "tolerance": said(
         f"a number > 0, at most {_LARGEST_SHARE}",
         "error of the exact answer as a share of the smallest distance",

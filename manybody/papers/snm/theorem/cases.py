@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.systems import (
+    SEED,
     build_hamiltonian,
     build_reservoir,
     check_present,
@@ -51,13 +52,13 @@ _COST_OF_A_CUBE, _LEAST_COST = 1.6e-9, 4e-3
 
 
 _STUDY = {
-    "seed": said("an integer >= 0", "what drawn Hamiltonians are drawn from", ""),
+    "seed": SEED,
     "strength": said("a number > 0", "J of all contacts: rates are J² D", ""),
     "coupling_change": said(
-        "a number > -1", f"of one contact in the check {ONE_COUPLING}, relative", ""
+        "a number > -1", f"relative change of one contact in the check {ONE_COUPLING}", ""
     ),
     "beta_ratio": said(
-        "a number > 0", f"of every second reservoir's β, in the check {TWO_TEMPERATURES}", ""
+        "a number > 0", f"factor of every second reservoir's β in the check {TWO_TEMPERATURES}", ""
     ),
     FERMION: said("a table", "reservoir of every site, for fermions", ""),
     BOSON: said("a table", "reservoir of every site, for bosons", ""),
@@ -69,7 +70,10 @@ _BOSONS = {
 _OWN = {
     "checks": said(f"a list of {', '.join(CHECKS)}", "what is computed", "", (EQUAL,)),
     "statistics": said(
-        f"a list of {', '.join(STATISTICS)}", "of the particles and reservoirs", "", STATISTICS
+        f"a list of {', '.join(STATISTICS)}",
+        "what the particles and the reservoirs are",
+        "",
+        STATISTICS,
     ),
     "lamb_shift": said(
         "true or false, or a list of them", "whether equations keep η", "", (False, True)
