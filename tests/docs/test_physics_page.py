@@ -21,7 +21,7 @@ CITING = [
 ] + [ROOT / "README.md"]
 # Papers have Roman sections, books theirs with a dot: an Arabic number is one of the page.
 CITED = re.compile(
-    r"(?P<before>\S*)[\s#]+[Ss]ections?[\s#]+"
+    r"(?P<before>\S*[\s#]+)?\(?\b[Ss]ections?[\s#]+"
     r"(?P<numbers>\d+(?:(?:,|,? and| to)[\s#]+\d+)*)(?!\.?\d)"
 )
 PAPERS = {
@@ -38,7 +38,10 @@ def text(path):
 
 def cited(content):
     """What is cited, and the numbers of its sections."""
-    return [(own["before"], re.findall(r"\d+", own["numbers"])) for own in CITED.finditer(content)]
+    return [
+        ((own["before"] or "").rstrip("# \n"), re.findall(r"\d+", own["numbers"]))
+        for own in CITED.finditer(content)
+    ]
 
 
 def test_sections_keep_their_numbers():
@@ -51,7 +54,7 @@ def test_sections_keep_their_numbers():
         ("(docs/physics.md sections 2, 6).", [("(docs/physics.md", ["2", "6"])]),
         ("docs/physics.md\n    section 10; K", [("docs/physics.md", ["10"])]),
         ("# in docs/physics.md\n# section 3", [("docs/physics.md", ["3"])]),
-        ("see section 4 and", [("see", ["4"])]),
+        ("see (section 4) and", [("see", ["4"])]),
         ("Problem, sections 3.3 and 11.5", []),
         ("LRL section III C", []),
     ],
