@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "report": stores.report,
             "studies": information.studies,
             "doctor": information.doctor,
+            "docs": information.docs,
         }
         with log_on_stderr():
             return command[options.command](options, comm)

@@ -44,7 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"manybody {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_plan, _run, _sample, _status, _merge, _compare, _report, _studies, _doctor):
+    looking = (_status, _merge, _compare, _report, _studies, _doctor, _docs)
+    for add in (_plan, _run, _sample, *looking):
         add(commands)
     return parser
 
@@ -240,6 +241,25 @@ def _doctor(commands: Any) -> None:
             ["manybody doctor"],
             _LOOKING,
         ),
+    )
+
+
+def _docs(commands: Any) -> None:
+    parser = commands.add_parser(
+        "docs",
+        help="pages to read: tutorial, how-tos, references, physics",
+        **_texts(
+            "Pages to read on this terminal: tutorial, how-tos, references of keys, commands and "
+            "Python names, physics, architecture, glossary.  Without PAGE: what there is.",
+            ["manybody docs", "manybody docs keys | less", "manybody docs compare"],
+            _LOOKING,
+        ),
+    )
+    parser.add_argument(
+        "page",
+        metavar="PAGE",
+        nargs="?",
+        help="a page, a name of Python (compare), a command (run) or a key of a study (beta)",
     )
 
 

@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import manybody
@@ -30,7 +31,7 @@ _SUBJECTS = {
     "report": "Studies, stores and reports",
     "errors": "Errors",
 }
-_INTRODUCTION = """\
+INTRODUCTION = """\
 # Python names
 
 `import manybody as mb` brings every name of this page, each at its first use. ħ = k_B = 1:
@@ -60,7 +61,7 @@ def _place(name: str) -> str:
 
 def api_page() -> str:
     """The page, in Markdown: every name by subject, with the first sentence of its docstring."""
-    parts = [_INTRODUCTION.rstrip()]
+    parts = [INTRODUCTION.rstrip()]
     for subject, names in by_subject().items():
         lines = [f"`{name}`\n: {summary(find(name))}\n" for name in names]
         parts += [f"## {subject}", "\n".join(lines).rstrip()]
@@ -101,15 +102,21 @@ def name_page(name: str) -> str:
 
 def _members(kind: type) -> Iterator[str]:
     """Public methods and properties that say what they are."""
-    for name, member in inspect.getmembers(kind):
-        is_ours = inspect.isroutine(member) or isinstance(member, property)
+    bases = [base for base in kind.__mro__ if base.__module__.startswith("manybody")]
+    for name in sorted({name for base in bases for name in vars(base)}):
+        member = getattr(kind, name)
+        is_value = isinstance(member, property | cached_property)
+        is_ours = is_value or inspect.isroutine(member)
         if is_ours and not name.startswith("_") and inspect.getdoc(member):
-            shown = "" if isinstance(member, property) else _signature(member)
+            shown = "" if is_value else _signature(member)
             yield f"`{name}{shown}`\n: {_first(inspect.getdoc(member))}"
 
 
 def _signature(found: Any) -> str:
     """Names and defaults: what a parameter takes is said below it."""
+    if inspect.isclass(found) and issubclass(found, Exception):
+        # Python's own have no signature.
+        return "(message)"
     signature = inspect.signature(found)
     bare = [
         one.replace(annotation=inspect.Parameter.empty)

@@ -16,12 +16,18 @@ SIGINT (Ctrl-C) and SIGKILL end a run at once: finished blocks are safe then too
 def command_line_page(parser: argparse.ArgumentParser) -> str:
     """The page, in Markdown: every command with its options, examples and exit codes."""
     parts = ["# The command line", "\n".join(_about(parser))]
-    for name, command in _commands(parser).items():
+    for name, command in commands_of(parser).items():
         parts += [f"## {name}", "\n".join(_about(command))]
     return "\n\n".join([*parts, _SIGNALS])
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def command_page(command: argparse.ArgumentParser) -> str:
+    """What the page says of one command."""
+    return "\n".join([f"# {command.prog}", "", *_about(command)])
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command, by its name."""
     groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
     return {name: own for group in groups for name, own in group.choices.items()}
 

@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from manybody.cli.parser import build_parser
 from manybody.docs.api import api_page, name_page, public_names
-from manybody.docs.command_line import command_line_page
+from manybody.docs.command_line import command_line_page, command_page, commands_of
 from manybody.docs.keys import entries_of, key_names, keys_page
 from manybody.errors import InputError
 
 FOLDER = Path(__file__).parent
 INDEX = "index"
+_MORE = """\
+`manybody docs PAGE` shows one; `manybody docs compare` a public name of Python,
+`manybody docs run` a command, and `manybody docs group_size` a key of a study.
+"""
 
 
 def _command_line() -> str:
-    # The command line shows pages: it is there when one is asked for.
-    from manybody.cli import _parser
-
-    return command_line_page(_parser())
+    return command_line_page(build_parser())
 
 
 GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
@@ -39,7 +41,7 @@ def page_names() -> list[str]:
 
 
 def page(name: str) -> str:
-    """A page in Markdown, by its name, by that of a public name of Python or of a key of a study.
+    """A page in Markdown, by its name; or what there is on a public name, a command or a key.
 
     The last part of the name of a page is enough.  Raises InputError naming the nearest names.
     """
@@ -51,12 +53,15 @@ def page(name: str) -> str:
     python = name.removeprefix("mb.").removeprefix("manybody.")
     if python in public_names():
         return name_page(python)
+    commands = commands_of(build_parser())
+    if name in commands:
+        return command_page(commands[name])
     found = entries_of(name)
     if found:
         return f"# The key {name}\n\n{found}\n"
-    near = _nearest(name, [*known, *public_names(), *key_names()])
+    near = _nearest(name, [*known, *public_names(), *commands, *key_names()])
     raise InputError(
-        f"docs {name!r}: no page, name of Python or key of a study is called so; {near}"
+        f"docs {name!r}: no page, name of Python, command or key of a study is called so; {near}"
     )
 
 
@@ -74,6 +79,10 @@ def _nearest(name: str, known: list[str]) -> str:
     return "'manybody docs' lists the pages"
 
 
-def titles() -> dict[str, str]:
-    """What every page begins with, by its name."""
-    return {name: _text_of(name).partition("\n")[0].removeprefix("# ") for name in page_names()}
+def listing() -> str:
+    """The title of every page, by its name, in Markdown."""
+    names = page_names()
+    titles = [_text_of(name).partition("\n")[0].removeprefix("# ") for name in names]
+    wide = max(map(len, names))
+    lines = [f"{name:<{wide}}  {title}" for name, title in zip(names, titles)]
+    return "\n".join(["```text", *lines, "```", "", _MORE])

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import groupby
 
 Spell = Callable[[str], str]
+_CODE = ("python", "sh", "bash", "console", "toml", "json")
 _POWERS, _INDICES = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "₀₁₂₃₄₅₆₇₈₉₊₋"
 # What begins a line of its own: items of lists and definitions, headings, quotations.
 _ITEM = re.compile(r"(\s*)([-*] |\d+\. |: |> )(.*)")
@@ -32,17 +33,17 @@ def shown(markdown: str, width: int, encoding: str = "utf-8") -> str:
 
 
 def _marked(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Every line with what it is of: code, table, a heading or text."""
-    fence = ""
+    """Every line with what it is of: code, a block, a table, a heading or text."""
+    fence = kind = ""
     for line in lines:
-        opening = re.match(r"\s*(```+|~~~+)", line)
+        opening = re.match(r"\s*(```+|~~~+)\s*(\w*)", line)
         if fence or opening:
             if opening and not fence:
-                fence = opening[1]
+                fence, kind = opening[1], "code" if opening[2] in _CODE else "block"
             elif line.strip() == fence:
                 fence = ""
             else:
-                yield "code", line
+                yield kind, line
         elif line.startswith("|"):
             yield "table", line
         elif line.startswith("#"):
@@ -51,8 +52,21 @@ def _marked(lines: list[str]) -> Iterator[tuple[str, str]]:
             yield "text", line
 
 
-def _code(lines: list[str], _width: int, spell: Spell) -> list[str]:
-    return [f"    {spell(line)}".rstrip() for line in lines]
+def _code(lines: list[str], width: int, spell: Spell) -> list[str]:
+    """As it stands, set in where there is room."""
+    texts = list(map(spell, lines))
+    indent = " " * max(0, min(4, width - max(map(len, texts))))
+    return [(indent + text).rstrip() for text in texts]
+
+
+def _block(lines: list[str], width: int, spell: Spell) -> list[str]:
+    """What is no code, formulas and docstrings: too long a line is folded."""
+    found = []
+    for line in map(spell, lines):
+        deeper = re.match(r"\s*", line)[0] + "    "  # type: ignore[index]
+        fits = len(line) <= width
+        found += [line] if fits else textwrap.wrap(line, width, subsequent_indent=deeper)
+    return _code(found, width, spell)
 
 
 def _headings(lines: list[str], width: int, spell: Spell) -> list[str]:
@@ -185,4 +199,4 @@ def _compatible(text: str) -> str:
     return plain.encode("ascii", "ignore").decode()
 
 
-_SHOWN = {"code": _code, "heading": _headings, "text": _texts, "table": _table}
+_SHOWN = {"code": _code, "block": _block, "heading": _headings, "text": _texts, "table": _table}
