@@ -25,6 +25,12 @@ class Term:
         The sites that it acts on.
     matrix : (D, D) SciPy CSR array
         The operator, in J.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.ising_chain(n_sites=4).terms[0].sites
+    (0, 1)
     """
 
     sites: tuple[int, ...]
