@@ -118,6 +118,15 @@ def _check_drop(value: object) -> float:
 class MatrixFree:
     """Operator that applies L by products with the matrices of its half form.
 
+    Attributes
+    ----------
+    name : str
+        What `compare` calls it, "matrix-free".
+    drop_tolerance : float
+        0: there are no entries to drop.
+    spread : bool
+        False: whether a sample is spread over ranks is decided by its size.
+
     Notes
     -----
     See docs/physics.md section 3.
@@ -214,10 +223,17 @@ class Assembled:
     drop_tolerance : float, default 0.0
         Part of the largest rate in [0, 1) below which entries of Λ_j are left out.
 
+    Attributes
+    ----------
+    name : str
+        What `compare` calls it, "assembled".
+    spread : bool
+        True: a sample is spread over ranks whatever its size.
+
     Raises
     ------
     InputError
-        It is out of range or of a wrong type (then a `TypeError` too).
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
 
     Notes
     -----

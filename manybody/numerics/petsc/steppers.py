@@ -19,11 +19,26 @@ _NOT_CONVERGED = 91
 
 
 class _PetscStepper(Stepper):
-    """What both kinds share: schemes, options, one sample after the other.
+    """A stepper of PETSc or SLEPc: schemes, options, one sample after the other.
 
-    scheme: one of `schemes`; options: PETSc options as on a command line, their names begin
-    with "redfield_"; tolerance: see `Stepper`.  Raises InputError for another scheme and for
-    options that no solver would read.
+    Parameters
+    ----------
+    scheme : str
+        One of `schemes`.
+    options : str, default ""
+        PETSc options as on a command line, their names begin with "redfield_".
+    tolerance : float or None, default None
+        See `Stepper`.
+
+    Attributes
+    ----------
+    schemes : mapping of str to (float, float)
+        Relative applications and vectors of the size of ρ of each scheme, about.
+
+    Raises
+    ------
+    InputError
+        There is no such scheme, or no solver would read the options.
     """
 
     library = "PETSc"

@@ -66,6 +66,8 @@ def mitchison_plenio(
 ) -> dict[str, Any]:
     """Steady state of two sites between two leads, or the state at the given times, by one method.
 
+    The network of Mitchison and Plenio (2018, MP), section III, whose equations are cited.
+
     Parameters
     ----------
     h : float
@@ -121,8 +123,8 @@ def mitchison_plenio(
 
     Notes
     -----
-    Mitchison and Plenio (2018, MP), Non-additive dissipation in open quantum networks out of
-    equilibrium, section III; docs/physics.md section 8 has its misprints.
+    Mitchison and Plenio, Non-additive dissipation in open quantum networks out of equilibrium;
+    docs/physics.md section 8 has its misprints.
 
     Errors are rounding for "exact", "epa" and "additive", relative to the largest number in
     an integral: currents keep their digits at weak coupling and small bias.  Work does not

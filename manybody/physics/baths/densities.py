@@ -30,6 +30,13 @@ class SpectralDensity(ABC):
 
     A new one is a subclass that says `support`, `breakpoints` and `__call__`.
 
+    Attributes
+    ----------
+    precision : float, default 0.0
+        Share of the largest D to which values are right, where that is more than rounding.
+    position_noise : float, default 0.0
+        Relative error of the sum anchor + offset that D feels; 0 where `at` takes the two apart.
+
     Notes
     -----
     Without a closed form in the subclass Δ(ω) comes from polynomials of degree 15 on 10 to

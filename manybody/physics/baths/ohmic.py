@@ -55,7 +55,7 @@ class OhmicBath(GammaBath):
 
     Notes
     -----
-    ω > 0 is energy given to the bath.  Shiraishi, Nakagawa and Mori (2025, SNM), eq. (16);
+    ω > 0 is energy given to the bath.  Shiraishi, Nakagawa and Mori (2025), eq. (16);
     docs/physics.md section 2.
 
     Examples
@@ -115,8 +115,8 @@ class OhmicBath(GammaBath):
 
         Notes
         -----
-        SNM eq. (16) with f(|ω|) for ω < 0.  γ(ω) = e^{βω} γ(−ω).  At T = 0 J_int² ω e^{−ω/ω_c} for
-        ω > 0, else 0.
+        Shiraishi, Nakagawa and Mori (2025), eq. (16), with f(|ω|) for ω < 0.  γ(ω) = e^{βω} γ(−ω).
+        At T = 0 J_int² ω e^{−ω/ω_c} for ω > 0, else 0.
         """
         omega = np.asarray(omega, dtype=np.float64)
         if self.beta == math.inf:

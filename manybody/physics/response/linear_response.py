@@ -41,7 +41,7 @@ class LinearResponse:
 
     Notes
     -----
-    Levy, Rabani and Limmer (2021, LRL), eqs. (20) to (24).
+    Levy, Rabani and Limmer (2021), eqs. (20) to (24).
 
     Examples
     --------
@@ -76,7 +76,7 @@ class LinearResponse:
 
     @cached_property
     def source(self) -> Complex:
-        """Source L_1π_0, (D, D), in J; LRL eq. (20)."""
+        """Source L_1π_0, (D, D), in J."""
         source: Complex = self.commutator_source + self.dissipator_sources.sum(axis=0)
         return source
 
@@ -91,7 +91,7 @@ class LinearResponse:
         return np.asarray(0.5 * (change + change.conj().T))
 
     def changes(self, times: ArrayLike) -> Complex:
-        """First order ρ_1(t) after V was switched on, LRL eq. (21).
+        """First order ρ_1(t) after V was switched on.
 
         Parameters
         ----------
@@ -107,6 +107,10 @@ class LinearResponse:
         ------
         InputError
             Times do not ascend from 0 or later.
+
+        Notes
+        -----
+        Levy, Rabani and Limmer (2021), eq. (21).
         """
         instants = arguments.ascending_times("times", times)
         dimension = len(self.stationary)
@@ -122,7 +126,7 @@ class LinearResponse:
         return np.asarray(0.5 * (changes + changes.conj().swapaxes(1, 2)))
 
     def response_function(self, observable: Any, times: ArrayLike) -> tuple[Real, Real]:
-        """Response functions φ^(1,1) and φ^(1,2) of a Hermitian observable A, LRL eq. (24).
+        """Response functions φ^(1,1) and φ^(1,2) of a Hermitian observable A.
 
         Parameters
         ----------
@@ -136,12 +140,16 @@ class LinearResponse:
         first : (T,) array
             From −i[V, π_0], in the unit of A times J.
         second : (T,) array
-            From what the baths add; the sum of both is φ_A of LRL eq. (23).
+            From what the baths add; the sum of both is φ_A.
 
         Raises
         ------
         InputError
             An argument is out of range or of a wrong type (then a `TypeError` too).
+
+        Notes
+        -----
+        Levy, Rabani and Limmer (2021), eqs. (23) and (24).
         """
         instants = arguments.ascending_times("times", times)
         size = self.stationary.size
@@ -221,8 +229,8 @@ def linear_response(
 
     Notes
     -----
-    Levy, Rabani and Limmer (2021, LRL), section III: ρ_1 of L_0ρ_1 = −L_1π_0, eqs. (20) to (24),
-    L_1 with the derivatives of the rates.
+    Levy, Rabani and Limmer (2021), section III: ρ_1 of L_0ρ_1 = −L_1π_0, eqs. (20) to (24), L_1
+    with the derivatives of the rates.
 
     Examples
     --------
