@@ -34,12 +34,33 @@ _USUAL = {
 
 @dataclass(frozen=True)
 class BathFamily:
-    """A kind of bath.
+    """A kind of bath that studies call by its name.
 
-    name, title: what studies call it, and figures; parameters: name -> default, None where
-    one must be given; build: parameters by name -> bath; symbols: parameter -> how figures
-    and how text write it, where that is neither usual nor its name; meanings: of parameters that
-    are not usual, or mean something else.
+    Parameters
+    ----------
+    name : str
+        What studies call it.
+    title : str
+        What figures call it.
+    parameters : mapping of str to float or None
+        Names with their defaults, None where one must be given.
+    build : callable
+        A bath from these parameters by name.
+    symbols : mapping of str to (str, str), default {}
+        How figures and how text write a parameter, where that is neither usual nor its name.
+    meanings : mapping of str to Key, default {}
+        Meanings and units of parameters that are not usual, or mean something else.
+
+    Raises
+    ------
+    TypeError
+        One of the first four is missing.
+
+    Examples
+    --------
+    >>> from manybody.physics.baths.families import BATH_FAMILIES
+    >>> BATH_FAMILIES["white"].build(rate=0.1)
+    WhiteBath(rate=0.1)
     """
 
     name: str
@@ -50,12 +71,39 @@ class BathFamily:
     meanings: Mapping[str, Key] = field(default_factory=dict)
 
     def symbol(self, parameter: str) -> tuple[str, str]:
-        """How figures and how text write a parameter."""
+        """How figures and how text write a parameter.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        (str, str)
+            With mathematics markup, and without.
+        """
         usual = _SYMBOLS.get(parameter, (parameter, parameter))
         return self.symbols.get(parameter, usual)
 
     def meaning(self, parameter: str) -> Key:
-        """What a parameter means.  Raises TypeError if nobody says it."""
+        """What a parameter means.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        Key
+            With its unit; defaults are said elsewhere.
+
+        Raises
+        ------
+        TypeError
+            Nobody says it.
+        """
         if parameter not in {**_USUAL, **self.meanings}:
             raise TypeError(f"bath {self.name!r} does not say what {parameter!r} means")
         return {**_USUAL, **self.meanings}[parameter]
@@ -99,8 +147,26 @@ BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)
 def register(family: BathFamily) -> None:
     """Let studies call a kind of bath by its name.
 
-    Raises TypeError for a parameter whose meaning it does not say, ValueError where the name is
-    taken.
+    Parameters
+    ----------
+    family : BathFamily
+        Of a name that is free.
+
+    Raises
+    ------
+    TypeError
+        It does not say what a parameter means.
+    ValueError
+        The name is taken.
+
+    Examples
+    --------
+    >>> from manybody.physics.baths.families import BATH_FAMILIES, register
+    >>> try:
+    ...     register(BATH_FAMILIES["white"])
+    ... except ValueError as error:
+    ...     print(error)
+    bath 'white' is known already
     """
     for parameter in family.parameters:
         family.meaning(parameter)
