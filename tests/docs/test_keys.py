@@ -244,7 +244,7 @@ def test_every_default_has_been_tried():
 def outcome(read, table):
     try:
         return read(table)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         return str(error)
 
 
