@@ -111,9 +111,16 @@ def check_command(words, monkeypatch):
 
 @pytest.mark.parametrize("page", LINKED, **IDS)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", page.read_text("utf-8")):
         place = page.parent / target
         assert place.exists() or place.name in GENERATED, f"{page.name}: {target}"
+        assert not anchor or anchor in anchors_of(place), f"{page.name}: {target}#{anchor}"
+
+
+def anchors_of(page):
+    """What leads to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings]
 
 
 def test_the_tutorial_is_a_notebook(tmp_path):
