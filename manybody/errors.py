@@ -6,7 +6,20 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """What a user gave cannot be: the sentence names the value and what is allowed."""
+    """What a user gave cannot be: the sentence names the value and what is allowed.
+
+    A `ValueError`; raised before any work, and on every rank.  Where the type is wrong it is an
+    `InputTypeError`, a `TypeError` too.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> try:
+    ...     mb.OhmicBath(coupling=-0.2, cutoff=10.0, beta=5.0)
+    ... except mb.InputError as error:
+    ...     print(error)
+    bath coupling = -0.2: must be a finite real number >= 0
+    """
 
 
 class InputTypeError(InputError, TypeError):
@@ -14,11 +27,29 @@ class InputTypeError(InputError, TypeError):
 
 
 class Unavailable(RuntimeError):
-    """This machine or installation lacks what is needed: the sentence says what to do."""
+    """This machine or installation lacks what is needed: the sentence says what to do.
+
+    A `RuntimeError`: PETSc, SLEPc, mpi4py, matplotlib or xarray is missing.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> issubclass(mb.Unavailable, RuntimeError)
+    True
+    """
 
 
 class NumericalError(RuntimeError):
-    """A solver cannot give what was asked of it: it did not converge, or numbers overflowed."""
+    """A solver cannot give what was asked of it: it did not converge, or numbers overflowed.
+
+    A `RuntimeError`.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> issubclass(mb.NumericalError, RuntimeError)
+    True
+    """
 
 
 @contextmanager

@@ -51,6 +51,8 @@ ALLOWED = {
     "report": {"arrays", "system", "physics", "parallel", "solve", "study"},
     "papers": {"arrays", "seeding", "system", "physics", "parallel", "study", "report"},
     "networks": {"papers"},
+    # Beside the command line, whose parser and kinds it describes, and above all else.
+    "docs": {"physics", "study", "papers", "networks", "cli"},
 }
 
 
@@ -63,6 +65,8 @@ def test_imports_point_one_way(path):
         target = floor(name)
         if own in ALLOWED and target is not None:
             assert target in {own, "errors", *ALLOWED[own]}, f"{own} imports {name}"
+            # Never the commands, which show the pages.
+            assert own != "docs" or target != "cli" or name.split(".")[2] in ("kinds", "parser")
         top = name.split(".")[0]
         if top in ("petsc4py", "slepc4py"):
             assert relative[:2] == ("numerics", "petsc"), f"{path} imports {name}"
@@ -118,9 +122,17 @@ def test_no_cycles():
         visit(node)
 
 
+def is_docstring(node):
+    """Whether a statement is a text that stands alone."""
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text and isinstance(node.value.value, str)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_have_one_subject(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 500
+    """Their sections make docstrings long, not files that have several."""
+    texts = sum(node.end_lineno - node.lineno + 1 for node in nodes(path) if is_docstring(node))
+    assert len(path.read_text("utf-8").splitlines()) - texts <= 450
 
 
 PARTS = re.compile(r"\.get(PC|KSP|ST|SNES|Operators|BV|DS|RG|Mat|Solution|Rhs|VecSolution)\(")

@@ -55,14 +55,35 @@ _MOST_VECTORS, _VECTOR_ELEMENTS = 16, 1 << 20
 class Chebyshev(Stepper):
     """Chebyshev propagation to a tolerance.
 
-    tolerance: aim for the Frobenius-norm error of every state; at least 1e-13.
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        The Frobenius-norm error of every state that is aimed for, in [1e-13, 0.01]; None takes
+        that of the call.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    A series e^{Lt} = Σ_k c_k(t) φ_k for all output times of a segment; docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 10.0], stepper=mb.Chebyshev(1e-6))
+    >>> run.certificate.stepper_error < 1e-5
+    True
     """
 
     name = "chebyshev"
     relative_applications = 1.0
 
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """The ring of φ_k."""
+        """Vectors of the size of ρ in the ring of φ_k."""
         return float(ring_length(n_sites, n_times))
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
@@ -77,8 +98,24 @@ class Chebyshev(Stepper):
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
         """As many equal segments as the most demanding sample wants.
 
-        most: applications of one segment, where shorter ones exist.  Raises ValueError when
-        all of them take more than MAX_APPLICATIONS.
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        most : float, default inf
+            Applications of one segment, where shorter ones exist.
+
+        Returns
+        -------
+        list of Segment
+            In their order.
+
+        Raises
+        ------
+        InputError
+            All of them take more than MAX_APPLICATIONS.
         """
         return cut(times, float(times[-1]) / int(self._counts(bounds, times, most).max()))
 

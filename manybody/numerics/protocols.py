@@ -113,17 +113,43 @@ class Solution:
 
 
 class Stepper(ABC):
-    """Describe, then solve: no clock, no ranks, no memory between segments.
+    """A time stepper: it takes states from time to time, by applications of the generator.
 
-    A stepper of one's own says the facts below, `vectors` and `advance`, and is known by its
-    name once `register` has it.
+    Describe, then solve: no clock, no ranks, no memory between segments.  A stepper of one's own
+    says the facts below, `vectors` and `advance`, and is known by its name once `register` has it.
 
-    name: what studies call it; relative_applications: how many it needs for one of
-    Chebyshev, about, both at 1e-10; linearity: the kind of operator that `advance` must be
-    given; library: "PETSc" or "SLEPc" where it needs one; one_rank: that ranks cannot share
-    a sample.
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        Of its own, in [1e-13, 0.01]; None takes that of the call.
 
-    tolerance: of its own, in [1e-13, 0.01]; None takes that of the call.
+    Attributes
+    ----------
+    name : str
+        What studies call it.
+    relative_applications : float
+        How many it needs for one of Chebyshev, about, both at 1e-10.
+    linearity : {"hermitian", "complex"}, default "hermitian"
+        The kind of operator that `advance` must be given.
+    library : {"", "PETSc", "SLEPc"}
+        What it needs.
+    one_rank : bool, default False
+        That ranks cannot share a sample.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    See docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> from manybody.numerics.steppers import find_stepper
+    >>> find_stepper("chebyshev").configured(1e-8, "", "redfield_").tolerance
+    1e-08
     """
 
     name: str
@@ -146,15 +172,32 @@ class Stepper(ABC):
 
     @property
     def tolerance(self) -> float:
-        """Its own or that of the call.  Raises RuntimeError where there is neither yet."""
+        """Tolerance of its own or of the call; RuntimeError where there is neither yet."""
         if self._tolerance is None:
             raise RuntimeError(f"stepper {self.name!r} has no tolerance yet: build_stepper first")
         return self._tolerance
 
     def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
-        """A copy with what the call says.
+        """A copy with what the call says; touches no library.
 
-        Raises ValueError for options that it would not read; touches no library.
+        Parameters
+        ----------
+        tolerance : float or None
+            Of the call.
+        petsc_options : str
+            PETSc options as on a command line.
+        prefix : str
+            With which their names begin.
+
+        Returns
+        -------
+        Stepper
+            Ready but for its library.
+
+        Raises
+        ------
+        InputError
+            There are options that it would not read.
         """
         if petsc_options:
             raise InputError(
@@ -166,30 +209,93 @@ class Stepper(ABC):
         return other
 
     def require(self) -> None:
-        """Raise RuntimeError when its library is missing, ValueError for what that refuses."""
+        """Refuse a machine that lacks what it needs.
+
+        Raises
+        ------
+        Unavailable
+            Its library is missing.
+        InputError
+            The library refuses the options.
+        """
         return
 
     @abstractmethod
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """Vectors of the size of ρ that it works with, output states apart; about."""
+        """Vectors of the size of ρ that it works with, output states apart; about.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states.
+        n_times : int
+            Number of output times.
+
+        Returns
+        -------
+        float
+            How many.
+        """
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """Samples with the same segments that may be advanced together; here each alone."""
+        """Samples with the same segments that may be advanced together; here each alone.
+
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+
+        Returns
+        -------
+        list of array of int
+            Indices of the samples of each stack.
+        """
         return [np.array([sample]) for sample in range(len(bounds.spectral_box))]
 
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
         """Cut [0, times[-1]] so that every output time lies in one segment; here of 10.
 
-        most: applications that a segment may take, where the stepper can tell; adaptive
-        steps cannot.
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        most : float, default inf
+            Applications that a segment may take, where the stepper can tell; adaptive steps
+            cannot.
+
+        Returns
+        -------
+        list of Segment
+            In their order.
         """
         return cut(times, 10.0)
 
     @abstractmethod
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """From `state` at segment.start to every output time and to segment.stop.
+        """Go from a state at segment.start to every output time and to segment.stop.
 
-        Raises RuntimeError when the scheme does not converge.
+        Parameters
+        ----------
+        operator : Operator
+            L of dx/dt = L[x].
+        state : (samples, N, m) array of complex
+            At segment.start.
+        segment : Segment
+            Where it goes, the output times in it, and its share of the tolerance.
+
+        Returns
+        -------
+        Solution
+            States, applications and an estimate of the error.
+
+        Raises
+        ------
+        NumericalError
+            The scheme does not converge.
         """
 
 

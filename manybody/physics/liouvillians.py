@@ -29,8 +29,28 @@ MAX_SITES = 128
 class Liouvillian:
     """A generator L with dρ/dt = L[ρ], on the row-major vec of ρ (index a N + b).
 
-    clustering: of Davies up to 128 sites "simple", "structural" or "ambiguous" (docs/physics.md
-    section 4), else None.
+    `redfield_liouvillian`, `davies_liouvillian` and `liouvillian` make them.
+
+    Parameters
+    ----------
+    n_sites : int
+        Number of states N.
+    build : callable
+        The dense matrix, without arguments.
+    clustering : {"simple", "structural", "ambiguous"} or None, default None
+        Of the Bohr frequencies of Davies up to 128 sites (docs/physics.md section 4), else None.
+
+    Raises
+    ------
+    InputError
+        `toarray` is asked for more than 128 sites.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.davies_liouvillian(model, bath).shape
+    (16, 16)
     """
 
     def __init__(
@@ -41,12 +61,23 @@ class Liouvillian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(N², N²)."""
+        """Shape (N², N²) of the matrix."""
         return self.n_sites**2, self.n_sites**2
 
     @zero_where_tiny
     def toarray(self) -> Complex:
-        """Dense (N², N²) matrix.  Raises ValueError above 128 sites."""
+        """The generator as a dense matrix.
+
+        Returns
+        -------
+        (N², N²) array of complex
+            In J.
+
+        Raises
+        ------
+        InputError
+            It has more than 128 sites.
+        """
         if self.n_sites > MAX_SITES:
             raise InputError(
                 f"n_sites = {self.n_sites}: a dense Liouvillian has 16 N⁴ bytes, "
@@ -58,9 +89,40 @@ class Liouvillian:
 def redfield_liouvillian(
     model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
 ) -> Liouvillian:
-    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
+    """Redfield generator, complex-linear.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (18); docs/physics.md section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> matrix = mb.redfield_liouvillian(model, bath).toarray()
+    >>> trace = np.eye(4).ravel()
+    >>> bool(abs(trace @ matrix).max() < 1e-12)  # L keeps the trace
+    True
     """
 
     system, baths = _checked(model, bath, lamb_shift)
@@ -76,11 +138,40 @@ def redfield_liouvillian(
 def davies_liouvillian(
     model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
-    """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
+    """Davies generator, the secular part of Redfield.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too;
-    undecided: what to do with Bohr frequencies of which it cannot be decided whether they
-    coincide: "apart" or "merged"; None keeps them apart with a warning.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    undecided : {"apart", "merged"} or None, default None
+        What to do with Bohr frequencies of which it cannot be decided whether they coincide; None
+        keeps them apart with a warning.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Secular part of Shiraishi, Nakagawa and Mori (2025), eq. (18); docs/physics.md section 4.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.davies_liouvillian(model, bath).clustering
+    'simple'
     """
 
     system, baths = _checked(model, bath, lamb_shift)
@@ -105,10 +196,43 @@ def liouvillian(
     lamb_shift: bool = False,
     undecided: str | None = None,
 ) -> Liouvillian:
-    """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
+    """The generator of any equation of `manybody.EQUATIONS`, complex-linear.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too; undecided: as of `davies_liouvillian`,
-    for Davies alone.  Raises InputError, also for an equation that does not apply to the model.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    equation : str
+        Its name.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    undecided : {"apart", "merged"} or None, default None
+        As of `davies_liouvillian`, for Davies alone.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or the equation
+        does not apply to the model.
+
+    Notes
+    -----
+    See docs/physics.md sections 3, 4, 10 and 11.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> lindblad = mb.liouvillian(model, bath, "universal-lindblad")
+    >>> mb.choi_eigenvalue(lindblad) > -1e-12
+    True
     """
     system, baths = _checked(model, bath, lamb_shift)
     check_name(equation)

@@ -18,9 +18,41 @@ PATTERNS = ("neel", "domain-wall", "spread")
 
 
 def pattern_state(basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any]) -> Complex:
-    """(D,) vector of the state with the occupations of a pattern (`pattern_occupations`).
+    """The state with the occupations of a pattern.
 
-    Raises TypeError or ValueError, also where the basis has no such state.
+    Parameters
+    ----------
+    basis : FockBasis
+        Of modes with occupations 0 or 1.
+    pattern : {"neel", "domain-wall", "spread"} or (N,) sequence of int
+        The name of a pattern, see Notes, or occupations 0 or 1 in the order of the sites.
+
+    Returns
+    -------
+    (D,) array of complex
+        A unit vector.
+
+    Raises
+    ------
+    InputError
+        There is no such pattern, or the basis has no such state.
+
+    Notes
+    -----
+    "neel": sites 0, 2, 4, … are occupied; with N odd and (N − 1)/2 particles sites 1, 3, 5, …;
+    every other fixed number of particles is refused.  It is the Néel state of a chain: for the
+    sublattices of another lattice give the sequence.  "domain-wall": sites 0 … n − 1 are occupied,
+    n the particle number of the basis, or N/2, rounded down, where it has several.  "spread":
+    sites ⌊iN/n⌋, i = 0 … n − 1, are occupied: as far apart as can be along the chain, and "neel"
+    at half filling of an even N.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> basis = mb.xxz_chain(n_sites=4).basis
+    >>> state = mb.pattern_state(basis, "neel")
+    >>> basis.occupations[abs(state).argmax()].tolist()
+    [1, 0, 1, 0]
     """
     return fock_state(basis, pattern_occupations(basis, pattern))
 
@@ -59,13 +91,33 @@ def pattern_occupations(
 
 
 def product_state(basis: FockBasis, vectors: ArrayLike) -> Complex:
-    """(D,) ψ(n) = Π_j v_j[n_j], a product over the sites of spins of every number.
+    """A product over the sites of spins of every number, ψ(n) = Π_j v_j[n_j].
 
-    vectors: (N, 2) real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised
-        here.  A spin along the angles θ, φ has (e^{iφ} sin(θ/2), cos(θ/2)).
+    Parameters
+    ----------
+    basis : FockBasis
+        Of bosons, at most one a site, of every number.
+    vectors : (N, 2) array
+        Real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised here.  A spin
+        along the angles θ, φ has (e^{iφ} sin(θ/2), cos(θ/2)).
 
-    Raises TypeError or ValueError: for another shape, a row without length, fermions (of which
-    only occupation patterns are products of sites) and bases that miss a pattern.
+    Returns
+    -------
+    (D,) array of complex
+        A vector of norm one.
+
+    Raises
+    ------
+    InputError
+        For another shape, a row without length, fermions (of which only occupation patterns are
+        products of sites) and bases that miss a pattern.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> basis = mb.ising_chain(n_sites=3).basis
+    >>> mb.product_state(basis, [[1, 1]] * 3).real.round(3)[:2]
+    array([0.354, 0.354])
     """
     _check_spins(basis)
     rows = _checked_vectors(vectors, basis.n_modes)

@@ -75,7 +75,24 @@ class ClosedPropagator(Protocol):
 class Guarantees:
     """Laws that an equation keeps by its form; measured all the same, except positivity.
 
-    gibbs, gibbs_with_lamb_shift: whether e^{−βH}/Z is stationary without and with Lamb shift.
+    Attributes
+    ----------
+    trace : bool, default True
+        tr ρ stays.
+    hermiticity : bool, default True
+        ρ stays Hermitian.
+    complete_positivity : bool, default False
+        e^{Lt} is completely positive.
+    gibbs : bool, default False
+        e^{−βH}/Z is stationary without Lamb shift.
+    gibbs_with_lamb_shift : bool, default False
+        It is with Lamb shift too.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.EQUATIONS["redfield"].keeps.complete_positivity
+    False
     """
 
     trace: bool = True
@@ -109,28 +126,68 @@ def always(_model: Model) -> str:
 class Equation:
     """A master equation as data; one of `generator` and `propagators`.
 
-    name: as users write it; title: as reports print it, symbol: the index of its ρ there, as
-    LaTeX has it; source: paper and number; keeps: what it guarantees.
-    flops: in N³, by whether H is real and whether there is a Lamb shift, of one application
-    of a stepped equation or of one state of a closed one.
-    generator: the stepped generator of a problem; rows: its CSR rows of some columns, for
-    assembly (None where it has none).
-    propagators: the closed propagators of a problem of one sample: one, or two where it cannot
-    be decided which Bohr frequencies coincide: they are kept apart in the first, merged in the
-    second.
-    applies: why it does not apply to a model, as the end of a sentence, empty where it does;
-    needs_terms: whether it is made from the terms of a many-particle H on a lattice, so that
-    families without them need not be drawn to be refused.
-    one_by_one: whether it takes problems of one sample only: a stack is advanced sample by sample.
-    needs_spectrum: whether it is made from eigenvectors of H, which is diagonalised where one
-    of the equations of a call says so; needs_model: whether it reads the model itself, which
-    every rank that shares a sample then has.
-    application_flops: what `flops` cannot say where D alone does not decide it, of one
-    application, in flops of dense products that take as long; None for `flops` times D³.
-    own_bytes: what its generator and a kernel of all columns keep on every rank beside what a
-    node shares; row_entries: stored entries in a row of the Liouvillian, None for 2D − 1.
-    dissipators: D_j[ρ] of one coupling after the other, (D, D) each of a problem of one sample and
-    a Hermitian ρ, where the equation of a coupling alone (`Problem.only`) has another.
+    Parameters
+    ----------
+    name : str
+        As users write it: small letters, digits, "-" and ".".
+    title : str
+        As reports print it.
+    symbol : str
+        The index of its ρ there, as LaTeX has it.
+    source : str
+        Paper and number.
+    keeps : Guarantees
+        What it guarantees.
+    flops : callable
+        (is_real, lamb_shift) -> flops in N³, by whether H is real and whether there is a Lamb
+        shift, of one application of a stepped equation or of one state of a closed one.
+    generator : callable or None, default None
+        The stepped generator of a `Problem`.
+    rows : callable or None, default None
+        CSR rows of some columns of the generator, for assembly; None where it has none.
+    propagators : callable or None, default None
+        The closed propagators of a `Problem` of one sample: one, or two where it cannot be decided
+        which Bohr frequencies coincide: they are kept apart in the first, merged in the second.
+    applies : callable, default always
+        Why it does not apply to a model, as the end of a sentence, empty where it does.
+    needs_terms : bool, default False
+        Whether it is made from the terms of a many-particle H on a lattice, so that families
+        without them need not be drawn to be refused.
+    one_by_one : bool, default False
+        Whether it takes problems of one sample only: a stack is advanced sample by sample.
+    needs_spectrum : bool, default True
+        Whether it is made from eigenvectors of H, which is diagonalised where one of the equations
+        of a call says so.
+    needs_model : bool, default False
+        Whether it reads the model itself, which every rank that shares a sample then has.
+    application_flops : callable or None, default None
+        `SystemFacts` -> what `flops` cannot say where D alone does not decide it, of one
+        application, in flops of dense products that take as long; None for `flops` times D³.
+    own_bytes : callable or None, default None
+        `SystemFacts` -> what its generator and a kernel of all columns keep on every rank beside
+        what a node shares.
+    row_entries : callable or None, default None
+        `SystemFacts` -> stored entries in a row of the Liouvillian; None for 2D − 1.
+    dissipators : callable or None, default None
+        D_j[ρ] of one coupling after the other, (D, D) each, of a problem of one sample and a
+        Hermitian ρ, where the equation of a coupling alone (`Problem.only`) has another.
+
+    Raises
+    ------
+    ValueError
+        The name has other characters, or it is both stepped and closed, or neither.
+
+    Notes
+    -----
+    An equation is stepped, by a time stepper over its generator, or closed: asked for ρ(t) at the
+    times somebody watches.  `registry.register` makes one of your own known by its name.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> redfield, davies = mb.EQUATIONS["redfield"], mb.EQUATIONS["davies"]
+    >>> redfield.is_stepped, davies.is_stepped
+    (True, False)
     """
 
     name: str
@@ -167,7 +224,18 @@ class Equation:
         return self.generator is not None
 
     def operations(self, facts: SystemFacts) -> float:
-        """Flops of one application, or of one state of a closed equation, for such a system."""
+        """Flops of one application, or of one state of a closed equation.
+
+        Parameters
+        ----------
+        facts : SystemFacts
+            Of the system.
+
+        Returns
+        -------
+        float
+            In flops of dense products.
+        """
         if self.application_flops is not None:
             return self.application_flops(facts)
         return self.flops(facts.is_real, facts.lamb_shift) * float(facts.dimension) ** 3

@@ -59,7 +59,22 @@ EQUATION_FAMILIES = (
 
 
 class _Equations(Mapping[str, Equation]):
-    """Those known by name, over which it goes, and those of families, which it finds too."""
+    """Equations known by name, over which it goes, and those of families, which it finds too.
+
+    "partial-secular-CUTOFF", CUTOFF a number in J such as 0.1, is a family.
+
+    Notes
+    -----
+    See docs/physics.md sections 3, 4, 10 and 11.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> [*mb.EQUATIONS][:4]
+    ['redfield', 'davies', 'universal-lindblad', 'partial-secular']
+    >>> mb.EQUATIONS["partial-secular-0.1"].name
+    'partial-secular-0.1'
+    """
 
     def __getitem__(self, name: str) -> Equation:
         found = _KNOWN.get(name) or _of_families(name)
@@ -92,7 +107,27 @@ def equation_names() -> list[str]:
 
 
 def register(equation: Equation) -> None:
-    """Make an equation known by its name.  Raises ValueError where the name is taken."""
+    """Make an equation known by its name.
+
+    Parameters
+    ----------
+    equation : Equation
+        Of a name that is free.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+
+    Examples
+    --------
+    >>> from manybody.physics.equations.registry import EQUATIONS, register
+    >>> try:
+    ...     register(EQUATIONS["redfield"])
+    ... except ValueError as error:
+    ...     print(error)
+    equation 'redfield' is known already
+    """
     if equation.name in _KNOWN:
         raise ValueError(f"equation {equation.name!r} is known already")
     _KNOWN[equation.name] = equation

@@ -39,12 +39,29 @@ _many_nodes = cache(special.roots_legendre)
 class DiscretisedBath:
     """Modes in place of a reservoir, H_int = J Σ_k g_k (a† d_k + h.c.).
 
-    energies: (M,) ω_k ascending; couplings: (M,) g_k >= 0, energies in J for J = 1;
-    occupations: (M,) f(ω_k) >= 0; recurrence_time: 2π / largest spacing, in 1/J.  Modes made by
-    hand are a bath of their own, stand for nothing and have recurrence_time = inf.
+    Parameters
+    ----------
+    energies : (M,) array
+        ω_k in J, ascending.
+    couplings : (M,) array
+        g_k >= 0, energies in J for J = 1.
+    occupations : (M,) array
+        f(ω_k) >= 0.
+    recurrence_time : float, default inf
+        2π / largest spacing, in 1/J.  Modes made by hand are a bath of their own, stand for
+        nothing and have inf.
 
-    Raises ValueError for shapes that differ, no modes, or values not allowed.
+    Raises
+    ------
+    InputError
+        Shapes differ, there are no modes, or values are not allowed.
 
+    Notes
+    -----
+    See docs/physics.md section 6.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> def pairs(reservoir, n):  # D = 0.2 at ±1/n, ±2/n, ..., as `exact_driven_correlations` asks

@@ -68,7 +68,13 @@ class StoredHamiltonian:
         return not np.iscomplexobj(self.hamiltonian)
 
     def dense_hamiltonian(self) -> NDArray[Any]:
-        """(D, D) dense H, real or complex; a fresh array for sparse models."""
+        """Dense H, a fresh array for sparse models.
+
+        Returns
+        -------
+        (D, D) array
+            Real or complex, in J.
+        """
         given = self.hamiltonian
         dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
         return dense
@@ -79,24 +85,48 @@ class SingleParticleModel(StoredHamiltonian):
     """One particle hopping on N sites, the density of each coupled site in contact with a bath.
 
     H = Σ_jk h_jk a_j† a_k restricted to one particle, so H is the matrix h, and
-    A_j = a_j† a_j = |j⟩⟨j| (SNM, "Nonlinear dissipation").
+    A_j = a_j† a_j = |j⟩⟨j|.
 
-    hamiltonian: (N, N) array or SciPy sparse array, Hermitian, energies in J.
-        Stored read-only, real if it has no imaginary part.
-    coupled_sites: indices of the sites with a bath, in [0, N); None means all.
-    name, parameters: what a report calls this model; no influence on the numbers.
-    uncertainty: ‖δH‖₂, how far the H that is meant may be from `hamiltonian`, in J; double
-        precision is understood.  None for what the numbers that came in say: ε times the
-        largest norm of a row, ε of their dtype, where that is coarser than double (integers
-        are exact), and at least ½‖H − H†‖₂, the asymmetry that was forgiven.  Independent
-        rounding of the entries has a norm of about half of that; products that made them
-        leave up to .8 of it (measured on V diag(E) V† in single precision, N = 3 to 96).
-        Decides which Bohr frequencies may be equal (`Clustering`), and nothing else.
-    lattice: where the sites lie, for what measures distances; no influence on the equations.
+    Parameters
+    ----------
+    hamiltonian : (N, N) array
+        Hermitian, energies in J: an array or a SciPy sparse array.  Stored read-only, real if it
+        has no imaginary part.
+    coupled_sites : sequence of int or None, default None
+        Indices of the sites with a bath, in [0, N); None means all.
+    name : str, default "single-particle"
+        What a report calls this model; no influence on the numbers.
+    parameters : mapping, default {}
+        What a report says of it; no influence on the numbers.
+    uncertainty : float or None, default None
+        ‖δH‖₂ in J, how far the H that is meant may be from `hamiltonian`; None for what the
+        numbers that came in say, see Notes.
+    lattice : Lattice or None, default None
+        Where the sites lie, for what measures distances; no influence on the equations.
 
-    Raises TypeError or ValueError when the matrix is not square, not finite or
-    not Hermitian to 1e-12 of its largest entry, or a site index is out of
-    range, repeated or missing.
+    Raises
+    ------
+    InputError
+        The matrix is not square, not finite or not Hermitian to 1e-12 of its largest entry, or a
+        site index is out of range, repeated or missing.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), "Nonlinear dissipation"; docs/physics.md section 3.
+
+    Double precision is understood in `uncertainty`.  The numbers that come in leave open ε times
+    the largest norm of a row, ε of their dtype, where that is coarser than double (integers are
+    exact), and at least ½‖H − H†‖₂, the asymmetry that was forgiven.  Independent rounding of the
+    entries has a norm of about half of that; products that made them leave up to .8 of it
+    (measured on V diag(E) V† in single precision, N = 3 to 96).  It decides which Bohr
+    frequencies may be equal (docs/physics.md section 4), and nothing else.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> chain = mb.SingleParticleModel([[0, 1, 0], [1, 0, 1], [0, 1, 0.5]], coupled_sites=[0, 2])
+    >>> chain.n_sites, chain.coupled
+    (3, array([ True, False,  True]))
     """
 
     hamiltonian: Any
@@ -118,12 +148,12 @@ class SingleParticleModel(StoredHamiltonian):
 
     @property
     def couplings(self) -> SiteProjectors:
-        """A_j = |j⟩⟨j| on the coupled sites."""
+        """The A_j = |j⟩⟨j| on the coupled sites."""
         return SiteProjectors(self.coupled)
 
     @property
     def coupled(self) -> NDArray[np.bool_]:
-        """(N,) True where a bath is attached."""
+        """Mask of the sites with a bath, (N,)."""
         mask = np.ones(self.n_sites, dtype=bool)
         if self.coupled_sites is not None:
             mask[:] = False
