@@ -19,6 +19,8 @@ import pytest
 from page_to_notebook import Fence, fences_of, main, notebook_of
 
 from manybody import cli
+from manybody.docs.pages import page as text_of
+from manybody.docs.pages import page_names
 from manybody.study.parsing import parse_table
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,6 @@ READ = [ROOT / "README.md", PAGES / "tutorial.md", *sorted((PAGES / "how-to").gl
 LINKED = [*READ, PAGES / "results.md"]
 IDS = {"ids": lambda path: path.stem}
 LANGUAGES = {"python", "sh", "toml", "text"}
-# Pages that are made from the code when the documentation is shown.
-GENERATED = {"keys.md", "command-line.md", "api.md"}
 
 
 def has_code(page):
@@ -111,9 +111,22 @@ def check_command(words, monkeypatch):
 
 @pytest.mark.parametrize("page", LINKED, **IDS)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-        place = page.parent / target
-        assert place.exists() or place.name in GENERATED, f"{page.name}: {target}"
+    for target, anchor in re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", page.read_text("utf-8")):
+        place = (page.parent / target).resolve()
+        assert place.exists() or name_of(place) in page_names(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors_of(place), f"{page.name}: {target}#{anchor}"
+
+
+def name_of(place):
+    """What a page of the documentation is called, written or generated; empty for others."""
+    inside = place.is_relative_to(PAGES) and place.suffix == ".md"
+    return place.relative_to(PAGES).with_suffix("").as_posix() if inside else ""
+
+
+def anchors_of(place):
+    """What leads to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text_of(name_of(place)), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings]
 
 
 def test_the_tutorial_is_a_notebook(tmp_path):
