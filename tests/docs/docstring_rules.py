@@ -98,6 +98,17 @@ def function_problems(function, docstrings, is_public=True):
     yield from missing_problems(sections, wanted)
 
 
+def judges(cls):
+    """Whether there is code that judges the arguments of which one is made."""
+    written = [
+        inspect.getsource(vars(base)[name])
+        for base in ours(cls)
+        for name in ("__init__", "__post_init__")
+        if f"def {name}(" in inspect.getsource(base)
+    ]
+    return any(re.search(r"raise |arguments\.|check", body) for body in written)
+
+
 def class_problems(cls):
     """Of the class itself: what it is made of, and what it holds."""
     sections = sections_of([cls.__doc__])
@@ -112,7 +123,7 @@ def class_problems(cls):
     every = [sections_of([base.__doc__ or ""]) for base in ours(cls)]
     said = {*parameters, *(name for each in every for name in names_in(each["Attributes"]))}
     yield from (f"attribute {name} is not documented" for name in sorted(known - said))
-    yield from missing_problems(sections, ["Raises"] * bool(parameters) + ["Examples"])
+    yield from missing_problems(sections, ["Raises"] * judges(cls) + ["Examples"])
 
 
 def problems(found):

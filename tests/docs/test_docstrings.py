@@ -99,6 +99,7 @@ MUTANTS = [
     (mb.dirac_syk2, None, "Returns\n-------", "Yields\n------", "no section Returns"),
     (mb.dirac_syk2, None, RAISES, RAISES.replace("Raises", "Errors"), "no section Raises"),
     (mb.dirac_syk2, None, "Examples\n--------", "Example\n-------", "no section Examples"),
+    (mb.OhmicBath, None, "Raises\n------", "Warns\n-----", "no section Raises"),
     (mb.OhmicBath, None, "beta : float", "temperature : float", "parameter beta is not"),
     (mb.OhmicBath, "gamma", "omega : float", "frequency : float", "gamma: parameter omega is not"),
     (mb.Cancellation, None, "out_rate : float", "rate : float", "there is no attribute rate"),

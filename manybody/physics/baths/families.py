@@ -39,11 +39,6 @@ class BathFamily:
     symbols : mapping of str to (str, str), default {}
         How figures and how text write a parameter, where that is neither usual nor its name.
 
-    Raises
-    ------
-    TypeError
-        One of the first four is missing.
-
     Examples
     --------
     >>> from manybody.physics.baths.families import BATH_FAMILIES

@@ -20,11 +20,6 @@ class Figure:
     unit : str, default "1"
         Its unit.
 
-    Raises
-    ------
-    TypeError
-        The meaning is missing.
-
     Examples
     --------
     >>> from manybody.solve.observables.protocol import Figure
@@ -52,11 +47,6 @@ class Panel:
         Whether that is.
     marks : tuple of (str, float), default ()
         Values of theory, by name.
-
-    Raises
-    ------
-    TypeError
-        One of the first four is missing.
 
     Examples
     --------
@@ -149,11 +139,6 @@ class Observable:
     block_cost : float, default 0.0
         In N³ flops, by which studies cut samples into blocks: no part of the cost model, which
         learns, since all versions must cut alike.
-
-    Raises
-    ------
-    TypeError
-        One of the first three is missing.
 
     Examples
     --------
