@@ -58,7 +58,8 @@ def anderson_bar(
 
     Notes
     -----
-    `heat_currents` says what flows through it between baths of two temperatures.
+    The model of docs/physics.md section 1, on a bar.  `heat_currents` says what flows through it
+    between baths of two temperatures.
 
     Examples
     --------
