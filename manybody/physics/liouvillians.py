@@ -29,7 +29,7 @@ MAX_SITES = 128
 class Liouvillian:
     """A generator L with dρ/dt = L[ρ], on the row-major vec of ρ (index a N + b).
 
-    clustering: of Davies up to 128 sites "simple", "structural" or "ambiguous" (PHYSICS.md
+    clustering: of Davies up to 128 sites "simple", "structural" or "ambiguous" (docs/physics.md
     section 4), else None.
     """
 

@@ -80,7 +80,7 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     of one process to rounding; petsc_options: as on PETSc's command line, prefix "redfield_";
     operator: one of `manybody.OPERATORS`, or an object, "assembled" needs PETSc;
     drop_tolerance: entries of Λ_j smaller than this part of the largest rate are left out of an
-    assembled operator (PHYSICS.md section 3), the certificate says how many and what they may
+    assembled operator (docs/physics.md section 3), the certificate says how many and what they may
     have done; equations: names of two or more of `manybody.EQUATIONS`, "quasi-local-R" of
     models with terms on a lattice. With these alone H is never diagonalised: no thermal start
     and no eigenstate then, the certificate's clustering is "unexamined", its figures on Bohr

@@ -71,7 +71,7 @@ def steady_state(
     """Stationary state of the Redfield or the Davies equation.
 
     Redfield: L[ρ] − ρ_G tr ρ = −ρ_G, ρ_G what Davies leaves, by GMRES on the complex-linear
-    map, preconditioned with the closed form of Davies (PHYSICS.md section 6), from ρ_G or from a
+    map, preconditioned with the closed form of Davies (docs/physics.md section 6), from ρ_G or a
     random matrix, and compared with what dense algebra (up to 27 levels) or another start says.
     Davies: Gibbs on every set of levels that rates connect, by detailed balance, and checked; for
     baths of several temperatures, or of none, what the rate equation leaves, where no levels

@@ -96,7 +96,7 @@ class OhmicBath(GammaBath):
     def eta(self, omega: ArrayLike) -> Real:
         """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
 
-        Closed form of PHYSICS.md section 2 (exponential integrals and
+        Closed form of docs/physics.md section 2 (exponential integrals and
         Euler-Maclaurin), of which its first terms are left at T = 0,
         (J_int² ω_c/2π) {z g(z) − 1}, z = ω/ω_c; absolute error about 1e-13 J_int² ω_c / 2π.
         Same shape as `omega`.
@@ -146,7 +146,7 @@ class OhmicBath(GammaBath):
         return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
 
     def _tail(self, w: Real) -> Real:
-        """T_M of PHYSICS.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""
+        """T_M of docs/physics.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""
         h = self.beta * w
         z = (1.0 / self.cutoff + self.beta * _EXPLICIT_TERMS) * w
         tail = np.empty_like(w)

@@ -25,7 +25,7 @@ _ROUNDING = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Reservoir:
-    """Free fermions or bosons in equilibrium that exchange particles, PHYSICS.md section 6.
+    """Free fermions or bosons in equilibrium that exchange particles, docs/physics.md section 6.
 
     density: D(ω) = 2π Σ_k g_k² δ(ω − ω_k); beta: inverse temperature > 0 in 1/J;
     chemical_potential: μ in J; statistics: "fermion" or "boson".
@@ -170,7 +170,7 @@ class Reservoir:
         return band if _DEEP <= depth < math.inf else None
 
     def _deep_filled_shift(self, band: FlatDensity, omega: ArrayLike) -> Real:
-        """(D/2π) [ln(β|ω − lower edge|/2π) − Re ψ(½ + iβ(ω − μ)/2π)], PHYSICS.md section 6."""
+        """(D/2π) [ln(β|ω − lowest|/2π) − Re ψ(½ + iβ(ω − μ)/2π)], docs/physics.md section 6."""
         omega = np.asarray(omega, dtype=np.float64)
         lower = band.support[0]
         reduced = self.beta / (2.0 * np.pi)

@@ -38,7 +38,7 @@ def xxz_chain(
     the same matrix on an open chain.  On a periodic one the bond (0, N − 1) hops past the
     N_p − 1 other particles, so that for an even number N_p it has the opposite sign of the
     bonds of the spin chain.  J = 1 and W ≈ ½ to 1 are chaotic; from W ≈ 4 on sizes within reach
-    are localised (PHYSICS.md section 10).
+    are localised (docs/physics.md section 10).
 
     n_sites: N >= 1; n_particles: "half" (N even), an integer in [0, N], or None for every number
     (D = 2^N); anisotropy: Δ, an energy in the unit of J; disorder: W >= 0; hopping: J;

@@ -1,7 +1,7 @@
 """How far the coherences that single baths make cancel each other.
 
-SNM, End Matter, made precise by PHYSICS.md section 6; no Lamb shift throughout.  In the energy
-basis an element of the dissipator R = Σ_j R_j of Redfield is
+SNM, End Matter, made precise by docs/physics.md section 6; no Lamb shift throughout.  In the
+energy basis an element of the dissipator R = Σ_j R_j of Redfield is
 
     (l, n) ← (k, m):  (g_lk + g_nm) S − K_lk δ_mn − K*_nm δ_lk,  S = Σ_j A^j_lk A^j_mn,
 
@@ -74,7 +74,7 @@ class Cancellation:
 def cancellation_measures(
     model: Model | Matrix, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
-    """c_F, a_ns, a_sec and κ of one sample (PHYSICS.md section 6; SNM, End Matter), η = 0.
+    """c_F, a_ns, a_sec and κ of one sample (docs/physics.md section 6; SNM, End Matter), η = 0.
 
     model: of one particle or many, with any couplings, D states (one particle: D = N).
     n_vectors: >= 2, random vectors for the one part of ‖R‖² of one particle that is not summed

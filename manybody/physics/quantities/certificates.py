@@ -23,7 +23,7 @@ class Certificate:
         same cases.
     smallest_eigenvalue: of ρ(t) over all times and the equations that do not guarantee
         positivity, as Redfield does not; inf where all do.
-    clustering: "simple", "structural" or "ambiguous" (PHYSICS.md section 4); "unexamined"
+    clustering: "simple", "structural" or "ambiguous" (docs/physics.md section 4); "unexamined"
         where no equation needs the spectrum and H was not diagonalised: the figures on Bohr
         frequencies are then nan, their counts 0.
     merged_neighbours, expected_by_chance: Bohr frequencies found equal, and how
@@ -40,7 +40,7 @@ class Certificate:
     applications: generator applications spent on the stepped equations.
     entries_kept: share of the Liouvillian's entries that an assembled operator keeps.
     drop_error: estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁
-        at the last time with the bound of PHYSICS.md section 3.  No rigorous bound, since
+        at the last time with the bound of docs/physics.md section 3.  No rigorous bound, since
         ‖e^{Lt}‖ may exceed 1; usually far above the true change.
     """
 

@@ -1,7 +1,7 @@
 """How local a bath acts: the decay of Λ_j with the distance from its site j.
 
 Λ_j = Σ_lk Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|, A_j = |j⟩⟨j|, is what Redfield makes of A_j
-(PHYSICS.md section 3).  Its elements fall off with distance, though not exponentially: γ(ω)
+(docs/physics.md section 3).  Its elements fall off with distance, though not exponentially: γ(ω)
 has a cusp at ω = 0 (SNM: the Redfield equation is quasi-local).
 """
 
@@ -59,7 +59,7 @@ def locality_profile(
     lamb_shift: bool = False,
     thresholds: Sequence[float] = (1e-2, 1e-3, 1e-4),
 ) -> LocalityProfile:
-    """Decay of the elements of Λ_j with distance, in one sample (PHYSICS.md section 3).
+    """Decay of the elements of Λ_j with distance, in one sample (docs/physics.md section 3).
 
     distances: (N, N) symmetric, >= 0, zero on the diagonal, in any unit; rounded to whole
         numbers (halves up) to be told apart; or a `Lattice`.  Without it that of the model.
