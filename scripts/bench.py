@@ -56,7 +56,7 @@ from manybody.system.memory import keep_freed_memory  # noqa: E402
 
 
 def flops(n, real, lamb_shift=False):
-    """Of one application, PHYSICS.md section 3."""
+    """Of one application, docs/physics.md section 3."""
     return REDFIELD.flops(real, lamb_shift) * float(n) ** 3
 
 

@@ -191,7 +191,7 @@ def exchange_pairs(operator, reservoir, strength, lamb_shift):
 
 
 def linear_coupling_matrices(h, contacts, lamb_shift, frame="redfield"):
-    """R and F of dC/dt = −(RC + CR†) + F + F† (PHYSICS.md section 6), element by element.
+    """R and F of dC/dt = −(RC + CR†) + F + F† (docs/physics.md section 6), element by element.
 
     contacts: (site, reservoir, strength).  frame "davies" keeps equal mode energies only,
     "local" evaluates everything at the energies h_jj of uncoupled sites.

@@ -1,8 +1,8 @@
 """Slow, independent answers to compare the package with.
 
 Nothing here imports `manybody`.  Every function is the formula it cites, evaluated by explicit
-loops over indices, by quadrature or by dense algebra; PHYSICS.md is the physics note of the
-project and SNM is Shiraishi, Nakagawa, Mori, arXiv 2507.10080.  Units: hbar = k_B = 1.  All
+loops over indices, by quadrature or by dense algebra; docs/physics.md is in manybody, and SNM is
+Shiraishi, Nakagawa, Mori, arXiv 2507.10080.  Units: hbar = k_B = 1.  All
 matrices are in the site basis unless said otherwise, and vec is row-major:
 vec(rho)[a * N + b] = rho[a, b].
 """
@@ -30,7 +30,7 @@ _CUTOFFS_TO_THE_END = 84.0
 def gamma_high_precision(omega: float, coupling: float, cutoff: float, beta: float) -> float:
     """Return the power spectrum gamma(omega), SNM eq. (16), from 50-digit arithmetic.
 
-    The printed branch for omega < 0 needs n(|omega|) (PHYSICS.md section 8).  gamma(0) is the
+    The printed branch for omega < 0 needs n(|omega|) (docs/physics.md section 8).  gamma(0) is the
     limit coupling**2 / beta.  `omega` > 0 is energy given to the bath.
     """
     if omega == 0:
@@ -75,8 +75,8 @@ def _panels(start: float, stop: float, smallest: float) -> list[tuple[float, flo
 def eta_quadrature(omega: float, coupling: float, cutoff: float, beta: float) -> float:
     """Return eta(omega) = P int d omega' gamma(omega') / (2 pi (omega - omega')) by quadrature.
 
-    PHYSICS.md section 2.  With omega' = omega -+ u the principal value is the ordinary integral
-    over u > 0 of [gamma(omega - u) - gamma(omega + u)] / (2 pi u), whose only kink, at
+    docs/physics.md section 2.  With omega' = omega -+ u the principal value is the ordinary
+    integral over u > 0 of [gamma(omega - u) - gamma(omega + u)] / (2 pi u), whose only kink, at
     u = |omega|, comes from the cusp of gamma at 0: panels are refined towards that point.
     Good to about 1e-14 coupling**2 max(cutoff, 1 / beta), absolutely.
     """
@@ -167,7 +167,7 @@ def ohmic_shift(omega: float, coupling: float, cutoff: float, exponent: float) -
 def correlation_quadrature(t: float, coupling: float, cutoff: float, beta: float) -> complex:
     """Return C(t) = int d omega / (2 pi) gamma(omega) exp(-i omega t) by quadrature.
 
-    PHYSICS.md section 2.  Both half lines are cut into panels refined towards the cusp at 0;
+    docs/physics.md section 2.  Both half lines are cut into panels refined towards the cusp at 0;
     the oscillation is handled by the cosine and sine weights of QUADPACK.  Accurate to about
     1e-15 |C(0)|, absolutely: the tail at large t has fewer digits than that.
     """
@@ -213,7 +213,7 @@ def _dagger(matrix: np.ndarray) -> np.ndarray:
 def redfield_matrix(
     hamiltonian: np.ndarray, coupled_sites: Iterable[int], gamma: Scalar, eta: Scalar | None = None
 ) -> np.ndarray:
-    """Return the dense Redfield Liouvillian (N*N, N*N), PHYSICS.md section 3, A_j = |j><j|.
+    """Return the dense Redfield Liouvillian (N*N, N*N), docs/physics.md section 3, A_j = |j><j|.
 
     hamiltonian: (N, N) Hermitian.  gamma, eta: scalar functions of the frequency; no Lamb shift
     when `eta` is None.  Complex-linear on every matrix: with
@@ -283,7 +283,7 @@ def davies_matrix(
     eta: Scalar | None = None,
     frequency_tolerance: float = 1e-9,
 ) -> np.ndarray:
-    """Return the dense Davies Liouvillian (N*N, N*N), PHYSICS.md section 4, A_j = |j><j|.
+    """Return the dense Davies Liouvillian (N*N, N*N), docs/physics.md section 4, A_j = |j><j|.
 
     Bohr frequencies closer than `frequency_tolerance` (single linkage, absolute) are one
     frequency omega, and A_j(omega) = sum_{E_k - E_l = omega} |l><l|A_j|k><k|; so degenerate
@@ -332,7 +332,7 @@ def davies_matrix(
 
 
 def trace_distance(rho: np.ndarray, sigma: np.ndarray) -> float:
-    """Return the trace norm of rho - sigma, without a factor 1/2 (PHYSICS.md section 1)."""
+    """Return the trace norm of rho - sigma, without a factor 1/2 (docs/physics.md section 1)."""
     difference = np.asarray(rho) - np.asarray(sigma)
     return float(np.sum(np.linalg.svd(difference, compute_uv=False)))
 

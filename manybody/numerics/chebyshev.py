@@ -4,7 +4,7 @@ e^{Lt} = Σ_k c_k(t) φ_k with c_0 = J_0(δt), c_k = 2 J_k(δt), φ_0 = x, φ_1 
 φ_{k+1} = 2Lφ_k/δ + φ_{k−1} and |Im λ| <= δ.  All output times share the recursion,
 there are no inner products, and the coefficients are real, so Hermitian data
 stay Hermitian.  A Re λ ≠ 0 makes φ_k grow like e^{k |Re λ|/δ}, harmless over
-segments short enough (PHYSICS.md section 5).
+segments short enough (docs/physics.md section 5).
 
 δ and the number of segments are the cheapest that the outline of the spectrum
 allows.  An outline is an estimate: the φ_k are measured, and a sample whose φ_k

@@ -1,1 +1,4 @@
-"""Hamiltonians, baths and generators as plain arrays: no communicator, file or clock."""
+"""Hamiltonians, baths and generators as plain arrays: no communicator, file or clock.
+
+SNM, LK, MP and LRL are papers that docs/physics.md names; equations have their numbers there.
+"""

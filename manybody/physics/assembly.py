@@ -1,7 +1,7 @@
 """The Redfield Liouvillian as sparse rows, written site by site and without communication.
 
 On the index b N + a of element (a, b), row (a, b) has M_ac + (Λ_b)_ac at (c, b) and
-conj(M_bc + (Λ_a)_bc) at (a, c): 2N − 1 entries of N² (PHYSICS.md section 3).  Both parts
+conj(M_bc + (Λ_a)_bc) at (a, c): 2N − 1 entries of N² (docs/physics.md section 3).  Both parts
 come from the same site b, so that whoever owns columns of rho needs nothing from others.
 """
 
@@ -121,7 +121,7 @@ def dropped_norm(dropped_local: float, dropped_squares: float) -> float:
 
     dropped_squares: the sum over all columns.  The trace distance is off by about t
     times this: an estimate and no bound, since a Redfield propagator may expand
-    (PHYSICS.md section 3).
+    (docs/physics.md section 3).
     """
     return 2.0 * (dropped_local + float(np.sqrt(dropped_squares)))
 

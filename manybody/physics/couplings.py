@@ -2,7 +2,7 @@
 
 What follows from them alone stands here, for a stack of eigenvectors V (samples, D, D):
 overlaps O_lk = Σ_j |⟨l|A_j|k⟩|², dephasing D_kk' = Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩ and the decay
-K = Σ_j A_j Λ_j, Λ_j = V(G ∘ V†A_jV)V† (PHYSICS.md sections 3, 4 and 10).
+K = Σ_j A_j Λ_j, Λ_j = V(G ∘ V†A_jV)V† (docs/physics.md sections 3, 4 and 10).
 """
 
 import hashlib

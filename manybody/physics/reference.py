@@ -33,7 +33,7 @@ def redfield_liouvillian(
 ) -> Matrix:
     """−i[H, ρ] + Σ_j (Λ_j ρ A_j − A_j Λ_j ρ + h.c.), Λ_j = Σ Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|.
 
-    SNM eq. (18) before sorting into Lamb shift and dissipator (PHYSICS.md section 3).
+    SNM eq. (18) before sorting into Lamb shift and dissipator (docs/physics.md section 3).
     """
     energies, vectors = np.linalg.eigh(hamiltonian)
     liouvillian = _commutator(hamiltonian)
@@ -93,7 +93,7 @@ def partial_secular_liouvillian(
     """−i[H, ρ] + Σ_j Σ_{|ω − ω'| <= Ω} Γ(ω) (A_j(ω)ρA_j(ω')† − A_j(ω')†A_j(ω)ρ) + h.c.
 
     Over single pairs |l⟩⟨l|A_j|k⟩⟨k| and |n⟩⟨n|A_j|m⟩⟨m| of levels, ω = E_k − E_l and
-    ω' = E_m − E_n, one after the other (PHYSICS.md section 11).
+    ω' = E_m − E_n, one after the other (docs/physics.md section 11).
     """
     energies, vectors = np.linalg.eigh(hamiltonian)
     levels = range(len(energies))
@@ -127,7 +127,7 @@ def universal_lindblad_liouvillian(
 ) -> Matrix:
     """−i[H + H_LS, ρ] + Σ_j (L_jρL_j† − ½{L_j†L_j, ρ}), L_j = Σ √γ(E_k − E_l) A_lk |l⟩⟨k|.
 
-    H_LS = Σ_j Σ_mln f(E_l − E_m, E_n − E_l) A_ml A_ln |m⟩⟨n| (PHYSICS.md section 11).
+    H_LS = Σ_j Σ_mln f(E_l − E_m, E_n − E_l) A_ml A_ln |m⟩⟨n| (docs/physics.md section 11).
     shift: f of a bath, None for no H_LS.
     """
     energies, vectors = np.linalg.eigh(hamiltonian)
@@ -162,7 +162,10 @@ def _element(vectors: NDArray[Any], to: int, of: int) -> Matrix:
 def local_liouvillian(
     hamiltonian: NDArray[Any], couplings: Sequence[Matrix], bath: Baths, lamb_shift: bool
 ) -> Matrix:
-    """−i[H + Σ_j η_j(0) A_j², ρ] + Σ_j γ_j(0) (A_jρA_j − ½{A_j², ρ}) (PHYSICS.md section 11)."""
+    """−i[H + Σ_j η_j(0) A_j², ρ] + Σ_j γ_j(0) (A_jρA_j − ½{A_j², ρ})
+
+    (docs/physics.md section 11).
+    """
     liouvillian = _commutator(hamiltonian)
     for coupling, own in zip(couplings, _each(bath, couplings)):
         liouvillian += own.gamma(0.0) * lindblad_dissipator(coupling)

@@ -209,7 +209,7 @@ def _diagonalise(hamiltonian: NDArray[Any]) -> tuple[Real, NDArray[Any], Real, f
 
 @dataclass(frozen=True)
 class Clustering:
-    """Which Bohr frequencies of one sample coincide (PHYSICS.md sections 4 and 12).
+    """Which Bohr frequencies of one sample coincide (docs/physics.md sections 4 and 12).
 
     verdict: "simple" (no two frequencies with weight coincide: the closed form
     of the Davies equation is exact), "structural" (coincidences by symmetry:

@@ -1,6 +1,6 @@
 """What does not decay: dark levels, decoupled parts, and what each conserves.
 
-Rates decide (PHYSICS.md section 12).  Let v_jE = Π_E|j⟩ be what coupled site j sees of the
+Rates decide (docs/physics.md section 12).  Let v_jE = Π_E|j⟩ be what coupled site j sees of the
 level E.  What the Davies equation conserves within levels commutes with every
 |v_jE⟩⟨v_jE'| whose γ(E' − E) or γ(E − E') is not zero (Frigerio 1978: the commutant of the jump
 operators), so each v_jE that takes part in a jump is an eigenvector of it, with one

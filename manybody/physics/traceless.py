@@ -13,7 +13,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 def traceless(couplings: Couplings) -> Couplings:
     """A_j − tr A_j / D of every coupling, exactly 0 where rounding could be all that is left.
 
-    Without Lamb shift no equation changes with A_j → A_j + c (PHYSICS.md section 10).
+    Without Lamb shift no equation changes with A_j → A_j + c (docs/physics.md section 10).
     """
     if isinstance(couplings, DiagonalCouplings):
         values = couplings.values - couplings.values.mean(axis=1, keepdims=True)

@@ -2,6 +2,8 @@
 
 SNM eq. (14): at each instant the generator is that of H(t) frozen.  All equations are advanced
 side by side by one adaptive integration, so that H(t) is diagonalised once for all of them.
+
+SNM is a paper that docs/physics.md names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -117,7 +117,7 @@ def suggested_group(study: Study, point: Point, rates: Rates) -> int | None:
 def sample_applications(study: Study, point: Point) -> float:
     """Applications of the generator: those of one Chebyshev series, times what others need.
 
-    The factors of other steppers are rough (PHYSICS.md section 5).
+    The factors of other steppers are rough (docs/physics.md section 5).
     """
     if not study.evolves:
         return 0.0

@@ -109,7 +109,7 @@ def test_bad_parameters_are_named(keywords, error, words):
 
 
 def test_exponential_integrals_between_the_limits():
-    """F and D, PHYSICS.md section 2, where they are interpolated, and on the borders."""
+    """F and D, docs/physics.md section 2, where they are interpolated, and on the borders."""
     edges = [1.0, np.nextafter(2.0, 0.0), 2.0, 4.0, 8.0, 31.999, 32.0, np.nextafter(50.0, 0.0)]
     z = np.concatenate([np.random.default_rng(0).uniform(1.0, 50.0, 100), edges])
     sums, differences = baths._between(z)

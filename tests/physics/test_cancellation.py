@@ -120,7 +120,7 @@ def test_coupling_strength(bath):
 @pytest.mark.parametrize(
     ("build", "c_f", "kappa"),
     [
-        # Ten samples each, PHYSICS.md section 6.
+        # Ten samples each, docs/physics.md section 6.
         pytest.param(lambda s: mb.dirac_syk2(8, seed=[1, s]), 0.42, 0.028, id="SYK2 8"),
         pytest.param(lambda s: mb.dirac_syk2(16, seed=[1, s]), 0.32, 0.028, id="SYK2 16"),
         pytest.param(lambda s: mb.dirac_syk2(32, seed=[1, s]), 0.22, 0.021, id="SYK2 32"),

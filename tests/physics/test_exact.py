@@ -354,7 +354,7 @@ def test_ohmic_bosons_converge():
 
 
 def redfield_correlation(model, start, time):
-    """dC/dt = −(RC + CR†) + F + F† with D, Δ, fD, Δ^f of the matrix h; PHYSICS.md section 6."""
+    """dC/dt = −(RC + CR†) + F + F†, D, Δ, fD, Δ^f of the matrix h; docs/physics.md section 6."""
     levels, vectors = np.linalg.eigh(model.hamiltonian)
     n = len(levels)
 

@@ -112,7 +112,7 @@ def test_the_half_form_is_wrong_on_non_hermitian_data(bath, rng):
 @pytest.mark.parametrize("kind", ["complex", "real", "bipartite"])
 @pytest.mark.parametrize("n", [22, 26, 30])
 def test_kernel_of_larger_systems_by_definition(bath, rng, n, kind, sites, linearity, lamb_shift):
-    """Stacks whose products go one by one, and the last that do not: PHYSICS.md section 3."""
+    """Stacks whose products go one by one, and the last that do not: docs/physics.md section 3."""
     draw = {
         "complex": oracles.random_hermitian,
         "bipartite": oracles.bipartite_hamiltonian,

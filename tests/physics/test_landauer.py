@@ -28,7 +28,7 @@ def three_leads():
 
 
 def by_the_definition(model):
-    """C and particle currents of PHYSICS.md's formulas, each entry by QUADPACK."""
+    """C and particle currents of docs/physics.md's formulas, each entry by QUADPACK."""
     n, q = len(model.hamiltonian), len(model.contacts)
 
     def green(omega):
@@ -172,7 +172,7 @@ def test_narrow_resonances_are_found(strength):
 
 
 def redfield_steady(model):
-    """RC + CR† = F + F†, PHYSICS.md section 6."""
+    """RC + CR† = F + F†, docs/physics.md section 6."""
     levels, vectors = np.linalg.eigh(model.hamiltonian)
 
     def of_h(function):

@@ -113,7 +113,7 @@ def test_localised_is_more_local(bath):
 
 
 def test_the_counts_of_a_larger_cube(bath):
-    """W = 3, L = 8: about 50, 150 and 400 entries of a row (PHYSICS.md section 3)."""
+    """W = 3, L = 8: about 50, 150 and 400 entries of a row (docs/physics.md section 3)."""
     profile = locality_profile(mb.anderson3d(8, 3.0, seed=1), bath, n_centres=6)
     assert 30 < profile.row_counts[0] < 65
     assert 110 < profile.row_counts[1] < 190

@@ -194,7 +194,7 @@ def test_lamb_shift_has_no_part(bath):
 
 @pytest.mark.parametrize(("n_sites", "c_f"), [(4, 0.64), (6, 0.57), (8, 0.49)])
 def test_known_numbers(n_sites, c_f, bath):
-    """Twenty samples, PHYSICS.md section 10, with the scatter of twenty and two digits."""
+    """Twenty samples, docs/physics.md section 10, with the scatter of twenty and two digits."""
     rng = np.random.default_rng([7, n_sites])
     models = [syk4(n_sites, rng) for _ in range(20 if n_sites < 8 else 5)]
     found = [cancellation_measures(model, bath, n_rows=20) for model in models]

@@ -74,7 +74,7 @@ def global_heat_current(nodes: Nodes, as_printed: bool = False) -> float:
     """J_h of the global equation for oscillators, LK eq. (13).
 
     as_printed: with e^{β_cω₊} in the first denominator, where e^{β_cω₋} is right
-    (PHYSICS.md section 8).  ε > 0.
+    (docs/physics.md section 8).  ε > 0.
     """
     plus, minus, cos_squared, sin_squared = nodes.mixing
     misprint = 1.0

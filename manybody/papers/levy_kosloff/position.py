@@ -5,8 +5,8 @@ and p of all nodes this is Brownian motion: bath q acts on the momentum alone,
 
     dx/dt = hp,    dp/dt = −hx − Σ_q K_q p + noise,    K_q = |q⟩⟨q| D(h),
 
-noise of the strength K_q (n_q(h) + ½) + h.c., since Λ of PHYSICS.md section 3 has γ(h) − γ(−h)
-= D(h) and γ(h) + γ(−h) = D(h)(1 + 2n(h)).  Both nodes have a bath of the density D, so that
+noise of the strength K_q (n_q(h) + ½) + h.c., since Λ of docs/physics.md section 3 has γ(h) −
+γ(−h) = D(h) and γ(h) + γ(−h) = D(h)(1 + 2n(h)).  Both nodes have a bath of the density D, so that
 Σ_q K_q = D(h): the modes of h move on their own, always damped, and meet in the noise alone.
 What bath b alone would make of them, n_b(h) + ½ in x and in p, undoes the part of b; the
 deviation from it has

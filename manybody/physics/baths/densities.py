@@ -1,8 +1,8 @@
 """Spectral densities D(ω) = 2π Σ_k g_k² δ(ω − ω_k) of baths, and their principal values.
 
 One density serves two kinds of coupling: `ThermalBath` makes of it the power spectrum γ(ω) of
-a Hermitian coupling, `Reservoir` the f(ω)D(ω) of particle exchange (PHYSICS.md sections 2, 6).
-Frequencies are in units of J, D in J as well.
+a Hermitian coupling, `Reservoir` the f(ω)D(ω) of particle exchange (docs/physics.md sections 2,
+6). Frequencies are in units of J, D in J as well.
 """
 
 import math

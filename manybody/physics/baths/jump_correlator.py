@@ -1,7 +1,7 @@
 """√γ(ω), and the Lamb shift of the universal Lindblad equation by quadrature.
 
 f(p, q) = −(1/2π) P∫ dω/ω √γ(ω − p) √γ(ω + q) (Nathan and Rudner, Phys. Rev. B 102, 115109
-(2020), their jump correlator; PHYSICS.md section 11).  With u = ω − p and d = p + q
+(2020), their jump correlator; docs/physics.md section 11).  With u = ω − p and d = p + q
 
   f = (1/2π) P∫ du w(u) / (−p − u),  w(u) = √γ(u) √γ(u + d),
 

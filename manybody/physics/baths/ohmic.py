@@ -209,7 +209,7 @@ class OhmicBath(GammaBath):
         return prefactor * (_trigamma(shift + scaled) + _trigamma(1.0 + shift - scaled))
 
     def _tail(self, w: Real) -> Real:
-        """T_M of PHYSICS.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""
+        """T_M of docs/physics.md section 2: Σ_{n >= M} F(a_n w) for w > 0."""
         h = self.beta * w
         z = (1.0 / self.cutoff + self.beta * _EXPLICIT_TERMS) * w
         tail = np.empty_like(w)

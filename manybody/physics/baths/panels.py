@@ -1,6 +1,6 @@
 """Functions on panels of the real line as polynomials, and their integral transforms.
 
-The principal values of Lamb shifts, P∫ w(x)/(ω − x) dx (PHYSICS.md sections 2 and 6),
+The principal values of Lamb shifts, P∫ w(x)/(ω − x) dx (docs/physics.md sections 2 and 6),
 have integrands with edges, cusps and thermal steps of any width.  Panels are halved until a
 Legendre series of 16 terms resolves w on each.  With z = (ω − centre)/half-width a panel gives
 

@@ -4,6 +4,8 @@
 ground states.  β = 0 is an infinite one: γ(−ω) = γ(ω), and the Gibbs state is 1/D.  β = nan says
 that no temperature belongs to γ: there is no Gibbs state, and what would need one is nan or
 refused.
+
+SNM is a paper that docs/physics.md names.
 """
 
 import math

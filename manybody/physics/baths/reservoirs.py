@@ -268,7 +268,7 @@ class Reservoir:
         return band if _DEEP <= depth < math.inf else None
 
     def _deep_filled_shift(self, band: FlatDensity, omega: ArrayLike) -> Real:
-        """(D/2π) [ln(β|ω − lower edge|/2π) − Re ψ(½ + iβ(ω − μ)/2π)], PHYSICS.md section 6."""
+        """(D/2π) [ln(β|ω − lowest|/2π) − Re ψ(½ + iβ(ω − μ)/2π)], docs/physics.md section 6."""
         omega = np.asarray(omega, dtype=np.float64)
         lower = band.support[0]
         reduced = self.beta / (2.0 * np.pi)

@@ -2,7 +2,7 @@
 
 dρ/dt = −i[H + H_LS, ρ] + Σ_{j,ω} γ(ω)(A_j(ω)ρA_j(ω)† − ½{A_j(ω)†A_j(ω), ρ}) with
 A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k| and H_LS = Σ η(ω) A_j(ω)†A_j(ω)
-(SNM below eq. (18), PHYSICS.md section 4), A_j = |j⟩⟨j|.
+(SNM below eq. (18), docs/physics.md section 4), A_j = |j⟩⟨j|.
 
 In the energy basis this is the part of the Redfield generator that keeps the
 Bohr frequency E_k − E_m of a coherence |k⟩⟨m|.  Where no two frequencies coincide

@@ -22,7 +22,7 @@ def davies_eigenvalues(
     """Those of L_D on matrices between some levels, −Re ascending.
 
     Populations obey the rate equation and a coherence its closed form, but for those in
-    Bohr blocks, which are diagonalised one by one (PHYSICS.md section 4).
+    Bohr blocks, which are diagonalised one by one (docs/physics.md section 4).
 
     davies: generator; levels: (N,) True for those meant, which no bath connects with the
     others; None for all.  Returns (n²,) in J, n the number of levels.

@@ -5,8 +5,8 @@ With A_j = diag(a_j) a jump takes no energy from a bath, and only ω = 0 counts:
 dρ/dt = −i[H + Σ_j η_j(0) A_j², ρ] + Σ_j γ_j(0) (A_jρA_j − ½{A_j², ρ}),
 
 pure dephasing: −½ Σ_j γ_j(0) (a_j(a) − a_j(b))² ρ_ab (Mitchison and Plenio, New J. Phys. 20,
-033005 (2018), their local approach, for a density coupling; PHYSICS.md section 11).  It is what
-Redfield becomes where γ is flat over the whole band, and heats every system without end.
+033005 (2018), their local approach, for a density coupling; docs/physics.md section 11).  It is
+what Redfield becomes where γ is flat over the whole band, and heats every system without end.
 """
 
 from collections.abc import Callable, Iterator

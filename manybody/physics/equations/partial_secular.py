@@ -2,10 +2,10 @@
 
 dρ/dt = −i[H, ρ] + Σ_j Σ_{|ω − ω'| <= Ω} Γ(ω) (A_j(ω)ρA_j(ω')† − A_j(ω')†A_j(ω)ρ) + h.c.,
 A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k| (SNM eq. (18) before their secular approximation;
-PHYSICS.md section 11).  In the energy basis these are the elements (l, n) ← (k, m) of Redfield
-with |(E_k − E_m) − (E_l − E_n)| <= Ω: a rule for pairs, not for clusters, so that a chain of near
-frequencies is not merged by its links.  Ω = 0 is Davies, Ω = ∞ Redfield.  Pairs that lie on the
-cutoff to rounding are kept, and so are all that the clustering rule takes for equal.
+docs/physics.md section 11).  In the energy basis these are the elements (l, n) ← (k, m) of
+Redfield with |(E_k − E_m) − (E_l − E_n)| <= Ω: a rule for pairs, not for clusters, so that a chain
+of near frequencies is not merged by its links.  Ω = 0 is Davies, Ω = ∞ Redfield.  Pairs that lie
+on the cutoff to rounding are kept, and so are all that the clustering rule takes for equal.
 """
 
 from collections.abc import Iterator

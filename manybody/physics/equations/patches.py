@@ -2,8 +2,8 @@
 
 Λ_j = Σ_lk Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k| needs every eigenvector of H.  Λ_j^(r) has instead the
 eigenvectors of the patch Hamiltonian H_j^(r), the terms of H whose sites all lie within distance
-r of site j; outside of the patch it is the identity (SNM ref. [51], PHYSICS.md section 10).  As
-an operator on all D states H_j^(r) keeps every occupation outside: it falls into blocks, equal
+r of site j; outside of the patch it is the identity (SNM ref. [51], docs/physics.md section 10).
+As an operator on all D states H_j^(r) keeps every occupation outside: it falls into blocks, equal
 for all surroundings up to signs of Jordan and Wigner, and each different one is diagonalised
 once.
 

@@ -1,7 +1,7 @@
 """Quasi-local Redfield: sparse filtered couplings, and no diagonalisation of H.
 
 In half form, dρ/dt = X + X† on Hermitian ρ, with A_j = diag(a_j) and the Λ_j^(r) of patches.py,
-X_ab = −i(Hρ)_ab + Σ_j (a_j(b) − a_j(a)) (Λ_jρ)_ab (SNM eq. (18) and ref. [51], PHYSICS.md
+X_ab = −i(Hρ)_ab + Σ_j (a_j(b) − a_j(a)) (Λ_jρ)_ab (SNM eq. (18) and ref. [51], docs/physics.md
 section 10; K = Σ_j A_jΛ_j is the part with a_j(a)).  Column b of X needs column b of ρ alone,
 and the trace is exact, since nothing of a bath reaches the diagonal.
 """

@@ -1,7 +1,7 @@
 """The Redfield generator in half form, for one particle with density couplings.
 
 On Hermitian rho: dρ/dt = X + X† with X = Mρ + Σ_j Λ_j ρ A_j, M = −iH − K,
-K = Σ_j A_j Λ_j (SNM eq. (18), PHYSICS.md section 3).  With A_j = |j⟩⟨j| column b
+K = Σ_j A_j Λ_j (SNM eq. (18), docs/physics.md section 3).  With A_j = |j⟩⟨j| column b
 of X needs only column b of rho, so blocks of columns can live on different
 ranks: a block is rho[:, columns] as a C-ordered (N, m) array.  On a general
 matrix the generator is L[σ] = X(σ) + X(σ†)†.
@@ -115,7 +115,10 @@ class RedfieldGenerator:
 
     @cached_property
     def losses(self) -> NDArray[Any]:
-        """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩ (PHYSICS.md section 4)."""
+        """(samples, N) ½ out_k + iε_k = Σ_l Γ(E_k − E_l) O_lk = ⟨k|K|k⟩.
+
+        docs/physics.md section 4.
+        """
         return _sum(np.einsum("slk,slk->sk", one.rates, one.weights) for one in self.groups)
 
     @property

@@ -20,7 +20,7 @@ class SiteKernel:
     """X of some columns of rho, as blocks rho[:, columns]: (samples, N, m), C-ordered.
 
     X = V · ( V† ∘ ( G · ( Vᵀ ∘ W ) ) ) + Mρ with W = V†ρ and M = −iH − K
-    (PHYSICS.md section 3).  Where H and G are real M is the only complex matrix;
+    (docs/physics.md section 3).  Where H and G are real M is the only complex matrix;
     it is then split as Mρ = V · (−iE ∘ W) − Kρ, and every product is real on twice
     the columns.  28 N²m flops, 16 N²m so split; with Lamb shift 32 and 24.
 

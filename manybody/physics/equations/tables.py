@@ -1,6 +1,6 @@
 """The half form of many particles with diagonal couplings, by tables.
 
-X_b = Σ_r C[r, b] B_r ρ_b: column b of X needs column b of ρ alone (PHYSICS.md section 10).
+X_b = Σ_r C[r, b] B_r ρ_b: column b of X needs column b of ρ alone (docs/physics.md section 10).
 tables_layout.py decides which couplings share tables; here they are made and applied.
 """
 

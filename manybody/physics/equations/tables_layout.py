@@ -1,6 +1,6 @@
 """Which couplings share a table of matrices, and which columns of ρ a table.
 
-X_b = Σ_r C[r, b] B_r ρ_b with C[0, :] = 1 (PHYSICS.md section 10).  The rows of C fall into
+X_b = Σ_r C[r, b] B_r ρ_b with C[0, :] = 1 (docs/physics.md section 10).  The rows of C fall into
 groups; within a group the columns b whose patterns (C[r, b])_r agree up to a factor share one
 table T_p = Σ_{r in group} pattern_r B_r, so that an application is one product of D columns a
 group, whatever the number of couplings.  The group of row 0 knows no factors.

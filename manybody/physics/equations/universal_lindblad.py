@@ -2,7 +2,7 @@
 
 dρ/dt = −i[H + H_LS, ρ] + Σ_j (L_jρL_j† − ½{L_j†L_j, ρ}),
 L_j = Σ_lk √γ(E_k − E_l) A_lk |l⟩⟨k|,  H_LS = Σ_j Σ_mln f(E_l − E_m, E_n − E_l) A_ml A_ln |m⟩⟨n|
-(Nathan and Rudner, Phys. Rev. B 102, 115109 (2020); PHYSICS.md section 11), f in
+(Nathan and Rudner, Phys. Rev. B 102, 115109 (2020); docs/physics.md section 11), f in
 baths/jump_correlator.py.  Without H_LS it is the geometric-mean equation (Davidović, Quantum 4,
 326 (2020)).
 

@@ -4,6 +4,8 @@ A state has occupations n_0 … n_{N−1}.  The states of a basis ascend in Σ_j
 every n_j: mode 0 turns fastest, and the one-particle sector is the site basis itself.
 Fermions follow Jordan and Wigner: a_j |n⟩ = (−1)^{n_0 + … + n_{j−1}} √n_j |n − e_j⟩; bosons the
 same without the sign.  Operators are CSR.  Nothing loops over states.
+
+SNM is a paper that docs/physics.md names.
 """
 
 import math

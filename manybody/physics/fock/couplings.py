@@ -2,9 +2,9 @@
 
 A coupling is a pair of an operator A and the power spectrum of its bath.  Its share of the
 Redfield equation is Λ ρ A† − A†Λ ρ + h.c. with Λ = Σ Γ(E_k − E_l) |l⟩⟨l|A|k⟩⟨k| and
-Γ = γ/2 + iη, ω > 0 energy given to the bath (SNM eqs. (9) and (10), corrected as in PHYSICS.md
-section 8).  A Hermitian A is one pair.  Linear coupling H_int = J Σ_k g_k (a†d_k + h.c.) is
-two, since no correlation joins B†B and BB†: loss through a, gain through a†.
+Γ = γ/2 + iη, ω > 0 energy given to the bath (SNM eqs. (9) and (10), corrected as in
+docs/physics.md section 8).  A Hermitian A is one pair.  Linear coupling H_int = J Σ_k g_k (a†d_k +
+h.c.) is two, since no correlation joins B†B and BB†: loss through a, gain through a†.
 """
 
 from dataclasses import dataclass, replace

@@ -1,9 +1,9 @@
 """The Redfield equation of many particles, by definition.
 
 On any (D, D) matrix σ: L[σ] = X(σ) + X(σ†)† with the half form X(σ) = Mσ + Σ Λ σ A†,
-M = −iH − Σ A†Λ, Λ = Σ Γ(E_k − E_l) |l⟩⟨l|A|k⟩⟨k| (SNM eqs. (9) and (18), PHYSICS.md section 3;
-A need not be Hermitian).  For a quadratic H and a coupling written in the a_j, Λ follows from h
-alone and stays sparse; for any other it takes the D eigenvectors of H.
+M = −iH − Σ A†Λ, Λ = Σ Γ(E_k − E_l) |l⟩⟨l|A|k⟩⟨k| (SNM eqs. (9) and (18), docs/physics.md
+section 3; A need not be Hermitian).  For a quadratic H and a coupling written in the a_j, Λ
+follows from h alone and stays sparse; for any other it takes the D eigenvectors of H.
 """
 
 from collections.abc import Sequence
@@ -188,7 +188,7 @@ class HalfFormGenerator:
 def build_redfield_equation(
     model: FockModel, couplings: Sequence[Coupling], lamb_shift: bool = False
 ) -> HalfFormGenerator:
-    """The Redfield equation of any couplings; SNM eqs. (9) and (18), PHYSICS.md section 3.
+    """The Redfield equation of any couplings; SNM eqs. (9) and (18), docs/physics.md section 3.
 
     Raises TypeError or ValueError for couplings that do not fit the basis or whose bath has
     an infinite rate where it is needed.

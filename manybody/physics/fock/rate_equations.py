@@ -1,9 +1,9 @@
 """Populations and heat currents of secular generators, right in every digit.
 
 Where no two levels coincide, the populations of a Davies equation obey a rate equation of
-their own, dp/dt = Wp (PHYSICS.md section 4).  Differences of nearly equal numbers are avoided:
-populations come from sums of positive terms only, and a heat current from the departure of
-the steady state from the Gibbs state of its bath, which vanishes when all temperatures are
+their own, dp/dt = Wp (docs/physics.md section 4).  Differences of nearly equal numbers are
+avoided: populations come from sums of positive terms only, and a heat current from the departure
+of the steady state from the Gibbs state of its bath, which vanishes when all temperatures are
 equal.
 """
 

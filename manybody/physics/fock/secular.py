@@ -2,7 +2,7 @@
 
 dρ/dt = −i[H, ρ] + Σ_{j,ω} (Γ_j(ω) [A_j(ω) ρ A_j(ω)† − A_j(ω)†A_j(ω) ρ] + h.c.) with
 A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k|: the part (l, n) ← (k, m) with E_k − E_l = E_m − E_n of
-the Redfield equation (PHYSICS.md section 4; any A_j).  Which frequencies are equal is said by
+the Redfield equation (docs/physics.md section 4; any A_j).  Which frequencies are equal is said by
 labels.  For a quadratic H and couplings in the a_j they are those of the modes: c_m takes ω_m
 whatever the D levels, so N numbers are compared and not D².
 """
@@ -51,7 +51,7 @@ class SecularGenerator:
     Σ_ω γ(ω) A(ω) ρ A(ω)† on the row-major vec in the eigenbasis; losses: for every coupling
     the (D, D) matrix K = Σ_ω Γ(ω) A(ω)†A(ω), of which K + K† decays and (K − K†)/2i shifts.
     clustering: verdict on the frequencies that labels compare, "ambiguous" where it cannot be
-    decided which of them are equal (PHYSICS.md sections 4 and 12).
+    decided which of them are equal (docs/physics.md sections 4 and 12).
     """
 
     model: FockModel
@@ -134,7 +134,7 @@ def build_davies_equation(
     distinct: bool = False,
     undecided: str | None = None,
 ) -> SecularGenerator:
-    """The Davies equation of any couplings; SNM eq. (11) and below (18), PHYSICS.md section 4.
+    """The Davies equation of any couplings; SNM eq. (11), below (18); docs/physics.md section 4.
 
     Which Bohr frequencies are equal is said by the modes of a quadratic H where all couplings are
     written in the a_j, else by the clustering rule of `spectra` on all differences of the D

@@ -1,7 +1,7 @@
 """Equations of motion of the correlation matrix of a quadratic model.
 
 C_qp = ⟨a_p† a_q⟩ obeys dC/dt = −(RC + CR†) + F + F† for fermions and bosons alike
-(PHYSICS.md section 6, from SNM eqs. (7)-(13)).  Everything is kept in the modes of
+(docs/physics.md section 6, from SNM eqs. (7)-(13)).  Everything is kept in the modes of
 h = V diag(ω) V†, where the Davies equation is block-diagonal.
 """
 

@@ -2,6 +2,8 @@
 
 At each instant R and F are those of h(t) frozen: good when h changes slowly on the
 correlation time of the reservoirs, whatever the level spacings.
+
+SNM is a paper that docs/physics.md names.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,7 @@
-"""Correlation matrices under linear coupling in one call: dynamics and steady states."""
+"""Correlation matrices under linear coupling in one call: dynamics and steady states.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,7 @@
-"""Quadratic models whose sites exchange particles with reservoirs by linear coupling."""
+"""Quadratic models whose sites exchange particles with reservoirs by linear coupling.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

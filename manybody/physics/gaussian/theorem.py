@@ -1,4 +1,7 @@
-"""How far Redfield and Davies are apart for a quadratic model: SNM's main result in numbers."""
+"""How far Redfield and Davies are apart for a quadratic model: SNM's main result in numbers.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 import math
 from dataclasses import dataclass

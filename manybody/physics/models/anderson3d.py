@@ -1,4 +1,7 @@
-"""The Anderson model: one particle on a cube whose sites have random energies."""
+"""The Anderson model: one particle on a cube whose sites have random energies.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, overload

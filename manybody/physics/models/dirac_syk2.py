@@ -1,4 +1,7 @@
-"""Dirac-SYK2: every site hops to every other."""
+"""Dirac-SYK2: every site hops to every other.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 from collections.abc import Mapping
 from typing import overload

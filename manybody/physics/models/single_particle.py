@@ -1,4 +1,7 @@
-"""Hamiltonian and couplings in the single-particle sector."""
+"""Hamiltonian and couplings in the single-particle sector.
+
+SNM is a paper that docs/physics.md names.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """How far the coherences that single baths make cancel each other.
 
-SNM, End Matter, made precise by PHYSICS.md section 6; no Lamb shift throughout.  In the energy
-basis an element of the dissipator R = Σ_j R_j of Redfield is
+SNM, End Matter, made precise by docs/physics.md section 6; no Lamb shift throughout.  In the
+energy basis an element of the dissipator R = Σ_j R_j of Redfield is
 
     (l, n) ← (k, m):  (g_lk + g_nm) S − K_lk δ_mn − K*_nm δ_lk,  S = Σ_j A^j_lk A^j_mn,
 

@@ -1,7 +1,7 @@
 """How local a bath acts: the decay of Λ_j with the distance from its site j.
 
 Λ_j = Σ_lk Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|, A_j = |j⟩⟨j|, is what Redfield makes of A_j
-(PHYSICS.md section 3).  Its elements fall off with distance, though not exponentially: γ(ω)
+(docs/physics.md section 3).  Its elements fall off with distance, though not exponentially: γ(ω)
 has a cusp at ω = 0 (SNM: the Redfield equation is quasi-local).
 """
 

@@ -6,7 +6,7 @@ changes no R_j, and makes the products of the sandwich Σ_jΛ_jσA_j with Kσ va
     ‖R‖² = 2 Σ_ij [ Q_ij P_ij + |T_ij|² ] + 2D ‖K‖² + 2 (tr K)²
 
 with the N × N matrices P, T, Q = Σ_lk g^p_lk A^i_lk A^j*_lk, p = 0, 1, 2: nothing has to be drawn
-as long as N is far below D.  Source: PHYSICS.md section 6; the closed form is derived here.
+as long as N is far below D.  Source: docs/physics.md section 6; the closed form is derived here.
 """
 
 from collections.abc import Callable

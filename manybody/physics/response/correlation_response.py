@@ -7,6 +7,8 @@ through the eigenvectors and levels of h, by what the contacts do: C = C_0 + δC
 
 R_1 and F_1 are derivatives of functions of h, V [v_mn (g_m − g_n)/(ω_m − ω_n)] V† in its modes
 (Daleckii and Krein 1965), for Davies those of the levels and of their vectors.
+
+LRL is a paper that docs/physics.md names.
 """
 
 from collections.abc import Callable, Iterable

@@ -2,6 +2,8 @@
 
 J^j = tr(H D^jρ), (48); S = −tr ρ ln ρ; σ = dS/dt − Σ_j J^j/T_j, (47).  Every coupling is a bath
 with a temperature of its own, in the order of the couplings.
+
+LRL is a paper that docs/physics.md names.
 """
 
 from collections.abc import Sequence

@@ -3,6 +3,8 @@
 ρ(t) = π_0 + δρ_1(t) + O(δ²) after δV is switched on at t = 0.  Everything follows from
 L_1π_0: ρ_1(t) = ∫_0^t e^{L_0τ} L_1π_0 dτ, (21), and φ_A(τ) = ⟨L_1†A(τ)⟩ = tr(A e^{L_0τ} L_1π_0),
 (23).
+
+LRL is a paper that docs/physics.md names.
 """
 
 from dataclasses import dataclass
