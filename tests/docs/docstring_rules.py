@@ -76,6 +76,15 @@ def summary_problems(docstring):
         yield f"the summary is not one line of one sentence: {paragraph!r}"
 
 
+# What reStructuredText takes for an item of a list, and shows without its words.
+_ITEM = re.compile(r"\s*(?:[A-Za-z]|\d+|[ivxlcdm]+|[IVXLCDM]+)[.)](?:\s|$)")
+
+
+def list_problems(docstring):
+    for line in filter(_ITEM.match, inspect.cleandoc(docstring).split("\n")):
+        yield f"{line.strip()!r} begins as an item of a list"
+
+
 def name_problems(documented, wanted):
     yield from (f"parameter {name} is not documented" for name in wanted if name not in documented)
     yield from (f"there is no parameter {name}" for name in documented if name not in wanted)
@@ -90,7 +99,7 @@ def missing_problems(sections, wanted):
 def function_problems(function, docstrings, is_public=True):
     """Of a function or method with a docstring, and those of the methods that it overrides."""
     sections = sections_of(docstrings)
-    yield from summary_problems(docstrings[0])
+    yield from [*summary_problems(docstrings[0]), *list_problems(docstrings[0])]
     yield from name_problems(names_in(sections["Parameters"]), asked_for(function))
     gives = inspect.signature(function).return_annotation not in (None, inspect.Signature.empty)
     raises = is_public or re.search(r"^\s+raise ", inspect.getsource(function), re.M)
@@ -112,7 +121,7 @@ def judges(cls):
 def class_problems(cls):
     """Of the class itself: what it is made of, and what it holds."""
     sections = sections_of([cls.__doc__])
-    yield from summary_problems(cls.__doc__)
+    yield from [*summary_problems(cls.__doc__), *list_problems(cls.__doc__)]
     is_made = getattr(cls.__init__, "__module__", "").startswith("manybody")
     wanted = asked_for(cls) if is_made else []
     parameters, held = names_in(sections["Parameters"]), names_in(sections["Attributes"])

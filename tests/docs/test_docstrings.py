@@ -94,6 +94,7 @@ MUTANTS = [
     (mb.dirac_syk2, None, SEED, SEED + SEED.replace("seed", "beta"), "there is no parameter beta"),
     (mb.dirac_syk2, None, "n_sites : int", "n_sites", "PR04"),
     (mb.dirac_syk2, None, "Of h.", "", "PR07"),
+    (mb.dirac_syk2, None, "Of h.", "H.", "an item of a list"),
     (mb.dirac_syk2, None, "with a random h.", "with a random h.  It is dense.", "one sentence"),
     (mb.dirac_syk2, None, "Dirac-SYK2", "dirac-SYK2", "one sentence"),
     (mb.dirac_syk2, None, "Returns\n-------", "Yields\n------", "no section Returns"),

@@ -38,7 +38,7 @@ def anderson_bar(
     width : int, default 1
         w >= 1, 1 for a chain.
     hopping : float, default 1.0
-        J.
+        J, an energy.
     boundary : {"periodic", "open"}, default "periodic"
         Across the bar; periodic at w = 2 each bond counts once.
     coupled : {"ends", "all"}, default "ends"

@@ -185,7 +185,7 @@ class Family(ABC):
         Returns
         -------
         int
-            N.
+            Of each model.
         """
         return size
 
