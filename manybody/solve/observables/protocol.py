@@ -72,6 +72,12 @@ class Cost:
         Of the complex-linear map with its preconditioner.
     flops : float, default 0.0
         Of one rank beside them.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.protocol import Cost
+    >>> Cost(flops=1e9).applications
+    0.0
     """
 
     applications: float = 0.0
@@ -91,7 +97,18 @@ Measure = Callable[[Problem, Start, Communicator | None], dict[str, float]]
 
 
 def by_rank_0(figures_of: Callable[[Problem], dict[str, float]]) -> Measure:
-    """What is measured by one rank for all, whatever the start."""
+    """Measure of what one rank computes for all, whatever the start.
+
+    Parameters
+    ----------
+    figures_of : callable
+        Figures of a problem of one sample.
+
+    Returns
+    -------
+    callable
+        What `Observable` wants as `measure`.
+    """
 
     def measure(
         problem: Problem, _start: Start, comm: Communicator | None = None
