@@ -37,7 +37,7 @@ class Kernel(Protocol):
     >>> kernel = mb.EQUATIONS["redfield"].generator(problem).kernel()
     >>> rho, half = np.eye(4, dtype=complex)[None] / 4, np.empty((1, 4, 4), dtype=complex)
     >>> kernel(rho, half)
-    >>> abs(half.trace(axis1=1, axis2=2).real[0]) < 1e-15  # X + X† has no trace
+    >>> bool(abs(half.trace(axis1=1, axis2=2).real[0]) < 1e-15)  # X + X† has no trace
     True
     """
 
