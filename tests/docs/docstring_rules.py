@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 
 from numpydoc.docscrape import NumpyDocString
@@ -92,6 +93,37 @@ def name_problems(documented, wanted):
         yield f"parameters come in the order {wanted}"
 
 
+# What is written as it is in the signature; of others the word is enough.
+_LITERALS = (int, float, str, tuple, type(None))
+
+
+def default_problems(entries, function):
+    parameters = inspect.signature(function).parameters
+    said = {
+        name: entry.type.partition("default ")[2]
+        for entry in entries
+        for name in names_in([entry])
+    }
+    for name in said.keys() & parameters.keys():
+        default = parameters[name].default
+        if default is inspect.Parameter.empty:
+            yield from [f"{name} has no default"] * bool(said[name])
+        elif (
+            not said[name]
+            or isinstance(default, _LITERALS)
+            and written(said[name]) != repr(default)
+        ):
+            yield f"the default of {name} is {default!r}, not {said[name]}"
+
+
+def written(text):
+    """What a literal of a docstring looks like in Python."""
+    try:
+        return repr(eval(text, {"inf": math.inf, "nan": math.nan}))
+    except (NameError, SyntaxError):
+        return text
+
+
 def missing_problems(sections, wanted):
     yield from (f"there is no section {name}" for name in wanted if not sections[name])
 
@@ -101,6 +133,7 @@ def function_problems(function, docstrings, is_public=True):
     sections = sections_of(docstrings)
     yield from [*summary_problems(docstrings[0]), *list_problems(docstrings[0])]
     yield from name_problems(names_in(sections["Parameters"]), asked_for(function))
+    yield from default_problems(sections["Parameters"], function)
     gives = inspect.signature(function).return_annotation not in (None, inspect.Signature.empty)
     raises = is_public or re.search(r"^\s+raise ", inspect.getsource(function), re.M)
     wanted = ["Returns"] * gives + ["Raises"] * bool(raises) + ["Examples"] * is_public
@@ -127,6 +160,8 @@ def class_problems(cls):
     parameters, held = names_in(sections["Parameters"]), names_in(sections["Attributes"])
     # What others make says what it holds.
     yield from name_problems(parameters or [name for name in held if name in wanted], wanted)
+    if is_made:
+        yield from default_problems(sections["Parameters"], cls)
     known = attributes(cls)
     yield from (f"there is no attribute {name}" for name in held if name not in known)
     every = [sections_of([base.__doc__ or ""]) for base in ours(cls)]
