@@ -4,11 +4,8 @@ import codecs
 import io
 import os
 import sys
-import unicodedata
 
-# Of the characters that the program prints those that are no letters and no powers.
-_PLAIN = {"−": "-", "–": "-", "±": "+-", "‖": "||", "⟨": "<", "⟩": ">", "→": "->", "†": "^+"}
-_PLAIN |= {"·": "*", "∞": "inf", "√": "sqrt", "≠": "!=", "≥": ">=", "≤": "<=", "≪": "<<"}
+from manybody.system.spelling import spelled
 
 
 class _Patient(io.FileIO):
@@ -69,15 +66,4 @@ def _occupy_closed_descriptors() -> None:
 def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_plain, error.object[error.start : error.end])), error.end
-
-
-def _plain(character: str) -> str:
-    """ρ is rho, ² is 2, é is e; what has no such word is its number, as in \\u2202."""
-    kind, _, letter = unicodedata.name(character, "").partition(" LETTER ")
-    if kind.startswith("GREEK") and letter.isalpha():
-        return letter.lower() if "SMALL" in kind else letter.capitalize()
-    parts = unicodedata.normalize("NFKD", character)
-    if parts != character:
-        return "".join(_plain(part) for part in parts if not unicodedata.combining(part))
-    return _PLAIN.get(character) or character.encode("ascii", "backslashreplace").decode()
+    return spelled(error.object[error.start : error.end], error.encoding), error.end

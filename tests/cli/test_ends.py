@@ -17,10 +17,10 @@ SPEAKING = """
 from manybody.system.streams import settle_streams
 import sys
 settle_streams()
-print("±‖ρ‖ = Γ² é → \\u2202 \\udcff", flush=True)
+print("±‖ρ‖ = Γ² é → \\u2652 \\udcff", flush=True)
 print("error: ρ", file=sys.stderr)
 """
-PLAIN = "+-||rho|| = Gamma2 e -> \\u2202 \\udcff\n"
+PLAIN = "+-||rho|| = Gamma^2 e -> \\u2652 \\udcff\n"
 
 
 def speak(prefix="", **keywords):
