@@ -101,7 +101,7 @@ def test_pages_by_their_names(wanted, first):
     ("wanted", "near"),
     [
         ("compar", "compare"),
-        ("ohmicbath", "OhmicBath"),
+        ("DIRAC_SYK2", "dirac_syk2"),
         ("tutorials", "tutorial"),
         ("statuss", "status"),
         ("lamb_shifts", "lamb_shift"),
@@ -115,6 +115,14 @@ def test_an_unknown_page_is_answered_with_the_nearest(wanted, near, capsys):
     assert cli.main(["docs", wanted]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and near in captured.err
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("100", 100), ("200", 100)])
+def test_the_command_folds_to_the_terminal(columns, widest, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert cli.main(["docs", "keys"]) == 0
+    widths = [len(line) for line in capsys.readouterr().out.splitlines()]
+    assert widest - 5 < max(widths) <= widest
 
 
 def test_an_ascii_terminal_and_a_pipe():
@@ -217,7 +225,7 @@ def test_the_command_line_is_that_of_its_parser():
     for code in ("0", "1", "2", "3", "75", "130"):
         assert re.search(rf"^ +{code}  \w", text, re.MULTILINE), code
     for signal in (*(each.name for each in OF_TERMINALS), "SIGKILL"):
-        assert signal in text
+        assert signal in text.partition("## Signals")[2]
 
 
 def test_any_parser_has_a_page():
