@@ -58,7 +58,7 @@ def page(name: str) -> str:
         return command_page(commands[name])
     found = entries_of(name)
     if found:
-        return f"# The key {name}\n\n{found}\n"
+        return f"# {name} in a study\n\n{found}\n"
     near = _nearest(name, [*known, *public_names(), *commands, *key_names()])
     raise InputError(
         f"docs {name!r}: no page, name of Python, command or key of a study is called so; {near}"

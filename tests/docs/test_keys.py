@@ -346,4 +346,9 @@ def test_entries():
     assert entry("d", said("x", "all", "", InWords("none"))).endswith("without it: none.")
     assert "### [convergence]" in entries_of("max_sites")
     assert entries_of("max_site") == ""
+    assert re.findall(r"^### (.*)", entries_of("drude-lorentz"), re.M) == [
+        '[bath] of type = "drude-lorentz"',
+        'Reservoirs of density = "drude-lorentz"',
+    ]
+    assert "`rate`\n" in entries_of("bath") and "[bath.at.REGION]" in entries_of("bath")
     assert Key("a", "") != Key("a", "J")

@@ -90,7 +90,8 @@ def test_text_is_folded_to_the_terminal(width):
         ("STEPPERS", "# mb.STEPPERS"),
         ("InputError", "# mb.InputError"),
         ("run", "# manybody run"),
-        ("group_size", "# The key group_size"),
+        ("group_size", "# group_size in a study"),
+        ("bath", "# bath in a study"),
     ],
 )
 def test_pages_by_their_names(wanted, first):
