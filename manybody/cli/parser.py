@@ -251,7 +251,7 @@ def _docs(commands: Any) -> None:
         **_texts(
             "Pages to read on this terminal: tutorial, how-tos, references of keys, commands and "
             "Python names, physics, architecture, glossary.  Without PAGE: what there is.",
-            ["manybody docs", "manybody docs keys | less", "manybody docs compare"],
+            ["manybody docs", "manybody docs keys", "manybody docs compare"],
             _LOOKING,
         ),
     )

@@ -125,8 +125,8 @@ class RungeKutta(Stepper):
 
     Notes
     -----
-    Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I; docs/physics.md section
-    5.
+    Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I; see docs/physics.md
+    section 5.
 
     Examples
     --------

@@ -17,7 +17,29 @@ Linearity = Literal["complex", "hermitian"]
 
 
 class Kernel(Protocol):
-    """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ."""
+    """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ.
+
+    Attributes
+    ----------
+    columns : slice
+        Which they are.
+    buffers : tuple of two arrays
+        Workspaces of the shape of a result, free between calls; the first may be `out`.
+    needs_whole : bool
+        Whether a call must be given all columns of ρ beside its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> kernel = mb.EQUATIONS["redfield"].generator(problem).kernel()
+    >>> rho, half = np.eye(4, dtype=complex)[None] / 4, np.empty((1, 4, 4), dtype=complex)
+    >>> kernel(rho, half)
+    >>> bool(abs(half.trace(axis1=1, axis2=2).real[0]) < 1e-15)  # X + X† has no trace
+    True
+    """
 
     columns: slice
     # Workspaces of the shape of a result, free between calls; the first may be `out`.
@@ -27,27 +49,56 @@ class Kernel(Protocol):
     needs_whole: bool
 
     def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
-        """rho[:, :, columns] -> the same shape, written to `out`; whole: all of rho, if needed."""
+        """Write X of these columns.
+
+        Parameters
+        ----------
+        rho : (samples, D, m) array of complex
+            The columns, C-ordered.
+        out : (samples, D, m) array of complex
+            Where X is written to.
+        whole : (samples, D, D) array of complex or None, default None
+            All of ρ, if needed.
+        """
 
     def scaled(self, factors: Real) -> "Kernel":
-        """The half form of factor · L, one factor a sample."""
+        """The half form of factor · L.
+
+        Parameters
+        ----------
+        factors : (samples,) array
+            One a sample.
+
+        Returns
+        -------
+        Kernel
+            Of the same columns.
+        """
 
 
 class Bounds(Protocol):
     """What a stepper plans with.
 
-    spectral_box: (samples, 3) half-width of Im λ, lower and upper bound of Re λ.
-    spectral_outline: (samples, P) estimate of where the spectrum ends, |Re λ| + i |Im λ|,
-        or None; what is chosen by it must be checked afterwards.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> half_width, lowest, highest = mb.EQUATIONS["redfield"].generator(problem).spectral_box[0]
+    >>> bool(lowest < 0.0)
+    True
     """
 
     @property
     def spectral_box(self) -> Real:
-        """(samples, 3)."""
+        """Half-width of Im λ, lower and upper bound of Re λ, (samples, 3), in J."""
 
     @property
     def spectral_outline(self) -> Complex | None:
-        """(samples, P)."""
+        """Estimate of where the spectrum ends, |Re λ| + i |Im λ|, (samples, P), or None.
+
+        What is chosen by it must be checked afterwards.
+        """
 
 
 class Ownership(Protocol):
@@ -62,10 +113,27 @@ class Ownership(Protocol):
 class Operator(Bounds, Protocol):
     """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, N, m).
 
-    linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
-    "complex" when it is the complex-linear map, right on any data.
-    Where ranks share a sample a block is what this rank owns of it; `columns` knows the
-    others.
+    Where ranks share a sample a block is what this rank owns of it; `columns` knows the others.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (samples, N, m).
+    linearity : {"hermitian", "complex"}
+        "hermitian" when apply is X + X†, right on Hermitian data only; "complex" when it is the
+        complex-linear map, right on any data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> class Tracing(mb.Chebyshev):
+    ...     def advance(self, operator, state, segment):
+    ...         print(operator.linearity, operator.shape)
+    ...         return super().advance(operator, state, segment)
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 1.0], stepper=Tracing())
+    hermitian (1, 4, 4)
     """
 
     shape: tuple[int, int, int]
@@ -76,18 +144,56 @@ class Operator(Bounds, Protocol):
         """Who owns what of a state."""
 
     def apply(self, x: Complex, out: Complex, plus: Complex | None = None) -> None:
-        """Write L[x], or L[x] + plus, into `out`."""
+        """Write L[x], or L[x] + plus.
+
+        Parameters
+        ----------
+        x : (samples, N, m) array of complex
+            The block.
+        out : (samples, N, m) array of complex
+            Where it is written to.
+        plus : (samples, N, m) array of complex or None, default None
+            What is added.
+        """
 
     def scaled(self, factors: Real) -> "Operator":
-        """The operator factor · L, one factor a sample."""
+        """The operator factor · L.
+
+        Parameters
+        ----------
+        factors : (samples,) array
+            One a sample.
+
+        Returns
+        -------
+        Operator
+            Of the same shape.
+        """
 
 
 @dataclass(frozen=True)
 class Segment:
     """A stretch of time between two places where a run may stop or checkpoint.
 
-    times: output times in [start, stop]; first: index of the first of them among
-    all output times; share: part of the error tolerance this segment may use.
+    Attributes
+    ----------
+    start : float
+        In 1/J.
+    stop : float
+        In 1/J.
+    times : tuple of float
+        Output times in [start, stop].
+    first : int
+        Index of the first of them among all output times.
+    share : float
+        Part of the error tolerance this segment may use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from manybody.numerics.protocols import cut
+    >>> cut(np.array([0.0, 5.0, 20.0]), length=10.0)[0]
+    Segment(start=0.0, stop=10.0, times=(0.0, 5.0), first=0, share=0.5)
     """
 
     start: float
@@ -101,9 +207,24 @@ class Segment:
 class Solution:
     """What a stepper made of one segment.
 
-    states: (samples, len(segment.times), N, m); final: (samples, N, m) at
-    segment.stop; applications: (samples,) generator applications;
-    error_estimate: (samples,) estimate of the Frobenius-norm error added here.
+    Attributes
+    ----------
+    states : (samples, T, N, m) array of complex
+        At the T output times of the segment.
+    final : (samples, N, m) array of complex
+        At segment.stop.
+    applications : (samples,) array of int
+        Generator applications.
+    error_estimate : (samples,) array
+        Estimate of the Frobenius-norm error added here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from manybody.numerics.protocols import Solution
+    >>> rho = np.eye(2, dtype=complex)[None] / 2
+    >>> Solution(rho[:, None], rho, np.array([1]), np.array([0.0])).states.shape
+    (1, 1, 2, 2)
     """
 
     states: Complex

@@ -44,7 +44,7 @@ def pattern_state(basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any])
     sublattices of another lattice give the sequence.  "domain-wall": sites 0 … n − 1 are occupied,
     n the particle number of the basis, or N/2, rounded down, where it has several.  "spread":
     sites ⌊iN/n⌋, i = 0 … n − 1, are occupied: as far apart as can be along the chain, and "neel"
-    at half filling of an even N.
+    at half filling of an even N.  See docs/physics.md section 10.
 
     Examples
     --------

@@ -87,11 +87,6 @@ class StoreDatasets(Mapping[str, "xarray.Dataset"]):
     directory : Path
         Of the store.
 
-    Raises
-    ------
-    KeyError
-        There is no such name.
-
     Examples
     --------
     >>> import tempfile

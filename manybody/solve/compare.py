@@ -124,8 +124,8 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
 
     Notes
     -----
-    The measure of Shiraishi, Nakagawa and Mori (2025), Fig. 1; docs/physics.md sections 1, 3 and
-    4.
+    The measure of Shiraishi, Nakagawa and Mori (2025), Fig. 1; see docs/physics.md
+    sections 1, 3 and 4.
 
     Starts: one particle starts on a site; many start spread evenly over the sites, from the Néel
     pattern at half filling.  `initial_state` may be "spread", "neel", "domain-wall", a pattern of

@@ -216,6 +216,7 @@ def spectrum(
 
     Notes
     -----
+    By the regression formula, Lax, Phys. Rev. 129, 2342 (1963), with
     S(ω) = G_AB(ω) + G_{B†A†}(ω)*, G_AB(ω) = ∫_0^∞ e^{iωt} (⟨A(t)B(0)⟩ − C_∞) dt =
     −tr[A (iω + L)^{−1} QBρ], Q what is left beside the stationary matrices of L; the second part
     is t < 0, where ⟨A(t)B(0)⟩ = ⟨B†(−t)A†(0)⟩*.  An absorption spectrum is that of A = B = the

@@ -34,6 +34,7 @@ from manybody.study.structure import (
 from manybody.study.system_tables import START, STARTS, State
 
 MAX_TIMES = 100_000
+USUAL_BATH = Study.bath_type
 TIMES = {
     "start": said("a number >= 0", "the first output time", "1/J"),
     "stop": said("a number > start", "the last output time", "1/J"),
@@ -55,9 +56,7 @@ def study_keys(are_drawn: bool = True) -> dict[str, Any]:
             tuple[float, ...],
             lambda _, value: _times(value),
             "a list of ascending numbers >= 0, or a table: start, stop, count",
-            Key(
-                "output times", "1/J", InWords("only without trace_distance among the observables")
-            ),
+            Key("output times", "1/J", InWords("observables have to do without trace_distance")),
         ],
         "bath": Annotated[
             Any,
@@ -179,8 +178,9 @@ _OF_REGION = said("a number", "of a region", "", InWords("as everywhere"))
 
 def bath_keys(family: BathFamily) -> dict[str, Any]:
     """Types of the keys of the [bath] table of a family."""
+    usual = USUAL_BATH if family.name == USUAL_BATH else REQUIRED
     kinds = {
-        "type": said(f"one of {', '.join(BATH_FAMILIES)}", "form of its spectrum", "", "ohmic"),
+        "type": said(f"one of {', '.join(BATH_FAMILIES)}", "form of its spectrum", "", usual),
         "chemical_potential": said(
             "0", "μ: a density coupling exchanges no particles, nothing else is allowed", "J", 0.0
         ),
@@ -203,7 +203,7 @@ def region_keys(family: BathFamily) -> dict[str, Any]:
 def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
     """Type and parameters, in the order of their family, checked by building the bath."""
     table = flattened(checked("bath", value, dict))
-    kind = arguments.choice("bath.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
+    kind = arguments.choice("bath.type", table.get("type", USUAL_BATH), tuple(BATH_FAMILIES))
     family = BATH_FAMILIES[kind]
     regional = {key: own for key, own in table.items() if is_regional(key)}
     for region, own in by_region(regional.items()).items():

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 
 from numpydoc.docscrape import NumpyDocString
@@ -76,11 +77,51 @@ def summary_problems(docstring):
         yield f"the summary is not one line of one sentence: {paragraph!r}"
 
 
+# What reStructuredText takes for an item of a list, and shows without its words.
+_ITEM = re.compile(r"\s*(?:[A-Za-z]|\d+|[ivxlcdm]+|[IVXLCDM]+)[.)](?:\s|$)")
+
+
+def list_problems(docstring):
+    for line in filter(_ITEM.match, inspect.cleandoc(docstring).split("\n")):
+        yield f"{line.strip()!r} begins as an item of a list"
+
+
 def name_problems(documented, wanted):
     yield from (f"parameter {name} is not documented" for name in wanted if name not in documented)
     yield from (f"there is no parameter {name}" for name in documented if name not in wanted)
     if sorted(documented) == sorted(wanted) and documented != wanted:
         yield f"parameters come in the order {wanted}"
+
+
+# What is written as it is in the signature; of others the word is enough.
+_LITERALS = (int, float, str, tuple, type(None))
+
+
+def default_problems(entries, function):
+    parameters = inspect.signature(function).parameters
+    said = {
+        name: entry.type.partition("default ")[2]
+        for entry in entries
+        for name in names_in([entry])
+    }
+    for name in said.keys() & parameters.keys():
+        default = parameters[name].default
+        if default is inspect.Parameter.empty:
+            yield from [f"{name} has no default"] * bool(said[name])
+        elif (
+            not said[name]
+            or isinstance(default, _LITERALS)
+            and written(said[name]) != repr(default)
+        ):
+            yield f"the default of {name} is {default!r}, not {said[name]}"
+
+
+def written(text):
+    """What a literal of a docstring looks like in Python."""
+    try:
+        return repr(eval(text, {"inf": math.inf, "nan": math.nan}))
+    except (NameError, SyntaxError):
+        return text
 
 
 def missing_problems(sections, wanted):
@@ -90,29 +131,43 @@ def missing_problems(sections, wanted):
 def function_problems(function, docstrings, is_public=True):
     """Of a function or method with a docstring, and those of the methods that it overrides."""
     sections = sections_of(docstrings)
-    yield from summary_problems(docstrings[0])
+    yield from [*summary_problems(docstrings[0]), *list_problems(docstrings[0])]
     yield from name_problems(names_in(sections["Parameters"]), asked_for(function))
+    yield from default_problems(sections["Parameters"], function)
     gives = inspect.signature(function).return_annotation not in (None, inspect.Signature.empty)
     raises = is_public or re.search(r"^\s+raise ", inspect.getsource(function), re.M)
     wanted = ["Returns"] * gives + ["Raises"] * bool(raises) + ["Examples"] * is_public
     yield from missing_problems(sections, wanted)
 
 
+def judges(cls):
+    """Whether there is code that judges the arguments of which one is made."""
+    written = [
+        inspect.getsource(vars(base)[name])
+        for base in ours(cls)
+        for name in ("__init__", "__post_init__")
+        if f"def {name}(" in inspect.getsource(base)
+    ]
+    return any(re.search(r"raise |arguments\.|check", body) for body in written)
+
+
 def class_problems(cls):
     """Of the class itself: what it is made of, and what it holds."""
     sections = sections_of([cls.__doc__])
-    yield from summary_problems(cls.__doc__)
+    yield from [*summary_problems(cls.__doc__), *list_problems(cls.__doc__)]
     is_made = getattr(cls.__init__, "__module__", "").startswith("manybody")
     wanted = asked_for(cls) if is_made else []
     parameters, held = names_in(sections["Parameters"]), names_in(sections["Attributes"])
     # What others make says what it holds.
     yield from name_problems(parameters or [name for name in held if name in wanted], wanted)
+    if is_made:
+        yield from default_problems(sections["Parameters"], cls)
     known = attributes(cls)
     yield from (f"there is no attribute {name}" for name in held if name not in known)
     every = [sections_of([base.__doc__ or ""]) for base in ours(cls)]
     said = {*parameters, *(name for each in every for name in names_in(each["Attributes"]))}
     yield from (f"attribute {name} is not documented" for name in sorted(known - said))
-    yield from missing_problems(sections, ["Raises"] * bool(parameters) + ["Examples"])
+    yield from missing_problems(sections, ["Raises"] * judges(cls) + ["Examples"])
 
 
 def problems(found):

@@ -8,34 +8,30 @@ import pytest
 from docstring_rules import address, format_errors, members, problems
 
 import manybody as mb
-from manybody.numerics.protocols import Stepper
+from manybody.numerics import protocols as numerics
 from manybody.physics.baths.families import BathFamily
-from manybody.physics.equations.protocol import Equation, Guarantees
+from manybody.physics.equations import protocol as equations
 from manybody.physics.gaussian.relaxation import SteadyCorrelations
 from manybody.physics.gaussian.theorem import TheoremResidual
 from manybody.physics.models.family import Family
 from manybody.physics.models.lattices import Lattice
 from manybody.physics.models.many_body import Term
 from manybody.physics.models.protocol import Model
+from manybody.physics.problem import Problem
+from manybody.physics.spectra import Spectrum
 from manybody.report.datasets import StoreDatasets
-from manybody.solve.observables.protocol import Figure, Observable, Panel
+from manybody.solve.observables import protocol as observables
 
 NAMED = [getattr(mb, name) for name in mb.__all__] + [
     *map(vars(mb.networks).get, mb.networks.__all__)
 ]
-# What users write, and what makes it known by its name.
-WRITTEN = [
-    Equation,
-    Guarantees,
-    Observable,
-    Figure,
-    Panel,
-    Family,
-    Lattice,
-    Model,
-    Term,
-    BathFamily,
-]
+# What users write, what they are handed for that, and what makes it known by its name.
+WRITTEN = [equations.Equation, equations.Guarantees, equations.SteppedGenerator]
+WRITTEN += [equations.ClosedPropagator, equations.Evolution, equations.SystemFacts]
+WRITTEN += [observables.Observable, observables.Figure, observables.Panel, observables.Cost]
+WRITTEN += [numerics.Stepper, numerics.Operator, numerics.Kernel, numerics.Bounds]
+WRITTEN += [numerics.Segment, numerics.Solution, Problem, Spectrum]
+WRITTEN += [Family, Lattice, Model, Term, BathFamily]
 HOMES = ["physics.models.families", "physics.baths.families", "physics.equations.registry"]
 HOMES += ["numerics.steppers", "solve.observables.registry"]
 REGISTER = [import_module(f"manybody.{home}").register for home in HOMES]
@@ -43,7 +39,7 @@ REGISTER = [import_module(f"manybody.{home}").register for home in HOMES]
 RETURNED = [SteadyCorrelations, StoreDatasets, TheoremResidual, type(mb.EQUATIONS)]
 PUBLIC = [
     each
-    for each in [*NAMED, *WRITTEN, Stepper, *REGISTER, *RETURNED]
+    for each in [*NAMED, *WRITTEN, *REGISTER, *RETURNED]
     if inspect.isclass(each) or inspect.isfunction(each)
 ]
 
@@ -93,12 +89,18 @@ MUTANTS = [
     (mb.dirac_syk2, None, SEED, "", "parameter seed is not documented"),
     (mb.dirac_syk2, None, SEED, SEED + SEED.replace("seed", "beta"), "there is no parameter beta"),
     (mb.dirac_syk2, None, "n_sites : int", "n_sites", "PR04"),
+    (mb.dirac_syk2, None, "float, default 1.0", "float, default 2.0", "coupling is 1.0, not 2.0"),
+    (mb.dirac_syk2, None, "float, default 1.0", "float", "coupling is 1.0"),
+    (mb.dirac_syk2, None, "n_sites : int", "n_sites : int, default 8", "n_sites has no default"),
+    (mb.PhononDensity, None, "default inf", "default nan", "the default of cutoff is inf"),
     (mb.dirac_syk2, None, "Of h.", "", "PR07"),
+    (mb.dirac_syk2, None, "Of h.", "H.", "an item of a list"),
     (mb.dirac_syk2, None, "with a random h.", "with a random h.  It is dense.", "one sentence"),
     (mb.dirac_syk2, None, "Dirac-SYK2", "dirac-SYK2", "one sentence"),
     (mb.dirac_syk2, None, "Returns\n-------", "Yields\n------", "no section Returns"),
     (mb.dirac_syk2, None, RAISES, RAISES.replace("Raises", "Errors"), "no section Raises"),
     (mb.dirac_syk2, None, "Examples\n--------", "Example\n-------", "no section Examples"),
+    (mb.OhmicBath, None, "Raises\n------", "Warns\n-----", "no section Raises"),
     (mb.OhmicBath, None, "beta : float", "temperature : float", "parameter beta is not"),
     (mb.OhmicBath, "gamma", "omega : float", "frequency : float", "gamma: parameter omega is not"),
     (mb.Cancellation, None, "out_rate : float", "rate : float", "there is no attribute rate"),

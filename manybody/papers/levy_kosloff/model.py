@@ -57,13 +57,15 @@ def levy_kosloff(
     dict
         Energies in J, currents in J²:
 
-        heat_current_hot, heat_current_cold: out of the baths, (5); each from its own equation, the
-        sum is rounding.  population_a, population_b: ⟨a†a⟩, ⟨b†b⟩; correlation_x, correlation_y:
-        ⟨a†b + ab†⟩ and i⟨a†b − ab†⟩; population_plus, population_minus: ⟨d±†d±⟩.  omega_plus,
-        omega_minus, cos_squared: of (10), d₊ = a cos θ + b sin θ, θ from 0 to π/2.
-        entropy_production: −J_h/T_h − J_c/T_c of (1), as J_h(T_h − T_c)/(T_hT_c).
-        covariance_matrix, correlation_functions: (4, 4) of x_A, p_A, x_B, p_B, appendix C and
-        (17); oscillators only.
+        - heat_current_hot, heat_current_cold: out of the baths, (5); each from its own equation,
+          the sum is rounding.
+        - population_a, population_b: ⟨a†a⟩, ⟨b†b⟩.
+        - correlation_x, correlation_y: ⟨a†b + ab†⟩ and i⟨a†b − ab†⟩.
+        - population_plus, population_minus: ⟨d±†d±⟩.
+        - omega_plus, omega_minus, cos_squared: of (10), d₊ = a cos θ + b sin θ, θ from 0 to π/2.
+        - entropy_production: −J_h/T_h − J_c/T_c of (1), as J_h(T_h − T_c)/(T_hT_c).
+        - covariance_matrix, correlation_functions: (4, 4) of x_A, p_A, x_B, p_B, appendix C and
+          (17); oscillators only.
 
     Raises
     ------

@@ -47,10 +47,14 @@ def coupled_oscillators(
     Returns
     -------
     dict
-        times: (T,); population: ⟨a†a⟩ before, (30); phi_11, phi_12: (T,) Kubo's term and that of
-        the dissipator, (24), in J; Phi_11, Phi_12: (T,) their integrals, (33); Phi_11_infinity,
-        Phi_12_infinity: the limits, (34).  These are computed from the generator; the same names
-        with `_printed` are (31), (32) and (34) as they stand.
+        Computed from the generator; names with "_printed" at their end are (31), (32) and (34) as
+        they stand:
+
+        - times: (T,) in 1/J.
+        - population: ⟨a†a⟩ before, (30).
+        - phi_11, phi_12: (T,) Kubo's term and that of the dissipator, (24), in J.
+        - Phi_11, Phi_12: (T,) their integrals, (33).
+        - Phi_11_infinity, Phi_12_infinity: the limits, (34).
 
     Raises
     ------
@@ -125,9 +129,12 @@ def coupled_qubits(
     Returns
     -------
     dict
-        heat_current_a, heat_current_b: energy from each bath per time, (48), in J²; response_a:
-        what of heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a; populations,
-        energies: (4,) of the levels 00, −, +, 11; entropy_production: −Σ J/T, (47), in J.
+        By name:
+
+        - heat_current_a, heat_current_b: energy from each bath per time, (48), in J².
+        - response_a: what of heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a.
+        - populations, energies: (4,) of the levels 00, −, +, 11.
+        - entropy_production: −Σ J/T, (47), in J.
 
     Raises
     ------

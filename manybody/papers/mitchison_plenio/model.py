@@ -107,14 +107,16 @@ def mitchison_plenio(
     dict
         With a leading axis (T,) if there are times:
 
-        correlation_matrix: (2, 2) C_jk = ⟨d_j†d_k⟩, mode 1 the upper one; double_occupancy: D;
-        particle_current in J, energy_current in J²: out of lead L into the system, those out of R
-        under ..._right; for "exact" and "epa" MP (40), (41), else tr X_L N_S and tr X_L H_S, X_L
-        what lead L adds to the equation of motion;
-        entropy_production: −Σ_α β_α (J^E_α − μ_α J^P_α), in J;
-        non_markovianity: ν of MP (82); interference: Λ⁺_12 = ξ + iη of MP (66), (67), both of the
-        equation of motion of the method: for "exact" MP (47) at the times, and in the steady
-        state MP (47) with the pole E'_j − iΓ_j/2 of the propagator.
+        - correlation_matrix: (2, 2) C_jk = ⟨d_j†d_k⟩, mode 1 the upper one.
+        - double_occupancy: D.
+        - particle_current in J, energy_current in J²: out of lead L into the system, those out of
+          R under ..._right; for "exact" and "epa" MP (40), (41), else tr X_L N_S and tr X_L H_S,
+          X_L what lead L adds to the equation of motion.
+        - entropy_production: −Σ_α β_α (J^E_α − μ_α J^P_α), in J.
+        - non_markovianity: ν of MP (82).
+        - interference: Λ⁺_12 = ξ + iη of MP (66), (67).  Both are of the equation of motion of the
+          method: for "exact" MP (47) at the times, and in the steady state MP (47) with the pole
+          E'_j − iΓ_j/2 of the propagator.
 
     Raises
     ------

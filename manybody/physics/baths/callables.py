@@ -49,8 +49,9 @@ class CallableDensity(SpectralDensity):
 
     Notes
     -----
-    Δ by quadrature.  At a branch point that is not at omega = 0, such as a band edge, positions
-    have too few digits for more than 1e-6 of D within 1e-12 of it; `shift_error` tells.
+    Δ of docs/physics.md section 6 by quadrature.  At a branch point that is not at omega = 0, such
+    as a band edge, positions have too few digits for more than 1e-6 of D within 1e-12 of it;
+    `shift_error` tells.
 
     Examples
     --------

@@ -42,7 +42,7 @@ class SpectralDensity(ABC):
     Without a closed form in the subclass Δ(ω) comes from polynomials of degree 15 on 10 to
     500 panels, found once (2 to 20 ms): 16 divisions per panel and frequency, 5 ms for 1000
     frequencies and 40 panels.  Its error, about 1e-13 of the largest D, is told by
-    `shift_error`.
+    `shift_error`.  Δ is that of docs/physics.md section 6.
 
     Examples
     --------
@@ -302,7 +302,7 @@ class DrudeLorentzDensity(_CutDensity):
     Notes
     -----
     The slope at 0 is the Ohmic one.  It decays as 1/ω only, so that C(0) is infinite.  Δ in closed
-    form, to about 1e-15 J_int² ω_c.
+    form, to about 1e-15 J_int² ω_c.  See docs/physics.md section 2.
 
     Examples
     --------

@@ -51,11 +51,6 @@ class BathFamily:
     meanings : mapping of str to Key, default {}
         Meanings and units of parameters that are not usual, or mean something else.
 
-    Raises
-    ------
-    TypeError
-        One of the first four is missing.
-
     Examples
     --------
     >>> from manybody.physics.baths.families import BATH_FAMILIES

@@ -27,12 +27,12 @@ class WhiteBath(GammaBath):
 
     Notes
     -----
-    Of modes with a fixed J_int γ(0) = J_int²/β diverges for β → 0; this is the limit at a fixed
-    J_int²/β and a high cutoff.  Detailed balance holds at β = 0, the Gibbs state is 1/D, and
-    η = 0.  Then Λ_j = γA_j/2, and Redfield is the Lindblad equation dρ/dt = −i[H, ρ] + γ Σ_j
-    (A_jρA_j − ½{A_j², ρ}): pure dephasing between the eigenstates of the A_j, completely positive,
-    and not Davies, which keeps the secular part of it.  Other spectra of infinite temperature,
-    γ(−ω) = γ(ω), are `CallableBath(function, beta=0)`.
+    See docs/physics.md section 2.  Of modes with a fixed J_int γ(0) = J_int²/β diverges for β → 0;
+    this is the limit at a fixed J_int²/β and a high cutoff.  Detailed balance holds at β = 0, the
+    Gibbs state is 1/D, and η = 0.  Then Λ_j = γA_j/2, and Redfield is the Lindblad equation
+    dρ/dt = −i[H, ρ] + γ Σ_j (A_jρA_j − ½{A_j², ρ}): pure dephasing between the eigenstates of the
+    A_j, completely positive, and not Davies, which keeps the secular part of it.  Other spectra of
+    infinite temperature, γ(−ω) = γ(ω), are `CallableBath(function, beta=0)`.
 
     Examples
     --------

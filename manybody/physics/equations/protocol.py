@@ -23,7 +23,16 @@ from manybody.physics.starts import Start
 
 
 class SteppedGenerator(Protocol):
-    """The generator of a stack of samples in half form, dρ/dt = X + X† on Hermitian ρ."""
+    """The generator of a stack of samples in half form, dρ/dt = X + X† on Hermitian ρ.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> mb.EQUATIONS["redfield"].generator(problem).spectral_box.shape
+    (1, 3)
+    """
 
     @property
     def spectrum(self) -> Spectrum:
@@ -31,44 +40,153 @@ class SteppedGenerator(Protocol):
 
     @property
     def spectral_box(self) -> Real:
-        """(samples, 3) half-width of Im λ, lower and upper bound of Re λ, in J."""
+        """Half-width of Im λ, lower and upper bound of Re λ, (samples, 3), in J."""
 
     @property
     def spectral_outline(self) -> Complex | None:
-        """(samples, P) where the spectrum ends, |Re λ| + i |Im λ|, an estimate; None for none."""
+        """Where the spectrum ends, |Re λ| + i |Im λ|, (samples, P), an estimate; None for none."""
 
     def kernel(self, columns: slice = slice(None)) -> Any:
-        """X of these columns of ρ, with workspaces of its own (numerics' `Kernel`)."""
+        """Half form X of some columns of ρ, with workspaces of its own.
+
+        Parameters
+        ----------
+        columns : slice, default slice(None)
+            All of them by default.
+
+        Returns
+        -------
+        Kernel
+            See `manybody.numerics.protocols`.
+        """
 
 
 class Evolution(Protocol):
-    """A closed equation at the times it was asked for."""
+    """A closed equation at the times it was asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> from manybody.physics.starts import SiteStart
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> (davies,) = mb.EQUATIONS["davies"].propagators(problem)
+    >>> states = np.empty((2, 4, 4), dtype=complex)
+    >>> davies.evolve(SiteStart(0), np.array([0.0, 5.0])).write(slice(None), states)
+    >>> float(abs(states[0, 0, 0]).round(6))
+    1.0
+    """
 
     def write(self, chosen: slice, states: Complex) -> None:
-        """ρ(t) in the site basis at some of the times, into (T', N, N) `states`."""
+        """Write ρ(t) in the site basis at some of the times.
+
+        Parameters
+        ----------
+        chosen : slice
+            Of the times.
+        states : (T', N, N) array of complex
+            Where they are written to.
+        """
 
 
 class ClosedPropagator(Protocol):
-    """A closed equation of one sample; `columns` is for states that no rank can hold."""
+    """A closed equation of one sample; `columns` is for states that no rank can hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> (davies,) = mb.EQUATIONS["davies"].propagators(problem)
+    >>> davies.gibbs_residual(5.0) < 1e-15
+    True
+    """
 
     @property
     def can_spread(self) -> bool:
         """Whether `columns` may be called."""
 
     def evolve(self, start: Start, times: Real) -> Evolution:
-        """Everything that does not follow from one time alone, at (T,) ascending times >= 0."""
+        """Everything that does not follow from one time alone.
+
+        Parameters
+        ----------
+        start : Start
+            ρ(0).
+        times : (T,) array
+            Ascending, >= 0, in 1/J.
+
+        Returns
+        -------
+        Evolution
+            Of which states can be asked.
+        """
 
     def common(self, start: Start, time: float) -> Real:
-        """What `columns` needs of a time, small, computed by one rank for all."""
+        """What `columns` needs of a time, small, computed by one rank for all.
+
+        Parameters
+        ----------
+        start : Start
+            ρ(0).
+        time : float
+            In 1/J.
+
+        Returns
+        -------
+        array
+            Real.
+        """
 
     def columns(self, start: Start, time: float, common: Real, columns: slice) -> Complex:
-        """(N, m) some columns of V†ρ(t)V, where `can_spread`."""
+        """Some columns of V†ρ(t)V, where `can_spread`.
+
+        Parameters
+        ----------
+        start : Start
+            ρ(0).
+        time : float
+            In 1/J.
+        common : array
+            What `common` says of this time.
+        columns : slice
+            Which ones.
+
+        Returns
+        -------
+        (N, m) array of complex
+            In the basis of the eigenvectors V of H.
+        """
 
     def gibbs_residual(self, beta: float) -> float:
-        """Largest |element| of L[ρ_Gibbs] in the site basis, in J."""
+        """Largest |element| of L[ρ_Gibbs] in the site basis.
+
+        Parameters
+        ----------
+        beta : float
+            In 1/J.
+
+        Returns
+        -------
+        float
+            In J.
+        """
 
     def derivative(self, rho: Complex) -> Complex:
-        """(N, N) L[ρ] of any matrix in the site basis, in J."""
+        """Generator L[ρ] of any matrix in the site basis.
+
+        Parameters
+        ----------
+        rho : (N, N) array of complex
+            Hermitian or not.
+
+        Returns
+        -------
+        (N, N) array of complex
+            In J.
+        """
 
 
 @dataclass(frozen=True)
@@ -106,8 +224,25 @@ class Guarantees:
 class SystemFacts:
     """What costs depend on, of a sample that need not be drawn.
 
-    dimension: D; is_real: whether H is; basis: occupations of the states, None for one particle;
-    lattice: where the sites lie, None where they lie nowhere.
+    Attributes
+    ----------
+    dimension : int
+        Number of states D.
+    is_real : bool
+        Whether H is.
+    lamb_shift : bool
+        Whether η(ω) is kept.
+    basis : FockBasis or None, default None
+        Occupations of the states, None for one particle.
+    lattice : Lattice or None, default None
+        Where the sites lie, None where they lie nowhere.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.equations.protocol import SystemFacts
+    >>> mb.EQUATIONS["redfield"].operations(SystemFacts(100, is_real=True, lamb_shift=False))
+    16000000.0
     """
 
     dimension: int

@@ -55,11 +55,11 @@ class FockBasis:
 
     Notes
     -----
-    Bosons of every number need one of the two limits, and then are truncated.  With
-    max_particles alone every sector that is kept is whole: number-conserving Hamiltonians are
-    exact, and only a particle added to the fullest sector is lost.  With max_occupation the
-    sectors above it are cut too (`is_complete` is False).  Creation operators map what
-    would leave the basis to zero.  States ascend in their `keys`: mode 0 turns fastest.
+    Bosons of every number need one of the two limits, and then are truncated.  With max_particles
+    alone every sector that is kept is whole: number-conserving Hamiltonians are exact, and only a
+    particle added to the fullest sector is lost.  With max_occupation the sectors above it are cut
+    too (`is_complete` is False).  Creation operators map what would leave the basis to zero
+    (docs/physics.md section 10).  States ascend in their `keys`: mode 0 turns fastest.
 
     Examples
     --------

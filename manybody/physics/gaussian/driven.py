@@ -124,7 +124,7 @@ class DrivenCorrelations:
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
     >>> model = mb.DrivenQuadraticModel(lambda t: [[0.1 * t]], [mb.Contact(0, lead, strength=0.3)])
     >>> run = mb.driven_correlations(model, np.zeros((1, 1)), [0.0, 1.0], "davies")
-    >>> run.error < 1e-6 < run.correlations[1, 0, 0].real
+    >>> bool(run.error < 1e-6 < run.correlations[1, 0, 0].real)
     True
     """
 

@@ -145,10 +145,10 @@ def exact_driven_correlations(
 
     Notes
     -----
-    Every reservoir becomes modes, which start in its equilibrium, and everything is propagated
-    as one Gaussian state by steps of a commutator-free Magnus scheme of fourth order,
-    extrapolated.  Modes are doubled until no element of C changes by more than `tolerance`, time
-    steps halved until a tenth of that.
+    Linear coupling as in docs/physics.md section 6.  Every reservoir becomes modes, which start in
+    its equilibrium, and everything is propagated as one Gaussian state by steps of a
+    commutator-free Magnus scheme of fourth order, extrapolated.  Modes are doubled until no
+    element of C changes by more than `tolerance`, time steps halved until a tenth of that.
 
     Examples
     --------

@@ -117,7 +117,7 @@ def steady_correlations(
     >>> import manybody as mb
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
     >>> wire = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
-    >>> mb.steady_correlations(wire, "davies").matrix.trace().real.round(6)  # half filled
+    >>> float(mb.steady_correlations(wire, "davies").matrix.trace().real.round(6))  # half filled
     1.0
     """
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)

@@ -62,7 +62,7 @@ def anderson3d(
     disorder : float
         W >= 0, in the unit of J.
     hopping : float, default 1.0
-        J.
+        J, an energy.
     boundary : {"periodic", "open"}, default "periodic"
         Of the cube; periodic at L = 2 each bond counts once.
     seed : int, sequence of ints or Generator, default 0

@@ -39,7 +39,7 @@ def anderson_bar(
     width : int, default 1
         w >= 1, 1 for a chain.
     hopping : float, default 1.0
-        J.
+        J, an energy.
     boundary : {"periodic", "open"}, default "periodic"
         Across the bar; periodic at w = 2 each bond counts once.
     coupled : {"ends", "all"}, default "ends"
@@ -59,7 +59,8 @@ def anderson_bar(
 
     Notes
     -----
-    `heat_currents` says what flows through it between baths of two temperatures.
+    The model of docs/physics.md section 1, on a bar.  `heat_currents` says what flows through it
+    between baths of two temperatures.
 
     Examples
     --------

@@ -229,7 +229,7 @@ class Family(ABC):
         Returns
         -------
         int
-            N.
+            Of each model.
         """
         return size
 

@@ -40,7 +40,7 @@ def hard_core_bosons(
     n_particles : int, "half" or None, default "half"
         "half" needs L even; an integer in [0, N]; None for every number (D = 2^N).
     hopping : float, default 1.0
-        J.
+        J, an energy.
     interaction : float, default 0.0
         U of neighbours, in the unit of J.
     disorder : float, default 0.0

@@ -38,7 +38,7 @@ def ising_chain(
     n_sites : int
         N >= 1.
     coupling : float, default 1.0
-        J.
+        J, an energy.
     transverse : float, default 1.05
         h_x, an energy in the unit of J.
     longitudinal : float, default 0.5

@@ -46,7 +46,7 @@ def xxz_chain(
     disorder : float, default 1.0
         W >= 0, in the unit of J.
     hopping : float, default 1.0
-        J.
+        J, an energy.
     boundary : {"open", "periodic"}, default "open"
         Of the chain; periodic at N = 2 the bond counts once.
     statistics : {"boson", "fermion"}, default "boson"

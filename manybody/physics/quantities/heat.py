@@ -65,9 +65,10 @@ def heat_currents(
 
     Notes
     -----
-    J_j = tr(H D_j[ρ]), D_j what coupling j adds to the equation.  Where baths have different
-    temperatures the J_j of a steady state are what flows through the system.  With Lamb shift D_j
-    has that of its bath, but for what η(0)ΣA_j² of equal baths adds to H.
+    J_j = tr(H D_j[ρ]), D_j what coupling j adds to the equation (docs/physics.md section 3).
+    Where baths have different temperatures the J_j of a steady state are what flows through the
+    system.  With Lamb shift D_j has that of its bath, but for what η(0)ΣA_j² of equal baths adds
+    to H.
 
     Examples
     --------

@@ -48,9 +48,9 @@ class LevelStatistics:
     n_levels : int
         Levels in the window.
     n_sites : int
-        N.
+        Number of sites N.
     dimension : int
-        D, for one particle N.
+        Number of states D, for one particle N.
     window : (float, float)
         Lowest and highest level in it, in J.
     n_degenerate : int

@@ -173,7 +173,7 @@ class LinearResponse:
         Returns
         -------
         (D²,) array of complex
-            w.
+            The row w.
 
         Raises
         ------

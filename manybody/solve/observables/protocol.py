@@ -20,11 +20,6 @@ class Figure:
     unit : str, default "1"
         Its unit.
 
-    Raises
-    ------
-    TypeError
-        The meaning is missing.
-
     Examples
     --------
     >>> from manybody.solve.observables.protocol import Figure
@@ -53,11 +48,6 @@ class Panel:
     marks : tuple of (str, float), default ()
         Values of theory, by name.
 
-    Raises
-    ------
-    TypeError
-        One of the first four is missing.
-
     Examples
     --------
     >>> from manybody.solve.observables.registry import MEASURED
@@ -82,6 +72,12 @@ class Cost:
         Of the complex-linear map with its preconditioner.
     flops : float, default 0.0
         Of one rank beside them.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.protocol import Cost
+    >>> Cost(flops=1e9).applications
+    0.0
     """
 
     applications: float = 0.0
@@ -101,7 +97,18 @@ Measure = Callable[[Problem, Start, Communicator | None], dict[str, float]]
 
 
 def by_rank_0(figures_of: Callable[[Problem], dict[str, float]]) -> Measure:
-    """What is measured by one rank for all, whatever the start."""
+    """Measure of what one rank computes for all, whatever the start.
+
+    Parameters
+    ----------
+    figures_of : callable
+        Figures of a problem of one sample.
+
+    Returns
+    -------
+    callable
+        What `Observable` wants as `measure`.
+    """
 
     def measure(
         problem: Problem, _start: Start, comm: Communicator | None = None
@@ -149,11 +156,6 @@ class Observable:
     block_cost : float, default 0.0
         In N³ flops, by which studies cut samples into blocks: no part of the cost model, which
         learns, since all versions must cut alike.
-
-    Raises
-    ------
-    TypeError
-        One of the first three is missing.
 
     Examples
     --------
