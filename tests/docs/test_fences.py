@@ -2,7 +2,7 @@
 
 What a page says to save under a name is saved, and a `text` fence must be in the output of what
 stands above it.  Words behind the language: `file=NAME`, `needs=MODULE` (left out where that is
-not installed), `exit=CODE`; `cluster`, `setup` and `long` are looked at and not run.
+not installed), `exit=CODE`; `cluster`, `setup`, `long` and `shown` are looked at and not run.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from manybody.study.parsing import parse_table
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "manybody" / "docs"
-READ = [ROOT / "README.md", PAGES / "tutorial.md", *sorted((PAGES / "how-to").glob("*.md"))]
+READ = [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
 IDS = {"ids": lambda path: path.stem}
 LANGUAGES = {"python", "sh", "toml", "text"}
 
