@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 # Words behind the language of a fence: what is shown for reading, not for running here.
-SHOWN = {"cluster", "long", "setup", "text"}
+SHOWN = {"cluster", "long", "setup", "shown"}
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
