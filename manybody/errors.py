@@ -46,9 +46,15 @@ class NumericalError(RuntimeError):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import manybody as mb
-    >>> issubclass(mb.NumericalError, RuntimeError)
-    True
+    >>> pair = mb.SingleParticleModel([[0, 1, 0], [1, 0, 0], [0, 0, 2.5]], coupled_sites=[2])
+    >>> hop = np.eye(3, k=1)  # between sites that no bath sees
+    >>> try:
+    ...     mb.spectrum(pair, mb.WhiteBath(0.1), [0.0], hop, hop.T, state="mixed")
+    ... except mb.NumericalError as error:
+    ...     print(str(error).rpartition(": ")[2])
+    it does not decay, and there is no spectrum
     """
 
 

@@ -222,7 +222,7 @@ def compare_ensemble(
     initial_state: Any = None,
     expectations: Any = (),
 ) -> list[Comparison]:
-    """Many samples as by `compare`, on this process; small ones share their matrix products.
+    """Comparisons of many samples on this process; small ones share their matrix products.
 
     Parameters
     ----------

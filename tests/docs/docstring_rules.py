@@ -52,7 +52,7 @@ def attributes(cls):
     assigned = re.findall(r"^\s+(self\.\w+(?:, self\.\w+)*)(?:: .+)? = ", source, re.M)
     names = {name[5:] for each in assigned for name in each.split(", ")}
     for base in ours(cls):
-        names |= {*vars(base), *vars(base).get("__annotations__", {})}
+        names |= {*vars(base), *inspect.get_annotations(base)}
     return {name for name in names if name[0] != "_" and name not in functions}
 
 

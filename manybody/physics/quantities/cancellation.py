@@ -100,7 +100,7 @@ class Cancellation:
 def cancellation_measures(
     model: Model | Matrix, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
-    """Cancellation measures c_F, a_ns, a_sec and κ of one sample, without Lamb shift.
+    """Measures c_F, a_ns, a_sec and κ of how Redfield and Davies differ, without Lamb shift.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from manybody.arrays import Real, row_panels
 
 @dataclass(frozen=True)
 class Certificate:
-    """Measured figures of one sample; every comparison carries one.
+    """Measured errors and residuals of one sample; every comparison carries them.
 
     Attributes
     ----------

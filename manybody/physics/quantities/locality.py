@@ -22,7 +22,7 @@ from manybody.physics.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class LocalityProfile:
-    """Sizes of ⟨a|Λ_j|b⟩ against the larger of the distances of a and b from j.
+    """Sizes of filtered couplings ⟨a|Λ_j|b⟩ against the larger distance of a and b from j.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def locality_profile(
     lamb_shift: bool = False,
     thresholds: Sequence[float] = (1e-2, 1e-3, 1e-4),
 ) -> LocalityProfile:
-    """Decay of the elements of Λ_j with distance, in one sample.
+    """Decay of the filtered couplings Λ_j with distance, in one sample.
 
     Parameters
     ----------
