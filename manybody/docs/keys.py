@@ -29,7 +29,25 @@ J, whatever the parameters of your model are in, and times in 1/J.
 
 Where a key of a `[[systems]]` table takes "a list of them", every combination is a system of its
 own. `manybody docs beta` finds a key, `manybody docs bath` a table, and `manybody docs white` or
-`manybody docs theorem` what such a bath, or kind of study, has.
+`manybody docs theorem` what such a bath, or kind of study, has. Of this one nothing can be left
+out:
+
+```toml
+name = "cubes"
+seed = 7
+samples = 20
+times = { start = 0.0, stop = 20.0, count = 41 }
+
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+
+[[systems]]
+model = "anderson3d"
+length = [2, 3]
+disorder = 5.0
+```
 """
 _PLAIN = {float: "a number", str: "a text", bool: "true or false", int: "an integer"}
 

@@ -90,8 +90,14 @@ def test_text_is_folded_to_the_terminal(width):
         ("STEPPERS", "# mb.STEPPERS"),
         ("InputError", "# mb.InputError"),
         ("run", "# manybody run"),
-        ("group_size", "# group_size in a study"),
-        ("bath", "# bath in a study"),
+        ("docs/physics.md", "# The physics"),
+        ("group_size", "# group_size\n\n### Top level\n\n`group_size`"),
+        ("half form", "# half form\n\n"),
+        ("Bohr Frequency", "# Bohr Frequency\n\n"),
+        ("Bath", "# mb.Bath\n"),
+        ("bath", "# bath\n"),
+        ("equations", "# equations\n"),
+        ("chebyshev", "# mb.Chebyshev\n"),
     ],
 )
 def test_pages_by_their_names(wanted, first):
@@ -102,7 +108,9 @@ def test_pages_by_their_names(wanted, first):
     ("wanted", "near"),
     [
         ("compar", "compare"),
-        ("DIRAC_SYK2", "dirac_syk2"),
+        ("DIRAC_SYK3", "dirac_syk2"),
+        ("half forms", "half form"),
+        ("parquet", "the word is on "),
         ("tutorials", "tutorial"),
         ("statuss", "status"),
         ("lamb_shifts", "lamb_shift"),
