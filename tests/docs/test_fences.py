@@ -150,9 +150,11 @@ def test_cells_of_a_page():
 def test_what_is_wrong_is_seen(monkeypatch):
     """Output that is none, a command that fails, an option that is none."""
     check = page_runner.check_output
-    check("a\n...\nc", "0\na\nb\nc\n")
+    check("a\n...\nc 2e-15", "0\na\nb\nc -1.1e-10\n")
     with pytest.raises(AssertionError, match="the page shows"):
         check("3", "12\n4\n")
+    with pytest.raises(AssertionError, match="the page shows"):
+        check("1e-15", "1e-05\n")
     with pytest.raises(AssertionError, match="no-such"):
         page_runner.run_shell(Fence("sh", (), "ls no-such\n"))
     with pytest.raises(AssertionError, match="0: true"):
