@@ -113,6 +113,15 @@ def test_links_from_outside_the_pages_lead_somewhere(name):
     assert [target for target in links if not (ROOT / target).exists()] == []
 
 
+def test_readme_is_a_screen_and_a_half():
+    """With what a physicist looks for first, and one figure."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 95 and text.count("![") == 1
+    first = text.partition("## ")[0]
+    for word in ("H_int", "One particle", "Many particles", "dρ/dt", "[−W, W]", "J_int", "‖ρ_D"):
+        assert word in first
+
+
 def test_the_tutorial_is_a_notebook(tmp_path):
     """Valid, with the same fences as cells, in their order."""
     nbformat = pytest.importorskip("nbformat")
