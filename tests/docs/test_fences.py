@@ -113,6 +113,15 @@ def test_links_from_outside_the_pages_lead_somewhere(name):
     assert [target for target in links if not (ROOT / target).exists()] == []
 
 
+def test_readme_is_a_screen_and_a_half():
+    """With what a physicist looks for first, and one figure."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 95 and text.count("![") == 1
+    first = text.partition("## ")[0]
+    for word in ("H_int", "One particle", "Many particles", "dρ/dt", "[−W, W]", "J_int", "‖ρ_D"):
+        assert word in first
+
+
 def test_the_tutorial_is_a_notebook(tmp_path):
     """Valid, with the same fences as cells, in their order."""
     nbformat = pytest.importorskip("nbformat")
@@ -150,9 +159,11 @@ def test_cells_of_a_page():
 def test_what_is_wrong_is_seen(monkeypatch):
     """Output that is none, a command that fails, an option that is none."""
     check = page_runner.check_output
-    check("a\n...\nc", "0\na\nb\nc\n")
+    check("a\n...\nc 2e-15", "0\na\nb\nc -1.1e-10\n")
     with pytest.raises(AssertionError, match="the page shows"):
         check("3", "12\n4\n")
+    with pytest.raises(AssertionError, match="the page shows"):
+        check("1e-15", "1e-05\n")
     with pytest.raises(AssertionError, match="no-such"):
         page_runner.run_shell(Fence("sh", (), "ls no-such\n"))
     with pytest.raises(AssertionError, match="0: true"):
