@@ -38,6 +38,8 @@ class Certificate:
     stepper_error: estimate of the error of the states of stepped equations in trace norm;
         nan when options given to PETSc leave nothing to estimate it from.
     applications: generator applications spent on the stepped equations.
+    stepper: the name of what has advanced them: "dense-exponential" too where a Chebyshev series
+        of few levels would have been long; empty where nothing was stepped.
     entries_kept: share of the Liouvillian's entries that an assembled operator keeps.
     drop_error: estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁
         at the last time with the bound of PHYSICS.md section 3.  No rigorous bound, since
@@ -60,6 +62,7 @@ class Certificate:
     applications: int
     entries_kept: float = 1.0
     drop_error: float = 0.0
+    stepper: str = ""
 
     @property
     def redfield_gibbs_residual(self) -> float:
