@@ -1,8 +1,11 @@
 """What a user is told in one sentence; every other exception is a mistake of this program."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from typing import Any
+
+_LONGEST = 200
 
 
 class InputError(ValueError):
@@ -56,6 +59,23 @@ class NumericalError(RuntimeError):
     ...     print(str(error).rpartition(": ")[2])
     it does not decay, and there is no spectrum
     """
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence: as Python writes it, or its kind and size where that fills lines."""
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[:60]!r}... of {len(value)} letters"
+    try:
+        # The text of an array of whatever size is short, that of a list may be a matrix.
+        text = repr(value)
+    except Exception:  # a long integer, or whatever an object of a user does
+        text = ""
+    if text and "\n" not in text and len(text) <= _LONGEST:
+        return text
+    name, shape = type(value).__name__, getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"<{name} of shape {shape}>"
+    return f"<{name} of {len(value)}>" if isinstance(value, Sized) else f"<{name}>"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, aligned_empty, product
 from manybody.errors import InputError, NumericalError
+from manybody.numerics.dense_exponential import DenseExponential, exponential_is_cheaper
 from manybody.numerics.growth import (
     LARGEST_NORM,
     Overflow,
@@ -85,6 +86,23 @@ class Chebyshev(Stepper):
     def vectors(self, n_sites: int, n_times: int) -> float:
         """Vectors of the size of ρ in the ring of φ_k."""
         return float(ring_length(n_sites, n_times))
+
+    def chosen(self, bounds: Bounds, times: Real, dimension: int) -> list[Stepper]:
+        """Exponentials of matrices for few levels whose series would be long, itself otherwise.
+
+        See `dense_exponential.exponential_is_cheaper`.
+        """
+        last, dense = float(times[-1]), DenseExponential(self.tolerance)
+        if last == 0.0:
+            return super().chosen(bounds, times, dimension)
+        needed = [_fewest_segments(own, last, self.tolerance)[1] for own in _points(bounds)]
+        # What never ends is refused, since units are wrong then and not the stepper.
+        return [
+            dense
+            if count <= MAX_APPLICATIONS and exponential_is_cheaper(dimension, times, count)
+            else self
+            for count in needed
+        ]
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples of equal numbers of segments, the longest series first.

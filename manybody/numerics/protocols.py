@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.system.communicator import Communicator
 
 Linearity = Literal["complex", "hermitian"]
@@ -105,6 +105,10 @@ class Ownership(Protocol):
     """Which part of a state this rank has (numerics/columns.py)."""
 
     comm: Communicator | None
+    own: slice
+
+    def whole(self, block: Complex) -> Complex:
+        """All columns of matrices of which this rank has some; collective."""
 
     def total(self, values: Real) -> Real:
         """Sum of small arrays over the ranks, the same bits on each."""
@@ -281,10 +285,11 @@ class Stepper(ABC):
 
     def __init__(self, tolerance: float | None = None) -> None:
         if tolerance is not None:
-            if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
-                raise InputTypeError(f"tolerance = {tolerance!r}: a real number is needed")
+            is_none = isinstance(tolerance, (bool, np.timedelta64))
+            if is_none or not isinstance(tolerance, numbers.Real):
+                raise InputTypeError(f"tolerance = {shown(tolerance)}: a real number is needed")
             if not 1e-13 <= tolerance <= 1e-2:
-                raise InputError(f"tolerance = {tolerance!r}: must lie in [1e-13, 0.01]")
+                raise InputError(f"tolerance = {shown(tolerance)}: must lie in [1e-13, 0.01]")
         self._tolerance: float | None = tolerance
 
     def __repr__(self) -> str:
@@ -322,7 +327,7 @@ class Stepper(ABC):
         """
         if petsc_options:
             raise InputError(
-                f"petsc_options = {petsc_options!r}: stepper {self.name!r} does not use PETSc"
+                f"petsc_options = {shown(petsc_options)}: stepper {self.name!r} does not use PETSc"
             )
         other = copy.copy(self)
         if self._tolerance is None:
@@ -357,6 +362,27 @@ class Stepper(ABC):
         float
             How many.
         """
+
+    def chosen(self, bounds: Bounds, times: Real, dimension: int) -> "list[Stepper]":
+        """The stepper of each sample of so many states: this one, or one that is known better.
+
+        A function of numbers alone, since ranks and stacks must not change what is chosen.
+
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        dimension : int
+            Number of states D.
+
+        Returns
+        -------
+        list of Stepper
+            One a sample.
+        """
+        return [self] * len(bounds.spectral_box)
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples with the same segments that may be advanced together; here each alone.

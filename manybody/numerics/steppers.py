@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from manybody.errors import InputError, InputTypeError, Unavailable
+from manybody.errors import InputError, InputTypeError, Unavailable, shown
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
+from manybody.numerics.dense_exponential import DenseExponential
 from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
 from manybody.numerics.protocols import Stepper
@@ -45,7 +46,7 @@ def register(stepper: Stepper) -> None:
     stepper 'chebyshev' is known already
     """
     if not isinstance(stepper, Stepper):
-        raise InputTypeError(f"stepper = {stepper!r}: a Stepper is needed")
+        raise InputTypeError(f"stepper = {shown(stepper)}: a Stepper is needed")
     for fact in ("name", "relative_applications"):
         if not hasattr(stepper, fact):
             raise InputTypeError(f"stepper {type(stepper).__name__} does not say its {fact}")
@@ -59,7 +60,7 @@ def find_stepper(stepper: object) -> Stepper:
     if isinstance(stepper, Stepper):
         return stepper
     if not isinstance(stepper, str) or stepper not in _STEPPERS:
-        raise InputError(f"stepper = {stepper!r}: must be one of {', '.join(_STEPPERS)}")
+        raise InputError(f"stepper = {shown(stepper)}: must be one of {', '.join(_STEPPERS)}")
     return _STEPPERS[stepper]
 
 
@@ -101,16 +102,16 @@ def check_ranks(stepper: str | Stepper, n_ranks: int) -> None:
         )
 
 
-_SHIPPED = (Chebyshev(), RungeKutta(), *map(PetscTS, PetscTS.schemes))
+_SHIPPED = (Chebyshev(), RungeKutta(), DenseExponential(), *map(PetscTS, PetscTS.schemes))
 for _own in (*_SHIPPED, *map(PetscMFN, PetscMFN.schemes)):
     register(_own)
 
 
 def _check_drop(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"drop_tolerance = {value!r}: a real number is needed")
+        raise InputTypeError(f"drop_tolerance = {shown(value)}: a real number is needed")
     if not 0.0 <= value < 1.0:
-        raise InputError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+        raise InputError(f"drop_tolerance = {shown(value)}: must be >= 0 and < 1")
     return float(value)
 
 
@@ -335,7 +336,7 @@ def find_operator(operator: object) -> MatrixFree | Assembled:
     if isinstance(operator, (MatrixFree, Assembled)):
         return operator
     if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise InputError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
+        raise InputError(f"operator = {shown(operator)}: must be one of {', '.join(OPERATORS)}")
     return _OPERATORS[operator]
 
 

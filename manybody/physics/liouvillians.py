@@ -1,12 +1,13 @@
 """Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from manybody.arrays import Complex
-from manybody.errors import InputError
+from manybody.errors import InputError, shown
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
@@ -126,13 +127,7 @@ def redfield_liouvillian(
     """
 
     system, baths = _checked(model, bath, lamb_shift)
-
-    def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
-        return matrix
-
-    return Liouvillian(system.dimension, build)
+    return Liouvillian(system.dimension, partial(_redfield, system, baths, lamb_shift))
 
 
 def davies_liouvillian(
@@ -182,10 +177,7 @@ def davies_liouvillian(
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
-
-    def build() -> Complex:
-        return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
-
+    build = partial(_davies, system, baths, lamb_shift, -1 if undecided == MERGED else 0)
     return Liouvillian(system.dimension, build, clustering.verdict)
 
 
@@ -241,14 +233,30 @@ def liouvillian(
         return davies_liouvillian(system, bath, lamb_shift, undecided)
     if checked(undecided) is not None:
         raise InputError(
-            f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
+            f"undecided = {shown(undecided)}: equation {found.name!r} has one answer, allowed is "
+            "None"
         )
     check_applies([found], [system])
-
-    def build() -> Complex:
-        return liouvillian_of(found, Problem([system], baths, lamb_shift))
-
+    build = partial(_of_equation, equation, system, baths, lamb_shift)
     return Liouvillian(system.dimension, build)
+
+
+# Functions of the module: what is kept of a Liouvillian travels between processes.
+
+
+def _redfield(system: Model, baths: AnyBaths, lamb_shift: bool) -> Complex:
+    rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
+    matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
+    return matrix
+
+
+def _davies(system: Model, baths: AnyBaths, lamb_shift: bool, answer: int) -> Complex:
+    matrix: Complex = davies_of(Problem([system], baths, lamb_shift))[answer].toarray()
+    return matrix
+
+
+def _of_equation(equation: str, system: Model, baths: AnyBaths, lamb_shift: bool) -> Complex:
+    return liouvillian_of(EQUATIONS[equation], Problem([system], baths, lamb_shift))
 
 
 def liouvillian_of(equation: Equation, problem: Problem) -> Complex:

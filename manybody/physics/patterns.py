@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, fock_state
+from manybody.physics.models.matrices import dense_from
 
 PATTERNS = ("neel", "domain-wall", "spread")
 
@@ -82,7 +83,7 @@ def pattern_occupations(
     filled = basis.n_modes // 2 if basis.n_particles is None else basis.n_particles
     if filled > basis.n_modes:
         raise InputError(
-            f"pattern = {pattern!r}: {filled} particles do not fit on {basis.n_modes} sites"
+            f"pattern = {shown(pattern)}: {filled} particles do not fit on {basis.n_modes} sites"
         )
     if pattern == "spread":
         occupied = np.arange(filled) * basis.n_modes // max(1, filled)
@@ -142,11 +143,13 @@ def _neel(basis: FockBasis) -> NDArray[np.int64]:
 def _checked_sequence(basis: FockBasis, pattern: Any) -> NDArray[np.int64]:
     wanted = f"one of {', '.join(map(repr, PATTERNS))} or {basis.n_modes} numbers 0 or 1"
     if not isinstance(pattern, (Sequence, np.ndarray)) or isinstance(pattern, bytes):
-        raise InputTypeError(f"pattern = {pattern!r}: {wanted} are needed")
-    numbers = np.asarray(pattern)
-    if numbers.shape != (basis.n_modes,) or not np.isin(numbers, (0, 1)).all():
-        raise InputError(f"pattern = {pattern!r}: must be {wanted}")
-    return numbers.astype(np.int64)
+        raise InputTypeError(f"pattern = {shown(pattern)}: {wanted} are needed")
+    numbers = arguments.array("pattern", pattern)
+    is_numeric = numbers.dtype.kind in "biuf"
+    if numbers.shape != (basis.n_modes,) or not is_numeric or set(numbers) - {0, 1}:
+        raise InputError(f"pattern = {shown(pattern)}: must be {wanted}")
+    result: NDArray[np.int64] = numbers.astype(np.int64)
+    return result
 
 
 def _check_spins(basis: FockBasis) -> None:
@@ -172,7 +175,7 @@ def _normalised(rows: Complex) -> Complex:
 
 def _checked_vectors(value: ArrayLike, n_sites: int) -> Complex:
     """`value` as an (N, 2) finite complex array."""
-    rows = np.asarray(value)
+    rows = dense_from(value, "vectors")
     if rows.dtype.kind not in "biufc":
         raise InputTypeError(f"vectors has dtype {rows.dtype}: must be real or complex numbers")
     if rows.shape != (n_sites, 2):

@@ -1,7 +1,7 @@
 """What a store holds as xarray Datasets, read from its blocks when somebody looks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,10 @@ class StoreDatasets(Mapping[str, "xarray.Dataset"]):
         points = [point for system in self._study.systems for point in system.points]
         self._points = {point.name: point for point in points if store.block_paths(point)}
         self._opened: dict[str, xarray.Dataset] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What travels is where the store lies.
+        return open_store, (self.directory,)
 
     def __repr__(self) -> str:
         lines = [f"<{self._study.name} in {str(self.directory)!r}, {len(self)} Datasets>"]
@@ -232,7 +236,7 @@ def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
 
     def read(name: str) -> Any:
         variable = first.variables[name]
-        array = BlockArray(places, order, variable.shape[1:], variable.dtype, _reader(name))
+        array = BlockArray(places, order, variable.shape[1:], variable.dtype, partial(_read, name))
         return variable.axes, LazilyIndexedArray(array), dict(variable.attributes)
 
     meaning = {"long_name": "index of the disorder sample", "units": "1"}
@@ -248,5 +252,6 @@ def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
     return found
 
 
-def _reader(name: str) -> Any:
-    return lambda path: read_variable(path, name)
+def _read(name: str, path: Any) -> Any:
+    # A function of the module: arrays not yet read travel between processes.
+    return read_variable(path, name)

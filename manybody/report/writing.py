@@ -78,7 +78,7 @@ def report_figures(directory: str | Path) -> dict[str, Any]:
     True
     """
     check_matplotlib()
-    makers = figure_makers(_analysis(Store(directory)))
+    makers = figure_makers(_analysis(Store(arguments.path("directory", directory))))
     return {name: make() for name, make in makers.items()}
 
 

@@ -221,6 +221,7 @@ def compare_ensemble(
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
     expectations: Any = (),
+    keep_states: bool = False,
 ) -> list[Comparison]:
     """Comparisons of many samples on this process; small ones share their matrix products.
 
@@ -254,6 +255,8 @@ def compare_ensemble(
         As of `compare`.
     expectations : sequence of str or mapping of str to operator, default ()
         As of `compare`.
+    keep_states : bool, default False
+        Return all states; those of all samples are in memory at once.
 
     Returns
     -------
@@ -291,11 +294,13 @@ def compare_ensemble(
     >>> mean.shape
     (3,)
     """
-    systems = [model_from(model) for model in models]
+    arguments.boolean("keep_states", keep_states)
+    given = arguments.entries("models", models, "a sequence of models")
+    systems = [model_from(model, f"models[{index}]") for index, model in enumerate(given)]
     scheme = stepper, tolerance, petsc_options, operator, drop_tolerance
     wishes = initial_beta, equations, initial_state, expectations
     setting = check_setting(systems, bath, times, initial_site, lamb_shift, *scheme, *wishes)
-    runs = _compare_many(systems, setting)
+    runs = _compare_many(systems, setting, keep_states)
     worst = max(runs, key=lambda run: run.certificate.kms_residual, default=None)
     warn_caller(
         balance_warning(worst.certificate) if worst else "",
@@ -304,14 +309,19 @@ def compare_ensemble(
     return runs
 
 
-def _compare_many(models: Sequence[Model], setting: Setting) -> list[Comparison]:
+def _compare_many(
+    models: Sequence[Model], setting: Setting, keep_states: bool
+) -> list[Comparison]:
     results: dict[int, Comparison] = {}
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
             if is_spread(chosen[0].dimension, setting.operator):
-                results.update((index, compare_large(models[index], setting)) for index in stack)
+                results.update(
+                    (index, compare_large(models[index], setting, None, keep_states))
+                    for index in stack
+                )
             else:
                 problem = Problem(chosen, setting.bath, setting.lamb_shift)
-                results.update(zip(stack, compare_stack(problem, setting)))
+                results.update(zip(stack, compare_stack(problem, setting, keep_states)))
     return [results[index] for index in range(len(models))]

@@ -183,6 +183,10 @@ class Setting:
     equations: tuple[Equation, ...]
     expectations: tuple[Expectation, ...] = ()
 
+    def with_stepper(self, stepper: Stepper) -> "Setting":
+        """The same with the stepper that was chosen, itself where that is the one it has."""
+        return self if stepper is self.stepper else replace(self, stepper=stepper)
+
     @property
     def needs_spectrum(self) -> bool:
         """Whether H is diagonalised: where one of the equations needs that."""

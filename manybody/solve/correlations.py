@@ -15,7 +15,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, NumericalError
+from manybody.errors import InputError, InputTypeError, NumericalError, said_of
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Stepper, cut
@@ -233,9 +233,8 @@ def spectrum(
     >>> bool(found.values.real.min() > 0)
     True
     """
-    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, Iterable):
-        raise InputTypeError(f"frequencies = {frequencies!r}: a sequence of reals is needed")
-    omegas = np.array([arguments.real("frequencies entry", omega) for omega in frequencies])
+    given = arguments.entries("frequencies", frequencies, "a sequence of reals")
+    omegas = np.array([arguments.real("frequencies entry", omega) for omega in given])
     asked = _checked(model, bath, (a, b), equation, lamb_shift, MAX_DENSE_STATES)
     with blas_threads(), np.errstate(under="ignore"):
         dense = _Dense(liouvillian_of(asked.equation, asked.problem))
@@ -321,7 +320,8 @@ def _state_of(asked: _Asked, state: Any, dense: "_Dense | None" = None) -> Compl
             raise InputError(f"state = {THERMAL!r}: the baths have no temperature in common")
         start = build_start(problem.models, 0, problem.bath.beta)
     else:
-        start = build_start(problem.models, 0, None, state)
+        with said_of("state"):
+            start = build_start(problem.models, 0, None, state)
     if start.needs_spectrum:
         return start.columns(problem.spectrum, every)
     return start.in_basis(problem.dimension, every)

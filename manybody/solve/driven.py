@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, warn_caller
+from manybody.errors import InputError, InputTypeError, shown, warn_caller
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.baths.several import check_baths
@@ -185,7 +185,7 @@ def compare_driven(
     """
     if not callable(getattr(model, "at", None)):
         raise InputTypeError(
-            f"model = {model!r}: a DrivenSingleParticle or a DrivenManyBody is needed"
+            f"model = {shown(model)}: a DrivenSingleParticle or a DrivenManyBody is needed"
         )
     arguments.boolean("keep_states", keep_states)
     arguments.boolean("lamb_shift", lamb_shift)

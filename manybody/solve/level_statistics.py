@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError
+from manybody.errors import InputError, shown
 from manybody.parallel.collective import together
 from manybody.physics import arguments
 from manybody.physics.couplings import Couplings, SiteProjectors
@@ -103,7 +103,7 @@ def level_statistics(
     check_communicator(comm)
     if n_levels is None:
         if target is not None:
-            raise InputError(f"target = {target!r}: has a meaning only with n_levels")
+            raise InputError(f"target = {shown(target)}: has a meaning only with n_levels")
         with blas_threads():
             return together(comm, lambda: _of_all_levels(system, window, eth))
     n_levels = arguments.integer("n_levels", n_levels, 3)
@@ -114,7 +114,7 @@ def level_statistics(
         )
     if window != _WINDOW:
         raise InputError(
-            f"window = {window!r}: has a meaning only without n_levels, all of which count"
+            f"window = {shown(window)}: has a meaning only without n_levels, all of which count"
         )
     if target is None:
         target = float(np.real(system.hamiltonian.trace())) / system.dimension

@@ -176,8 +176,8 @@ def slow_modes(
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
-        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":

@@ -143,9 +143,9 @@ def steady_state(
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, Start, float]:
-        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         own_start = build_start([system], initial_site, None, initial_state)
         arguments.choice("method", method, METHODS)
         if method == "assembled":
@@ -158,7 +158,7 @@ def steady_state(
     baths, rho, aim = on_every_rank(comm, checked)
     asked = (equation, lamb_shift, rho, aim, method, start is None)
     agree(comm, model=model_digest(system), bath=baths, arguments=asked)
-    rng = None if start is None else arguments.seed(start)
+    rng = None if start is None else arguments.seed(start, "start")
 
     def action(ranks: Communicator | None) -> SteadyState:
         with problem_of(system, baths, lamb_shift, ranks) as problem:

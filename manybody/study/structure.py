@@ -7,6 +7,7 @@ stand, for the reference of all keys, a text: what is taken, in words, "{}" for 
 is inside; and of the type of a key, without which no table takes it, its `Key`.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, replace
@@ -15,7 +16,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast, get_ty
 
 import cattrs
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.keys import REQUIRED, Key
 
@@ -45,9 +46,9 @@ def checked_words(where: str, value: object, allowed: Collection[str]) -> list[s
 
 def integer_up_to(where: str, value: object, minimum: int, maximum: int) -> int:
     """`value` as an int in [minimum, maximum]; TypeError or ValueError."""
-    number = arguments.integer(where, value, minimum)
+    number = arguments.integer(where, value, minimum, most=math.inf)
     if number > maximum:
-        raise InputError(f"{where} = {number}: at most {maximum}")
+        raise InputError(f"{where} = {shown(number)}: at most {maximum}")
     return number
 
 

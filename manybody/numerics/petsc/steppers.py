@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from manybody.arrays import Complex
-from manybody.errors import InputError, NumericalError
+from manybody.errors import InputError, NumericalError, shown
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, freed, handle, own_errors, petsc, slepc
@@ -47,8 +47,8 @@ class _PetscStepper(Stepper):
 
     def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
         super().__init__(tolerance)
-        if scheme not in self.schemes:
-            raise InputError(f"scheme = {scheme!r}: must be one of {', '.join(self.schemes)}")
+        if not isinstance(scheme, str) or scheme not in self.schemes:
+            raise InputError(f"scheme = {shown(scheme)}: must be one of {', '.join(self.schemes)}")
         self._scheme, self._text, self._prefix = scheme, options, "redfield_"
         self.options = Options(options, self._prefix)
         self.relative_applications, self._vectors = self.schemes[scheme]
@@ -84,7 +84,7 @@ class _PetscStepper(Stepper):
         """
         if petsc_options and self._text:
             raise InputError(
-                f"petsc_options = {petsc_options!r}: the stepper has {self._text!r} already"
+                f"petsc_options = {shown(petsc_options)}: the stepper has {self._text!r} already"
             )
         other = super().configured(tolerance, "", prefix)
         other._text = petsc_options or self._text

@@ -2,14 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.protocol import kms_violation
@@ -83,7 +83,7 @@ class CallableDensity(SpectralDensity):
         if self.slope_at_zero is not None:
             slope = arguments.real("density slope_at_zero", self.slope_at_zero, minimum=0.0)
             _set(self, "slope_at_zero", slope)
-        _set(self, "precision", arguments.tolerance(self.precision))
+        _set(self, "precision", arguments.tolerance(self.precision, "precision"))
         self(self._samples())
 
     @zero_where_tiny
@@ -192,8 +192,8 @@ class CallableBath(QuadratureBath):
             raise InputError(
                 f"bath breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
             )
-        _set(self, "precision", arguments.tolerance(self.precision))
-        _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance))
+        _set(self, "precision", arguments.tolerance(self.precision, "precision"))
+        _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance, "kms_tolerance"))
         if self.kms:
             self._check_balance()
         else:
@@ -206,7 +206,7 @@ class CallableBath(QuadratureBath):
         if isinstance(self.beta, float) and math.isnan(self.beta):
             return math.nan
         raise InputError(
-            f"bath beta = {self.beta!r} with kms=False: γ without detailed balance has no "
+            f"bath beta = {shown(self.beta)} with kms=False: γ without detailed balance has no "
             "temperature, beta is to be left out"
         )
 
@@ -292,13 +292,13 @@ def check_function(name: str, function: object) -> None:
     """TypeError unless `function` can be called."""
     if not callable(function):
         raise InputTypeError(
-            f"{name} = {function!r}: a function of an array of frequencies is needed"
+            f"{name} = {shown(function)}: a function of an array of frequencies is needed"
         )
 
 
 def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> Real:
     """function(omega), real, >= 0 and of the shape of `omega`; ValueError otherwise."""
-    values = np.asarray(function(omega))
+    values = np.asarray(_called(name, function, omega))
     if values.shape != omega.shape or values.dtype.kind not in "fiu":
         raise InputError(
             f"{name} gave {values.dtype} of shape {values.shape} for frequencies of shape "
@@ -313,24 +313,33 @@ def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real
     return values
 
 
+def _called(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> ArrayLike:
+    """function(omega).  InputError for one that takes single numbers alone, as those of `math`."""
+    try:
+        return function(omega)
+    except (TypeError, ValueError) as error:
+        wrong = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise InputError(
+            f"{name} raised {wrong[:200]}: a function of an array of frequencies is needed, "
+            "np.vectorize makes one of a function of a single number"
+        ) from error
+
+
 def interval(name: str, value: object) -> tuple[float, float]:
     """Return `value` as (lower, upper), lower < upper, ±inf allowed."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise InputTypeError(f"{name} = {value!r}: a pair (lower, upper) is needed")
-    lower, upper = (
-        end if end in (-math.inf, math.inf) else arguments.real(f"{name} end", end)
-        for end in value
-    )
+        raise InputTypeError(f"{name} = {shown(value)}: a pair (lower, upper) is needed")
+    lower = arguments.real_or_infinite(f"{name} end", value[0], infinite=-math.inf)
+    upper = arguments.real_or_infinite(f"{name} end", value[1])
     if not lower < upper:
-        raise InputError(f"{name} = {value!r}: must ascend")
+        raise InputError(f"{name} = {shown(value)}: must ascend")
     return lower, upper
 
 
 def finite_points(name: str, values: object) -> tuple[float, ...]:
     """Return `values` as a sorted tuple of finite numbers."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise InputTypeError(f"{name} = {values!r}: a sequence of frequencies is needed")
-    return tuple(sorted(arguments.real(f"{name} entry", value) for value in values))
+    given = arguments.entries(name, values, "a sequence of frequencies")
+    return tuple(sorted(arguments.real(f"{name} entry", value) for value in given))
 
 
 def value_digest(values: Real) -> str:

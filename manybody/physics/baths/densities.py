@@ -378,8 +378,7 @@ class PhononDensity(SpectralDensity):
 
     def __post_init__(self) -> None:
         _set(self, "strength", arguments.real("density strength", self.strength, minimum=0.0))
-        if self.cutoff != math.inf:
-            _set(self, "cutoff", arguments.real("density cutoff", self.cutoff, above=0.0))
+        _set(self, "cutoff", arguments.real_or_infinite("density cutoff", self.cutoff, above=0.0))
 
     @property
     def support(self) -> tuple[float, float]:
@@ -443,9 +442,8 @@ class _BandDensity(SpectralDensity):
 
     def __post_init__(self) -> None:
         _set(self, "height", arguments.real("density height", self.height, minimum=0.0))
-        if not (self._may_be_wide and self.half_width == math.inf):
-            width = arguments.real("density half_width", self.half_width, above=0.0)
-            _set(self, "half_width", width)
+        check = arguments.real_or_infinite if self._may_be_wide else arguments.real
+        _set(self, "half_width", check("density half_width", self.half_width, above=0.0))
         _set(self, "centre", arguments.real("density centre", self.centre))
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 
@@ -209,7 +209,7 @@ def check_bath(bath: object, lamb_shift: object = False) -> Bath:
     """
     if not isinstance(bath, Bath):
         raise InputTypeError(
-            f"bath = {bath!r}: an OhmicBath, ThermalBath, WhiteBath or CallableBath is needed"
+            f"bath = {shown(bath)}: an OhmicBath, ThermalBath, WhiteBath or CallableBath is needed"
         )
     if not math.isfinite(bath.gamma(0.0)):
         raise InputError(

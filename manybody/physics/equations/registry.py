@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.local import LOCAL
 from manybody.physics.equations.partial_secular import cutoff_word, partial_secular
@@ -142,17 +142,19 @@ def check_name(name: object, where: str = "equation") -> None:
     """Raise InputError unless an equation is known by this name."""
     if not isinstance(name, str) or name not in EQUATIONS:
         raise InputError(
-            f"{where}: {name!r} must be one of {', '.join(equation_names())}, CUTOFF a decimal "
-            "number such as 0.1"
+            f"{where}: {shown(name)} must be one of {', '.join(equation_names())}, CUTOFF a "
+            "decimal number such as 0.1"
         )
 
 
 def check_equations(names: object) -> tuple[str, ...]:
     """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
-        raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
+        raise InputTypeError(f"equations = {shown(names)}: a sequence of names is needed")
     for name in names:
         check_name(name, "equations")
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
+        raise InputError(
+            f"equations = {shown(list(names))}: at least two different ones are compared"
+        )
     return tuple(names)

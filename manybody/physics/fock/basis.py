@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 
 Index = NDArray[np.int64]
@@ -277,10 +277,12 @@ def fock_state(basis: FockBasis, occupations: ArrayLike) -> Complex:
     """(D,) vector of the state with these (N,) occupations.  ValueError if there is none."""
     wanted = np.asarray(occupations)
     if wanted.shape != (basis.n_modes,) or wanted.dtype.kind not in "iu":
-        raise InputError(f"occupations = {occupations!r}: {basis.n_modes} integers are needed")
+        raise InputError(
+            f"occupations = {shown(occupations)}: {basis.n_modes} integers are needed"
+        )
     place = int(basis.find(wanted))
     if place < 0:
-        raise InputError(f"occupations = {occupations!r}: no state of this basis")
+        raise InputError(f"occupations = {shown(occupations)}: no state of this basis")
     state = np.zeros(basis.dimension, dtype=np.complex128)
     state[place] = 1.0
     return state
@@ -372,7 +374,7 @@ def _diagonal(values: NDArray[Any]) -> sp.csr_array:
 
 def _check_mode(basis: FockBasis, mode: object) -> None:
     if arguments.integer("mode", mode, 0) >= basis.n_modes:
-        raise InputError(f"mode = {mode!r}: allowed are 0 to {basis.n_modes - 1}")
+        raise InputError(f"mode = {shown(mode)}: allowed are 0 to {basis.n_modes - 1}")
 
 
 def _checked_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from manybody.arrays import Real
+from manybody.arrays import ReadOnly, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
@@ -36,7 +36,7 @@ _many_nodes = cache(special.roots_legendre)
 
 
 @dataclass(frozen=True, eq=False)
-class DiscretisedBath:
+class DiscretisedBath(ReadOnly):
     """Modes in place of a reservoir, H_int = J Σ_k g_k (a† d_k + h.c.).
 
     Parameters
@@ -79,19 +79,17 @@ class DiscretisedBath:
 
     def __post_init__(self) -> None:
         for name in ("energies", "couplings", "occupations"):
-            values = np.array(getattr(self, name), dtype=np.float64)
-            if values.ndim != 1 or values.size == 0:
-                raise InputError(f"{name} has shape {values.shape}: must be (M,) with M >= 1")
+            values = arguments.reals(name, getattr(self, name), "(M,)")
             if values.shape != np.shape(self.energies):
                 raise InputError(
                     f"{name} has shape {values.shape}, energies {np.shape(self.energies)}"
                 )
-            if not np.all(np.isfinite(values)):
-                raise InputError(f"{name} contains {values[~np.isfinite(values)][0]}")
             if name != "energies" and values.min() < 0.0:
                 raise InputError(f"{name} contains {values.min():g}: must be >= 0")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        time = arguments.real_or_infinite("recurrence_time", self.recurrence_time, above=0.0)
+        object.__setattr__(self, "recurrence_time", time)
 
     @property
     def n_modes(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.errors import InputTypeError, said_of
+from manybody.errors import InputTypeError, said_of, shown
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.gaussian.correlations import (
@@ -28,6 +28,7 @@ from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
 from manybody.physics.models.driven import uncertainty_of_table
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import APART, warn_undecided
+from manybody.physics.underflow import zero_where_tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +69,10 @@ class DrivenQuadraticModel:
     statistics: str = FERMION
 
     def __post_init__(self) -> None:
-        if not callable(self.hamiltonian):
+        # A `Qobj` can be called, but not with a time.
+        if not callable(self.hamiltonian) or hasattr(self.hamiltonian, "full"):
             raise InputTypeError(
-                f"hamiltonian = {self.hamiltonian!r}: a function of time is needed"
+                f"hamiltonian = {shown(self.hamiltonian)}: a function of time is needed"
             )
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
 
@@ -134,6 +136,7 @@ class DrivenCorrelations:
     evaluations: int
 
 
+@zero_where_tiny
 def driven_correlations(
     model: DrivenQuadraticModel,
     initial: NDArray[Any],

@@ -40,6 +40,7 @@ from manybody.physics.gaussian.exact import (
     stacked,
     trajectory,
 )
+from manybody.physics.underflow import zero_where_tiny
 
 Drive = Callable[[float], NDArray[Any]]
 Observed = tuple[Complex, Real, Real, Real]
@@ -101,6 +102,7 @@ class ExactDrivenCorrelations:
         return self.changes[-1] + self.time_error
 
 
+@zero_where_tiny
 def exact_driven_correlations(
     model: DrivenQuadraticModel,
     initial: NDArray[Any],

@@ -3,7 +3,6 @@
 SNM is a paper that docs/physics.md names.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.arrays import ReadOnly
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.models.single_particle import SingleParticleModel
 
@@ -63,13 +63,13 @@ class Contact:
         callables = all(callable(getattr(self.reservoir, name, None)) for name in _METHODS)
         if not callables or not all(hasattr(self.reservoir, name) for name in _ATTRIBUTES):
             raise InputTypeError(
-                f"reservoir = {self.reservoir!r}: a reservoir with "
+                f"reservoir = {shown(self.reservoir)}: a reservoir with "
                 f"{', '.join(_METHODS + _ATTRIBUTES)} is needed"
             )
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticModel:
+class QuadraticModel(ReadOnly):
     """Quadratic model H = Σ_jk h_jk a_j† a_k with contacts on some of its sites.
 
     Parameters
@@ -204,9 +204,7 @@ def checked_contacts(value: Any, statistics: str) -> tuple[Contact, ...]:
     Raises TypeError or ValueError.
     """
     arguments.choice("statistics", statistics, STATISTICS)
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputTypeError(f"contacts = {value!r}: a sequence of Contact is needed")
-    contacts = tuple(value)
+    contacts = tuple(arguments.entries("contacts", value, "a sequence of Contact"))
     for contact in contacts:
         arguments.instance("contacts entry", contact, Contact)
         reservoir = contact.reservoir

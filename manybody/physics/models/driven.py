@@ -65,9 +65,8 @@ class TabulatedHamiltonian:
 
     def __init__(self, times: Iterable[float], matrices: Iterable[Any]) -> None:
         self.times = arguments.ascending_times("times", times)
-        if isinstance(matrices, (str, bytes)) or not isinstance(matrices, Iterable):
-            raise InputTypeError(f"matrices = {matrices!r}: a sequence of (N, N) is needed")
-        entries = [_entry(index, one) for index, one in enumerate(matrices)]
+        given = arguments.entries("matrices", matrices, "a sequence of (N, N)")
+        entries = [_entry(index, one) for index, one in enumerate(given)]
         if len(entries) != len(self.times):
             raise InputError(f"{len(entries)} matrices for {len(self.times)} times: one each")
         if len(entries) < 2:
@@ -237,7 +236,8 @@ def _entry(index: int, matrix: Any) -> tuple[NDArray[Any], float]:
 
 
 def _check_function(hamiltonian: object) -> None:
-    if not callable(hamiltonian):
+    # A `Qobj` can be called, but not with a time.
+    if not callable(hamiltonian) or hasattr(hamiltonian, "full"):
         raise InputTypeError(
             f"hamiltonian of type {type(hamiltonian).__name__}: a function of time or a "
             "TabulatedHamiltonian is needed"

@@ -93,11 +93,10 @@ class ManyBodyModel(StoredHamiltonian):
     terms: Sequence[Term] | None = None
 
     def __post_init__(self) -> None:
-        dimension = self._store(matrix_from(self.hamiltonian, "hamiltonian"), "(D, D) with D >= 1")
+        dimension = self._store(self.hamiltonian, "(D, D) with D >= 1")
         couplings = checked_couplings(_matrices(self.couplings), dimension)
         object.__setattr__(self, "couplings", couplings)
-        arguments.instance("name", self.name, str)
-        _check_places(self.lattice, self.terms, dimension)
+        _check_terms(self.terms, dimension)
         if self.basis is not None:
             arguments.instance("basis", self.basis, FockBasis)
             if self.basis.dimension != dimension:
@@ -116,10 +115,7 @@ class ManyBodyModel(StoredHamiltonian):
         return couplings.n_baths if self.basis is None else self.basis.n_modes
 
 
-def _check_places(lattice: Any, terms: Any, dimension: int) -> None:
-    """That these are what can be asked for distances and for terms."""
-    if lattice is not None and not callable(getattr(lattice, "distances", None)):
-        raise InputTypeError(f"lattice = {lattice!r}: needs a method distances()")
+def _check_terms(terms: Any, dimension: int) -> None:
     if terms is None:
         return
     if isinstance(terms, (str, bytes)) or not isinstance(terms, Sequence):

@@ -12,10 +12,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.arrays import ReadOnly
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.matrices import matrix_from
 
 Seed = int | Sequence[int] | np.random.Generator
 
@@ -25,15 +27,20 @@ HERMITICITY_TOLERANCE = 1e-12
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 
-class StoredHamiltonian:
+class StoredHamiltonian(ReadOnly):
     """What models of one particle and of many have in common: H as an array or CSR, read-only."""
 
     hamiltonian: Any
     uncertainty: Any
+    name: str
     parameters: Mapping[str, Any]
+    lattice: Lattice | None
 
     def _store(self, given: Any, shape: str) -> int:
         """Keep H, ‖δH‖₂ and the parameters, all checked; the number of states."""
+        arguments.instance("name", self.name, str)
+        if not callable(getattr(self.lattice, "distances", None)) and self.lattice is not None:
+            raise InputTypeError(f"lattice = {shown(self.lattice)}: needs a method distances()")
         matrix, uncertainty = checked_hamiltonian(given, shape)
         if self.uncertainty is not None:
             uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
@@ -50,12 +57,7 @@ class StoredHamiltonian:
         return {**vars(self), "parameters": dict(self.parameters)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # What is drawn is checked already, what travels forgets that it is read-only.
-        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
-        given = self.hamiltonian
-        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
-        for part in parts:
-            part.flags.writeable = False
+        super().__setstate__({**state, "parameters": MappingProxyType(state["parameters"])})
 
     @property
     def dimension(self) -> int:
@@ -163,6 +165,7 @@ class SingleParticleModel(StoredHamiltonian):
 
 def checked_hamiltonian(value: Any, shape: str = "(N, N) with N >= 1") -> tuple[Any, float]:
     """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
+    value = matrix_from(value, "hamiltonian")
     given = arguments.array("hamiltonian", value)
     sparse = sp.issparse(given)
     matrix: Any = sp.csr_array(given, copy=True) if sparse else np.array(given)
@@ -228,11 +231,8 @@ def _precision(value: Any) -> float:
 def _checked_sites(value: Iterable[int] | None, n_sites: int) -> NDArray[np.intp] | None:
     if value is None:
         return None
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputTypeError(
-            f"coupled_sites = {value!r}: must be None or a sequence of site indices"
-        )
-    sites = [arguments.integer("coupled_sites entry", site, 0) for site in value]
+    given = arguments.entries("coupled_sites", value, "None or a sequence of site indices")
+    sites = [arguments.integer("coupled_sites entry", site, 0) for site in given]
     if not sites:
         raise InputError("coupled_sites is empty: at least one site must couple to a bath")
     if max(sites) >= n_sites:

@@ -58,6 +58,9 @@ class Certificate:
         Estimate of what its dropped entries do to ρ_R(t) in trace norm, t ‖δL‖₁→₁ at the last time
         with the bound of docs/physics.md section 3.  No rigorous bound, since ‖e^{Lt}‖ may exceed
         1; usually far above the true change.
+    stepper : str, default ""
+        The name of what has advanced the stepped equations: "dense-exponential" too where a
+        Chebyshev series of few levels would have been long; empty where nothing was stepped.
 
     Examples
     --------
@@ -84,6 +87,7 @@ class Certificate:
     applications: int
     entries_kept: float = 1.0
     drop_error: float = 0.0
+    stepper: str = ""
 
     @property
     def redfield_gibbs_residual(self) -> float:

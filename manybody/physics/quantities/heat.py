@@ -23,6 +23,7 @@ from manybody.physics.equations.protocol import adjoint, hermitian_rate
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.matrices import dense_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.thermodynamics import davies_site_heat, redfield_site_heat
@@ -199,7 +200,7 @@ def _checked(
     check_name(equation)
     arguments.boolean("lamb_shift", lamb_shift)
     baths = check_baths(bath, system.couplings, lamb_shift)
-    state = np.asarray(rho)
+    state = dense_from(rho, "rho")
     if state.shape != (system.dimension,) * 2 or state.dtype.kind not in "fc":
         raise InputError(
             f"rho of shape {state.shape} and dtype {state.dtype}: a ({system.dimension}, "

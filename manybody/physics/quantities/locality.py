@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
@@ -125,9 +125,10 @@ def locality_profile(
     True
     """
     arguments.instance("model", model, SingleParticleModel)
-    check_bath(bath, lamb_shift)
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
-    shares = np.array([_share(value) for value in thresholds])
+    check_bath(bath, lamb_shift)
+    given = arguments.entries("thresholds", thresholds, "a sequence of numbers in (0, 1)")
+    shares = np.array([_share(value) for value in given])
     if bath.vanishes:
         raise InputError("bath: γ = 0 everywhere, Λ_j vanishes, and its decay says nothing")
     apart = site_distances(model, distances)
@@ -223,15 +224,12 @@ def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
         raise InputError(
             f"model {model.name!r} does not say which lattice its sites form: give `distances`"
         )
-    matrix = np.asarray(lattice.distances() if hasattr(lattice, "distances") else lattice)
+    given = lattice.distances() if hasattr(lattice, "distances") else lattice
+    matrix = arguments.reals("distances", given, "(N, N)")
     if matrix.shape != (n, n):
         raise InputError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
-    if matrix.dtype.kind not in "iuf":
-        raise InputTypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
-    matrix = matrix.astype(np.float64)
-    if not np.isfinite(matrix).all() or matrix.min() < 0.0:
-        bad = matrix[~(np.isfinite(matrix) & (matrix >= 0.0))][0]
-        raise InputError(f"distances contains {bad:g}: all must be finite and >= 0")
+    if matrix.min() < 0.0:
+        raise InputError(f"distances contains {matrix.min():g}: all must be >= 0")
     if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
         raise InputError("distances must be symmetric and zero on the diagonal")
     whole: Real = np.floor(matrix + 0.5)

@@ -30,7 +30,7 @@ _BLOCK = 10
 _UNITARITY = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelStatistics:
     """What the levels of a window and their eigenvectors say of one sample.
 

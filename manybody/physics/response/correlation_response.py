@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from manybody.errors import InputError
+from manybody.errors import InputError, said_of
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -203,7 +203,8 @@ def correlation_response(
     n = model.n_sites
     if n > _MOST_SITES:
         raise InputError(f"{n} sites: linear response takes at most {_MOST_SITES}")
-    v = SingleParticleModel(perturbation).dense_hamiltonian().astype(np.complex128)
+    with said_of("perturbation"):
+        v = SingleParticleModel(perturbation).dense_hamiltonian().astype(np.complex128)
     if v.shape != (n, n):
         raise InputError(f"perturbation has shape {v.shape}: must be {(n, n)}")
     generator = build_generator(model, equation, lamb_shift)

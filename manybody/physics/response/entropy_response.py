@@ -154,7 +154,8 @@ def _logarithm(rho: NDArray[Any]) -> Complex:
 
 
 def _checked_temperatures(values: Sequence[float], count: int) -> Real:
-    result = np.array([arguments.real("temperature", value, above=0.0) for value in values])
+    given = arguments.entries("temperatures", values, "a sequence of numbers > 0")
+    result = np.array([arguments.real("temperatures entry", one, above=0.0) for one in given])
     if len(result) != count:
         raise InputError(f"{len(result)} temperatures: one for each of the {count} couplings")
     return result
