@@ -48,6 +48,7 @@ from manybody.study.system_tables import (
     change_kinds,
     changes_of_table,
     check_names,
+    check_one_start,
     checked_sizes,
     choices,
     own_systems,
@@ -149,6 +150,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
             f"samples = {table['samples']!r}: systems of model = 'files' have a sample for each "
             "of their files, no other number is allowed"
         )
+    check_one_start("study", table)
     file = structure(table, table_of(required, kinds))
     samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
@@ -366,6 +368,7 @@ def _systems(
     table = checked(where, value, dict)
     if "model" not in table:
         raise InputError(f"{where}: key 'model' is missing")
+    check_one_start(where, table)
     if isinstance(table.get("bath"), dict):
         table = {**table, "bath": flattened(table["bath"])}
         for key in table["bath"]:
