@@ -1,7 +1,9 @@
 """The command line as data: every command with its options, examples and exit codes."""
 
 import argparse
+import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -32,12 +34,28 @@ _STUDY = "a built-in study (see 'studies') or a TOML file"
 _WIDEST = 98
 
 
+# Their values may begin with a dash, which argparse takes for an option's.
+_ANY_VALUE = ("--petsc-options", "--shard")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that takes ``--shard -1/3`` for a value, to be judged as any other."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        for index in reversed(range(len(given) - 1)):
+            value = given[index + 1]
+            if given[index] in _ANY_VALUE and re.match("-[^-]", value):
+                given[index : index + 2] = [f"{given[index]}={value}"]
+        return super().parse_known_args(given, namespace)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m manybody``, with one of its own for every command.
 
     Its texts are folded to the terminal, 100 columns at most.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="manybody",
         **_texts(
             "Redfield, Davies and further master equations side by side, averaged over disorder.",
@@ -46,7 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument("--version", action="version", version=f"manybody {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     looking = (_status, _merge, _compare, _report, _studies, _doctor, _docs)
     for add in (_plan, _run, _sample, *looking):
         add(commands)
@@ -262,8 +282,8 @@ def _docs(commands: Any) -> None:
         "page",
         metavar="PAGE",
         nargs="?",
-        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a word "
-        "of the glossary (gap)",
+        help="a page, a name of Python (compare), a command (run), a key of a study (beta), or a "
+        "word of the glossary (gap)",
     )
 
 
