@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from manybody.errors import InputError, NumericalError, Unavailable
     from manybody.numerics.chebyshev import Chebyshev
     from manybody.numerics.dense import RungeKutta
+    from manybody.numerics.dense_exponential import DenseExponential
     from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
     from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
     from manybody.physics.baths.callables import CallableBath, CallableDensity
@@ -112,6 +113,7 @@ __all__ = [
     "Comparison",
     "Contact",
     "CorrelationResponse",
+    "DenseExponential",
     "DiscretisedBath",
     "DrivenComparison",
     "DrivenCorrelations",
@@ -198,6 +200,7 @@ _HOMES = {
     "errors": "InputError NumericalError Unavailable",
     "numerics.chebyshev": "Chebyshev",
     "numerics.dense": "RungeKutta",
+    "numerics.dense_exponential": "DenseExponential",
     "numerics.petsc.steppers": "PetscMFN PetscTS",
     "numerics.steppers": "OPERATORS STEPPERS Assembled MatrixFree",
     "physics.equations.registry": "EQUATIONS",

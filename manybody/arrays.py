@@ -44,6 +44,23 @@ def aligned(array: NDArray[Any]) -> NDArray[Any]:
     return array if lies_well else aligned_copy(array)
 
 
+def read_only(value: Any) -> None:
+    """No more writing to an array, or to what a sparse one keeps; other values are left alone."""
+    parts = (value.data, value.indices, value.indptr) if hasattr(value, "indptr") else (value,)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            part.flags.writeable = False
+
+
+class ReadOnly:
+    """What travels between processes forgets that its arrays are read-only: they are again."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for value in state.values():
+            read_only(value)
+
+
 def row_panels(rows: slice, row_length: int, elements: int = 8192) -> list[slice]:
     """Cut `rows` so that a panel of them has about `elements` and stays in a near cache."""
     step = max(1, elements // max(1, row_length))

@@ -1,10 +1,7 @@
 """Examples by subject run, and print what they say they print."""
 
-import doctest
 import re
 import runpy
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +53,6 @@ def test_entropy_violation(capsys):
     redfield, _, davies, _ = printed("entropy_violation", capsys)
     assert numbers(redfield)[0] < -1e-4
     assert numbers(davies)[0] > -1e-9
-
-
-ROOMS = ("manybody", "manybody.papers.levy_kosloff.model", "manybody.physics.models.matrices")
-HOMES = sorted({*mb._HOME.values(), *ROOMS})
-WITH_EXAMPLES = [
-    home for home in HOMES if ">>>" in Path(find_spec(home).origin).read_text("utf-8")
-]
-
-
-@pytest.mark.parametrize("home", WITH_EXAMPLES)
-def test_examples_in_docstrings(home):
-    """Of every room that has a public name."""
-    found = doctest.testmod(import_module(home))
-    assert found.attempted > 0 and found.failed == 0
 
 
 # ---- the doors themselves --------------------------------------------------------------------

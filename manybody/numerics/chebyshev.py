@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, aligned_empty, product
 from manybody.errors import InputError, NumericalError
+from manybody.numerics.dense_exponential import DenseExponential, exponential_is_cheaper
 from manybody.numerics.growth import (
     LARGEST_NORM,
     Overflow,
@@ -55,15 +56,53 @@ _MOST_VECTORS, _VECTOR_ELEMENTS = 16, 1 << 20
 class Chebyshev(Stepper):
     """Chebyshev propagation to a tolerance.
 
-    tolerance: aim for the Frobenius-norm error of every state; at least 1e-13.
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        The Frobenius-norm error of every state that is aimed for, in [1e-13, 0.01]; None takes
+        that of the call.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    A series e^{Lt} = Σ_k c_k(t) φ_k for all output times of a segment; docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 10.0], stepper=mb.Chebyshev(1e-6))
+    >>> run.certificate.stepper_error < 1e-5
+    True
     """
 
     name = "chebyshev"
     relative_applications = 1.0
 
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """The ring of φ_k."""
+        """Vectors of the size of ρ in the ring of φ_k."""
         return float(ring_length(n_sites, n_times))
+
+    def chosen(self, bounds: Bounds, times: Real, dimension: int) -> list[Stepper]:
+        """Exponentials of matrices for few levels whose series would be long, itself otherwise.
+
+        See `dense_exponential.exponential_is_cheaper`.
+        """
+        last, dense = float(times[-1]), DenseExponential(self.tolerance)
+        if last == 0.0:
+            return super().chosen(bounds, times, dimension)
+        needed = [_fewest_segments(own, last, self.tolerance)[1] for own in _points(bounds)]
+        # What never ends is refused, since units are wrong then and not the stepper.
+        return [
+            dense
+            if count <= MAX_APPLICATIONS and exponential_is_cheaper(dimension, times, count)
+            else self
+            for count in needed
+        ]
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
         """Samples of equal numbers of segments, the longest series first.
@@ -77,8 +116,24 @@ class Chebyshev(Stepper):
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
         """As many equal segments as the most demanding sample wants.
 
-        most: applications of one segment, where shorter ones exist.  Raises ValueError when
-        all of them take more than MAX_APPLICATIONS.
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        most : float, default inf
+            Applications of one segment, where shorter ones exist.
+
+        Returns
+        -------
+        list of Segment
+            In their order.
+
+        Raises
+        ------
+        InputError
+            All of them take more than MAX_APPLICATIONS.
         """
         return cut(times, float(times[-1]) / int(self._counts(bounds, times, most).max()))
 

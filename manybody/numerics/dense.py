@@ -112,8 +112,29 @@ class KernelOperator:
 class RungeKutta(Stepper):
     """SciPy's DOP853 (order 8), one sample after the other.
 
-    tolerance: bound on the Frobenius norm of each local error; the errors of
-    the steps add up, and their number times the tolerance is the estimate.
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        Bound on the Frobenius norm of each local error, in [1e-13, 0.01]; the errors of the steps
+        add up, and their number times the tolerance is the estimate.  None takes that of the call.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I; see docs/physics.md
+    section 5.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 10.0], stepper=mb.RungeKutta(1e-6))
+    >>> run.certificate.stepper_error < 1e-3
+    True
     """
 
     name = "dop853"
@@ -122,7 +143,7 @@ class RungeKutta(Stepper):
     one_rank = True
 
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """Stages, and SciPy's copies of the state."""
+        """Vectors of the size of ρ in its stages and in SciPy's copies of the state."""
         return 20.0
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:

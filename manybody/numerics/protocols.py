@@ -10,14 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.system.communicator import Communicator
 
 Linearity = Literal["complex", "hermitian"]
 
 
 class Kernel(Protocol):
-    """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ."""
+    """The half form X of some columns: dρ/dt = X + X† on Hermitian ρ.
+
+    Attributes
+    ----------
+    columns : slice
+        Which they are.
+    buffers : tuple of two arrays
+        Workspaces of the shape of a result, free between calls; the first may be `out`.
+    needs_whole : bool
+        Whether a call must be given all columns of ρ beside its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> kernel = mb.EQUATIONS["redfield"].generator(problem).kernel()
+    >>> rho, half = np.eye(4, dtype=complex)[None] / 4, np.empty((1, 4, 4), dtype=complex)
+    >>> kernel(rho, half)
+    >>> bool(abs(half.trace(axis1=1, axis2=2).real[0]) < 1e-15)  # X + X† has no trace
+    True
+    """
 
     columns: slice
     # Workspaces of the shape of a result, free between calls; the first may be `out`.
@@ -27,33 +49,66 @@ class Kernel(Protocol):
     needs_whole: bool
 
     def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
-        """rho[:, :, columns] -> the same shape, written to `out`; whole: all of rho, if needed."""
+        """Write X of these columns.
+
+        Parameters
+        ----------
+        rho : (samples, D, m) array of complex
+            The columns, C-ordered.
+        out : (samples, D, m) array of complex
+            Where X is written to.
+        whole : (samples, D, D) array of complex or None, default None
+            All of ρ, if needed.
+        """
 
     def scaled(self, factors: Real) -> "Kernel":
-        """The half form of factor · L, one factor a sample."""
+        """The half form of factor · L.
+
+        Parameters
+        ----------
+        factors : (samples,) array
+            One a sample.
+
+        Returns
+        -------
+        Kernel
+            Of the same columns.
+        """
 
 
 class Bounds(Protocol):
     """What a stepper plans with.
 
-    spectral_box: (samples, 3) half-width of Im λ, lower and upper bound of Re λ.
-    spectral_outline: (samples, P) estimate of where the spectrum ends, |Re λ| + i |Im λ|,
-        or None; what is chosen by it must be checked afterwards.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> half_width, lowest, highest = mb.EQUATIONS["redfield"].generator(problem).spectral_box[0]
+    >>> bool(lowest < 0.0)
+    True
     """
 
     @property
     def spectral_box(self) -> Real:
-        """(samples, 3)."""
+        """Half-width of Im λ, lower and upper bound of Re λ, (samples, 3), in J."""
 
     @property
     def spectral_outline(self) -> Complex | None:
-        """(samples, P)."""
+        """Estimate of where the spectrum ends, |Re λ| + i |Im λ|, (samples, P), or None.
+
+        What is chosen by it must be checked afterwards.
+        """
 
 
 class Ownership(Protocol):
     """Which part of a state this rank has (numerics/columns.py)."""
 
     comm: Communicator | None
+    own: slice
+
+    def whole(self, block: Complex) -> Complex:
+        """All columns of matrices of which this rank has some; collective."""
 
     def total(self, values: Real) -> Real:
         """Sum of small arrays over the ranks, the same bits on each."""
@@ -62,10 +117,27 @@ class Ownership(Protocol):
 class Operator(Bounds, Protocol):
     """The right-hand side of dx/dt = L[x] on blocks x of shape (samples, N, m).
 
-    linearity: "hermitian" when apply is X + X†, right on Hermitian data only;
-    "complex" when it is the complex-linear map, right on any data.
-    Where ranks share a sample a block is what this rank owns of it; `columns` knows the
-    others.
+    Where ranks share a sample a block is what this rank owns of it; `columns` knows the others.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (samples, N, m).
+    linearity : {"hermitian", "complex"}
+        "hermitian" when apply is X + X†, right on Hermitian data only; "complex" when it is the
+        complex-linear map, right on any data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> class Tracing(mb.Chebyshev):
+    ...     def advance(self, operator, state, segment):
+    ...         print(operator.linearity, operator.shape)
+    ...         return super().advance(operator, state, segment)
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 1.0], stepper=Tracing())
+    hermitian (1, 4, 4)
     """
 
     shape: tuple[int, int, int]
@@ -76,18 +148,56 @@ class Operator(Bounds, Protocol):
         """Who owns what of a state."""
 
     def apply(self, x: Complex, out: Complex, plus: Complex | None = None) -> None:
-        """Write L[x], or L[x] + plus, into `out`."""
+        """Write L[x], or L[x] + plus.
+
+        Parameters
+        ----------
+        x : (samples, N, m) array of complex
+            The block.
+        out : (samples, N, m) array of complex
+            Where it is written to.
+        plus : (samples, N, m) array of complex or None, default None
+            What is added.
+        """
 
     def scaled(self, factors: Real) -> "Operator":
-        """The operator factor · L, one factor a sample."""
+        """The operator factor · L.
+
+        Parameters
+        ----------
+        factors : (samples,) array
+            One a sample.
+
+        Returns
+        -------
+        Operator
+            Of the same shape.
+        """
 
 
 @dataclass(frozen=True)
 class Segment:
     """A stretch of time between two places where a run may stop or checkpoint.
 
-    times: output times in [start, stop]; first: index of the first of them among
-    all output times; share: part of the error tolerance this segment may use.
+    Attributes
+    ----------
+    start : float
+        In 1/J.
+    stop : float
+        In 1/J.
+    times : tuple of float
+        Output times in [start, stop].
+    first : int
+        Index of the first of them among all output times.
+    share : float
+        Part of the error tolerance this segment may use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from manybody.numerics.protocols import cut
+    >>> cut(np.array([0.0, 5.0, 20.0]), length=10.0)[0]
+    Segment(start=0.0, stop=10.0, times=(0.0, 5.0), first=0, share=0.5)
     """
 
     start: float
@@ -101,9 +211,24 @@ class Segment:
 class Solution:
     """What a stepper made of one segment.
 
-    states: (samples, len(segment.times), N, m); final: (samples, N, m) at
-    segment.stop; applications: (samples,) generator applications;
-    error_estimate: (samples,) estimate of the Frobenius-norm error added here.
+    Attributes
+    ----------
+    states : (samples, T, N, m) array of complex
+        At the T output times of the segment.
+    final : (samples, N, m) array of complex
+        At segment.stop.
+    applications : (samples,) array of int
+        Generator applications.
+    error_estimate : (samples,) array
+        Estimate of the Frobenius-norm error added here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from manybody.numerics.protocols import Solution
+    >>> rho = np.eye(2, dtype=complex)[None] / 2
+    >>> Solution(rho[:, None], rho, np.array([1]), np.array([0.0])).states.shape
+    (1, 1, 2, 2)
     """
 
     states: Complex
@@ -113,17 +238,43 @@ class Solution:
 
 
 class Stepper(ABC):
-    """Describe, then solve: no clock, no ranks, no memory between segments.
+    """A time stepper: it takes states from time to time, by applications of the generator.
 
-    A stepper of one's own says the facts below, `vectors` and `advance`, and is known by its
-    name once `register` has it.
+    Describe, then solve: no clock, no ranks, no memory between segments.  A stepper of one's own
+    says the facts below, `vectors` and `advance`, and is known by its name once `register` has it.
 
-    name: what studies call it; relative_applications: how many it needs for one of
-    Chebyshev, about, both at 1e-10; linearity: the kind of operator that `advance` must be
-    given; library: "PETSc" or "SLEPc" where it needs one; one_rank: that ranks cannot share
-    a sample.
+    Parameters
+    ----------
+    tolerance : float or None, default None
+        Of its own, in [1e-13, 0.01]; None takes that of the call.
 
-    tolerance: of its own, in [1e-13, 0.01]; None takes that of the call.
+    Attributes
+    ----------
+    name : str
+        What studies call it.
+    relative_applications : float
+        How many it needs for one of Chebyshev, about, both at 1e-10.
+    linearity : {"hermitian", "complex"}, default "hermitian"
+        The kind of operator that `advance` must be given.
+    library : {"", "PETSc", "SLEPc"}
+        What it needs.
+    one_rank : bool, default False
+        That ranks cannot share a sample.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    See docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> from manybody.numerics.steppers import find_stepper
+    >>> find_stepper("chebyshev").configured(1e-8, "", "redfield_").tolerance
+    1e-08
     """
 
     name: str
@@ -134,10 +285,11 @@ class Stepper(ABC):
 
     def __init__(self, tolerance: float | None = None) -> None:
         if tolerance is not None:
-            if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
-                raise InputTypeError(f"tolerance = {tolerance!r}: a real number is needed")
+            is_none = isinstance(tolerance, (bool, np.timedelta64))
+            if is_none or not isinstance(tolerance, numbers.Real):
+                raise InputTypeError(f"tolerance = {shown(tolerance)}: a real number is needed")
             if not 1e-13 <= tolerance <= 1e-2:
-                raise InputError(f"tolerance = {tolerance!r}: must lie in [1e-13, 0.01]")
+                raise InputError(f"tolerance = {shown(tolerance)}: must lie in [1e-13, 0.01]")
         self._tolerance: float | None = tolerance
 
     def __repr__(self) -> str:
@@ -146,19 +298,36 @@ class Stepper(ABC):
 
     @property
     def tolerance(self) -> float:
-        """Its own or that of the call.  Raises RuntimeError where there is neither yet."""
+        """Tolerance of its own or of the call; RuntimeError where there is neither yet."""
         if self._tolerance is None:
             raise RuntimeError(f"stepper {self.name!r} has no tolerance yet: build_stepper first")
         return self._tolerance
 
     def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
-        """A copy with what the call says.
+        """A copy with what the call says; touches no library.
 
-        Raises ValueError for options that it would not read; touches no library.
+        Parameters
+        ----------
+        tolerance : float or None
+            Of the call.
+        petsc_options : str
+            PETSc options as on a command line.
+        prefix : str
+            With which their names begin.
+
+        Returns
+        -------
+        Stepper
+            Ready but for its library.
+
+        Raises
+        ------
+        InputError
+            There are options that it would not read.
         """
         if petsc_options:
             raise InputError(
-                f"petsc_options = {petsc_options!r}: stepper {self.name!r} does not use PETSc"
+                f"petsc_options = {shown(petsc_options)}: stepper {self.name!r} does not use PETSc"
             )
         other = copy.copy(self)
         if self._tolerance is None:
@@ -166,30 +335,114 @@ class Stepper(ABC):
         return other
 
     def require(self) -> None:
-        """Raise RuntimeError when its library is missing, ValueError for what that refuses."""
+        """Refuse a machine that lacks what it needs.
+
+        Raises
+        ------
+        Unavailable
+            Its library is missing.
+        InputError
+            The library refuses the options.
+        """
         return
 
     @abstractmethod
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """Vectors of the size of ρ that it works with, output states apart; about."""
+        """Vectors of the size of ρ that it works with, output states apart; about.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states.
+        n_times : int
+            Number of output times.
+
+        Returns
+        -------
+        float
+            How many.
+        """
+
+    def chosen(self, bounds: Bounds, times: Real, dimension: int) -> "list[Stepper]":
+        """The stepper of each sample of so many states: this one, or one that is known better.
+
+        A function of numbers alone, since ranks and stacks must not change what is chosen.
+
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        dimension : int
+            Number of states D.
+
+        Returns
+        -------
+        list of Stepper
+            One a sample.
+        """
+        return [self] * len(bounds.spectral_box)
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """Samples with the same segments that may be advanced together; here each alone."""
+        """Samples with the same segments that may be advanced together; here each alone.
+
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+
+        Returns
+        -------
+        list of array of int
+            Indices of the samples of each stack.
+        """
         return [np.array([sample]) for sample in range(len(bounds.spectral_box))]
 
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
         """Cut [0, times[-1]] so that every output time lies in one segment; here of 10.
 
-        most: applications that a segment may take, where the stepper can tell; adaptive
-        steps cannot.
+        Parameters
+        ----------
+        bounds : Bounds
+            Where the spectra of the samples lie, `spectral_box`.
+        times : (T,) array
+            Output times in 1/J.
+        most : float, default inf
+            Applications that a segment may take, where the stepper can tell; adaptive steps
+            cannot.
+
+        Returns
+        -------
+        list of Segment
+            In their order.
         """
         return cut(times, 10.0)
 
     @abstractmethod
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """From `state` at segment.start to every output time and to segment.stop.
+        """Go from a state at segment.start to every output time and to segment.stop.
 
-        Raises RuntimeError when the scheme does not converge.
+        Parameters
+        ----------
+        operator : Operator
+            L of dx/dt = L[x].
+        state : (samples, N, m) array of complex
+            At segment.start.
+        segment : Segment
+            Where it goes, the output times in it, and its share of the tolerance.
+
+        Returns
+        -------
+        Solution
+            States, applications and an estimate of the error.
+
+        Raises
+        ------
+        NumericalError
+            The scheme does not converge.
         """
 
 

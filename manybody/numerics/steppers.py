@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from manybody.errors import InputError, InputTypeError, Unavailable
+from manybody.errors import InputError, InputTypeError, Unavailable, shown
 from manybody.numerics.chebyshev import Chebyshev
 from manybody.numerics.dense import RungeKutta
+from manybody.numerics.dense_exponential import DenseExponential
 from manybody.numerics.petsc.runtime import petsc
 from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
 from manybody.numerics.protocols import Stepper
@@ -24,11 +25,28 @@ def __getattr__(name: str) -> Any:
 def register(stepper: Stepper) -> None:
     """Let studies and `compare` call a stepper by its name.
 
-    Raises TypeError for what is no stepper or leaves a fact of `Stepper` unsaid, ValueError
-    for a name that is taken.
+    Parameters
+    ----------
+    stepper : Stepper
+        It says at least its `name` and its `relative_applications`.
+
+    Raises
+    ------
+    InputError
+        It is no stepper or leaves a fact unsaid (then a `TypeError` too), or the name is taken.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.numerics.steppers import register
+    >>> try:
+    ...     register(mb.Chebyshev())
+    ... except mb.InputError as error:
+    ...     print(error)
+    stepper 'chebyshev' is known already
     """
     if not isinstance(stepper, Stepper):
-        raise InputTypeError(f"stepper = {stepper!r}: a Stepper is needed")
+        raise InputTypeError(f"stepper = {shown(stepper)}: a Stepper is needed")
     for fact in ("name", "relative_applications"):
         if not hasattr(stepper, fact):
             raise InputTypeError(f"stepper {type(stepper).__name__} does not say its {fact}")
@@ -42,7 +60,7 @@ def find_stepper(stepper: object) -> Stepper:
     if isinstance(stepper, Stepper):
         return stepper
     if not isinstance(stepper, str) or stepper not in _STEPPERS:
-        raise InputError(f"stepper = {stepper!r}: must be one of {', '.join(_STEPPERS)}")
+        raise InputError(f"stepper = {shown(stepper)}: must be one of {', '.join(_STEPPERS)}")
     return _STEPPERS[stepper]
 
 
@@ -84,22 +102,42 @@ def check_ranks(stepper: str | Stepper, n_ranks: int) -> None:
         )
 
 
-_SHIPPED = (Chebyshev(), RungeKutta(), *map(PetscTS, PetscTS.schemes))
+_SHIPPED = (Chebyshev(), RungeKutta(), DenseExponential(), *map(PetscTS, PetscTS.schemes))
 for _own in (*_SHIPPED, *map(PetscMFN, PetscMFN.schemes)):
     register(_own)
 
 
 def _check_drop(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"drop_tolerance = {value!r}: a real number is needed")
+        raise InputTypeError(f"drop_tolerance = {shown(value)}: a real number is needed")
     if not 0.0 <= value < 1.0:
-        raise InputError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+        raise InputError(f"drop_tolerance = {shown(value)}: must be >= 0 and < 1")
     return float(value)
 
 
 @dataclass(frozen=True)
 class MatrixFree:
-    """L by products with the matrices of its half form."""
+    """Operator that applies L by products with the matrices of its half form.
+
+    Attributes
+    ----------
+    name : str
+        What `compare` calls it, "matrix-free".
+    drop_tolerance : float
+        0: there are no entries to drop.
+    spread : bool
+        False: whether a sample is spread over ranks is decided by its size.
+
+    Notes
+    -----
+    See docs/physics.md section 3.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.MatrixFree().name in mb.OPERATORS
+    True
+    """
 
     name: ClassVar[str] = "matrix-free"
     drop_tolerance: ClassVar[float] = 0.0
@@ -107,28 +145,106 @@ class MatrixFree:
     spread: ClassVar[bool] = False
 
     def arrays(self, n_sites: int) -> float:
-        """Memory over all ranks, beside the kernel's, in complex N x N arrays."""
+        """Memory over all ranks, beside the kernel's.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+
+        Returns
+        -------
+        float
+            In complex N x N arrays.
+        """
         return 0.0
 
     def flops(self, n_sites: int, kernel_flops: float) -> float:
-        """Of one application; kernel_flops: those of the half form."""
+        """Flops of one application.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        kernel_flops : float
+            Those of the half form.
+
+        Returns
+        -------
+        float
+            Flops.
+        """
         return kernel_flops
 
     def seconds(self, n_sites: int, kernel_flops: float, rate: float) -> float:
-        """Of one application on one core; rate: flop/s that products reach in it."""
+        """Time of one application on one core.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        kernel_flops : float
+            Flops of the half form.
+        rate : float
+            Flop/s that products reach in it.
+
+        Returns
+        -------
+        float
+            In seconds.
+        """
         return kernel_flops / rate
 
     def setup_seconds(self, n_sites: int, rate: float, n_ranks: int) -> float:
-        """Core-seconds before the first: eigenvectors and what follows, while others wait."""
+        """Core-seconds before the first application: eigenvectors and so on, while others wait.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        rate : float
+            Flop/s that products reach.
+        n_ranks : int
+            That share the sample.
+
+        Returns
+        -------
+        float
+            In seconds.
+        """
         return 60.0 * n_sites**3 / rate * n_ranks
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """L as a sparse PETSc matrix, distributed by rows.
+    """Operator that keeps L as a sparse PETSc matrix, distributed by rows.
 
-    drop_tolerance: part of the largest rate in [0, 1) below which entries of Λ_j are left
-    out.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    drop_tolerance : float, default 0.0
+        Part of the largest rate in [0, 1) below which entries of Λ_j are left out.
+
+    Attributes
+    ----------
+    name : str
+        What `compare` calls it, "assembled".
+    spread : bool
+        True: a sample is spread over ranks whatever its size.
+
+    Raises
+    ------
+    InputError
+        The tolerance is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Needs PETSc when it is used; docs/physics.md section 3.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.Assembled(drop_tolerance=1e-3).name in mb.OPERATORS
+    True
     """
 
     drop_tolerance: float = 0.0
@@ -139,19 +255,73 @@ class Assembled:
         _check_drop(self.drop_tolerance)
 
     def arrays(self, n_sites: int) -> float:
-        """Rows as they are built and as PETSc keeps them, 20 bytes an entry."""
+        """Memory over all ranks beside the kernel's: rows as they are built and as PETSc has them.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+
+        Returns
+        -------
+        float
+            In complex N x N arrays, of 20 bytes an entry.
+        """
         return 2.0 * (2 * n_sites - 1) * 20.0 / 16.0
 
     def flops(self, n_sites: int, kernel_flops: float) -> float:
-        """Eight an entry of 2 N³."""
+        """Flops of one application: eight an entry of 2 N³.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        kernel_flops : float
+            Those of the half form, which is not used.
+
+        Returns
+        -------
+        float
+            Flops.
+        """
         return 16.0 * n_sites**3
 
     def seconds(self, n_sites: int, kernel_flops: float, rate: float) -> float:
-        """Bound by memory: 2.5 ns an entry."""
+        """Time of one application on one core, bound by memory: 2.5 ns an entry.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        kernel_flops : float
+            Flops of the half form, which is not used.
+        rate : float
+            Flop/s that products reach in it.
+
+        Returns
+        -------
+        float
+            In seconds.
+        """
         return 2.0 * n_sites**3 * 2.5e-9
 
     def setup_seconds(self, n_sites: int, rate: float, n_ranks: int) -> float:
-        """Rows by products."""
+        """Core-seconds before the first application: rows by products.
+
+        Parameters
+        ----------
+        n_sites : int
+            Number of states N.
+        rate : float
+            Flop/s that products reach.
+        n_ranks : int
+            That share the sample.
+
+        Returns
+        -------
+        float
+            In seconds.
+        """
         return 32.0 * n_sites**4 / rate
 
 
@@ -166,7 +336,7 @@ def find_operator(operator: object) -> MatrixFree | Assembled:
     if isinstance(operator, (MatrixFree, Assembled)):
         return operator
     if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise InputError(f"operator = {operator!r}: must be one of {', '.join(OPERATORS)}")
+        raise InputError(f"operator = {shown(operator)}: must be one of {', '.join(OPERATORS)}")
     return _OPERATORS[operator]
 
 

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,50 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 
 LARGEST = 1e100
+# What fills lines is no count or index.
+_MOST = 10**40
+# Which Python and NumPy count among the integers.
+_NO_NUMBERS = (bool, np.timedelta64)
 _SMALLEST_TIME = 1e-100
 
 
-def integer(name: str, value: object, minimum: int) -> int:
-    """Return `value` as int; TypeError unless integral, ValueError below `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise InputTypeError(f"{name} = {value!r}: an integer >= {minimum} is needed")
+def scalar(value: Any) -> Any:
+    """The number that an array without axes holds, of NumPy or xarray; else what was given."""
+    if isinstance(value, np.ma.MaskedArray) or getattr(value, "shape", None) != ():
+        return value
+    # Durations and dates would turn into integers.
+    is_number = getattr(getattr(value, "dtype", None), "kind", "") in "biuf"
+    return value.item() if is_number else value
+
+
+def entries(name: str, values: Any, what: str) -> list[Any]:
+    """`values` as a list; `what` says which sequence is needed.  InputTypeError for none."""
+    # Tables of pandas would go through their labels.
+    rows = values.to_numpy() if hasattr(values, "columns") else values
+    is_text = isinstance(rows, (str, bytes, Mapping))
+    if is_text or sp.issparse(rows) or not isinstance(rows, Iterable):
+        raise InputTypeError(f"{name} = {shown(values)}: {what} is needed")
+    try:
+        return list(rows)
+    except TypeError as error:  # an array without axes calls itself iterable
+        raise InputTypeError(f"{name} = {shown(values)}: {what} is needed") from error
+
+
+def integer(name: str, value: object, minimum: int, most: float = _MOST) -> int:
+    """Return `value` as int; TypeError unless integral, ValueError outside [minimum, most].
+
+    most: what counts and indices can be, unless something else is said.
+    """
+    value = scalar(value)
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):
+        raise InputTypeError(f"{name} = {shown(value)}: an integer >= {minimum} is needed")
     if int(value) < minimum:
-        raise InputError(f"{name} = {value!r}: must be an integer >= {minimum}")
+        raise InputError(f"{name} = {shown(value)}: must be an integer >= {minimum}")
+    if int(value) > most:
+        raise InputError(f"{name} = {shown(value)}: must be an integer <= {most:g}")
     return int(value)
 
 
@@ -39,22 +71,26 @@ def real(
         allowed += f" > {above:g}"
     if minimum > -math.inf:
         allowed += f" >= {minimum:g}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InputTypeError(f"{name} = {value!r}: {allowed} is needed")
+    value = scalar(value)
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Real):
+        raise InputTypeError(f"{name} = {shown(value)}: {allowed} is needed")
     try:
         number = float(value)
     except OverflowError:  # a long integer
         number = math.inf
     if not abs(number) <= LARGEST:
-        raise InputError(f"{name} = {value!r}: must be {allowed}, at most {LARGEST:g} in size")
+        raise InputError(
+            f"{name} = {shown(value)}: must be {allowed}, at most {LARGEST:g} in size"
+        )
     if number <= above or number < minimum:
-        raise InputError(f"{name} = {value!r}: must be {allowed}")
+        raise InputError(f"{name} = {shown(value)}: must be {allowed}")
     return number
 
 
 def inverse_temperature(name: str, value: object) -> float:
     """Return `value` as β >= 0 in 1/J, inf for the temperature zero.  TypeError or ValueError."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == math.inf:
+    value = scalar(value)
+    if isinstance(value, numbers.Real) and value == math.inf:
         return math.inf
     try:
         return real(name, value, minimum=0.0)
@@ -62,18 +98,46 @@ def inverse_temperature(name: str, value: object) -> float:
         raise type(error)(f"{error}; or inf for the temperature zero") from None
 
 
+def real_or_infinite(
+    name: str, value: object, *, above: float = -math.inf, infinite: float = math.inf
+) -> float:
+    """Return `value` as `real` does, or as the infinity that is allowed."""
+    given = scalar(value)
+    is_infinite = isinstance(given, numbers.Real) and given == infinite
+    return infinite if is_infinite else real(name, given, above=above)
+
+
+def reals(name: str, value: Any, shape: str) -> NDArray[np.float64]:
+    """Return `value` as a new array of finite reals; `shape` says which, as "(M,)".
+
+    Its number of axes is that of the letters.  Raises TypeError or ValueError.
+    """
+    given = array(name, value)
+    given = given.toarray() if sp.issparse(given) else given
+    if given.dtype.kind not in "iuf":
+        raise InputTypeError(f"{name} has dtype {given.dtype}: real numbers are needed")
+    if given.ndim != len(shape.strip("(,)").split(",")) or given.size == 0:
+        raise InputError(f"{name} has shape {given.shape}: must be {shape} with {shape[1]} >= 1")
+    result = np.array(given, dtype=np.float64)
+    if not np.isfinite(result).all():
+        bad = result[~np.isfinite(result)][0]
+        raise InputError(f"{name} contains {bad:g}: all entries must be finite")
+    return result
+
+
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`; ValueError otherwise."""
     if not isinstance(value, str) or value not in allowed:
-        raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(repr, allowed))}")
+        raise InputError(
+            f"{name} = {shown(value)}: must be one of {', '.join(map(repr, allowed))}"
+        )
     return value
 
 
 def ascending_times(name: str, values: object) -> NDArray[np.float64]:
     """Return `values` as a (T,) array of finite, ascending times >= 0, T >= 1."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise InputTypeError(f"{name} = {values!r}: a sequence of times >= 0 is needed")
-    result = np.array([real(f"{name} entry", value, minimum=0.0) for value in values])
+    given = entries(name, values, "a sequence of times >= 0")
+    result = np.array([real(f"{name} entry", value, minimum=0.0) for value in given])
     if result.size == 0:
         raise InputError(f"{name} is empty: at least one time is needed")
     tiny = result[(result > 0.0) & (result < _SMALLEST_TIME)]
@@ -86,11 +150,11 @@ def ascending_times(name: str, values: object) -> NDArray[np.float64]:
     return result
 
 
-def tolerance(value: object) -> float:
+def tolerance(value: object, name: str = "tolerance") -> float:
     """Return `value` as a tolerance in [1e-13, 0.01]: what double precision can keep."""
-    result = real("tolerance", value)
+    result = real(name, value)
     if not 1e-13 <= result <= 1e-2:
-        raise InputError(f"tolerance = {value!r}: must lie in [1e-13, 0.01]")
+        raise InputError(f"{name} = {shown(value)}: must lie in [1e-13, 0.01]")
     return result
 
 
@@ -98,14 +162,15 @@ def drop_tolerance(value: object) -> float:
     """Return `value` as a share in [0, 1) of the largest rate; 0 drops nothing."""
     result = real("drop_tolerance", value)
     if not 0.0 <= result < 1.0:
-        raise InputError(f"drop_tolerance = {value!r}: must be >= 0 and < 1")
+        raise InputError(f"drop_tolerance = {shown(value)}: must be >= 0 and < 1")
     return result
 
 
 def boolean(name: str, value: object) -> bool:
     """Return `value` as bool; TypeError unless it is True or False."""
+    value = scalar(value)
     if not isinstance(value, (bool, np.bool_)):
-        raise InputTypeError(f"{name} = {value!r}: True or False is needed")
+        raise InputTypeError(f"{name} = {shown(value)}: True or False is needed")
     return bool(value)
 
 
@@ -138,26 +203,28 @@ def check_of_states(name: str, matrix: Any, dimension: int) -> None:
 def path(name: str, value: object) -> Path:
     """Return `value` as a path; TypeError unless it is a text or a path."""
     if not isinstance(value, (str, PathLike)) or not value:
-        raise InputTypeError(f"{name} = {value!r}: the path of a folder is needed")
+        raise InputTypeError(f"{name} = {shown(value)}: the path of a folder is needed")
     return Path(value)
 
 
 def instance(name: str, value: object, kind: type) -> None:
     """TypeError unless `value` is of the class `kind`."""
     if not isinstance(value, kind):
-        raise InputTypeError(f"{name} = {value!r}: {kind.__name__} is needed")
+        raise InputTypeError(f"{name} = {shown(value)}: {kind.__name__} is needed")
 
 
-def seed(value: object) -> np.random.Generator:
+def seed(value: object, name: str = "seed") -> np.random.Generator:
     """The generator of an int >= 0, a sequence of them, or a Generator itself.
 
     Raises TypeError or ValueError; None is refused, since nobody could repeat the draw.
     """
     if isinstance(value, np.random.Generator):
         return value
+    value = scalar(value)
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        words = [integer("seed entry", word, 0) for word in value]
+        given = entries(name, value, "an integer >= 0, a sequence of them or a Generator")
+        words = [integer(f"{name} entry", word, 0, most=math.inf) for word in given]
         if not words:
-            raise InputError("seed is an empty sequence: at least one integer is needed")
+            raise InputError(f"{name} is an empty sequence: at least one integer is needed")
         return np.random.default_rng(words)
-    return np.random.default_rng(integer("seed", value, 0))
+    return np.random.default_rng(integer(name, value, 0, most=math.inf))

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Real
+from manybody.arrays import ReadOnly, Real
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
 
@@ -181,7 +181,7 @@ class SiteProjectors(Couplings):
 
 
 @dataclass(frozen=True, eq=False)
-class DiagonalCouplings(Couplings):
+class DiagonalCouplings(ReadOnly, Couplings):
     """A_j = diag(a_j); values: (baths, D) real, a_j(b) in state b of the working basis."""
 
     values: Real
@@ -251,7 +251,7 @@ class DiagonalCouplings(Couplings):
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixCouplings(Couplings):
+class MatrixCouplings(ReadOnly, Couplings):
     """Any Hermitian A_j; arrays: (baths, D, D)."""
 
     arrays: NDArray[Any]

@@ -1,12 +1,13 @@
 """Generators as matrices, for small systems and for checking."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from manybody.arrays import Complex
-from manybody.errors import InputError
+from manybody.errors import InputError, shown
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths, check_baths
@@ -29,8 +30,28 @@ MAX_SITES = 128
 class Liouvillian:
     """A generator L with dρ/dt = L[ρ], on the row-major vec of ρ (index a N + b).
 
-    clustering: of Davies up to 128 sites "simple", "structural" or "ambiguous" (docs/physics.md
-    section 4), else None.
+    `redfield_liouvillian`, `davies_liouvillian` and `liouvillian` make them.
+
+    Parameters
+    ----------
+    n_sites : int
+        Number of states N.
+    build : callable
+        The dense matrix, without arguments.
+    clustering : {"simple", "structural", "ambiguous"} or None, default None
+        Of the Bohr frequencies of Davies up to 128 sites (docs/physics.md section 4), else None.
+
+    Raises
+    ------
+    InputError
+        `toarray` is asked for more than 128 sites.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.davies_liouvillian(model, bath).shape
+    (16, 16)
     """
 
     def __init__(
@@ -41,12 +62,23 @@ class Liouvillian:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(N², N²)."""
+        """Shape (N², N²) of the matrix."""
         return self.n_sites**2, self.n_sites**2
 
     @zero_where_tiny
     def toarray(self) -> Complex:
-        """Dense (N², N²) matrix.  Raises ValueError above 128 sites."""
+        """The generator as a dense matrix.
+
+        Returns
+        -------
+        (N², N²) array of complex
+            In J.
+
+        Raises
+        ------
+        InputError
+            It has more than 128 sites.
+        """
         if self.n_sites > MAX_SITES:
             raise InputError(
                 f"n_sites = {self.n_sites}: a dense Liouvillian has 16 N⁴ bytes, "
@@ -58,29 +90,83 @@ class Liouvillian:
 def redfield_liouvillian(
     model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False
 ) -> Liouvillian:
-    """Redfield generator, SNM eq. (18), complex-linear; see `Liouvillian`.
+    """Redfield generator, complex-linear.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (18); docs/physics.md section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> matrix = mb.redfield_liouvillian(model, bath).toarray()
+    >>> trace = np.eye(4).ravel()
+    >>> bool(abs(trace @ matrix).max() < 1e-12)  # L keeps the trace
+    True
     """
 
     system, baths = _checked(model, bath, lamb_shift)
-
-    def build() -> Complex:
-        rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
-        matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
-        return matrix
-
-    return Liouvillian(system.dimension, build)
+    return Liouvillian(system.dimension, partial(_redfield, system, baths, lamb_shift))
 
 
 def davies_liouvillian(
     model: Model | Matrix, bath: GivenBaths, lamb_shift: bool = False, undecided: str | None = None
 ) -> Liouvillian:
-    """Davies generator (secular part of SNM eq. (18)); see `Liouvillian`.
+    """Davies generator, the secular part of Redfield.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too;
-    undecided: what to do with Bohr frequencies of which it cannot be decided whether they
-    coincide: "apart" or "merged"; None keeps them apart with a warning.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    undecided : {"apart", "merged"} or None, default None
+        What to do with Bohr frequencies of which it cannot be decided whether they coincide; None
+        keeps them apart with a warning.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Secular part of Shiraishi, Nakagawa and Mori (2025), eq. (18); docs/physics.md section 4.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.davies_liouvillian(model, bath).clustering
+    'simple'
     """
 
     system, baths = _checked(model, bath, lamb_shift)
@@ -91,10 +177,7 @@ def davies_liouvillian(
     clustering = problem.clustering
     if clustering.verdict == AMBIGUOUS and undecided is None:
         warn_undecided(clustering.undecided())
-
-    def build() -> Complex:
-        return davies_of(problem)[-1 if undecided == MERGED else 0].toarray()
-
+    build = partial(_davies, system, baths, lamb_shift, -1 if undecided == MERGED else 0)
     return Liouvillian(system.dimension, build, clustering.verdict)
 
 
@@ -105,10 +188,43 @@ def liouvillian(
     lamb_shift: bool = False,
     undecided: str | None = None,
 ) -> Liouvillian:
-    """The generator of any equation of `manybody.EQUATIONS`, complex-linear; see `Liouvillian`.
+    """The generator of any equation of `manybody.EQUATIONS`, complex-linear.
 
-    model: as in `compare`, a bare (N, N) Hamiltonian too; undecided: as of `davies_liouvillian`,
-    for Davies alone.  Raises InputError, also for an equation that does not apply to the model.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    equation : str
+        Its name.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    undecided : {"apart", "merged"} or None, default None
+        As of `davies_liouvillian`, for Davies alone.
+
+    Returns
+    -------
+    Liouvillian
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or the equation
+        does not apply to the model.
+
+    Notes
+    -----
+    See docs/physics.md sections 3, 4, 10 and 11.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> lindblad = mb.liouvillian(model, bath, "universal-lindblad")
+    >>> mb.choi_eigenvalue(lindblad) > -1e-12
+    True
     """
     system, baths = _checked(model, bath, lamb_shift)
     check_name(equation)
@@ -117,14 +233,30 @@ def liouvillian(
         return davies_liouvillian(system, bath, lamb_shift, undecided)
     if checked(undecided) is not None:
         raise InputError(
-            f"undecided = {undecided!r}: equation {found.name!r} has one answer, allowed is None"
+            f"undecided = {shown(undecided)}: equation {found.name!r} has one answer, allowed is "
+            "None"
         )
     check_applies([found], [system])
-
-    def build() -> Complex:
-        return liouvillian_of(found, Problem([system], baths, lamb_shift))
-
+    build = partial(_of_equation, equation, system, baths, lamb_shift)
     return Liouvillian(system.dimension, build)
+
+
+# Functions of the module: what is kept of a Liouvillian travels between processes.
+
+
+def _redfield(system: Model, baths: AnyBaths, lamb_shift: bool) -> Complex:
+    rows = assemble_rows(redfield_of(Problem([system], baths, lamb_shift))).matrix
+    matrix: Complex = column_order_to_row_major(rows, system.dimension).toarray()
+    return matrix
+
+
+def _davies(system: Model, baths: AnyBaths, lamb_shift: bool, answer: int) -> Complex:
+    matrix: Complex = davies_of(Problem([system], baths, lamb_shift))[answer].toarray()
+    return matrix
+
+
+def _of_equation(equation: str, system: Model, baths: AnyBaths, lamb_shift: bool) -> Complex:
+    return liouvillian_of(EQUATIONS[equation], Problem([system], baths, lamb_shift))
 
 
 def liouvillian_of(equation: Equation, problem: Problem) -> Complex:

@@ -10,17 +10,50 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, fock_state
+from manybody.physics.models.matrices import dense_from
 
 PATTERNS = ("neel", "domain-wall", "spread")
 
 
 def pattern_state(basis: FockBasis, pattern: str | Sequence[int] | NDArray[Any]) -> Complex:
-    """(D,) vector of the state with the occupations of a pattern (`pattern_occupations`).
+    """The state with the occupations of a pattern.
 
-    Raises TypeError or ValueError, also where the basis has no such state.
+    Parameters
+    ----------
+    basis : FockBasis
+        Of modes with occupations 0 or 1.
+    pattern : {"neel", "domain-wall", "spread"} or (N,) sequence of int
+        The name of a pattern, see Notes, or occupations 0 or 1 in the order of the sites.
+
+    Returns
+    -------
+    (D,) array of complex
+        A unit vector.
+
+    Raises
+    ------
+    InputError
+        There is no such pattern, or the basis has no such state.
+
+    Notes
+    -----
+    "neel": sites 0, 2, 4, … are occupied; with N odd and (N − 1)/2 particles sites 1, 3, 5, …;
+    every other fixed number of particles is refused.  It is the Néel state of a chain: for the
+    sublattices of another lattice give the sequence.  "domain-wall": sites 0 … n − 1 are occupied,
+    n the particle number of the basis, or N/2, rounded down, where it has several.  "spread":
+    sites ⌊iN/n⌋, i = 0 … n − 1, are occupied: as far apart as can be along the chain, and "neel"
+    at half filling of an even N.  See docs/physics.md section 10.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> basis = mb.xxz_chain(n_sites=4).basis
+    >>> state = mb.pattern_state(basis, "neel")
+    >>> basis.occupations[abs(state).argmax()].tolist()
+    [1, 0, 1, 0]
     """
     return fock_state(basis, pattern_occupations(basis, pattern))
 
@@ -50,7 +83,7 @@ def pattern_occupations(
     filled = basis.n_modes // 2 if basis.n_particles is None else basis.n_particles
     if filled > basis.n_modes:
         raise InputError(
-            f"pattern = {pattern!r}: {filled} particles do not fit on {basis.n_modes} sites"
+            f"pattern = {shown(pattern)}: {filled} particles do not fit on {basis.n_modes} sites"
         )
     if pattern == "spread":
         occupied = np.arange(filled) * basis.n_modes // max(1, filled)
@@ -59,13 +92,33 @@ def pattern_occupations(
 
 
 def product_state(basis: FockBasis, vectors: ArrayLike) -> Complex:
-    """(D,) ψ(n) = Π_j v_j[n_j], a product over the sites of spins of every number.
+    """A product over the sites of spins of every number, ψ(n) = Π_j v_j[n_j].
 
-    vectors: (N, 2) real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised
-        here.  A spin along the angles θ, φ has (e^{iφ} sin(θ/2), cos(θ/2)).
+    Parameters
+    ----------
+    basis : FockBasis
+        Of bosons, at most one a site, of every number.
+    vectors : (N, 2) array
+        Real or complex, row j the amplitudes of n_j = 0 and 1; they are normalised here.  A spin
+        along the angles θ, φ has (e^{iφ} sin(θ/2), cos(θ/2)).
 
-    Raises TypeError or ValueError: for another shape, a row without length, fermions (of which
-    only occupation patterns are products of sites) and bases that miss a pattern.
+    Returns
+    -------
+    (D,) array of complex
+        A vector of norm one.
+
+    Raises
+    ------
+    InputError
+        For another shape, a row without length, fermions (of which only occupation patterns are
+        products of sites) and bases that miss a pattern.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> basis = mb.ising_chain(n_sites=3).basis
+    >>> mb.product_state(basis, [[1, 1]] * 3).real.round(3)[:2]
+    array([0.354, 0.354])
     """
     _check_spins(basis)
     rows = _checked_vectors(vectors, basis.n_modes)
@@ -90,11 +143,13 @@ def _neel(basis: FockBasis) -> NDArray[np.int64]:
 def _checked_sequence(basis: FockBasis, pattern: Any) -> NDArray[np.int64]:
     wanted = f"one of {', '.join(map(repr, PATTERNS))} or {basis.n_modes} numbers 0 or 1"
     if not isinstance(pattern, (Sequence, np.ndarray)) or isinstance(pattern, bytes):
-        raise InputTypeError(f"pattern = {pattern!r}: {wanted} are needed")
-    numbers = np.asarray(pattern)
-    if numbers.shape != (basis.n_modes,) or not np.isin(numbers, (0, 1)).all():
-        raise InputError(f"pattern = {pattern!r}: must be {wanted}")
-    return numbers.astype(np.int64)
+        raise InputTypeError(f"pattern = {shown(pattern)}: {wanted} are needed")
+    numbers = arguments.array("pattern", pattern)
+    is_numeric = numbers.dtype.kind in "biuf"
+    if numbers.shape != (basis.n_modes,) or not is_numeric or set(numbers) - {0, 1}:
+        raise InputError(f"pattern = {shown(pattern)}: must be {wanted}")
+    result: NDArray[np.int64] = numbers.astype(np.int64)
+    return result
 
 
 def _check_spins(basis: FockBasis) -> None:
@@ -120,7 +175,7 @@ def _normalised(rows: Complex) -> Complex:
 
 def _checked_vectors(value: ArrayLike, n_sites: int) -> Complex:
     """`value` as an (N, 2) finite complex array."""
-    rows = np.asarray(value)
+    rows = dense_from(value, "vectors")
     if rows.dtype.kind not in "biufc":
         raise InputTypeError(f"vectors has dtype {rows.dtype}: must be real or complex numbers")
     if rows.shape != (n_sites, 2):

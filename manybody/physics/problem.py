@@ -27,9 +27,24 @@ T = TypeVar("T")
 class Problem:
     """A stack of samples of one kind: same size, realness, couplings and baths.
 
-    models: of the samples, in their order; bath: of every coupling, or a bath of its own for
-    each; lamb_shift: whether η(ω) is kept.  What is derived is derived once and shared, also by
-    selections.
+    What is derived is derived once and shared, also by selections.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Of the samples, in their order.
+    bath : Bath or SeveralBaths
+        Of every coupling, or a bath of its own for each.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> problem.spectrum.energies.shape, problem.rates.shape
+    ((1, 4), (1, 4, 4))
     """
 
     def __init__(self, models: Sequence[Model], bath: AnyBaths, lamb_shift: bool = False) -> None:
@@ -41,7 +56,22 @@ class Problem:
     def of_spectrum(
         cls, spectrum: Spectrum, bath: AnyBaths, lamb_shift: bool = False
     ) -> "Problem":
-        """The problem of samples whose spectrum is known, without their models."""
+        """The problem of samples whose spectrum is known, without their models.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the samples.
+        bath : Bath or SeveralBaths
+            As of a problem.
+        lamb_shift : bool, default False
+            As of a problem.
+
+        Returns
+        -------
+        Problem
+            Which has no `model`.
+        """
         problem = cls((), bath, lamb_shift)
         vars(problem)["spectrum"] = spectrum
         return problem
@@ -82,12 +112,12 @@ class Problem:
 
     @cached_property
     def hamiltonians(self) -> tuple[Any, ...]:
-        """H of every sample as its model has it: CSR or an array."""
+        """Hamiltonian of every sample as its model has it: CSR or an array."""
         return tuple(model.hamiltonian for model in self.models)
 
     @property
     def norms(self) -> Real:
-        """(samples,) ‖H‖₂ in J where H was diagonalised, else ‖H‖_∞, which bounds it."""
+        """Norm ‖H‖₂ in J, (samples,), where H was diagonalised, else ‖H‖_∞, which bounds it."""
         if "spectrum" in vars(self):
             return self.spectrum.norms
         return np.array([float(abs(one).sum(axis=1).max()) for one in self.hamiltonians])
@@ -99,9 +129,9 @@ class Problem:
 
     @property
     def rates(self) -> NDArray[Any]:
-        """(samples, D, D) G_lk = Γ(E_k − E_l) of the one bath that all couplings have.
+        """Rates G_lk = Γ(E_k − E_l) of the one bath of all couplings, (samples, D, D), in J.
 
-        Raises InputError where they have several.
+        Raises InputError where there are several baths.
         """
         if len(self.groups) > 1:
             raise InputError(
@@ -116,7 +146,7 @@ class Problem:
 
     @property
     def clustering(self) -> Clustering:
-        """That of a stack of one sample."""
+        """Which Bohr frequencies coincide, of a stack of one sample."""
         (clustering,) = self.clusterings
         return clustering
 
@@ -126,24 +156,67 @@ class Problem:
         return tuple(self.bath.kms_residual(own) for own in self.spectrum.bohr_frequencies)
 
     def clustering_on(self, spectrum: Spectrum) -> Clustering:
-        """Which Bohr frequencies of a spectrum of this sample coincide."""
+        """Which Bohr frequencies of a spectrum of this sample coincide.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of this sample.
+
+        Returns
+        -------
+        Clustering
+            See docs/physics.md section 4.
+        """
         if spectrum is self.spectrum:
             return self.clustering
         return cluster_bohr_frequencies(spectrum)[0]
 
     def once(self, name: str, build: Callable[[], T]) -> T:
-        """What `build` makes, made at the first call with this name alone."""
+        """What is made at the first call with this name alone.
+
+        Parameters
+        ----------
+        name : str
+            Under which it is kept.
+        build : callable
+            It makes it, without arguments.
+
+        Returns
+        -------
+        object
+            The same at every call.
+        """
         if name not in self._derived:
             self._derived[name] = build()
         found: T = self._derived[name]
         return found
 
     def give(self, name: str, value: object) -> None:
-        """Let `once` find `value` under this name."""
+        """Let `once` find a value under a name.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        value : object
+            The value.
+        """
         self._derived[name] = value
 
     def select(self, samples: NDArray[np.intp] | slice) -> "Problem":
-        """The problem of some samples, in the given order; what was derived is not lost."""
+        """The problem of some samples, in the given order; what was derived is not lost.
+
+        Parameters
+        ----------
+        samples : array of int or slice
+            Their indices.
+
+        Returns
+        -------
+        Problem
+            With as many samples.
+        """
         indices = np.arange(self.n_samples)[samples]
         models = [self.models[index] for index in indices] if self.models else []
         chosen = Problem(models, self.bath, self.lamb_shift)
@@ -166,9 +239,19 @@ class Problem:
     def only(self, coupling: int) -> "Problem":
         """The problem with one of the couplings alone and what is known of H and its levels.
 
-        coupling: its number.  Which Bohr frequencies coincide is that of the whole, so that
-        equations of all couplings are sums of those.  Without models: equations that are made
-        from one have none of their parts.
+        Which Bohr frequencies coincide is that of the whole, so that equations of all couplings
+        are sums of those.  Without models: equations that are made from one have none of their
+        parts.
+
+        Parameters
+        ----------
+        coupling : int
+            Its number.
+
+        Returns
+        -------
+        Problem
+            Of that coupling and its bath.
         """
         (group,) = (one for one in self.groups if coupling in one.members)
         place = np.flatnonzero(group.members == coupling)
@@ -184,7 +267,18 @@ class Problem:
         return alone
 
     def sample(self, index: int) -> "Problem":
-        """The problem of one sample."""
+        """The problem of one sample.
+
+        Parameters
+        ----------
+        index : int
+            Its place in the stack.
+
+        Returns
+        -------
+        Problem
+            The same one at every call.
+        """
         if self.n_samples == 1:
             return self
         if index not in self._samples:

@@ -32,15 +32,34 @@ VERDICTS = (SIMPLE, STRUCTURAL, AMBIGUOUS, UNEXAMINED)
 class Spectrum:
     """Eigensystems of a stack of samples of one kind (same D, real or complex, couplings).
 
-    energies: (samples, D) ascending, relative to the middle of the band: only
-        differences enter any equation, and a large offset would only cost digits.
-    vectors: (samples, D, D), V[s, a, k] = ⟨a|k⟩, real for real H.
-    norms: (samples,) ‖H‖₂ with its offset: what rounding is relative to.
-    couplings: what the baths couple to, the same operators in every sample.
-    uncertainties: (samples,) ‖δH‖₂ that the data leave open beyond double precision, see
-        `SingleParticleModel`; None for none.
-    centres: (samples,) what `energies` are relative to; None for 0.
+    Attributes
+    ----------
+    energies : (samples, D) array
+        Ascending, in J, relative to the middle of the band: only differences enter any equation,
+        and a large offset would only cost digits.
+    vectors : (samples, D, D) array
+        V[s, a, k] = ⟨a|k⟩, real for real H.
+    norms : (samples,) array
+        ‖H‖₂ in J with its offset: what rounding is relative to.
+    couplings : Couplings
+        What the baths couple to, the same operators in every sample.
+    uncertainties : (samples,) array or None, default None
+        ‖δH‖₂ in J that the data leave open beyond double precision, see `SingleParticleModel`;
+        None for none.
+    centres : (samples,) array or None, default None
+        What `energies` are relative to, in J; None for 0.
+
+    Notes
+    -----
     For one particle D = N.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> from manybody.physics.spectra import build_spectrum
+    >>> spectrum = build_spectrum([mb.dirac_syk2(n_sites=4)])
+    >>> spectrum.n_samples, spectrum.dimension, spectrum.bohr_frequencies.shape
+    (1, 4, (1, 4, 4))
     """
 
     energies: Real
@@ -62,12 +81,12 @@ class Spectrum:
 
     @property
     def level_rounding(self) -> Real:
-        """(samples,) 8 √D ε ‖H‖₂: several times the rounding of an eigenvalue difference."""
+        """Several times the rounding of a level difference, 8 √D ε ‖H‖₂, (samples,), in J."""
         return 8.0 * math.sqrt(self.dimension) * EPSILON * self.norms
 
     @property
     def coupled(self) -> NDArray[np.bool_]:
-        """(N,) True where a bath is attached to a site of one particle.
+        """Mask of the sites of one particle with a bath, (N,).
 
         Raises InputError for other couplings.
         """
@@ -85,7 +104,7 @@ class Spectrum:
 
     @property
     def hamiltonian(self) -> NDArray[Any]:
-        """(samples, D, D) V diag(E) V† in the working basis, its energies centred on the band."""
+        """Hamiltonian V diag(E) V† in the working basis, (samples, D, D), centred on its band."""
         bra = np.swapaxes(self.vectors.conj(), 1, 2)
         half = (self.vectors * (0.5 * self.energies)[:, None, :]) @ bra
         # Hermitian to the last bit, or the trace would drift.
@@ -94,17 +113,17 @@ class Spectrum:
 
     @cached_property
     def bohr_frequencies(self) -> Real:
-        """(samples, D, D) ω_lk = E_k − E_l, the energy lost in the jump l ← k."""
+        """Frequencies ω_lk = E_k − E_l, (samples, D, D), energy lost in the jump l ← k, in J."""
         return self.energies[:, None, :] - self.energies[:, :, None]
 
     @cached_property
     def coupled_probabilities(self) -> Real:
-        """(samples, N, N) P_jl = |⟨j|l⟩|² of one particle, zero for sites without a bath."""
+        """Probabilities P_jl = |⟨j|l⟩|² of one particle, (samples, N, N), on sites with a bath."""
         return SiteProjectors(self.coupled).probabilities(self.vectors)
 
     @cached_property
     def weights(self) -> Real:
-        """(samples, D, D) O_lk = Σ_j |⟨l|A_j|k⟩|²."""
+        """Weights O_lk = Σ_j |⟨l|A_j|k⟩|², (samples, D, D)."""
         if isinstance(self.couplings, SiteProjectors):
             p = self.coupled_probabilities
             weights: Real = np.swapaxes(p, 1, 2) @ p
@@ -116,16 +135,24 @@ class Spectrum:
 
     @cached_property
     def dephasing(self) -> Real:
-        """(samples, D, D) Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩; the overlaps for one particle."""
+        """Overlaps Σ_j ⟨k|A_j|k⟩⟨k'|A_j|k'⟩, (samples, D, D); the weights for one particle."""
         if isinstance(self.couplings, SiteProjectors):
             return self.weights
         return self.couplings.overlaps(self.vectors)[1]
 
     def gibbs_populations(self, beta: float) -> Real:
-        """(samples, N) e^{−βE_k} / Z.
+        """Populations e^{−βE_k} / Z.
 
-        β = ∞: equal ones of all levels that rounding of H cannot tell from the lowest; β = nan,
-        where a bath has no temperature: nan.
+        Parameters
+        ----------
+        beta : float
+            In 1/J; ∞: equal ones of all levels that rounding of H cannot tell from the lowest;
+            nan, where a bath has no temperature: nan.
+
+        Returns
+        -------
+        (samples, D) array
+            Of the levels.
         """
         if beta == math.inf:
             steps = np.diff(self.energies, axis=1, prepend=self.energies[:, :1])
@@ -139,7 +166,18 @@ class Spectrum:
             return populations
 
     def select(self, samples: NDArray[np.intp] | slice) -> "Spectrum":
-        """The stack of some samples, in the given order; what was derived is not lost."""
+        """The stack of some samples, in the given order; what was derived is not lost.
+
+        Parameters
+        ----------
+        samples : array of int or slice
+            Their indices.
+
+        Returns
+        -------
+        Spectrum
+            With as many samples.
+        """
         open_ = None if self.uncertainties is None else self.uncertainties[samples]
         centres = None if self.centres is None else self.centres[samples]
         chosen = Spectrum(
@@ -154,7 +192,18 @@ class Spectrum:
         return chosen
 
     def sample(self, index: int) -> "Spectrum":
-        """The stack of the one sample `index`."""
+        """The stack of one sample.
+
+        Parameters
+        ----------
+        index : int
+            Its place.
+
+        Returns
+        -------
+        Spectrum
+            With one sample.
+        """
         if self.n_samples == 1:
             return self
         return self.select(slice(index, index + 1))

@@ -38,9 +38,27 @@ _ROUNDING = 1e-10
 class WorstProduction:
     """The smallest entropy production that was met, and where.
 
-    production: σ_b in J (k_B = 1); bath: b, its place among the couplings or contacts; state: ρ,
-    (D, D) complex of trace one, or C, (N, N) complex with C_qp = ⟨a_p†a_q⟩, Hermitian.
-    n_negative, n_states: states in which some σ_b is below zero by more than rounding, of all.
+    Attributes
+    ----------
+    production : float
+        σ_b in J (k_B = 1).
+    bath : int
+        b, its place among the couplings or contacts.
+    state : array of complex
+        ρ, (D, D) of trace one, or C, (N, N) with C_qp = ⟨a_p†a_q⟩, Hermitian.
+    n_negative : int
+        States in which some σ_b is below zero by more than rounding.
+    n_states : int
+        All states that were met.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel([[0.3, 0.5], [0.5, -0.3]])
+    >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=1.0)
+    >>> worst = mb.worst_entropy_production(pair, "redfield", bath, n_starts=1)
+    >>> worst.production < 0.0, worst.state.shape
+    (True, (2, 2))
     """
 
     production: float
@@ -131,17 +149,44 @@ def worst_entropy_production(
 ) -> WorstProduction:
     """The smallest entropy production that a bath can be brought to in any state, by descents.
 
-    Spohn's σ_b = −tr D_b[ρ] (ln ρ + β_b(H − μ_b n)) of each bath b, in J (J. Math. Phys. 19, 1227,
-    1978); Davies has none below zero, by theorem, Redfield has, in states too rare to be met by
-    chance.
+    Parameters
+    ----------
+    model : QuadraticModel or Model
+        A `QuadraticModel`, whose Gaussian states are searched, or a model of 2 to 64 states.
+    equation : {"redfield", "davies", "local"}, default "redfield"
+        "local" of a `QuadraticModel` alone.
+    bath : Bath, sequence of Bath or None, default None
+        For all couplings or one for each, of finite β; None for a `QuadraticModel`, whose contacts
+        have reservoirs.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    seed : int, sequence of ints or Generator, default 0
+        Of the random starts.
+    n_starts : int, default 4
+        How many there are.
+    floor : float, default 0.001
+        Smallest weight or occupation of a state, in (0, 0.5), which bounds how negative Redfield
+        can become.
 
-    model: a `QuadraticModel`, whose Gaussian states are searched, with equation "redfield",
-    "davies" or "local"; or a model of 2 to 64 states, "redfield" or "davies", with `bath` for
-    all couplings or a sequence of one for each.  seed: of the random starts; floor: smallest
-    weight or occupation of a state, in (0, 0.5), which bounds how negative Redfield can become.
-    A few hundred to thousand evaluations a start, 4 D² for each gradient: for D below ten.
-    What is found is reached; that nothing is lower is not shown.  Raises TypeError or ValueError.
+    Returns
+    -------
+    WorstProduction
+        What is found is reached; that nothing is lower is not shown.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Spohn's σ_b = −tr D_b[ρ] (ln ρ + β_b(H − μ_b n)) of each bath b, J. Math. Phys. 19, 1227
+    (1978); Davies has none below zero, by theorem, Redfield has, in states too rare to be met by
+    chance.  A few hundred to thousand evaluations a start, 4 D² for each gradient: for D below
+    ten.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> pair = mb.SingleParticleModel(np.array([[0.3, 0.5], [0.5, -0.3]]))

@@ -1,7 +1,7 @@
 """What a store holds as xarray Datasets, read from its blocks when somebody looks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,23 +25,85 @@ if TYPE_CHECKING:
 def open_store(directory: str | Path) -> "StoreDatasets":
     """A Dataset for every model and size of a store, whose arrays are read when they are used.
 
-    directory: of a store of disorder samples, finished or not.  Dimensions are sample, time,
-    pair (of equations, "redfield:davies"), equation, site; every variable says what it means
-    and in which unit, and the attributes say what was computed, how many samples are missing
-    (`missing_samples`) and what was left out (`problems`).  `Dataset.load` keeps what was read.
+    Parameters
+    ----------
+    directory : str or Path
+        Of a store of disorder samples, finished or not.
 
+    Returns
+    -------
+    StoreDatasets
+        Datasets by the names of the folders.
+
+    Raises
+    ------
+    InputError
+        There is no such store.
+    Unavailable
+        There is no xarray.
+
+    Notes
+    -----
+    Dimensions are sample, time, pair (of equations, "redfield:davies"), equation, site; every
+    variable says what it means and in which unit, and the attributes say what was computed, how
+    many samples are missing (`missing_samples`) and what was left out (`problems`).
+    `Dataset.load` keeps what was read.
+
+    Examples
+    --------
+    >>> import tempfile
     >>> import manybody as mb
-    >>> data = mb.open_store("results/own")              # doctest: +SKIP
-    >>> data.only(size=8).trace_distance.mean("sample")  # doctest: +SKIP
-
-    Raises InputError where there is no such store, Unavailable without xarray.
+    >>> study = {
+    ...     "name": "own",
+    ...     "seed": 7,
+    ...     "samples": 2,
+    ...     "times": {"start": 0.0, "stop": 10.0, "count": 3},
+    ...     "bath": {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0},
+    ...     "systems": [{"model": "dirac_syk2", "n_sites": [4]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as results:
+    ...     _ = mb.run_study(study, results, report=False)
+    ...     data = mb.open_store(results)
+    ...     mean = data.only(size=4).trace_distance.mean("sample").load()
+    >>> mean.dims
+    ('pair', 'time')
     """
     load_xarray()
     return StoreDatasets(Store(arguments.path("directory", directory)))
 
 
 class StoreDatasets(Mapping[str, "xarray.Dataset"]):
-    """Datasets of the points of a store that have samples, by the names of their folders."""
+    """Datasets of the points of a store that have samples, by the names of their folders.
+
+    `open_store` and `run_study` make them.
+
+    Parameters
+    ----------
+    store : Store
+        Finished or not.
+
+    Attributes
+    ----------
+    directory : Path
+        Of the store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import manybody as mb
+    >>> study = {
+    ...     "name": "own",
+    ...     "seed": 7,
+    ...     "samples": 2,
+    ...     "times": {"start": 0.0, "stop": 10.0, "count": 3},
+    ...     "bath": {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0},
+    ...     "systems": [{"model": "dirac_syk2", "n_sites": [4]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as results:
+    ...     data = mb.run_study(study, results, report=False)
+    ...     [*data], data.missing, data.failed
+    (['dirac_syk2-coupling=1.0-n_sites=4'], 0, 0)
+    """
 
     def __init__(self, store: Store) -> None:
         self.directory = store.directory
@@ -49,6 +111,10 @@ class StoreDatasets(Mapping[str, "xarray.Dataset"]):
         points = [point for system in self._study.systems for point in system.points]
         self._points = {point.name: point for point in points if store.block_paths(point)}
         self._opened: dict[str, xarray.Dataset] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What travels is where the store lies.
+        return open_store, (self.directory,)
 
     def __repr__(self) -> str:
         lines = [f"<{self._study.name} in {str(self.directory)!r}, {len(self)} Datasets>"]
@@ -68,8 +134,20 @@ class StoreDatasets(Mapping[str, "xarray.Dataset"]):
     def only(self, **facts: Any) -> "xarray.Dataset":
         """The Dataset of the one point of which all this is true.
 
-        facts: model, size, n_sites, dimension, parameters or changes, `size=8, disorder=5.0`
-        say.  Raises InputError where none or several are such points.
+        Parameters
+        ----------
+        **facts : object
+            model, size, n_sites, dimension, parameters or changes, `size=8, disorder=5.0` say.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of that model and size.
+
+        Raises
+        ------
+        InputError
+            None or several are such points.
         """
         found = [name for name, point in self._points.items() if _agrees(point, facts)]
         if len(found) == 1:
@@ -158,7 +236,7 @@ def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
 
     def read(name: str) -> Any:
         variable = first.variables[name]
-        array = BlockArray(places, order, variable.shape[1:], variable.dtype, _reader(name))
+        array = BlockArray(places, order, variable.shape[1:], variable.dtype, partial(_read, name))
         return variable.axes, LazilyIndexedArray(array), dict(variable.attributes)
 
     meaning = {"long_name": "index of the disorder sample", "units": "1"}
@@ -174,5 +252,6 @@ def _build(rows: Rows, notes: Mapping[str, Any]) -> "xarray.Dataset":
     return found
 
 
-def _reader(name: str) -> Any:
-    return lambda path: read_variable(path, name)
+def _read(name: str, path: Any) -> Any:
+    # A function of the module: arrays not yet read travel between processes.
+    return read_variable(path, name)

@@ -42,18 +42,65 @@ def run_study(
 ) -> StoreDatasets:
     """Compute a study, or what its store lacks, and open it as `open_store` does.
 
-    study: a built-in study by name, a TOML file, a TOML text of several lines, or its tables as
-    a mapping; directory: the store, as `manybody run --out`, made if needed; comm: an mpi4py
-    communicator whose ranks all call this, or None; threads: of BLAS, each rank; group_size:
-    ranks that share a sample, or "auto", instead of the study's; report: write DIR/report;
-    quiet: log no progress (logger "manybody"); allow_code: run the modules that the study names
-    as models, which may do anything; models: folder of its modules and files, None for that of
-    the study file, or the current one.
+    Parameters
+    ----------
+    study : str, Path or mapping
+        A built-in study by name, a TOML file, a TOML text of several lines, or its tables as a
+        mapping.
+    directory : str or Path
+        The store, as `manybody run --out`, made if needed.
+    comm : mpi4py communicator or None, default None
+        Its ranks all call this.
+    threads : int, default 1
+        Of BLAS, each rank.
+    group_size : int, "auto" or None, default None
+        Ranks that share a sample, instead of the study's.
+    report : bool, default True
+        Write DIR/report.
+    quiet : bool, default True
+        Log no progress (logger "manybody").
+    allow_code : bool, default False
+        Run the modules that the study names as models, which may do anything.
+    models : str, Path or None, default None
+        Folder of its modules and files; None for that of the study file, or the current one.
 
-    Ends early on SIGTERM or SIGUSR1 where this is the main thread; the next call goes on.  Warns
-    of samples that are missing then, and of samples that have failed.  Raises InputError as
-    `manybody run` says it, before anything is written and on every rank; Unavailable without
-    xarray.
+    Returns
+    -------
+    StoreDatasets
+        As of `open_store`.
+
+    Raises
+    ------
+    InputError
+        What `manybody run` refuses, before anything is written and on every rank.
+    Unavailable
+        There is no xarray.
+
+    Warns
+    -----
+    UserWarning
+        Samples have failed, or are missing after a signal.
+
+    Notes
+    -----
+    Ends early on SIGTERM or SIGUSR1 where this is the main thread; the next call goes on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import manybody as mb
+    >>> study = {
+    ...     "name": "own",
+    ...     "seed": 7,
+    ...     "samples": 2,
+    ...     "times": {"start": 0.0, "stop": 10.0, "count": 3},
+    ...     "bath": {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0},
+    ...     "systems": [{"model": "dirac_syk2", "n_sites": [4]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as results:
+    ...     data = mb.run_study(study, results, report=False)
+    ...     data.only(size=4).trace_distance.shape
+    (2, 1, 3)
     """
 
     check_communicator(comm)

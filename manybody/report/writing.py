@@ -39,13 +39,45 @@ TABLES: Mapping[str, tuple[str, Callable[[Table], bytes]]] = {
 
 @zero_where_tiny
 def report_figures(directory: str | Path) -> dict[str, Any]:
-    """Name -> matplotlib Figure of everything that a report of a store draws.
+    """Every figure that a report of a store draws, by name.
 
-    directory: of a store.  Raises ValueError when it holds no sample, RuntimeError without
-    matplotlib.
+    Parameters
+    ----------
+    directory : str or Path
+        Of a store.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        Drawn anew.
+
+    Raises
+    ------
+    InputError
+        It holds no sample.
+    Unavailable
+        There is no matplotlib.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import manybody as mb
+    >>> study = {
+    ...     "name": "own",
+    ...     "seed": 7,
+    ...     "samples": 2,
+    ...     "times": {"start": 0.0, "stop": 10.0, "count": 3},
+    ...     "bath": {"coupling": 0.2, "cutoff": 10.0, "beta": 5.0},
+    ...     "systems": [{"model": "dirac_syk2", "n_sites": [4]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as results:
+    ...     _ = mb.run_study(study, results, report=False)
+    ...     figures = mb.report_figures(results)
+    >>> "maxima" in figures
+    True
     """
     check_matplotlib()
-    makers = figure_makers(_analysis(Store(directory)))
+    makers = figure_makers(_analysis(Store(arguments.path("directory", directory))))
     return {name: make() for name, make in makers.items()}
 
 

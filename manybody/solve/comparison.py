@@ -74,23 +74,23 @@ class SideBySide:
 
     @property
     def trace_distance(self) -> Real:
-        """(T,) that of the first two equations."""
+        """Trace norm ‖ρ_a(t) − ρ_b(t)‖₁ of the first two equations, (T,), no factor ½."""
         return self.distance[self.equations[0], self.equations[1]]
 
     @property
     def smallest_eigenvalue(self) -> Real:
-        """(T,) over the equations that do not guarantee positivity, +inf where all do."""
+        """Smallest eigenvalue of the equations that do not guarantee positivity, (T,), or +inf."""
         values = [np.full(len(self.times), np.inf), *self.smallest_eigenvalues.values()]
         return np.asarray(np.min(values, axis=0))
 
     @property
     def redfield_states(self) -> Complex | None:
-        """(T, D, D), None where they were not kept."""
+        """States of Redfield, (T, D, D), None where they were not kept."""
         return self.states.get("redfield")
 
     @property
     def davies_states(self) -> Complex | None:
-        """(T, D, D), None where they were not kept."""
+        """States of Davies, (T, D, D), None where they were not kept."""
         return self.states.get("davies")
 
 
@@ -98,17 +98,38 @@ class SideBySide:
 class Comparison(SideBySide):
     """Master equations side by side on one sample.
 
-    times: (T,) in 1/J; equations: their names, as asked for.
-    distance[a, b]: (T,) ‖ρ_a(t) − ρ_b(t)‖₁ of every two of them, no factor ½;
-    distance_merged: the same with undecided Bohr frequencies merged, of the pairs that depend
-    on it, empty unless the clustering is ambiguous; smallest_eigenvalues[name]: (T,) of ρ(t)
-    of every equation that does not guarantee positivity; certificate: measured figures;
-    states[name]: (T, D, D) in the working basis if kept, on rank 0, else empty.
-    local: densities, energies and differences on sites and pairs of sites (`LocalFigures`), of
-    systems whose states have occupations 0 or 1, else None; with "entropy" (T,) of every
-    equation up to 300 states, nan above.
-    expectation[name][equation]: (T,) tr(Mρ(t)) of what was asked for, (T, K) of what has
-    components.
+    Attributes
+    ----------
+    times : (T,) array
+        In 1/J.
+    equations : tuple of str
+        Their names, as asked for.
+    distance : mapping of (str, str) to (T,) array
+        distance[a, b] = ‖ρ_a(t) − ρ_b(t)‖₁ of every two of them, no factor ½.
+    smallest_eigenvalues : mapping of str to (T,) array
+        Of ρ(t) of every equation that does not guarantee positivity.
+    certificate : Certificate
+        Measured figures.
+    distance_merged : mapping of (str, str) to (T,) array
+        The same as distance with undecided Bohr frequencies merged, of the pairs that depend on
+        it, empty unless the clustering is ambiguous.
+    states : mapping of str to (T, D, D) array
+        In the working basis if kept, on rank 0, else empty.
+    local : LocalFigures or None
+        Densities, energies and differences on sites and pairs of sites, of systems whose states
+        have occupations 0 or 1, else None; with "entropy" (T,) of every equation up to 300 states,
+        nan above.
+    expectation : mapping of str to mapping of str to array
+        expectation[name][equation]: (T,) tr(Mρ(t)) of what was asked for, (T, K) of what has
+        components.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> run = mb.compare(model, bath, [0.0, 10.0], keep_states=True, expectations=["energy"])
+    >>> run.states["davies"].shape, run.expectation["energy"]["redfield"].shape
+    ((2, 4, 4), (2,))
     """
 
     times: Real
@@ -123,17 +144,25 @@ class Comparison(SideBySide):
 
     @property
     def trace_distance_merged(self) -> Real | None:
-        """(T,) the same with undecided Bohr frequencies merged, None where all are decided."""
+        """Trace distance with undecided Bohr frequencies merged, (T,), None if decided."""
         return self.distance_merged.get((self.equations[0], self.equations[1]))
 
     def to_xarray(self) -> "xarray.Dataset":
         """All of it as an xarray Dataset with units, meanings and the certificate as attributes.
 
-        Variables trace_distance and trace_distance_merged (pair, time),
-        smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where there
-        is none; expectation_NAME (equation, time) or (equation, time, component_NAME); local
-        figures, with density (equation, time, site); state (equation, time, row, column) where
-        states were kept.  Raises Unavailable without xarray.
+        Returns
+        -------
+        xarray.Dataset
+            Variables trace_distance and trace_distance_merged (pair, time),
+            smallest_eigenvalue_in_time (equation, time) and gibbs_residual (equation), nan where
+            there is none; expectation_NAME (equation, time) or (equation, time, component_NAME);
+            local figures, with density (equation, time, site); state (equation, time, row, column)
+            where states were kept.
+
+        Raises
+        ------
+        Unavailable
+            There is no xarray.
         """
         from manybody.solve.datasets import dataset_of
 
@@ -153,6 +182,10 @@ class Setting:
     drop_tolerance: float
     equations: tuple[Equation, ...]
     expectations: tuple[Expectation, ...] = ()
+
+    def with_stepper(self, stepper: Stepper) -> "Setting":
+        """The same with the stepper that was chosen, itself where that is the one it has."""
+        return self if stepper is self.stepper else replace(self, stepper=stepper)
 
     @property
     def needs_spectrum(self) -> bool:

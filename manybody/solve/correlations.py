@@ -15,7 +15,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, NumericalError
+from manybody.errors import InputError, InputTypeError, NumericalError, said_of
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import Stepper, cut
@@ -51,13 +51,30 @@ _STATIONARY = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class PowerSpectrum:
-    """S(ω) = ∫ e^{iωt} (⟨A(t)B(0)⟩ − C_∞) dt over all times, in units of A·B/J.
+    """Power spectrum S(ω) = ∫ e^{iωt} (⟨A(t)B(0)⟩ − C_∞) dt over all times.
 
-    frequencies: (W,) ω in J; values: (W,) complex, real up to rounding where A = B†, and 2 Re of
-    the integral over t > 0 then.  ω > 0 is energy that B puts into the system (absorption) and A
-    takes out: with A = |l⟩⟨k|, B = A† the line is at ω = E_k − E_l.
-    constant: C_∞ = lim ⟨A(t)B(0)⟩, ⟨A⟩⟨B⟩ where there is one stationary state: S has in addition
-    2π C_∞ δ(ω), which `values` leaves out.  total: ⟨AB⟩ − C_∞ = ∫ S dω/2π.
+    Attributes
+    ----------
+    frequencies : (W,) array
+        ω in J; ω > 0 is energy that B puts into the system (absorption) and A takes out: with
+        A = |l⟩⟨k|, B = A† the line is at ω = E_k − E_l.
+    values : (W,) array of complex
+        S in units of A·B/J, real up to rounding where A = B†, and 2 Re of the integral over t > 0
+        then.
+    constant : complex
+        C_∞ = lim ⟨A(t)B(0)⟩, ⟨A⟩⟨B⟩ where there is one stationary state: S has in addition
+        2π C_∞ δ(ω), which `values` leaves out.
+    total : complex
+        ⟨AB⟩ − C_∞ = ∫ S dω/2π.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> density = [1.0, 0.0, 0.0, 0.0]
+    >>> found = mb.spectrum(model, bath, [-1.0, 0.0, 1.0], density, density, equation="davies")
+    >>> found.values.shape, found.total.real > 0
+    ((3,), True)
     """
 
     frequencies: Real
@@ -78,19 +95,62 @@ def correlation(
     stepper: str | Stepper = "chebyshev",
     tolerance: float = 1e-10,
 ) -> Complex:
-    """(T,) ⟨A(t)B(0)⟩ = tr[A e^{Lt}(Bρ)] by the regression formula, on one process.
+    """Two-time correlation ⟨A(t)B(0)⟩ = tr[A e^{Lt}(Bρ)], by the regression formula.
 
-    model, bath, times, lamb_shift, stepper, tolerance: as in `compare`, up to 512 states;
-    a, b: (D, D) arrays, sparse ones or operators of other packages, Hermitian or not, or (D,)
-    diagonals; equation: one of `manybody.EQUATIONS`; state: ρ(0), "stationary" for that of the
-    equation, "thermal" for e^{−βH}/Z at the bath's β, or what `initial_state` of `compare` may
-    be.  The stationary state must be the only one; of more than 32 states it is known for
-    "redfield" and "davies" (`steady_state`).
+    On one process.
 
-    Warns where Davies depends on Bohr frequencies of which it cannot be decided whether they
-    coincide: they are kept apart.  Raises TypeError or ValueError for arguments out of range,
-    RuntimeError when a stepper does not converge or the stationary state is not found.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        As in `compare`, up to 512 states.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As in `compare`.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    a : (D, D) or (D,) array
+        A, an array, a sparse one or an operator of another package, Hermitian or not, or a
+        diagonal.
+    b : (D, D) or (D,) array
+        B, likewise.
+    state : str or array, default "stationary"
+        ρ(0): "stationary" for that of the equation, "thermal" for e^{−βH}/Z at the bath's β, or
+        what `initial_state` of `compare` may be.  The stationary state must be the only one; of
+        more than 32 states it is known for "redfield" and "davies" (`steady_state`).
+    equation : str, default "redfield"
+        One of `manybody.EQUATIONS`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    stepper : str or Stepper, default "chebyshev"
+        As in `compare`.
+    tolerance : float, default 1e-10
+        In [1e-13, 0.01], see the stepper.
 
+    Returns
+    -------
+    (T,) array of complex
+        In units of A·B.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+    Unavailable
+        PETSc is needed and missing.
+    NumericalError
+        A stepper does not converge, or the stationary state is not found.
+
+    Warns
+    -----
+    UserWarning
+        Davies depends on Bohr frequencies of which it cannot be decided whether they coincide:
+        they are kept apart.
+
+    Notes
+    -----
+    Lax, Phys. Rev. 129, 2342 (1963).
+
+    Examples
+    --------
     >>> import manybody as mb
     >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
     >>> density = [1.0, 0.0, 0.0, 0.0]
@@ -122,6 +182,41 @@ def spectrum(
 ) -> PowerSpectrum:
     """Power spectrum of ⟨A(t)B(0)⟩ in a stationary state, by the resolvent: up to 32 states.
 
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        As in `compare`, up to 32 states.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As in `compare`.
+    frequencies : (W,) sequence of float
+        ω in J, any reals.
+    a : (D, D) or (D,) array
+        A, as in `correlation`.
+    b : (D, D) or (D,) array
+        B, as in `correlation`.
+    state : str or array, default "stationary"
+        ρ(0) as in `correlation`, but stationary.
+    equation : str, default "redfield"
+        One of `manybody.EQUATIONS`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+
+    Returns
+    -------
+    PowerSpectrum
+        S(ω), its constant and its integral.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or the state is
+        not stationary.
+    NumericalError
+        L has a mode that grows or never decays: there is no integral.
+
+    Notes
+    -----
+    By the regression formula, Lax, Phys. Rev. 129, 2342 (1963), with
     S(ω) = G_AB(ω) + G_{B†A†}(ω)*, G_AB(ω) = ∫_0^∞ e^{iωt} (⟨A(t)B(0)⟩ − C_∞) dt =
     −tr[A (iω + L)^{−1} QBρ], Q what is left beside the stationary matrices of L; the second part
     is t < 0, where ⟨A(t)B(0)⟩ = ⟨B†(−t)A†(0)⟩*.  An absorption spectrum is that of A = B = the
@@ -129,13 +224,17 @@ def spectrum(
     the spectrum of L.  The regression formula keeps detailed balance S_AB(ω) = e^{βω} S_BA(−ω)
     at every Bohr frequency, not in the wings of its line.
 
-    frequencies: (W,) ω in J, any reals; the rest as in `correlation`, the state stationary.
-    Raises TypeError or ValueError for arguments out of range, and for a state that is not
-    stationary; RuntimeError where L has a mode that grows or never decays: there is no integral.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> density = [1.0, 0.0, 0.0, 0.0]
+    >>> found = mb.spectrum(model, bath, [-1.0, 0.0, 1.0], density, density, equation="davies")
+    >>> bool(found.values.real.min() > 0)
+    True
     """
-    if isinstance(frequencies, (str, bytes)) or not isinstance(frequencies, Iterable):
-        raise InputTypeError(f"frequencies = {frequencies!r}: a sequence of reals is needed")
-    omegas = np.array([arguments.real("frequencies entry", omega) for omega in frequencies])
+    given = arguments.entries("frequencies", frequencies, "a sequence of reals")
+    omegas = np.array([arguments.real("frequencies entry", omega) for omega in given])
     asked = _checked(model, bath, (a, b), equation, lamb_shift, MAX_DENSE_STATES)
     with blas_threads(), np.errstate(under="ignore"):
         dense = _Dense(liouvillian_of(asked.equation, asked.problem))
@@ -221,7 +320,8 @@ def _state_of(asked: _Asked, state: Any, dense: "_Dense | None" = None) -> Compl
             raise InputError(f"state = {THERMAL!r}: the baths have no temperature in common")
         start = build_start(problem.models, 0, problem.bath.beta)
     else:
-        start = build_start(problem.models, 0, None, state)
+        with said_of("state"):
+            start = build_start(problem.models, 0, None, state)
     if start.needs_spectrum:
         return start.columns(problem.spectrum, every)
     return start.in_basis(problem.dimension, every)

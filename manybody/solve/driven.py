@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError, warn_caller
+from manybody.errors import InputError, InputTypeError, shown, warn_caller
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.baths.several import check_baths
@@ -44,20 +44,49 @@ _NAMED = 4
 class DrivenComparison(SideBySide):
     """Master equations side by side on one system with H(t).
 
-    times: (T,) in 1/J; equations: their names, as asked for.
-    distance[a, b]: (T,) ‖ρ_a(t) − ρ_b(t)‖₁ of every two of them, no factor ½;
-    smallest_eigenvalues[name]: (T,) of ρ(t) of every equation that does not guarantee
-    positivity; states[name]: (T, D, D) in the working basis if kept, else empty.
-    time_error: largest trace norm of the difference to a run at a hundred times the tolerance:
-        the error of that run, and so an upper estimate of the error of this one; evaluations:
-        how often H(t) was diagonalised, both runs together.
-    trace_error, hermiticity_error: largest over times and equations; kms_residual: of the bath
-        at the Bohr frequencies of the output times.
-    crossings: (T,) pairs of Bohr frequencies that have changed order since the time before
-        (since t = 0 for the first).  At each crossing Davies is another equation for one
-        instant, which no integral sees, but around it Davies neglects what turns slowly.
-    coincidences: times met by a closed equation at which more Bohr frequencies were equal than
-        at most others; undecided: those at which it cannot be decided which are.
+    Attributes
+    ----------
+    times : (T,) array
+        In 1/J.
+    equations : tuple of str
+        Their names, as asked for.
+    distance : mapping of (str, str) to (T,) array
+        distance[a, b] = ‖ρ_a(t) − ρ_b(t)‖₁ of every two of them, no factor ½.
+    smallest_eigenvalues : mapping of str to (T,) array
+        Of ρ(t) of every equation that does not guarantee positivity.
+    time_error : float
+        Largest trace norm of the difference to a run at a hundred times the tolerance: the error
+        of that run, and so an upper estimate of the error of this one.
+    evaluations : int
+        How often H(t) was diagonalised, both runs together.
+    trace_error : float
+        Largest |tr ρ(t) − 1| over times and equations.
+    hermiticity_error : float
+        Largest |ρ_ab − ρ_ba*| over times and equations.
+    kms_residual : float
+        Largest violation of detailed balance by the bath at the Bohr frequencies of the output
+        times.
+    crossings : (T,) array
+        Pairs of Bohr frequencies that have changed order since the time before (since t = 0 for
+        the first).  At each crossing Davies is another equation for one instant, which no integral
+        sees, but around it Davies neglects what turns slowly.
+    coincidences : array
+        Times in 1/J met by a closed equation at which more Bohr frequencies were equal than at
+        most others.
+    undecided : array
+        Those at which it cannot be decided which are.
+    states : mapping of str to (T, D, D) array
+        In the working basis if kept, else empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> h = lambda t: np.array([[np.sin(0.2 * t), 0.5], [0.5, -np.sin(0.2 * t)]])
+    >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
+    >>> run = mb.compare_driven(mb.DrivenSingleParticle(h), bath, [0.0, 1.0], keep_states=True)
+    >>> run.states["redfield"].shape, run.trace_error < 1e-9
+    ((2, 2, 2), True)
     """
 
     times: Real
@@ -87,27 +116,65 @@ def compare_driven(
     equations: Sequence[str] = DEFAULT,
     initial_state: Any = None,
 ) -> DrivenComparison:
-    """Trace distances between the evolutions under H(t) by several master equations, SNM eq. (14).
+    """Trace distances between the evolutions under H(t) by several master equations.
+
+    Parameters
+    ----------
+    model : DrivenSingleParticle or DrivenManyBody
+        Up to 256 states.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As of `compare`.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    initial_site : int, default 0
+        As of `compare`.
+    lamb_shift : bool, default False
+        Keep η(ω) in all equations.
+    tolerance : float, default 1e-08
+        In [1e-13, 0.01], of the local error of a step of Dormand and Prince of order 8, absolute
+        and relative, and `time_error` says what became of it.
+    keep_states : bool, default False
+        Return all states.
+    initial_beta : float or None, default None
+        Start from a thermal state of H(0), in 1/J.
+    equations : sequence of str, default ("redfield", "davies")
+        Two or more of `manybody.EQUATIONS`.
+    initial_state : str, sequence or array or None, default None
+        As of `compare`.
+
+    Returns
+    -------
+    DrivenComparison
+        Distances, smallest eigenvalues and what is known of errors.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or H(t) is not
+        Hermitian of one size at any time that is met.
+    NumericalError
+        Steps become too small, or a growing mode leaves double precision.
+
+    Warns
+    -----
+    UserWarning
+        Of times at which Bohr frequencies coincide that elsewhere do not, or of which that cannot
+        be decided (they are kept apart): Davies has no limit there.  When a ρ leaves the states,
+        and when the bath breaks detailed balance.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (14); docs/physics.md sections 6 and 11.
 
     At each instant every equation is that of H(t) frozen, in its eigenbasis: right where H
     changes little within the correlation time of the baths (for Davies also within the inverse
     of the differences of Bohr frequencies).  What is neglected beyond that no figure here shows.
 
-    model: `DrivenSingleParticle` or `DrivenManyBody`, up to 256 states; bath (or baths), times,
-    initial_site, lamb_shift, keep_states, initial_beta (a thermal state of H(0)), initial_state:
-    as of `compare`; tolerance: in [1e-13, 0.01], of the local error of a step of Dormand and
-    Prince of order 8, absolute and relative, and `time_error` says what became of it; jumps and
-    kinks of H(t) cost steps, not accuracy; equations: names of two or more of
-    `manybody.EQUATIONS`.  An evaluation takes 1.5 ms at 8 states, 5 ms at 64, and there are
-    about 6 a unit of bandwidth times time.
+    Jumps and kinks of H(t) cost steps, not accuracy.  An evaluation takes 1.5 ms at 8 states, 5 ms
+    at 64, and there are about 6 a unit of bandwidth times time.
 
-    Warns of times at which Bohr frequencies coincide that elsewhere do not, or of which that
-    cannot be decided (they are kept apart): Davies has no limit there.  Warns when a ρ leaves
-    the states, and when the bath breaks detailed balance.
-    Raises InputError (a ValueError, where a type is wrong a TypeError too) for arguments out of
-    range, also for H(t) that is not Hermitian of one size at any time that is met;
-    NumericalError when steps become too small or a growing mode leaves double precision.
-
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> h = lambda t: np.array([[np.sin(0.2 * t), 0.5], [0.5, -np.sin(0.2 * t)]])
@@ -118,7 +185,7 @@ def compare_driven(
     """
     if not callable(getattr(model, "at", None)):
         raise InputTypeError(
-            f"model = {model!r}: a DrivenSingleParticle or a DrivenManyBody is needed"
+            f"model = {shown(model)}: a DrivenSingleParticle or a DrivenManyBody is needed"
         )
     arguments.boolean("keep_states", keep_states)
     arguments.boolean("lamb_shift", lamb_shift)

@@ -279,6 +279,7 @@ class Layout(ABC):
                 secular_ambiguity=self._ambiguity(seen.distances[index]),
                 stepper_error=float(errors[index]),
                 applications=int(self.totals.applications[index]),
+                stepper=self.setting.stepper.name if self.agenda.stepped else "",
                 **self.facts(),
             )
             results.append(self._result(index, seen, certificate))

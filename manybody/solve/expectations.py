@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
@@ -45,7 +45,7 @@ def build_expectations(given: Any, places: Sequence[Places] = ()) -> tuple[Expec
                 "'_', '-', '+', '.' and spaces it may have more"
             )
     if len(set(names)) != len(names):
-        raise InputError(f"expectations = {names!r}: each may appear once")
+        raise InputError(f"expectations = {shown(names)}: each may appear once")
     for each in found:
         for own in places:
             each.check(own)

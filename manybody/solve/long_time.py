@@ -36,27 +36,51 @@ _MOST_ASSEMBLED = 100
 
 @dataclass(frozen=True, eq=False)
 class SteadyState:
-    """What one equation leaves of ρ(0) = |initial_site⟩⟨initial_site| after a long time.
+    """What one equation leaves of ρ(0) after a long time.
 
-    state: (N, N) in the site basis, the average over long times; on rank 0, else None;
-    components: (C, N, N) stationary states of trace one, one for each set of levels that
-    the baths connect; on rank 0, else None.  `state` is the only one where C = 1 and no
-    level is dark.
-    null_dimension: number of independent stationary matrices; dark_levels: levels that no
-    coupled site sees or that no rate connects with any; undamped_frequencies: (U,) in J, of
-    coherences that never decay.
-    residual: ‖L[ρ]‖_F in J of the worst component; state_error: estimate of what is wrong in
-    that component, in trace norm, from the slowest modes of the equation itself: by dense
-    algebra or the distance of the state from that of another start; for Davies what
-    the bath leaves of detailed balance.  iterations: of GMRES, all components.
-    smallest_eigenvalue: of `state`: Redfield's may be negative, with Lamb shift grossly.
-    distance_from_gibbs: ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of
-    levels that rates connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁; nan for
-    a bath without a temperature, of β = nan, and for baths of several.
-    distance_from_davies: the same from the populations that the rate equation leaves, which are
-    Gibbs for baths in detailed balance of one temperature; nan where levels coincide or not all
-    follows from rates.
-    notes: sentences on what decides the state and is not seen in any figure; given as warnings.
+    Attributes
+    ----------
+    equation : str
+        Its name.
+    state : (N, N) array of complex or None
+        In the site basis, the average over long times; on rank 0, else None.
+    components : (C, N, N) array of complex or None
+        Stationary states of trace one, one for each set of levels that the baths connect; on rank
+        0, else None.  `state` is the only one where C = 1 and no level is dark.
+    null_dimension : int
+        Number of independent stationary matrices.
+    dark_levels : int
+        Levels that no coupled site sees or that no rate connects with any.
+    undamped_frequencies : (U,) array
+        In J, of coherences that never decay.
+    residual : float
+        ‖L[ρ]‖_F in J of the worst component.
+    state_error : float
+        Estimate of what is wrong in that component, in trace norm, from the slowest modes of the
+        equation itself: by dense algebra or the distance of the state from that of another start;
+        for Davies what the bath leaves of detailed balance.
+    iterations : int
+        Of GMRES, all components.
+    smallest_eigenvalue : float
+        Of `state`: Redfield's may be negative, with Lamb shift grossly.
+    distance_from_gibbs : float
+        ‖state − Gibbs‖₁, both restricted to what ρ(0) weighs in the sets of levels that rates
+        connect: for baths in detailed balance ‖ρ_Redfield − ρ_Davies‖₁; nan for a bath without a
+        temperature, of β = nan, and for baths of several.
+    distance_from_davies : float
+        The same from the populations that the rate equation leaves, which are Gibbs for baths in
+        detailed balance of one temperature; nan where levels coincide or not all follows from
+        rates.
+    notes : tuple of str, default ()
+        Sentences on what decides the state and is not seen in any figure; given as warnings.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> steady = mb.steady_state(model, bath, "davies")
+    >>> steady.null_dimension, steady.distance_from_gibbs < 1e-12
+    (1, True)
     """
 
     equation: str

@@ -60,21 +60,39 @@ _FEW_DIGITS = 1e-7
 class SlowModes:
     """The slowest modes of the Redfield generator.
 
-    eigenvalues: (n,) complex in J, −Re ascending, stationary and undamped modes left out;
-    of a conjugate pair both are listed, and every mode of a multiple eigenvalue.  Redfield
-    does not keep positivity, and with Lamb shift a localised system may have modes that
-    grow: they come first, with Re > 0, and then no state is approached at long times.
-    residuals: (n,) ‖L[x] − λx‖_F of ‖x‖_F = 1, in J.  slowest_real: decay rate in J of the
-    slowest mode that does not oscillate, negative if it grows, nan if there is none among
-    all that were found.  davies_eigenvalues: (n,) those of Davies, nan where it cannot be
-    decided which Bohr frequencies coincide.
-    shifts: number of frequencies at which modes were sought, 0 for dense algebra.
-    notes: sentences on rates that rounding decides, given as warnings on rank 0.
+    Attributes
+    ----------
+    eigenvalues : (n,) array of complex
+        λ in J, −Re ascending, stationary and undamped modes left out; of a conjugate pair both are
+        listed, and every mode of a multiple eigenvalue.  Redfield does not keep positivity, and
+        with Lamb shift a localised system may have modes that grow: they come first, with Re > 0,
+        and then no state is approached at long times.
+    residuals : (n,) array
+        ‖L[x] − λx‖_F of ‖x‖_F = 1, in J.
+    slowest_real : float
+        Decay rate in J of the slowest mode that does not oscillate, negative if it grows, nan if
+        there is none among all that were found.
+    davies_eigenvalues : (n,) array of complex
+        Those of Davies, nan where it cannot be decided which Bohr frequencies coincide.
+    shifts : int
+        Number of frequencies at which modes were sought, 0 for dense algebra.
+    notes : tuple of str, default ()
+        Sentences on rates that rounding decides, given as warnings on rank 0.
 
+    Notes
+    -----
     Dense algebra is complete.  Krylov methods cannot prove that no mode was missed: modes are
     sought around 0 and around the eigenvalues of Davies, twice from different random vectors,
     until discs of which all modes are known cover those of Davies that decay up to twice as
     fast as the last mode returned, and where a direct Krylov space of L sees growth.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> modes = mb.slow_modes(model, bath, n_modes=3)
+    >>> modes.eigenvalues.shape, modes.gap > 0.0
+    ((3,), True)
     """
 
     eigenvalues: Complex
@@ -91,7 +109,7 @@ class SlowModes:
 
     @property
     def gap_frequency(self) -> float:
-        """|Im λ| of the slowest mode, in J."""
+        """Frequency |Im λ| of the slowest mode, in J."""
         return float(abs(self.eigenvalues[0].imag))
 
 
@@ -105,25 +123,61 @@ def slow_modes(
     comm: Communicator | None = None,
     method: str = "auto",
 ) -> SlowModes:
-    """The `n_modes` slowest modes of the Redfield equation, by shift-and-invert (SLEPc).
+    """The slowest modes of the Redfield equation, by dense algebra or shift-and-invert (SLEPc).
 
-    model, bath, lamb_shift: as in `compare`, the bath coupled; n_modes: how many, at most N²
-    less those that neither decay nor grow; tolerance: of the residuals, relative to the
-    largest rate, where rounding of ‖L‖ allows it; seed: of the first Krylov vectors; comm: an
-    mpi4py communicator whose ranks share the work, or None; method: "dense" (up to 45 sites;
-    time N⁶), or Krylov-Schur on (L − shift)⁻¹ applied by "gmres" or by sparse LU with
-    "assembled" (MUMPS, up to 100 sites); "auto" is dense up to 27 sites and then gmres.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        As in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As in `compare`, coupled.
+    n_modes : int, default 6
+        How many, at most N² less those that neither decay nor grow.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    tolerance : float, default 1e-09
+        Of the residuals, relative to the largest rate, where rounding of ‖L‖ allows it.
+    seed : int, sequence of ints or Generator, default 0
+        Of the first Krylov vectors.
+    comm : mpi4py communicator or None, default None
+        Its ranks share the work.
+    method : {"auto", "dense", "gmres", "assembled"}, default "auto"
+        "dense" (up to 45 sites; time N⁶), or Krylov-Schur on (L − shift)⁻¹ applied by "gmres" or
+        by sparse LU with "assembled" (MUMPS, up to 100 sites); "auto" is dense up to 27 sites and
+        then gmres.
 
-    Raises TypeError or ValueError for arguments out of range or different on the ranks, on
-    every rank; RuntimeError without SLEPc, when an inner solution does not converge or the
-    modes asked for cannot be had.
+    Returns
+    -------
+    SlowModes
+        On every rank.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range, of a wrong type (then a `TypeError` too) or different on the
+        ranks: on every rank.
+    Unavailable
+        SLEPc is needed and missing.
+    NumericalError
+        An inner solution does not converge or the modes asked for cannot be had.
+
+    Notes
+    -----
+    See docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> bool(mb.slow_modes(model, bath, n_modes=1).residuals.max() < 1e-9)
+    True
     """
     check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, tuple[int, float, str]]:
-        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.boolean("lamb_shift", lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.choice("method", method, METHODS)
         chosen = method
         if method == "auto":

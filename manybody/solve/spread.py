@@ -158,6 +158,10 @@ class _Spread(Layout):
         # Before anything is propagated: times that would never end are refused here.
         self._bounds = together(comm, self._all_bounds)
         bounds = joint_bounds(list(self._bounds.values()))
+        if bounds is not None:
+            # From equal bounds, the same on every rank.
+            (chosen,) = setting.stepper.chosen(bounds, setting.times, problem.dimension)
+            setting = setting.with_stepper(chosen)
         most = _MOST_APPLICATIONS if is_large(problem.dimension) else np.inf
         segments = together(comm, lambda: cut_times(setting, bounds, most))
         agenda = build_agenda(equations, closed)

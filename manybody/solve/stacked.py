@@ -3,7 +3,7 @@
 Samples share calls, never bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from manybody.physics.quantities import certificates, norms
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.solve.comparison import Comparison, Setting
 from manybody.solve.evolution import (
+    Joint,
     Layout,
     Seen,
     build_agenda,
@@ -77,21 +78,35 @@ def compare_stack(
     if count > 1 and any(each.one_by_one for each in setting.equations):
         alone = (problem.sample(index) for index in range(count))
         return [compare_stack(own, setting, keep_states)[0] for own in alone]
-    bounds = joint_bounds(list(stepped_of(problem, setting).values()))
-    stacks = [np.arange(count)]
-    if bounds is not None:
-        stacks = setting.stepper.stacks(bounds, setting.times)
     results: dict[int, Comparison] = {}
-    for members in stacks:
-        stack = [int(index) for index in members]
+    for own_setting, stack in _stacks(problem, setting):
         # Two answers of some equation: on its own.
         undecided = [index for index in stack if _is_undecided(problem, setting, index)]
         others = [index for index in stack if index not in undecided]
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
-            results.update(zip(chosen, _Stack(own, setting, keep_states).run()))
+            results.update(zip(chosen, _Stack(own, own_setting, keep_states).run()))
     return [results[index] for index in range(count)]
+
+
+def _stacks(problem: Problem, setting: Setting) -> Iterator[tuple[Setting, list[int]]]:
+    """Samples of one stepper and equal segments, with the setting that says which stepper."""
+    bounds = joint_bounds(list(stepped_of(problem, setting).values()))
+    if bounds is None:
+        yield setting, list(range(problem.n_samples))
+        return
+    chosen = setting.stepper.chosen(bounds, setting.times, problem.dimension)
+    for name in dict.fromkeys(each.name for each in chosen):
+        members = [index for index, each in enumerate(chosen) if each.name == name]
+        own = setting.with_stepper(chosen[members[0]])
+        part = Joint(bounds.spectral_box[members], _some(bounds.spectral_outline, members))
+        for stack in own.stepper.stacks(part, setting.times):
+            yield own, [members[int(index)] for index in stack]
+
+
+def _some(outline: Complex | None, members: list[int]) -> Complex | None:
+    return None if outline is None else outline[members]
 
 
 def _is_undecided(problem: Problem, setting: Setting, index: int) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manybody.errors import InputError, InputTypeError, said_of
+from manybody.errors import InputError, InputTypeError, said_of, shown
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.models.many_body import ManyBodyModel
@@ -132,24 +132,25 @@ def _named_of_one(n_sites: int, name: str) -> Start:
     if name.startswith(f"{_MIXED}-"):
         sites = [_index(name, text, "every site", n_sites) for text in name.split("-")[1:]]
         if len(set(sites)) != len(sites):
-            raise InputError(f"initial_state = {name!r}: each site may appear once")
+            raise InputError(f"initial_state = {shown(name)}: each site may appear once")
         return MixedStart(tuple(sorted(sites)))
     raise InputError(
-        f"initial_state = {name!r}: the model has no occupations, of one particle allowed are "
-        f"{_OF_ONE}, a vector or a density matrix"
+        f"initial_state = {shown(name)}: the model has no occupations, of one particle allowed "
+        f"are {_OF_ONE}, a vector or a density matrix"
     )
 
 
 def _named(basis: FockBasis | None, name: str) -> Start:
     if basis is None:
         raise InputError(
-            f"initial_state = {name!r}: the model has no occupations, allowed are {_OF_STATES}"
+            f"initial_state = {shown(name)}: the model has no occupations, allowed are "
+            f"{_OF_STATES}"
         )
     pattern: Any = name
     if name and set(name) <= {"0", "1"}:
         pattern = [int(letter) for letter in name]
     elif name not in PATTERNS:
-        raise InputError(f"initial_state = {name!r}: allowed are {_ALLOWED}")
+        raise InputError(f"initial_state = {shown(name)}: allowed are {_ALLOWED}")
     return _occupied(basis, pattern, name)
 
 
@@ -159,13 +160,13 @@ def _index(name: str, text: str, what: str, count: int) -> int:
     short = text.isdecimal() and len(number) <= len(str(count))
     if not short or int(number) >= count:
         raise InputError(
-            f"initial_state = {name!r}: {what} of it is an integer from 0 to {count - 1}"
+            f"initial_state = {shown(name)}: {what} of it is an integer from 0 to {count - 1}"
         )
     return int(number)
 
 
 def _occupied(basis: FockBasis, pattern: Any, given: Any) -> Start:
-    with said_of(f"initial_state = {given!r}"):
+    with said_of(f"initial_state = {shown(given)}"):
         return VectorStart(pattern_state(basis, pattern))
 
 

@@ -70,8 +70,56 @@ def steady_state(
 ) -> SteadyState:
     """Stationary state of the Redfield or the Davies equation.
 
-    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G, ρ_G what Davies leaves, by GMRES on the complex-linear
-    map, preconditioned with the closed form of Davies (docs/physics.md section 6), from ρ_G or a
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        As in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As in `compare`, coupled.
+    equation : {"redfield", "davies"}, default "redfield"
+        Redfield needs PETSc.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    initial_site : int, default 0
+        As in `compare`; it matters where several states are stationary.
+    tolerance : float, default 1e-10
+        Of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where that is more.
+    start : int, sequence of ints, Generator or None, default None
+        A seed for a random start of the solver.
+    comm : mpi4py communicator or None, default None
+        Its ranks share the work.
+    method : {"gmres", "assembled"}, default "gmres"
+        "assembled" for −σ(L − σ)⁻¹ on every component by sparse LU (MUMPS), up to 100 states.
+    initial_state : str, sequence or array or None, default None
+        As in `compare`.
+
+    Returns
+    -------
+    SteadyState
+        The state, what else is stationary, and how far it is known.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range, of a wrong type (then a `TypeError` too) or different on the
+        ranks: on every rank.
+    Unavailable
+        PETSc is needed and missing.
+    NumericalError
+        The residual reached is above the tolerance, or dense algebra is needed for more states
+        than it can have.
+
+    Warns
+    -----
+    UserWarning
+        The state has a negative eigenvalue, or is known to less than 1e-6 since parts of the
+        system are almost decoupled; rates underflow or are hidden by rounding; Davies depends on
+        levels of which it cannot be decided whether they are equal: they are kept apart.
+
+    Notes
+    -----
+    Redfield: L[ρ] − ρ_G tr ρ = −ρ_G, ρ_G what Davies leaves, by GMRES on the complex-linear map,
+    preconditioned with the closed form of Davies (docs/physics.md section 6), from ρ_G or from a
     random matrix, and compared with what dense algebra (up to 27 levels) or another start says.
     Davies: Gibbs on every set of levels that rates connect, by detailed balance, and checked; for
     baths of several temperatures, or of none, what the rate equation leaves, where no levels
@@ -83,28 +131,21 @@ def steady_state(
     underflows counts as zero.  Redfield with Lamb shift may have modes that grow (`slow_modes`
     finds them): its stationary state is then not what a long evolution approaches.
 
-    model, bath, lamb_shift, initial_site, initial_state: as in `compare`, the bath coupled;
-    equation: "redfield" or "davies"; tolerance: of ‖L[ρ]‖_F in J, or rounding of ‖L‖ where
-    that is more;
-    start: None, or a seed for a random start; comm: an mpi4py communicator whose ranks share
-    the work, or None; method: "gmres", or "assembled" for −σ(L − σ)⁻¹ on every component by
-    sparse LU (MUMPS), up to 100 states.  Redfield needs PETSc.
-
-    Raises TypeError or ValueError for arguments out of range or different on the ranks, on
-    every rank; RuntimeError with the residual reached when it is above the tolerance, where
-    dense algebra is needed for more states than it can have, or without PETSc.  Warns when the
-    state has a negative eigenvalue, where it is known to less than 1e-6 since parts of
-    the system are almost decoupled, of rates that underflow or that rounding hides, and where
-    Davies depends on levels of which it cannot be decided whether they are equal: they are
-    kept apart.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> steady = mb.steady_state(model, bath, "davies")
+    >>> steady.state.shape, steady.residual < 1e-12
+    ((4, 4), True)
     """
     check_communicator(comm)
     system = on_every_rank(comm, lambda: model_from(model))
 
     def checked() -> tuple[AnyBaths, Start, float]:
-        baths = check_relaxes(bath, system.couplings, lamb_shift)
         arguments.choice("equation", equation, EQUATIONS)
         arguments.boolean("lamb_shift", lamb_shift)
+        baths = check_relaxes(bath, system.couplings, lamb_shift)
         own_start = build_start([system], initial_site, None, initial_state)
         arguments.choice("method", method, METHODS)
         if method == "assembled":
@@ -117,7 +158,7 @@ def steady_state(
     baths, rho, aim = on_every_rank(comm, checked)
     asked = (equation, lamb_shift, rho, aim, method, start is None)
     agree(comm, model=model_digest(system), bath=baths, arguments=asked)
-    rng = None if start is None else arguments.seed(start)
+    rng = None if start is None else arguments.seed(start, "start")
 
     def action(ranks: Communicator | None) -> SteadyState:
         with problem_of(system, baths, lamb_shift, ranks) as problem:

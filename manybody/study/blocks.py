@@ -44,6 +44,8 @@ _AXES = ("sample", "time", "word", "pair", "equation", "site")
 _FACTS = ("store_format", "study_hash", "model", "size", "model_source", "coupled_sites")
 # To which a sample agrees with itself whatever the number of ranks that share it.
 _SHARED_TOLERANCE = 1e-10
+# Of a certificate: residuals are written by equation, and the study says which stepper.
+_FIGURES = [e for e in fields(Certificate) if e.name not in ("gibbs_residuals", "stepper")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,7 @@ def _by_name(
     if residuals is not None:
         for name, values in zip(equations, residuals.T):
             arrays[f"{name}_gibbs_residual"] = values
-    for entry in fields(Certificate):
+    for entry in _FIGURES:
         # A figure that this block is too old to have.
         if entry.default is not MISSING and entry.name not in arrays:
             arrays[entry.name] = np.full(n_samples, entry.default)
@@ -171,10 +173,9 @@ def check_belongs(block: Block, study: Study, point: Point) -> None:
     expected = set(figures_of(study.observables))
     if study.evolves:
         # Figures with a default came later; older blocks do not have them.
-        expected |= {e.name for e in fields(Certificate) if e.default is MISSING}
+        expected |= {e.name for e in _FIGURES if e.default is MISSING}
         expected |= {TRACE_DISTANCE}
         expected |= {EXPECTATION + name for name in study.expected_names}
-        expected -= {"gibbs_residuals"}
     agreements = {
         "store format": block.store_format in READERS,
         "study": facts.get("study_hash") == hash_in(study, block.store_format),
@@ -303,9 +304,7 @@ def _of_runs(runs: Sequence[Comparison]) -> tuple[_Named, _Named]:
             ("gibbs_residual", residuals, of_equations[:2]),
         )
     }
-    for entry in fields(Certificate):
-        if entry.name == "gibbs_residuals":
-            continue
+    for entry in _FIGURES:
         figures = [getattr(run.certificate, entry.name) for run in runs]
         if entry.name == "clustering":
             codes = np.array([VERDICTS.index(word) for word in figures], dtype=np.int8)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from manybody.errors import InputError
+from manybody.errors import InputError, shown
 from manybody.parallel.files import (
     TEMPORARY,
     locked,
@@ -34,9 +34,12 @@ def _content(directory: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{str(directory)!r} is not a store: no study.json in it") from None
+        raise InputError(
+            f"directory {shown(str(directory))} is not a store: no study.json in it"
+        ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"directory: {shown(str(path))} cannot be read: {why}") from error
     return content if isinstance(content, dict) else {}
 
 

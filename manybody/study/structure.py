@@ -5,6 +5,7 @@ change it, before it becomes a `kind`.  Checks are called with an empty name and
 sentence with " = value"; the place where the value stood is put before it.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast
 
 import cattrs
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 
 T = TypeVar("T")
@@ -41,9 +42,9 @@ def checked_words(where: str, value: object, allowed: Collection[str]) -> list[s
 
 def integer_up_to(where: str, value: object, minimum: int, maximum: int) -> int:
     """`value` as an int in [minimum, maximum]; TypeError or ValueError."""
-    number = arguments.integer(where, value, minimum)
+    number = arguments.integer(where, value, minimum, most=math.inf)
     if number > maximum:
-        raise InputError(f"{where} = {number}: at most {maximum}")
+        raise InputError(f"{where} = {shown(number)}: at most {maximum}")
     return number
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypeVar
 
-from manybody.errors import InputTypeError
+from manybody.errors import InputTypeError, shown
 
 T = TypeVar("T")
 
@@ -53,4 +53,4 @@ class Communicator(Protocol):
 def check_communicator(comm: object) -> None:
     """Raise InputTypeError for what a user gave that is neither a communicator nor None."""
     if comm is not None and not hasattr(comm, "Get_rank"):
-        raise InputTypeError(f"comm = {comm!r}: an mpi4py communicator or None is needed")
+        raise InputTypeError(f"comm = {shown(comm)}: an mpi4py communicator or None is needed")

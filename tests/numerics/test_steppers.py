@@ -180,6 +180,7 @@ def test_names_and_objects_are_the_same(name, bath):
         "ts-arkimex4": partial(mb.PetscTS, "arkimex4"),
         "mfn-krylov": partial(mb.PetscMFN, "krylov"),
         "mfn-expokit": partial(mb.PetscMFN, "expokit"),
+        "dense-exponential": mb.DenseExponential,
         "taylor": Taylor,
     }[name]
     named = mb.compare(model, bath, times, stepper=name, tolerance=1e-6)

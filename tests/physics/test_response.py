@@ -417,7 +417,7 @@ class TestResponse:
         change = response.steady_change
         with pytest.raises(ValueError, match="1 temperatures"):
             entropy_production_response(response, [1.0], change)
-        with pytest.raises(ValueError, match="temperature = -1"):
+        with pytest.raises(ValueError, match="temperatures entry = -1"):
             entropy_production_response(response, [1.0, -1.0], change)
         with pytest.raises(ValueError, match="observable has shape"):
             response.response_function(np.eye(3), [0.0])

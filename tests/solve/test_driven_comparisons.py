@@ -1,6 +1,5 @@
 """H(t) in the instantaneous eigenbasis: definitions, closed forms, limits, and what is refused."""
 
-import doctest
 import warnings
 
 import numpy as np
@@ -13,10 +12,7 @@ import manybody as mb
 from manybody.errors import InputError
 from manybody.physics import reference
 from manybody.physics.equations.instantaneous import frequency_crossings
-from manybody.physics.gaussian import driven, exact_driven
-from manybody.physics.models import driven as models
 from manybody.physics.problem import Problem
-from manybody.solve import driven as comparisons
 
 BATH = mb.OhmicBath(0.4, 6.0, 1.5)
 TIMES = [0.0, 0.6]
@@ -407,12 +403,6 @@ def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words) as caught:
         call()
     assert isinstance(caught.value, InputError)
-
-
-@pytest.mark.parametrize("module", [models, comparisons, driven, exact_driven])
-def test_examples_run(module):
-    found = doctest.testmod(module)
-    assert found.attempted > 0 and found.failed == 0
 
 
 @pytest.mark.parametrize(

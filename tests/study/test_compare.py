@@ -205,7 +205,7 @@ def test_an_ensemble_checks_every_model(bath):
     good = mb.dirac_syk2(5, seed=1)
     with pytest.raises(ValueError, match="initial_site = 3.*0 to 2"):
         mb.compare_ensemble([good, mb.dirac_syk2(3)], bath, [1.0], initial_site=3)
-    with pytest.raises(TypeError, match="model = "):
+    with pytest.raises(TypeError, match=r"models\[1\] = "):
         mb.compare_ensemble([good, None], bath, [1.0])
 
 

@@ -272,7 +272,7 @@ def test_what_a_sample_may_not_be(tmp_path):
     bound = sum(draws) / 2
     for function, words in (
         ("text", "of size 4: model = 'ring': a SingleParticleModel"),
-        ("lopsided", "of size 4: hamiltonian is not Hermitian"),
+        ("lopsided", "of size 4: model: hamiltonian is not Hermitian"),
         ("number", "has no function 'number'"),
         ("nothing", "has no function 'nothing'"),
     ):

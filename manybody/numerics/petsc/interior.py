@@ -12,7 +12,7 @@ import scipy.sparse.linalg as linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import NumericalError, Unavailable
+from manybody.errors import NumericalError, Unavailable, shown
 from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
 from manybody.system.communicator import Communicator
 
@@ -123,14 +123,14 @@ def _check(matrix: Any, target: float, n_levels: int, comm: Communicator | None)
     problem, digest = None, b""
     largest = np.iinfo(petsc().IntType).max
     if getattr(matrix, "format", None) != "csr" or matrix.shape[0] != matrix.shape[1]:
-        problem = f"matrix_csr = {matrix!r}: a square SciPy CSR array is needed"
+        problem = f"matrix_csr = {shown(matrix)}: a square SciPy CSR array is needed"
     elif not 1 <= n_levels <= matrix.shape[0] // 2:
         problem = (
-            f"n_levels = {n_levels!r}: must be 1 to {matrix.shape[0] // 2}, half the levels; "
+            f"n_levels = {shown(n_levels)}: must be 1 to {matrix.shape[0] // 2}, half the levels; "
             "for more diagonalise densely"
         )
     elif not np.isfinite(target):
-        problem = f"target = {target!r}: must be finite"
+        problem = f"target = {shown(target)}: must be finite"
     elif not np.isfinite(matrix.data).all():
         problem = "matrix_csr has entries that are not finite"
     elif max(matrix.nnz + matrix.shape[0], 2 * matrix.shape[0] * (n_levels + 100)) > largest:

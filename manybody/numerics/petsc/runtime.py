@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.errors import InputError, Unavailable
+from manybody.errors import InputError, InputTypeError, Unavailable, shown
 from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
 
@@ -105,24 +105,28 @@ class Options:
     """
 
     def __init__(self, text: str, prefix: str) -> None:
+        if not isinstance(text, str):
+            raise InputTypeError(f"petsc_options = {shown(text)}: a text is needed")
         self.entries: dict[str, str | None] = {}
         name = None
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise InputError(f"petsc_options = {text!r}: {error}") from error
+            raise InputError(f"petsc_options = {shown(text)}: {error}") from error
         for word in words:
             is_option = word.startswith("-") and not _is_number(word)
             if is_option:
                 name = word.lstrip("-")
                 if not name.startswith(prefix) or name == prefix:
                     raise InputError(
-                        f"petsc_options = {text!r}: {word} reaches no solver, "
+                        f"petsc_options = {shown(text)}: {word} reaches no solver, "
                         f"names must begin with -{prefix}"
                     )
                 self.entries[name] = None
             elif name is None:
-                raise InputError(f"petsc_options = {text!r}: must start with an option like -name")
+                raise InputError(
+                    f"petsc_options = {shown(text)}: must start with an option like -name"
+                )
             else:
                 previous = self.entries[name]
                 self.entries[name] = word if previous is None else f"{previous} {word}"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from manybody.arrays import Complex
-from manybody.errors import InputError, NumericalError
+from manybody.errors import InputError, NumericalError, shown
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, layout, shell_matrix
 from manybody.numerics.petsc.runtime import Options, freed, handle, own_errors, petsc, slepc
@@ -19,11 +19,26 @@ _NOT_CONVERGED = 91
 
 
 class _PetscStepper(Stepper):
-    """What both kinds share: schemes, options, one sample after the other.
+    """A stepper of PETSc or SLEPc: schemes, options, one sample after the other.
 
-    scheme: one of `schemes`; options: PETSc options as on a command line, their names begin
-    with "redfield_"; tolerance: see `Stepper`.  Raises ValueError for another scheme and for
-    options that no solver would read.
+    Parameters
+    ----------
+    scheme : str
+        One of `schemes`.
+    options : str, default ""
+        PETSc options as on a command line, their names begin with "redfield_".
+    tolerance : float or None, default None
+        See `Stepper`.
+
+    Attributes
+    ----------
+    schemes : mapping of str to (float, float)
+        Relative applications and vectors of the size of ρ of each scheme, about.
+
+    Raises
+    ------
+    InputError
+        There is no such scheme, or no solver would read the options.
     """
 
     library = "PETSc"
@@ -32,8 +47,8 @@ class _PetscStepper(Stepper):
 
     def __init__(self, scheme: str, options: str = "", tolerance: float | None = None) -> None:
         super().__init__(tolerance)
-        if scheme not in self.schemes:
-            raise InputError(f"scheme = {scheme!r}: must be one of {', '.join(self.schemes)}")
+        if not isinstance(scheme, str) or scheme not in self.schemes:
+            raise InputError(f"scheme = {shown(scheme)}: must be one of {', '.join(self.schemes)}")
         self._scheme, self._text, self._prefix = scheme, options, "redfield_"
         self.options = Options(options, self._prefix)
         self.relative_applications, self._vectors = self.schemes[scheme]
@@ -42,17 +57,34 @@ class _PetscStepper(Stepper):
         return f"{super().__repr__()[:-1]} {self._text!r}>" if self._text else super().__repr__()
 
     def vectors(self, n_sites: int, n_times: int) -> float:
-        """Of the scheme."""
+        """Vectors of the size of ρ that the scheme works with."""
         return self._vectors
 
     def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
         """A copy with what the call says.
 
-        Raises ValueError for options that no solver would read, or given twice.
+        Parameters
+        ----------
+        tolerance : float or None
+            Of the call.
+        petsc_options : str
+            PETSc options as on a command line.
+        prefix : str
+            With which their names begin.
+
+        Returns
+        -------
+        Stepper
+            Ready but for its library.
+
+        Raises
+        ------
+        InputError
+            There are options that no solver would read, or they are given twice.
         """
         if petsc_options and self._text:
             raise InputError(
-                f"petsc_options = {petsc_options!r}: the stepper has {self._text!r} already"
+                f"petsc_options = {shown(petsc_options)}: the stepper has {self._text!r} already"
             )
         other = super().configured(tolerance, "", prefix)
         other._text = petsc_options or self._text
@@ -60,7 +92,17 @@ class _PetscStepper(Stepper):
         return other
 
     def require(self) -> None:
-        """PETSc looks at values when a solver reads them: better now than mid-run."""
+        """Refuse a machine without the library, and options that it refuses.
+
+        PETSc looks at values when a solver reads them: better now than mid-run.
+
+        Raises
+        ------
+        Unavailable
+            The library is missing.
+        InputError
+            PETSc refuses the options.
+        """
         with freed(self._make().create(comm=handle(None))) as trial:
             trial.setOptionsPrefix(self._prefix)
             try:
@@ -76,7 +118,29 @@ class _PetscStepper(Stepper):
         """A solver of PETSc or SLEPc that is not created yet.  Raises RuntimeError."""
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
-        """From output time to output time, PETSc objects destroyed at the end."""
+        """Integrate from output time to output time, PETSc objects destroyed at the end.
+
+        Parameters
+        ----------
+        operator : Operator
+            L of dx/dt = L[x], of one sample.
+        state : (1, N, m) array of complex
+            At segment.start.
+        segment : Segment
+            Where it goes, the output times in it, and its share of the tolerance.
+
+        Returns
+        -------
+        Solution
+            States, applications and an estimate of the error.
+
+        Raises
+        ------
+        InputError
+            The operator is of several samples, or applies another map than is needed.
+        NumericalError
+            The scheme does not converge.
+        """
         if operator.shape[0] != 1:
             raise InputError(f"{self.name} takes one sample, got a stack of {operator.shape[0]}")
         if operator.linearity != self.linearity:
@@ -101,8 +165,31 @@ class _PetscStepper(Stepper):
 class PetscTS(_PetscStepper):
     """PETSc TS: "5dp", "8vr" (explicit Runge-Kutta) and "arkimex4" (implicit, order 4).
 
-    tolerance: bound on the Frobenius norm of each local error; the estimate is
-    the number of steps times it, or nan with options of the user's.
+    Parameters
+    ----------
+    scheme : {"5dp", "8vr", "arkimex4"}
+        What PETSc calls it.
+    options : str, default ""
+        PETSc options as on a command line, their names begin with "redfield_".
+    tolerance : float or None, default None
+        Bound on the Frobenius norm of each local error, in [1e-13, 0.01]; the estimate is the
+        number of steps times it, or nan with options of the user's.  None takes that of the call.
+
+    Raises
+    ------
+    InputError
+        There is no such scheme, no solver would read the options, or the tolerance is out of
+        range.
+
+    Notes
+    -----
+    Needs PETSc when it is used, not when it is made; docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.PetscTS("8vr", tolerance=1e-8).name
+    'ts-rk8vr'
     """
 
     schemes = {"5dp": (60.0, 12.0), "8vr": (22.0, 18.0), "arkimex4": (500.0, 45.0)}
@@ -218,8 +305,32 @@ class PetscTS(_PetscStepper):
 class PetscMFN(_PetscStepper):
     """SLEPc MFN: e^{LΔ} x from output time to output time, "krylov" or "expokit".
 
-    tolerance: bound on the Frobenius norm of the error of each action, as SLEPc
-    estimates it; the estimates add up, nan with options of the user's.
+    Parameters
+    ----------
+    scheme : {"krylov", "expokit"}
+        What SLEPc calls it.
+    options : str, default ""
+        PETSc options as on a command line, their names begin with "redfield_".
+    tolerance : float or None, default None
+        Bound on the Frobenius norm of the error of each action, in [1e-13, 0.01], as SLEPc
+        estimates it; the estimates add up, nan with options of the user's.  None takes that of the
+        call.
+
+    Raises
+    ------
+    InputError
+        There is no such scheme, no solver would read the options, or the tolerance is out of
+        range.
+
+    Notes
+    -----
+    Needs SLEPc when it is used, not when it is made; docs/physics.md section 5.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.PetscMFN("krylov").name
+    'mfn-krylov'
     """
 
     library = "SLEPc"

@@ -26,38 +26,68 @@ def levy_kosloff(
     approach: str = "local",
     contact: str = EXCHANGE,
 ) -> dict[str, Any]:
-    """The stationary state of the two nodes and what flows through them, LK.
+    """The stationary state of two coupled nodes between two baths, and what flows through them.
 
-    omega_h, omega_c: frequencies > 0 of the nodes; T_h, T_c: temperatures > 0 of their baths,
-    in any order; epsilon: ε >= 0 with ε² < ω_hω_c; kappa: κ > 0 of γ = κΩ³/(1 − e^{−βΩ}), (15);
-    statistics: "boson" for oscillators or "tls" for two-level systems.
-    approach: "local" is (6)-(8), "global" is (11)-(12), the Davies equation, and "redfield"
-    the same without the secular approximation.  Global and Redfield equations of two-level
-    systems, which LK leave out, are those of the fermions of Jordan and Wigner.
+    Parameters
+    ----------
+    omega_h : float
+        Frequency > 0 of the hot node, in J.
+    omega_c : float
+        Frequency > 0 of the cold node, in J.
+    T_h : float
+        Temperature > 0 of the bath of the hot node, in J; the two in any order.
+    T_c : float
+        Temperature > 0 of the bath of the cold node, in J.
+    epsilon : float
+        ε >= 0 with ε² < ω_hω_c, in J.
+    kappa : float
+        κ > 0 of γ = κΩ³/(1 − e^{−βΩ}), (15), in J⁻².
+    statistics : {"boson", "tls"}, default "boson"
+        Oscillators or two-level systems.
+    approach : {"local", "global", "redfield"}, default "local"
+        "local" is (6)-(8), "global" is (11)-(12), the Davies equation, and "redfield" the same
+        without the secular approximation.
+    contact : {"exchange", "position"}, default "exchange"
+        "exchange", a†R + h.c., or for oscillators "position", (a + a†)R of (2), whose aR + h.c.
+        adds to the Redfield equation, and to it alone: the secular approximation of the others has
+        none of it.
 
-    contact: "exchange", a†R + h.c., or for oscillators "position", (a + a†)R of (2), whose
-    aR + h.c. adds to the Redfield equation, and to it alone: the secular approximation of the
-    others has none of it.  No Lamb shift.
+    Returns
+    -------
+    dict
+        Energies in J, currents in J²:
 
-    Returned, energies in J, currents in J²:
-    heat_current_hot, heat_current_cold: out of the baths, (5); each from its own equation, the
-        sum is rounding.
-    population_a, population_b: ⟨a†a⟩, ⟨b†b⟩; correlation_x, correlation_y: ⟨a†b + ab†⟩ and
-        i⟨a†b − ab†⟩; population_plus, population_minus: ⟨d±†d±⟩.
-    omega_plus, omega_minus, cos_squared: of (10), d₊ = a cos θ + b sin θ, θ from 0 to π/2.
-    entropy_production: −J_h/T_h − J_c/T_c of (1), as J_h(T_h − T_c)/(T_hT_c).
-    covariance_matrix, correlation_functions: (4, 4) of x_A, p_A, x_B, p_B, appendix C and (17);
-        oscillators only.
+        - heat_current_hot, heat_current_cold: out of the baths, (5); each from its own equation,
+          the sum is rounding.
+        - population_a, population_b: ⟨a†a⟩, ⟨b†b⟩.
+        - correlation_x, correlation_y: ⟨a†b + ab†⟩ and i⟨a†b − ab†⟩.
+        - population_plus, population_minus: ⟨d±†d±⟩.
+        - omega_plus, omega_minus, cos_squared: of (10), d₊ = a cos θ + b sin θ, θ from 0 to π/2.
+        - entropy_production: −J_h/T_h − J_c/T_c of (1), as J_h(T_h − T_c)/(T_hT_c).
+        - covariance_matrix, correlation_functions: (4, 4) of x_A, p_A, x_B, p_B, appendix C and
+          (17); oscillators only.
+
+    Raises
+    ------
+    InputError
+        The sentence names the condition of the paper that is broken.
+
+    Notes
+    -----
+    Equation numbers are those of Levy and Kosloff (2014, LK), The local approach to quantum
+    transport may violate the second law; docs/physics.md section 8 has its misprints.  Global and
+    Redfield equations of two-level systems, which LK leave out, are those of the fermions of
+    Jordan and Wigner.  No Lamb shift.
 
     Currents keep their relative accuracy however small they are against κω³ and ω, see
-    `physics.weak_coupling`: differences of occupations come from expm1 of exact differences,
-    currents from the deviation from the equilibrium of the one bath instead of the difference of
-    gain and loss, and that deviation from rational arithmetic.  Against 60 digits: 1e-13 for κ to
-    1e-12 and ε to 1e-9 of ω; Redfield 1e-9 where κω² > 1e-2 and ε < 1e-7 ω at a resonance.
-    X of modes close to each other is known to rounding of 2cs(n₊ + n₋).
+    `physics.gaussian.weak_coupling`: differences of occupations come from expm1 of exact
+    differences, currents from the deviation from the equilibrium of the one bath instead of the
+    difference of gain and loss, and that deviation from rational arithmetic.  Against 60 digits:
+    1e-13 for κ to 1e-12 and ε to 1e-9 of ω; Redfield 1e-9 where κω² > 1e-2 and ε < 1e-7 ω at a
+    resonance.  X of modes close to each other is known to rounding of 2cs(n₊ + n₋).
 
-    Raises TypeError or ValueError with the condition of LK that is broken.
-
+    Examples
+    --------
     >>> import manybody as mb
     >>> point = {"omega_h": 5.0, "omega_c": 4.0, "T_h": 4.0, "T_c": 3.0, "epsilon": 0.1}
     >>> for contact in ("exchange", "position"):

@@ -23,19 +23,59 @@ def coupled_oscillators(
     times: ArrayLike,
     perturbation: str = "B9",
 ) -> dict[str, Any]:
-    """Response of ⟨a†a⟩ to δV switched on at t = 0, LRL (30)-(34), ħ = k_B = 1; δ left out.
+    """Response of ⟨a†a⟩ of two coupled oscillators to δV switched on at t = 0.
 
-    omega, g, epsilon: ω, g, ε of (25), ω_± = ω ± g > 0, g ≠ 0; gamma: γ_- = γ_+ > 0;
-    T_a, T_b > 0; times: (T,) ascending, >= 0.
-    perturbation: "B9", the sign of (31)-(35); "29", the negative of all responses.
+    Parameters
+    ----------
+    omega : float
+        ω of (25), in J; ω_± = ω ± g > 0.
+    g : float
+        g ≠ 0 of (25), in J.
+    epsilon : float
+        ε of (25), in J.
+    gamma : float
+        γ_- = γ_+ > 0, in J.
+    T_a : float
+        Temperature > 0 of the bath of a, in J.
+    T_b : float
+        Temperature > 0 of the bath of b, in J.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    perturbation : {"B9", "29"}, default "B9"
+        "B9", the sign of (31)-(35); "29", the negative of all responses.
 
-    times: (T,); population: ⟨a†a⟩ before, (30); phi_11, phi_12: (T,) Kubo's term and that of the
-    dissipator, (24); Phi_11, Phi_12: (T,) their integrals, (33); Phi_11_infinity,
-    Phi_12_infinity: the limits, (34).  These are computed from the generator; the same names
-    with `_printed` are (31), (32) and (34) as they stand.
+    Returns
+    -------
+    dict
+        Computed from the generator; names with "_printed" at their end are (31), (32) and (34) as
+        they stand:
+
+        - times: (T,) in 1/J.
+        - population: ⟨a†a⟩ before, (30).
+        - phi_11, phi_12: (T,) Kubo's term and that of the dissipator, (24), in J.
+        - Phi_11, Phi_12: (T,) their integrals, (33).
+        - Phi_11_infinity, Phi_12_infinity: the limits, (34).
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Equation numbers are those of Levy, Rabani and Limmer (2021), Response theory for
+    nonequilibrium steady-states of open quantum systems; docs/physics.md section 8 has its
+    misprints.  Units ħ = k_B = 1; δ left out.
 
     Moments are exact, no space is truncated; relative errors are about 1e-14 and, of the
-    functions of time, 1e-16 of the phase ω_-t.  Raises TypeError or ValueError.
+    functions of time, 1e-16 of the phase ω_-t.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> found = mb.networks.coupled_oscillators(2.0, 0.5, 0.3, 0.1, 1.0, 0.5, times=[0.0, 5.0])
+    >>> found["Phi_11"].shape, bool(found["population"] > 0.0)
+    ((2,), True)
     """
     arguments.choice("perturbation", perturbation, PERTURBATIONS)
     system = OscillatorSystem(omega, g, epsilon, gamma, T_a, T_b)
@@ -66,21 +106,55 @@ def coupled_qubits(
     gamma: float = 1.0,
     limit: str = "unperturbed",
 ) -> dict[str, Any]:
-    """Steady state of LRL (37)-(46), ħ = k_B = 1.
+    """Steady state of two coupled qubits between two baths.
 
-    omega, g: ω, g of H_0, ω_± = ω ± g > 0, g ≠ 0; delta_Omega: δΩ of (41), of any size and sign
-    in the local limit, |2δΩ| < ω_± in the global one; T_a, T_b > 0; gamma: γ > 0, the rate of
-    every channel.
-    limit: "unperturbed", (39) and (42); "local", dissipator of H_0 and energies of H_0 + δV,
-    ν⁽¹⁾ = 4δΩ ≪ γ, (42) + (43); "global", the Davies equation of H_0 + δV, ν⁽¹⁾ ≫ γ, (46).
+    Parameters
+    ----------
+    omega : float
+        ω of H_0, in J; ω_± = ω ± g > 0.
+    g : float
+        g ≠ 0 of H_0, in J.
+    delta_Omega : float
+        δΩ of (41), in J, of any size and sign in the local limit, |2δΩ| < ω_± in the global one.
+    T_a : float
+        Temperature > 0 of the bath of a, in J.
+    T_b : float
+        Temperature > 0 of the bath of b, in J.
+    gamma : float, default 1.0
+        γ > 0, the rate of every channel, in J.
+    limit : {"unperturbed", "local", "global"}, default "unperturbed"
+        "unperturbed", (39) and (42); "local", dissipator of H_0 and energies of H_0 + δV,
+        ν⁽¹⁾ = 4δΩ ≪ γ, (42) + (43); "global", the Davies equation of H_0 + δV, ν⁽¹⁾ ≫ γ, (46).
 
-    heat_current_a, heat_current_b: energy from each bath per time, (48); response_a: what of
-    heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a; populations, energies:
-    (4,) of the levels 00, −, +, 11; entropy_production: −Σ J/T, (47).
+    Returns
+    -------
+    dict
+        By name:
+
+        - heat_current_a, heat_current_b: energy from each bath per time, (48), in J².
+        - response_a: what of heat_current_a the perturbation adds, δJ_1^a of (43) or J^a − J_0^a.
+        - populations, energies: (4,) of the levels 00, −, +, 11.
+        - entropy_production: −Σ J/T, (47), in J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Equation numbers are those of Levy, Rabani and Limmer (2021), (37)-(48); docs/physics.md
+    section 8 has its misprints.  Units ħ = k_B = 1.
 
     Populations are right in every digit and heat currents to about 1e-14, for temperatures as
     close as may be; response_a of the global limit is the difference of two of them.
-    Raises TypeError or ValueError.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> found = mb.networks.coupled_qubits(2.0, 0.5, 0.0, T_a=1.0, T_b=0.5)
+    >>> abs(found["heat_current_a"] + found["heat_current_b"]) < 1e-12 < found["heat_current_a"]
+    True
     """
     system = QubitSystem(omega, g, delta_Omega, T_a, T_b, gamma)
     return steady_state(system, limit)

@@ -2,14 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.protocol import kms_violation
@@ -25,18 +25,42 @@ _REDUCED = np.geomspace(1e-6, 40.0, 40)
 
 @dataclass(frozen=True, repr=False)
 class CallableDensity(SpectralDensity):
-    """A user's D(ω).
+    """A spectral density D(ω) of one's own.
 
-    function: of an array of frequencies in J inside the support, real, >= 0, finite, same
-        shape; it is not called outside.  support: its ends, ±inf allowed where D decays.
-    breakpoints: every point where D is not smooth, and one or two that tell the width and
-        the place of what is narrow: a feature that no breakpoint announces can be missed.
-    slope_at_zero: lim D(ω)/ω, needed for γ(0) and bosons at μ = 0 where the support starts
-        at 0.  precision: share of the largest D to which values are right.
+    Parameters
+    ----------
+    function : callable
+        D of an array of frequencies in J inside the support: real, >= 0, finite, same shape; it is
+        not called outside.
+    support : (float, float), default (0.0, inf)
+        Its ends in J, ±inf allowed where D decays.
+    breakpoints : tuple of float, default ()
+        Every point where D is not smooth, and one or two that tell the width and the place of what
+        is narrow: a feature that no breakpoint announces can be missed.
+    slope_at_zero : float or None, default None
+        lim D(ω)/ω, needed for γ(0) and bosons at μ = 0 where the support starts at 0.
+    precision : float, default 1e-13
+        Share of the largest D to which values are right.
 
-    Δ by quadrature.  At a branch point that is not at omega = 0, such as a band edge, positions
-    have too few digits for more than 1e-6 of D within 1e-12 of it; `shift_error` tells.
-    Raises TypeError or ValueError.
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type, or values are negative or not finite.
+
+    Notes
+    -----
+    Δ of docs/physics.md section 6 by quadrature.  At a branch point that is not at omega = 0, such
+    as a band edge, positions have too few digits for more than 1e-6 of D within 1e-12 of it;
+    `shift_error` tells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> density = mb.CallableDensity(lambda w: 0.04 * w * np.exp(-w / 10.0), slope_at_zero=0.04)
+    >>> bath, ohmic = mb.ThermalBath(density, beta=5.0), mb.OhmicBath(0.2, 10.0, beta=5.0)
+    >>> np.allclose(bath.gamma([-0.5, 0.0, 0.7]), ohmic.gamma([-0.5, 0.0, 0.7]))
+    True
     """
 
     function: Callable[[Real], ArrayLike]
@@ -59,12 +83,12 @@ class CallableDensity(SpectralDensity):
         if self.slope_at_zero is not None:
             slope = arguments.real("density slope_at_zero", self.slope_at_zero, minimum=0.0)
             _set(self, "slope_at_zero", slope)
-        _set(self, "precision", arguments.tolerance(self.precision))
+        _set(self, "precision", arguments.tolerance(self.precision, "precision"))
         self(self._samples())
 
     @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(ω), zero outside the support."""
         omega = np.asarray(omega, dtype=np.float64)
         inside = (omega >= self.support[0]) & (omega <= self.support[1])
         result = np.where(np.isnan(omega), omega, 0.0)
@@ -96,23 +120,50 @@ class CallableDensity(SpectralDensity):
 
 @dataclass(frozen=True, repr=False)
 class CallableBath(QuadratureBath):
-    """Identical baths with a user's power spectrum γ(ω), coupled to Hermitian operators.
+    """Identical baths with a power spectrum γ(ω) of one's own, coupled to Hermitian operators.
 
-    function: γ of an array of frequencies in J, any sign, real, >= 0, same shape, ω > 0 being
-        energy given to the bath.  beta: inverse temperature, inf for T = 0, where γ(ω) = 0 for
-        ω < 0, and 0 for an infinite one, where γ(−ω) = γ(ω).
-    support: outside it γ = 0 and is not called, symmetric about 0; breakpoints, precision: as
-        for `CallableDensity`, 0 being a breakpoint anyway, and β too tells a scale.
-    kms_tolerance: of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 βω from 1e-6 to 40 in
-        geometric progression (ω/J where β is 0 or inf), at the breakpoints, at 32 even steps of a
-        finite support and where `kms_frequencies` says.
-    kms: False for a γ that keeps no detailed balance, as of non-thermal light or of several
-        temperatures at one site.  `beta` is then to be left out and is nan: there is no Gibbs
-        state, what is compared with it is nan, and what is derived from it is refused or computed
-        otherwise.
+    Parameters
+    ----------
+    function : callable
+        γ of an array of frequencies in J, any sign: real, >= 0, same shape, ω > 0 being energy
+        given to the bath.
+    beta : float, default nan
+        Inverse temperature in 1/J, inf for T = 0, where γ(ω) = 0 for ω < 0, and 0 for an infinite
+        one, where γ(−ω) = γ(ω).  To be left out with `kms=False`, else needed.
+    support : (float, float), default (-inf, inf)
+        Outside it γ = 0 and is not called; in J, symmetric about 0.
+    breakpoints : tuple of float, default ()
+        As for `CallableDensity`, 0 being a breakpoint anyway, and β too tells a scale.
+    precision : float, default 1e-13
+        Share of the largest γ to which values are right.
+    kms_tolerance : float, default 1e-10
+        Of |γ(ω) e^{−βω} − γ(−ω)| / γ(ω), checked at 40 βω from 1e-6 to 40 in geometric progression
+        (ω/J where β is 0 or inf), at the breakpoints, at 32 even steps of a finite support and
+        where `kms_frequencies` says.
+    kms_frequencies : tuple of float, default ()
+        Further ω > 0 in J at which it is checked.
+    kms : bool, default True
+        False for a γ that keeps no detailed balance, as of non-thermal light or of several
+        temperatures at one site: there is no Gibbs state, what is compared with it is nan, and
+        what is derived from it is refused or computed otherwise.
 
-    η by quadrature, its error by `eta_error`.  Raises TypeError or ValueError, the latter also
-    where detailed balance (KMS) is violated unless that was asked for.
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type, or detailed balance
+        (Kubo, Martin and Schwinger, KMS) is violated unless that was asked for.
+
+    Notes
+    -----
+    η by quadrature, its error by `eta_error`; docs/physics.md section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> hot = mb.CallableBath(lambda w: 0.1 * np.exp(-(w**2)), beta=0.0)  # γ(−ω) = γ(ω)
+    >>> float(hot.gamma(0.0))
+    0.1
     """
 
     function: Callable[[Real], ArrayLike]
@@ -141,8 +192,8 @@ class CallableBath(QuadratureBath):
             raise InputError(
                 f"bath breakpoints contain {outside[0]!r}: outside the support {self.support!r}"
             )
-        _set(self, "precision", arguments.tolerance(self.precision))
-        _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance))
+        _set(self, "precision", arguments.tolerance(self.precision, "precision"))
+        _set(self, "kms_tolerance", arguments.tolerance(self.kms_tolerance, "kms_tolerance"))
         if self.kms:
             self._check_balance()
         else:
@@ -155,7 +206,7 @@ class CallableBath(QuadratureBath):
         if isinstance(self.beta, float) and math.isnan(self.beta):
             return math.nan
         raise InputError(
-            f"bath beta = {self.beta!r} with kms=False: γ without detailed balance has no "
+            f"bath beta = {shown(self.beta)} with kms=False: γ without detailed balance has no "
             "temperature, beta is to be left out"
         )
 
@@ -174,7 +225,23 @@ class CallableBath(QuadratureBath):
 
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
-        """γ(ω), same shape as `omega`.  Raises ValueError where it is infinite."""
+        """Power spectrum γ(ω), as the function has it.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+
+        Raises
+        ------
+        InputError
+            It is infinite, negative or not a number.
+        """
         omega = np.asarray(omega, dtype=np.float64)
         inside = np.abs(omega) <= self.support[1]
         result = np.where(np.isnan(omega), omega, 0.0)
@@ -225,13 +292,13 @@ def check_function(name: str, function: object) -> None:
     """TypeError unless `function` can be called."""
     if not callable(function):
         raise InputTypeError(
-            f"{name} = {function!r}: a function of an array of frequencies is needed"
+            f"{name} = {shown(function)}: a function of an array of frequencies is needed"
         )
 
 
 def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> Real:
     """function(omega), real, >= 0 and of the shape of `omega`; ValueError otherwise."""
-    values = np.asarray(function(omega))
+    values = np.asarray(_called(name, function, omega))
     if values.shape != omega.shape or values.dtype.kind not in "fiu":
         raise InputError(
             f"{name} gave {values.dtype} of shape {values.shape} for frequencies of shape "
@@ -246,24 +313,33 @@ def checked_values(name: str, function: Callable[[Real], ArrayLike], omega: Real
     return values
 
 
+def _called(name: str, function: Callable[[Real], ArrayLike], omega: Real) -> ArrayLike:
+    """function(omega).  InputError for one that takes single numbers alone, as those of `math`."""
+    try:
+        return function(omega)
+    except (TypeError, ValueError) as error:
+        wrong = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise InputError(
+            f"{name} raised {wrong[:200]}: a function of an array of frequencies is needed, "
+            "np.vectorize makes one of a function of a single number"
+        ) from error
+
+
 def interval(name: str, value: object) -> tuple[float, float]:
     """Return `value` as (lower, upper), lower < upper, ±inf allowed."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise InputTypeError(f"{name} = {value!r}: a pair (lower, upper) is needed")
-    lower, upper = (
-        end if end in (-math.inf, math.inf) else arguments.real(f"{name} end", end)
-        for end in value
-    )
+        raise InputTypeError(f"{name} = {shown(value)}: a pair (lower, upper) is needed")
+    lower = arguments.real_or_infinite(f"{name} end", value[0], infinite=-math.inf)
+    upper = arguments.real_or_infinite(f"{name} end", value[1])
     if not lower < upper:
-        raise InputError(f"{name} = {value!r}: must ascend")
+        raise InputError(f"{name} = {shown(value)}: must ascend")
     return lower, upper
 
 
 def finite_points(name: str, values: object) -> tuple[float, ...]:
     """Return `values` as a sorted tuple of finite numbers."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise InputTypeError(f"{name} = {values!r}: a sequence of frequencies is needed")
-    return tuple(sorted(arguments.real(f"{name} entry", value) for value in values))
+    given = arguments.entries(name, values, "a sequence of frequencies")
+    return tuple(sorted(arguments.real(f"{name} entry", value) for value in given))
 
 
 def value_digest(values: Real) -> str:

@@ -26,12 +26,33 @@ _ROUNDING = float(np.finfo(np.float64).eps)
 
 
 class SpectralDensity(ABC):
-    """D(ω) >= 0, zero outside its support.
+    """Spectral density D(ω) >= 0 of a bath, zero outside its support.
 
+    A new one is a subclass that says `support`, `breakpoints` and `__call__`.
+
+    Attributes
+    ----------
+    precision : float, default 0.0
+        Share of the largest D to which values are right, where that is more than rounding.
+    position_noise : float, default 0.0
+        Relative error of the sum anchor + offset that D feels; 0 where `at` takes the two apart.
+
+    Notes
+    -----
     Without a closed form in the subclass Δ(ω) comes from polynomials of degree 15 on 10 to
     500 panels, found once (2 to 20 ms): 16 divisions per panel and frequency, 5 ms for 1000
     frequencies and 40 panels.  Its error, about 1e-13 of the largest D, is told by
-    `shift_error`.
+    `shift_error`.  Δ is that of docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> class Box(mb.SpectralDensity):
+    ...     support, breakpoints = (0.0, 2.0), (0.0, 2.0)
+    ...     def __call__(self, omega):
+    ...         return 0.1 * ((omega > 0) & (omega < 2))
+    >>> bool(abs(Box().shift(1.0)) < 1e-10)  # by symmetry
+    True
     """
 
     # Relative error of a position x = anchor + offset that D(x) feels, and of D itself.
@@ -41,7 +62,7 @@ class SpectralDensity(ABC):
     @property
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """Where D > 0 lies between; may be infinite."""
+        """Ends of what lies between where D > 0, in J; may be infinite."""
 
     @property
     @abstractmethod
@@ -50,7 +71,18 @@ class SpectralDensity(ABC):
 
     @abstractmethod
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(ω).
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
 
     @property
     def vanishes(self) -> bool:
@@ -58,17 +90,47 @@ class SpectralDensity(ABC):
         return False
 
     def unit(self) -> tuple["SpectralDensity", float]:
-        """A density of strength one, and D in units of that; itself where it knows none."""
+        """A density of strength one, and D in units of that; itself where it knows none.
+
+        Returns
+        -------
+        (SpectralDensity, float)
+            D is their product.
+        """
         return self, 1.0
 
     @zero_where_tiny
     def at(self, anchor: Real, offset: Real) -> Real:
-        """D(anchor + offset); next to an edge of the support the offset has more digits."""
+        """D(anchor + offset); next to an edge of the support the offset has more digits.
+
+        Parameters
+        ----------
+        anchor : float
+            In J.
+        offset : array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `offset`.
+        """
         return self(anchor + offset)
 
     @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
-        """D(ω)/ω for ω > 0, and its limit at 0, which may be infinite."""
+        """D(ω)/ω for ω > 0, and its limit at 0, which may be infinite.
+
+        Parameters
+        ----------
+        omega : float or array
+            >= 0 in J, any shape.
+
+        Returns
+        -------
+        array
+            Same shape as `omega`.
+        """
         omega = np.asarray(omega, dtype=np.float64)
         positive = omega > 0.0
         return np.where(positive, self(omega) / np.where(positive, omega, 1.0), self._limit())
@@ -80,16 +142,49 @@ class SpectralDensity(ABC):
         return 0.0
 
     def check_transform(self) -> None:  # noqa: B027
-        """Raise ValueError where no principal value of D exists."""
+        """Refuse a density of which no principal value exists.
+
+        Raises
+        ------
+        InputError
+            D has a tail that is too heavy.
+        """
 
     @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
-        """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω', same shape as `omega`; ±inf at a step of D."""
+        """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω'.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; ±inf at a step of D.
+
+        Raises
+        ------
+        InputError
+            It does not exist.
+        """
         return self._panels.principal_value(omega) / (2.0 * np.pi)
 
     @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
-        """Estimated absolute error of `shift`, same shape as `omega`."""
+        """Estimated absolute error of `shift`.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)
 
     @cached_property
@@ -101,7 +196,7 @@ class SpectralDensity(ABC):
 
 @dataclass(frozen=True)
 class _CutDensity(SpectralDensity):
-    """D on ω > 0 with a strength J_int and a cutoff ω_c."""
+    """Density D on ω > 0 with a strength J_int and a cutoff ω_c."""
 
     coupling: float
     cutoff: float
@@ -112,7 +207,7 @@ class _CutDensity(SpectralDensity):
 
     @property
     def support(self) -> tuple[float, float]:
-        """(0, ∞)."""
+        """The interval (0, ∞)."""
         return 0.0, math.inf
 
     @property
@@ -126,16 +221,37 @@ class _CutDensity(SpectralDensity):
         return self.coupling == 0.0
 
     def unit(self) -> tuple[SpectralDensity, float]:
-        """That of J_int = 1."""
+        """The density of J_int = 1, and J_int²."""
         return replace(self, coupling=1.0), self.coupling**2
 
 
 @dataclass(frozen=True)
 class OhmicDensity(_CutDensity):
-    """D(ω) = J_int² ω_c^{1−s} ω^s e^{−ω/ω_c} for ω > 0, zero below; SNM eq. (16) has s = 1.
+    """Power law D(ω) = J_int² ω_c^{1−s} ω^s e^{−ω/ω_c} for ω > 0, zero below.
 
-    coupling: J_int >= 0; cutoff: ω_c > 0, both in J; exponent: s from 0.1 to 20, sub-Ohmic
-    below 1, super-Ohmic above.  Δ by quadrature.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    coupling : float
+        J_int >= 0, in J.
+    cutoff : float
+        ω_c > 0, in J.
+    exponent : float, default 1.0
+        s from 0.1 to 20: Ohmic at 1, sub-Ohmic below, super-Ohmic above.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (16), has s = 1.  Δ by quadrature.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.OhmicDensity(coupling=0.2, cutoff=10.0)([-1.0, 10.0]).round(6)
+    array([0.      , 0.147152])
     """
 
     exponent: float = 1.0
@@ -149,7 +265,7 @@ class OhmicDensity(_CutDensity):
 
     @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(ω) in closed form."""
         return self.coupling**2 * self.cutoff * self._shape(omega, self.exponent)
 
     @zero_where_tiny
@@ -169,15 +285,35 @@ class OhmicDensity(_CutDensity):
 
 @dataclass(frozen=True)
 class DrudeLorentzDensity(_CutDensity):
-    """D(ω) = J_int² ω / (1 + (ω/ω_c)²) for ω > 0, zero below: the slope at 0 is the Ohmic one.
+    """Drude-Lorentz density D(ω) = J_int² ω / (1 + (ω/ω_c)²) for ω > 0, zero below.
 
-    coupling: J_int >= 0; cutoff: ω_c > 0, both in J.  It decays as 1/ω only, so that C(0) is
-    infinite.  Δ in closed form, to about 1e-15 J_int² ω_c.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    coupling : float
+        J_int >= 0, in J.
+    cutoff : float
+        ω_c > 0, in J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    The slope at 0 is the Ohmic one.  It decays as 1/ω only, so that C(0) is infinite.  Δ in closed
+    form, to about 1e-15 J_int² ω_c.  See docs/physics.md section 2.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> float(mb.DrudeLorentzDensity(coupling=0.2, cutoff=10.0)(10.0).round(12))
+    0.2
     """
 
     @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(ω) in closed form."""
         omega = np.asarray(omega, dtype=np.float64)
         density: Real = np.maximum(omega, 0.0) * self.slope(omega)
         return density
@@ -211,11 +347,30 @@ class DrudeLorentzDensity(_CutDensity):
 
 @dataclass(frozen=True)
 class PhononDensity(SpectralDensity):
-    """D(Ω) = κ Ω³ e^{−Ω/ω_c} for Ω > 0, zero below: phonons in three dimensions.
+    """Phonons in three dimensions, D(Ω) = κ Ω³ e^{−Ω/ω_c} for Ω > 0, zero below.
 
-    strength: κ >= 0 in J⁻²; cutoff: ω_c > 0 in J, or inf for none.  Without a cutoff Δ and η
-    do not exist and asking for them is a ValueError; else they come by quadrature.  Raises
-    TypeError or ValueError.
+    Parameters
+    ----------
+    strength : float
+        κ >= 0, in J⁻².
+    cutoff : float, default inf
+        ω_c > 0, in J; inf for none.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Levy and Kosloff (2014), eq. (15).  Without a cutoff Δ and η do not exist, and asking for them
+    is an `InputError`; else they come by quadrature.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> float(mb.PhononDensity(strength=0.5)(2.0))
+    4.0
     """
 
     strength: float
@@ -223,12 +378,11 @@ class PhononDensity(SpectralDensity):
 
     def __post_init__(self) -> None:
         _set(self, "strength", arguments.real("density strength", self.strength, minimum=0.0))
-        if self.cutoff != math.inf:
-            _set(self, "cutoff", arguments.real("density cutoff", self.cutoff, above=0.0))
+        _set(self, "cutoff", arguments.real_or_infinite("density cutoff", self.cutoff, above=0.0))
 
     @property
     def support(self) -> tuple[float, float]:
-        """(0, ∞)."""
+        """The interval (0, ∞)."""
         return 0.0, math.inf
 
     @property
@@ -243,12 +397,12 @@ class PhononDensity(SpectralDensity):
 
     @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(Ω) in closed form."""
         return self._times_power(omega, 3)
 
     @zero_where_tiny
     def slope(self, omega: ArrayLike) -> Real:
-        """D(ω)/ω, 0 at 0."""
+        """D(Ω)/Ω, 0 at 0."""
         return self._times_power(omega, 2)
 
     def _times_power(self, omega: ArrayLike, power: int) -> Real:
@@ -262,7 +416,13 @@ class PhononDensity(SpectralDensity):
             return density
 
     def check_transform(self) -> None:
-        """Raise ValueError without a cutoff."""
+        """Refuse phonons without a cutoff.
+
+        Raises
+        ------
+        InputError
+            The cutoff is infinite.
+        """
         if self.cutoff == math.inf and not self.vanishes:
             raise InputError(
                 "density cutoff = inf: κΩ³ grows without end and has no Lamb shift; a finite "
@@ -272,7 +432,7 @@ class PhononDensity(SpectralDensity):
 
 @dataclass(frozen=True)
 class _BandDensity(SpectralDensity):
-    """D of a height on a band between two edges."""
+    """Density D of a height on a band between two edges."""
 
     height: float
     half_width: float
@@ -282,9 +442,8 @@ class _BandDensity(SpectralDensity):
 
     def __post_init__(self) -> None:
         _set(self, "height", arguments.real("density height", self.height, minimum=0.0))
-        if not (self._may_be_wide and self.half_width == math.inf):
-            width = arguments.real("density half_width", self.half_width, above=0.0)
-            _set(self, "half_width", width)
+        check = arguments.real_or_infinite if self._may_be_wide else arguments.real
+        _set(self, "half_width", check("density half_width", self.half_width, above=0.0))
         _set(self, "centre", arguments.real("density centre", self.centre))
 
     @property
@@ -304,17 +463,39 @@ class _BandDensity(SpectralDensity):
 
     @zero_where_tiny
     def __call__(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """D(ω), zero outside the band."""
         omega = np.asarray(omega, dtype=np.float64)
         return self.at(omega, np.zeros_like(omega))[()]
 
 
 @dataclass(frozen=True)
 class SemiEllipticDensity(_BandDensity):
-    """D(ω) = Γ √(1 − x²) for |x| <= 1, x = (ω − centre)/Ω: a half-filled Newns band.
+    """Semi-elliptic band D(ω) = Γ √(1 − x²) for |x| <= 1, x = (ω − centre)/Ω, zero outside.
 
-    height: Γ >= 0; half_width: Ω > 0; centre; all in J.  Δ = Γx/2 in the band and
-    Γ (x − sgn(x) √(x² − 1))/2 outside, to rounding.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    height : float
+        Γ >= 0, in J.
+    half_width : float
+        Ω > 0, in J.
+    centre : float, default 0.0
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    A half-filled Newns band, the leads of Mitchison and Plenio (2018), section III.  Δ = Γx/2 in
+    the band and Γ (x − sgn(x) √(x² − 1))/2 outside, to rounding.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.SemiEllipticDensity(height=0.5, half_width=4.0).shift([2.0, 4.0])
+    array([0.125, 0.25 ])
     """
 
     @zero_where_tiny
@@ -327,7 +508,7 @@ class SemiEllipticDensity(_BandDensity):
 
     @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
-        """Δ(ω), same shape as `omega`: the Hilbert transform of a semicircle."""
+        """Δ(ω), the Hilbert transform of a semicircle."""
         omega = np.asarray(omega, dtype=np.float64)
         x = (omega - self.centre) / self.half_width
         # Next to an edge the distance from it has digits that x − 1 has not.
@@ -344,11 +525,32 @@ class SemiEllipticDensity(_BandDensity):
 
 @dataclass(frozen=True)
 class FlatDensity(_BandDensity):
-    """D(ω) = Γ for |ω − centre| <= Λ, zero outside: a lead with a flat band.
+    """Flat band D(ω) = Γ for |ω − centre| <= Λ, zero outside.
 
-    height: Γ >= 0; half_width: Λ > 0, or inf for the wide-band limit; centre; all in J.
+    Parameters
+    ----------
+    height : float
+        Γ >= 0, in J.
+    half_width : float, default inf
+        Λ > 0, in J; inf for the wide-band limit.
+    centre : float, default 0.0
+        In J.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
     Δ = (Γ/2π) ln|(Λ + x)/(Λ − x)|, x = ω − centre, infinite at the edges; 0 for Λ = inf.
-    Δ^f depends on Λ as ln Λ and does not exist without it.  Raises TypeError or ValueError.
+    Δ^f depends on Λ as ln Λ and does not exist without it.  See docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.FlatDensity(height=0.2, half_width=1.0)([-2.0, 0.5])
+    array([0. , 0.2])
     """
 
     half_width: float = math.inf
@@ -364,7 +566,13 @@ class FlatDensity(_BandDensity):
         return np.where(np.isnan(omega), omega, np.where(inside, self.height, 0.0))
 
     def check_transform(self) -> None:
-        """Raise ValueError without band edges."""
+        """Refuse a band without edges.
+
+        Raises
+        ------
+        InputError
+            Its half width is infinite.
+        """
         if self.half_width == math.inf and not self.vanishes:
             raise InputError(
                 "density half_width = inf: P∫ f D/(2π(ω − ω')) grows as the logarithm of the "
@@ -373,7 +581,7 @@ class FlatDensity(_BandDensity):
 
     @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
-        """Δ(ω), same shape as `omega`."""
+        """Δ(ω) in closed form."""
         omega = np.asarray(omega, dtype=np.float64)
         if self.half_width == math.inf:
             return np.where(np.isfinite(omega), 0.0, omega)[()]

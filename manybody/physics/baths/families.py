@@ -24,11 +24,26 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class BathFamily:
-    """A kind of bath.
+    """A kind of bath that studies call by its name.
 
-    name, title: what studies call it, and figures; parameters: name -> default, None where
-    one must be given; build: parameters by name -> bath; symbols: parameter -> how figures
-    and how text write it, where that is neither usual nor its name.
+    Parameters
+    ----------
+    name : str
+        What studies call it.
+    title : str
+        What figures call it.
+    parameters : mapping of str to float or None
+        Names with their defaults, None where one must be given.
+    build : callable
+        A bath from these parameters by name.
+    symbols : mapping of str to (str, str), default {}
+        How figures and how text write a parameter, where that is neither usual nor its name.
+
+    Examples
+    --------
+    >>> from manybody.physics.baths.families import BATH_FAMILIES
+    >>> BATH_FAMILIES["white"].build(rate=0.1)
+    WhiteBath(rate=0.1)
     """
 
     name: str
@@ -38,7 +53,18 @@ class BathFamily:
     symbols: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def symbol(self, parameter: str) -> tuple[str, str]:
-        """How figures and how text write a parameter."""
+        """How figures and how text write a parameter.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        (str, str)
+            With mathematics markup, and without.
+        """
         usual = _SYMBOLS.get(parameter, (parameter, parameter))
         return self.symbols.get(parameter, usual)
 
@@ -79,7 +105,27 @@ BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)
 
 
 def register(family: BathFamily) -> None:
-    """Let studies call a kind of bath by its name.  Raises ValueError where it is taken."""
+    """Let studies call a kind of bath by its name.
+
+    Parameters
+    ----------
+    family : BathFamily
+        Of a name that is free.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+
+    Examples
+    --------
+    >>> from manybody.physics.baths.families import BATH_FAMILIES, register
+    >>> try:
+    ...     register(BATH_FAMILIES["white"])
+    ... except ValueError as error:
+    ...     print(error)
+    bath 'white' is known already
+    """
     if family.name in _KNOWN:
         raise ValueError(f"bath {family.name!r} is known already")
     _KNOWN[family.name] = family

@@ -34,13 +34,36 @@ _ASYMPTOTIC_TERMS = 12
 
 @dataclass(frozen=True)
 class OhmicBath(GammaBath):
-    """Identical bosonic baths with an Ohmic spectrum and exponential cutoff, SNM eq. (16).
+    """Identical bosonic baths with an Ohmic spectrum and exponential cutoff.
 
-    coupling: J_int >= 0; cutoff: ω_c > 0; beta: inverse temperature > 0, inf for T = 0; all
-    in units of J.  chemical_potential: only 0, since a density coupling a†a
-    exchanges no particles and μ ≠ 0 would break detailed balance.
+    Parameters
+    ----------
+    coupling : float
+        J_int >= 0, in J.
+    cutoff : float
+        ω_c > 0, in J.
+    beta : float
+        Inverse temperature > 0 in 1/J, inf for T = 0.
+    chemical_potential : float, default 0.0
+        Only 0, since a density coupling a†a exchanges no particles and μ ≠ 0 would break detailed
+        balance.
 
-    ω > 0 is energy given to the bath.  Raises TypeError or ValueError.
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    ω > 0 is energy given to the bath.  Shiraishi, Nakagawa and Mori (2025), eq. (16);
+    docs/physics.md section 2.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
+    >>> float(bath.gamma(0.0).round(12))  # J_int²/β
+    0.008
     """
 
     coupling: float
@@ -67,15 +90,33 @@ class OhmicBath(GammaBath):
         return self.coupling == 0.0
 
     def unit(self) -> tuple["OhmicBath", float]:
-        """The bath of J_int = 1, and γ of this one in units of that."""
+        """The bath of J_int = 1, and γ of this one in units of that.
+
+        Returns
+        -------
+        (OhmicBath, float)
+            The second is J_int².
+        """
         return replace(self, coupling=1.0), self.coupling**2
 
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
-        """γ(ω) = J_int² e^{−|ω|/ω_c} ω / (1 − e^{−βω}), SNM eq. (16) with f(|ω|) for ω < 0.
+        """Power spectrum γ(ω) = J_int² e^{−|ω|/ω_c} ω / (1 − e^{−βω}).
 
-        Same shape as `omega`; γ(0) = J_int²/β; KMS γ(ω) = e^{βω} γ(−ω).  At T = 0
-        J_int² ω e^{−ω/ω_c} for ω > 0, else 0.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; γ(0) = J_int²/β.
+
+        Notes
+        -----
+        Shiraishi, Nakagawa and Mori (2025), eq. (16), with f(|ω|) for ω < 0.  γ(ω) = e^{βω} γ(−ω).
+        At T = 0 J_int² ω e^{−ω/ω_c} for ω > 0, else 0.
         """
         omega = np.asarray(omega, dtype=np.float64)
         if self.beta == math.inf:
@@ -94,12 +135,23 @@ class OhmicBath(GammaBath):
 
     @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
-        """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
+        """Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')) of γ.
 
-        Closed form of docs/physics.md section 2 (exponential integrals and
-        Euler-Maclaurin), of which its first terms are left at T = 0,
-        (J_int² ω_c/2π) {z g(z) − 1}, z = ω/ω_c; absolute error about 1e-13 J_int² ω_c / 2π.
-        Same shape as `omega`.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; absolute error about 1e-13 J_int² ω_c / 2π.
+
+        Notes
+        -----
+        The imaginary part of Γ = γ/2 + iη.  Closed form of docs/physics.md section 2 (exponential
+        integrals and Euler-Maclaurin), of which its first terms are left at T = 0,
+        (J_int² ω_c/2π) {z g(z) − 1}, z = ω/ω_c.
         """
         omega = np.asarray(omega, dtype=np.float64)
         flat = omega.ravel()
@@ -133,8 +185,19 @@ class OhmicBath(GammaBath):
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
         """C(t) = J_int²/(2πβ²) [ψ₁(1/(βω_c) + it/β) + ψ₁(1 + 1/(βω_c) − it/β)].
 
+        Parameters
+        ----------
+        time : float or array
+            In 1/J, any shape and sign; C(−t) = C(t)*.
+
+        Returns
+        -------
+        array of complex
+            In J², same shape as `time`.
+
+        Notes
+        -----
         ψ₁ is the trigamma function.  At T = 0 J_int² ω_c²/2π / (1 + iω_c t)².
-        Same shape as `time`; C(−t) = C(t)*.
         """
         if self.beta == math.inf:
             scaled = 1.0 + 1j * self.cutoff * np.asarray(time, dtype=np.complex128)

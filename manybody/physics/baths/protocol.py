@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 
@@ -24,7 +24,18 @@ from manybody.physics.underflow import zero_where_tiny
 class Bath(Protocol):
     """Identical baths, each coupled to a Hermitian operator A_j; in equilibrium but for β = nan.
 
-    ω > 0 is energy given to the bath; all methods take arrays of any shape.
+    Any object with these members is one.  ω > 0 is energy given to the bath; all methods take
+    arrays of any shape.
+
+    Notes
+    -----
+    See docs/physics.md section 2.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> isinstance(mb.OhmicBath(0.2, 10.0, 5.0), mb.Bath)
+    True
     """
 
     @property
@@ -36,19 +47,76 @@ class Bath(Protocol):
         """Whether γ = 0 everywhere."""
 
     def gamma(self, omega: ArrayLike) -> Real:
-        """Power spectrum γ(ω) >= 0, in J."""
+        """Power spectrum γ(ω) >= 0.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape and sign.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
 
     def eta(self, omega: ArrayLike) -> Real:
-        """Its Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω'))."""
+        """Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')) of γ.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
 
     def one_sided(self, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
-        """Γ(ω) = γ(ω)/2 + iη(ω), or γ(ω)/2 without the Lamb shift."""
+        """One-sided transform Γ(ω) = γ(ω)/2 + iη(ω), or γ(ω)/2 without the Lamb shift.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+        lamb_shift : bool
+            Whether η is kept.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; real without the Lamb shift.
+        """
 
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
-        """C(t) = ∫ dω/2π γ(ω) e^{−iωt}."""
+        """Correlation function C(t) = ∫ dω/2π γ(ω) e^{−iωt}.
+
+        Parameters
+        ----------
+        time : float or array
+            In 1/J, any shape.
+
+        Returns
+        -------
+        array of complex
+            In J², same shape as `time`.
+        """
 
     def kms_residual(self, omega: ArrayLike) -> float:
-        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω); nan for β = nan."""
+        """Largest relative violation of γ(−ω) = e^{−βω} γ(ω).
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        float
+            nan for β = nan.
+        """
 
 
 class GammaBath:
@@ -56,14 +124,39 @@ class GammaBath:
 
     @zero_where_tiny
     def one_sided(self: Bath, omega: ArrayLike, lamb_shift: bool) -> NDArray[Any]:
-        """Γ(ω) = γ(ω)/2 + iη(ω), SNM eq. (6); real γ/2 without the Lamb shift."""
+        """One-sided transform Γ(ω) = γ(ω)/2 + iη(ω); real γ/2 without the Lamb shift.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+        lamb_shift : bool
+            Whether η is kept.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; complex with the Lamb shift.
+
+        Notes
+        -----
+        Shiraishi, Nakagawa and Mori (2025), eq. (6).
+        """
         half = 0.5 * self.gamma(omega)
         return half + 1j * self.eta(omega) if lamb_shift else half
 
     def kms_residual(self: Bath, omega: ArrayLike) -> float:
-        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given ω > 0; 0 for no coupling.
+        """Largest |γ(ω) e^{−βω} − γ(−ω)| / γ(ω) over the given frequencies.
 
-        nan for a bath without a temperature.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape; their signs do not matter.
+
+        Returns
+        -------
+        float
+            0 for no coupling, nan for a bath without a temperature.
         """
         if not has_temperature(self.beta):
             return math.nan
@@ -116,7 +209,7 @@ def check_bath(bath: object, lamb_shift: object = False) -> Bath:
     """
     if not isinstance(bath, Bath):
         raise InputTypeError(
-            f"bath = {bath!r}: an OhmicBath, ThermalBath, WhiteBath or CallableBath is needed"
+            f"bath = {shown(bath)}: an OhmicBath, ThermalBath, WhiteBath or CallableBath is needed"
         )
     if not math.isfinite(bath.gamma(0.0)):
         raise InputError(

@@ -25,15 +25,37 @@ _ROUNDING = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Reservoir:
-    """Free fermions or bosons in equilibrium that exchange particles, docs/physics.md section 6.
+    """Free fermions or bosons in equilibrium that exchange particles with a site.
 
-    density: D(ω) = 2π Σ_k g_k² δ(ω − ω_k); beta: inverse temperature > 0 in 1/J;
-    chemical_potential: μ in J; statistics: "fermion" or "boson".
+    Parameters
+    ----------
+    density : SpectralDensity
+        D(ω) = 2π Σ_k g_k² δ(ω − ω_k).
+    beta : float
+        Inverse temperature > 0 in 1/J.
+    chemical_potential : float, default 0.0
+        μ in J.
+    statistics : {"fermion", "boson"}, default "fermion"
+        Of the particles.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type, or for bosons f D is not integrable.
+
+    Notes
+    -----
     Bosons need μ below the support of D, or μ = 0 where it starts there and D(ω)/ω has a known
     limit, as of `OhmicDensity`: an integrable f D.  Everything takes arrays of any shape.  Δ^f
     is closed for a flat band with μ inside it by 45 temperatures, else by quadrature on panels
-    as in `SpectralDensity`.  Raises TypeError or ValueError.
+    as in `SpectralDensity`.  See docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.FlatDensity(0.2, 5.0), beta=2.0, chemical_potential=0.5)
+    >>> float(lead.occupation(0.5)), float(lead.filled(0.5))
+    (0.5, 0.1)
     """
 
     density: SpectralDensity
@@ -60,40 +82,105 @@ class Reservoir:
 
     @zero_where_tiny
     def spectrum(self, omega: ArrayLike) -> Real:
-        """D(ω), same shape as `omega`."""
+        """Spectral density D(ω).
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
         return self.density(omega)
 
     @zero_where_tiny
     def occupation(self, omega: ArrayLike) -> Real:
-        """f(ω) = 1/(e^{β(ω−μ)} ± 1), + for fermions; same shape as `omega`, inf at a pole."""
+        """Occupation f(ω) = 1/(e^{β(ω−μ)} ± 1), + for fermions.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            Same shape as `omega`, inf at a pole.
+        """
         omega = np.asarray(omega, dtype=np.float64)
         return self._occupation(self.beta * (omega - self.chemical_potential))
 
     @zero_where_tiny
     def filled(self, omega: ArrayLike) -> Real:
-        """f(ω) D(ω), same shape as `omega`; zero where D is.
+        """Filled density f(ω) D(ω), zero where D is.
 
-        The limit at ω = μ = 0 for bosons: J_int²/β for an Ohmic D, inf for a sub-Ohmic one.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.  The limit at ω = μ = 0 for bosons: J_int²/β for an Ohmic
+            D, inf for a sub-Ohmic one.
         """
         omega = np.asarray(omega, dtype=np.float64)
         return self._filled(np.zeros_like(omega), omega)[()]
 
     @zero_where_tiny
     def shift(self, omega: ArrayLike) -> Real:
-        """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω', same shape as `omega`; ±inf at a step of D."""
+        """Δ(ω) = P∫ D(ω') / (2π (ω − ω')) dω'.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; ±inf at a step of D.
+        """
         return self.density.shift(omega)
 
     @zero_where_tiny
     def shift_error(self, omega: ArrayLike) -> Real:
-        """Estimated absolute error of `shift`, same shape as `omega`."""
+        """Estimated absolute error of `shift`.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
         return self.density.shift_error(omega)
 
     @zero_where_tiny
     def filled_shift(self, omega: ArrayLike) -> Real:
-        """Δ^f(ω) = P∫ f(ω') D(ω') / (2π (ω − ω')) dω', same shape as `omega`.
+        """Δ^f(ω) = P∫ f(ω') D(ω') / (2π (ω − ω')) dω'.
 
-        ±inf at a step of f D.  Raises ValueError where it does not exist: a wide band, or
-        phonons, without a cutoff.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; ±inf at a step of f D.
+
+        Raises
+        ------
+        InputError
+            It does not exist: a wide band, or phonons, without a cutoff.
         """
         if self._deep_band is not None:
             return self._deep_filled_shift(self._deep_band, omega)
@@ -101,7 +188,18 @@ class Reservoir:
 
     @zero_where_tiny
     def filled_shift_error(self, omega: ArrayLike) -> Real:
-        """Estimated absolute error of `filled_shift`, same shape as `omega`."""
+        """Estimated absolute error of `filled_shift`.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
         if self._deep_band is not None:
             return 4.0 * self.density.shift_error(omega)
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)

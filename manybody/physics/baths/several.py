@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics.baths.protocol import Bath, check_bath, has_temperature
 from manybody.physics.couplings import Couplings, SiteProjectors
 from manybody.physics.models.protocol import Model
@@ -133,7 +133,7 @@ def _labels(couplings: Couplings) -> list[int]:
 def _of_mapping(value: Mapping[Any, Any], labels: list[int]) -> Iterator[Any]:
     for key in value:
         if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
-            raise InputTypeError(f"bath has the key {key!r}: sites are integers")
+            raise InputTypeError(f"bath has the key {shown(key)}: sites are integers")
     unknown = sorted({int(key) for key in value} - set(labels))
     if unknown:
         raise InputError(f"bath of site {unknown[0]}: it is not coupled, allowed are {labels}")

@@ -38,7 +38,18 @@ class QuadratureBath(GammaBath, ABC):
 
     @abstractmethod
     def gamma(self, omega: ArrayLike) -> Real:
-        """γ(ω), same shape as `omega`."""
+        """Power spectrum γ(ω) >= 0.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape and sign.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
 
     @abstractmethod
     def _sizes(self) -> tuple[float, ...]:
@@ -57,28 +68,62 @@ class QuadratureBath(GammaBath, ABC):
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """|ω| beside 0 where γ may not be smooth, its ends among them, inf where it has none."""
+        """Where γ may not be smooth, |ω| beside 0, its ends among them, inf where it has none."""
         return self._sizes()
 
     @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
-        """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), the imaginary part of Γ = γ/2 + iη.
+        """Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')) of γ.
 
-        Same shape as `omega`; ±inf at a step of γ.
+        The imaginary part of Γ = γ/2 + iη.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; ±inf at a step of γ.
         """
         return self._panels.principal_value(omega) / (2.0 * np.pi)
 
     @zero_where_tiny
     def eta_error(self, omega: ArrayLike) -> Real:
-        """Estimated absolute error of `eta`, same shape as `omega`."""
+        """Estimated absolute error of `eta`.
+
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`.
+        """
         return self._panels.principal_value_error(omega) / (2.0 * np.pi)
 
     @zero_where_tiny
     def correlation(self, time: ArrayLike) -> NDArray[np.complex128]:
-        """C(t) = ∫ dω/2π γ(ω) e^{−iωt}, same shape as `time`; absolute error 1e-14 ∫γ/2π.
+        """Correlation function C(t) = ∫ dω/2π γ(ω) e^{−iωt}.
 
-        Raises ValueError at times so short that a slow decay of γ leaves more than 1e-9 of C
-        unknown: with γ ~ 1/ω at large ω, as of Drude and Lorentz, C(0) is infinite.
+        Parameters
+        ----------
+        time : float or array
+            In 1/J, any shape.
+
+        Returns
+        -------
+        array of complex
+            In J², same shape as `time`; absolute error 1e-14 ∫γ/2π.
+
+        Raises
+        ------
+        InputError
+            Times are so short that a slow decay of γ leaves more than 1e-9 of C unknown: with
+            γ ~ 1/ω at large ω, as of Drude and Lorentz, C(0) is infinite.
         """
         missing = self._panels.fourier_error(time)
         bad = np.flatnonzero(~(missing <= _MISSING * self._panels.integral))
@@ -111,11 +156,32 @@ class QuadratureBath(GammaBath, ABC):
 class ThermalBath(QuadratureBath):
     """Identical bosonic baths with any spectral density, coupled to Hermitian operators.
 
-    density: D(ω) of modes ω > 0, its support from 0 or above; beta: inverse temperature > 0
-    in 1/J, inf for T = 0.  γ(ω) = D(|ω|) [1 + n(|ω|)] for ω > 0, D(|ω|) n(|ω|) for ω < 0, with
-    n(x) = 1/(e^{βx} − 1); ω > 0 is energy given to the bath.  At T = 0 n = 0, γ(0) = 0 also of
-    sub-Ohmic densities, and η is the Δ of the density.  There is no chemical potential,
-    since a Hermitian coupling exchanges no particles.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    density : SpectralDensity
+        D(ω) of modes ω > 0, its support from 0 or above.
+    beta : float
+        Inverse temperature > 0 in 1/J, inf for T = 0.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    γ(ω) = D(|ω|) [1 + n(|ω|)] for ω > 0, D(|ω|) n(|ω|) for ω < 0, with n(x) = 1/(e^{βx} − 1);
+    ω > 0 is energy given to the bath.  At T = 0 n = 0, γ(0) = 0 also of sub-Ohmic densities, and η
+    is the Δ of the density.  There is no chemical potential, since a Hermitian coupling exchanges
+    no particles.  See docs/physics.md section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> bath = mb.ThermalBath(mb.DrudeLorentzDensity(coupling=0.2, cutoff=10.0), beta=5.0)
+    >>> np.allclose(bath.gamma(0.7), np.exp(5.0 * 0.7) * bath.gamma(-0.7))  # detailed balance
+    True
     """
 
     density: SpectralDensity
@@ -132,15 +198,34 @@ class ThermalBath(QuadratureBath):
         self.density.slope(0.0)
 
     def unit(self) -> tuple["ThermalBath", float]:
-        """The bath of strength one, and γ of this one in units of that."""
+        """The bath of strength one, and γ of this one in units of that.
+
+        Returns
+        -------
+        (ThermalBath, float)
+            γ is their product.
+        """
         density, strength = self.density.unit()
         return replace(self, density=density), strength
 
     @zero_where_tiny
     def gamma(self, omega: ArrayLike) -> Real:
-        """γ(ω) = D(|ω|)/|ω| · ω / (1 − e^{−βω}), same shape as `omega`; KMS holds to rounding.
+        """Power spectrum γ(ω) = D(|ω|)/|ω| · ω / (1 − e^{−βω}).
 
-        γ(0) = lim D(ω)/(βω).  Raises ValueError for ω = 0 where that is infinite (sub-Ohmic).
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape and sign.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; detailed balance holds to rounding.  γ(0) = lim D(ω)/(βω).
+
+        Raises
+        ------
+        InputError
+            ω = 0 where that is infinite (sub-Ohmic).
         """
         if self.beta == math.inf:
             omega = np.asarray(omega, dtype=np.float64)
@@ -150,10 +235,22 @@ class ThermalBath(QuadratureBath):
 
     @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
-        """η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')), same shape as `omega`; ±inf at a step of γ.
+        """Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')) of γ.
 
-        Raises ValueError where it does not exist: phonons without a cutoff, ω = 0 where γ(0)
-        is infinite.
+        Parameters
+        ----------
+        omega : float or array
+            In J, any shape.
+
+        Returns
+        -------
+        array
+            In J, same shape as `omega`; ±inf at a step of γ.
+
+        Raises
+        ------
+        InputError
+            It does not exist: phonons without a cutoff, ω = 0 where γ(0) is infinite.
         """
         if self.beta == math.inf:
             return self.density.shift(omega)
@@ -161,7 +258,7 @@ class ThermalBath(QuadratureBath):
 
     @zero_where_tiny
     def eta_error(self, omega: ArrayLike) -> Real:
-        """Estimated absolute error of `eta`, same shape as `omega`."""
+        """Estimated absolute error of `eta`."""
         if self.beta == math.inf:
             return self.density.shift_error(omega)
         return super().eta_error(omega)

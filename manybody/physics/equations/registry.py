@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.local import LOCAL
 from manybody.physics.equations.partial_secular import cutoff_word, partial_secular
@@ -59,7 +59,22 @@ EQUATION_FAMILIES = (
 
 
 class _Equations(Mapping[str, Equation]):
-    """Those known by name, over which it goes, and those of families, which it finds too."""
+    """Equations known by name, over which it goes, and those of families, which it finds too.
+
+    "partial-secular-CUTOFF", CUTOFF a number in J such as 0.1, is a family.
+
+    Notes
+    -----
+    See docs/physics.md sections 3, 4, 10 and 11.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> [*mb.EQUATIONS][:4]
+    ['redfield', 'davies', 'universal-lindblad', 'partial-secular']
+    >>> mb.EQUATIONS["partial-secular-0.1"].name
+    'partial-secular-0.1'
+    """
 
     def __getitem__(self, name: str) -> Equation:
         found = _KNOWN.get(name) or _of_families(name)
@@ -92,7 +107,27 @@ def equation_names() -> list[str]:
 
 
 def register(equation: Equation) -> None:
-    """Make an equation known by its name.  Raises ValueError where the name is taken."""
+    """Make an equation known by its name.
+
+    Parameters
+    ----------
+    equation : Equation
+        Of a name that is free.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+
+    Examples
+    --------
+    >>> from manybody.physics.equations.registry import EQUATIONS, register
+    >>> try:
+    ...     register(EQUATIONS["redfield"])
+    ... except ValueError as error:
+    ...     print(error)
+    equation 'redfield' is known already
+    """
     if equation.name in _KNOWN:
         raise ValueError(f"equation {equation.name!r} is known already")
     _KNOWN[equation.name] = equation
@@ -107,17 +142,19 @@ def check_name(name: object, where: str = "equation") -> None:
     """Raise InputError unless an equation is known by this name."""
     if not isinstance(name, str) or name not in EQUATIONS:
         raise InputError(
-            f"{where}: {name!r} must be one of {', '.join(equation_names())}, CUTOFF a decimal "
-            "number such as 0.1"
+            f"{where}: {shown(name)} must be one of {', '.join(equation_names())}, CUTOFF a "
+            "decimal number such as 0.1"
         )
 
 
 def check_equations(names: object) -> tuple[str, ...]:
     """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
     if isinstance(names, str) or not isinstance(names, (list, tuple)):
-        raise InputTypeError(f"equations = {names!r}: a sequence of names is needed")
+        raise InputTypeError(f"equations = {shown(names)}: a sequence of names is needed")
     for name in names:
         check_name(name, "equations")
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"equations = {list(names)!r}: at least two different ones are compared")
+        raise InputError(
+            f"equations = {shown(list(names))}: at least two different ones are compared"
+        )
     return tuple(names)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
@@ -13,6 +14,8 @@ from manybody.errors import InputError
 MAX_POISSON_MEAN = 200.0
 MAX_POISSON_MEAN_SHIFTED = 4.0
 _MAX_STAGES = 1e6
+# Mean, which no built-in study comes near, beyond which so few numbers go by exponentials.
+_LONG, _MOST_DENSE = 1e4, 144
 # Powers of a uniformised generator held at a time.
 _POWERS_AT_ONCE = 32
 
@@ -37,6 +40,20 @@ def uniformised(
         result[done:stop] = _poisson_mixture(step, current, q * (times[done:stop] - start))
         done = stop
     return result
+
+
+def _by_exponentials(dissipator: Any, initial: Complex, times: Real) -> Complex:
+    """e^{At} x from time to time, one matrix for every length of a step; (T, n)."""
+    matrix = np.stack([dissipator(unit) for unit in np.eye(len(initial), dtype=complex)], axis=1)
+    exponentials = {0.0: np.eye(len(initial), dtype=complex)}
+    states = np.empty((len(times), len(initial)), dtype=np.complex128)
+    state = initial.astype(np.complex128)
+    for index, step in enumerate(np.diff(times, prepend=0.0)):
+        if step not in exponentials:
+            exponentials[step] = scipy.linalg.expm(matrix * step)
+        state = exponentials[step] @ state
+        states[index] = state
+    return states
 
 
 def _poisson_mixture(step: Any, initial: NDArray[Any], means: Real) -> NDArray[Any]:
@@ -66,14 +83,16 @@ def evolve(
     """e^{At} x of a dissipator A with ‖A‖ <= bound at all times; (T, n).
 
     1 + A/‖A‖ is a contraction without Lamb shift.  With it the powers may double each
-    time and cancel: then only short stages keep their digits.  Raises ValueError when
-    there would be too many.
+    time and cancel: then only short stages keep their digits.  Few numbers over long times go
+    by matrix exponentials.  Raises ValueError when there would be too many stages.
     """
     if bound * float(times[-1]) / largest_mean > _MAX_STAGES:
         raise InputError(
             f"times up to {float(times[-1]):g} with Bohr blocks of norm {bound:g} need more than "
             f"{_MAX_STAGES:g} stages: are energies, couplings and times in the same units?"
         )
+    if len(initial) <= _MOST_DENSE and bound * float(times[-1]) > _LONG:
+        return _by_exponentials(dissipator, initial, times)
     x = initial.astype(np.complex128)
     if bound == 0.0:
         return np.tile(x, (len(times), 1))

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 
 Index = NDArray[np.int64]
@@ -34,19 +34,40 @@ _KEY_BITS = 62
 class FockBasis:
     """All occupation-number states of N modes, or those of one particle number.
 
-    n_modes: N >= 1; statistics: "fermion" or "boson".
-    n_particles: the states of that number only; None: of every number.
-    max_occupation: largest n_j; 1 for fermions, for bosons None (no limit) or >= 1.
-    max_particles: largest Σ_j n_j of a basis of every number; None: no limit.
+    Parameters
+    ----------
+    n_modes : int
+        N >= 1.
+    statistics : {"fermion", "boson"}, default "fermion"
+        Of the particles.
+    n_particles : int or None, default None
+        The states of that number only; None: of every number.
+    max_occupation : int or None, default None
+        Largest n_j; 1 for fermions, for bosons None (no limit) or >= 1.
+    max_particles : int or None, default None
+        Largest Σ_j n_j of a basis of every number; None: no limit.
 
-    Bosons of every number need one of the two limits, and then are truncated.  With
-    max_particles alone every sector that is kept is whole: number-conserving Hamiltonians are
-    exact, and only a particle added to the fullest sector is lost.  With max_occupation the
-    sectors above it are cut too (`is_complete` is False).  Creation operators map what
-    would leave the basis to zero.
+    Raises
+    ------
+    InputError
+        A limit is missing, senseless or leaves no state, and beyond 20 million states, 1000
+        particles or 62 bits for N occupations.
 
-    Raises TypeError or ValueError for a limit that is missing, senseless or leaves no state,
-    and beyond 20 million states, 1000 particles or 62 bits for N occupations.
+    Notes
+    -----
+    Bosons of every number need one of the two limits, and then are truncated.  With max_particles
+    alone every sector that is kept is whole: number-conserving Hamiltonians are exact, and only a
+    particle added to the fullest sector is lost.  With max_occupation the sectors above it are cut
+    too (`is_complete` is False).  Creation operators map what would leave the basis to zero
+    (docs/physics.md section 10).  States ascend in their `keys`: mode 0 turns fastest.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.FockBasis(3, n_particles=2).occupations
+    array([[1, 1, 0],
+           [1, 0, 1],
+           [0, 1, 1]], dtype=int32)
     """
 
     n_modes: int
@@ -124,12 +145,12 @@ class FockBasis:
 
     @cached_property
     def place_values(self) -> Index:
-        """(N,) b^j, b = `largest` + 1: the key of a state is Σ_j n_j b^j."""
+        """Weights b^j, (N,), b = `largest` + 1: the key of a state is Σ_j n_j b^j."""
         return np.array([(self.largest + 1) ** mode for mode in range(self.n_modes)])
 
     @cached_property
     def keys(self) -> Index:
-        """(D,) ascending keys of the states."""
+        """Ascending keys of the states, (D,)."""
         by_total = {0: np.zeros(1, dtype=np.int64)}
         for mode, weight in enumerate(self.place_values):
             # What the modes to come can still add decides which totals are worth keeping.
@@ -148,19 +169,19 @@ class FockBasis:
 
     @cached_property
     def occupations(self) -> NDArray[np.int32]:
-        """(D, N) occupations n_j of every state."""
+        """Occupations n_j of every state, (D, N)."""
         digits = self.keys[:, None] // self.place_values % (self.largest + 1)
         return digits.astype(np.int32)
 
     @cached_property
     def totals(self) -> Index:
-        """(D,) particle number of every state."""
+        """Particle number of every state, (D,)."""
         totals: Index = self.occupations.sum(axis=1, dtype=np.int64)
         return totals
 
     @cached_property
     def signs(self) -> Real:
-        """(D, N) Jordan-Wigner signs (−1)^{n_0 + … + n_{j−1}}; 1 for bosons."""
+        """Jordan-Wigner signs (−1)^{n_0 + … + n_{j−1}}, (D, N); 1 for bosons."""
         if self.statistics == "boson":
             return np.ones((len(self.keys), self.n_modes))
         before = np.cumsum(self.occupations, axis=1) - self.occupations
@@ -168,15 +189,37 @@ class FockBasis:
 
     @cached_property
     def parities(self) -> Real:
-        """(D,) (−1)^n of every state, n its particle number."""
+        """Parity (−1)^n of every state, (D,), n its particle number."""
         return 1.0 - 2.0 * (self.totals % 2).astype(np.float64)
 
     def sector(self, n_particles: int) -> "FockBasis":
-        """The basis of the same modes with `n_particles` particles."""
+        """The basis of the same modes with one number of particles.
+
+        Parameters
+        ----------
+        n_particles : int
+            That number, >= 0.
+
+        Returns
+        -------
+        FockBasis
+            Of the same statistics and `max_occupation`.
+        """
         return FockBasis(self.n_modes, self.statistics, n_particles, self.max_occupation)
 
     def find(self, occupations: ArrayLike) -> Index:
-        """Index of the states with these occupations, (..., N) -> (...), −1 for none."""
+        """Index of the states with these occupations.
+
+        Parameters
+        ----------
+        occupations : (..., N) array of int
+            Of one state or of many.
+
+        Returns
+        -------
+        (...) array of int
+            Places in the basis, −1 for no state of it.
+        """
         wanted = np.asarray(occupations)
         inside = np.all((wanted >= 0) & (wanted <= self.largest), axis=-1)
         keys = np.where(inside[..., None], wanted, 0) @ self.place_values
@@ -234,10 +277,12 @@ def fock_state(basis: FockBasis, occupations: ArrayLike) -> Complex:
     """(D,) vector of the state with these (N,) occupations.  ValueError if there is none."""
     wanted = np.asarray(occupations)
     if wanted.shape != (basis.n_modes,) or wanted.dtype.kind not in "iu":
-        raise InputError(f"occupations = {occupations!r}: {basis.n_modes} integers are needed")
+        raise InputError(
+            f"occupations = {shown(occupations)}: {basis.n_modes} integers are needed"
+        )
     place = int(basis.find(wanted))
     if place < 0:
-        raise InputError(f"occupations = {occupations!r}: no state of this basis")
+        raise InputError(f"occupations = {shown(occupations)}: no state of this basis")
     state = np.zeros(basis.dimension, dtype=np.complex128)
     state[place] = 1.0
     return state
@@ -329,7 +374,7 @@ def _diagonal(values: NDArray[Any]) -> sp.csr_array:
 
 def _check_mode(basis: FockBasis, mode: object) -> None:
     if arguments.integer("mode", mode, 0) >= basis.n_modes:
-        raise InputError(f"mode = {mode!r}: allowed are 0 to {basis.n_modes - 1}")
+        raise InputError(f"mode = {shown(mode)}: allowed are 0 to {basis.n_modes - 1}")
 
 
 def _checked_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, annihilation_operator, parity_operator
 
@@ -160,7 +160,9 @@ class Coupling:
     def __post_init__(self) -> None:
         _check_methods("bath", self.bath, ("gamma", "eta"))
         if not isinstance(self.operator, (Ladder, np.ndarray)) and not sp.issparse(self.operator):
-            raise InputTypeError(f"operator = {self.operator!r}: a Ladder or a matrix is needed")
+            raise InputTypeError(
+                f"operator = {shown(self.operator)}: a Ladder or a matrix is needed"
+            )
 
     @property
     def is_field(self) -> bool:
@@ -255,11 +257,11 @@ def one_sided_rates(
 def _site(n_modes: int, site: object) -> int:
     place = arguments.integer("site", site, 0)
     if place >= n_modes:
-        raise InputError(f"site = {site!r}: allowed are 0 to {n_modes - 1}")
+        raise InputError(f"site = {shown(site)}: allowed are 0 to {n_modes - 1}")
     return place
 
 
 def _check_methods(name: str, value: object, methods: tuple[str, ...]) -> None:
     missing = [method for method in methods if not callable(getattr(value, method, None))]
     if missing:
-        raise InputTypeError(f"{name} = {value!r}: has no {', '.join(missing)}")
+        raise InputTypeError(f"{name} = {shown(value)}: has no {', '.join(missing)}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from manybody.arrays import Real
+from manybody.arrays import ReadOnly, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.densities import SpectralDensity
@@ -36,15 +36,32 @@ _many_nodes = cache(special.roots_legendre)
 
 
 @dataclass(frozen=True, eq=False)
-class DiscretisedBath:
+class DiscretisedBath(ReadOnly):
     """Modes in place of a reservoir, H_int = J Σ_k g_k (a† d_k + h.c.).
 
-    energies: (M,) ω_k ascending; couplings: (M,) g_k >= 0, energies in J for J = 1;
-    occupations: (M,) f(ω_k) >= 0; recurrence_time: 2π / largest spacing, in 1/J.  Modes made by
-    hand are a bath of their own, stand for nothing and have recurrence_time = inf.
+    Parameters
+    ----------
+    energies : (M,) array
+        ω_k in J, ascending.
+    couplings : (M,) array
+        g_k >= 0, energies in J for J = 1.
+    occupations : (M,) array
+        f(ω_k) >= 0.
+    recurrence_time : float, default inf
+        2π / largest spacing, in 1/J.  Modes made by hand are a bath of their own, stand for
+        nothing and have inf.
 
-    Raises ValueError for shapes that differ, no modes, or values not allowed.
+    Raises
+    ------
+    InputError
+        Shapes differ, there are no modes, or values are not allowed.
 
+    Notes
+    -----
+    See docs/physics.md section 6.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> def pairs(reservoir, n):  # D = 0.2 at ±1/n, ±2/n, ..., as `exact_driven_correlations` asks
@@ -62,19 +79,17 @@ class DiscretisedBath:
 
     def __post_init__(self) -> None:
         for name in ("energies", "couplings", "occupations"):
-            values = np.array(getattr(self, name), dtype=np.float64)
-            if values.ndim != 1 or values.size == 0:
-                raise InputError(f"{name} has shape {values.shape}: must be (M,) with M >= 1")
+            values = arguments.reals(name, getattr(self, name), "(M,)")
             if values.shape != np.shape(self.energies):
                 raise InputError(
                     f"{name} has shape {values.shape}, energies {np.shape(self.energies)}"
                 )
-            if not np.all(np.isfinite(values)):
-                raise InputError(f"{name} contains {values[~np.isfinite(values)][0]}")
             if name != "energies" and values.min() < 0.0:
                 raise InputError(f"{name} contains {values.min():g}: must be >= 0")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        time = arguments.real_or_infinite("recurrence_time", self.recurrence_time, above=0.0)
+        object.__setattr__(self, "recurrence_time", time)
 
     @property
     def n_modes(self) -> int:

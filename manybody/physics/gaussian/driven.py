@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.errors import InputTypeError, said_of
+from manybody.errors import InputTypeError, said_of, shown
 from manybody.physics import arguments
 from manybody.physics.adaptive import integrate, looser
 from manybody.physics.gaussian.correlations import (
@@ -28,17 +28,33 @@ from manybody.physics.gaussian.quadratic import FERMION, Contact, QuadraticModel
 from manybody.physics.models.driven import uncertainty_of_table
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.undecided import APART, warn_undecided
+from manybody.physics.underflow import zero_where_tiny
 
 
 @dataclass(frozen=True, eq=False)
 class DrivenQuadraticModel:
-    """A quadratic model whose h depends on time, H(t) = Σ_jk h_jk(t) a_j† a_k, SNM eq. (14).
+    """A quadratic model whose h depends on time, H(t) = Σ_jk h_jk(t) a_j† a_k.
 
-    hamiltonian: a function of the time in 1/J that returns h, (N, N) Hermitian in J, of one N,
-        or a `TabulatedHamiltonian`.
-    contacts, statistics: as in `QuadraticModel`, which checks each h(t) when it is met.
-    Raises TypeError or ValueError.
+    Parameters
+    ----------
+    hamiltonian : callable
+        h of the time in 1/J, (N, N) Hermitian in J, of one N; or a `TabulatedHamiltonian`.
+    contacts : sequence of Contact, default ()
+        As in `QuadraticModel`, which checks each h(t) when it is met.
+    statistics : {"fermion", "boson"}, default "fermion"
+        Of the system and of every reservoir.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (14); docs/physics.md section 6.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
@@ -53,14 +69,31 @@ class DrivenQuadraticModel:
     statistics: str = FERMION
 
     def __post_init__(self) -> None:
-        if not callable(self.hamiltonian):
+        # A `Qobj` can be called, but not with a time.
+        if not callable(self.hamiltonian) or hasattr(self.hamiltonian, "full"):
             raise InputTypeError(
-                f"hamiltonian = {self.hamiltonian!r}: a function of time is needed"
+                f"hamiltonian = {shown(self.hamiltonian)}: a function of time is needed"
             )
         object.__setattr__(self, "contacts", checked_contacts(self.contacts, self.statistics))
 
     def at(self, time: float) -> QuadraticModel:
-        """The model frozen at one time.  Raises TypeError or ValueError, which name the time."""
+        """The model frozen at one time.
+
+        Parameters
+        ----------
+        time : float
+            In 1/J.
+
+        Returns
+        -------
+        QuadraticModel
+            Of h(t).
+
+        Raises
+        ------
+        InputError
+            h(t) is not what is needed; the sentence names the time.
+        """
         with said_of(f"at t = {time:g}"):
             return QuadraticModel(
                 self.hamiltonian(time),
@@ -74,10 +107,27 @@ class DrivenQuadraticModel:
 class DrivenCorrelations:
     """C(t) of a driven model by one equation.
 
-    times: (T,); correlations: (T, N, N) in the site basis.
-    error: largest |element| of the difference to a run at a hundred times the tolerance:
-        the error of that run, and so an upper estimate of the error of this one.
-    evaluations: how often h(t) was diagonalised, both runs together.
+    Attributes
+    ----------
+    times : (T,) array
+        In 1/J.
+    correlations : (T, N, N) array of complex
+        C_qp = ⟨a_p† a_q⟩ in the site basis.
+    error : float
+        Largest |element| of the difference to a run at a hundred times the tolerance: the error of
+        that run, and so an upper estimate of the error of this one.
+    evaluations : int
+        How often h(t) was diagonalised, both runs together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
+    >>> model = mb.DrivenQuadraticModel(lambda t: [[0.1 * t]], [mb.Contact(0, lead, strength=0.3)])
+    >>> run = mb.driven_correlations(model, np.zeros((1, 1)), [0.0, 1.0], "davies")
+    >>> bool(run.error < 1e-6 < run.correlations[1, 0, 0].real)
+    True
     """
 
     times: Real
@@ -86,6 +136,7 @@ class DrivenCorrelations:
     evaluations: int
 
 
+@zero_where_tiny
 def driven_correlations(
     model: DrivenQuadraticModel,
     initial: NDArray[Any],
@@ -94,19 +145,46 @@ def driven_correlations(
     lamb_shift: bool = False,
     tolerance: float = 1e-11,
 ) -> DrivenCorrelations:
-    """C_qp(t) = ⟨a_p† a_q⟩ under h(t) in the instantaneous eigenbasis, SNM eq. (14).
+    """Correlations C_qp(t) = ⟨a_p† a_q⟩ under h(t) by an equation in its instantaneous eigenbasis.
 
     dC/dt = −(R(t)C + CR(t)†) + F(t) + F(t)† from C(0) = `initial`, R and F of h(t) frozen.
 
-    initial: (N, N) Hermitian, eigenvalues >= 0, for fermions <= 1; times: ascending, >= 0, in
-    1/J; equation: "redfield", "davies" or "local"; lamb_shift: with Δ and Δ^f or without;
-    tolerance: in [1e-13, 0.01], of the local error of a step of Dormand and Prince of order 8,
-    absolute and relative.  Jumps and kinks of h(t) cost steps, not accuracy.
-    Davies is the instantaneous one: where levels cross exactly it has no limit there.  Levels
-    of which it cannot be decided whether they are equal are kept apart, with a warning.
+    Parameters
+    ----------
+    model : DrivenQuadraticModel
+        h(t) and its contacts.
+    initial : (N, N) array
+        C(0), Hermitian, eigenvalues >= 0, for fermions <= 1.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    equation : {"redfield", "davies", "local"}
+        Davies is the instantaneous one: where levels cross exactly it has no limit there.
+    lamb_shift : bool, default False
+        With Δ and Δ^f or without.
+    tolerance : float, default 1e-11
+        In [1e-13, 0.01], of the local error of a step of Dormand and Prince of order 8, absolute
+        and relative.
 
-    Raises TypeError or ValueError; NumericalError when the steps become too small.
+    Returns
+    -------
+    DrivenCorrelations
+        C(t) and an estimate of its error.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+    NumericalError
+        The steps become too small.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (14); docs/physics.md section 6.  Jumps and kinks of
+    h(t) cost steps, not accuracy.  Levels of which it cannot be decided whether they are equal are
+    kept apart, with a warning.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)

@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from manybody.arrays import Complex, Real, product
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import checked_initial
 from manybody.physics.gaussian.discretised import Discretise, DiscretisedBath
@@ -204,7 +204,8 @@ def converge(
     """
     if not callable(discretise):
         raise InputTypeError(
-            f"discretise = {discretise!r}: a function (reservoir, n) -> DiscretisedBath is needed"
+            f"discretise = {shown(discretise)}: a function (reservoir, n) -> DiscretisedBath is "
+            "needed"
         )
     tolerance = arguments.tolerance(tolerance)
     size = arguments.integer("n_modes", n_modes, 1)
@@ -215,7 +216,10 @@ def converge(
     last: Trajectory | None = None
     recurrence = 0.0
     while size <= largest:
-        baths = [discretise(contact.reservoir, size) for contact in model.contacts]
+        try:
+            baths = [discretise(contact.reservoir, size) for contact in model.contacts]
+        except TypeError as error:
+            raise InputTypeError(f"discretise raised TypeError: {error}") from error
         for bath in baths:
             arguments.instance("what discretise returns", bath, DiscretisedBath)
         closed = build_closed_system(model, baths)

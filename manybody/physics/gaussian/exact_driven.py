@@ -40,6 +40,7 @@ from manybody.physics.gaussian.exact import (
     stacked,
     trajectory,
 )
+from manybody.physics.underflow import zero_where_tiny
 
 Drive = Callable[[float], NDArray[Any]]
 Observed = tuple[Complex, Real, Real, Real]
@@ -56,12 +57,34 @@ _SHARE_OF_STEPS = 0.1
 class ExactDrivenCorrelations:
     """C(t) of system and reservoirs as one Gaussian state, and how well it has converged.
 
-    times: (T,) in 1/J; correlations: (T, N, N) C_qp = ⟨a_p† a_q⟩ in the site basis;
-    particle_currents, energy_currents: (T, Q) from the reservoir of each contact into its
-    site; interaction_energies: (T, Q); definitions in `physics/gaussian/exact.py`.
-    n_modes: numbers of modes of each reservoir that were tried; changes: largest |element| of
-    the difference of C between each and the next; time_error: the same at the last halving of
-    the time steps.
+    Attributes
+    ----------
+    times : (T,) array
+        In 1/J.
+    correlations : (T, N, N) array of complex
+        C_qp = ⟨a_p† a_q⟩ in the site basis.
+    particle_currents : (T, Q) array
+        −d⟨N_q⟩/dt in J, from the reservoir of each contact into its site.
+    energy_currents : (T, Q) array
+        −d⟨H_q⟩/dt in J², likewise.
+    interaction_energies : (T, Q) array
+        ⟨H_int,q⟩ in J.
+    n_modes : tuple of int
+        Numbers of modes of each reservoir that were tried.
+    changes : tuple of float
+        Largest |element| of the difference of C between each of them and the next.
+    time_error : float
+        The same at the last halving of the time steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)
+    >>> model = mb.DrivenQuadraticModel(lambda t: [[0.1 * t]], [mb.Contact(0, lead, strength=0.3)])
+    >>> exact = mb.exact_driven_correlations(model, np.zeros((1, 1)), [0.0, 1.0], 1e-6)
+    >>> exact.particle_currents.shape, exact.error < 1e-6
+    ((2, 1), True)
     """
 
     times: Real
@@ -79,6 +102,7 @@ class ExactDrivenCorrelations:
         return self.changes[-1] + self.time_error
 
 
+@zero_where_tiny
 def exact_driven_correlations(
     model: DrivenQuadraticModel,
     initial: NDArray[Any],
@@ -88,23 +112,48 @@ def exact_driven_correlations(
     largest: int = 1024,
     discretise: Discretise | None = None,
 ) -> ExactDrivenCorrelations:
-    """C(t) under h(t) without any master equation, for linear coupling to reservoirs.
+    """Correlations C(t) under h(t) without any master equation, for linear coupling to reservoirs.
 
-    Every reservoir becomes modes, which start in its equilibrium, and everything is propagated
-    as one Gaussian state by steps of a commutator-free Magnus scheme of fourth order,
-    extrapolated.  Modes are doubled until no element of C changes by more than `tolerance`, time
-    steps halved until a tenth of that.
+    Parameters
+    ----------
+    model : DrivenQuadraticModel
+        h(t) and its contacts.
+    initial : (N, N) array
+        C(0) of the system, Hermitian, eigenvalues >= 0, for fermions <= 1.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J; h(t) is smooth between them: a jump belongs on one of the times,
+        and a pulse shorter than 2/‖h(0)‖ needs one of them on it.
+    tolerance : float, default 1e-08
+        In [1e-13, 0.01].
+    n_modes : int, default 32
+        The first number of modes of a reservoir.
+    largest : int, default 1024
+        The most modes of a reservoir.
+    discretise : callable or None, default None
+        (reservoir, n) -> `DiscretisedBath`; None for Gauss-Chebyshev modes of semi-elliptic bands
+        and Gauss-Legendre modes of others.
 
-    initial: (N, N) C(0) of the system, Hermitian, eigenvalues >= 0, for fermions <= 1; times:
-    ascending, >= 0, in 1/J; h(t) is smooth between them: a jump belongs on one of the times, and
-    a pulse shorter than 2/‖h(0)‖ needs one of them on it.
-    tolerance: in [1e-13, 0.01]; n_modes, largest: the first and the most modes of a reservoir;
-    discretise: (reservoir, n) -> `DiscretisedBath`, None for Gauss-Chebyshev modes of
-    semi-elliptic bands and Gauss-Legendre modes of others.
+    Returns
+    -------
+    ExactDrivenCorrelations
+        C(t), currents, and how well they have converged.
 
-    Raises TypeError or ValueError: also where `largest` modes or 2¹⁰ times the first steps are
-    not enough, and where a reservoir has a tail of infinite weight (Drude-Lorentz).
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), `largest` modes or
+        2¹⁰ times the first steps are not enough, or a reservoir has a tail of infinite weight
+        (Drude-Lorentz).
 
+    Notes
+    -----
+    Linear coupling as in docs/physics.md section 6.  Every reservoir becomes modes, which start in
+    its equilibrium, and everything is propagated as one Gaussian state by steps of a
+    commutator-free Magnus scheme of fourth order, extrapolated.  Modes are doubled until no
+    element of C changes by more than `tolerance`, time steps halved until a tenth of that.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=1.0, half_width=4.0), beta=1.5)

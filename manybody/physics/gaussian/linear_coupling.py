@@ -26,13 +26,47 @@ def correlation_dynamics(
     lamb_shift: bool = False,
     undecided: str | None = None,
 ) -> Complex:
-    """(T, N, N) C_qp(t) = ⟨a_p† a_q⟩ at ascending times >= 0 in 1/J; SNM eqs. (10) and (11).
+    """Correlations C_qp(t) = ⟨a_p† a_q⟩ under linear coupling to reservoirs.
 
-    initial: (N, N) Hermitian C(0), eigenvalues >= 0, for fermions <= 1; equation: "redfield",
-    "davies" or "local"; lamb_shift: with Δ and Δ^f or without; undecided: what Davies does with
-    levels of which it cannot be decided whether they are equal, "apart" or "merged", None for
-    apart with a warning.  All times are held at once; `relaxation.propagate` gives one after
-    the other.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    model : QuadraticModel
+        With contacts or without.
+    initial : (N, N) array
+        C(0), Hermitian, eigenvalues >= 0, for fermions <= 1.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    equation : {"redfield", "davies", "local"}, default "redfield"
+        The equation of motion.
+    lamb_shift : bool, default False
+        With Δ and Δ^f or without.
+    undecided : {"apart", "merged"} or None, default None
+        What Davies does with levels of which it cannot be decided whether they are equal; None for
+        apart with a warning.
+
+    Returns
+    -------
+    (T, N, N) array of complex
+        In the site basis; all times are held at once, `relaxation.propagate` gives one after the
+        other.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eqs. (10) and (11); docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> wire = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
+    >>> mb.correlation_dynamics(wire, np.diag([1.0, 0.0]), [0.0, 1.0, 2.0]).shape
+    (3, 2, 2)
     """
     instants = arguments.ascending_times("times", times)
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)
@@ -48,11 +82,44 @@ def steady_correlations(
     initial: NDArray[Any] | None = None,
     undecided: str | None = None,
 ) -> SteadyCorrelations:
-    """What C becomes in the long run, RC + CR† = F + F†; SNM eqs. (10) and (11).
+    """Correlations that are left in the long run under linear coupling, RC + CR† = F + F†.
 
-    equation, lamb_shift, undecided: as above; initial: (N, N), needed where modes are
-    undamped, and the result is then the average over time.  Raises TypeError or ValueError,
-    also when modes grow or are filled without end.
+    Parameters
+    ----------
+    model : QuadraticModel
+        With contacts.
+    equation : {"redfield", "davies", "local"}, default "redfield"
+        The equation of motion.
+    lamb_shift : bool, default False
+        With Δ and Δ^f or without.
+    initial : (N, N) array or None, default None
+        C(0), needed where modes are undamped, and the result is then the average over time.
+    undecided : {"apart", "merged"} or None, default None
+        What Davies does with levels of which it cannot be decided whether they are equal; None for
+        apart with a warning.
+
+    Returns
+    -------
+    SteadyCorrelations
+        C and how far it is stationary.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or modes grow or
+        are filled without end.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eqs. (10) and (11); docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> wire = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
+    >>> float(mb.steady_correlations(wire, "davies").matrix.trace().real.round(6))  # half filled
+    1.0
     """
     generator = build_generator(model, equation, lamb_shift, undecided=undecided)
     relaxed = build_relaxation(generator)

@@ -3,7 +3,6 @@
 SNM is a paper that docs/physics.md names.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.arrays import ReadOnly
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.models.single_particle import SingleParticleModel
 
@@ -25,13 +25,32 @@ _ATTRIBUTES = ("beta", "chemical_potential", "statistics")
 
 @dataclass(frozen=True)
 class Contact:
-    """One site that exchanges particles with one reservoir, SNM eq. (4).
+    """One site that exchanges particles with one reservoir, H_int = J_q Σ_k g_k (a_q† d_k + h.c.).
 
-    H_int = J_q Σ_k g_k (a_q† d_k + h.c.), D(ω) = 2π Σ_k g_k² δ(ω − ω_k).
+    Parameters
+    ----------
+    site : int
+        q >= 0.
+    reservoir : Reservoir
+        D(ω) = 2π Σ_k g_k² δ(ω − ω_k), f and their transforms; or any object with the same members.
+    strength : float, default 1.0
+        J_q, real; only its square enters.
 
-    site: q >= 0; reservoir: D, f and their transforms, see `Reservoir`;
-    strength: J_q, real; only its square enters.
-    Raises TypeError or ValueError.
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eq. (4); docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> mb.Contact(0, lead).strength
+    1.0
     """
 
     site: int
@@ -44,23 +63,45 @@ class Contact:
         callables = all(callable(getattr(self.reservoir, name, None)) for name in _METHODS)
         if not callables or not all(hasattr(self.reservoir, name) for name in _ATTRIBUTES):
             raise InputTypeError(
-                f"reservoir = {self.reservoir!r}: a reservoir with "
+                f"reservoir = {shown(self.reservoir)}: a reservoir with "
                 f"{', '.join(_METHODS + _ATTRIBUTES)} is needed"
             )
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticModel:
-    """H = Σ_jk h_jk a_j† a_k with contacts on some of its sites, SNM eqs. (1) and (4).
+class QuadraticModel(ReadOnly):
+    """Quadratic model H = Σ_jk h_jk a_j† a_k with contacts on some of its sites.
 
-    hamiltonian: h, (N, N) array or SciPy sparse array, Hermitian, energies in J.
-        Stored read-only, real if it has no imaginary part.
-    contacts: any number of `Contact`, several on one site allowed; none: closed system.
-    statistics: "fermion" or "boson", of the system and of every reservoir.
-    uncertainty: ‖δH‖₂ in J, see `SingleParticleModel`.
+    Parameters
+    ----------
+    hamiltonian : (N, N) array
+        h, Hermitian, energies in J: an array or a SciPy sparse array.  Stored read-only, real if
+        it has no imaginary part.
+    contacts : sequence of Contact, default ()
+        Any number, several on one site allowed; none: closed system.
+    statistics : {"fermion", "boson"}, default "fermion"
+        Of the system and of every reservoir.
+    uncertainty : float or None, default None
+        ‖δH‖₂ in J, see `SingleParticleModel`.
 
-    Raises TypeError or ValueError; for bosons also when a chemical potential is not
-    below the lowest level of h, or above the lower edge of its reservoir.
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too); for bosons also
+        when a chemical potential is not below the lowest level of h, or above the lower edge of
+        its reservoir.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), eqs. (1) and (4); docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> wire = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
+    >>> wire.n_sites, wire.coupled
+    (2, array([ True, False]))
     """
 
     hamiltonian: Any
@@ -89,18 +130,24 @@ class QuadraticModel:
 
     @property
     def sites(self) -> NDArray[np.intp]:
-        """(n_contacts,) the site of each contact."""
+        """Site of each contact, (n_contacts,)."""
         return np.array([contact.site for contact in self.contacts], dtype=np.intp)
 
     @property
     def coupled(self) -> NDArray[np.bool_]:
-        """(N,) True where a contact of non-zero strength sits."""
+        """Mask of the sites with a contact of non-zero strength, (N,)."""
         mask = np.zeros(self.n_sites, dtype=bool)
         mask[[contact.site for contact in self.contacts if contact.strength != 0.0]] = True
         return mask
 
     def dense_hamiltonian(self) -> NDArray[Any]:
-        """(N, N) dense h, real or complex; a fresh array for sparse models."""
+        """Dense h, a fresh array for sparse models.
+
+        Returns
+        -------
+        (N, N) array
+            Real or complex, in J.
+        """
         given = self.hamiltonian
         dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
         return dense
@@ -109,9 +156,38 @@ class QuadraticModel:
 def from_single_particle(
     model: SingleParticleModel, reservoir: Any, strength: float = 1.0
 ) -> QuadraticModel:
-    """The many-particle model of the same h, an equal contact on every coupled site of `model`.
+    """The many-particle model of the same h, an equal contact on every coupled site.
 
-    Every site has its own reservoir; all are in the state and of the density of `reservoir`.
+    Parameters
+    ----------
+    model : SingleParticleModel
+        Whose h and coupled sites are taken.
+    reservoir : Reservoir
+        Every site has its own; all are in the state and of the density of this one.
+    strength : float, default 1.0
+        J_q of all contacts.
+
+    Returns
+    -------
+    QuadraticModel
+        Of the statistics of the reservoir.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    With equal contacts on all sites Redfield and Davies are one equation: Shiraishi, Nakagawa and
+    Mori (2025), eq. (12); docs/physics.md section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> len(mb.from_single_particle(mb.dirac_syk2(n_sites=4), lead).contacts)
+    4
     """
     arguments.instance("model", model, SingleParticleModel)
     contacts = tuple(
@@ -128,9 +204,7 @@ def checked_contacts(value: Any, statistics: str) -> tuple[Contact, ...]:
     Raises TypeError or ValueError.
     """
     arguments.choice("statistics", statistics, STATISTICS)
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputTypeError(f"contacts = {value!r}: a sequence of Contact is needed")
-    contacts = tuple(value)
+    contacts = tuple(arguments.entries("contacts", value, "a sequence of Contact"))
     for contact in contacts:
         arguments.instance("contacts entry", contact, Contact)
         reservoir = contact.reservoir

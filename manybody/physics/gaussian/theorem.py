@@ -25,9 +25,25 @@ from manybody.physics.underflow import zero_where_tiny
 class TheoremResidual:
     """Distance of the Redfield and the Davies equation of one model.
 
-    damping: ‖R_R − R_D‖_F / ‖R_D − ih‖_F;  filling: ‖F_R − F_D‖_F / ‖F_D‖_F.
-    Rounding for identical contacts on all sites (SNM eq. (12)); inf where the Davies part
-    vanishes and the Redfield part does not.
+    Attributes
+    ----------
+    damping : float
+        ‖R_R − R_D‖_F / ‖R_D − ih‖_F.
+    filling : float
+        ‖F_R − F_D‖_F / ‖F_D‖_F.
+
+    Notes
+    -----
+    Rounding for identical contacts on all sites, Shiraishi, Nakagawa and Mori (2025), eq. (12);
+    inf where the Davies part vanishes and the Redfield part does not.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> one = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
+    >>> mb.theorem_residual(one).damping > 0.1
+    True
     """
 
     damping: float
@@ -46,10 +62,43 @@ def theorem_residual(
     clustering: bool = True,
     undecided: str | None = None,
 ) -> TheoremResidual:
-    """The distance; each equation assembled on its own.
+    """How far Redfield and Davies are apart for a quadratic model, each assembled on its own.
 
-    clustering: False lets Davies keep only m = n, wrong for degenerate modes unless every
-    site has an equal contact.  undecided: as in `build_generator`.
+    Parameters
+    ----------
+    model : QuadraticModel
+        With contacts.
+    lamb_shift : bool, default False
+        With Δ and Δ^f or without.
+    clustering : bool, default True
+        False lets Davies keep only m = n, wrong for degenerate modes unless every site has an
+        equal contact.
+    undecided : {"apart", "merged"} or None, default None
+        What Davies does with levels of which it cannot be decided whether they are equal; None for
+        apart with a warning.
+
+    Returns
+    -------
+    TheoremResidual
+        Of damping and filling.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    The main result of Shiraishi, Nakagawa and Mori (2025), eq. (12), in numbers; docs/physics.md
+    section 6.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> everywhere = mb.from_single_particle(mb.dirac_syk2(n_sites=8, seed=7), lead)
+    >>> mb.theorem_residual(everywhere).largest < 1e-12
+    True
     """
     equations = (REDFIELD, DAVIES)
     redfield, davies = build_generators(model, equations, lamb_shift, clustering, undecided)

@@ -51,17 +51,48 @@ def anderson3d(
     seed: Seed = 0,
     n_particles: int | str | None = None,
 ) -> SingleParticleModel | ManyBodyModel:
-    """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on an L x L x L cube (SNM).
+    """3D Anderson model, H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on L x L x L sites.
 
     ε_i is uniform in [−W, W].  The transition sits at W/J ≈ 8.25.
 
-    length: L >= 1; disorder: W >= 0; hopping: J; boundary: "periodic" (at L = 2
-    each bond counted once) or "open"; seed: int, sequence of ints or Generator.
-    The Hamiltonian is a real SciPy CSR array.
-    n_particles: None for one particle, a `SingleParticleModel`; an integer in [0, L³] or "half"
-    (L even) for so many free fermions with the same ε_i and n_j as couplings, a `ManyBodyModel`
-    (mode 0 turns fastest, signs of Jordan and Wigner).  With one fermion both are the same.
-    Raises TypeError or ValueError.
+    Parameters
+    ----------
+    length : int
+        L >= 1.
+    disorder : float
+        W >= 0, in the unit of J.
+    hopping : float, default 1.0
+        J, an energy.
+    boundary : {"periodic", "open"}, default "periodic"
+        Of the cube; periodic at L = 2 each bond counts once.
+    seed : int, sequence of ints or Generator, default 0
+        Of the ε_i.
+    n_particles : int, "half" or None, default None
+        None for one particle.  An integer in [0, L³] or "half" (L even) for so many free fermions
+        with the same ε_i and n_j as couplings (mode 0 turns fastest, signs of Jordan and Wigner).
+        With one fermion both are the same.
+
+    Returns
+    -------
+    SingleParticleModel or ManyBodyModel
+        The latter where `n_particles` is given.  The Hamiltonian of one particle is a real SciPy
+        CSR array.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    One of the two models of Shiraishi, Nakagawa and Mori (2025), Fig. 1; see docs/physics.md
+    section 1.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.anderson3d(length=3, disorder=5.0, seed=7).hamiltonian.shape
+    (27, 27)
     """
     cube = Cube(arguments.integer("length", length, 1), boundary)
     disorder = arguments.real("disorder", disorder, minimum=0.0)

@@ -25,14 +25,47 @@ def anderson_bar(
     coupled: str = "ends",
     seed: Seed = 0,
 ) -> SingleParticleModel:
-    """H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on L x w x w sites, open along L.
+    """Anderson bar, H = J Σ_⟨ij⟩ (a_i† a_j + h.c.) + Σ_i ε_i a_i† a_i on L x w x w sites.
 
-    ε_i is uniform in [−W, W].
+    It is open along L; ε_i is uniform in [−W, W].
 
-    length: L >= 2; disorder: W >= 0; width: w >= 1, 1 for a chain; hopping: J; boundary: across,
-    "periodic" (at w = 2 each bond counted once) or "open"; coupled: "ends" for baths on the first
-    and the last layer alone, or "all"; seed: int, sequence of ints or Generator.  The
-    Hamiltonian is a real SciPy CSR array.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    length : int
+        L >= 2.
+    disorder : float
+        W >= 0, in the unit of J.
+    width : int, default 1
+        w >= 1, 1 for a chain.
+    hopping : float, default 1.0
+        J, an energy.
+    boundary : {"periodic", "open"}, default "periodic"
+        Across the bar; periodic at w = 2 each bond counts once.
+    coupled : {"ends", "all"}, default "ends"
+        Where baths are: on the first and the last layer alone, or on every site.
+    seed : int, sequence of ints or Generator, default 0
+        Of the ε_i.
+
+    Returns
+    -------
+    SingleParticleModel
+        Its Hamiltonian is a real SciPy CSR array.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    The model of docs/physics.md section 1, on a bar.  `heat_currents` says what flows through it
+    between baths of two temperatures.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.anderson_bar(length=5, disorder=1.0, seed=7).coupled_sites
+    array([0, 4])
     """
     bar = Bar(
         arguments.integer("length", length, 2), arguments.integer("width", width, 1), boundary

@@ -20,22 +20,49 @@ from manybody.physics.models.single_particle import Seed
 def complex_syk4(
     n_sites: int, n_particles: int | str | None = HALF, coupling: float = 1.0, seed: Seed = 0
 ) -> ManyBodyModel:
-    """H = Σ_{i<j, k<l} J_{ij,kl} a_i†a_j†a_k a_l, J from the Gaussian unitary ensemble.
+    """Complex SYK4 model, H = Σ_{i<j, k<l} J_{ij,kl} a_i†a_j†a_k a_l.
 
+    J_{ij,kl} is from the Gaussian unitary ensemble.
+
+    Parameters
+    ----------
+    n_sites : int
+        N >= 1.
+    n_particles : int, "half" or None, default "half"
+        "half" needs N even; an integer in [0, N]; None for every number (D = 2^N).
+    coupling : float, default 1.0
+        J > 0.
+    seed : int, sequence of ints or Generator, default 0
+        Of the J_{ij,kl}.
+
+    Returns
+    -------
+    ManyBodyModel
+        Of fermions, A_j = n_j, one bath a site.  States ascend in Σ_j n_j 2^j, with the signs of
+        Jordan and Wigner.  No lattice and no terms: every part of H acts everywhere.  H is 0 for
+        less than two particles.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
     E|J_{ij,kl}|² = 2J²/N³ over the N(N − 1)/2 pairs, diagonal elements included.  That is
     Sachdev, PRX 5, 041025 (2015), eq. (4) without chemical potential: his
     (2N)^{−3/2} Σ_ijkl J_{ij;kl} c_i†c_j†c_k c_l, E|J_{ij;kl}|² = J², antisymmetric in ij and kl,
     names each pair of pairs four times, so that J_{ij,kl} = 4 (2N)^{−3/2} J_{ij;kl} and
     E|J_{ij,kl}|² = 16 J²/8N³.  Of n particles a state scatters from C(n, 2) pairs into
     C(N − n + 2, 2), hence E tr H²/D = C(n, 2) C(N − n + 2, 2) 2J²/N³, J²N/32 at half filling and
-    large N.  The levels lie within a width ∝ √N √N = N times a number that is finite.
+    large N.  The levels lie within a width ∝ √N √N = N times a number that is finite.  See also
+    docs/physics.md section 10.
 
-    n_sites: N >= 1; n_particles: "half" (N even), an integer in [0, N], or None for every number
-    (D = 2^N); coupling: J > 0; seed: int, sequence of ints or Generator.
-
-    States ascend in Σ_j n_j 2^j, with the signs of Jordan and Wigner.  Couplings are n_j, one
-    bath a site.  No lattice and no terms: every part of H acts everywhere.  H is 0 for less than
-    two particles.  Raises TypeError or ValueError.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.complex_syk4(n_sites=6, seed=7).dimension
+    20
     """
     n_sites = arguments.integer("n_sites", n_sites, 1)
     coupling = arguments.real("coupling", coupling, above=0.0)

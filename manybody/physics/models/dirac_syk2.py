@@ -27,13 +27,45 @@ def dirac_syk2(
 def dirac_syk2(
     n_sites: int, coupling: float = 1.0, seed: Seed = 0, n_particles: int | str | None = None
 ) -> SingleParticleModel | ManyBodyModel:
-    """H = Σ_ij h_ij a_i† a_j with h from the Gaussian unitary ensemble, E|h_ij|² = J²/N (SNM).
+    """Dirac-SYK2 model, H = Σ_ij h_ij a_i† a_j with a random h.
 
-    n_sites: N >= 1; coupling: J > 0; seed: int, sequence of ints or Generator.
-    n_particles: None for one particle, a `SingleParticleModel`; an integer in [0, N] or "half"
-    (N even) for so many free fermions with the same h and n_j as couplings, a `ManyBodyModel`
-    (mode 0 turns fastest, signs of Jordan and Wigner).  With one fermion both are the same.
-    Raises TypeError or ValueError.
+    h is from the Gaussian unitary ensemble, E|h_ij|² = J²/N.
+
+    Parameters
+    ----------
+    n_sites : int
+        N >= 1.
+    coupling : float, default 1.0
+        J > 0.
+    seed : int, sequence of ints or Generator, default 0
+        Of h.
+    n_particles : int, "half" or None, default None
+        None for one particle.  An integer in [0, N] or "half" (N even) for so many free fermions
+        with the same h and n_j as couplings (mode 0 turns fastest, signs of Jordan and Wigner).
+        With one fermion both are the same.
+
+    Returns
+    -------
+    SingleParticleModel or ManyBodyModel
+        The latter where `n_particles` is given.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    One of the two models of Shiraishi, Nakagawa and Mori (2025), Fig. 1; see docs/physics.md
+    section 1.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.dirac_syk2(n_sites=8, seed=7).hamiltonian.shape
+    (8, 8)
+    >>> mb.dirac_syk2(n_sites=8, seed=7, n_particles="half").dimension
+    70
     """
     n_sites = arguments.integer("n_sites", n_sites, 1)
     coupling = arguments.real("coupling", coupling, above=0.0)

@@ -28,27 +28,45 @@ class DrivenModel(Protocol):
 class TabulatedHamiltonian:
     """H(t) from matrices at some times: a cubic spline through every entry.
 
-    times: (T,) ascending, >= 0, in 1/J, T >= 2; matrices: T of shape (N, N), Hermitian, in J.
-    Its third derivative is continuous at the second time and at the last but one (not-a-knot
+    Parameters
+    ----------
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J; T >= 2.
+    matrices : sequence of T (N, N) arrays
+        Hermitian, in J.
+
+    Attributes
+    ----------
+    uncertainty : float
+        The largest ‖δH‖₂ in J that the numbers of a matrix leave open, see `SingleParticleModel`;
+        how far the spline is from what is meant between the times is not known.
+
+    Raises
+    ------
+    InputError
+        Times do not ascend, matrices are not Hermitian or of different shapes, their numbers
+        differ; when called, a time outside of the table.
+
+    Notes
+    -----
+    The third derivative is continuous at the second time and at the last but one (not-a-knot
     ends): two matrices are joined by a straight line, three by a parabola.  Between the times
     H(t) is as Hermitian as the matrices, to the last bit, but as smooth as a spline: a jump
     between two entries would overshoot, and belongs into a function.
 
-    uncertainty: the largest ‖δH‖₂ that the numbers of a matrix leave open, see
-    `SingleParticleModel`; how far the spline is from what is meant between the times is not
-    known.  Raises TypeError or ValueError, also when called outside of the times.
-
+    Examples
+    --------
     >>> import numpy as np
-    >>> ramp = TabulatedHamiltonian([0.0, 10.0], [np.diag([0.0, 1.0]), np.diag([0.0, 3.0])])
+    >>> import manybody as mb
+    >>> ramp = mb.TabulatedHamiltonian([0.0, 10.0], [np.diag([0.0, 1.0]), np.diag([0.0, 3.0])])
     >>> float(ramp(2.5)[1, 1])
     1.5
     """
 
     def __init__(self, times: Iterable[float], matrices: Iterable[Any]) -> None:
         self.times = arguments.ascending_times("times", times)
-        if isinstance(matrices, (str, bytes)) or not isinstance(matrices, Iterable):
-            raise InputTypeError(f"matrices = {matrices!r}: a sequence of (N, N) is needed")
-        entries = [_entry(index, one) for index, one in enumerate(matrices)]
+        given = arguments.entries("matrices", matrices, "a sequence of (N, N)")
+        entries = [_entry(index, one) for index, one in enumerate(given)]
         if len(entries) != len(self.times):
             raise InputError(f"{len(entries)} matrices for {len(self.times)} times: one each")
         if len(entries) < 2:
@@ -64,7 +82,23 @@ class TabulatedHamiltonian:
         self._spline = scipy.interpolate.CubicSpline(self.times, stacked)
 
     def __call__(self, time: float) -> NDArray[Any]:
-        """(N, N) H at one time within the table."""
+        """H at one time within the table.
+
+        Parameters
+        ----------
+        time : float
+            In 1/J.
+
+        Returns
+        -------
+        (N, N) array
+            H(t) in J.
+
+        Raises
+        ------
+        InputError
+            The time lies outside of the table.
+        """
         first, last = self.times[[0, -1]]
         if not first <= time <= last:
             raise InputError(f"time = {time:g}: the table goes from {first:g} to {last:g}")
@@ -79,12 +113,28 @@ class DrivenSingleParticle:
 
     H(t) = Σ_jk h_jk(t) a_j† a_k restricted to one particle, A_j = |j⟩⟨j|.
 
-    hamiltonian: a function of the time in 1/J that returns h, (N, N) Hermitian in J, of one N,
-        or a `TabulatedHamiltonian`; coupled_sites: as of `SingleParticleModel`, which checks
-        each h(t) when it is met, the first one at once.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    hamiltonian : callable
+        h of the time in 1/J, (N, N) Hermitian in J, of one N; or a `TabulatedHamiltonian`.
+    coupled_sites : sequence of int or None, default None
+        As of `SingleParticleModel`, which checks each h(t) when it is met, the first one at once.
 
+    Raises
+    ------
+    InputError
+        The function does not return a Hermitian matrix, or a site does not exist.
+
+    Notes
+    -----
+    For `compare_driven`; Shiraishi, Nakagawa and Mori (2025), eq. (14), docs/physics.md section 6.
+
+    Examples
+    --------
     >>> import numpy as np
-    >>> model = DrivenSingleParticle(lambda t: np.array([[0.0, 1.0], [1.0, 0.3 * np.sin(t)]]))
+    >>> import manybody as mb
+    >>> h = lambda t: np.array([[0.0, 1.0], [1.0, 0.3 * np.sin(t)]])
+    >>> model = mb.DrivenSingleParticle(h)
     >>> model.at(0.0).n_sites
     2
     """
@@ -98,7 +148,18 @@ class DrivenSingleParticle:
         object.__setattr__(self, "coupled_sites", _first(self).coupled_sites)
 
     def at(self, time: float) -> SingleParticleModel:
-        """The model frozen at one time."""
+        """The model frozen at one time.
+
+        Parameters
+        ----------
+        time : float
+            In 1/J.
+
+        Returns
+        -------
+        SingleParticleModel
+            Of h(t).
+        """
         return _frozen(self.hamiltonian, time, SingleParticleModel, self.coupled_sites)
 
 
@@ -106,12 +167,30 @@ class DrivenSingleParticle:
 class DrivenManyBody:
     """Any system of D states whose Hamiltonian depends on time, its couplings A_j do not.
 
-    hamiltonian: as of `DrivenSingleParticle`, (D, D) Hermitian; couplings, basis: as of
-        `ManyBodyModel`, which checks each H(t) when it is met.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    hamiltonian : callable
+        H of the time in 1/J, (D, D) Hermitian in J; or a `TabulatedHamiltonian`.
+    couplings : (baths, D) array or sequence of (D, D) arrays
+        The A_j as of `ManyBodyModel`, which checks each H(t) when it is met.
+    basis : FockBasis or None, default None
+        As of `ManyBodyModel`.
 
+    Raises
+    ------
+    InputError
+        The function does not return a Hermitian matrix, or sizes do not agree.
+
+    Notes
+    -----
+    For `compare_driven`; Shiraishi, Nakagawa and Mori (2025), eq. (14), docs/physics.md section 6.
+
+    Examples
+    --------
     >>> import numpy as np
+    >>> import manybody as mb
     >>> flip = np.array([[0.0, 1.0], [1.0, 0.0]])
-    >>> model = DrivenManyBody(lambda t: np.diag([-t, t]), [flip])
+    >>> model = mb.DrivenManyBody(lambda t: np.diag([-t, t]), [flip])
     >>> model.at(2.0).dimension
     2
     """
@@ -126,7 +205,18 @@ class DrivenManyBody:
         object.__setattr__(self, "couplings", _first(self).couplings)
 
     def at(self, time: float) -> ManyBodyModel:
-        """The model frozen at one time."""
+        """The model frozen at one time.
+
+        Parameters
+        ----------
+        time : float
+            In 1/J.
+
+        Returns
+        -------
+        ManyBodyModel
+            Of H(t).
+        """
         return _frozen(self.hamiltonian, time, ManyBodyModel, self.couplings, self.basis)
 
 
@@ -146,7 +236,8 @@ def _entry(index: int, matrix: Any) -> tuple[NDArray[Any], float]:
 
 
 def _check_function(hamiltonian: object) -> None:
-    if not callable(hamiltonian):
+    # A `Qobj` can be called, but not with a time.
+    if not callable(hamiltonian) or hasattr(hamiltonian, "full"):
         raise InputTypeError(
             f"hamiltonian of type {type(hamiltonian).__name__}: a function of time or a "
             "TabulatedHamiltonian is needed"

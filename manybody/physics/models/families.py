@@ -30,8 +30,26 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(_KNOWN)
 def register(family: Family) -> None:
     """Let studies draw a family by its name.
 
-    Raises TypeError for a fact that `Family` wants and it does not say, ValueError where the
-    name is taken.
+    Parameters
+    ----------
+    family : Family
+        It says at least its `name`, `title`, `is_real` and `build`.
+
+    Raises
+    ------
+    TypeError
+        It leaves one of them unsaid.
+    ValueError
+        The name is taken.
+
+    Examples
+    --------
+    >>> from manybody.physics.models.families import FAMILIES, register
+    >>> try:
+    ...     register(FAMILIES["anderson3d"])
+    ... except ValueError as error:
+    ...     print(error)
+    family 'anderson3d' is known already
     """
     for fact in ("name", "title", "is_real", "build"):
         if not hasattr(family, fact):

@@ -27,18 +27,47 @@ def hard_core_bosons(
     boundary: str = "periodic",
     seed: Seed = 0,
 ) -> ManyBodyModel:
-    """H = Σ_⟨ij⟩ [J (b_i†b_j + h.c.) + U n_i n_j] + Σ_j w_j n_j on a cube of N = L³ sites.
+    """Hard-core bosons on a cube, H = Σ_⟨ij⟩ [J (b_i†b_j + h.c.) + U n_i n_j] + Σ_j w_j n_j.
 
     At most one boson is on a site, and no operator has a sign.  w_j is uniform in [−W, W].  The
     cube and the unit of J are those of `anderson3d`: one boson is its particle.
 
-    length: L >= 1, N = 62 sites at most, hence L <= 3; n_particles: "half" (L even), an integer
-    in [0, N], or None for every number (D = 2^N); hopping: J; interaction: U of neighbours;
-    disorder: W >= 0; boundary: "periodic" (at L = 2 each bond counted once) or "open"; seed: int,
-    sequence of ints or Generator.
+    Parameters
+    ----------
+    length : int
+        L >= 1; N = L³ is 62 at most, hence L <= 3.
+    n_particles : int, "half" or None, default "half"
+        "half" needs L even; an integer in [0, N]; None for every number (D = 2^N).
+    hopping : float, default 1.0
+        J, an energy.
+    interaction : float, default 0.0
+        U of neighbours, in the unit of J.
+    disorder : float, default 0.0
+        W >= 0, in the unit of J.
+    boundary : {"periodic", "open"}, default "periodic"
+        Of the cube; periodic at L = 2 each bond counts once.
+    seed : int, sequence of ints or Generator, default 0
+        Of the w_j.
 
-    States ascend in Σ_j n_j 2^j: site 0 turns fastest.  Couplings are n_j, one bath a site.
-    Raises TypeError or ValueError.
+    Returns
+    -------
+    ManyBodyModel
+        With A_j = n_j, one bath a site; states ascend in Σ_j n_j 2^j: site 0 turns fastest.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    See docs/physics.md section 10.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.hard_core_bosons(length=2, interaction=1.0).dimension
+    70
     """
     cube = Cube(arguments.integer("length", length, 1), boundary)
     hopping = arguments.real("hopping", hopping)

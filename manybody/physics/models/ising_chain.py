@@ -28,19 +28,51 @@ def ising_chain(
     boundary: str = "open",
     seed: Seed = 0,
 ) -> ManyBodyModel:
-    """H = Σ_⟨ij⟩ J σ_i^z σ_j^z + Σ_j [h_x σ_j^x + (h_z + w_j) σ_j^z], w_j uniform in [−W, W].
+    """Ising chain, H = Σ_⟨ij⟩ J σ_i^z σ_j^z + Σ_j [h_x σ_j^x + (h_z + w_j) σ_j^z].
 
+    w_j is uniform in [−W, W].
+
+    Parameters
+    ----------
+    n_sites : int
+        N >= 1.
+    coupling : float, default 1.0
+        J, an energy.
+    transverse : float, default 1.05
+        h_x, an energy in the unit of J.
+    longitudinal : float, default 0.5
+        h_z, an energy in the unit of J.
+    disorder : float, default 0.0
+        W >= 0, in the unit of J.
+    boundary : {"open", "periodic"}, default "open"
+        Of the chain; periodic at N = 2 the bond counts once.
+    seed : int, sequence of ints or Generator, default 0
+        Of the w_j.
+
+    Returns
+    -------
+    ManyBodyModel
+        Of D = 2^N states with A_j = σ_j^z, one bath a site; σ_j^z = 2n_j − 1 is 1 where site j is
+        occupied, and states ascend in Σ_j n_j 2^j: site 0 turns fastest.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
     The defaults (J, h_x, h_z) = (1, 1.05, ½) are the chaotic point of Bañuls, Cirac and
     Hastings, PRL 106, 050405 (2011), who write h_x = −1.05: a turn by π about z changes its sign
     and nothing else.  Without disorder the chain has reflection symmetry (and translations where
-    periodic), so that its levels are statistics of several sectors.
+    periodic), so that its levels are statistics of several sectors.  See docs/physics.md
+    section 10.
 
-    n_sites: N >= 1; coupling: J, transverse: h_x, longitudinal: h_z, energies; disorder: W >= 0;
-    boundary: "open" or "periodic" (at N = 2 the bond counts once); seed: int, sequence of ints
-    or Generator.
-
-    D = 2^N; σ_j^z = 2n_j − 1 is 1 where site j is occupied, and states ascend in Σ_j n_j 2^j:
-    site 0 turns fastest.  Couplings are σ_j^z, one bath a site.  Raises TypeError or ValueError.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.ising_chain(n_sites=4).dimension
+    16
     """
     chain = Chain(arguments.integer("n_sites", n_sites, 1), boundary)
     coupling = arguments.real("coupling", coupling)

@@ -12,10 +12,23 @@ BOUNDARIES = ("periodic", "open")
 
 
 class Lattice(Protocol):
-    """Where the sites of a model lie."""
+    """Where the sites of a model lie.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.anderson_bar(length=4, disorder=1.0).lattice.distances()[0]
+    array([0, 1, 2, 3])
+    """
 
     def distances(self) -> NDArray[Any]:
-        """(N, N) symmetric, >= 0, zero on the diagonal; in bonds, or any other unit."""
+        """Distances of all sites from each other.
+
+        Returns
+        -------
+        (N, N) array
+            Symmetric, >= 0, zero on the diagonal; in bonds, or any other unit.
+        """
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,21 @@ from manybody.physics.models.single_particle import StoredHamiltonian
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A part of a Hamiltonian: the sites that it acts on, and its (D, D) CSR matrix."""
+    """A part of a Hamiltonian on a few sites.
+
+    Attributes
+    ----------
+    sites : tuple of int
+        The sites that it acts on.
+    matrix : (D, D) SciPy CSR array
+        The operator, in J.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.ising_chain(n_sites=4).terms[0].sites
+    (0, 1)
+    """
 
     sites: tuple[int, ...]
     matrix: sp.csr_array
@@ -27,20 +41,46 @@ class Term:
 class ManyBodyModel(StoredHamiltonian):
     """Any system of D states, each of its couplings A_j in contact with a bath of its own.
 
-    hamiltonian: (D, D) array or SciPy sparse array, Hermitian, energies in J, or an operator of
-        another package (`matrix_from`).  Stored read-only, real if it has no imaginary part.
-    couplings: (baths, D) real diagonals of A_j in the basis of the Hamiltonian, or a sequence of
-        (D, D) Hermitian A_j, what a Hamiltonian may be.  Diagonal ones are much cheaper: turn
-        the basis so that they are.
-    basis: which occupations the states have, for what looks at sites (local observables,
-        starts by pattern); None where they have none.
-    name, parameters: what a report calls this model; no influence on the numbers.
-    uncertainty: as of `SingleParticleModel`.
-    lattice: where the sites lie, for what measures distances; no influence on the equations.
-    terms: the Hamiltonian as a sum, for what cuts patches out of it; None where not known.
+    Parameters
+    ----------
+    hamiltonian : (D, D) array
+        Hermitian, energies in J: an array, a SciPy sparse array or an operator of another package
+        such as a QuTiP `Qobj`.  Stored read-only, real if it has no imaginary part.
+    couplings : (baths, D) array or sequence of (D, D) arrays
+        Real diagonals of A_j in the basis of the Hamiltonian, or Hermitian A_j, what a Hamiltonian
+        may be.  Diagonal ones are much cheaper: turn the basis so that they are.
+    basis : FockBasis or None, default None
+        Which occupations the states have, for what looks at sites (local observables, starts by
+        pattern); None where they have none.
+    name : str, default "many-body"
+        What a report calls this model; no influence on the numbers.
+    parameters : mapping, default {}
+        What a report says of it; no influence on the numbers.
+    uncertainty : float or None, default None
+        ‖δH‖₂ in J, as of `SingleParticleModel`.
+    lattice : Lattice or None, default None
+        Where the sites lie, for what measures distances; no influence on the equations.
+    terms : sequence of Term or None, default None
+        The Hamiltonian as a sum, for what cuts patches out of it; None where not known.
 
-    Raises TypeError or ValueError when a matrix is not square, not finite or not Hermitian to
-    1e-12 of its largest entry, or sizes do not agree.
+    Raises
+    ------
+    InputError
+        A matrix is not square, not finite or not Hermitian to 1e-12 of its largest entry, or
+        sizes do not agree.
+
+    Notes
+    -----
+    H_int = Σ_j A_j ⊗ B_j; docs/physics.md sections 3 and 10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> h = np.diag([0.0, 1.0, 3.0]) + 0.2
+    >>> model = mb.ManyBodyModel(h, couplings=[[1.0, 0.0, -1.0]])
+    >>> model.dimension, model.couplings.n_baths
+    (3, 1)
     """
 
     hamiltonian: Any
@@ -53,11 +93,10 @@ class ManyBodyModel(StoredHamiltonian):
     terms: Sequence[Term] | None = None
 
     def __post_init__(self) -> None:
-        dimension = self._store(matrix_from(self.hamiltonian, "hamiltonian"), "(D, D) with D >= 1")
+        dimension = self._store(self.hamiltonian, "(D, D) with D >= 1")
         couplings = checked_couplings(_matrices(self.couplings), dimension)
         object.__setattr__(self, "couplings", couplings)
-        arguments.instance("name", self.name, str)
-        _check_places(self.lattice, self.terms, dimension)
+        _check_terms(self.terms, dimension)
         if self.basis is not None:
             arguments.instance("basis", self.basis, FockBasis)
             if self.basis.dimension != dimension:
@@ -76,10 +115,7 @@ class ManyBodyModel(StoredHamiltonian):
         return couplings.n_baths if self.basis is None else self.basis.n_modes
 
 
-def _check_places(lattice: Any, terms: Any, dimension: int) -> None:
-    """That these are what can be asked for distances and for terms."""
-    if lattice is not None and not callable(getattr(lattice, "distances", None)):
-        raise InputTypeError(f"lattice = {lattice!r}: needs a method distances()")
+def _check_terms(terms: Any, dimension: int) -> None:
     if terms is None:
         return
     if isinstance(terms, (str, bytes)) or not isinstance(terms, Sequence):

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from manybody.errors import InputError, InputTypeError
+from manybody.physics import arguments
 
 
 def matrix_from(value: Any, name: str = "matrix") -> Any:
@@ -31,6 +33,16 @@ def matrix_from(value: Any, name: str = "matrix") -> Any:
     if hasattr(value, "__array__"):
         return np.asarray(value)
     raise _refused(name, value)
+
+
+def dense_from(value: Any, name: str) -> NDArray[Any]:
+    """What `matrix_from` finds, as an array of whatever dtype and shape.
+
+    Raises InputTypeError as it does, and for masked arrays and rows of unequal length.
+    """
+    matrix = arguments.array(name, matrix_from(value, name))
+    dense: NDArray[Any] = matrix.toarray() if sp.issparse(matrix) else matrix
+    return dense
 
 
 def _from_qutip(_name: str, value: Any) -> Any:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError
+from manybody.errors import InputError, shown
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, hops, one_body_operator
 from manybody.physics.models.lattices import Lattice
@@ -44,7 +44,8 @@ def particle_number(value: object, n_sites: int) -> int | None:
 def _half(value: str, n_sites: int) -> int:
     if value != HALF:
         raise InputError(
-            f"n_particles = {value!r}: must be 'half', an integer from 0 to {n_sites}, or None"
+            f"n_particles = {shown(value)}: must be 'half', an integer from 0 to {n_sites}, or "
+            "None"
         )
     if n_sites % 2:
         raise InputError(

@@ -12,11 +12,18 @@ class Model(Protocol):
     """A Hamiltonian of D states and the operators that couple to baths; for one particle D = N.
 
     See `SingleParticleModel` and `ManyBodyModel`, which say what the members mean.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model = mb.dirac_syk2(n_sites=4)
+    >>> model.dimension, model.n_sites, model.is_real
+    (4, 4, False)
     """
 
     @property
     def hamiltonian(self) -> Any:
-        """(D, D) array or SciPy sparse array."""
+        """Array or SciPy sparse array, (D, D), Hermitian, in J."""
 
     @property
     def couplings(self) -> Couplings:
@@ -32,11 +39,11 @@ class Model(Protocol):
 
     @property
     def is_real(self) -> bool:
-        """Whether H is, in the working basis."""
+        """Whether H is real in the working basis."""
 
     @property
     def uncertainty(self) -> float:
-        """‖δH‖₂ beyond double precision, in J."""
+        """How far ‖δH‖₂ is beyond double precision, in J."""
 
     @property
     def name(self) -> str:
@@ -44,7 +51,13 @@ class Model(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Its own, by name."""
+        """Its own parameters, by name."""
 
     def dense_hamiltonian(self) -> NDArray[Any]:
-        """(D, D) dense H."""
+        """Dense H.
+
+        Returns
+        -------
+        (D, D) array
+            Real or complex, in J.
+        """

@@ -12,10 +12,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.errors import InputError, InputTypeError
+from manybody.arrays import ReadOnly
+from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
 from manybody.physics.couplings import SiteProjectors
 from manybody.physics.models.lattices import Lattice
+from manybody.physics.models.matrices import matrix_from
 
 Seed = int | Sequence[int] | np.random.Generator
 
@@ -25,15 +27,20 @@ HERMITICITY_TOLERANCE = 1e-12
 _DOUBLE = float(np.finfo(np.float64).eps)
 
 
-class StoredHamiltonian:
+class StoredHamiltonian(ReadOnly):
     """What models of one particle and of many have in common: H as an array or CSR, read-only."""
 
     hamiltonian: Any
     uncertainty: Any
+    name: str
     parameters: Mapping[str, Any]
+    lattice: Lattice | None
 
     def _store(self, given: Any, shape: str) -> int:
         """Keep H, ‖δH‖₂ and the parameters, all checked; the number of states."""
+        arguments.instance("name", self.name, str)
+        if not callable(getattr(self.lattice, "distances", None)) and self.lattice is not None:
+            raise InputTypeError(f"lattice = {shown(self.lattice)}: needs a method distances()")
         matrix, uncertainty = checked_hamiltonian(given, shape)
         if self.uncertainty is not None:
             uncertainty = arguments.real("uncertainty", self.uncertainty, minimum=0.0)
@@ -50,12 +57,7 @@ class StoredHamiltonian:
         return {**vars(self), "parameters": dict(self.parameters)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # What is drawn is checked already, what travels forgets that it is read-only.
-        vars(self).update(state, parameters=MappingProxyType(state["parameters"]))
-        given = self.hamiltonian
-        parts = (given.data, given.indices, given.indptr) if sp.issparse(given) else (given,)
-        for part in parts:
-            part.flags.writeable = False
+        super().__setstate__({**state, "parameters": MappingProxyType(state["parameters"])})
 
     @property
     def dimension(self) -> int:
@@ -68,7 +70,13 @@ class StoredHamiltonian:
         return not np.iscomplexobj(self.hamiltonian)
 
     def dense_hamiltonian(self) -> NDArray[Any]:
-        """(D, D) dense H, real or complex; a fresh array for sparse models."""
+        """Dense H, a fresh array for sparse models.
+
+        Returns
+        -------
+        (D, D) array
+            Real or complex, in J.
+        """
         given = self.hamiltonian
         dense: NDArray[Any] = given.toarray() if sp.issparse(given) else given
         return dense
@@ -79,24 +87,48 @@ class SingleParticleModel(StoredHamiltonian):
     """One particle hopping on N sites, the density of each coupled site in contact with a bath.
 
     H = Σ_jk h_jk a_j† a_k restricted to one particle, so H is the matrix h, and
-    A_j = a_j† a_j = |j⟩⟨j| (SNM, "Nonlinear dissipation").
+    A_j = a_j† a_j = |j⟩⟨j|.
 
-    hamiltonian: (N, N) array or SciPy sparse array, Hermitian, energies in J.
-        Stored read-only, real if it has no imaginary part.
-    coupled_sites: indices of the sites with a bath, in [0, N); None means all.
-    name, parameters: what a report calls this model; no influence on the numbers.
-    uncertainty: ‖δH‖₂, how far the H that is meant may be from `hamiltonian`, in J; double
-        precision is understood.  None for what the numbers that came in say: ε times the
-        largest norm of a row, ε of their dtype, where that is coarser than double (integers
-        are exact), and at least ½‖H − H†‖₂, the asymmetry that was forgiven.  Independent
-        rounding of the entries has a norm of about half of that; products that made them
-        leave up to .8 of it (measured on V diag(E) V† in single precision, N = 3 to 96).
-        Decides which Bohr frequencies may be equal (`Clustering`), and nothing else.
-    lattice: where the sites lie, for what measures distances; no influence on the equations.
+    Parameters
+    ----------
+    hamiltonian : (N, N) array
+        Hermitian, energies in J: an array or a SciPy sparse array.  Stored read-only, real if it
+        has no imaginary part.
+    coupled_sites : sequence of int or None, default None
+        Indices of the sites with a bath, in [0, N); None means all.
+    name : str, default "single-particle"
+        What a report calls this model; no influence on the numbers.
+    parameters : mapping, default {}
+        What a report says of it; no influence on the numbers.
+    uncertainty : float or None, default None
+        ‖δH‖₂ in J, how far the H that is meant may be from `hamiltonian`; None for what the
+        numbers that came in say, see Notes.
+    lattice : Lattice or None, default None
+        Where the sites lie, for what measures distances; no influence on the equations.
 
-    Raises TypeError or ValueError when the matrix is not square, not finite or
-    not Hermitian to 1e-12 of its largest entry, or a site index is out of
-    range, repeated or missing.
+    Raises
+    ------
+    InputError
+        The matrix is not square, not finite or not Hermitian to 1e-12 of its largest entry, or a
+        site index is out of range, repeated or missing.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), "Nonlinear dissipation"; docs/physics.md section 3.
+
+    Double precision is understood in `uncertainty`.  The numbers that come in leave open ε times
+    the largest norm of a row, ε of their dtype, where that is coarser than double (integers are
+    exact), and at least ½‖H − H†‖₂, the asymmetry that was forgiven.  Independent rounding of the
+    entries has a norm of about half of that; products that made them leave up to .8 of it
+    (measured on V diag(E) V† in single precision, N = 3 to 96).  It decides which Bohr
+    frequencies may be equal (docs/physics.md section 4), and nothing else.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> chain = mb.SingleParticleModel([[0, 1, 0], [1, 0, 1], [0, 1, 0.5]], coupled_sites=[0, 2])
+    >>> chain.n_sites, chain.coupled
+    (3, array([ True, False,  True]))
     """
 
     hamiltonian: Any
@@ -118,12 +150,12 @@ class SingleParticleModel(StoredHamiltonian):
 
     @property
     def couplings(self) -> SiteProjectors:
-        """A_j = |j⟩⟨j| on the coupled sites."""
+        """The A_j = |j⟩⟨j| on the coupled sites."""
         return SiteProjectors(self.coupled)
 
     @property
     def coupled(self) -> NDArray[np.bool_]:
-        """(N,) True where a bath is attached."""
+        """Mask of the sites with a bath, (N,)."""
         mask = np.ones(self.n_sites, dtype=bool)
         if self.coupled_sites is not None:
             mask[:] = False
@@ -133,6 +165,7 @@ class SingleParticleModel(StoredHamiltonian):
 
 def checked_hamiltonian(value: Any, shape: str = "(N, N) with N >= 1") -> tuple[Any, float]:
     """H as it is stored, and ‖δH‖₂ that the numbers given leave open."""
+    value = matrix_from(value, "hamiltonian")
     given = arguments.array("hamiltonian", value)
     sparse = sp.issparse(given)
     matrix: Any = sp.csr_array(given, copy=True) if sparse else np.array(given)
@@ -198,11 +231,8 @@ def _precision(value: Any) -> float:
 def _checked_sites(value: Iterable[int] | None, n_sites: int) -> NDArray[np.intp] | None:
     if value is None:
         return None
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InputTypeError(
-            f"coupled_sites = {value!r}: must be None or a sequence of site indices"
-        )
-    sites = [arguments.integer("coupled_sites entry", site, 0) for site in value]
+    given = arguments.entries("coupled_sites", value, "None or a sequence of site indices")
+    sites = [arguments.integer("coupled_sites entry", site, 0) for site in given]
     if not sites:
         raise InputError("coupled_sites is empty: at least one site must couple to a bath")
     if max(sites) >= n_sites:

@@ -30,8 +30,41 @@ def xxz_chain(
     statistics: str = "boson",
     seed: Seed = 0,
 ) -> ManyBodyModel:
-    """H = Σ_⟨ij⟩ [½J (a_i†a_j + h.c.) + Δ (n_i − ½)(n_j − ½)] + Σ_j w_j n_j, w_j in [−W, W].
+    """XXZ chain, H = Σ_⟨ij⟩ [½J (a_i†a_j + h.c.) + Δ (n_i − ½)(n_j − ½)] + Σ_j w_j n_j.
 
+    w_j, the random field, is uniform in [−W, W].
+
+    Parameters
+    ----------
+    n_sites : int
+        N >= 1.
+    n_particles : int, "half" or None, default "half"
+        "half" needs N even; an integer in [0, N]; None for every number (D = 2^N).
+    anisotropy : float, default 1.0
+        Δ, an energy in the unit of J.
+    disorder : float, default 1.0
+        W >= 0, in the unit of J.
+    hopping : float, default 1.0
+        J, an energy.
+    boundary : {"open", "periodic"}, default "open"
+        Of the chain; periodic at N = 2 the bond counts once.
+    statistics : {"boson", "fermion"}, default "boson"
+        Spins (at most one boson is on a site), or the t-V chain of fermions.
+    seed : int, sequence of ints or Generator, default 0
+        Of the w_j.
+
+    Returns
+    -------
+    ManyBodyModel
+        With A_j = n_j, one bath a site; states ascend in Σ_j n_j 2^j: site 0 turns fastest.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
     With statistics "boson" at most one particle is on a site: spins ½, n_j = S_j^z + ½, and
     H = Σ [J (S_i^x S_j^x + S_i^y S_j^y) + Δ S_i^z S_j^z] + Σ w_j S_j^z + ½ Σ w_j, without any
     sign, whatever the boundary.  With "fermion" it is the t-V chain: Jordan and Wigner make it
@@ -40,13 +73,11 @@ def xxz_chain(
     bonds of the spin chain.  J = 1 and W ≈ ½ to 1 are chaotic; from W ≈ 4 on sizes within reach
     are localised (docs/physics.md section 10).
 
-    n_sites: N >= 1; n_particles: "half" (N even), an integer in [0, N], or None for every number
-    (D = 2^N); anisotropy: Δ, an energy in the unit of J; disorder: W >= 0; hopping: J;
-    boundary: "open" or "periodic" (at N = 2 the bond counts once); statistics: "boson" or
-    "fermion"; seed: int, sequence of ints or Generator.
-
-    States ascend in Σ_j n_j 2^j: site 0 turns fastest.  Couplings are n_j, one bath a site.
-    Raises TypeError or ValueError.
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> mb.xxz_chain(n_sites=6, seed=7).dimension
+    20
     """
     chain = Chain(arguments.integer("n_sites", n_sites, 1), boundary)
     arguments.choice("statistics", statistics, STATISTICS)

@@ -42,21 +42,47 @@ _JUMPS = 128
 
 @dataclass(frozen=True)
 class Cancellation:
-    """How far Redfield and Davies differ as generators, and why.  Ratios are pure numbers.
+    """How far Redfield and Davies differ as generators, and why.
 
-    generator_ratio: c_F = ‖R − D‖ / ‖D‖, R and D the dissipators of Redfield and Davies.
-    weighted_ratio: κ, the same with every |element|² of R − D times 1/(1 + (δ/ν)²), δ its
-        detuning: what a detuned element does while the state lives averages out.
-    nonsecular_ratio: a_ns = ‖Σ_j X_j‖² / Σ_j ‖X_j‖² of the non-secular parts X_j = R_j − D_j:
-        1 when baths add up like independent random numbers, less when they cancel; nan
-        where no bath has such a part.
-    secular_ratio: a_sec, the same for D_j; the number of baths when all do the same.
-    out_rate: ν, mean over levels k of Σ_l≠k γ(E_k − E_l) Σ_j |⟨l|A_j|k⟩|², in J; with l = k it
-        would depend on c in A_j + c.
-    *_error: Monte-Carlo standard error of each; 0 where the sum was done in full, as that of
-        a_sec always is.  In localised systems accidental coincidences of four levels make
-        κ² a sum of few large terms: its error is then itself uncertain by a factor of some.
-    n_sites: number of sites N of the model; of baths where the model is not known.
+    Attributes
+    ----------
+    generator_ratio : float
+        c_F = ‖R − D‖ / ‖D‖, R and D the dissipators of Redfield and Davies; a pure number, as all
+        ratios.
+    generator_ratio_error : float
+        Its Monte-Carlo standard error; 0 where the sum was done in full.
+    weighted_ratio : float
+        κ, the same with every |element|² of R − D times 1/(1 + (δ/ν)²), δ its detuning: what a
+        detuned element does while the state lives averages out.
+    weighted_ratio_error : float
+        Its Monte-Carlo standard error; 0 where the sum was done in full.
+    nonsecular_ratio : float
+        a_ns = ‖Σ_j X_j‖² / Σ_j ‖X_j‖² of the non-secular parts X_j = R_j − D_j: 1 when baths add
+        up like independent random numbers, less when they cancel; nan where no bath has such a
+        part.
+    nonsecular_ratio_error : float
+        Its Monte-Carlo standard error; 0 where the sum was done in full.
+    secular_ratio : float
+        a_sec, the same for D_j; the number of baths when all do the same.
+    secular_ratio_error : float
+        Always 0: the sum is done in full.
+    out_rate : float
+        ν, mean over levels k of Σ_l≠k γ(E_k − E_l) Σ_j |⟨l|A_j|k⟩|², in J; with l = k it would
+        depend on c in A_j + c.
+    n_sites : int
+        Number of sites N of the model; of baths where the model is not known.
+
+    Notes
+    -----
+    In localised systems accidental coincidences of four levels make κ² a sum of few large terms:
+    its error is then itself uncertain by a factor of some.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> found = mb.cancellation_measures(mb.dirac_syk2(8, seed=1), mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> found.n_sites, 0.0 < found.generator_ratio < 1.0
+    (8, True)
     """
 
     generator_ratio: float
@@ -74,15 +100,38 @@ class Cancellation:
 def cancellation_measures(
     model: Model | Matrix, bath: Bath, n_vectors: int = 8, seed: Seed = 0, n_rows: int = 512
 ) -> Cancellation:
-    """c_F, a_ns, a_sec and κ of one sample (docs/physics.md section 6; SNM, End Matter), η = 0.
+    """Measures c_F, a_ns, a_sec and κ of how Redfield and Davies differ, without Lamb shift.
 
-    model: of one particle or many, with any couplings, D states (one particle: D = N).
-    n_vectors: >= 2, random vectors for the one part of ‖R‖² of one particle that is not summed
-        in full; it is, too, when n_vectors >= number of coupled sites, and always for a
-        `ManyBodyModel`.
-    n_rows: >= 2, about how many rows of R are drawn for κ; all when there are no more,
-        D(D + 1)/2 of them.
-    seed: of both draws, int >= 0, sequence of ints or Generator.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        Of one particle or many, with any couplings, D states (one particle: D = N).
+    bath : Bath
+        The same for all couplings.
+    n_vectors : int, default 8
+        >= 2, random vectors for the one part of ‖R‖² of one particle that is not summed in full;
+        it is, too, when n_vectors >= number of coupled sites, and always for a `ManyBodyModel`.
+    seed : int, sequence of ints or Generator, default 0
+        Of both draws.
+    n_rows : int, default 512
+        >= 2, about how many rows of R are drawn for κ; all when there are no more, D(D + 1)/2 of
+        them.
+
+    Returns
+    -------
+    Cancellation
+        The measures and their errors.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), or Bohr
+        frequencies coincide or nearly so, where the Davies equation has more secular elements than
+        are counted here.
+
+    Notes
+    -----
+    Shiraishi, Nakagawa and Mori (2025), End Matter; docs/physics.md section 6.
 
     All is invariant under A_j → A_j + c_j and under phases and order of sites and levels.
     Where both generators vanish or agree, as with one site, no hopping or a bath of coupling
@@ -91,10 +140,10 @@ def cancellation_measures(
     level is ever left, makes κ = 0.  c_F below about 1e-7 √D is rounding and given as 0.
 
     One particle: O(N³) time a vector or row, about 22 N² reals of memory.  Many: O(b D³) time
-    and b D² numbers of memory for b baths, O(b D²) time a row.  Raises TypeError or ValueError;
-    the latter also when Bohr frequencies coincide or nearly so, where the Davies equation has
-    more secular elements than are counted here.
+    and b D² numbers of memory for b baths, O(b D²) time a row.
 
+    Examples
+    --------
     >>> import manybody as mb
     >>> bath = mb.OhmicBath(coupling=0.2, cutoff=10.0, beta=5.0)
     >>> few, many = (mb.cancellation_measures(mb.dirac_syk2(n, seed=1), bath) for n in (8, 32))

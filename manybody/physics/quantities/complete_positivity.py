@@ -21,10 +21,36 @@ _HERMITICITY = 1e-10
 
 
 def choi_matrix(liouvillian: Any) -> Complex:
-    """(D², D²) Σ_ab L[|a⟩⟨b|] ⊗ |a⟩⟨b| of a generator or a map, in rows (a, c) as of vec(F).
+    """Choi matrix Σ_ab L[|a⟩⟨b|] ⊗ |a⟩⟨b| of a generator or a map, in rows (a, c) as of vec(F).
 
-    liouvillian: (D², D²) on the row-major vec, index a D + b, or a `Liouvillian`.  Of
-    L = Σ a_ij F_i · F_j† it is Σ a_ij vec(F_i) vec(F_j)†.  Raises InputError or InputTypeError.
+    Parameters
+    ----------
+    liouvillian : Liouvillian or (D², D²) array
+        On the row-major vec, index a D + b.
+
+    Returns
+    -------
+    (D², D²) array of complex
+        Of L = Σ a_ij F_i · F_j† it is Σ a_ij vec(F_i) vec(F_j)†.
+
+    Raises
+    ------
+    InputError
+        It is no finite matrix of D² rows and columns.
+
+    Notes
+    -----
+    Gorini, Kossakowski and Sudarshan, J. Math. Phys. 17, 821 (1976); docs/physics.md section 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> mb.choi_matrix(np.eye(4)).real  # of the map ρ → ρ: vec(1) vec(1)†
+    array([[1., 0., 0., 1.],
+           [0., 0., 0., 0.],
+           [0., 0., 0., 0.],
+           [1., 0., 0., 1.]])
     """
     matrix = _checked(liouvillian)
     n = round(np.sqrt(len(matrix)))
@@ -34,12 +60,37 @@ def choi_matrix(liouvillian: Any) -> Complex:
 
 @zero_where_tiny
 def choi_eigenvalue(liouvillian: Any) -> float:
-    """Smallest eigenvalue of the Kossakowski matrix of a generator, in J.
+    """Smallest eigenvalue of the Kossakowski matrix of a generator.
 
-    liouvillian: as of `choi_matrix`.  >= 0 to rounding exactly for completely positive
-    dynamics; how far below 0 is the largest rate of a jump with a negative probability.  For
-    small D: an eigenvalue problem of D² rows.  Raises InputError for D = 1, which has no
-    traceless operators, and for what does not keep Hermiticity.
+    Parameters
+    ----------
+    liouvillian : Liouvillian or (D², D²) array
+        As of `choi_matrix`, D >= 2.
+
+    Returns
+    -------
+    float
+        In J: >= 0 to rounding exactly for completely positive dynamics; how far below 0 is the
+        largest rate of a jump with a negative probability.
+
+    Raises
+    ------
+    InputError
+        D = 1, which has no traceless operators, or it does not keep Hermiticity.
+
+    Notes
+    -----
+    Gorini, Kossakowski and Sudarshan, J. Math. Phys. 17, 821 (1976).  For small D: an eigenvalue
+    problem of D² rows.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.choi_eigenvalue(mb.redfield_liouvillian(model, bath)) < -1e-4
+    True
+    >>> mb.choi_eigenvalue(mb.davies_liouvillian(model, bath)) > -1e-12
+    True
     """
     choi = choi_matrix(liouvillian)
     n = round(np.sqrt(len(choi)))

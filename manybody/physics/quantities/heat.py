@@ -23,6 +23,7 @@ from manybody.physics.equations.protocol import adjoint, hermitian_rate
 from manybody.physics.equations.redfield import REDFIELD, redfield_of
 from manybody.physics.equations.registry import EQUATIONS, check_name
 from manybody.physics.models.given import Matrix, model_from
+from manybody.physics.models.matrices import dense_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.physics.thermodynamics import davies_site_heat, redfield_site_heat
@@ -38,14 +39,40 @@ def heat_currents(
     equation: str = "redfield",
     lamb_shift: bool = False,
 ) -> Real:
-    """(couplings,) heat per time that the bath of every coupling brings, J_j in J².
+    """Heat per time that the bath of every coupling brings.
 
-    model, bath, lamb_shift: as in `compare`; rho: (D, D) state in the working basis, as
-    `steady_state` and `compare` return it; equation: one of `manybody.EQUATIONS`.  Where baths
-    have different temperatures the J_j of a steady state are what flows through the system.
-    With Lamb shift D_j has that of its bath, but for what η(0)ΣA_j² of equal baths adds to H.
-    Raises InputError or InputTypeError.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, as in `compare`.
+    rho : (D, D) array
+        State in the working basis, as `steady_state` and `compare` return it.
+    equation : str, default "redfield"
+        One of `manybody.EQUATIONS`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
 
+    Returns
+    -------
+    (couplings,) array
+        J_j in J², positive out of the bath.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    J_j = tr(H D_j[ρ]), D_j what coupling j adds to the equation (docs/physics.md section 3).
+    Where baths have different temperatures the J_j of a steady state are what flows through the
+    system.  With Lamb shift D_j has that of its bath, but for what η(0)ΣA_j² of equal baths adds
+    to H.
+
+    Examples
+    --------
     >>> import manybody as mb
     >>> chain = mb.SingleParticleModel([[0, 1, 0], [1, 0, 1], [0, 1, 0.5]], coupled_sites=[0, 2])
     >>> baths = [mb.OhmicBath(0.2, 10.0, beta) for beta in (0.5, 5.0)]
@@ -65,10 +92,43 @@ def entropy_production(
     equation: str = "redfield",
     lamb_shift: bool = False,
 ) -> Real:
-    """(couplings,) entropy production σ_j of the bath of every coupling, in J.
+    """Entropy production σ_j of the bath of every coupling.
 
-    Arguments as of `heat_currents`; rho of full rank, every bath of a finite β.  That of Davies
-    is never negative; of Redfield it may be.  Raises InputError or InputTypeError.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        What evolves, as in `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        One for all couplings or one for each, of finite β.
+    rho : (D, D) array
+        State of full rank in the working basis.
+    equation : str, default "redfield"
+        One of `manybody.EQUATIONS`.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+
+    Returns
+    -------
+    (couplings,) array
+        In J; of Davies never negative, of Redfield it may be.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    σ_j = −tr D_j[ρ] (ln ρ + β_j H), Spohn, J. Math. Phys. 19, 1227 (1978).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=3, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mixed = np.eye(3) / 3
+    >>> bool(mb.entropy_production(model, bath, mixed, "davies").min() > 0)
+    True
     """
     problem, state = _checked(model, bath, rho, equation, lamb_shift)
     values, vectors = np.linalg.eigh(state)
@@ -140,7 +200,7 @@ def _checked(
     check_name(equation)
     arguments.boolean("lamb_shift", lamb_shift)
     baths = check_baths(bath, system.couplings, lamb_shift)
-    state = np.asarray(rho)
+    state = dense_from(rho, "rho")
     if state.shape != (system.dimension,) * 2 or state.dtype.kind not in "fc":
         raise InputError(
             f"rho of shape {state.shape} and dtype {state.dtype}: a ({system.dimension}, "

@@ -26,11 +26,24 @@ _ODD = _PARITIES[:, None] != _PARITIES
 class LocalFigures:
     """Local quantities of several equations at T times, and of their differences, by name.
 
-    of_equation[equation]: "density" (T, N) ⟨n_j⟩, "energy" (T,) tr(Hρ)/N, "purity" (T,) tr ρ².
-    of_pair[first, second], every two in the order given, (T,) each: "one_site_largest" and
-        "one_site_mean", over sites, of ‖ρ_j − σ_j‖₁; "two_site_largest" and "two_site_mean",
-        over all pairs of sites, of ‖ρ_ij − σ_ij‖₁ (nan with one site); "density_largest",
-        max_j |δ⟨n_j⟩|; "energy_difference", (tr(Hρ) − tr(Hσ))/N with its sign.
+    Attributes
+    ----------
+    of_equation : mapping of str to mapping of str to array
+        of_equation[equation]: "density" (T, N) ⟨n_j⟩, "energy" (T,) tr(Hρ)/N in J, "purity" (T,)
+        tr ρ².
+    of_pair : mapping of (str, str) to mapping of str to array
+        of_pair[first, second], every two in the order given, (T,) each: "one_site_largest" and
+        "one_site_mean", over sites, of ‖ρ_j − σ_j‖₁; "two_site_largest" and "two_site_mean", over
+        all pairs of sites, of ‖ρ_ij − σ_ij‖₁ (nan with one site); "density_largest", max_j
+        |δ⟨n_j⟩|; "energy_difference", (tr(Hρ) − tr(Hσ))/N in J with its sign.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.xxz_chain(n_sites=4, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> local = mb.compare(model, bath, [0.0, 10.0]).local
+    >>> local.of_equation["davies"]["density"].shape
+    (2, 4)
     """
 
     of_equation: Mapping[str, Mapping[str, Real]]

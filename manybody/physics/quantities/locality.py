@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
-from manybody.errors import InputError, InputTypeError
+from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
@@ -22,19 +22,39 @@ from manybody.physics.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class LocalityProfile:
-    """Sizes of ⟨a|Λ_j|b⟩ against the larger of the distances of a and b from j.
+    """Sizes of filtered couplings ⟨a|Λ_j|b⟩ against the larger distance of a and b from j.
 
-    distances: (B,) ascending, 0 first; only distances that occur.
-    rms, maximum: (B,) root mean square and largest |⟨a|Λ_j|b⟩| over all elements at that
-        distance and all j looked at, both relative to `largest`: the largest element that is
-        lost when every Λ_j is cut to the sites nearer to j than this.
-    rms_error: (B,) standard error of rms over the j, nan for one; it knows of one sample only.
-    n_elements: (B,) how many elements that is.
-    outside: (B,) share of Σ_j ‖Λ_j‖² in elements at that distance or further.
-    thresholds, row_counts: (C,) each, the mean number of entries of row ⟨j|Λ_j above a share
-        of the largest entry of its Λ_j: what an assembled row would keep.
-    largest: largest |⟨a|Λ_j|b⟩| of all, in J.
-    centres: the sites j, ascending.
+    Attributes
+    ----------
+    distances : (B,) array
+        Ascending, 0 first; only distances that occur.
+    rms : (B,) array
+        Root mean square of |⟨a|Λ_j|b⟩| over all elements at that distance and all j looked at,
+        relative to `largest`.
+    rms_error : (B,) array
+        Standard error of rms over the j, nan for one; it knows of one sample only.
+    maximum : (B,) array
+        The largest of them, relative to `largest`: what is lost when every Λ_j is cut to the sites
+        nearer to j than this.
+    n_elements : (B,) array of int
+        How many elements that is.
+    outside : (B,) array
+        Share of Σ_j ‖Λ_j‖² in elements at that distance or further.
+    thresholds : (C,) array
+        Shares of the largest entry of a Λ_j.
+    row_counts : (C,) array
+        Mean number of entries of row ⟨j|Λ_j above each of them: what an assembled row would keep.
+    largest : float
+        Largest |⟨a|Λ_j|b⟩| of all, in J.
+    centres : array of int
+        The sites j, ascending.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> cube = mb.anderson3d(length=3, disorder=5.0, seed=1)
+    >>> mb.locality_profile(cube, mb.OhmicBath(0.2, 10.0, 5.0), n_centres=2).distances
+    array([0., 1., 2., 3.])
     """
 
     distances: Real
@@ -59,19 +79,45 @@ def locality_profile(
     lamb_shift: bool = False,
     thresholds: Sequence[float] = (1e-2, 1e-3, 1e-4),
 ) -> LocalityProfile:
-    """Decay of the elements of Λ_j with distance, in one sample (docs/physics.md section 3).
+    """Decay of the filtered couplings Λ_j with distance, in one sample.
 
-    distances: (N, N) symmetric, >= 0, zero on the diagonal, in any unit; rounded to whole
-        numbers (halves up) to be told apart; or a `Lattice`.  Without it that of the model.
-    n_centres: >= 1, how many coupled sites j are drawn at random, all if there are no more;
-        None means all.  seed: of that draw.
-    lamb_shift: with the imaginary part η(ω) − η(0) of Γ; η(0) only multiplies A_j.
-    thresholds: shares in (0, 1) for row_counts.
+    Parameters
+    ----------
+    model : SingleParticleModel
+        Whose Λ_j, the A_j filtered by the bath, are looked at.
+    bath : Bath
+        The same for all couplings.
+    distances : (N, N) array, Lattice or None, default None
+        Symmetric, >= 0, zero on the diagonal, in any unit; rounded to whole numbers (halves up) to
+        be told apart.  None for the lattice of the model.
+    n_centres : int or None, default 32
+        >= 1, how many coupled sites j are drawn at random, all if there are no more; None means
+        all.
+    seed : int, sequence of ints or Generator, default 0
+        Of that draw.
+    lamb_shift : bool, default False
+        With the imaginary part η(ω) − η(0) of Γ; η(0) only multiplies A_j.
+    thresholds : sequence of float, default (0.01, 0.001, 0.0001)
+        Shares in (0, 1) for row_counts.
 
-    Two products of N x N matrices per centre; about 15 N² reals of memory.  Raises TypeError
-    or ValueError, also when the lattice is not known, its size is not that of the model, or
-    a bath with γ = 0 everywhere, where all Λ_j vanish.
+    Returns
+    -------
+    LocalityProfile
+        By distance.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), the lattice is not
+        known, its size is not that of the model, or γ = 0 everywhere, where all Λ_j vanish.
+
+    Notes
+    -----
+    See docs/physics.md section 3.  Two products of N x N matrices per centre; about 15 N² reals of
+    memory.
+
+    Examples
+    --------
     >>> import manybody as mb
     >>> cube = mb.anderson3d(length=4, disorder=5.0, seed=1)
     >>> profile = mb.locality_profile(cube, mb.OhmicBath(0.2, 10.0, 5.0), n_centres=4)
@@ -79,9 +125,10 @@ def locality_profile(
     True
     """
     arguments.instance("model", model, SingleParticleModel)
-    check_bath(bath, lamb_shift)
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
-    shares = np.array([_share(value) for value in thresholds])
+    check_bath(bath, lamb_shift)
+    given = arguments.entries("thresholds", thresholds, "a sequence of numbers in (0, 1)")
+    shares = np.array([_share(value) for value in given])
     if bath.vanishes:
         raise InputError("bath: γ = 0 everywhere, Λ_j vanishes, and its decay says nothing")
     apart = site_distances(model, distances)
@@ -177,15 +224,12 @@ def site_distances(model: SingleParticleModel, distances: Any = None) -> Real:
         raise InputError(
             f"model {model.name!r} does not say which lattice its sites form: give `distances`"
         )
-    matrix = np.asarray(lattice.distances() if hasattr(lattice, "distances") else lattice)
+    given = lattice.distances() if hasattr(lattice, "distances") else lattice
+    matrix = arguments.reals("distances", given, "(N, N)")
     if matrix.shape != (n, n):
         raise InputError(f"distances has shape {matrix.shape}: must be ({n}, {n})")
-    if matrix.dtype.kind not in "iuf":
-        raise InputTypeError(f"distances has dtype {matrix.dtype}: real numbers are needed")
-    matrix = matrix.astype(np.float64)
-    if not np.isfinite(matrix).all() or matrix.min() < 0.0:
-        bad = matrix[~(np.isfinite(matrix) & (matrix >= 0.0))][0]
-        raise InputError(f"distances contains {bad:g}: all must be finite and >= 0")
+    if matrix.min() < 0.0:
+        raise InputError(f"distances contains {matrix.min():g}: all must be >= 0")
     if np.diagonal(matrix).any() or not np.array_equal(matrix, matrix.T):
         raise InputError("distances must be symmetric and zero on the diagonal")
     whole: Real = np.floor(matrix + 0.5)

@@ -30,28 +30,48 @@ _BLOCK = 10
 _UNITARITY = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelStatistics:
     """What the levels of a window and their eigenvectors say of one sample.
 
-    mean_ratio: ⟨r⟩ over the window; 0.386 without level repulsion, 0.531 for real
-        (GOE) and 0.600 for complex (GUE) random matrices.
-    ratio_error: standard error of ⟨r⟩, by blocks of neighbours (`mean_spacing_ratio`);
-        nan for fewer than two ratios.  It knows of one sample only: fluctuations from
-        sample to sample need several.
-    participation: mean of Σ_a |V_ak|⁴ over the window: 1 for one state of the basis, 3/(D+2) for
-        real and 2/(D+1) for complex random vectors.
-    n_levels: levels in the window, of which `dimension` exist in all; n_sites: N;
-        dimension: D, for one particle N.
-    window: (lowest, highest) level in it, energies in J.
-    n_degenerate: neighbouring levels in it closer than rounding or the data can tell; where there
-        are any, participation and eth depend on the basis LAPACK or SLEPc happened to
-        choose, and ⟨r⟩ counts zeros.
-    eth: variance of diagonal over mean square of off-diagonal elements of n_j
-        (`eth_indicator`), of the A_j for many particles (`operator_moments`), or None when not
+    Attributes
+    ----------
+    mean_ratio : float
+        ⟨r⟩ over the window; 0.386 without level repulsion, 0.531 for real (GOE) and 0.600 for
+        complex (GUE) random matrices.
+    ratio_error : float
+        Standard error of ⟨r⟩, by blocks of neighbours (`mean_spacing_ratio`); nan for fewer than
+        two ratios.  It knows of one sample only: fluctuations from sample to sample need several.
+    participation : float
+        Mean of Σ_a |V_ak|⁴ over the window: 1 for one state of the basis, 3/(D+2) for real and
+        2/(D+1) for complex random vectors.
+    n_levels : int
+        Levels in the window.
+    n_sites : int
+        Number of sites N.
+    dimension : int
+        Number of states D, for one particle N.
+    window : (float, float)
+        Lowest and highest level in it, in J.
+    n_degenerate : int
+        Neighbouring levels in it closer than rounding or the data can tell; where there are any,
+        participation and eth depend on the basis LAPACK or SLEPc happened to choose, and ⟨r⟩
+        counts zeros.
+    eth : float or None
+        Eigenstate thermalisation: variance of diagonal over mean square of off-diagonal elements
+        of n_j (`eth_indicator`), of the A_j for many particles (`operator_moments`); None when not
         asked for.
-    energies, participation_ratios: (n_levels,) each, of the levels in the window,
-        ascending in energy, energies in J.
+    energies : (n_levels,) array
+        Of the levels in the window, ascending, in J.
+    participation_ratios : (n_levels,) array
+        Of the same levels.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> found = mb.level_statistics(mb.dirac_syk2(n_sites=32, seed=7))
+    >>> found.n_levels, found.dimension, found.n_degenerate
+    (16, 32, 0)
     """
 
     mean_ratio: float

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from manybody.errors import InputError
+from manybody.errors import InputError, said_of
 from manybody.physics import arguments
 from manybody.physics.gaussian.correlations import (
     DAVIES,
@@ -47,13 +47,41 @@ _KINK = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class CorrelationResponse:
-    """Response of one equation of motion to δv from its stationary state on, LRL eq. (23).
+    """Response of one equation of motion to δv from its stationary state on.
 
     All complex, in the site basis, C_qp = ⟨a_p†a_q⟩; first orders are per δ.
-    stationary: (N, N) C_0, Hermitian, no unit; steady_change: (N, N) C_1 in the long run,
-    Hermitian, no unit; source: (N, N) S in J; damping: (N, N) R_0 in J; hamiltonian, perturbation:
-    (N, N) h and v in J; contacts: what each adds to R_0 and F_0, in J, and the derivatives.
     `correlation_response` makes it.
+
+    Attributes
+    ----------
+    stationary : (N, N) array
+        C_0, Hermitian, no unit.
+    steady_change : (N, N) array
+        C_1 in the long run, Hermitian, no unit.
+    source : (N, N) array
+        S in J.
+    damping : (N, N) array
+        R_0 in J.
+    contacts : tuple
+        What each contact adds to R_0 and F_0, in J, and the derivatives.
+    hamiltonian : (N, N) array
+        h in J.
+    perturbation : (N, N) array
+        v in J.
+
+    Notes
+    -----
+    Levy, Rabani and Limmer (2021), eq. (23).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
+    >>> wire = mb.QuadraticModel([[0.3, 0.5], [0.5, -0.3]], [mb.Contact(0, lead)])
+    >>> response = mb.correlation_response(wire, np.diag([1.0, 0.0]), "redfield")
+    >>> response.changes([0.0, 5.0]).shape
+    (2, 2, 2)
     """
 
     stationary: Complex
@@ -65,9 +93,22 @@ class CorrelationResponse:
     perturbation: Complex
 
     def changes(self, times: Iterable[float]) -> Complex:
-        """(T, N, N) C_1 at ascending times >= 0 in 1/J after v was switched on.
+        """First order C_1(t) after v was switched on.
 
-        Raises TypeError or ValueError.
+        Parameters
+        ----------
+        times : (T,) sequence of float
+            Ascending, >= 0, in 1/J.
+
+        Returns
+        -------
+        (T, N, N) array of complex
+            Per δ.
+
+        Raises
+        ------
+        InputError
+            Times do not ascend from 0 or later.
         """
         found = []
         for time in arguments.ascending_times("times", times):
@@ -76,8 +117,20 @@ class CorrelationResponse:
         return np.array(found)
 
     def current_changes(self, change: Complex) -> Currents:
-        """First order of the currents out of each of Q reservoirs: particle (Q,) in J, energy (Q,)
-        in J², both per δ.  change: (N, N) C_1, of `changes` or `steady_change`."""
+        """First order of the currents out of each of Q reservoirs.
+
+        Parameters
+        ----------
+        change : (N, N) array
+            C_1, of `changes` or `steady_change`.
+
+        Returns
+        -------
+        particle : (Q,) array
+            In J per δ.
+        energy : (Q,) array
+            In J² per δ.
+        """
         particle, energy = [], []
         for contact in self.contacts:
             first = contact.filling_change - contact.damping_change @ self.stationary
@@ -104,15 +157,37 @@ def correlation_response(
 ) -> CorrelationResponse:
     """Linear response of the stationary correlations to H + δ Σ v_jk a_j†a_k.
 
-    C_1 of dC_1/dt = −(R_0C_1 + C_1R_0†) + S from C_1(0) = 0, LRL eqs. (20) and (21) for Gaussian
-    states; derivatives of R and F by Daleckii and Krein (1965).
+    Parameters
+    ----------
+    model : QuadraticModel
+        With contacts, up to 200 sites.
+    perturbation : (N, N) array
+        v, Hermitian, in J.
+    equation : {"redfield", "davies", "local"}
+        The equation of motion.
+    lamb_shift : bool, default False
+        With Δ and Δ^f or without.
 
-    model: up to 200 sites; perturbation: v, (N, N) Hermitian, in J; equation: "redfield",
-    "davies" or "local"; lamb_shift: with Δ and Δ^f or without.  Raises TypeError or ValueError:
-    also where the stationary state is not unique, where a rate has no derivative, and for Davies
-    where h has degenerate levels, which v may split so that there is no linear response (LRL
-    section III C).
+    Returns
+    -------
+    CorrelationResponse
+        At all times and in the long run.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), the stationary
+        state is not unique, a rate has no derivative, or for Davies h has degenerate levels, which
+        v may split so that there is no linear response.
+
+    Notes
+    -----
+    C_1 of dC_1/dt = −(R_0C_1 + C_1R_0†) + S from C_1(0) = 0, Levy, Rabani and Limmer (2021, LRL),
+    eqs. (20) and (21), for Gaussian states; derivatives of R and F by Daleckii and Krein (1965).
+    Degenerate levels: LRL section III C.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> lead = mb.Reservoir(mb.SemiEllipticDensity(height=0.1, half_width=4.0), beta=1.0)
@@ -128,7 +203,8 @@ def correlation_response(
     n = model.n_sites
     if n > _MOST_SITES:
         raise InputError(f"{n} sites: linear response takes at most {_MOST_SITES}")
-    v = SingleParticleModel(perturbation).dense_hamiltonian().astype(np.complex128)
+    with said_of("perturbation"):
+        v = SingleParticleModel(perturbation).dense_hamiltonian().astype(np.complex128)
     if v.shape != (n, n):
         raise InputError(f"perturbation has shape {v.shape}: must be {(n, n)}")
     generator = build_generator(model, equation, lamb_shift)

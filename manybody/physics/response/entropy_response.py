@@ -25,10 +25,40 @@ def entropy_rate(rate: NDArray[Any], rho: NDArray[Any]) -> float:
 
 
 def heat_current_response(response: LinearResponse, change: NDArray[Any]) -> Real:
-    """(n_couplings,) J_1^j = tr(H_0 D_0^jρ_1) + tr(H_0 D_1^jπ_0) + tr(V D_0^jπ_0), (51).
+    """First order of the heat that every bath brings, when H is perturbed.
 
-    response: of `linear_response`; change: (D, D) Hermitian ρ_1, at any time or in the long run,
-    as `response.change(t)` gives it.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    response : LinearResponse
+        Of `linear_response`.
+    change : (D, D) array
+        ρ_1, Hermitian, per δ, at any time or in the long run: `response.steady_change` or one of
+        `response.changes(times)`.
+
+    Returns
+    -------
+    (n_couplings,) array
+        J_1^j = tr(H_0 D_0^jρ_1) + tr(H_0 D_1^jπ_0) + tr(V D_0^jπ_0) in J² per δ.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Levy, Rabani and Limmer (2021), eq. (51).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel([[0.3, 0.5], [0.5, -0.3]])
+    >>> baths = [mb.OhmicBath(0.2, 10.0, beta) for beta in (0.5, 5.0)]
+    >>> response = mb.linear_response(pair, baths, np.diag([1.0, 0.0]))
+    >>> currents = mb.heat_current_response(response, response.steady_change)
+    >>> bool(abs(currents.sum()) < 1e-12 < abs(currents[0]))  # what comes in goes out
+    True
     """
     change = _checked_change(response, change)
     perturbed = response.perturbed
@@ -51,10 +81,40 @@ def entropy_rate_response(response: LinearResponse, change: NDArray[Any]) -> flo
 def entropy_production_response(
     response: LinearResponse, temperatures: Sequence[float], change: NDArray[Any]
 ) -> float:
-    """σ_1 = dS_1/dt − Σ_j J_1^j/T_j, (D11); zero when all temperatures are equal.
+    """First order of the entropy production, σ_1 = dS_1/dt − Σ_j J_1^j/T_j.
 
-    response, change: as in `heat_current_response`; temperatures: 1/β_j > 0 of every coupling,
-    in J.  Raises TypeError or ValueError.
+    Parameters
+    ----------
+    response : LinearResponse
+        Of `linear_response`.
+    temperatures : (n_couplings,) sequence of float
+        1/β_j > 0 of every coupling, in J.
+    change : (D, D) array
+        ρ_1, as in `heat_current_response`.
+
+    Returns
+    -------
+    float
+        In J per δ; zero when all temperatures are equal.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+
+    Notes
+    -----
+    Levy, Rabani and Limmer (2021), eq. (D11).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel([[0.3, 0.5], [0.5, -0.3]])
+    >>> response = mb.linear_response(pair, mb.OhmicBath(0.2, 10.0, 5.0), np.diag([1.0, 0.0]))
+    >>> change = response.steady_change
+    >>> bool(abs(mb.entropy_production_response(response, [0.2, 0.2], change)) < 1e-12)
+    True
     """
     change = _checked_change(response, change)
     bath = _checked_temperatures(temperatures, response.perturbed.n_couplings)
@@ -94,7 +154,8 @@ def _logarithm(rho: NDArray[Any]) -> Complex:
 
 
 def _checked_temperatures(values: Sequence[float], count: int) -> Real:
-    result = np.array([arguments.real("temperature", value, above=0.0) for value in values])
+    given = arguments.entries("temperatures", values, "a sequence of numbers > 0")
+    result = np.array([arguments.real("temperatures entry", one, above=0.0) for one in given])
     if len(result) != count:
         raise InputError(f"{len(result)} temperatures: one for each of the {count} couplings")
     return result

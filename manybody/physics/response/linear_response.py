@@ -26,29 +26,51 @@ from manybody.physics.response.perturbed import PerturbedGenerator, build_pertur
 
 @dataclass(frozen=True, eq=False)
 class LinearResponse:
-    """Response of the steady state of L_0 to δV, LRL eqs. (20) to (24).
+    """Response of the steady state of L_0 to δV.
 
-    perturbed: L_0 and L_1, from `linear_response`.  All matrices are (D, D) complex in the
-    occupation basis (that of the sites for one particle), states without a unit, sources in J,
-    first orders per δ.  Raises ValueError from any property unless L_0 has exactly one stationary
-    state, or above 64 states.
+    All matrices are (D, D) complex in the occupation basis (that of the sites for one particle),
+    states without a unit, sources in J, first orders per δ.
+
+    Parameters
+    ----------
+    perturbed : object
+        L_0 and L_1, as `linear_response` makes them.
+
+    Raises
+    ------
+    InputError
+        From any property, unless L_0 has exactly one stationary state, or above 64 states.
+
+    Notes
+    -----
+    Levy, Rabani and Limmer (2021), eqs. (20) to (24).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import manybody as mb
+    >>> pair = mb.SingleParticleModel([[0.3, 0.5], [0.5, -0.3]])
+    >>> response = mb.linear_response(pair, mb.OhmicBath(0.2, 10.0, 1.0), np.diag([1.0, -1.0]))
+    >>> from_h, from_baths = response.response_function(np.diag([1.0, 0.0]), [0.0, 1.0])
+    >>> from_h.shape
+    (2,)
     """
 
     perturbed: PerturbedGenerator
 
     @cached_property
     def stationary(self) -> Complex:
-        """(D, D) π_0."""
+        """Stationary state π_0, (D, D)."""
         return stationary_state(self.perturbed.generator)
 
     @cached_property
     def commutator_source(self) -> Complex:
-        """(D, D) −i[V, π_0] in J, the first part of L_1π_0."""
+        """First part −i[V, π_0] of L_1π_0, (D, D), in J."""
         return self.perturbed.commute(self.stationary)
 
     @cached_property
     def dissipator_sources(self) -> Complex:
-        """(n_couplings, D, D) D_1^jπ_0 in J, the part that each bath adds to L_1π_0."""
+        """What each bath adds to L_1π_0, D_1^jπ_0, (n_couplings, D, D), in J."""
         parts = [
             self.perturbed.dissipate(j, self.stationary) for j in range(self.perturbed.n_couplings)
         ]
@@ -56,13 +78,13 @@ class LinearResponse:
 
     @cached_property
     def source(self) -> Complex:
-        """(D, D) L_1π_0 in J, (20)."""
+        """Source L_1π_0, (D, D), in J."""
         source: Complex = self.commutator_source + self.dissipator_sources.sum(axis=0)
         return source
 
     @cached_property
     def steady_change(self) -> Complex:
-        """(D, D) ρ_1(∞), L_0ρ_1 = −L_1π_0 with tr ρ_1 = 0; Hermitian."""
+        """First order ρ_1(∞), (D, D), L_0ρ_1 = −L_1π_0 with tr ρ_1 = 0; Hermitian."""
         size = float(np.abs(self._liouvillian).max())
         unit = np.eye(len(self.stationary)).ravel()
         # The rank-one term lifts the zero of L_0; neither side has a trace.
@@ -71,9 +93,26 @@ class LinearResponse:
         return np.asarray(0.5 * (change + change.conj().T))
 
     def changes(self, times: ArrayLike) -> Complex:
-        """(T, D, D) ρ_1(t) of (21) at ascending times >= 0 in 1/J, Hermitian, of trace 0.
+        """First order ρ_1(t) after V was switched on.
 
-        Raises TypeError or ValueError.
+        Parameters
+        ----------
+        times : (T,) sequence of float
+            Ascending, >= 0, in 1/J.
+
+        Returns
+        -------
+        (T, D, D) array of complex
+            Hermitian, of trace 0, per δ.
+
+        Raises
+        ------
+        InputError
+            Times do not ascend from 0 or later.
+
+        Notes
+        -----
+        Levy, Rabani and Limmer (2021), eq. (21).
         """
         instants = arguments.ascending_times("times", times)
         dimension = len(self.stationary)
@@ -89,11 +128,30 @@ class LinearResponse:
         return np.asarray(0.5 * (changes + changes.conj().swapaxes(1, 2)))
 
     def response_function(self, observable: Any, times: ArrayLike) -> tuple[Real, Real]:
-        """φ^(1,1) and φ^(1,2) of (24), (T,) each, of a Hermitian (D, D) A at times >= 0.
+        """Response functions φ^(1,1) and φ^(1,2) of a Hermitian observable A.
 
-        Their sum is φ_A of (23): from −i[V, π_0], and from what the baths add, in the unit of A
-        times J.  observable: array or SciPy sparse array; times: ascending, in 1/J.  Raises
-        TypeError or ValueError.
+        Parameters
+        ----------
+        observable : (D, D) array
+            A, an array or a SciPy sparse array.
+        times : (T,) sequence of float
+            Ascending, >= 0, in 1/J.
+
+        Returns
+        -------
+        first : (T,) array
+            From −i[V, π_0], in the unit of A times J.
+        second : (T,) array
+            From what the baths add; the sum of both is φ_A.
+
+        Raises
+        ------
+        InputError
+            An argument is out of range or of a wrong type (then a `TypeError` too).
+
+        Notes
+        -----
+        Levy, Rabani and Limmer (2021), eqs. (23) and (24).
         """
         instants = arguments.ascending_times("times", times)
         size = self.stationary.size
@@ -105,7 +163,23 @@ class LinearResponse:
         return values[0], values[1]
 
     def observable_row(self, observable: Any) -> Complex:
-        """(D²,) w with tr(Aρ) = w · vec(ρ).  Raises ValueError."""
+        """Row w with tr(Aρ) = w · vec(ρ).
+
+        Parameters
+        ----------
+        observable : (D, D) array
+            A, Hermitian, an array or a SciPy sparse array.
+
+        Returns
+        -------
+        (D²,) array of complex
+            The row w.
+
+        Raises
+        ------
+        InputError
+            A has another shape or is not Hermitian.
+        """
         matrix = observable.toarray() if hasattr(observable, "toarray") else np.asarray(observable)
         if matrix.shape != self.stationary.shape:
             raise InputError(
@@ -126,18 +200,42 @@ def linear_response(
     lamb_shift: bool = False,
     fixed_dissipator: bool = False,
 ) -> LinearResponse:
-    """Response of the steady state to H + δV, with baths that follow it; LRL section III.
+    """Response of the steady state to H + δV, with baths that follow it.
 
-    ρ_1 of L_0ρ_1 = −L_1π_0, LRL eqs. (20) to (24), L_1 with the derivatives of the rates.
+    Parameters
+    ----------
+    model : Model
+        Of 2 to 64 states.
+    bath : Bath or sequence of Bath
+        One for all couplings, or one for each, of temperatures of their own.
+    perturbation : (D, D) array
+        V, Hermitian, an array or a SciPy sparse array, in J.
+    equation : {"redfield", "davies"}, default "redfield"
+        The master equation.
+    lamb_shift : bool, default False
+        Whether η(ω) is kept.
+    fixed_dissipator : bool, default False
+        As if the baths did not notice V.
 
-    model: of 2 to 64 states; bath: one for all couplings, or a sequence of one for each, of
-    temperatures of their own; perturbation: V, (D, D) Hermitian array or SciPy sparse array, in
-    J; equation: "redfield" or "davies"; fixed_dissipator: as if the baths did not notice V.
-    Raises TypeError or ValueError: for Davies where V splits degenerate levels or Bohr
-    frequencies, and where a rate has no derivative, as an Ohmic γ at ω = 0 with V diagonal in
-    degenerate levels.  The properties of the result raise ValueError where the stationary state
-    is not unique.
+    Returns
+    -------
+    LinearResponse
+        Its properties raise InputError where the stationary state is not unique.
 
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too), V splits
+        degenerate levels or Bohr frequencies of Davies, or a rate has no derivative, as an Ohmic γ
+        at ω = 0 with V diagonal in degenerate levels.
+
+    Notes
+    -----
+    Levy, Rabani and Limmer (2021), section III: ρ_1 of L_0ρ_1 = −L_1π_0, eqs. (20) to (24), L_1
+    with the derivatives of the rates.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> import manybody as mb
     >>> pair = mb.SingleParticleModel(np.array([[0.3, 0.5], [0.5, -0.3]]))

@@ -36,6 +36,7 @@ from manybody.physics.fock.secular import (
     label_rates,
     secular_parts,
 )
+from manybody.physics.models.matrices import dense_from
 from manybody.physics.models.single_particle import HERMITICITY_TOLERANCE
 from manybody.physics.response.rate_derivatives import rate_derivative
 from manybody.physics.spectra import EPSILON, linked
@@ -125,7 +126,7 @@ def build_perturbed_generator(
 
 def _checked_perturbation(value: Any, dimension: int) -> Complex:
     """`value` as a dense Hermitian matrix; TypeError or ValueError."""
-    matrix = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
+    matrix = dense_from(value, "perturbation")
     if matrix.dtype.kind not in "iufc":
         raise InputTypeError(f"perturbation has dtype {matrix.dtype}: must be numeric")
     if matrix.shape != (dimension, dimension):

@@ -11,7 +11,21 @@ from manybody.system.communicator import Communicator
 
 @dataclass(frozen=True)
 class Figure:
-    """One number a sample: what it is and its unit."""
+    """One number a sample: what it is and its unit.
+
+    Parameters
+    ----------
+    meaning : str
+        What it is, for tables and Datasets.
+    unit : str, default "1"
+        Its unit.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.protocol import Figure
+    >>> Figure("slowest decay rate", "J").unit
+    'J'
+    """
 
     meaning: str
     unit: str = "1"
@@ -21,7 +35,24 @@ class Figure:
 class Panel:
     """Means of figures against size in one panel of a report.
 
-    figures: filled the first, open the others; marks: values of theory, by name.
+    Parameters
+    ----------
+    figures : tuple of str
+        Their names: filled the first, open the others.
+    title : str
+        Of the panel.
+    label : str
+        Of its vertical axis.
+    logarithmic : bool
+        Whether that is.
+    marks : tuple of (str, float), default ()
+        Values of theory, by name.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.registry import MEASURED
+    >>> MEASURED["gap"].panels[0].logarithmic
+    True
     """
 
     figures: tuple[str, ...]
@@ -33,8 +64,21 @@ class Panel:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample: applications of the complex-linear map with its preconditioner, and flops
-    of one rank beside them."""
+    """What one sample costs.
+
+    Attributes
+    ----------
+    applications : float, default 0.0
+        Of the complex-linear map with its preconditioner.
+    flops : float, default 0.0
+        Of one rank beside them.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.protocol import Cost
+    >>> Cost(flops=1e9).applications
+    0.0
+    """
 
     applications: float = 0.0
     flops: float = 0.0
@@ -53,7 +97,18 @@ Measure = Callable[[Problem, Start, Communicator | None], dict[str, float]]
 
 
 def by_rank_0(figures_of: Callable[[Problem], dict[str, float]]) -> Measure:
-    """What is measured by one rank for all, whatever the start."""
+    """Measure of what one rank computes for all, whatever the start.
+
+    Parameters
+    ----------
+    figures_of : callable
+        Figures of a problem of one sample.
+
+    Returns
+    -------
+    callable
+        What `Observable` wants as `measure`.
+    """
 
     def measure(
         problem: Problem, _start: Start, comm: Communicator | None = None
@@ -67,20 +122,54 @@ def by_rank_0(figures_of: Callable[[Problem], dict[str, float]]) -> Measure:
 class Observable:
     """What is measured of one sample, as data.
 
-    name: as a study asks for it; figures: by name, what `measure` returns.
-    measure: problem of one sample, its start and the ranks that share it (or None) -> figures,
-    the same on every rank; nan for what is not defined or not determined.  Raises
-    RuntimeError when a solver does not converge.
-    panels: of a report; shown: figures of its summary, where tables have all.
-    fewest_sites: below which it has no meaning; needs_bath: whether it means nothing without
-    one; one_bath: whether it is of equal baths alone; several_temperatures: whether it
-    means nothing where all baths have one; needs_site: whether it is of a start on a
-    site; library: raises RuntimeError where
-    something is not installed.
-    cost: of a sample of N sites; krylov: whether all ranks work on it, in Krylov spaces of
-    matrices that take memory; where none does, rank 0 alone has the problem.
-    block_cost: in N³ flops, by which studies cut samples into blocks: no part of the cost model,
-    which learns, since all versions must cut alike.
+    Parameters
+    ----------
+    name : str
+        As a study asks for it.
+    figures : mapping of str to Figure
+        What `measure` returns, by name.
+    measure : callable
+        (problem of one sample, its start, the ranks that share it or None) -> figures, the same on
+        every rank; nan for what is not defined or not determined.  Raises RuntimeError when a
+        solver does not converge.
+    panels : tuple of Panel, default ()
+        Of a report.
+    shown : tuple of str, default ()
+        Figures of its summary, where tables have all.
+    fewest_sites : int, default 1
+        Below which it has no meaning.
+    needs_bath : bool, default False
+        Whether it means nothing without one.
+    one_bath : bool, default False
+        Whether it is of equal baths alone.
+    several_temperatures : bool, default False
+        Whether it means nothing where all baths have one.
+    needs_site : bool, default False
+        Whether it is of a start on a site.
+    library : callable, default no_library
+        Raises RuntimeError where something is not installed.
+    cost : callable, default no_cost
+        `Cost` of a sample of N sites.
+    krylov : bool, default False
+        Whether all ranks work on it, in Krylov spaces of matrices that take memory; where none
+        does, rank 0 alone has the problem.
+    block_cost : float, default 0.0
+        In N³ flops, by which studies cut samples into blocks: no part of the cost model, which
+        learns, since all versions must cut alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from manybody.solve.observables.protocol import Figure, Observable, by_rank_0
+    >>> def width(problem):
+    ...     return {"width": float(np.ptp(problem.spectrum.energies[0]))}
+    >>> figures = {"width": Figure("width of the spectrum", "J")}
+    >>> own = Observable("width", figures, by_rank_0(width))
+    >>> import manybody as mb
+    >>> from manybody.physics.problem import Problem
+    >>> problem = Problem([mb.dirac_syk2(n_sites=4)], mb.OhmicBath(0.2, 10.0, 5.0))
+    >>> own.measure(problem, None, None)["width"] > 0.0
+    True
     """
 
     name: str

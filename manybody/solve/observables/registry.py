@@ -21,7 +21,27 @@ MEASURED: Mapping[str, Observable] = MappingProxyType(_KNOWN)
 
 
 def register(observable: Observable) -> None:
-    """Make an observable known by its name.  Raises ValueError where the name is taken."""
+    """Make an observable known by its name.
+
+    Parameters
+    ----------
+    observable : Observable
+        Of a name, and figures of names, that are free.
+
+    Raises
+    ------
+    ValueError
+        The name or that of a figure is taken.
+
+    Examples
+    --------
+    >>> from manybody.solve.observables.registry import MEASURED, register
+    >>> try:
+    ...     register(MEASURED["gap"])
+    ... except ValueError as error:
+    ...     print(error)
+    'gap': the name or one of the figures is known already
+    """
     taken = {figure for each in _KNOWN.values() for figure in each.figures} & {*observable.figures}
     if observable.name in _KNOWN or taken:
         raise ValueError(f"{observable.name!r}: the name or one of the figures is known already")
