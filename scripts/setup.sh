@@ -212,11 +212,11 @@ constrain_numpy() {
 
 # Arguments: route, the NumPy version that the PETSc bindings are known to work with.
 finish_with_petsc() {
-  install_package test || return 1
+  install_package test,docs || return 1
   if ! check_environment "$1" serial >/dev/null 2>&1; then
     say "the PETSc bindings need an older NumPy: pinning numpy $2"
     constrain_numpy "$2" "numpy==$2"
-    install_package test && check_environment "$1" serial >/dev/null
+    install_package test,docs && check_environment "$1" serial >/dev/null
   fi
 }
 
@@ -381,7 +381,7 @@ route_none() {
   make_plain_venv || return 1
   : >"$constraints"
   say "installing manybody and its Python dependencies"
-  install_package test
+  install_package test,docs
 }
 
 # ------------------------------------------------------------------ the set-up itself
@@ -446,7 +446,7 @@ setup_environment() {
     fi
     if [ "$complete" = 1 ]; then
       say "the environment no longer works (above; are the modules of its set-up loaded?): making it anew"
-    elif rm "$stamp" && say "updating .venv" && install_package test; then
+    elif rm "$stamp" && say "updating .venv" && install_package test,docs; then
       install_mpi4py "$route"
       if versions=$(check_environment "$route" "$mpi"); then
         write_stamp

@@ -35,7 +35,7 @@ elif sys.argv[1] == "oldest":
         print(f"{name}=={bound}" if bound.count(".") > 1 else f"{name}~={bound}.0")
 else:
     optional = project["optional-dependencies"]
-    print("\n".join([*project["dependencies"], *optional["mpi"], *optional["test"]]))
+    print("\n".join([*project["dependencies"], *optional["mpi"], *optional["test"], *optional["docs"]]))
 END
 }
 
@@ -62,7 +62,7 @@ case $what in
     ;;
 esac
 
-pip install -qq -c "$folder/constraints" -e '.[test]'
+pip install -qq -c "$folder/constraints" -e '.[test,docs]'
 pip list | grep -iE '^(numpy|scipy|h5py|matplotlib|threadpoolctl|cattrs|pandas|xarray|pyarrow) '
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=Agg
 status=0

@@ -1,6 +1,8 @@
-"""studies, doctor: what there is, and on which machine."""
+"""studies, doctor, docs: what there is, on which machine, and what it means."""
 
 import argparse
+import shutil
+import sys
 
 from manybody.cli.kinds import kind_in
 from manybody.study.parsing import builtin_studies
@@ -16,6 +18,17 @@ def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
         print(f"{name}: {study.description}")
         for line in kind.outline(study):
             print(f"    {line}")
+    return 0
+
+
+def docs(options: argparse.Namespace, _comm: Communicator | None) -> int:
+    """Print a page, or what pages there are."""
+    from manybody.docs.pages import listing, page
+    from manybody.docs.terminal import shown
+
+    text = listing() if options.page is None else page(options.page)
+    width = min(shutil.get_terminal_size().columns, 100)
+    print(shown(text, width, sys.stdout.encoding or "ascii"), end="", flush=True)
     return 0
 
 

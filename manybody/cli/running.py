@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from manybody.cli.kinds import AnyStore, kind_named, open_store
+from manybody.cli.parser import FAILED
 from manybody.cli.requests import models_folder, requested_study
 from manybody.cli.stores import write_report
 from manybody.errors import InputError
@@ -16,7 +17,6 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 from manybody.system.memory import keep_freed_memory
 
-_FAILED = 3
 _WHAT_IS_LEFT = "the run stopped; finished blocks are safe"
 
 
@@ -88,7 +88,7 @@ def _end(comm: Communicator | None, store: AnyStore, done: Any) -> int:
         )
         code = STOPPED
     elif done.failed:
-        folder, code = store.directory / "failures", _FAILED
+        folder, code = store.directory / "failures", FAILED
         left = f"{done.failed} {what} have failed, see {folder}; the next run tries them again"
     if left and rank_of(comm) == 0:
         print(f"manybody: {left}", file=sys.stderr, flush=True)

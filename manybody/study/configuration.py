@@ -12,6 +12,7 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.several import AnyBaths
 from manybody.physics.fock.basis import FockBasis
+from manybody.physics.keys import InWords, Key
 from manybody.physics.models.families import FAMILIES
 from manybody.physics.models.family import Family
 from manybody.physics.models.protocol import Model
@@ -22,6 +23,14 @@ from manybody.solve.expectations import build_expectations
 from manybody.solve.observables.registry import chosen
 from manybody.solve.starting import start_of
 from manybody.study.canonical import hash_of, strict_json
+from manybody.study.convergence import (
+    Convergence,
+    OperatorName,
+    Share,
+    StepperName,
+    Tolerance,
+    refined,
+)
 from manybody.study.files import contents_in, is_file, matrix_of, named_text
 from manybody.study.own_models import (
     FILES,
@@ -34,15 +43,14 @@ from manybody.study.regions import baths_at, common
 from manybody.study.structure import (
     Count,
     Listed,
-    Many,
     Name,
     Natural,
     Pairs,
-    Samples,
     SamplesOfSizes,
     Table,
     check_keys,
     checked_words,
+    said,
     structure,
     table_of,
     unstructure,
@@ -59,11 +67,16 @@ _BLOCK_SIZES = (1, 2, 5, 10, 20, 50, 100)
 _BLOCK_COST = 5e9
 _COST_OF_A_TIME = 20.0
 
-Tolerance = Annotated[float, lambda _, value: arguments.tolerance(value)]
 # Any, since a float is finite elsewhere.
-InverseTemperature = Annotated[Any, arguments.inverse_temperature]
-Formats = Annotated[tuple[str, ...], partial(checked_words, allowed=FORMATS)]
-Outputs = table_of({}, {"formats": Formats})
+InverseTemperature = Annotated[Any, arguments.inverse_temperature, "a number >= 0, or inf"]
+Formats = Annotated[
+    tuple[str, ...], partial(checked_words, allowed=FORMATS), f"a list of {', '.join(FORMATS)}"
+]
+STUDY_NAME = Key("name of the study, of its folder under results/ and of its figures", "")
+STUDY_DESCRIPTION = Key("sentence that the list of studies and the report begin with", "")
+_FILES = Key("what a report writes: pages, figures and tables", "", DEFAULT_FORMATS)
+OUTPUTS = {"formats": Annotated[Formats, _FILES]}
+Outputs = table_of(OUTPUTS)
 
 
 @dataclass(frozen=True)
@@ -209,28 +222,9 @@ class System:
         return (self.model, parameters, self.changes, *own)
 
 
-@dataclass(frozen=True)
-class Convergence:
-    """Which samples a study computes again, and how, to know its numerical errors.
-
-    samples: the first so many of every size; max_sites: of systems no larger, None for all;
-    tolerance, stepper, drop_tolerance: other values to compute them with, one at a time;
-    operator: other operators; time_refinement: times as many output times, the study's among
-    them.
-    """
-
-    samples: Samples
-    max_sites: Count | None = None
-    tolerance: Many[Tolerance] = ()
-    stepper: Many[str] = ()
-    operator: Many[str] = ()
-    drop_tolerance: Many[float] = ()
-    time_refinement: Many[Annotated[int, partial(arguments.integer, minimum=2)]] = ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A whole study.  Fields are the keys of the TOML file, see `studies/`.
+    """A whole study.  Fields are the keys of the TOML file, see `study.keys`.
 
     times: empty unless the trace distance is among the observables; bath_type, bath_parameters:
     of `BATH_FAMILIES`, with "at.REGION.PARAMETER" where a region has its own; equations: of
@@ -239,33 +233,60 @@ class Study:
     names.
     """
 
-    name: Name
-    description: str = ""
-    seed: Natural
+    name: Annotated[Name, STUDY_NAME]
+    description: Annotated[str, STUDY_DESCRIPTION] = ""
+    seed: Annotated[
+        Natural, Key("all disorder is drawn from it, with model, parameters and size", "")
+    ]
     times: Listed[float] = ()
     bath_type: str = "ohmic"
     bath_parameters: Pairs
-    initial_site: Natural = 0
-    # Inverse temperature of a thermal start, inf for ground states; None starts on a site.
-    initial_beta: InverseTemperature | None = None
+    initial_site: Annotated[Natural, Key("j of the start ρ(0) = |j⟩⟨j| of one particle", "")] = 0
+    # None starts on a site.
+    initial_beta: Annotated[
+        InverseTemperature | None,
+        Key(
+            "β of a thermal start e^{−βH}/Z; inf starts in the mixture of ground states",
+            "1/J",
+            InWords("no thermal start"),
+        ),
+    ] = None
     # A name or a file, as `compare` has it; None for a site, or the pattern "spread" of many.
     initial_state: str | None = None
-    lamb_shift: bool = False
+    lamb_shift: Annotated[bool, Key("whether equations keep the Lamb shift η", "")] = False
     equations: Listed[str] = ("redfield", "davies")
     observables: Listed[str] = (TRACE_DISTANCE,)
     expectations: Listed[str] = ()
-    stepper: str = "chebyshev"
-    tolerance: Tolerance = 1e-10
-    petsc_options: str = ""
-    operator: str = "matrix-free"
-    drop_tolerance: float = 0.0
+    stepper: Annotated[
+        StepperName, Key("how stepped equations are propagated; ts- and mfn- need PETSc", "")
+    ] = "chebyshev"
+    tolerance: Annotated[Tolerance, Key("error of states that the stepper aims at", "")] = 1e-10
+    petsc_options: Annotated[
+        str, Key("as on PETSc's command line, -redfield_ts_adapt_type none for one", "")
+    ] = ""
+    operator: Annotated[
+        OperatorName, Key("the generator as products of matrices, or as a sparse one (PETSc)", "")
+    ] = "matrix-free"
+    drop_tolerance: Annotated[
+        Share,
+        Key("entries of assembled rates below this share of the largest rate are dropped", ""),
+    ] = 0.0
     # Ranks that share a sample; None lets the cost model decide, size by size.
     group_size: Count | None = None
-    # Samples of a block, of every size; None for as many as take about a second.
-    block_size: Count | None = None
+    block_size: Annotated[
+        Count | None,
+        Key(
+            "samples that are computed and stored together; fixed once a store is begun",
+            "",
+            InWords("as many as take about a second"),
+        ),
+    ] = None
     formats: Formats = DEFAULT_FORMATS
     systems: Listed[Table[System]]
-    convergence: Table[Convergence] | None = None
+    convergence: Annotated[
+        Table[Convergence] | None,
+        Key("what to compute otherwise, to know numerical errors", "", InWords("nothing")),
+    ] = None
     # Their digests are in the texts that name them.
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
@@ -430,22 +451,13 @@ def with_counts(system: System, counts: Mapping[int, int]) -> System:
     return replace(system, sizes=sizes, samples=samples)
 
 
-def refined(times: tuple[float, ...], factor: int) -> tuple[float, ...]:
-    """`factor` times as many output times, those given among them with the same bits."""
-    found = []
-    for start, stop in zip((0.0, *times), times):
-        step = (stop - start) / factor
-        found += [start + index * step for index in range(1, factor)] if step > 0.0 else []
-        found.append(stop)
-    return tuple(found)
-
-
 def from_json(values: Mapping[str, Any]) -> Study:
     """The study that `Study.to_json` wrote: every key must be there.
 
     Infinities may be words of Python's JSON too, which older versions wrote.
     """
-    check_keys("study", values, [each.name for each in fields(Study) if each.name != "files"], ())
+    names = [each.name for each in fields(Study) if each.name != "files"]
+    check_keys("study", values, dict.fromkeys(names, said("anything", "as stored", "")))
     beta = values["initial_beta"]
     study = structure({**values, "initial_beta": math.inf if beta == "inf" else beta}, Study)
     systems = [replace(own, changes=_with_infinities(own.changes)) for own in study.systems]

@@ -1,7 +1,7 @@
 """study.json, by which a folder knows what it holds: read, compared, extended."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -106,12 +106,22 @@ def refuse_changes(
     if changed:
         details = "; ".join(
             f"{key} is {_short(there)} there and {_short(here)} here"
-            for key, there, here in changed
+            for each in changed
+            for key, there, here in _inside(*each)
         )
         raise InputError(
             f"{str(directory)!r} holds another study: {details}. "
             f"Use another folder ({may_be_added} may be added)"
         )
+
+
+def _inside(key: str, there: Any, here: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Of two tables the entries that differ: what they share would fill the sentence."""
+    if not isinstance(there, Mapping) or not isinstance(here, Mapping):
+        yield key, there, here
+        return
+    for name, old, new in changes_between(there, here):
+        yield from _inside(f"{key}.{name}", old, new)
 
 
 def extend_description(

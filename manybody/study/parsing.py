@@ -1,6 +1,5 @@
 """TOML -> Study.  An unknown key is an error, and so is a wrong type."""
 
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -8,9 +7,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
-
-import numpy as np
+from typing import Any, TypeVar
 
 from manybody.errors import InputError, InputTypeError, said_of
 from manybody.numerics.petsc.runtime import check_portable
@@ -19,42 +16,28 @@ from manybody.physics import arguments
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.baths.protocol import check_bath
 from manybody.physics.baths.several import AnyBaths, distinct_baths
-from manybody.physics.equations.registry import EQUATIONS, check_equations, equation_names
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.physics.models.families import FAMILIES
-from manybody.physics.models.occupations import HALF
-from manybody.physics.quantities.expectations import NAMED
 from manybody.solve.comparison import check_start
-from manybody.solve.expectations import build_expectations
-from manybody.solve.observables.registry import MEASURED, chosen
-from manybody.study.configuration import TRACE_DISTANCE, Outputs, Point, Study, System, with_counts
-from manybody.study.files import file_text, is_file, name_of, named_text, read_bytes, with_digest
+from manybody.solve.observables.registry import chosen
+from manybody.study.configuration import Point, Study, System, with_counts
+from manybody.study.files import is_file, name_of, named_text, read_bytes, with_digest
+from manybody.study.keys import family_keys, study_keys
 from manybody.study.own_models import is_own
-from manybody.study.regions import by_region, flattened, is_regional, naming, regional_baths
-from manybody.study.structure import (
-    Count,
-    Many,
-    Samples,
-    SamplesOfSizes,
-    check_keys,
-    checked,
-    checked_words,
-    integer_up_to,
-    structure,
-    table_of,
-)
+from manybody.study.regions import flattened, is_regional, naming, regional_baths
+from manybody.study.structure import checked, structure, table_of
 from manybody.study.system_tables import (
-    State,
     are_files,
-    change_kinds,
     changes_of_table,
     check_names,
     checked_sizes,
     choices,
     own_systems,
     samples_by_size,
+    size_keys,
+    system_keys,
 )
 
-MAX_TIMES = 100_000
 T = TypeVar("T")
 
 
@@ -126,30 +109,13 @@ def _built(table: dict[str, Any], origin: str, build: Callable[[dict[str, Any]],
 def _study(table: dict[str, Any], folder: Path | None) -> Study:
     if table.get("kind") == "samples":
         table = {key: value for key, value in table.items() if key != "kind"}
-    kinds = get_type_hints(Study, include_extras=True)
-    for key in ("bath_type", "bath_parameters", "formats", "files"):
-        del kinds[key]
-    kinds |= {
-        "samples": Samples,
-        "times": Annotated[tuple[float, ...], lambda _, value: _times(value)],
-        "bath": Annotated[Any, lambda _, value: _bath(value)],
-        "systems": Any,
-        "observables": Annotated[tuple[str, ...], _observables],
-        "equations": Annotated[tuple[str, ...], _equations],
-        "expectations": Annotated[tuple[str, ...], lambda _, value: _expectations(value)],
-        "initial_state": State,
-        "group_size": Any,
-        "outputs": Outputs,
-    }
-    required = {key: kinds[key] for key in ("name", "seed", "bath", "systems")}
-    if not are_files(table.get("systems")):
-        required["samples"] = kinds["samples"]
-    elif "samples" in table:
+    are_drawn = not are_files(table.get("systems"))
+    if not are_drawn and "samples" in table:
         raise InputError(
             f"samples = {table['samples']!r}: systems of model = 'files' have a sample for each "
             "of their files, no other number is allowed"
         )
-    file = structure(table, table_of(required, kinds))
+    file = structure(table, table_of(study_keys(are_drawn)))
     samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
     if not isinstance(tables, list) or not tables:
@@ -311,54 +277,6 @@ def _check_equations(own: Study, smallest: Point) -> None:
             )
 
 
-def _observables(where: str, value: object) -> tuple[str, ...]:
-    """In the order of their registry, whatever the order in the file."""
-    known = (TRACE_DISTANCE, *MEASURED)
-    names = checked_words(where, value, known)
-    if len(set(names)) != len(names):
-        raise InputError(f"{where} = {value!r}: each may appear once")
-    return tuple(name for name in known if name in names)
-
-
-def _expectations(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise InputTypeError(f"expectations = {value!r}: a list of names is needed")
-    found = [_expectation(each) for each in value]
-    names = [name for name, _ in map(named_text, found)]
-    if len(set(names)) != len(names):
-        raise InputError(f"expectations = {names!r}: each may appear once")
-    return tuple(found)
-
-
-def _expectation(value: object) -> str:
-    """The name of an expectation value, or NAME=TEXT of an operator in a file."""
-    if not isinstance(value, dict) or set(value) != {"name", "file"}:
-        (known,) = build_expectations([value])
-        return known.name
-    name = value["name"]
-    # Datasets and columns are called by it.
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
-        raise InputError(
-            f"expectations: name = {name!r}: up to 40 letters, digits and '_', beginning with a "
-            "letter"
-        )
-    if name in NAMED:
-        raise InputError(f"expectations: name = {name!r} has a meaning of its own")
-    return f"{name}={file_text('expectations: file', value['file'])}"
-
-
-def _equations(where: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        allowed = ", ".join(equation_names())
-        raise InputTypeError(f"{where} = {value!r}: a list of {allowed} is needed")
-    for name in value:
-        if name not in EQUATIONS:
-            arguments.choice(where, name, tuple(equation_names()))
-    if not 1 < len(value) == len(set(value)):
-        raise InputError(f"{where} = {value!r}: at least two are compared, each named once")
-    return check_equations(value)
-
-
 def _systems(
     where: str, value: object, samples: int, bath: tuple[tuple[str, float], ...]
 ) -> list[System]:
@@ -385,16 +303,8 @@ def _systems(
     }
     # A count without default is a parameter of those systems alone that name it.
     defaults |= {key: own for key, own in family.counts.items() if own is not None or key in table}
-    kinds: dict[str, Any] = dict.fromkeys(family.reals, Many[float])
-    for key, (_, words) in family.words.items():
-        kinds[key] = Many[Annotated[str, partial(arguments.choice, allowed=words)]]
-    kinds |= dict.fromkeys(family.counts, Many[Annotated[Any, _particles]])
-    kinds |= dict.fromkeys(family.integers, Many[Count])
-    numbers = {**family.reals, **family.integers}
-    required = {key: kinds[key] for key, default in numbers.items() if default is None}
-    required |= {"model": str, family.size: Many[Count]}
-    kinds |= {"samples": SamplesOfSizes, **change_kinds(bath)}
-    given = structure(table, table_of(required, kinds), where)
+    kinds = {**family_keys(family), **system_keys(bath), **size_keys(family)}
+    given = structure(table, table_of(kinds), where)
     sizes = checked_sizes(f"{where}.{family.size}", given[family.size])
     counts = samples_by_size(where, given[family.size], given.get("samples", samples))
     changes = changes_of_table(given)
@@ -407,50 +317,6 @@ def _systems(
     if not systems:
         raise InputError(f"{where}: an empty list leaves no system")
     return systems
-
-
-def _particles(where: str, value: object) -> int | str:
-    """A number of particles: "half" or an integer >= 0."""
-    if value == HALF:
-        return HALF
-    if isinstance(value, str):
-        raise InputError(f"{where} = {value!r}: must be 'half' or an integer >= 0")
-    return arguments.integer(where, value, 0)
-
-
-def _bath(value: object) -> tuple[str, tuple[tuple[str, float], ...]]:
-    """Type and parameters, in the order of their family, checked by building the bath."""
-    table = flattened(checked("bath", value, dict))
-    kind = arguments.choice("bath.type", table.get("type", "ohmic"), tuple(BATH_FAMILIES))
-    family = BATH_FAMILIES[kind]
-    needed = {key for key, default in family.parameters.items() if default is None}
-    regional = {key: own for key, own in table.items() if is_regional(key)}
-    for region, own in by_region(regional.items()).items():
-        check_keys(f"bath.at.{region}", own, (), family.parameters)
-    known = {*family.parameters, "type", "chemical_potential", *regional}
-    check_keys("bath", table, needed, known)
-    mu = arguments.real("bath.chemical_potential", table.get("chemical_potential", 0.0))
-    if mu != 0.0:
-        raise InputError(
-            f"bath.chemical_potential = {mu!r}: a density coupling exchanges no particles, "
-            "and any value but 0 would break detailed balance"
-        )
-    given = {key: table.get(key, default) for key, default in family.parameters.items()}
-    family.build(**given)
-    # Regions in the order of the alphabet: what they mean does not depend on it.
-    given |= dict(sorted(regional.items()))
-    regional_baths(family, given.items())
-    return kind, tuple((key, float(entry)) for key, entry in given.items() if entry is not None)
-
-
-def _times(value: object) -> tuple[float, ...]:
-    if isinstance(value, dict):
-        check_keys("times", value, {"start", "stop", "count"}, set())
-        start = arguments.real("times.start", value["start"], minimum=0.0)
-        stop = arguments.real("times.stop", value["stop"], above=start)
-        count = integer_up_to("times.count", value["count"], 2, MAX_TIMES)
-        value = np.linspace(start, stop, count)
-    return tuple(arguments.ascending_times("times", value).tolist())
 
 
 def parse_group_size(value: object, stepper: str) -> int | None:

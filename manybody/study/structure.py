@@ -2,19 +2,23 @@
 
 A type says what it takes: `Annotated[kind, check]` lets check(name, value) look at a value, or
 change it, before it becomes a `kind`.  Checks are called with an empty name and begin their
-sentence with " = value"; the place where the value stood is put before it.
+sentence with " = value"; the place where the value stood is put before it.  Beside the check
+stand, for the reference of all keys, a text: what is taken, in words, "{}" for the words of what
+is inside; and of the type of a key, without which no table takes it, its `Key`.
 """
 
 import math
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields, replace
 from functools import partial
-from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast, get_type_hints
 
 import cattrs
 
 from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
+from manybody.physics.keys import REQUIRED, Key
 
 T = TypeVar("T")
 MAX_SAMPLES = 1_000_000
@@ -66,16 +70,24 @@ def _name(where: str, value: object) -> str:
     return name
 
 
-Name = Annotated[str, _name]
-Natural = Annotated[int, partial(arguments.integer, minimum=0)]
-Count = Annotated[int, partial(arguments.integer, minimum=1)]
-Samples = Annotated[int, partial(integer_up_to, minimum=1, maximum=MAX_SAMPLES)]
+Name = Annotated[str, _name, "up to 80 letters, digits, '.', '_' and '-'"]
+Natural = Annotated[int, partial(arguments.integer, minimum=0), "an integer >= 0"]
+Count = Annotated[int, partial(arguments.integer, minimum=1), "an integer >= 1"]
+Samples = Annotated[
+    int,
+    partial(integer_up_to, minimum=1, maximum=MAX_SAMPLES),
+    f"an integer from 1 to {MAX_SAMPLES}",
+]
 # A number for all sizes, or one for each in their order.
-SamplesOfSizes = Annotated[Any, lambda where, value: _samples_of_sizes(where, value)]
-Table = Annotated[T, partial(checked, kind=dict)]
-Listed = Annotated[tuple[T, ...], partial(checked, kind=list)]
+SamplesOfSizes = Annotated[
+    Any,
+    lambda where, value: _samples_of_sizes(where, value),
+    f"an integer from 1 to {MAX_SAMPLES}, or a list of one for each size",
+]
+Table = Annotated[T, partial(checked, kind=dict), "a table"]
+Listed = Annotated[tuple[T, ...], partial(checked, kind=list), "a list: {}"]
 # A value stands for a list of one.
-Many = Annotated[tuple[T, ...], lambda _, value: listed(value)]
+Many = Annotated[tuple[T, ...], lambda _, value: listed(value), "{}, or a list of them"]
 # Names and values, a table in the text.
 Pairs = Annotated[
     tuple[tuple[str, Any], ...], lambda where, value: checked(where, value, dict).items()
@@ -85,7 +97,7 @@ Pairs = Annotated[
 def _annotated(kind: Any) -> Any:
     """How cattrs makes a value of an annotated type."""
     structure_inner = _CONVERTER.get_structure_hook(kind.__origin__)
-    check = kind.__metadata__[0]
+    check = next(filter(callable, kind.__metadata__), lambda _, value: value)
     return lambda value, _: structure_inner(check("", value), kind.__origin__)
 
 
@@ -97,11 +109,42 @@ for _kind in (str, bool):
 _CONVERTER.register_unstructure_hook_func(lambda kind: kind == Pairs, dict)
 
 
-def table_of(required: Mapping[str, Any], optional: Mapping[str, Any]) -> Any:
-    """The type of a table, a dict, by the types of its keys; in doubt they are required."""
+def key_of(kind: Any) -> Key | None:
+    """What the type of a key says of its meaning."""
+    found = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Key)]
+    return found[-1] if found else None
+
+
+def said(takes: str, meaning: str, unit: str, default: Any = REQUIRED) -> Any:
+    """The type of a key whose value is checked elsewhere; takes: what is allowed, in words."""
+    return Annotated[Any, takes, Key(meaning, unit, default)]
+
+
+def keys_of(kind: type) -> dict[str, Any]:
+    """The keys of a dataclass by name: types of its fields, which say their defaults."""
+    found = {}
+    hints = get_type_hints(kind, include_extras=True)
+    for field in fields(kind):
+        key = key_of(hints[field.name])
+        if key is not None and key.default is REQUIRED and field.default is not MISSING:
+            hints[field.name] = Annotated[hints[field.name], replace(key, default=field.default)]
+        found[field.name] = hints[field.name]
+    return found
+
+
+def table_of(keys: Mapping[str, Any]) -> Any:
+    """The type of a table, a dict, by the types of its keys; those without default are required.
+
+    Raises TypeError for a key that does not say what it means.
+    """
     build, table = cast(Any, TypedDict), cast(Any, Table)
-    keys = {key: NotRequired[kind] for key, kind in optional.items()}
-    return table[build("Keys", {**keys, **required})]
+    found = {}
+    for name, kind in keys.items():
+        key = key_of(kind)
+        if key is None:
+            raise TypeError(f"key {name!r} does not say what it means: a Key is needed")
+        found[name] = kind if key.default is REQUIRED else NotRequired[kind]
+    return table[build("Keys", found)]
 
 
 def structure(value: object, kind: type[T], where: str = "") -> T:
@@ -121,12 +164,9 @@ def unstructure(value: object) -> dict[str, Any]:
     return found
 
 
-def check_keys(
-    where: str, table: Mapping[str, Any], required: Collection[str], optional: Collection[str]
-) -> None:
+def check_keys(where: str, table: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
     """ValueError for a key that is unknown or missing."""
-    kind = table_of(dict.fromkeys(required, Any), dict.fromkeys(optional, Any))
-    structure(dict(table), kind, where)
+    structure(dict(table), table_of(keys), where)
 
 
 def _complaint(error: Exception, where: str) -> Exception:

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 from manybody.errors import InputError, InputTypeError
 from manybody.physics import arguments
+from manybody.physics.keys import InWords, Key
+from manybody.physics.models.families import FAMILIES
+from manybody.physics.models.family import Family
 from manybody.study.configuration import InverseTemperature, Study, System, with_counts
 from manybody.study.files import file_text, is_file
 from manybody.study.own_models import (
@@ -27,11 +30,18 @@ from manybody.study.structure import (
     SamplesOfSizes,
     checked,
     listed,
+    said,
     structure,
     table_of,
 )
 
-_COUPLED_SITES = Annotated[Any, checked_coupled_sites]
+MODEL = Annotated[
+    str,
+    f"one of {', '.join(FAMILIES)}, module:function, files",
+    Key("how Hamiltonians are drawn; a module or files lie beside the study", ""),
+]
+OF_STUDY = InWords("the study's")
+_CHANGED = Key("of this system; several values make a system each", "", OF_STUDY)
 
 
 def are_files(systems: object) -> bool:
@@ -66,7 +76,16 @@ def _state(where: str, value: object) -> str:
     return value
 
 
-State = Annotated[str, _state]
+State = Annotated[
+    str,
+    _state,
+    'a name, or { file = "..." } with a vector or a density matrix (npy, npz, mtx, h5)',
+]
+START = (
+    "start by name: mixed, eigenstate-K; of one particle mixed-A-B-..., uniform, plane-wave-K; of "
+    "many neel, domain-wall, spread, a pattern as 0110"
+)
+STARTS = "initial_site of one particle, spread of many"
 
 
 def _bath_number(where: str, value: object) -> float:
@@ -75,19 +94,41 @@ def _bath_number(where: str, value: object) -> float:
 
 
 # Judged by the bath that is built with it: cutoffs and inverse temperatures may be infinite.
-_BathNumber = Annotated[Any, _bath_number]
+_BathNumber = Annotated[Any, _bath_number, "a number"]
 
 
-def change_kinds(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
-    """What a system may have other than the study."""
-    kinds: dict[str, Any] = {"initial_beta": Many[InverseTemperature]}
-    kinds |= {
-        "lamb_shift": Many[bool],
-        "initial_site": Many[Natural],
-        "initial_state": Many[State],
+def system_keys(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
+    """Types of the keys that all [[systems]] tables may have, whose samples are drawn."""
+    count = Key("disorder samples of every size", "", OF_STUDY)
+    return {"samples": Annotated[SamplesOfSizes, count], **_change_keys(bath)}
+
+
+def size_keys(family: Family) -> dict[str, Any]:
+    """Types of the keys of a [[systems]] table that say what is drawn, and of which sizes."""
+    return {"model": MODEL, family.size: Annotated[Many[Count], family.meaning(family.size)]}
+
+
+def _change_keys(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
+    """Types of the keys for what a system may have other than the study."""
+    beta = Key("β of a thermal start e^{−βH}/Z; several make a system each", "1/J", OF_STUDY)
+    return {
+        "initial_beta": Annotated[Many[InverseTemperature], beta],
+        "lamb_shift": Annotated[
+            Many[bool], Key("whether equations keep η; both make two systems", "", OF_STUDY)
+        ],
+        "initial_site": Annotated[
+            Many[Natural], Key("j of the start |j⟩⟨j|; several make a system each", "", OF_STUDY)
+        ],
+        "initial_state": Annotated[Many[State], Key(START, "", OF_STUDY)],
+        "bath": Annotated[
+            bath_changes(bath), Key("parameters of its bath, as [bath] has them", "", OF_STUDY)
+        ],
     }
-    kinds["bath"] = table_of({}, dict.fromkeys(dict(bath), Many[_BathNumber]))
-    return kinds
+
+
+def bath_changes(bath: tuple[tuple[str, float], ...]) -> Any:
+    """The type of the `bath` table of a system, by the parameters of the study's."""
+    return table_of({name: Annotated[Many[_BathNumber], _CHANGED] for name, _ in bath})
 
 
 def changes_of_table(given: Mapping[str, Any]) -> list[tuple[tuple[str, Any], ...]]:
@@ -108,6 +149,52 @@ def checked_sizes(where: str, given: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
+_OWN_KEYS = {
+    "name": Annotated[
+        Name, Key("what reports and folders call it", "", InWords("module.function, or files"))
+    ],
+    "coupled_sites": Annotated[
+        Any,
+        checked_coupled_sites,
+        "a list of integers >= 0",
+        Key("sites that have a bath, of one particle", "", InWords("all, or what the model says")),
+    ],
+}
+_FUNCTION_KEYS: dict[str, Any] = {
+    **_OWN_KEYS,
+    "parameters": said(
+        "a table of numbers, true, false, words, or lists of them",
+        "the function is called with these beside size and rng; lists make a system each",
+        "",
+        InWords("none"),
+    ),
+}
+_SIZED = {
+    "model": MODEL,
+    "size": Annotated[Many[Count], Key("the function is called with it as size", "")],
+}
+
+
+def file_keys(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
+    """Types of the keys of a [[systems]] table of model = "files"."""
+    dataset = Key("name of the Hamiltonian in files with several arrays", "", OwnModel.dataset)
+    files = Key(
+        "paths of Hamiltonians, one a sample, from the study's folder; * and ? are wild", ""
+    )
+    return {
+        **_OWN_KEYS,
+        "dataset": Annotated[str, dataset],
+        **_change_keys(bath),
+        "model": MODEL,
+        "files": Annotated[Many[str], files],
+    }
+
+
+def function_keys(bath: tuple[tuple[str, float], ...]) -> dict[str, Any]:
+    """Types of the keys of a [[systems]] table of model = "module:function"."""
+    return {**_FUNCTION_KEYS, **system_keys(bath), **_SIZED}
+
+
 def own_systems(
     where: str, table: dict[str, Any], samples: int, bath: tuple[tuple[str, float], ...]
 ) -> list[System]:
@@ -118,9 +205,7 @@ def own_systems(
         raise type(error)(f"{where}.{error}") from error
     if table["model"] == FILES:
         return _file_systems(where, table, bath)
-    kinds = {"name": Name, "coupled_sites": _COUPLED_SITES, "parameters": Any}
-    kinds |= {"samples": SamplesOfSizes, **change_kinds(bath)}
-    given = structure(table, table_of({"model": str, "size": Many[Count]}, kinds), where)
+    given = structure(table, table_of(function_keys(bath)), where)
     sizes = checked_sizes(f"{where}.size", given["size"])
     counts = samples_by_size(where, given["size"], given.get("samples", samples))
     inside = f"{where}.parameters"
@@ -143,9 +228,7 @@ def _file_systems(
     where: str, table: dict[str, Any], bath: tuple[tuple[str, float], ...]
 ) -> list[System]:
     """Those whose samples are matrices in files: their sizes and numbers are not known yet."""
-    kinds = {"name": Name, "coupled_sites": _COUPLED_SITES, "dataset": str}
-    required = {"model": str, "files": Many[str]}
-    given = structure(table, table_of(required, {**kinds, **change_kinds(bath)}), where)
+    given = structure(table, table_of(file_keys(bath)), where)
     wanted = given["files"]
     if not wanted:
         raise InputError(f"{where}.files = []: at least one file is needed")

@@ -25,7 +25,8 @@ from manybody.report.page.document import (
 from manybody.report.page.sections import sample_options
 from manybody.report.read import PointResult, load_results
 from manybody.report.writing import report_figures, saved, write_figure, write_report
-from manybody.study.configuration import System, from_json, refined
+from manybody.study.configuration import System, from_json
+from manybody.study.convergence import refined
 from manybody.study.differences import compare_stores
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study

@@ -7,6 +7,7 @@ import pytest
 
 import manybody as mb
 from manybody import seeding
+from manybody.physics.keys import Key
 from manybody.study.configuration import from_json, merge_systems
 from manybody.study.parsing import builtin_studies, find_study, parse_study
 from manybody.study.structure import structure, table_of
@@ -291,6 +292,11 @@ def test_a_description_without_a_key_or_with_another_type_is_refused():
         from_json({**values, "convergence": 3})
 
 
+def test_no_table_takes_a_key_that_does_not_say_what_it_means():
+    with pytest.raises(TypeError, match="key 'b' does not say what it means"):
+        table_of({"a": Annotated[int, Key("of a test", "")], "b": int})
+
+
 def test_an_error_of_ours_is_no_sentence_about_the_text():
     for exception in (KeyError("x"), ZeroDivisionError()):
 
@@ -298,7 +304,7 @@ def test_an_error_of_ours_is_no_sentence_about_the_text():
             raise exception
 
         with pytest.raises(type(exception)) as caught:
-            structure({"key": 1}, table_of({"key": Annotated[int, check]}, {}))
+            structure({"key": 1}, table_of({"key": Annotated[int, check, Key("of a test", "")]}))
         assert caught.value is exception
 
 

@@ -1,7 +1,7 @@
 """Families of models and baths: laws that all keep, and one of each from outside the package."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 import manybody as mb
 from manybody.physics.baths import families as baths
 from manybody.physics.baths.protocol import check_bath
+from manybody.physics.keys import Key
 from manybody.physics.models import families as models
 from manybody.physics.models.family import Family
 from manybody.physics.quantities.locality import locality_profile
@@ -44,6 +45,7 @@ class RandomRing(Family):
     title = "random ring"
     size, size_symbol = "length", "L"
     reals = {"disorder": None, "flux": 1.0}
+    meanings = {"flux": Key("φ, the phase of a particle that goes around", "rad")}
     is_real = False
     build = staticmethod(random_ring)
 
@@ -76,6 +78,7 @@ FLAT = baths.BathFamily(
     {"slope": None, "beta": 2.0},
     lambda slope, beta: mb.ThermalBath(mb.CallableDensity(Flat(slope), slope_at_zero=slope), beta),
     {"beta": (r"$1/T$", "1/T")},
+    {"slope": Key("of J(ω) at 0", "")},
 )
 
 
@@ -151,6 +154,17 @@ def test_names_are_taken_once():
     with pytest.raises(TypeError, match="Unsaid does not say its is_real"):
         models.register(Unsaid())
     assert "unsaid" not in models.FAMILIES
+
+
+def test_parameters_have_a_meaning():
+    class Unsaid(RandomRing):
+        name, meanings = "unsaid", {}
+
+    with pytest.raises(TypeError, match="Unsaid does not say what 'flux' means"):
+        models.register(Unsaid())
+    with pytest.raises(TypeError, match="bath 'unsaid' does not say what 'slope' means"):
+        baths.register(replace(FLAT, name="unsaid", meanings={}))
+    assert "unsaid" not in {*models.FAMILIES, *baths.BATH_FAMILIES}
 
 
 RINGS = """

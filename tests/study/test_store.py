@@ -142,7 +142,9 @@ def test_simultaneous_extensions_are_both_kept(tmp_path):
 
 def test_another_study_is_refused_and_nothing_written(finished):
     before = {path: path.read_bytes() for path in files(finished)}
-    with pytest.raises(ValueError, match="seed is 3 there and 4 here; bath is .*0.3") as caught:
+    with pytest.raises(
+        ValueError, match="seed is 3 there and 4 here; bath.coupling is 0.2 there and 0.3"
+    ) as caught:
         run(finished.directory, text={"seed = 3": "seed = 4", "coupling = 0.2": "coupling = 0.3"})
     assert "tolerance" not in str(caught.value)
     assert {path: path.read_bytes() for path in files(finished)} == before

@@ -7,11 +7,11 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from manybody.papers.kit.config import (
     merge_cases,
 )
 from manybody.parallel.files import listed
+from manybody.physics.keys import InWords, Key
 from manybody.study.block_files import (
     Content,
     CorruptBlock,
@@ -37,7 +38,7 @@ from manybody.study.block_files import (
 )
 from manybody.study.block_store import BlockStore
 from manybody.study.canonical import strict_text
-from manybody.study.configuration import Outputs
+from manybody.study.configuration import STUDY_DESCRIPTION, STUDY_NAME, Outputs
 from manybody.study.kind import SAMPLE_ERRORS, Job, Kind
 from manybody.study.parsing import parsed
 from manybody.study.progress import clock
@@ -49,8 +50,12 @@ CaseStore = BlockStore[CaseStudy, Case, Record, Record]
 
 _log = logging.getLogger("manybody")
 # Keys of every kind.
-_REQUIRED = {"name": Name, "kind": str}
-_COMMON = {"description": str, "outputs": Outputs}
+FRAME = {
+    "description": Annotated[str, replace(STUDY_DESCRIPTION, default="")],
+    "outputs": Annotated[Outputs, Key("what a report consists of", "", InWords("see [outputs]"))],
+    "name": Annotated[Name, STUDY_NAME],
+    "kind": Annotated[str, Key("what the study is of: the headings below", "")],
+}
 # Before the name of a result in its dataset.
 _RESULT = "result_"
 _FACTS = ("title", "store_format", "kind", "study", "study_hash", "case", "parameters", "results")
@@ -112,9 +117,9 @@ def _parse(kind: str, folder: str, text: str, origin: str, _: Path | None) -> Ca
 
 
 def _study(kind: str, folder: str, table: dict[str, Any]) -> CaseStudy:
-    rest = {key: value for key, value in table.items() if key not in {**_REQUIRED, **_COMMON}}
+    rest = {key: value for key, value in table.items() if key not in FRAME}
     own = {key: value for key, value in table.items() if key not in rest}
-    frame = structure(own, table_of(_REQUIRED, _COMMON))
+    frame = structure(own, table_of(FRAME))
     settings, cases = import_module(f"{folder}.cases").parse(rest)
     names = [case.name for case in cases]
     if len(set(names)) != len(names):

@@ -2,9 +2,9 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -13,12 +13,26 @@ from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.systems import check_present, tables_of
 from manybody.physics import arguments
-from manybody.study.structure import check_keys, checked, listed
+from manybody.physics.keys import REQUIRED, Key
+from manybody.study.structure import check_keys, checked, listed, said
 
 ERRATA = "errata"
 LINEAR, LOG = SPACINGS = ("linear", "log")
 Evidence = dict[str, float]
-_RANGE = ("from", "to", "points")
+_RANGE = {
+    "from": said("a number", "the first value", "the unit of what runs"),
+    "to": said("a number > from", "the last value", "the unit of what runs"),
+    "points": said("an integer >= 2", "how many values", ""),
+}
+_SPACING = {
+    "spacing": said(
+        f"one of {', '.join(SPACINGS)}", "spacing of the values; log needs from > 0", "", LINEAR
+    )
+}
+_STUDY = {
+    "curves": said("tables", "curves of the figures", "", ()),
+    ERRATA: said("true or false", "whether to compute what the list of errata rests on", "", True),
+}
 _EVIDENCE_COST = 0.2
 
 
@@ -27,13 +41,27 @@ class Curves:
     """What a figure asks of a [[curves]] table.
 
     numbers: real parameters, one of which runs; words: the others, and what each may be;
-    cost: core-seconds of a point; optional: words that may be left out.
+    cost: core-seconds of a point; optional: words that may be left out, which are then the first
+    allowed; keys: what each number and word means.
     """
 
     numbers: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cost: float = 2e-3
     optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+
+    def own_keys(self, over: str) -> dict[str, Any]:
+        """Types of the keys of a table but for those of all, see `curve_keys`."""
+        numbers = "a number, a list of them, or a table: from, to, points, spacing"
+        found = {
+            name: Annotated[Any, numbers, self.keys[name]] for name in self.numbers if name != over
+        }
+        for name, allowed in {**self.words, **self.optional}.items():
+            takes = f"one of {', '.join(allowed)}, or a list of them"
+            default = allowed[0] if name in self.optional else REQUIRED
+            found[name] = Annotated[Any, takes, replace(self.keys[name], default=default)]
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,6 +109,27 @@ class Erratum:
         return f'python -c "from {module} import {self.name}; print({self.name}())"'
 
 
+def curve_keys(figures: Iterable[str]) -> dict[str, Any]:
+    """Types of the keys that every [[curves]] table has."""
+    return {
+        "figure": said(f"one of {', '.join(figures)}", "figure of the paper, or one of ours", ""),
+        "over": said(
+            "the name of a parameter", "which one runs: it has no key of its own then", ""
+        ),
+        **_RANGE,
+        **_SPACING,
+    }
+
+
+def tables_of_paper(figures: Mapping[str, Curves]) -> dict[str, Any]:
+    """Types of the keys of every table of a study of curves, by heading."""
+    own: dict[str, Any] = {}
+    for kind in figures.values():
+        alike = [name for name, other in figures.items() if other == kind]
+        own[f"[[curves]] of {', '.join(alike)}"] = kind.own_keys("")
+    return {"": _STUDY, "[[curves]]": curve_keys(figures), **own}
+
+
 def parse_paper(
     table: Mapping[str, Any], figures: Mapping[str, Curves], errata: Sequence[Erratum]
 ) -> list[Case]:
@@ -90,7 +139,7 @@ def parse_paper(
     other parameter of the figure, a list of values making a case each; a number may be a
     table of from, to, points as well.  Raises TypeError or ValueError.
     """
-    check_keys("study", dict(table), set(), {"curves", ERRATA})
+    check_keys("study", dict(table), _STUDY)
     cases: list[Case] = []
     for where, one in tables_of(table, "curves", needed=False):
         cases += _curves(where, one, figures)
@@ -111,8 +160,7 @@ def _curves(where: str, table: dict[str, Any], figures: Mapping[str, Curves]) ->
     kind = figures[name]
     over = arguments.choice(f"{where}.over", table["over"], kind.numbers)
     fixed = [key for key in kind.numbers if key != over]
-    needed = {"figure", "over", *_RANGE, *fixed, *kind.words}
-    check_keys(where, table, needed, {"spacing", *kind.optional})
+    check_keys(where, table, {**curve_keys(figures), **kind.own_keys(over)})
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     values = _range(where, {**{key: table[key] for key in _RANGE}, "spacing": spacing})
     run: dict[str, Value] = {
@@ -150,7 +198,7 @@ def _numbers(where: str, value: object) -> list[float]:
 
 
 def _range(where: str, table: dict[str, Any]) -> list[float]:
-    check_keys(where, table, {*_RANGE}, {"spacing"})
+    check_keys(where, table, {**_RANGE, **_SPACING})
     low, high = (arguments.real(f"{where}.{key}", table[key]) for key in ("from", "to"))
     spacing = arguments.choice(f"{where}.spacing", table.get("spacing", LINEAR), SPACINGS)
     if not low < high or (spacing == LOG and low <= 0.0):

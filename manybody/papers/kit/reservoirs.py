@@ -7,13 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.errors import InputError
-from manybody.papers.kit.systems import build_reservoir, check_reservoir, n_sites_of
+from manybody.papers.kit.systems import SEED, build_reservoir, check_reservoir, n_sites_of
 from manybody.physics import arguments
 from manybody.physics.gaussian.quadratic import FERMION, Contact
+from manybody.study.structure import said
 
-SETTINGS = ("seed", "tolerance", "first", "last")
+SETTINGS = {
+    "seed": SEED,
+    "tolerance": said(
+        "a number from 1e-13 to 0.01", "error of the exact answer, its largest element", ""
+    ),
+    "first": said("a table", "reservoir of the first contact, and of all with contacts = all", ""),
+    "last": said("a table", "reservoir of the last contact; both bands are finite", ""),
+}
 # Equal contacts on every site, or those of the first reservoir and of the last on two ends.
 PLACES = ("all", "ends")
+STRENGTH = said("a number > 0, or a list of them", "J of all contacts: rates are J² D", "")
+CONTACTS = said("all, ends", "sites with a reservoir: all alike, or the first and the last", "")
+DURATION = said("a number > 0", "the last time in units of 1/(J² D), D amid the band", "1/(J² D)")
+N_TIMES = said("an integer >= 2", "how many output times, in equal steps from 0", "")
 # With the Lamb shift, and without it.
 WITHOUT = "_without_shift"
 VARIANTS = {"": True, WITHOUT: False}

@@ -1,9 +1,9 @@
 """Systems and reservoirs that a study of cases names, and how a TOML file says them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from manybody.physics.baths.densities import (
     SpectralDensity,
 )
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.keys import REQUIRED, Key
 from manybody.physics.models.anderson3d import anderson3d
 from manybody.physics.models.dirac_syk2 import dirac_syk2
 from manybody.seeding import generator, sample_entropy
-from manybody.study.structure import check_keys, checked, listed
+from manybody.study.structure import check_keys, checked, listed, said
 
 DENSITIES: Mapping[str, type[SpectralDensity]] = MappingProxyType(
     {
@@ -150,6 +151,61 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
 )
 
 
+SEED = said(
+    "an integer >= 0", "drawn Hamiltonians are drawn from it, with model, numbers and size", ""
+)
+_MEANINGS = {
+    "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
+    "hopping": Key("hopping of neighbours", "J"),
+    "level": Key("mean energy of the sites", "J"),
+    "detuning": Key("energy of the first site less that of the last", "J"),
+    "flux": Key("phase of a particle that goes around; 0 and π make pairs of equal levels", "rad"),
+    "coupling": Key("J_int >= 0: D(ω) goes with its square", ""),
+    "cutoff": Key("ω_c > 0, where D(ω) ends", "J"),
+    "exponent": Key("s of D(ω) ∝ ω^s, from 0.1 to 20", ""),
+    "strength": Key("κ >= 0 of D(ω) = κ ω³ e^{−ω/ω_c}", "1/J²"),
+    "height": Key("D >= 0 at the centre of the band", "J"),
+    "half_width": Key("half the width of the band, > 0", "J"),
+    "centre": Key("centre of the band", "J"),
+}
+
+
+_SIZES = {"n_sites": "number of sites N", "length": "length L of the cube, of N = L³ sites"}
+
+
+def _with_defaults(takes: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: Annotated[Any, takes, replace(_MEANINGS[name], default=default)]
+        for name, default in defaults.items()
+    }
+
+
+def model_keys(model: str) -> dict[str, Any]:
+    """Types of the keys that every table of one of `SYSTEMS` has."""
+    system = SYSTEMS[model]
+    numbers = {key: REQUIRED if own is None else own for key, own in system.numbers.items()}
+    found = {
+        "model": said(f"one of {', '.join(SYSTEMS)}", "the Hamiltonian", ""),
+        system.size: said("an integer >= 1, or a list of them", _SIZES[system.size], ""),
+        **_with_defaults("a number, or a list of them", numbers),
+    }
+    if system.is_drawn:
+        found["samples"] = said("an integer >= 1", "draws of the disorder of every size", "", 1)
+    return found
+
+
+def reservoir_keys(density: str) -> dict[str, Any]:
+    """Types of the keys of the table of a reservoir with one of `DENSITIES`."""
+    own = fields(DENSITIES[density])  # type: ignore[arg-type]
+    defaults = {each.name: REQUIRED if each.default is MISSING else each.default for each in own}
+    return {
+        "density": said(f"one of {', '.join(DENSITIES)}", "form of D(ω)", ""),
+        "beta": said("a number > 0, or inf", "inverse temperature", "1/J"),
+        "chemical_potential": said("a number", "μ", "J", 0.0),
+        **_with_defaults("a number", defaults),
+    }
+
+
 def build_hamiltonian(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
     """The Hermitian matrix of a case: model, its size and numbers, and the sample if drawn."""
     system = SYSTEMS[given["model"]]
@@ -178,20 +234,18 @@ def n_sites_of(given: Mapping[str, Any]) -> int:
     return system.n_sites(given[system.size])
 
 
-def expand_system(where: str, table: Mapping[str, Any], extra: set[str]) -> list[dict[str, Any]]:
+def expand_system(
+    where: str, table: Mapping[str, Any], extra: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """What a table says of its systems, one a combination of the values that it lists.
 
-    extra: other keys of the table, passed by here.  Sizes ascend outermost, samples innermost.
-    Raises TypeError or ValueError.
+    extra: types of other keys of the table, passed by here.  Sizes ascend outermost, samples
+    innermost.  Raises TypeError or ValueError.
     """
     check_present(where, table, ["model"])
     model = arguments.choice(f"{where}.model", table["model"], tuple(SYSTEMS))
     system = SYSTEMS[model]
-    needed = {key for key, default in system.numbers.items() if default is None}
-    own = {"samples"} if system.is_drawn else set()
-    check_keys(
-        where, dict(table), {"model", system.size, *needed}, {*system.numbers, *own, *extra}
-    )
+    check_keys(where, dict(table), {**model_keys(model), **extra})
     sizes = [
         arguments.integer(f"{where}.{system.size}", size, 1) for size in listed(table[system.size])
     ]
@@ -245,10 +299,7 @@ def check_reservoir(where: str, value: object, statistics: str) -> dict[str, Any
     table = checked(where, value, dict)
     check_present(where, table, ["density"])
     name = arguments.choice(f"{where}.density", table["density"], tuple(DENSITIES))
-    own = fields(DENSITIES[name])  # type: ignore[arg-type]
-    needed = {item.name for item in own if item.default is MISSING}
-    optional = {"chemical_potential", *(item.name for item in own)}
-    check_keys(where, table, {"density", "beta", *needed}, optional)
+    check_keys(where, table, reservoir_keys(name))
     with said_of(where):
         build_reservoir(table, statistics)
     return table

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manybody.papers.kit.config import Case, Results
-from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper
+from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper, tables_of_paper
 from manybody.papers.levy_kosloff.errata import ERRATA
 from manybody.papers.levy_kosloff.formulas import (
     global_heat_current,
@@ -14,11 +14,24 @@ from manybody.papers.levy_kosloff.formulas import (
 )
 from manybody.papers.levy_kosloff.model import EQUATIONS, steady_state
 from manybody.papers.levy_kosloff.nodes import CONTACTS, OSCILLATORS, STATISTICS, Nodes
+from manybody.physics.keys import Key
 
 MAP, AGAINST_COUPLING, AGAINST_FREQUENCY = FIGURES = ("figure-2", "figure-3", "figure-4")
 _NUMBERS = ("omega_h", "omega_c", "T_h", "T_c", "epsilon", "kappa")
 _WORDS = {"statistics": STATISTICS, "approach": tuple(EQUATIONS)}
-_CURVES = Curves(_NUMBERS, _WORDS, 1.5e-3, {"contact": CONTACTS})
+_KEYS = {
+    "omega_h": Key("ω_h > 0, frequency of the node on the hot bath", "J"),
+    "omega_c": Key("ω_c > 0, frequency of the node on the cold bath", "J"),
+    "T_h": Key("temperature > 0 of the hot bath", "J"),
+    "T_c": Key("temperature > 0 of the cold bath", "J"),
+    "epsilon": Key("ε >= 0, coupling of the nodes; ε² < ω_h ω_c", "J"),
+    "kappa": Key("κ > 0 of both baths: rates are κ ω³", "1/J²"),
+    "statistics": Key("oscillators or two-level systems", ""),
+    "approach": Key("the master equation", ""),
+    "contact": Key("contact of a node and its bath: a†R + h.c., or (a + a†)R", ""),
+}
+_CURVES = Curves(_NUMBERS, _WORDS, 1.5e-3, {"contact": CONTACTS}, _KEYS)
+_FIGURES = dict.fromkeys(FIGURES, _CURVES)
 _KEPT = ("heat_current_hot", "population_a", "entropy_production")
 
 
@@ -27,7 +40,12 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
 
     A [[curves]] table may have contact = "position", (a + a†)R; without it it is "exchange".
     """
-    return {}, parse_paper(table, dict.fromkeys(FIGURES, _CURVES), ERRATA)
+    return {}, parse_paper(table, _FIGURES, ERRATA)
+
+
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table."""
+    return tables_of_paper(_FIGURES)
 
 
 def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:

@@ -7,7 +7,7 @@ import numpy as np
 
 from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results
-from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper
+from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper, tables_of_paper
 from manybody.papers.levy_rabani_limmer.errata import ERRATA
 from manybody.papers.levy_rabani_limmer.formulas import (
     corrected_responses,
@@ -18,22 +18,44 @@ from manybody.papers.levy_rabani_limmer.formulas import (
 from manybody.papers.levy_rabani_limmer.model import response
 from manybody.papers.levy_rabani_limmer.oscillators import OscillatorSystem
 from manybody.papers.levy_rabani_limmer.qubits import LIMITS, QubitSystem, steady_state
+from manybody.physics.keys import Key
 
 IN_TIME, AGAINST_TEMPERATURE = "figure-2", "figure-3"
 QUBITS = ("figure-4b", "figure-4c", "figure-5")
 _OSCILLATORS = ("omega", "g", "epsilon", "gamma")
 _BATHS = ("mean_temperature", "difference")
 _TWO_QUBITS = ("omega", "g", "delta_Omega", "gamma")
+_KEYS = {
+    "time": Key("time since the perturbation", "1/J"),
+    "omega": Key("ω, frequency of both", "J"),
+    "g": Key("g ≠ 0, their coupling; ω > |g|", "J"),
+    "epsilon": Key("ε, the displacement of (25)", "J"),
+    "gamma": Key("γ > 0, rate of both baths", "J"),
+    "T_a": Key("temperature > 0 of the first bath", "J"),
+    "T_b": Key("temperature > 0 of the second bath", "J"),
+    "mean_temperature": Key("(T_a + T_b)/2", "J"),
+    "difference": Key("T_a − T_b", "J"),
+    "delta_Omega": Key("δΩ, the perturbation of (38)", "J"),
+    "limit": Key("how far the dissipator knows of the perturbation", ""),
+}
 _KINDS = {
-    IN_TIME: Curves(("time", *_OSCILLATORS, "T_a", "T_b"), {}, 1e-4),
-    AGAINST_TEMPERATURE: Curves((*_BATHS, *_OSCILLATORS), {}, 1e-2),
-    **{name: Curves((*_BATHS, *_TWO_QUBITS), {"limit": LIMITS}, 7e-3) for name in QUBITS},
+    IN_TIME: Curves(("time", *_OSCILLATORS, "T_a", "T_b"), cost=1e-4, keys=_KEYS),
+    AGAINST_TEMPERATURE: Curves((*_BATHS, *_OSCILLATORS), cost=1e-2, keys=_KEYS),
+    **{
+        name: Curves((*_BATHS, *_TWO_QUBITS), {"limit": LIMITS}, 7e-3, keys=_KEYS)
+        for name in QUBITS
+    },
 }
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
     return {}, parse_paper(table, _KINDS, ERRATA)
+
+
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table."""
+    return tables_of_paper(_KINDS)
 
 
 def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:

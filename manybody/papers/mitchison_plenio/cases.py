@@ -7,7 +7,7 @@ import numpy as np
 
 from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results
-from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper
+from manybody.papers.kit.curves import Curves, columns, compute_paper, parse_paper, tables_of_paper
 from manybody.papers.mitchison_plenio.errata import ERRATA
 from manybody.papers.mitchison_plenio.formulas import (
     interference,
@@ -26,6 +26,7 @@ from manybody.papers.mitchison_plenio.two_modes import Complex, TwoModes, to_mod
 from manybody.physics.gaussian import landauer
 from manybody.physics.gaussian.discretised import legendre_modes
 from manybody.physics.gaussian.exact import build_closed_system, propagate
+from manybody.physics.keys import Key
 
 TRANSMISSION, EVOLUTION, MARKOV, EQUATIONS = FIGURES = (
     "figure-3",
@@ -37,11 +38,27 @@ LEADS = "leads"
 SHIFTED = "redfield-shift"
 _SYSTEM = ("h", "delta", "g", "Gamma", "Omega")
 _STATES = ("mu_L", "mu_R", "T_L", "T_R")
+_KEYS = {
+    "omega": Key("energy of what is transmitted", "J"),
+    "time": Key("time since the system was empty", "1/J"),
+    "h": Key("mean level of the two sites", "J"),
+    "delta": Key("δ = h_L − h_R", "J"),
+    "g": Key("tunnel coupling: the sites are coupled by −g/2", "J"),
+    "Gamma": Key("Γ, strength of both leads", "J"),
+    "Omega": Key("Ω, half of their band width", "J"),
+    "mu_L": Key("chemical potential of the left lead", "J"),
+    "mu_R": Key("chemical potential of the right lead", "J"),
+    "T_L": Key("temperature > 0 of the left lead", "J"),
+    "T_R": Key("temperature > 0 of the right lead", "J"),
+    "method": Key("the equation; leads is the brute force, redfield-shift has a Lamb shift", ""),
+}
 _KINDS = {
-    TRANSMISSION: Curves(("omega", *_SYSTEM), {}, 1e-4),
-    EVOLUTION: Curves(("time", *_SYSTEM, *_STATES), {"method": (*METHODS, LEADS)}, 0.02),
-    MARKOV: Curves((*_SYSTEM, *_STATES), {}, 1.2e-2),
-    EQUATIONS: Curves((*_SYSTEM, *_STATES), {"method": (*METHODS, SHIFTED)}, 1e-2),
+    TRANSMISSION: Curves(("omega", *_SYSTEM), cost=1e-4, keys=_KEYS),
+    EVOLUTION: Curves(
+        ("time", *_SYSTEM, *_STATES), {"method": (*METHODS, LEADS)}, 0.02, keys=_KEYS
+    ),
+    MARKOV: Curves((*_SYSTEM, *_STATES), cost=1.2e-2, keys=_KEYS),
+    EQUATIONS: Curves((*_SYSTEM, *_STATES), {"method": (*METHODS, SHIFTED)}, 1e-2, keys=_KEYS),
 }
 # Of each lead, for MP (20): enough for Ωt up to 500, measured against the exact answer.
 _MODES = 640
@@ -51,6 +68,11 @@ ELEMENTS = ("C_11", "C_22", "re_C_12", "im_C_12")
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
     return {}, parse_paper(table, _KINDS, ERRATA)
+
+
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table."""
+    return tables_of_paper(_KINDS)
 
 
 def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:

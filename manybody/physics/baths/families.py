@@ -10,6 +10,7 @@ from manybody.physics.baths.ohmic import OhmicBath
 from manybody.physics.baths.protocol import Bath
 from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.baths.white import WhiteBath
+from manybody.physics.keys import Key
 
 # How figures and text write parameters that have a letter.
 _SYMBOLS = {
@@ -19,6 +20,15 @@ _SYMBOLS = {
     "exponent": ("$s$", "exponent"),
     "beta": (r"$\beta$", "beta"),
     "rate": (r"$\gamma$", "gamma"),
+}
+# What parameters mean in every family that does not say otherwise.
+_USUAL = {
+    "coupling": Key("J_int >= 0, the strength: γ(ω) is J_int² times a function of ω and β", ""),
+    "strength": Key("κ >= 0 of J(ω) = κ ω³ e^{−ω/ω_c}", "1/J²"),
+    "cutoff": Key("ω_c > 0, where the spectrum ends", "J"),
+    "exponent": Key("s of J(ω) ∝ ω^s, from 0.1 to 20: 1 is Ohmic, less sub-Ohmic", ""),
+    "beta": Key("inverse temperature β > 0; inf for T = 0", "1/J"),
+    "rate": Key("γ >= 0 at all frequencies", "J"),
 }
 
 
@@ -38,6 +48,8 @@ class BathFamily:
         A bath from these parameters by name.
     symbols : mapping of str to (str, str), default {}
         How figures and how text write a parameter, where that is neither usual nor its name.
+    meanings : mapping of str to Key, default {}
+        Meanings and units of parameters that are not usual, or mean something else.
 
     Examples
     --------
@@ -51,6 +63,7 @@ class BathFamily:
     parameters: Mapping[str, float | None]
     build: Callable[..., Bath]
     symbols: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    meanings: Mapping[str, Key] = field(default_factory=dict)
 
     def symbol(self, parameter: str) -> tuple[str, str]:
         """How figures and how text write a parameter.
@@ -67,6 +80,28 @@ class BathFamily:
         """
         usual = _SYMBOLS.get(parameter, (parameter, parameter))
         return self.symbols.get(parameter, usual)
+
+    def meaning(self, parameter: str) -> Key:
+        """What a parameter means.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        Key
+            With its unit; defaults are said elsewhere.
+
+        Raises
+        ------
+        TypeError
+            Nobody says it.
+        """
+        if parameter not in {**_USUAL, **self.meanings}:
+            raise TypeError(f"bath {self.name!r} does not say what {parameter!r} means")
+        return {**_USUAL, **self.meanings}[parameter]
 
 
 def _power_law(coupling: float, cutoff: float, exponent: float, beta: float) -> Bath:
@@ -100,7 +135,7 @@ _SHIPPED = (
     ),
     BathFamily("white", "white-noise", {"rate": None}, WhiteBath),
 )
-_KNOWN: dict[str, BathFamily] = {each.name: each for each in _SHIPPED}
+_KNOWN: dict[str, BathFamily] = {}
 BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)
 
 
@@ -114,6 +149,8 @@ def register(family: BathFamily) -> None:
 
     Raises
     ------
+    TypeError
+        It does not say what a parameter means.
     ValueError
         The name is taken.
 
@@ -126,6 +163,12 @@ def register(family: BathFamily) -> None:
     ...     print(error)
     bath 'white' is known already
     """
+    for parameter in family.parameters:
+        family.meaning(parameter)
     if family.name in _KNOWN:
         raise ValueError(f"bath {family.name!r} is known already")
     _KNOWN[family.name] = family
+
+
+for _own in _SHIPPED:
+    register(_own)

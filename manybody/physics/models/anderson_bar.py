@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from manybody.errors import InputError
 from manybody.physics import arguments
+from manybody.physics.keys import Key
 from manybody.physics.models.anderson3d import hopping_matrix
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Bar
@@ -104,6 +105,12 @@ class AndersonBar(Family):
         "coupled": ("ends", COUPLED),
     }
     integers: Mapping[str, int | None] = {"width": 1}
+    meanings: Mapping[str, Key] = {
+        "length": Key("length L >= 2 of the bar, of N = L w² sites", ""),
+        "width": Key("sites across the bar in both directions; 1 for a chain", ""),
+        "boundary": Key("boundary across the bar; along it the bar is open", ""),
+        "coupled": Key("sites with a bath: those of the first and the last layer, or all", ""),
+    }
     smallest = 2
     is_real = True
     build = staticmethod(anderson_bar)

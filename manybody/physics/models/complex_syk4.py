@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex, Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis, Index
+from manybody.physics.keys import Key
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.occupations import HALF, densities, hard_core_basis, stored
@@ -152,6 +153,12 @@ class ComplexSYK4(Family):
     short_title = "SYK4"
     reals: Mapping[str, float | None] = {"coupling": 1.0}
     counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    meanings: Mapping[str, Key] = {
+        "n_particles": Key("number of fermions", ""),
+        "coupling": Key(
+            "J > 0: E|J_ij,kl|² = 2J²/N³; the unit of all energies where it is 1", "J"
+        ),
+    }
     smallest = 2
     is_real = False
     build = staticmethod(complex_syk4)

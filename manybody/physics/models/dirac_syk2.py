@@ -10,6 +10,7 @@ import numpy as np
 
 from manybody.physics import arguments
 from manybody.physics.fock.basis import one_body_operator
+from manybody.physics.keys import Key
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.many_body import ManyBodyModel
 from manybody.physics.models.occupations import densities, hard_core_basis, stored
@@ -93,6 +94,9 @@ class DiracSYK2(Family):
     title = "Dirac-SYK2"
     reals: Mapping[str, float | None] = {"coupling": 1.0}
     counts: Mapping[str, int | str | None] = {"n_particles": None}
+    meanings: Mapping[str, Key] = {
+        "coupling": Key("J > 0: E|h_ij|² = J²/N; the unit of all energies where it is 1", "J")
+    }
     is_real = False
     build = staticmethod(dirac_syk2)
 

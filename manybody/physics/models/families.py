@@ -12,18 +12,7 @@ from manybody.physics.models.hard_core_bosons import HardCoreBosons
 from manybody.physics.models.ising_chain import IsingChain
 from manybody.physics.models.xxz_chain import XXZChain
 
-_KNOWN: dict[str, Family] = {
-    each.name: each
-    for each in (
-        DiracSYK2(),
-        Anderson3D(),
-        AndersonBar(),
-        XXZChain(),
-        ComplexSYK4(),
-        IsingChain(),
-        HardCoreBosons(),
-    )
-}
+_KNOWN: dict[str, Family] = {}
 FAMILIES: Mapping[str, Family] = MappingProxyType(_KNOWN)
 
 
@@ -38,7 +27,7 @@ def register(family: Family) -> None:
     Raises
     ------
     TypeError
-        It leaves one of them unsaid.
+        It leaves one of them unsaid, or what a parameter means.
     ValueError
         The name is taken.
 
@@ -54,6 +43,20 @@ def register(family: Family) -> None:
     for fact in ("name", "title", "is_real", "build"):
         if not hasattr(family, fact):
             raise TypeError(f"family {type(family).__name__} does not say its {fact}")
+    for parameter in (family.size, *family.parameters):
+        family.meaning(parameter)
     if family.name in _KNOWN:
         raise ValueError(f"family {family.name!r} is known already")
     _KNOWN[family.name] = family
+
+
+for _own in (
+    DiracSYK2(),
+    Anderson3D(),
+    AndersonBar(),
+    XXZChain(),
+    ComplexSYK4(),
+    IsingChain(),
+    HardCoreBosons(),
+):
+    register(_own)

@@ -9,12 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.physics.fock.basis import FockBasis
+from manybody.physics.keys import Key
 from manybody.physics.models.lattices import Chain, Cube, Lattice
 from manybody.physics.models.occupations import hard_core_basis
 from manybody.physics.models.protocol import Model
 
 Parameters = Mapping[str, Any]
 _NONE: Mapping[str, Any] = MappingProxyType({})
+# What parameters mean in every family that does not say otherwise.
+_USUAL = {
+    "n_sites": Key("number of sites N", ""),
+    "length": Key("length L of the cube, of N = L³ sites", ""),
+    "size": Key("whatever the model calls its size", ""),
+    "n_particles": Key("number of particles, of all states with so many on the sites", ""),
+    "hopping": Key("hopping between neighbours; the unit J of all energies where it is 1", "J"),
+    "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
+    "boundary": Key(
+        "boundary of the lattice; periodic with two sites in a row counts their bond once", ""
+    ),
+    "statistics": Key("at most one particle a site: hard-core bosons (spins ½), or fermions", ""),
+}
 
 
 class Family(ABC):
@@ -42,6 +56,8 @@ class Family(ABC):
         and has no such parameter.
     integers : mapping of str to int or None
         Other integers >= 1, with their defaults.
+    meanings : mapping of str to Key
+        Meanings and units of parameters that are not usual, or mean something else.
     statistics : str, default "fermion"
         Of the particles, where no parameter of this name says it.
     shape : type or None
@@ -82,6 +98,7 @@ class Family(ABC):
     words: Mapping[str, tuple[str, tuple[str, ...]]] = _NONE
     counts: Mapping[str, int | str | None] = _NONE
     integers: Mapping[str, int | None] = _NONE
+    meanings: Mapping[str, Key] = _NONE
     statistics: str = "fermion"
     shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
@@ -92,6 +109,33 @@ class Family(ABC):
     def short_title(self) -> str:
         """What legends call it."""
         return self.title
+
+    def meaning(self, parameter: str) -> Key:
+        """What one of its parameters, or the size, means.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        Key
+            With its unit; defaults are said elsewhere.
+
+        Raises
+        ------
+        TypeError
+            Nobody says it.
+        """
+        if parameter not in {**_USUAL, **self.meanings}:
+            raise TypeError(f"family {type(self).__name__} does not say what {parameter!r} means")
+        return {**_USUAL, **self.meanings}[parameter]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of all that a study may give beside the size."""
+        return [*self.reals, *self.words, *self.counts, *self.integers]
 
     @abstractmethod
     def bandwidth(self, size: int, parameters: Parameters) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from manybody.physics import arguments
+from manybody.physics.keys import Key
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Cube
 from manybody.physics.models.many_body import ManyBodyModel
@@ -97,6 +98,11 @@ class HardCoreBosons(Family):
     reals: Mapping[str, float | None] = {"hopping": 1.0, "interaction": 0.0, "disorder": 0.0}
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("periodic", BOUNDARIES)}
     counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    meanings: Mapping[str, Key] = {
+        "length": Key("length L of the cube, of N = L³ sites: at most 3", ""),
+        "n_particles": Key("number of bosons", ""),
+        "interaction": Key("U of bosons on neighbouring sites", "J"),
+    }
     statistics = "boson"
     shape = Cube
     smallest = 2

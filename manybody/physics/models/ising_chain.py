@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from manybody.arrays import Real
 from manybody.physics import arguments
 from manybody.physics.fock.basis import FockBasis
+from manybody.physics.keys import Key
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Chain
 from manybody.physics.models.many_body import ManyBodyModel, Term
@@ -162,6 +163,14 @@ class IsingChain(Family):
         "disorder": 0.0,
     }
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("open", BOUNDARIES)}
+    meanings: Mapping[str, Key] = {
+        "coupling": Key(
+            "J, the coupling of neighbours; the unit of all energies where it is 1", "J"
+        ),
+        "transverse": Key("h_x, the transverse field", "J"),
+        "longitudinal": Key("h_z, the longitudinal field", "J"),
+        "disorder": Key("W >= 0: longitudinal fields are uniform in h_z + [−W, W]", "J"),
+    }
     shape = Chain
     is_real = True
     build = staticmethod(ising_chain)

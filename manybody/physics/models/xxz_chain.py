@@ -6,6 +6,7 @@ import numpy as np
 
 from manybody.physics import arguments
 from manybody.physics.fock.basis import STATISTICS
+from manybody.physics.keys import Key
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Chain
 from manybody.physics.models.many_body import ManyBodyModel
@@ -110,6 +111,10 @@ class XXZChain(Family):
         "statistics": ("boson", STATISTICS),
     }
     counts: Mapping[str, int | str | None] = {"n_particles": HALF}
+    meanings: Mapping[str, Key] = {
+        "n_particles": Key("number of spins that are up, or of particles", ""),
+        "anisotropy": Key("Δ, the interaction of neighbours", "J"),
+    }
     shape = Chain
     smallest = 2
     is_real = True

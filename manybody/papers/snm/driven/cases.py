@@ -31,12 +31,20 @@ from manybody.physics.gaussian.correlations import DAVIES, REDFIELD
 from manybody.physics.gaussian.driven import DrivenQuadraticModel, driven_correlations
 from manybody.physics.gaussian.exact_driven import exact_driven_correlations
 from manybody.physics.gaussian.quadratic import FERMION
-from manybody.study.structure import check_keys
+from manybody.study.structure import check_keys, said
 
 EQUATIONS = (REDFIELD, DAVIES)
 LABELS = reservoirs.labels_of(EQUATIONS)
 _TABLE = "runs"
-_OWN = {"strength", "contacts", "amplitude", "rate", "duration", "n_times"}
+_OWN = {
+    "strength": reservoirs.STRENGTH,
+    "contacts": reservoirs.CONTACTS,
+    "amplitude": said("a number >= 0, or a list of them", "A of the field", "J"),
+    "rate": said("a number >= 0, or a list of them", "ν of the field", "J"),
+    "duration": reservoirs.DURATION,
+    "n_times": reservoirs.N_TIMES,
+}
+_STUDY = {**reservoirs.SETTINGS, _TABLE: said("one or more tables", "what is driven, and how", "")}
 # Terms of the interpolant of Δ^f, and how right it has to be, in J.
 _DEGREE, _INTERPOLATION = 96, 1e-9
 _MOST_MODES = 1024
@@ -44,12 +52,17 @@ _MOST_MODES = 1024
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {*reservoirs.SETTINGS, _TABLE}, set())
+    check_keys("study", dict(table), _STUDY)
     settings = reservoirs.parse_settings(table)
     cases: list[Case] = []
     for where, one in tables_of(table, _TABLE):
         cases += _cases(where, one, settings)
     return settings, cases
+
+
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table but those of reservoirs and models."""
+    return {"": _STUDY, "[[runs]]": _OWN}
 
 
 def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:

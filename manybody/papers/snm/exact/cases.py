@@ -31,16 +31,28 @@ from manybody.physics.gaussian.discretised import chebyshev_modes
 from manybody.physics.gaussian.exact import Convergence, converge
 from manybody.physics.gaussian.quadratic import FERMION, QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, propagate, steady_correlations
-from manybody.study.structure import check_keys
+from manybody.study.structure import check_keys, said
 
 DYNAMICS, STEADY, ROUTES = CHECKS = ("dynamics", "steady", "routes")
 LABELS = reservoirs.labels_of(EQUATIONS)
 _FEWEST_MODES, _MOST_MODES = 32, 4096
+_CONTACTS = {"strength": reservoirs.STRENGTH, "contacts": reservoirs.CONTACTS}
+_OWN: dict[str, dict[str, Any]] = {
+    DYNAMICS: {**_CONTACTS, "duration": reservoirs.DURATION, "n_times": reservoirs.N_TIMES},
+    STEADY: _CONTACTS,
+    ROUTES: {**_CONTACTS, "duration": reservoirs.DURATION},
+}
+_STUDY = {
+    **reservoirs.SETTINGS,
+    DYNAMICS: said("tables", "distances from the exact dynamics at every time", "", ()),
+    STEADY: said("tables", "steady states, currents, entropy production", "", ()),
+    ROUTES: said("tables", "both exact answers against each other at a late time", "", ()),
+}
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {*reservoirs.SETTINGS}, {*CHECKS})
+    check_keys("study", dict(table), _STUDY)
     settings = reservoirs.parse_settings(table)
     cases: list[Case] = []
     for check in CHECKS:
@@ -51,11 +63,15 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     return settings, cases
 
 
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table but those of reservoirs and models."""
+    return {"": _STUDY, **{f"[[{check}]]": own for check, own in _OWN.items()}}
+
+
 def _cases(
     where: str, check: str, table: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> list[Case]:
-    timed = {DYNAMICS: {"duration", "n_times"}, ROUTES: {"duration"}, STEADY: set()}[check]
-    own = {"strength", "contacts"} | timed
+    own = _OWN[check]
     check_present(where, table, sorted(own))
     systems = expand_system(where, table, own)
     place = arguments.choice(f"{where}.contacts", table["contacts"], reservoirs.PLACES)
@@ -63,9 +79,9 @@ def _cases(
     for strength in strengths:
         arguments.real(f"{where}.strength", strength, above=0.0)
     more: dict[str, Value] = {}
-    if "duration" in timed:
+    if "duration" in own:
         more["duration"] = arguments.real(f"{where}.duration", table["duration"], above=0.0)
-    if "n_times" in timed:
+    if "n_times" in own:
         more["n_times"] = arguments.integer(f"{where}.n_times", table["n_times"], 2)
     found = []
     for system, strength in itertools.product(systems, strengths):

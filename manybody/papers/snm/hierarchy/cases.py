@@ -17,6 +17,7 @@ from manybody.errors import InputError, NumericalError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.reservoirs import VARIANTS
 from manybody.papers.kit.systems import (
+    SEED,
     build_hamiltonian,
     check_present,
     distinct_reals,
@@ -36,12 +37,13 @@ from manybody.physics.baths.densities import DrudeLorentzDensity
 from manybody.physics.baths.thermal import ThermalBath
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.protocol import check_applies
-from manybody.physics.equations.registry import EQUATIONS, check_equations
+from manybody.physics.equations.registry import EQUATIONS, check_equations, equation_names
+from manybody.physics.keys import InWords
 from manybody.physics.liouvillians import liouvillian
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.reference import gibbs_state
 from manybody.physics.undecided import APART
-from manybody.study.structure import check_keys
+from manybody.study.structure import check_keys, said
 
 CASES = "dynamics"
 GIBBS = "gibbs"
@@ -54,13 +56,37 @@ _NULL = 1e-11
 _GROWTH = 1e-9
 
 
+_OWN = {
+    "coupling": said("a number > 0, or a list of them", "J_int of all baths", ""),
+    "beta": said("a number > 0, or a list of them", "inverse temperature of all baths", "1/J"),
+    "duration": said("a number > 0", "the last time", "1/J"),
+    "n_times": said("an integer >= 2", "how many output times, in equal steps from 0", ""),
+}
+_STUDY = {
+    "seed": SEED,
+    "tolerance": said(
+        f"a number > 0, at most {_LARGEST_SHARE}",
+        "error of the exact answer as a share of the smallest distance",
+        "",
+    ),
+    "cutoff": said("a number > 0", "ω_c of all baths, which are Drude-Lorentz", "J"),
+    "equations": said(
+        f"a list of {', '.join(equation_names())}",
+        "what is compared with the exact answer",
+        "",
+        InWords("all that apply"),
+    ),
+    CASES: said("one or more tables", "two or three sites, what bath, until when", ""),
+}
+
+
 # What a machine needs to compute cases, see `case_kind`.
 check_available = check_qutip
 
 
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys("study", dict(table), {"seed", "tolerance", "cutoff", CASES}, {"equations"})
+    check_keys("study", dict(table), _STUDY)
     settings: dict[str, Any] = {
         "seed": arguments.integer("seed", table["seed"], 0),
         "tolerance": _share(table["tolerance"]),
@@ -71,6 +97,11 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     for where, one in tables_of(table, CASES):
         cases += _cases(where, one, settings)
     return settings, cases
+
+
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table but those of models."""
+    return {"": _STUDY, f"[[{CASES}]]": _OWN}
 
 
 def _share(value: object) -> float:
@@ -92,9 +123,8 @@ def _equations(names: object) -> list[str]:
 
 
 def _cases(where: str, table: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Case]:
-    own = {"coupling", "beta", "duration", "n_times"}
-    check_present(where, table, sorted(own))
-    systems = expand_system(where, table, own)
+    check_present(where, table, sorted(_OWN))
+    systems = expand_system(where, table, _OWN)
     for system in systems:
         if n_sites_of(system) not in _SITES:
             raise InputError(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manybody.errors import InputError
 from manybody.papers.kit.config import Case, Results, Value, build_case
 from manybody.papers.kit.systems import (
+    SEED,
     build_hamiltonian,
     build_reservoir,
     check_present,
@@ -33,7 +34,7 @@ from manybody.physics.fock.secular import build_davies_equation
 from manybody.physics.gaussian.correlations import REDFIELD, build_generator
 from manybody.physics.gaussian.quadratic import BOSON, FERMION, STATISTICS, Contact, QuadraticModel
 from manybody.physics.gaussian.theorem import theorem_residual, unclustered_residual
-from manybody.study.structure import check_keys, checked, listed
+from manybody.study.structure import check_keys, checked, listed, said
 
 # Identical contacts everywhere, then what breaks the theorem, one thing at a time.
 EQUAL, ONE_COUPLING, TWO_TEMPERATURES, EVERY, UNCLUSTERED, FOCK = CHECKS = (
@@ -50,14 +51,45 @@ _MOST_BOSONS, _MOST_SITES = 2, 4
 _COST_OF_A_CUBE, _LEAST_COST = 1.6e-9, 4e-3
 
 
+_STUDY = {
+    "seed": SEED,
+    "strength": said("a number > 0", "J of all contacts: rates are J² D", ""),
+    "coupling_change": said(
+        "a number > -1", f"relative change of one contact in the check {ONE_COUPLING}", ""
+    ),
+    "beta_ratio": said(
+        "a number > 0", f"factor of every second reservoir's β in the check {TWO_TEMPERATURES}", ""
+    ),
+    FERMION: said("a table", "reservoir of every site, for fermions", ""),
+    BOSON: said("a table", "reservoir of every site, for bosons", ""),
+    "systems": said("one or more tables", "Hamiltonians and what is checked of them", ""),
+}
+_BOSONS = {
+    "lowest_level": said("a number > μ", "h is shifted so that its lowest level lies here", "J")
+}
+_OWN = {
+    "checks": said(f"a list of {', '.join(CHECKS)}", "what is computed", "", (EQUAL,)),
+    "statistics": said(
+        f"a list of {', '.join(STATISTICS)}",
+        "what the particles and the reservoirs are",
+        "",
+        STATISTICS,
+    ),
+    "lamb_shift": said(
+        "true or false, or a list of them", "whether equations keep η", "", (False, True)
+    ),
+    "spacing": said(
+        "an integer >= 2, or a list of them",
+        f"p of the check {EVERY}: every p-th site of a ring has a reservoir",
+        "",
+        (),
+    ),
+}
+
+
 def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     """Settings and cases of a TOML table.  Raises TypeError or ValueError."""
-    check_keys(
-        "study",
-        dict(table),
-        {"seed", "strength", "coupling_change", "beta_ratio", FERMION, BOSON, "systems"},
-        set(),
-    )
+    check_keys("study", dict(table), _STUDY)
     bosons = dict(checked(BOSON, table[BOSON], dict))
     check_present(BOSON, bosons, ["lowest_level"])
     level = arguments.real(f"{BOSON}.lowest_level", bosons.pop("lowest_level"))
@@ -84,8 +116,13 @@ def parse(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[Case]]:
     return settings, cases
 
 
+def tables() -> dict[str, Any]:
+    """Types of the keys of every table but those of reservoirs and models."""
+    return {"": _STUDY, f"[{BOSON}]": _BOSONS, "[[systems]]": _OWN}
+
+
 def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
-    systems = expand_system(where, table, {"checks", "statistics", "lamb_shift", "spacing"})
+    systems = expand_system(where, table, _OWN)
     checks = _chosen(f"{where}.checks", table.get("checks", [EQUAL]), CHECKS)
     statistics = _chosen(f"{where}.statistics", table.get("statistics", [*STATISTICS]), STATISTICS)
     shifts = [

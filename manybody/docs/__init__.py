@@ -1,0 +1,1 @@
+"""Pages for whoever uses the package: Markdown beside this, and what declarations generate."""

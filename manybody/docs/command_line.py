@@ -1,0 +1,68 @@
+"""The reference of the command line, made of its parser."""
+
+import argparse
+from collections.abc import Iterator
+
+_SIGNALS = """\
+## Signals
+
+SIGTERM and SIGUSR1 stop a run within a second or two: the samples at hand are given up or kept at
+a checkpoint, what is finished is in the store, the exit code is 75 and the same command goes on.
+So does a queue's time limit where its script passes a signal on, see the templates in `slurm/`.
+SIGINT (Ctrl-C) and SIGKILL end a run at once: finished blocks are safe then too.
+"""
+
+
+def command_line_page(parser: argparse.ArgumentParser) -> str:
+    """The page, in Markdown: every command with its options, examples and exit codes."""
+    parts = ["# The command line", "\n".join(_about(parser))]
+    for name, command in commands_of(parser).items():
+        parts += [f"## {name}", "\n".join(_about(command))]
+    return "\n\n".join([*parts, _SIGNALS])
+
+
+def command_page(command: argparse.ArgumentParser) -> str:
+    """What the page says of one command."""
+    return "\n".join([f"# {command.prog}", "", *_about(command)])
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command, by its name."""
+    groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    return {name: own for group in groups for name, own in group.choices.items()}
+
+
+def _about(parser: argparse.ArgumentParser) -> Iterator[str]:
+    if parser.description:
+        yield " ".join(parser.description.split()) + "\n"
+    yield f"```text\n{parser.format_usage().strip()}\n```\n"
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
+            yield f"{_names(action)}\n: {_help(parser, action)}\n"
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action._choices_actions:
+                yield f"`{each.dest}`\n: {_capital(each.help)}.\n"
+    if parser.epilog:
+        yield f"```text\n{parser.epilog.strip()}\n```\n"
+
+
+def _names(action: argparse.Action) -> str:
+    """As on the command line: `--ranks N`, or `DIR`."""
+    value = action.metavar or action.dest.upper()
+    if action.choices is not None:
+        value = "|".join(map(str, action.choices))
+    if not action.option_strings:
+        return f"`{action.metavar or action.dest}`"
+    shown = "" if action.nargs == 0 else f" {value}"
+    return ", ".join(f"`{name}{shown}`" for name in action.option_strings)
+
+
+def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    text = parser._get_formatter()._expand_help(action) if action.help else ""
+    needed = "required" if action.required and action.option_strings else ""
+    return f"{_capital('; '.join(filter(None, [text, needed])))}."
+
+
+def _capital(text: str | None) -> str:
+    return (text or "")[:1].upper() + (text or "")[1:].removesuffix(".")
