@@ -52,7 +52,7 @@ ALLOWED = {
     "papers": {"arrays", "seeding", "system", "physics", "parallel", "study", "report"},
     "networks": {"papers"},
     # Beside the command line, whose parser and kinds it describes, and above all else.
-    "docs": {"physics", "study", "papers", "networks", "cli"},
+    "docs": {"system", "physics", "study", "papers", "networks", "cli"},
 }
 
 

@@ -1,5 +1,6 @@
 """The table of kinds of studies, which everything below is handed."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -57,5 +58,7 @@ def open_store(directory: str | Path) -> AnyStore:
 
 def pages_of(store: AnyStore) -> Any:
     """What writes the report and single figures of a store, imported when one is written."""
+    # Figures are files: what shows windows has no say, nor has a name that is none.
+    os.environ["MPLBACKEND"] = "agg"
     home = "manybody.report.writing"
     return import_module(home if store.kind.name == "samples" else "manybody.papers.kit.pages")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from manybody import __version__
-from manybody.parallel.signals import STOPPED
+from manybody.parallel.signals import INTERRUPTED, STOPPED
 from manybody.study.configuration import FORMATS
 
 # Of a run in which samples have failed.
@@ -23,7 +23,10 @@ _RUNNING = {
     **_LOOKING,
     2: "bad input: one sentence that names it, nothing is written",
     FAILED: "done but for what has failed and is recorded: the same command tries it again",
-    STOPPED: "stopped by SIGTERM or SIGUSR1: the same command goes on",
+    STOPPED: "stopped by SIGTERM, SIGUSR1 or SIGHUP after what was at hand: the same command "
+    "goes on",
+    INTERRUPTED: "stopped by Ctrl-C after what was at hand, or at once by a second one: the same "
+    "command goes on",
 }
 _STUDY = "a built-in study (see 'studies') or a TOML file"
 _WIDEST = 98
@@ -259,7 +262,8 @@ def _docs(commands: Any) -> None:
         "page",
         metavar="PAGE",
         nargs="?",
-        help="a page, a name of Python (compare), a command (run) or a key of a study (beta)",
+        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a word "
+        "of the glossary (gap)",
     )
 
 

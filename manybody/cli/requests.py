@@ -1,6 +1,8 @@
 """What a command line asks for: studies by name or file, stores by folder."""
 
 import argparse
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,21 @@ def requested_study(options: argparse.Namespace) -> tuple[AnyKind, Any, str]:
     wish = options.group_size
     given = int(wish) if wish is not None and wish.removeprefix("-").isdecimal() else wish
     study = kind.adapted(study, getattr(options, "petsc_options", None), given)
+    check_formats(study.formats)
     return kind, kind.with_models(study, models_folder(options), options.allow_code), text
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise InputError for a format that needs what this machine has not."""
+    if "parquet" not in formats:
+        return
+    try:
+        import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise InputError(
+            f"format 'parquet' needs pyarrow, which does not import ({error}): pip install "
+            "pyarrow, or take 'csv' or 'hdf5'"
+        ) from error
 
 
 def models_folder(options: argparse.Namespace) -> Path:

@@ -18,6 +18,7 @@ from manybody.system.communicator import Communicator
 from manybody.system.memory import keep_freed_memory
 
 _WHAT_IS_LEFT = "the run stopped; finished blocks are safe"
+_NO_REPORT = "the report is not written, what has been computed is safe"
 
 
 def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
@@ -33,7 +34,7 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
 def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     """Compute what a store lacks of a study; the exit code of `main`."""
     from manybody.parallel.collective import on_every_rank, rank_of, together
-    from manybody.parallel.signals import StopRequest
+    from manybody.parallel.signals import OF_TERMINALS, StopRequest
     from manybody.study.whole_runs import prepare_whole, run_whole
 
     keep_freed_memory()
@@ -49,44 +50,55 @@ def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     folder = models_folder(options)
     on_every_rank(comm, lambda: kind.load_models(study, folder, options.allow_code))
     store = BlockStore(_out(options, study.name), kind)
-    with StopRequest() as stop:
+    with StopRequest(OF_TERMINALS, _say_so if rank_of(comm) == 0 else lambda _: None) as stop:
         prepared = prepare_whole(study, store, comm, text)
-        with _past_the_checks():
+        with _past_the_checks(_WHAT_IS_LEFT):
             done = run_whole(prepared, comm, options.threads, options.quiet, shard, stop, text)
-            # A shard leaves the report to whoever completes the store; where every sample
-            # has failed there is nothing to report.
-            is_last = options.shard is None and not (done.stopped and done.missing)
-            if rank_of(comm) == 0 and is_last and done.there:
+        # A shard leaves the report to whoever completes the store; where every sample has failed
+        # there is nothing to report.
+        is_last = options.shard is None and not (done.stopped and done.missing)
+        if rank_of(comm) == 0 and is_last and done.there:
+            with _past_the_checks(f"{_NO_REPORT} (manybody report {store.directory})"):
                 write_report(store, None)
     return _end(comm, store, done)
 
 
 @contextlib.contextmanager
-def _past_the_checks() -> Iterator[None]:
-    """Nothing is bad input from here on, and the other ranks know nothing of what one raises."""
+def _past_the_checks(what_is_left: str) -> Iterator[None]:
+    """Nothing is bad input from here on, and the other ranks know nothing of what one raises.
+
+    what_is_left: of the run, said before the error.
+    """
     try:
         yield
     except BaseException as error:
         # A file that cannot be read any more is no bad input of now.
         refused = error.__cause__ if isinstance(error, InputError) else error
         if not isinstance(refused, (OSError, MemoryError)):
-            raise RuntimeError(_WHAT_IS_LEFT) from error
+            raise RuntimeError(what_is_left) from error
         # A sentence, see `main`, and on all ranks where all raise it.
-        refused.add_note(_WHAT_IS_LEFT)
+        refused.add_note(what_is_left)
         raise refused from None
+
+
+def _say_so(stopped: str) -> None:
+    """What may take a while; within a signal handler, where streams must not be written."""
+    again = ", at once if Ctrl-C comes again" if stopped == "SIGINT" else ""
+    with contextlib.suppress(OSError):
+        os.write(2, f"manybody: {stopped}: ends after what is at hand{again}\n".encode())
 
 
 def _end(comm: Communicator | None, store: AnyStore, done: Any) -> int:
     """The exit code of a run; what it leaves to do is said on standard error."""
     from manybody.parallel.collective import rank_of
-    from manybody.parallel.signals import STOPPED
+    from manybody.parallel.signals import INTERRUPTED, STOPPED
 
     left, code, what = "", 0, store.kind.counted
     if done.stopped and done.missing:
         left = (
             f"stopped by {done.stopped}, {done.missing} {what} are left: the same command goes on"
         )
-        code = STOPPED
+        code = INTERRUPTED if done.stopped == "SIGINT" else STOPPED
     elif done.failed:
         folder, code = store.directory / "failures", FAILED
         left = f"{done.failed} {what} have failed, see {folder}; the next run tries them again"

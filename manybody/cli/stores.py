@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from manybody.cli.kinds import AnyStore, open_store, pages_of
+from manybody.cli.requests import check_formats
 from manybody.errors import InputError
 from manybody.study.block_store import BlockStore
 from manybody.system.communicator import Communicator
@@ -48,6 +49,7 @@ def compare_stores(options: argparse.Namespace, _comm: Communicator | None) -> i
 def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
     """Write figures and tables of a store."""
     store = open_store(options.directory)
+    check_formats(options.format or ())
     if options.figure is None:
         write_report(store, options.format)
         return 0

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 _SIGNALS = """\
 ## Signals
 
-SIGTERM and SIGUSR1 stop a run within a second or two: the samples at hand are given up or kept at
-a checkpoint, what is finished is in the store, the exit code is 75 and the same command goes on.
-So does a queue's time limit where its script passes a signal on, see the templates in `slurm/`.
-SIGINT (Ctrl-C) and SIGKILL end a run at once: finished blocks are safe then too.
+`manybody run` ends after what is at hand on SIGUSR1, SIGTERM and SIGHUP, with exit code 75, and on
+SIGINT (Ctrl-C), with 130; a second Ctrl-C ends it at once. What is finished, and checkpoints of
+large samples, are in the store, and the same command goes on. The templates in `slurm/` have
+SIGUSR1 sent before the time is up. SIGKILL ends everything at once: finished blocks are safe then
+too. All other commands end at once and leave nothing half-written.
 """
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,7 +28,26 @@ so it names every key there is; an unknown one is refused. ħ = k_B = 1: energie
 J, whatever the parameters of your model are in, and times in 1/J.
 
 Where a key of a `[[systems]]` table takes "a list of them", every combination is a system of its
-own. `manybody docs KEY` finds a key.
+own. `manybody docs beta` finds a key, `manybody docs bath` a table, and `manybody docs white` or
+`manybody docs theorem` what such a bath, or kind of study, has. Of this one nothing can be left
+out:
+
+```toml
+name = "cubes"
+seed = 7
+samples = 20
+times = { start = 0.0, stop = 20.0, count = 41 }
+
+[bath]
+coupling = 0.2
+cutoff = 10.0
+beta = 5.0
+
+[[systems]]
+model = "anderson3d"
+length = [2, 3]
+disorder = 5.0
+```
 """
 _PLAIN = {float: "a number", str: "a text", bool: "true or false", int: "an integer"}
 
@@ -55,12 +75,14 @@ def keys_page() -> str:
 
 
 def entries_of(name: str) -> str:
-    """What the page says of a key, wherever it may stand; empty where there is none."""
-    found = [
-        Section(each.title, "", {name: each.keys[name]})
-        for each in sections()
-        if each.keys is not None and name in each.keys
-    ]
+    """What the page says of a key, wherever it may stand, or of a table; empty for others."""
+    found = []
+    for each in sections():
+        # A table by its name; a type, a model or a kind by what says it.
+        if re.search(rf'^\[+{re.escape(name)}[\].]|"{re.escape(name)}"$', each.title):
+            found.append(each)
+        elif each.keys is not None and name in each.keys:
+            found.append(Section(each.title, "", {name: each.keys[name]}))
     return "\n\n".join(map(str, found))
 
 

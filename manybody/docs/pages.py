@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,10 +13,11 @@ from manybody.docs.keys import entries_of, key_names, keys_page
 from manybody.errors import InputError
 
 FOLDER = Path(__file__).parent
-INDEX = "index"
+INDEX, GLOSSARY = "index", "glossary"
 _MORE = """\
 `manybody docs PAGE` shows one; `manybody docs compare` a public name of Python,
-`manybody docs run` a command, and `manybody docs group_size` a key of a study.
+`manybody docs run` a command, `manybody docs group_size` a key of a study, and
+`manybody docs gap` a word of the glossary.
 """
 
 
@@ -41,28 +42,25 @@ def page_names() -> list[str]:
 
 
 def page(name: str) -> str:
-    """A page in Markdown, by its name; or what there is on a public name, a command or a key.
+    """A page in Markdown, by its name; or what there is on a name of Python, a command or a word.
 
-    The last part of the name of a page is enough.  Raises InputError naming the nearest names.
+    The last part of the name of a page is enough.  Words are headings of pages, those of the
+    glossary among them, keys and tables of studies.  Raises InputError naming what is near.
     """
-    known = page_names()
-    wanted = name.removesuffix(".md")
-    ends = [each for each in known if each == wanted or each.rpartition("/")[2] == wanted]
-    if ends:
-        return _text_of(ends[0])
-    python = name.removeprefix("mb.").removeprefix("manybody.")
-    if python in public_names():
-        return name_page(python)
-    commands = commands_of(build_parser())
-    if name in commands:
-        return command_page(commands[name])
-    found = entries_of(name)
-    if found:
-        return f"# The key {name}\n\n{found}\n"
-    near = _nearest(name, [*known, *public_names(), *commands, *key_names()])
+    for look in (_page, _python, _command, _word, _python_in_any_case):
+        if text := look(name):
+            return text
     raise InputError(
-        f"docs {name!r}: no page, name of Python, command or key of a study is called so; {near}"
+        f"docs {name!r}: no page, name of Python, command, key or word of the glossary; "
+        f"{_nearest(name)}"
     )
+
+
+def _page(name: str) -> str:
+    wanted = name.removeprefix("docs/").removesuffix(".md")
+    known = page_names()
+    found = [each for each in known if wanted in (each, each.rpartition("/")[2])]
+    return _text_of(found[0]) if found else ""
 
 
 def _text_of(name: str) -> str:
@@ -71,12 +69,52 @@ def _text_of(name: str) -> str:
     return (FOLDER / f"{name}.md").read_text("utf-8")
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _python(name: str) -> str:
+    wanted = name.removeprefix("mb.").removeprefix("manybody.")
+    return name_page(wanted) if wanted in public_names() else ""
+
+
+def _python_in_any_case(name: str) -> str:
+    found = [each for each in public_names() if each.lower() == name.lower()]
+    return name_page(found[0]) if found else ""
+
+
+def _command(name: str) -> str:
+    commands = commands_of(build_parser())
+    return command_page(commands[name]) if name in commands else ""
+
+
+def _word(name: str) -> str:
+    """What pages have under this heading, and studies by this name."""
+    parts = [*_headed(name), entries_of(name)]
+    found = "\n\n".join(filter(None, parts))
+    return f"# {name}\n\n{found}\n" if found else ""
+
+
+def _headed(name: str) -> Iterator[str]:
+    for each, heading, text in _headings():
+        if heading.lower() == name.lower():
+            yield f"{text.strip()}\n\n(`manybody docs {each}`)"
+
+
+def _headings() -> Iterator[tuple[str, str, str]]:
+    """(page, heading, what stands below it up to the next) of all that are written."""
+    for name in page_names():
+        if name not in GENERATED:
+            parts = re.split(r"^##+ (.+)$", _text_of(name), flags=re.MULTILINE)
+            for heading, text in zip(parts[1::2], parts[2::2]):
+                yield name, heading, text
+
+
+def _nearest(name: str) -> str:
+    words = [heading for page, heading, _ in _headings() if page == GLOSSARY]
+    known = [*page_names(), *public_names(), *commands_of(build_parser()), *key_names(), *words]
     by_letters = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), by_letters, 4)
     if near:
         return f"near are {', '.join(by_letters[each] for each in near)}"
-    return "'manybody docs' lists the pages"
+    inside = [each for each in page_names() if name.lower() in _text_of(each).lower()]
+    return f"the word is on {', '.join(inside)}" if inside else "'manybody docs' lists the pages"
 
 
 def listing() -> str:

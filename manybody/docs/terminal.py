@@ -2,25 +2,17 @@
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 
+from manybody.system.spelling import spelled
+
 Spell = Callable[[str], str]
 _CODE = ("python", "sh", "bash", "console", "toml", "json")
-_POWERS, _INDICES = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "₀₁₂₃₄₅₆₇₈₉₊₋"
 # What begins a line of its own: items of lists and definitions, headings, quotations.
 _ITEM = re.compile(r"(\s*)([-*] |\d+\. |: |> )(.*)")
 _LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "·": "*", "×": "x", "⊗": "(x)", "∘": "o", "√": "sqrt",
-    "∞": "inf", "∝": "~", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "±": "+-", "→": "->",
-    "←": "<-", "∈": "in", "∫": "int", "∂": "d", "ħ": "hbar", "⟨": "<", "⟩": ">", "‖": "||",
-    "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "½": "(1/2)", "⅓": "(1/3)",
-    "¼": "(1/4)", "′": "'", "≫": ">>", "≪": "<<", "≲": "<~", "≳": ">~", "∓": "-+", "≡": "==",
-    "≃": "~", "†": "+", "\u0303": "~", "\u0302": "^", "\u0304": "-",
-}  # fmt: skip
 
 
 def shown(markdown: str, width: int, encoding: str = "utf-8") -> str:
@@ -162,41 +154,6 @@ def _link(match: re.Match[str]) -> str:
     """The words of a link, and where it leads if that is out of these pages."""
     words, target = match[1], match[2]
     return f"{words} ({target})" if "://" in target and target != words else words
-
-
-def spelled(text: str, encoding: str) -> str:
-    """The text as an encoding can have it: in ASCII powers, Greek letters and signs in words."""
-    if not _missing(text, encoding):
-        return text
-    for letters, mark in ((_POWERS, "^"), (_INDICES, "_")):
-        text = re.sub(f"[{letters}]+", lambda run: mark + _compatible(run[0]), text)  # noqa: B023
-    # A letter that becomes a word stands apart from its neighbours.
-    text = re.sub(r"(?<=[^\W_])(?=[Α-ω])|(?<=[Α-ω])(?=[^\W_])", " ", text)
-    return "".join(_spelled(one) if _missing(one, encoding) else one for one in text)
-
-
-def _missing(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _spelled(letter: str) -> str:
-    if letter in _SIGNS:
-        return _SIGNS[letter]
-    name = unicodedata.name(letter, "")
-    greek = re.match(r"GREEK (SMALL|CAPITAL) LETTER (?:FINAL )?(\w+)", name)
-    if greek:
-        word = greek[2].lower().replace("lamda", "lambda")
-        return word if greek[1] == "SMALL" else word.capitalize()
-    return _compatible(letter) or "?"
-
-
-def _compatible(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).replace("−", "-")
-    return plain.encode("ascii", "ignore").decode()
 
 
 _SHOWN = {"code": _code, "block": _block, "heading": _headings, "text": _texts, "table": _table}

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,27 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_pieces(path.parent, [content], lambda _: path.name)
 
 
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Several files of a folder that is made if needed, all or none; the last name comes last.
+
+    Only a crash while they are renamed leaves some of them.
+    """
+    temporaries = {name: _temporary(folder) for name in contents}
+    make_folder(folder)
+    try:
+        for name, temporary in temporaries.items():
+            _write(temporary, [contents[name]])
+        for name, temporary in temporaries.items():
+            os.replace(temporary, folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for temporary in temporaries.values():
+                temporary.unlink(missing_ok=True)
+            folder.rmdir()
+        raise
+    sync_folder(folder)
+
+
 def write_pieces(
     folder: Path, pieces: Sequence[Any], name_of: Callable[[str], str], attempts: int = _ATTEMPTS
 ) -> Path:
@@ -31,18 +52,10 @@ def write_pieces(
 
     name_of: the name of the file, from the hexadecimal SHA-256 of its bytes.
     """
-    owner = f"{socket.gethostname()}.{os.getpid()}"
-    temporary = folder / f".{owner}.{uuid.uuid4().hex}.tmp"
-    digest = hashlib.sha256()
+    temporary = _temporary(folder)
     try:
         make_folder(folder)
-        with open(temporary, "xb") as file:
-            for piece in pieces:
-                digest.update(piece)
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        path = folder / name_of(digest.hexdigest())
+        path = folder / name_of(_write(temporary, pieces))
         os.replace(temporary, path)
     except FileNotFoundError:
         if attempts == 1:
@@ -55,6 +68,23 @@ def write_pieces(
         raise
     sync_folder(folder)
     return path
+
+
+def _temporary(folder: Path) -> Path:
+    """A name that nobody has, and that says whose it is."""
+    return folder / f".{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}.tmp"
+
+
+def _write(path: Path, pieces: Sequence[Any]) -> str:
+    """Write a new file and sync it; the hexadecimal SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+    with open(path, "xb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
 
 
 def make_folder(folder: Path) -> None:

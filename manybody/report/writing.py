@@ -1,5 +1,6 @@
 """Store -> DIR/report: one HTML file, figures, tables.  Reads the store alone, needs no MPI."""
 
+import importlib
 import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.errors import InputError, Unavailable
-from manybody.parallel.files import make_folder, remove_orphans, write_atomically
+from manybody.parallel.files import remove_orphans, write_together
 from manybody.physics import arguments
 from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
@@ -161,10 +162,10 @@ def write_one(
     makers = makers_of()
     arguments.choice("figure", name, tuple(makers))
     own = [kind for kind in PICTURES if kind in store.study.formats]
-    figure, folder, paths = makers[name](), report_folder(store), []
-    for kind in formats or own or ["png"]:
-        paths.append(_within(folder, f"{name}.{kind}"))
-        write_atomically(paths[-1], saved(figure, kind))
+    figure, folder = makers[name](), report_folder(store)
+    contents = {f"{name}.{kind}": saved(figure, kind) for kind in formats or own or ["png"]}
+    paths = [_within(folder, name) for name in contents]
+    write_together(folder, contents)
     return paths
 
 
@@ -181,39 +182,33 @@ def write_parts(
     SVG text -> page.
     """
     formats, folder = _chosen(store, formats), report_folder(store)
-    paths: list[Path] = []
-
-    def write(name: str, content: bytes) -> None:
-        paths.append(_within(folder, name))
-        write_atomically(paths[-1], content)
-
-    # Tables first: they need no matplotlib.
+    contents: dict[str, bytes] = {}
     for table in tables:
         for kind, (suffix, content_of) in TABLES.items():
             if kind in formats:
-                write(f"{table.name}.{suffix}", content_of(table))
+                contents[f"{table.name}.{suffix}"] = content_of(table)
     pictures = [kind for kind in PICTURES if kind in formats]
     written = [kind for kind in ("html", "markdown") if kind in formats]
-    note, vectors = "", {}
-    if (pictures or written) and importlib.util.find_spec("matplotlib") is None:
-        note = "\nNO FIGURE: matplotlib is not installed"
-    elif pictures or written:
+    vectors: dict[str, str] = {}
+    why = broken_matplotlib() if pictures or written else ""
+    if (pictures or written) and not why:
         for name, make in makers.items():
             figure = make()
             for kind in pictures:
-                write(f"{name}.{kind}", saved(figure, kind))
+                contents[f"{name}.{kind}"] = saved(figure, kind)
             vectors[name] = saved(figure, "svg").decode() if written else ""
     document = document_of(vectors)
     if "markdown" in written:
         suffix = pictures[0] if pictures else "svg"
         if not pictures:
-            for name, vector in vectors.items():
-                write(f"{name}.svg", vector.encode())
-        write("report.md", to_markdown(document, lambda name: f"{name}.{suffix}").encode())
+            contents |= {f"{name}.svg": vector.encode() for name, vector in vectors.items()}
+        contents["report.md"] = to_markdown(document, lambda name: f"{name}.{suffix}").encode()
     # The page comes last: where there is one, what belongs to it is there.
     if "html" in written:
-        write("index.html", to_html(document).encode())
-    return paths, note
+        contents["index.html"] = to_html(document).encode()
+    paths = [_within(folder, name) for name in contents]
+    write_together(folder, contents)
+    return paths, f"\nNO FIGURE: {why}" if why else ""
 
 
 def _analysis(store: Store) -> Analysis:
@@ -238,17 +233,27 @@ def _within(folder: Path, name: str) -> Path:
 
 
 def report_folder(store: AnyStore) -> Path:
-    """DIR/report, made if needed, without what a report that died has left."""
+    """DIR/report, which need not be there, without what a report that died has left."""
     folder = store.directory / "report"
-    make_folder(folder)
     remove_orphans(folder)
     return folder
 
 
 def check_matplotlib() -> None:
-    """Raise RuntimeError without matplotlib."""
+    """Raise RuntimeError where matplotlib cannot draw."""
+    if why := broken_matplotlib():
+        raise Unavailable(f"figures need matplotlib: {why}")
+
+
+def broken_matplotlib() -> str:
+    """Why matplotlib cannot draw, empty where it can."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise Unavailable("figures need matplotlib: pip install matplotlib")
+        return "matplotlib is not installed: pip install matplotlib"
+    try:
+        importlib.import_module("matplotlib.figure")
+    except Exception as error:  # whatever an installation that is broken raises
+        return f"matplotlib does not import ({type(error).__name__}: {error})"
+    return ""
 
 
 def saved(figure: Any, kind: str) -> bytes:

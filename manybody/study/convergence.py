@@ -36,7 +36,7 @@ class Convergence:
     stepper: Annotated[Many[StepperName], Key("other steppers, as of the study", "")] = ()
     operator: Annotated[Many[OperatorName], Key("other operators, as of the study", "")] = ()
     drop_tolerance: Annotated[
-        Many[Share], Key("shares of entries to drop from assembled operators", "")
+        Many[Share], Key("drop tolerances of assembled operators, as of the study", "")
     ] = ()
     time_refinement: Annotated[
         Many[Annotated[int, partial(arguments.integer, minimum=2), "an integer >= 2"]],

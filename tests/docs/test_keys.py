@@ -337,6 +337,19 @@ def test_a_key_without_words_or_default_is_refused():
         entry("a", said("a number", "meaning", "", None))
 
 
+def test_the_example_of_the_page_is_a_study_of_which_nothing_can_be_left_out():
+    (text,) = re.findall(r"^```toml\n(.*?)^```", keys_page(), re.M | re.S)
+    table = tomllib.loads(text)
+    expected = parsed(table)
+    for path in ((), ("times",), ("bath",), ("systems", 0)):
+        for name in at(table, path):
+            changed = copy.deepcopy(table)
+            del at(changed, path)[name]
+            assert outcome(parsed, changed) != expected, name
+            with pytest.raises(ValueError, match="is missing"):
+                parsed(changed)
+
+
 def test_entries():
     kind = said("a number", "half of it", "1/J", 0.5)
     assert entry("a", kind) == "`a`\n: Half of it. Takes a number; in 1/J; default `0.5`."
@@ -346,4 +359,9 @@ def test_entries():
     assert entry("d", said("x", "all", "", InWords("none"))).endswith("without it: none.")
     assert "### [convergence]" in entries_of("max_sites")
     assert entries_of("max_site") == ""
+    assert re.findall(r"^### (.*)", entries_of("drude-lorentz"), re.M) == [
+        '[bath] of type = "drude-lorentz"',
+        'Reservoirs of density = "drude-lorentz"',
+    ]
+    assert "`rate`\n" in entries_of("bath") and "[bath.at.REGION]" in entries_of("bath")
     assert Key("a", "") != Key("a", "J")

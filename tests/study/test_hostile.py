@@ -1,6 +1,7 @@
 """Studies are mailed and stores are merged: what they may not do to whoever reads them."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -24,6 +25,7 @@ from manybody import cli
 from manybody.cli.kinds import open_store
 from manybody.errors import InputError
 from manybody.numerics.petsc.runtime import check_portable
+from manybody.parallel import files
 from manybody.report import writing
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.samples import to_csv
@@ -277,16 +279,28 @@ def test_what_a_killed_report_leaves_is_swept(store):
     assert not orphan.exists()
 
 
-def test_the_page_is_written_last(store, monkeypatch):
-    written = []
-    real = writing.write_atomically
+def test_a_report_is_written_whole_or_not_at_all(store, monkeypatch):
+    real, replaced = files.os.replace, []
+    formats = ["html", "markdown", "csv", "png"]
+
+    def fill_the_disk(path, pieces):
+        if len(list(path.parent.iterdir())) == 7:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, pieces)
+
+    write = files._write
+    monkeypatch.setattr(files, "_write", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        writing.write_report(store, formats)
+    assert not (store.directory / "report").exists()
+    monkeypatch.setattr(files, "_write", write)
     monkeypatch.setattr(
-        writing,
-        "write_atomically",
-        lambda path, data: (written.append(path.name), real(path, data)),
+        files.os, "replace", lambda old, new: (replaced.append(new.name), real(old, new))
     )
-    writing.write_report(store, ["html", "markdown", "csv", "png"])
-    assert written[-1] == "index.html" and "report.md" in written
+    _, paths = writing.write_report(store, formats)
+    # Nothing has its name before all is there, and the page comes last.
+    assert [path.name for path in paths] == replaced
+    assert replaced[-1] == "index.html" and "report.md" in replaced
 
 
 @pytest.mark.parametrize("name", ["../outside", "sub/table", "/tmp/table"])

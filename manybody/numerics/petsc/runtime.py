@@ -38,8 +38,11 @@ def petsc() -> Any:
         if launched_ranks() > 1 and importlib.util.find_spec("mpi4py") is not None:
             importlib.import_module("mpi4py.MPI")
         mpi = sys.modules.get("mpi4py.MPI")
-        petsc4py.init([], comm=mpi.COMM_SELF if mpi is not None else None)
+        own = mpi.COMM_SELF if mpi is not None else None
+        # Its handlers would end a run that is asked to stop, by SIGHUP or SIGTERM.
+        petsc4py.init(["manybody", "-no_signal_handler"], comm=own)
         PETSc: Any = importlib.import_module("petsc4py.PETSc")
+        PETSc.Options().delValue("no_signal_handler")
     except ImportError as error:
         raise Unavailable(
             f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}"

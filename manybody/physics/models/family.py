@@ -21,7 +21,9 @@ _USUAL = {
     "n_sites": Key("number of sites N", ""),
     "length": Key("length L of the cube, of N = L³ sites", ""),
     "size": Key("whatever the model calls its size", ""),
-    "n_particles": Key("number of particles, of all states with so many on the sites", ""),
+    "n_particles": Key(
+        "number of particles: the states are all that have so many on the sites", ""
+    ),
     "hopping": Key("hopping between neighbours; the unit J of all energies where it is 1", "J"),
     "disorder": Key("W >= 0: energies of sites are uniform in [−W, W]", "J"),
     "boundary": Key(
