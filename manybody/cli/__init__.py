@@ -8,16 +8,16 @@ from manybody.cli.communicator import abort_all_on_exception, communicator
 from manybody.cli.parser import build_parser
 from manybody.cli.speech import log_on_stderr, sentence
 from manybody.errors import InputError, NumericalError, Unavailable
-from manybody.parallel.collective import everybody_raises, rank_of
+from manybody.parallel.collective import agree, everybody_raises, rank_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 done; 2 bad input; 3 done but for samples that failed; 75 stopped by a signal, 130 by Ctrl-C,
-    and the same command goes on; 1 anything else.  What is for people is one sentence, and so is what the
-    machine refuses, memory or a file; any other exception is a mistake of this program and comes
-    through, as does what a rank raises alone: it is printed there and all ranks end.
+    and the same command goes on; 1 anything else.  What is for people is one sentence, and so is
+    what the machine refuses, memory or a file; any other exception is a mistake of this program
+    and comes through, as does what a rank raises alone: it is printed there and all ranks end.
     """
     options = build_parser().parse_args(arguments)
     comm = None
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comm = communicator() if options.command in ("run", "sample") else None
         if comm is not None:
             abort_all_on_exception(comm)
+            # Of several programs that one launcher starts each must ask for the same.
+            agree(comm, **vars(options))
         command = {
             "plan": running.plan,
             "run": running.run,

@@ -1,7 +1,9 @@
 """The command line as data: every command with its options, examples and exit codes."""
 
 import argparse
+import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -32,12 +34,28 @@ _STUDY = "a built-in study (see 'studies') or a TOML file"
 _WIDEST = 98
 
 
+# Their values may begin with a dash, which argparse takes for an option's.
+_ANY_VALUE = ("--petsc-options", "--shard")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that takes ``--shard -1/3`` for a value, to be judged as any other."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        for index in reversed(range(len(given) - 1)):
+            value = given[index + 1]
+            if given[index] in _ANY_VALUE and re.match("-[^-]", value):
+                given[index : index + 2] = [f"{given[index]}={value}"]
+        return super().parse_known_args(given, namespace)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m manybody``, with one of its own for every command.
 
     Its texts are folded to the terminal, 100 columns at most.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="manybody",
         **_texts(
             "Redfield, Davies and further master equations side by side, averaged over disorder.",
@@ -46,7 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument("--version", action="version", version=f"manybody {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     looking = (_status, _merge, _compare, _report, _studies, _doctor, _docs)
     for add in (_plan, _run, _sample, *looking):
         add(commands)
@@ -82,11 +102,15 @@ def _plan(commands: Any) -> None:
             "What a study will cost, size by size: applications of the generator, seconds, "
             "memory, and the ranks that would be of use.  Measures how fast this machine is, "
             "computes and writes nothing, and says what a run would refuse.",
-            ["manybody plan paper-fig1", "manybody plan scaling-large --ranks 64"],
+            [
+                "manybody plan paper-fig1",
+                "manybody plan scaling-large --ranks 64",
+                "manybody plan paper-fig1 --set samples=20",
+            ],
             _LOOKING,
         ),
     )
-    parser.add_argument("study", help=_STUDY)
+    _add_study(parser)
     parser.add_argument(
         "--ranks", type=int, default=1, metavar="N", help="ranks of the run to plan (default 1)"
     )
@@ -105,12 +129,13 @@ def _run(commands: Any) -> None:
             [
                 "manybody run paper-fig1-small",
                 "mpirun -n 2 manybody run mine.toml --out results/mine",
+                "manybody run paper-fig1-small --set samples=4 --set bath.beta=1.0 --out try",
                 "manybody run paper-fig1 --out DIR --shard 3/16",
             ],
             _RUNNING,
         ),
     )
-    parser.add_argument("study", help=_STUDY)
+    _add_study(parser)
     parser.add_argument(
         "--out", metavar="DIR", help="the store; made if needed (default results/<study name>)"
     )
@@ -206,19 +231,20 @@ def _compare(commands: Any) -> None:
 def _report(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
-        help="figures and tables of a store",
+        help="figures and tables of stores",
         **_texts(
-            "Figures and tables of a store, complete or not, in DIR/report: index.html is one "
-            "file to read offline.  It is written whole or not at all.",
+            "Figures and tables of each store, complete or not, in DIR/report: index.html is one "
+            "file to read offline.  It is written whole or not at all.  Stores of one study are "
+            "joined by merge, two of any set against each other by compare-stores.",
             [
-                "manybody report results/paper-fig1",
+                "manybody report results/paper-fig1 results/lamb-shift",
                 "manybody report DIR --format csv --format parquet",
                 "manybody report DIR --figure growth --format pdf",
             ],
             _LOOKING,
         ),
     )
-    parser.add_argument("directory", metavar="DIR", help="a store")
+    parser.add_argument("directories", metavar="DIR", nargs="+", help="stores")
     parser.add_argument("--format", action="append", choices=FORMATS, help="may be repeated")
     parser.add_argument(
         "--figure", metavar="NAME", help="this figure alone, as the report names it (png, pdf)"
@@ -226,13 +252,17 @@ def _report(commands: Any) -> None:
 
 
 def _studies(commands: Any) -> None:
-    commands.add_parser(
+    parser = commands.add_parser(
         "studies",
-        help="list the built-in studies",
+        help="list the built-in studies, or show one",
         **_texts(
-            "The built-in studies, and what their systems are.", ["manybody studies"], _LOOKING
+            "The built-in studies and what their systems are, or the TOML text of one to begin "
+            "with.",
+            ["manybody studies", "manybody studies --show lamb-shift > mine.toml"],
+            _LOOKING,
         ),
     )
+    parser.add_argument("--show", metavar="NAME", help="the TOML text of this one")
 
 
 def _doctor(commands: Any) -> None:
@@ -262,8 +292,20 @@ def _docs(commands: Any) -> None:
         "page",
         metavar="PAGE",
         nargs="?",
-        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a word "
-        "of the glossary (gap)",
+        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a "
+        "word of the glossary (gap)",
+    )
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help=_STUDY)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of the study with another value, as TOML has it: samples=4, "
+        "bath.coupling=0.3, systems.0.n_sites=[8,16]; may be repeated",
     )
 
 

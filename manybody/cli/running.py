@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator
 from manybody.system.memory import keep_freed_memory
 
+_log = logging.getLogger("manybody")
 _WHAT_IS_LEFT = "the run stopped; finished blocks are safe"
 _NO_REPORT = "the report is not written, what has been computed is safe"
 
@@ -26,6 +29,7 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
     if options.ranks < 1:
         raise InputError(f"--ranks {options.ranks}: must be at least 1")
     kind, study, _ = requested_study(options)
+    _say_group_size(study, options.ranks)
     print("\n".join(kind.plan_lines(study, options.ranks)), flush=True)
     kind.check_machine(study, options.ranks, lambda _: set())
     return 0
@@ -33,23 +37,24 @@ def plan(options: argparse.Namespace, _comm: Communicator | None) -> int:
 
 def run(options: argparse.Namespace, comm: Communicator | None) -> int:
     """Compute what a store lacks of a study; the exit code of `main`."""
-    from manybody.parallel.collective import on_every_rank, rank_of, together
+    from manybody.parallel.collective import on_every_rank, rank_of, size_of, together
     from manybody.parallel.signals import OF_TERMINALS, StopRequest
     from manybody.study.whole_runs import prepare_whole, run_whole
 
     keep_freed_memory()
 
-    def request() -> tuple[str, Any, str, tuple[int, int]]:
+    def request() -> tuple[str, Any, str, tuple[int, int], str]:
         if options.threads < 1:
             raise InputError(f"--threads {options.threads}: must be at least 1")
         kind, study, text = requested_study(options)
-        return kind.name, study, text, _shard(options.shard)
+        _say_group_size(study, size_of(comm))
+        return kind.name, study, text, _shard(options.shard), _out(options, study.name)
 
-    name, study, text, shard = together(comm, request)
+    name, study, text, shard, out = together(comm, request)
     kind = kind_named(name)
     folder = models_folder(options)
     on_every_rank(comm, lambda: kind.load_models(study, folder, options.allow_code))
-    store = BlockStore(_out(options, study.name), kind)
+    store = BlockStore(out, kind)
     with StopRequest(OF_TERMINALS, _say_so if rank_of(comm) == 0 else lambda _: None) as stop:
         prepared = prepare_whole(study, store, comm, text)
         with _past_the_checks(_WHAT_IS_LEFT):
@@ -120,6 +125,9 @@ def sample(options: argparse.Namespace, comm: Communicator | None) -> int:
         return store, find_point(store.study, options.size, options.model, options.where)
 
     store, point = on_every_rank(comm, request)
+    wanted = store.study.wanted[point]
+    if options.index >= wanted and store.kind.name == "samples" and rank_of(comm) == 0:
+        _log.warning(f"--index {options.index}: the study has {wanted} samples of it, from 0")
     with blas_threads():
         lines, agrees = store.kind.repeat(store, point, options.index, comm)
     if rank_of(comm) == 0:
@@ -127,17 +135,27 @@ def sample(options: argparse.Namespace, comm: Communicator | None) -> int:
     return 0 if agrees else 1
 
 
+def _say_group_size(study: Any, n_ranks: int) -> None:
+    wanted = getattr(study, "group_size", None)
+    if wanted is not None and wanted > n_ranks:
+        _log.warning(f"group_size = {wanted}: no more than {n_ranks} can share a sample here")
+
+
 def _out(options: argparse.Namespace, name: str) -> str:
+    if options.out == "":
+        raise InputError("--out '': the name of a folder is needed")
     return options.out if options.out is not None else os.path.join("results", name)
 
 
 def _shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 0, 1
-    words = text.split("/")
-    if len(words) != 2 or not all(word.isdigit() for word in words):
+    given = re.fullmatch(r"(-?\d+)/(-?\d+)", text)
+    if given is None:
         raise InputError(f"--shard {text}: I/N is needed, as in 0/8")
-    index, count = map(int, words)
-    if not index < count:
+    index, count = int(given[1]), int(given[2])
+    if count < 1:
+        raise InputError(f"--shard {text}: N must be at least 1")
+    if not 0 <= index < count:
         raise InputError(f"--shard {text}: I is from 0 to N - 1 = {count - 1}")
     return index, count

@@ -44,6 +44,10 @@ def build_start(
     arguments.integer("initial_site", initial_site, 0)
     if isinstance(initial_state, Start):
         return initial_state
+    if initial_site != 0 and initial_beta is not None:
+        raise InputError(
+            f"initial_site = {initial_site} and initial_beta are given: one start is needed"
+        )
     starts = [
         start_of(
             getattr(model, "basis", None),

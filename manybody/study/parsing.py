@@ -30,6 +30,7 @@ from manybody.study.system_tables import (
     are_files,
     changes_of_table,
     check_names,
+    check_one_start,
     checked_sizes,
     choices,
     own_systems,
@@ -115,6 +116,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
             f"samples = {table['samples']!r}: systems of model = 'files' have a sample for each "
             "of their files, no other number is allowed"
         )
+    check_one_start("study", table)
     file = structure(table, table_of(study_keys(are_drawn)))
     samples, tables = file.pop("samples", 1), file.pop("systems")
     bath_type, bath = file.pop("bath")
@@ -284,6 +286,7 @@ def _systems(
     table = checked(where, value, dict)
     if "model" not in table:
         raise InputError(f"{where}: key 'model' is missing")
+    check_one_start(where, table)
     if isinstance(table.get("bath"), dict):
         table = {**table, "bath": flattened(table["bath"])}
         for key in table["bath"]:

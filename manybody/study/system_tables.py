@@ -131,6 +131,12 @@ def bath_changes(bath: tuple[tuple[str, float], ...]) -> Any:
     return table_of({name: Annotated[Many[_BathNumber], _CHANGED] for name, _ in bath})
 
 
+def check_one_start(where: str, table: Mapping[str, Any]) -> None:
+    """Raise InputError for a table with a thermal start and a site, of which one has no say."""
+    if "initial_site" in table and "initial_beta" in table:
+        raise InputError(f"{where}: initial_site and initial_beta are given: one start is needed")
+
+
 def changes_of_table(given: Mapping[str, Any]) -> list[tuple[tuple[str, Any], ...]]:
     """Every choice of what a table changes; the bath's begin with "bath_"."""
     own_bath = {f"bath_{key}": values for key, values in given.get("bath", {}).items()}

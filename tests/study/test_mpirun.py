@@ -186,3 +186,11 @@ def test_an_exception_on_one_rank_of_a_shared_sample_ends_the_job_at_once(study_
     assert again.returncode == 0, again.stderr
     assert "predicted and measured" in again.stderr
     assert not list(out.rglob("*.tmp"))
+
+
+def test_programs_of_one_launcher_that_ask_for_different_things_are_refused(study_file, tmp_path):
+    python = [sys.executable, "-m", "manybody", "run", "--out", str(tmp_path / "out")]
+    done = launch(1, *python[1:], str(study_file), ":", "-n", "1", *python, "paper-fig1-small")
+    assert done.returncode == 2
+    assert done.stderr.count("study: rank 1 was given another than rank 0") == 1
+    assert not (tmp_path / "out").exists()

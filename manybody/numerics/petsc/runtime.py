@@ -1,12 +1,15 @@
 """One door to PETSc and SLEPc: import, initialise once, refuse builds that cannot serve."""
 
 import contextlib
+import ctypes
+import difflib
 import functools
 import importlib.util
 import re
 import shlex
 import sys
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,11 @@ from manybody.errors import InputError, InputTypeError, Unavailable, shown
 from manybody.system.communicator import Communicator
 from manybody.system.launch import launched_ranks
 
+# What works without is the larger part, so that a sentence says what does not.
+_FOR = (
+    "Redfield steady states, gaps and slow modes, sparse level statistics, assembled operators, "
+    "steppers ts-* and mfn-*"
+)
 _INSTALL = (
     "run scripts/setup.sh, or install Debian's python3-petsc4py-complex and "
     "python3-slepc4py-complex"
@@ -45,7 +53,7 @@ def petsc() -> Any:
         PETSc.Options().delValue("no_signal_handler")
     except ImportError as error:
         raise Unavailable(
-            f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}"
+            f"PETSc is needed but petsc4py does not import ({error}): {_INSTALL}; it is for {_FOR}"
         ) from error
     scalar = np.dtype(PETSc.ScalarType)
     if scalar.kind != "c":
@@ -146,6 +154,17 @@ class Options:
             self._database.setValue(name, value)
         return self
 
+    def unread(self) -> list[str]:
+        """Names that no solver has read, while this is entered."""
+        # petsc4py does not say; what PETSc has renamed it has read.
+        library = ctypes.CDLL(petsc().__file__)
+        found = []
+        for name in self.entries.keys() & self._database.getAll().keys():
+            used = ctypes.c_int(0)
+            library.PetscOptionsUsed(None, name.encode(), ctypes.byref(used))
+            found += [] if used.value else [name]
+        return found
+
     def __exit__(self, *_: object) -> None:
         # PETSc renames deprecated options in its database: what is new must go,
         # whatever its name.
@@ -156,13 +175,28 @@ class Options:
 
 
 # What the text of a study may set: schemes, tolerances and limits of solvers, monitors on the log.
-_PORTABLE = re.compile(
-    r"ts_(type|dt|time_step|rtol|atol|max_\w+|exact_final_time|monitor|converged_reason"
-    r"|(rk|ssp|arkimex|rosw|bdf|theta|adapt)_\w+)"
-    r"|snes_(type|rtol|atol|stol|max_\w+|lag_\w+|linesearch_type|monitor|converged_reason)"
-    r"|ksp_(type|rtol|atol|divtol|max_it|gmres_\w+|monitor|converged_reason)"
-    r"|pc_type|mfn_(type|tol|ncv|max_it|monitor|converged_reason)"
+# Of PETSc 3.18 to 3.26, by kind of solver.
+_PORTABLE = MappingProxyType(
+    {
+        "ts": "type dt time_step rtol atol max_steps max_time max_snes_failures max_reject "
+        "max_step_rejections exact_final_time monitor converged_reason rk_type rk_multirate "
+        "ssp_type ssp_nstages arkimex_type arkimex_fully_implicit arkimex_fastslowsplit "
+        "arkimex_initial_guess_extrapolate dirk_type rosw_type rosw_recompute_jacobian bdf_order "
+        "theta_theta theta_endpoint theta_adapt theta_initial_guess_extrapolate adapt_type "
+        "adapt_always_accept adapt_safety adapt_reject_safety adapt_clip adapt_dt_min "
+        "adapt_dt_max adapt_max_ignore adapt_scale_solve_failed adapt_wnormtype "
+        "adapt_time_step_increase_delay adapt_monitor adapt_dsp_filter adapt_dsp_pid",
+        "snes": "type rtol atol stol max_it max_funcs max_fail max_linear_solve_fail "
+        "lag_jacobian lag_jacobian_persists lag_preconditioner lag_preconditioner_persists "
+        "linesearch_type monitor converged_reason",
+        "ksp": "type rtol atol divtol max_it gmres_restart gmres_haptol gmres_preallocate "
+        "gmres_breakdown_tolerance gmres_modifiedgramschmidt gmres_classicalgramschmidt "
+        "gmres_cgs_refinement_type monitor converged_reason",
+        "pc": "type",
+        "mfn": "type tol ncv max_it monitor converged_reason",
+    }
 )
+_NAMES = frozenset(f"{kind}_{own}" for kind, every in _PORTABLE.items() for own in every.split())
 _NO_WORDS = ("python", "shell", "view", "file", "load", "lib", "draw", "matlab")
 
 
@@ -175,7 +209,7 @@ def check_portable(text: str, prefix: str = "redfield_") -> None:
         own, word = name.removeprefix(prefix), value or ""
         is_monitor = own.endswith(("monitor", "converged_reason")) and bool(word)
         if (
-            not _PORTABLE.fullmatch(own)
+            own not in _NAMES
             or not re.fullmatch(r"[\w.+-]*", word)
             or any(each in f"{own} {word}".lower() for each in _NO_WORDS)
             or is_monitor
@@ -184,8 +218,15 @@ def check_portable(text: str, prefix: str = "redfield_") -> None:
             raise InputError(
                 f"petsc_options: {given!r} is not for the text of a study, which may set schemes, "
                 "tolerances, limits and monitors without a value: what loads code or names files "
-                "is given on the command line alone, --petsc-options"
+                f"is given on the command line alone, --petsc-options{meant(name, prefix)}"
             )
+
+
+def meant(name: str, prefix: str) -> str:
+    """What somebody may have meant by an option that nobody knows, as the end of a sentence."""
+    own = name.removeprefix(prefix)
+    near = [] if own in _NAMES else difflib.get_close_matches(own, _NAMES, 1, 0.8)
+    return "".join(f": is -{prefix}{each} meant?" for each in near)
 
 
 def _is_number(word: str) -> bool:

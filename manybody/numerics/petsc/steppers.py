@@ -11,7 +11,7 @@ from manybody.arrays import Complex
 from manybody.errors import InputError, NumericalError, shown
 from manybody.numerics.dense import advance_one_by_one
 from manybody.numerics.petsc.operators import ShellMatrix, layout, shell_matrix
-from manybody.numerics.petsc.runtime import Options, freed, handle, own_errors, petsc, slepc
+from manybody.numerics.petsc.runtime import Options, freed, handle, meant, own_errors, petsc, slepc
 from manybody.numerics.protocols import Operator, Segment, Solution, Stepper
 
 # PETSC_ERR_NOT_CONVERGED: what TS raises when it has rejected too many steps.
@@ -105,17 +105,31 @@ class _PetscStepper(Stepper):
         """
         with freed(self._make().create(comm=handle(None))) as trial:
             trial.setOptionsPrefix(self._prefix)
+            with contextlib.ExitStack() as owned:
+                self._set_scheme(trial, owned)
             try:
                 with self.options, own_errors():
                     trial.setFromOptions()
+                    unread = self.options.unread()
             except petsc().Error as error:
+                # The last line says why, "[0]" for the rank, those before where in PETSc.
+                why = str(error).splitlines()[-1].partition("] ")[2].strip()
                 raise InputError(
-                    f"petsc_options = {self._text!r}: PETSc refuses them: {error}"
+                    f"petsc_options = {self._text!r}: PETSc refuses them: {why}"
                 ) from error
+        if unread:
+            raise InputError(
+                f"petsc_options = {self._text!r}: no solver of stepper {self.name!r} reads "
+                f"-{unread[0]}{meant(unread[0], self._prefix)}"
+            )
 
     @abstractmethod
     def _make(self) -> Any:
         """A solver of PETSc or SLEPc that is not created yet.  Raises RuntimeError."""
+
+    @abstractmethod
+    def _set_scheme(self, solver: Any, owned: contextlib.ExitStack) -> None:
+        """Choose the scheme of a new solver; owned: takes what must be given back."""
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """Integrate from output time to output time, PETSc objects destroyed at the end.
@@ -214,11 +228,10 @@ class PetscTS(_PetscStepper):
             ts = owned.enter_context(freed(self._make().create(handle(operator.columns.comm))))
             ts.setOptionsPrefix(self._prefix)
             ts.setProblemType(module.TS.ProblemType.NONLINEAR)
+            self._set_scheme(ts, owned)
             if self._implicit:
-                contexts.append(self._make_implicit(ts, context, operator, owned))
+                contexts.append(_make_implicit(ts, context, operator, owned))
             else:
-                ts.setType(module.TS.Type.RK)
-                ts.setRKType(self._scheme)
                 work = owned.enter_context(freed(vector.duplicate()))
                 ts.setRHSFunction(_explicit(context), work)
             ts.setExactFinalTime(module.TS.ExactFinalTime.MATCHSTEP)
@@ -267,39 +280,47 @@ class PetscTS(_PetscStepper):
 
             return advance_one_by_one(operator, state, segment, integrate)
 
-    def _make_implicit(
-        self, ts: Any, context: ShellMatrix, operator: Operator, owned: contextlib.ExitStack
-    ) -> ShellMatrix:
-        """Set up an implicit scheme; returns the shell of its Jacobian."""
+    def _set_scheme(self, solver: Any, owned: contextlib.ExitStack) -> None:
         module = petsc()
-        # A shell of its own: its shift and scale belong to one Newton step.
-        jacobian_context = ShellMatrix(operator)
-        jacobian = owned.enter_context(freed(shell_matrix(jacobian_context, operator)))
+        if not self._implicit:
+            solver.setType(module.TS.Type.RK)
+            solver.setRKType(self._scheme)
+            return
+        solver.setType(module.TS.Type.ARKIMEX)
+        solver.setARKIMEXType("4")
+        solver.setARKIMEXFullyImplicit(True)
+        snes = owned.enter_context(freed(solver.getSNES()))
+        ksp = owned.enter_context(freed(snes.getKSP()))
+        snes.setType(module.SNES.Type.KSPONLY)
+        ksp.setType(module.KSP.Type.GMRES)
+        owned.enter_context(freed(ksp.getPC())).setType(module.PC.Type.NONE)
+        # The linear solves must not be what limits a local error of `tolerance`.
+        least = None if self._tolerance is None else 1e-3 * self._tolerance
+        ksp.setTolerances(rtol=1e-13, atol=least, max_it=500)
 
-        def residual(_ts: Any, _time: float, u: Any, rate: Any, out: Any) -> None:
-            values = context.apply(u.getArray(readonly=True))
-            out.getArray()[...] = rate.getArray(readonly=True) - values
 
-        def linearise(
-            _ts: Any, _time: float, _u: Any, _rate: Any, shift: float, matrix: Any, _pc: Any
-        ) -> None:
-            jacobian_context.scale_factor = -1.0
-            jacobian_context.shift_term = shift
-            matrix.assemble()
+def _make_implicit(
+    ts: Any, context: ShellMatrix, operator: Operator, owned: contextlib.ExitStack
+) -> ShellMatrix:
+    """Give a solver of an implicit scheme its functions; returns the shell of its Jacobian."""
+    # A shell of its own: its shift and scale belong to one Newton step.
+    jacobian_context = ShellMatrix(operator)
+    jacobian = owned.enter_context(freed(shell_matrix(jacobian_context, operator)))
 
-        ts.setType(module.TS.Type.ARKIMEX)
-        ts.setARKIMEXType("4")
-        ts.setARKIMEXFullyImplicit(True)
-        ts.setIFunction(residual, None)
-        ts.setIJacobian(linearise, jacobian)
-        with freed(ts.getSNES()) as snes, freed(snes.getKSP()) as ksp:
-            snes.setType(module.SNES.Type.KSPONLY)
-            ksp.setType(module.KSP.Type.GMRES)
-            with freed(ksp.getPC()) as preconditioner:
-                preconditioner.setType(module.PC.Type.NONE)
-            # The linear solves must not be what limits a local error of `tolerance`.
-            ksp.setTolerances(rtol=1e-13, atol=1e-3 * self.tolerance, max_it=500)
-        return jacobian_context
+    def residual(_ts: Any, _time: float, u: Any, rate: Any, out: Any) -> None:
+        values = context.apply(u.getArray(readonly=True))
+        out.getArray()[...] = rate.getArray(readonly=True) - values
+
+    def linearise(
+        _ts: Any, _time: float, _u: Any, _rate: Any, shift: float, matrix: Any, _pc: Any
+    ) -> None:
+        jacobian_context.scale_factor = -1.0
+        jacobian_context.shift_term = shift
+        matrix.assemble()
+
+    ts.setIFunction(residual, None)
+    ts.setIJacobian(linearise, jacobian)
+    return jacobian_context
 
 
 class PetscMFN(_PetscStepper):
@@ -345,6 +366,9 @@ class PetscMFN(_PetscStepper):
     def _make(self) -> Any:
         return slepc().MFN()
 
+    def _set_scheme(self, solver: Any, owned: contextlib.ExitStack) -> None:
+        solver.setType(self._scheme)
+
     def _solve(
         self, operator: Operator, state: Complex, segment: Segment, vector: Any
     ) -> Solution:
@@ -355,7 +379,7 @@ class PetscMFN(_PetscStepper):
             mfn = owned.enter_context(freed(self._make().create(handle(operator.columns.comm))))
             mfn.setOptionsPrefix(self._prefix)
             mfn.setOperator(matrix)
-            mfn.setType(self._scheme)
+            self._set_scheme(mfn, owned)
             function = owned.enter_context(freed(mfn.getFN()))
             function.setType(slepc().FN.Type.EXP)
 
