@@ -31,6 +31,8 @@ from manybody.solve.comparison import (
     fingerprint,
     without_states,
 )
+from manybody.solve.evolution import unwatched
+from manybody.solve.progress import Watched
 from manybody.solve.spread import compare_large
 from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
@@ -89,6 +91,8 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     other packages, (D,) real diagonals, or one of the names "populations" (⟨n_j⟩ of every site),
     "energy" (tr(Hρ) in J), "coherence-A-B" (Re and Im ρ_AB between two sites, of many particles
     ⟨a_B†a_A⟩), "current-A-B" (from site A to site B, of one particle, 2 Im(h_BA ρ_AB)).
+    How far it is, with rate and time left, goes to the logger "manybody" every ten seconds:
+    logging.basicConfig(level=logging.INFO) shows it.
     BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.
 
     Warns, on rank 0, when a ρ leaves the states (a trace distance above 2, an eigenvalue below
@@ -134,10 +138,11 @@ def _compare_one(
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):
+        watch = Watched("segments of time") if rank_of(comm) == 0 else unwatched
         if is_spread(model.dimension, setting.operator, size_of(comm)):
-            return compare_large(model, setting, comm, keep_states)
+            return compare_large(model, setting, comm, keep_states, watch=watch)
         problem = Problem([model], setting.bath, setting.lamb_shift)
-        return compare_stack(problem, setting, keep_states)[0]
+        return compare_stack(problem, setting, keep_states, watch)[0]
 
 
 def compare_problems(problem: Problem, setting: Setting) -> list[Comparison]:
@@ -195,6 +200,7 @@ def _compare_many(
     models: Sequence[Model], setting: Setting, keep_states: bool
 ) -> list[Comparison]:
     results: dict[int, Comparison] = {}
+    watch, work = Watched("samples"), sum(model.dimension**3 for model in models)
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
@@ -206,4 +212,6 @@ def _compare_many(
             else:
                 problem = Problem(chosen, setting.bath, setting.lamb_shift)
                 results.update(zip(stack, compare_stack(problem, setting, keep_states)))
+            done = sum(models[index].dimension ** 3 for index in results)
+            watch(len(results), len(models), done / work)
     return [results[index] for index in range(len(models))]
