@@ -100,12 +100,12 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
         own = at_hand(model)
         check_applies(setting.equations, [own])
         here = min(n_ranks, ranks_here(n_ranks))
-        check_room(own.name, _extent(own, setting), n_ranks, 1, here)
+        check_room(own.name, extent_of_sample(own, setting), n_ranks, 1, here)
 
     together(comm, check)
 
 
-def _extent(model: Model, setting: Setting) -> Extent:
+def extent_of_sample(model: Model, setting: Setting) -> Extent:
     """What the memory of a sample depends on."""
     basis, lattice = getattr(model, "basis", None), getattr(model, "lattice", None)
     facts = SystemFacts(model.dimension, model.is_real, setting.lamb_shift, basis, lattice)
