@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.numerics.steppers import check_stepper
+from manybody.solve.forecast import measure_rates
 from manybody.study.blocks import (
     Block,
     Record,
@@ -22,7 +23,6 @@ from manybody.study.canonical import strict_json
 from manybody.study.configuration import Point, Study, merge_systems
 from manybody.study.cost import (
     application_flops,
-    measure_rates,
     plan_lines,
     predicted_and_measured,
     sample_seconds,
