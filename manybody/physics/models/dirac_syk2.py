@@ -59,6 +59,7 @@ class DiracSYK2(Family):
     reals: Mapping[str, float | None] = {"coupling": 1.0}
     counts: Mapping[str, int | str | None] = {"n_particles": None}
     is_real = False
+    hamiltonian = "H = Σ_ij h_ij a_i†a_j, h from the Gaussian unitary ensemble, E|h_ij|² = J²/N"
     build = staticmethod(dirac_syk2)
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:

@@ -132,6 +132,9 @@ class IsingChain(Family):
     words: Mapping[str, tuple[str, tuple[str, ...]]] = {"boundary": ("open", BOUNDARIES)}
     shape = Chain
     is_real = True
+    hamiltonian = (
+        "H = Σ_⟨ij⟩ J σᶻ_i σᶻ_j + Σ_j [h_x σˣ_j + (h_z + w_j) σᶻ_j], w_j uniform in [−W, W]"
+    )
     build = staticmethod(ising_chain)
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis:

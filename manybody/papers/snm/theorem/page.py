@@ -121,8 +121,8 @@ def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
         f"{_broken(smallest)}: residuals from {smallest:.1e} to {largest:.1e}, {trend}."
     )
     paragraph = (
-        "Exponents are of residuals against N, of sizes above 30 where there are two: one site of "
-        "N should count as 1/√N."
+        "Exponents are of residuals against N, of sizes above 30 where there are three: one site "
+        "of N should count as 1/√N."
     )
     numbers |= {"smallest residual": smallest, "largest residual": largest}
     figure = "Residual of one changed coupling", "one coupling changed"
@@ -322,16 +322,16 @@ def _broken(smallest: float) -> str:
 
 
 def _exponent(own: Sequence[Record]) -> Any:
-    """Of the residual in N, None where there are not two sizes with a residual.
+    """Of the residual in N, None where there are not three sizes with a residual.
 
-    Small sizes have laws of their own, and are left out where there are two others.
+    Small sizes have laws of their own, and are left out where there are three others.
     """
     kept = [record for record in own if residual(record) > ROUNDING]
     large = [record for record in kept if n_sites_of(record.case.given) > 30]
-    if len({n_sites_of(record.case.given) for record in large}) >= 2:
+    if len({n_sites_of(record.case.given) for record in large}) >= 3:
         kept = large
     sizes = [float(n_sites_of(record.case.given)) for record in kept]
-    if len(set(sizes)) < 2:
+    if len(set(sizes)) < 3:
         return None
     return fit_power(sizes, [residual(record) for record in kept])
 
@@ -340,7 +340,7 @@ def _trend_words(records: Sequence[Record]) -> tuple[str, dict[str, float]]:
     """How the residual changes with N, over all systems."""
     fits = [fit for own in _systems(records) if (fit := _exponent(own)) is not None]
     if not fits:
-        return "at one size only", {}
+        return "at too few sizes for a power of N, which takes three", {}
     exponents = [fit.exponent for fit in fits]
     low, high = min(exponents), max(exponents)
     span = f"N^{low:.2f}" if high - low < 0.01 else f"N^{low:.2f} to N^{high:.2f}"
