@@ -159,7 +159,7 @@ def test_unphysical_results_are_warned_of_at_the_top_and_beside_the_numbers(page
     assert '<ul class="warning">' not in pages["tiny"][0]
     warnings = list(re.finditer(r'<ul class="warning">.*?</ul>', page, re.DOTALL))
     assert len(warnings) == 2
-    assert warnings[0].start() < page.index('<ul class="answer">')
+    assert warnings[0].start() < page.index("<nav")
     assert page.index('id="section-distance-of-the-two-equations"') < warnings[1].start()
     for each in warnings:
         assert "leaves the states" in each[0] and "smallest eigenvalue -0." in each[0]
@@ -183,7 +183,7 @@ def test_findings_stand_beside_their_figures(pages):
     section = re.search(r'<section id="section-the-theorem">.*?</section>', page, re.DOTALL)[0]
     sentence = re.search(r'<ul class="answer"><li>(.*?)</li>', section)[1]
     assert section.index(sentence) < section.index("<figure ")
-    top = page[: page.index("<nav")]
+    top = page[: page.index('id="section-what-is-compared"')]
     assert f'{sentence} <a class="reference" href="#figure-theorem">→ Figure 1</a>' in top
 
 

@@ -22,7 +22,7 @@ from manybody.report.page.drawing import Drawing
 from manybody.report.tables.columns import digits
 
 # Values that make a scan, and that test a power law.
-_FEWEST = 3
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,6 @@ def build_document(
         Section(
             "What was found",
             (
-                Text(tuple(notes), "warning"),
                 Text(
                     tuple(finding.sentence for finding in page.findings),
                     "answer",
@@ -154,6 +153,7 @@ def build_document(
         study.description or "A study of deterministic cases",
         without_nothing(sections),
         date,
+        Text(tuple(notes), "warning"),
     )
 
 
@@ -273,8 +273,8 @@ def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
 
     Raises ValueError for y <= 0 and below three different x, which two parameters always fit.
     """
-    if len(set(x)) < _FEWEST or min(y) <= 0.0:
-        raise ValueError(f"a power law needs {_FEWEST} different x and positive y")
+    if len(set(x)) < FEWEST or min(y) <= 0.0:
+        raise ValueError(f"a power law needs {FEWEST} different x and positive y")
     offset, log_y = np.log(x) - np.log(x).mean(), np.log(y)
     (_, exponent), left_over, *_ = lstsq(np.vander(offset, 2, increasing=True), log_y)
     error = np.sqrt(left_over / (len(offset) - 2) / (offset @ offset))
@@ -317,7 +317,7 @@ def scans(
     rest = grouped([record for record in records if key in record.case.given], all_but(key))
     for own in rest.values():
         own = sorted(own, key=lambda record: float(record.case.given[key]))
-        if len(own) >= _FEWEST:
+        if len(own) >= FEWEST:
             found.append((title(own[0].case.given, key), own))
     return found
 

@@ -133,7 +133,7 @@ class IsingChain(Family):
     shape = Chain
     is_real = True
     hamiltonian = (
-        "H = Σ_⟨ij⟩ J σᶻ_i σᶻ_j + Σ_j [h_x σˣ_j + (h_z + w_j) σᶻ_j], w_j uniform in [−W, W]"
+        "H = Σ_⟨ij⟩ J σ_i^z σ_j^z + Σ_j [h_x σ_j^x + (h_z + w_j) σ_j^z], w_j uniform in [−W, W]"
     )
     build = staticmethod(ising_chain)
 

@@ -124,22 +124,27 @@ class Section:
 
 
 def without_nothing(sections: Iterable[Section]) -> tuple[Section, ...]:
-    """Sections that say something, without the texts in them that do not."""
-    known = [
-        replace(each, parts=tuple(p for p in each.parts if not isinstance(p, Text) or p.lines))
-        for each in sections
-    ]
+    """Sections that say something, without the texts and tables in them that do not."""
+    known = [replace(each, parts=tuple(filter(_says, each.parts))) for each in sections]
     return tuple(each for each in known if each.parts)
+
+
+def _says(part: Part) -> bool:
+    """Whether it says something."""
+    if isinstance(part, Picture):
+        return True
+    return bool(part.lines if isinstance(part, Text) else part.rows)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A report; date: of its writing, and what wrote it."""
+    """A report; date: of its writing, and what wrote it; warnings: what stands above all."""
 
     title: str
     subtitle: str
     sections: tuple[Section, ...]
     date: str = ""
+    warnings: Text = Text((), "warning")
 
     @cached_property
     def labels(self) -> dict[str, str]:

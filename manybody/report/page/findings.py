@@ -15,7 +15,7 @@ _LAWS, _PAIRED, _LOCAL = "laws", "paired", "verdicts"
 
 
 def answer(analysis: Analysis) -> Section:
-    """The first section: warnings, then what was found, then what is not there."""
+    """The first section: what was found, and what is not there."""
     results, notes = analysis.results, []
     if results.missing:
         notes.append(
@@ -23,20 +23,24 @@ def answer(analysis: Analysis) -> Section:
         )
     if results.problems:
         notes.append(f"{len(results.problems)} blocks or samples were left out, see below.")
-    alarms = tuple(warnings_of(results))
     found = list(_findings(analysis))
     return Section(
         "What was found",
         (
-            Text(alarms, "warning", ("certificates",) * len(alarms)),
             Text(tuple(line for line, _ in found), "answer", tuple(target for _, target in found)),
             Text(tuple(notes), "note"),
         ),
     )
 
 
-def warnings_of(results: StudyResult) -> Iterator[str]:
-    """Of every system whose numbers are not those of physical states, all its sizes at once."""
+def warnings_of(results: StudyResult) -> Text:
+    """What stands above all: systems whose numbers are not those of physical states."""
+    lines = tuple(_warnings(results))
+    return Text(lines, "warning", ("distance-of-the-two-equations",) * len(lines))
+
+
+def _warnings(results: StudyResult) -> Iterator[str]:
+    """Of every such system, all its sizes at once."""
     for system, points in results.drawn:
         said = [
             f"{size_words(point.point)}: {'; '.join(point.warnings)}"
@@ -127,6 +131,6 @@ def _change_words(each: Difference) -> str:
         why = "all pairs agree" if paired.count > 1 else "one sample, no error"
         return f"{words} ({why})"
     return (
-        f"{words}, {abs(paired.in_errors):.2g} standard errors (unpaired it would be "
+        f"{words}, {abs(paired.in_errors):.2g} standard errors (unpaired: "
         f"± {paired.unpaired_error:.2g})"
     )

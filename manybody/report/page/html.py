@@ -26,7 +26,7 @@ _LONG = 44
 # e^{−βω}, N^-c and N^1.2(3); A_j, J_int, ω_c, k_B, Σ_{i<j}: names of files and figures have more
 # letters on both sides.
 _RAISED = re.compile(r"\^(\{[^{}]*\}|[-−]?(?:\d[\d.]*(?:\(\d+\))?|[a-z]\b))")
-_LOWERED = re.compile(r"(?<![^\W_]{2})(?<=[^\W_\d])_(⟨\w+⟩|int|[^\W\d_]{1,2}(?![A-Za-z]))")
+_LOWERED = re.compile(r"(?<![^\W_]{2})(?<=[^\W_\d])_(⟨\w+⟩|int|[A-Za-z]{1,2}(?![A-Za-z])|[α-ω])")
 _LOWERED_TOGETHER = re.compile(r"(?<=[^\W_\d])_(\{[^{}]*\})")
 _PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 
@@ -47,12 +47,9 @@ def _body(document: Document) -> Iterator[str]:
     for line in filter(None, (document.subtitle, document.date)):
         yield f'<p class="note">{_inline(line)}</p>'
     yield "</header>"
-    first, *rest = document.sections or (None,)
-    # Warnings and findings are what one came for; the contents follow.
-    if first is not None:
-        yield from _section(document, first)
+    yield _text(document, document.warnings)
     yield from _contents(document)
-    for section in rest:
+    for section in document.sections:
         yield from _section(document, section)
 
 
@@ -187,7 +184,8 @@ def _mark(cells: Sequence[str]) -> str:
 
 
 def _is_word(cell: str) -> bool:
-    return bool(cell) and cell[0].isalpha() and cell not in ("nan", "inf")
+    is_text = bool(cell) and cell[0].isalpha() and cell not in ("nan", "inf")
+    return is_text or ", " in cell
 
 
 def _inline(text: str) -> str:

@@ -16,12 +16,11 @@ def to_markdown(document: Document, picture: Callable[[str], str]) -> str:
 def _blocks(document: Document, picture: Callable[[str], str]) -> Iterator[str]:
     yield f"# {document.title}"
     yield from (_linked(line) for line in (document.subtitle, document.date) if line)
-    first, *rest = document.sections or (None,)
-    if first is not None:
-        yield from _section(document, first, picture)
+    if document.warnings.lines:
+        yield _text(document, document.warnings)
     yield "**Contents**"
     yield "\n".join(_contents(document))
-    for section in rest:
+    for section in document.sections:
         yield from _section(document, section, picture)
 
 

@@ -1,10 +1,12 @@
 """Conclusions -> the text of a report: what was found, how far to trust it, how to repeat it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
+from manybody.report.analysis.scaling import Law
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.page.captions import figure_captions, table_notes
 from manybody.report.page.document import (
     Document,
@@ -16,7 +18,7 @@ from manybody.report.page.document import (
     without_nothing,
 )
 from manybody.report.page.drawing import Drawing
-from manybody.report.page.findings import answer
+from manybody.report.page.findings import answer, warnings_of
 from manybody.report.page.subject import SOURCE, SUBJECT, formulas
 from manybody.report.read import StudyResult, point_title, size_words, system_title
 from manybody.report.tables.guarantees import NOTES
@@ -84,6 +86,7 @@ def build_document(
         study.description or f"A study of master equations: {analysis.results.words}",
         without_nothing(sections),
         date,
+        warnings_of(analysis.results),
     )
 
 
@@ -133,14 +136,17 @@ def _paired(shown: Shown) -> Section:
 
 
 def _beside(results: StudyResult) -> list[str]:
-    """What must be known of single sizes where their numbers stand."""
-    found = []
+    """What must be known of single sizes where their numbers stand, together where it is one."""
+    found: dict[tuple[str, str], list[str]] = {}
     for point in results.points:
         assert point.summary is not None
-        head = f"{point_title(point.point)}, {size_words(point.point)}: "
         if point.summary.reach_words:
-            found.append(f"{head}the maximum is {point.summary.reach_words}.")
-    return found
+            key = (point_title(point.point), point.summary.reach_words)
+            found.setdefault(key, []).append(str(point.point.n_sites))
+    return [
+        f"{title}: at N = {', '.join(sizes)} the maximum is {words}."
+        for (title, words), sizes in found.items()
+    ]
 
 
 def _guarantees(shown: Shown) -> Section:
@@ -149,30 +155,52 @@ def _guarantees(shown: Shown) -> Section:
 
 
 def _laws(shown: Shown) -> Section:
+    judged = shown.analysis.verdicts
+    verdicts = tuple(f"{_title(each)}: {each.sentence}." for each in judged)
     left_out = tuple(
-        f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
-        for each in shown.analysis.verdicts
+        f"{_title(each)}: size {size} is left out of the fits, {why}."
+        for each in judged
         for size, why in each.left_out
-    )
-    verdicts = tuple(
-        f"{system_title(each.system, plain=True)}: {each.sentence}."
-        for each in shown.analysis.verdicts
     )
     parts: Parts = [
         Text(verdicts, "answer"),
         *shown.of_pictures("laws"),
         *shown.of_tables("estimates"),
-        Text(left_out, "note"),
-        *shown.of_tables("laws"),
+        Text((*left_out, *_not_fitted(judged)), "note"),
+        *map(_fitted, shown.of_tables("laws")),
     ]
-    return Section("Does it stay bounded?", tuple(parts) if shown.analysis.verdicts else ())
+    return Section("Does it stay bounded?", tuple(parts) if judged else ())
+
+
+def _title(each: SystemVerdict) -> str:
+    figure = "" if each.figure is None else f", {each.quantity}"
+    return f"{system_title(each.system, plain=True)}{figure}"
+
+
+def _not_fitted(judged: Sequence[SystemVerdict]) -> Iterator[str]:
+    """Laws without a fit, those of one reason together."""
+    for each in judged:
+        by_reason: dict[str, list[str]] = {}
+        for law, why in each.not_fitted:
+            by_reason.setdefault(why, []).append(law.value)
+        for why, laws in by_reason.items():
+            words = "no law" if len(laws) == len(Law) else "; ".join(laws)
+            yield f"{_title(each)}, not fitted: {words}, {why}."
+
+
+def _fitted(table: Table) -> Table:
+    """The rows of laws that are fitted; the file has the others too."""
+    place = [column.name for column in table.columns].index("not_fitted")
+    return replace(table, rows=tuple(row for row in table.rows if not row[place]))
 
 
 def _local(shown: Shown) -> Section:
     meanings = tuple(f"{each.name}: {MEANINGS[each.name]}." for each in FIGURES)
     parts: Parts = [
         *shown.of_pictures("local", "local-scaled", "local-states", "local-maxima", "local-laws"),
-        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates", "local-laws"),
+        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates"),
+        Text(tuple(_not_fitted(shown.analysis.local)), "note"),
+        *map(_fitted, shown.of_tables("local-laws")),
         Text((*_LOCAL_NOTES, *meanings), "note"),
     ]
     has_any = shown.results.has_local

@@ -60,7 +60,7 @@ figure { margin: 1.2rem 0; }
 pre { background: var(--shade); padding: .6rem .8rem; overflow-x: auto; font-size: .82rem; }
 code { overflow-wrap: anywhere; }
 sub, sup { line-height: 0; font-size: .75em; }
-@media (max-width: 40rem) { td.word { white-space: normal; min-width: 6rem; } }
+@media (max-width: 40rem) { td.word:not(.long) { white-space: normal; min-width: 6rem; } }
 @media print {
   :root { --ink: #000; --paper: #fff; --faint: #333; --line: #999; --shade: #f4f4f4;
     --accent: #123c5f; --card: #fff; --alarm: #900; --alarm-shade: #fff; }
@@ -68,6 +68,9 @@ sub, sup { line-height: 0; font-size: .75em; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   a { text-decoration: none; }
   h1, h2, .caption, thead, tbody.group > tr:first-child { break-after: avoid; }
+  /* A heading or a caption needs room below it, or it goes to the next sheet. */
+  h2::after, .caption::after { content: ""; display: block; height: 7cm; margin-bottom: -7cm; }
+  .caption::after { height: 2.4cm; margin-bottom: -2.4cm; }
   p, li, tr, figcaption, nav { break-inside: avoid; }
   figcaption { break-before: avoid; }
   figure.small { break-inside: avoid; }
@@ -77,7 +80,8 @@ sub, sup { line-height: 0; font-size: .75em; }
   .panels svg { max-width: calc(.75 * var(--most)); }
   .panels.whole svg { min-width: 0; }
   table { font-size: 8pt; width: 100%; }
-  th, td { white-space: normal; padding: .12rem .3rem; overflow-wrap: normal; }
+  th, td { padding: .12rem .3rem; overflow-wrap: normal; }
+  th, td.word { white-space: normal; }
   td.long { min-width: 0; max-width: none; }
   .caption, figcaption, .note { font-size: 8.5pt; }
   nav { background: none; border: 1px solid var(--line); }

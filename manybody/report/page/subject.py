@@ -17,7 +17,7 @@ SOURCE = (
 )
 _COUPLINGS = {
     "one": "A_j = |j⟩⟨j|: one particle, at site j",
-    "many": "A_j = n_j or σᶻ_j: many particles, on site j",
+    "many": "A_j = n_j or σ_j^z: many particles, on site j",
     "both": "A_j = |j⟩⟨j| of one particle, n_j of many",
 }
 _HALF = "γ(ω) = ∫ dt e^{iωt} ⟨B_j(t)B_j(0)⟩, ω > 0: energy given to the bath"

@@ -94,7 +94,7 @@ def _law(
         cell("p_value", fit and fit.p_value, "p", digits(2)),
         cell("aic", fit and fit.aic, "AIC", digits(4)),
         cell("weight", fit and fit.weight, "weight", digits(2)),
-        cell("not_fitted", why, "not fitted, because"),
+        cell("not_fitted", why),
         cell("verdict", each.sentence),
     ]
 

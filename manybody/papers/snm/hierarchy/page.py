@@ -7,6 +7,7 @@ from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import in_time_table
 from manybody.papers.kit.page import (
+    FEWEST,
     Chapter,
     Figure,
     Finding,
@@ -295,7 +296,7 @@ def _coherences(own: Sequence[Record], labels: Sequence[str], values: dict[str, 
     size = number(own[-1], f"{best}_{key}")
     values[f"{name_of(best)}, error of coherences"] = size
     text = f"the best late coherences are those of {name_of(best)}, off by {size:.1e}"
-    if len(known) < 2:
+    if len(known) < FEWEST:
         return text
     law = squares_law(known, [number(record, f"{best}_{key}") for record in known])
     values[f"{name_of(best)}, power of the error of coherences"] = law.exponent
