@@ -147,7 +147,7 @@ def test_captions_stand_alone(pages):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_for_paper_telephones_and_the_night(pages, kind):
     page, _ = pages[kind]
-    for rule in ("prefers-color-scheme: dark", "@media print", "overflow-x: auto", "auto-fill"):
+    for rule in ("prefers-color-scheme: dark", "@media print", "overflow-x: auto", "auto-fit"):
         assert rule in page
     # Tables scroll in a frame of their own, figures flow in panels on a ground that stays light.
     assert page.count('<div class="scroll"') == page.count("<table>")

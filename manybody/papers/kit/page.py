@@ -69,12 +69,14 @@ class Chapter:
 class Page:
     """What a kind of study says of its cases.
 
-    data: tables that are too long to show, files only.
+    data: tables that are too long to show, files only; conditions: symbols and parameters that
+    every caption ends with.
     """
 
     findings: tuple[Finding, ...]
     chapters: tuple[Chapter, ...]
     data: tuple[Table, ...]
+    conditions: str = ""
 
     @property
     def tables(self) -> list[Table]:
@@ -94,14 +96,16 @@ class Page:
 Part = tuple[Sequence[Finding], Chapter | None]
 
 
-def page_of(setting: Chapter, parts: Iterable[Part], data: Sequence[Table]) -> Page:
+def page_of(
+    setting: Chapter, parts: Iterable[Part], data: Sequence[Table], conditions: str = ""
+) -> Page:
     """What is compared, then every part that has a chapter, and the findings of all."""
     known = list(parts)
     findings = [finding for own, _ in known for finding in own]
     chapters = [
         replace(chapter, findings=tuple(own)) for own, chapter in known if chapter is not None
     ]
-    return Page(tuple(findings), (setting, *chapters), tuple(data))
+    return Page(tuple(findings), (setting, *chapters), tuple(data), conditions)
 
 
 def _numbers(findings: Sequence[Finding]) -> Table:
@@ -146,7 +150,7 @@ def build_document(
             ),
         )
     ]
-    sections += [_section(chapter, study, pictures) for chapter in page.chapters]
+    sections += [_section(chapter, page.conditions, pictures) for chapter in page.chapters]
     sections += [_trust(records, problems, failed), _repeat(page)]
     return Document(
         study.name,
@@ -157,12 +161,12 @@ def build_document(
     )
 
 
-def _section(chapter: Chapter, study: CaseStudy, pictures: Mapping[str, Drawing]) -> Section:
+def _section(chapter: Chapter, conditions: str, pictures: Mapping[str, Drawing]) -> Section:
     """A chapter, what it finds first."""
     shown = [
         Picture(
             figure.name,
-            figure.caption,
+            f"{figure.caption} {conditions}".strip(),
             pictures[figure.name],
             f"python -m manybody report DIR --figure {figure.name}",
         )
@@ -174,7 +178,7 @@ def _section(chapter: Chapter, study: CaseStudy, pictures: Mapping[str, Drawing]
         Text(chapter.paragraphs),
         Text(chapter.formulas, "formula"),
         *shown,
-        *(table for table in chapter.tables if table.rows),
+        *(replace(table, note=f"{table.note} {conditions}".strip()) for table in chapter.tables),
         Text(chapter.commands, "command"),
     ]
     return Section(chapter.title, tuple(parts))

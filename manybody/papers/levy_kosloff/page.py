@@ -47,6 +47,10 @@ _SETTING = (
     "approximation. All come from the generators of the package, none from a formula of the "
     "paper; differences are relative, |x − y| over the larger of both."
 )
+_SOURCE = (
+    "A. Levy and R. Kosloff (LK), The local approach to quantum transport may violate the "
+    "second law of thermodynamics, EPL 107, 20004 (2014), arXiv:1402.3825."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -54,7 +58,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Levy and Kosloff",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             MAP: _second_law,

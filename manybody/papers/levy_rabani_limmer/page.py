@@ -49,6 +49,10 @@ _SETTING = (
     "of H_0 (local, δΩ ≪ γ), and with that of H_0 + δV (global, δΩ ≫ γ). Responses are per δ "
     "unless said otherwise; differences are relative, |x − y| over the larger of both."
 )
+_SOURCE = (
+    "A. Levy, E. Rabani and D. T. Limmer (LRL), Response theory for nonequilibrium steady "
+    "states of open quantum systems, Phys. Rev. Research 3, 023252 (2021), arXiv:2010.03929."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -56,7 +60,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Levy, Rabani and Limmer",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             IN_TIME: _in_time,

@@ -37,6 +37,10 @@ _SETTING = (
     "the generators of the package. Differences are relative, |x − y| over the larger of "
     "both."
 )
+_SOURCE = (
+    "M. T. Mitchison and M. B. Plenio (MP), Non-additive dissipation in open quantum networks "
+    "out of equilibrium, New J. Phys. 20, 033005 (2018), arXiv:1708.05574."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -44,7 +48,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Mitchison and Plenio",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             TRANSMISSION: _transmission,

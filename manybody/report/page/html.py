@@ -18,7 +18,7 @@ from manybody.report.page.drawing import Panel
 from manybody.report.page.style import STYLE
 
 # Pixels of a page for a point of a figure: where panels may not become smaller, and larger.
-_LEAST, _MOST = 0.9, 1.7
+_LEAST, _MOST = 1.2, 1.7
 # Panels that stay on one sheet of paper.
 _ON_A_SHEET = 6
 # Letters from which a cell is a sentence, which may be broken.
@@ -28,6 +28,7 @@ _LONG = 44
 _RAISED = re.compile(r"\^(\{[^{}]*\}|[-−]?(?:\d[\d.]*(?:\(\d+\))?|[a-z]\b))")
 _LOWERED = re.compile(r"(?<![^\W_]{2})(?<=[^\W_\d])_(⟨\w+⟩|int|[A-Za-z]{1,2}(?![A-Za-z])|[α-ω])")
 _LOWERED_TOGETHER = re.compile(r"(?<=[^\W_\d])_(\{[^{}]*\})")
+_POWER = re.compile(r"(?<=[\d)])e([-+]\d+)\b")
 _PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 
 
@@ -91,24 +92,27 @@ def _picture(document: Document, picture: Picture) -> str:
     size = "small" if len(parts) <= _ON_A_SHEET else "large"
     panels = "\n".join(_panel(panel, svg) for panel, svg in parts)
     words = _escaped(f"{label}. {picture.caption}")
+    caption = _prose(picture.caption)
     command = f" <code>{_escaped(picture.command)}</code>" if picture.command else ""
     return (
         f'<figure id="{anchor}" class="{size}"><div class="{kind}" role="img" '
         f'aria-label="{words}" style="--least: {least}; --most: {most}">{panels}</div>\n'
-        f"<figcaption><b>{label}.</b> {_inline(picture.caption)}{command}</figcaption></figure>"
+        f"<figcaption><b>{label}.</b> {caption}{command}</figcaption></figure>"
     )
 
 
 def _panel(panel: Panel, svg: str) -> str:
     box = " ".join(f"{each:.1f}" for each in panel.box)
-    kind = (
-        f' class="wide" style="max-width: {_MOST * panel.box[2]:.0f}px"' if panel.is_wide else ""
-    )
-    return f'<svg viewBox="{box}" aria-hidden="true"{kind}>{svg}</svg>'
+    if not panel.is_wide:
+        return f'<svg viewBox="{box}" aria-hidden="true">{svg}</svg>'
+    width = _LEAST * panel.box[2]
+    size = f"min-width: {width:.0f}px; max-width: {width:.0f}px"
+    own = f'<svg viewBox="{box}" aria-hidden="true" style="{size}">{svg}</svg>'
+    return f'<div class="wide">{own}</div>'
 
 
 def _text(document: Document, text: Text) -> str:
-    lines = [_inline(line) + _reference(document, target) for line, target in text.linked]
+    lines = [_prose(line) + _reference(document, target) for line, target in text.linked]
     if not lines:
         return ""
     if text.style in ("answer", "warning"):
@@ -137,7 +141,7 @@ def _table(document: Document, table: Table) -> str:
     caption = _escaped(f"{label}. {table.title}")
     return (
         f'<div class="table" id="{anchor}"><p class="caption"><b>{label}.</b> '
-        f"{_inline(table.caption)} ({_escaped(table.name)}.csv)</p>\n"
+        f"{_prose(table.caption)} ({_escaped(table.name)}.csv)</p>\n"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">'
         f"<table><thead><tr>{top}</tr></thead>\n{''.join(bodies)}</table></div></div>"
     )
@@ -193,6 +197,11 @@ def _inline(text: str) -> str:
     found = _PAPER.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', _escaped(text))
     found = _LOWERED_TOGETHER.sub(_tagged("sub"), _LOWERED.sub(_tagged("sub"), found))
     return _RAISED.sub(_tagged("sup"), found)
+
+
+def _prose(text: str) -> str:
+    """The same with powers of ten: 4.1e-15 is broken at its sign, and read badly."""
+    return _POWER.sub(lambda match: f"·10<sup>{int(match[1])}</sup>", _inline(text))
 
 
 def _tagged(tag: str) -> Callable[[re.Match[str]], str]:

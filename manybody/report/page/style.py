@@ -51,9 +51,9 @@ tbody tr:nth-child(even) td { background: var(--shade); }
 figure { margin: 1.2rem 0; }
 .panels { display: grid; gap: .3rem; background: var(--card); padding: .5rem; border-radius: 4px;
   justify-items: center;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, var(--least)), 1fr)); }
 .panels svg { width: 100%; max-width: var(--most); height: auto; break-inside: avoid; }
-.panels svg.wide { grid-column: 1 / -1; }
+.wide { grid-column: 1 / -1; max-width: 100%; overflow-x: auto; }
 .panels.whole { display: block; overflow-x: auto; }
 .panels.whole svg { min-width: var(--least); display: block; margin: auto; }
 .panels svg * { stroke-linejoin: round; stroke-linecap: butt; }
@@ -76,7 +76,7 @@ sub, sup { line-height: 0; font-size: .75em; }
   figure.small { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll, .panels.whole { overflow: visible; }
-  .panels { grid-template-columns: repeat(auto-fill, minmax(min(100%, 8cm), 1fr)); }
+  .panels { grid-template-columns: repeat(auto-fit, minmax(min(100%, 8cm), 1fr)); }
   .panels svg { max-width: calc(.75 * var(--most)); }
   .panels.whole svg { min-width: 0; }
   table { font-size: 8pt; width: 100%; }

@@ -12,8 +12,8 @@ SUBJECT = (
     "the same samples of the disorder in H, at ħ = k_B = 1."
 )
 SOURCE = (
-    "The question and the first of these figures are those of K. Shiraishi, M. Nakagawa and "
-    "T. Mori (SNM), Davies equation without the secular approximation, arXiv:2507.10080 (2025)."
+    "The question is that of K. Shiraishi, M. Nakagawa and T. Mori (SNM), Davies equation without "
+    "the secular approximation, arXiv:2507.10080 (2025)."
 )
 _COUPLINGS = {
     "one": "A_j = |j⟩⟨j|: one particle, at site j",

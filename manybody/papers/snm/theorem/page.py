@@ -24,6 +24,7 @@ from manybody.papers.kit.page import (
     short,
     table_of,
 )
+from manybody.papers.kit.subject import LINEAR, NO_ERRORS
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.theorem.cases import (
     EQUAL,
@@ -35,6 +36,7 @@ from manybody.papers.snm.theorem.cases import (
 )
 from manybody.report.figures.canvas import colour, grid, marker, put_title, size_axis
 from manybody.report.page.document import Column, Table
+from manybody.report.page.subject import SOURCE
 from manybody.report.tables.columns import scientific
 
 # Relative: what a residual of rounding may be at N = 1000.
@@ -55,7 +57,15 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         FOCK: _fock,
     }
     parts = [build(study, checks[check]) for check, build in builders.items() if check in checks]
-    return page_of(_setting(study), parts, (cases_table(records),))
+    return page_of(_setting(study), parts, (cases_table(records),), _conditions(study))
+
+
+def _conditions(study: CaseStudy) -> str:
+    return (
+        "N: number of sites; R, F: damping and filling of dC/dt = −(RC + CR†) + F + F†; residual: "
+        "norm of the difference of both equations over that of the dissipative part of Davies'; "
+        f"J = {study.settings['strength']:g}. {NO_ERRORS}."
+    )
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -71,7 +81,7 @@ def _setting(study: CaseStudy) -> Chapter:
         f"Reservoirs of {words[0]}; of {words[1]}, h shifted so that its lowest level is "
         f"{given['lowest_level']:g}. A residual up to {ROUNDING:g} is called rounding.",
     )
-    return Chapter("What is compared", lines)
+    return Chapter("What is compared", (*lines, SOURCE), formulas=LINEAR)
 
 
 def residual(record: Record) -> float:
@@ -363,8 +373,8 @@ def _trend_table(name: str, title: str, records: Sequence[Record]) -> Table:
         *_RANGE,
         (Column("smallest", "smallest", short), lambda own: min(map(residual, own))),
         (Column("largest", "largest", short), lambda own: max(map(residual, own))),
-        (Column("exponent", "exponent of N", short), of_fit("exponent")),
-        (Column("exponent_error", "±", _plain), of_fit("error")),
+        (Column("exponent", "exponent of N", short, "exponent_error"), of_fit("exponent")),
+        (Column("exponent_error"), of_fit("error")),
     ]
     return table_of(name, title, _systems(records), cells)
 
