@@ -70,10 +70,22 @@ def _contents(document: Document) -> Iterator[str]:
 def _section(document: Document, section: Section) -> Iterator[str]:
     number = document.labels[anchor_of(section)].split()[1]
     heading = f"{number}&ensp;{_escaped(section.title)}"
-    yield f'<section id="{anchor_of(section)}"><h2>{heading}</h2>'
-    for part in section.parts:
+    keep = '<div class="keep">' if _is_short(section.parts[0]) else ""
+    yield f'<section id="{anchor_of(section)}">{keep}<h2>{heading}</h2>'
+    first, *rest = section.parts
+    kept = _is_short(first)
+    if kept:
+        yield _part(document, first) + "</div>"
+    for part in rest if kept else section.parts:
         yield _part(document, part)
     yield "</section>"
+
+
+def _is_short(part: Part) -> bool:
+    """Whether it stays on the sheet of paper of the heading above it."""
+    if isinstance(part, Picture):
+        return len(part.drawing.panels) <= _ON_A_SHEET
+    return isinstance(part, Text) and len(part.lines) <= _ON_A_SHEET
 
 
 def _part(document: Document, part: Part) -> str:

@@ -160,6 +160,7 @@ def _laws(shown: Shown) -> Section:
     left_out = tuple(
         f"{_title(each)}: size {size} is left out of the fits, {why}."
         for each in judged
+        if each.verdict is not None
         for size, why in each.left_out
     )
     parts: Parts = [

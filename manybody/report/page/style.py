@@ -59,7 +59,8 @@ figure { margin: 1.2rem 0; }
 .panels svg * { stroke-linejoin: round; stroke-linecap: butt; }
 pre { background: var(--shade); padding: .6rem .8rem; overflow-x: auto; font-size: .82rem; }
 code { overflow-wrap: anywhere; }
-sub, sup { line-height: 0; font-size: .75em; }
+sub, sup { line-height: 0; font-size: .8em; }
+sub sub, sup sub { font-size: 1em; }
 @media (max-width: 40rem) { td.word:not(.long) { white-space: normal; min-width: 6rem; } }
 @media print {
   :root { --ink: #000; --paper: #fff; --faint: #333; --line: #999; --shade: #f4f4f4;
@@ -71,7 +72,7 @@ sub, sup { line-height: 0; font-size: .75em; }
   /* A heading or a caption needs room below it, or it goes to the next sheet. */
   h2::after, .caption::after { content: ""; display: block; height: 7cm; margin-bottom: -7cm; }
   .caption::after { height: 2.4cm; margin-bottom: -2.4cm; }
-  p, li, tr, figcaption, nav { break-inside: avoid; }
+  h2, p, li, tr, figcaption, nav, .keep { break-inside: avoid; }
   figcaption { break-before: avoid; }
   figure.small { break-inside: avoid; }
   thead { display: table-header-group; }
