@@ -9,8 +9,10 @@ from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.page import Chapter, Scan, numbers
 from manybody.papers.kit.plots import Style, dress
 from manybody.papers.kit.reservoirs import WITHOUT
+from manybody.papers.kit.subject import LINEAR, NO_ERRORS
 from manybody.report.figures.canvas import colour, grid, marker
 from manybody.report.page.document import Column, Table
+from manybody.report.page.subject import SOURCE
 
 _START = (
     "The start is one particle on the first site, durations count in 1/(J²D), D in the middle of "
@@ -22,7 +24,17 @@ _START = (
 def setting_between(study: CaseStudy, text: str) -> Chapter:
     """What a study between a first and a last reservoir compares."""
     words = [f"{name}: {words_of(study.settings[name])}" for name in ("first", "last")]
-    return Chapter("What is compared", (f"{text} {_START}", f"Reservoirs: {'; '.join(words)}."))
+    lines = (f"{text} {_START}", f"Reservoirs: {'; '.join(words)}.", SOURCE)
+    return Chapter("What is compared", lines, formulas=LINEAR)
+
+
+def conditions_between(study: CaseStudy) -> str:
+    """What every caption of such a study ends with."""
+    return (
+        "C: correlation matrix ⟨a_p†a_q⟩; distances: trace norm Σ|eigenvalue| of C − C_exact; J: "
+        "strength of the coupling to the reservoirs; the exact answer is converged to "
+        f"{study.settings['tolerance']:g}. {NO_ERRORS}."
+    )
 
 
 def words_of(table: Mapping[str, Any]) -> str:

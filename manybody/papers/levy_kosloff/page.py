@@ -47,6 +47,10 @@ _SETTING = (
     "approximation. All come from the generators of the package, none from a formula of the "
     "paper; differences are relative, |x − y| over the larger of both."
 )
+_SOURCE = (
+    "A. Levy and R. Kosloff (LK), The local approach to quantum transport may violate the "
+    "second law of thermodynamics, EPL 107, 20004 (2014), arXiv:1402.3825."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -54,7 +58,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Levy and Kosloff",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             MAP: _second_law,
@@ -113,7 +117,7 @@ def _second_law(records: list[Record]) -> Part:
     drawn = {key: own for key, own in maps.items() if len(own) > 1}
     picture = Figure(
         MAP,
-        "Entropy production against ω_h and T_h; hatched: negative. Black: where its "
+        "LK Fig. 2. Entropy production against ω_h and T_h; hatched: negative. Black: where its "
         "sign changes in our numbers; dashed: ω_h/T_h = ω_c/T_c.",
         partial(_draw_maps, drawn),
     )
@@ -203,7 +207,7 @@ def _curves(figure: str, records: list[Record]) -> Part:
     for approach in ("local", "global"):
         sentence += _backward(records, approach, values)
     caption = (
-        f"{name}. First column: J_h; second: ⟨a†a⟩; third: largest relative difference of J_h "
+        f"LK {name}. First column: J_h; second: ⟨a†a⟩; third: largest relative difference of J_h "
         "and ⟨a†a⟩ from the formula of the paper. Circles: the generators; lines: LK (9), (8), "
         "(13) corrected; dashed: (13) as printed. Redfield has no formula."
     )

@@ -49,6 +49,10 @@ _SETTING = (
     "of H_0 (local, δΩ ≪ γ), and with that of H_0 + δV (global, δΩ ≫ γ). Responses are per δ "
     "unless said otherwise; differences are relative, |x − y| over the larger of both."
 )
+_SOURCE = (
+    "A. Levy, E. Rabani and D. T. Limmer (LRL), Response theory for nonequilibrium steady "
+    "states of open quantum systems, Phys. Rev. Research 3, 023252 (2021), arXiv:2010.03929."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -56,7 +60,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Levy, Rabani and Limmer",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             IN_TIME: _in_time,
@@ -92,7 +96,7 @@ def _in_time(records: list[Record]) -> Part:
         ("Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
     ]
     caption = (
-        "Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
+        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
         "and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
         "difference of ours from the formulas."
     )
@@ -160,7 +164,7 @@ def _against_temperature(records: list[Record]) -> Part:
         ("Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response", "printed")),
     ]
     caption = (
-        "Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
+        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
         "(34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: difference of "
         "ours from them."
     )
@@ -210,7 +214,7 @@ def _qubits(figure: str, records: list[Record]) -> Part:
         sentence += more
         values |= found
     caption = (
-        f"{name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
+        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
         "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference."
     )
     paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."

@@ -37,6 +37,10 @@ _SETTING = (
     "the generators of the package. Differences are relative, |x − y| over the larger of "
     "both."
 )
+_SOURCE = (
+    "M. T. Mitchison and M. B. Plenio (MP), Non-additive dissipation in open quantum networks "
+    "out of equilibrium, New J. Phys. 20, 033005 (2018), arXiv:1708.05574."
+)
 
 
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
@@ -44,7 +48,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     return paper_page(
         "Mitchison and Plenio",
         ERRATA,
-        _SETTING,
+        (_SETTING, _SOURCE),
         records,
         {
             TRANSMISSION: _transmission,
@@ -138,7 +142,7 @@ def _evolution(records: list[Record]) -> Part:
     )
     figure = Figure(
         EVOLUTION,
-        "Fig. 4. C(t) from the empty system: circles exact, lines the exponential-propagator "
+        "MP Fig. 4. C(t) from the empty system: circles exact, lines the exponential-propagator "
         "approximation; crosses: brute force with finite leads. Right: distance from exact.",
         partial(_draw_evolution, drawn),
     )
@@ -254,7 +258,7 @@ def _non_markovianity(records: list[Record]) -> Part:
     )
     figure = Figure(
         MARKOV,
-        "Fig. 5. ν∞/Γ from the rate matrices of MP (55); white lines: the levels E_1 and "
+        "MP Fig. 5. ν∞/Γ from the rate matrices of MP (55); white lines: the levels E_1 and "
         "E_2. Below, along the highest row or column of the map: lines ours, circles from "
         "(66) with g/(4Δ), dashed from (66) as printed.",
         partial(_draw_maps, drawn),

@@ -104,6 +104,8 @@ class Family(ABC):
     statistics: str = "fermion"
     shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
+    # H with its disorder as reports print it, in Unicode; empty where that is not known.
+    hamiltonian: str = ""
     is_real: bool
     build: Callable[..., Model]
 
