@@ -7,9 +7,16 @@ import numpy as np
 
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.page import Chapter, Scan, numbers
-from manybody.papers.kit.plots import Style, dress, nested
+from manybody.papers.kit.plots import Style, dress
 from manybody.papers.kit.reservoirs import WITHOUT
-from manybody.report.figures.canvas import colour, grid, marker, one_scale, put_legend_below
+from manybody.report.figures.canvas import (
+    colour,
+    grid,
+    marker,
+    nested,
+    one_scale,
+    put_legend_below,
+)
 from manybody.report.page.document import Column, Table
 
 _START = (

@@ -16,7 +16,7 @@ FORMULA: Style = {"lw": 1.3}
 PRINTED: Style = {"lw": 1.3, "ls": "--"}
 _FLOOR = 1e-18
 # Differences below are rounding, and points: lines between them would say nothing.
-_ROUNDING = 1e-11
+_ROUNDING = 1e-9
 _DIFFERENCE = "relative difference"
 _WITH_ZERO = rf"{_DIFFERENCE}, 0 drawn at $10^{{{np.log10(_FLOOR):.0f}}}$"
 # Powers of ten that are ticks on each side of a symmetric scale.
@@ -51,7 +51,7 @@ def show_difference(axis: Any, x: ArrayLike, values: ArrayLike, **style: Any) ->
     """A relative difference on a logarithmic axis; zero is drawn at the floor of rounding."""
     heights = np.asarray(values, dtype=float)
     points: Style = {"marker": "o", **style, "ls": ""}
-    shape = points if heights.max() < _ROUNDING else {**style, "marker": ""}
+    shape = points if heights.max(initial=0.0) < _ROUNDING else {**style, "marker": ""}
     axis.plot(x, np.maximum(heights, _FLOOR), **{**shape, "ms": 3})
     axis.set_yscale("log")
     has_zero = (heights < _FLOOR).any() or axis.get_ylabel() == _WITH_ZERO
@@ -71,12 +71,6 @@ def dress(axis: Any, x: str = "", y: str = "", title: str = "", legend: bool = F
         put_legend(axis)
     if title:
         put_title(axis, title)
-
-
-def nested(index: int, count: int) -> Style:
-    """Width and marker of one of so many curves: where they agree, all of them show."""
-    share = index / max(1, count - 1)
-    return {"lw": 3.4 - 2.4 * share, "ms": 8.5 - 5.0 * share, "zorder": 2.0 + share}
 
 
 def draw_zero(axis: Any) -> None:

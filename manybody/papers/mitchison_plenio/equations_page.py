@@ -17,12 +17,11 @@ from manybody.papers.kit.plots import (
     differences,
     draw_zero,
     dress,
-    nested,
     show,
     symmetric_axis,
 )
 from manybody.papers.mitchison_plenio.cases import ELEMENTS, LEADS, SHIFTED
-from manybody.report.figures.canvas import colour, grid, put_legend_below
+from manybody.report.figures.canvas import colour, grid, nested, put_legend_below
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 

@@ -44,7 +44,7 @@ def draw_equations(results: StudyResult) -> Any:
         axis.set_xticks(range(len(names) - 1), names[1:], rotation=25, ha="right")
         first = EQUATIONS[names[0]].title
         put_labels(axis, "equation", rf"max over $t$ of mean distance from {first}")
-        put_legend(axis, "sizes (samples)")
+        put_legend(axis, "size: samples")
         put_title(axis, system_title(system))
     put_legend_below(figure, (), one_scale(axes[: len(drawn)]))
     return figure
@@ -56,7 +56,7 @@ def _draw_distances(
     """Of one size."""
     names = results.study.equations
     values, errors = np.array([_distance(results, point, name) for name in names[1:]]).T
-    label = f"{label_of(system, point)} ({point.n_samples})"
+    label = f"{label_of(system, point)}: {point.n_samples}"
     # An error bar that reaches zero has no place on a logarithmic axis.
     below = np.minimum(np.nan_to_num(errors), 0.9 * values)
     bars = np.stack([below, np.nan_to_num(errors)])

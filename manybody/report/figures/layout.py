@@ -56,6 +56,8 @@ class Layout(ConstrainedLayoutEngine):
     def __init__(self) -> None:
         super().__init__()
         self.legends: dict[Any, Legend] = {}
+        # Text -> what it was, and what it was made.
+        self._broken: dict[Any, tuple[str, str]] = {}
 
     def execute(self, fig: Any) -> None:
         """Panels, then words, then panels again, which words may have moved."""
@@ -67,12 +69,21 @@ class Layout(ConstrainedLayoutEngine):
 
     def _place(self, axis: Any) -> bool:
         """Words of one panel; whether something has changed."""
-        changed = [_break_words(text, room) for text, room in _rooms(axis)]
+        changed = [self._break(text, room) for text, room in _rooms(axis)]
         changed += [_name_ticks(each) for each in (axis.xaxis, axis.yaxis)]
         changed.append(_thin_ticks(axis))
         if axis in self.legends:
             changed.append(place_legend(axis, self.legends[axis]))
         return any(changed)
+
+    def _break(self, text: Any, room: float) -> bool:
+        """Words in lines, from the whole of them every time; whether this changed them."""
+        before = text.get_text()
+        whole, made = self._broken.get(text, (before, before))
+        whole = whole if made == before else before
+        break_words(text, whole, room)
+        self._broken[text] = whole, text.get_text()
+        return bool(text.get_text() != before)
 
 
 def _rooms(axis: Any) -> Iterator[tuple[Any, float]]:
@@ -88,14 +99,11 @@ def _length(text: Any) -> float:
     return float(extent.height if text.get_rotation() else extent.width)
 
 
-def _break_words(text: Any, room: float) -> bool:
-    """A text in lines, at its commas where that is enough; whether this changed it."""
-    before = text.get_text()
-    if not before or _length(text) <= room:
-        return False
-    lines = [part for line in before.split("\n") for part in _broken(text, line, room)]
-    text.set_text("\n".join(lines))
-    return bool(text.get_text() != before)
+def break_words(text: Any, whole: str, room: float) -> None:
+    """Give a text these words, in lines that fit, at their commas where that is enough."""
+    if whole and not _fits(text, whole, room):
+        lines = [part for line in whole.split("\n") for part in _broken(text, line, room)]
+        text.set_text("\n".join(lines))
 
 
 def _broken(text: Any, line: str, room: float) -> list[str]:
@@ -202,8 +210,9 @@ def _sizes_that_fit(axis: Any, legend: Legend) -> dict[int, Size]:
 def _size(axis: Any, legend: Legend, columns: int) -> Size:
     """Of a legend of so many columns, its title broken where it is wider than the panel."""
     made = make_legend(axis, legend, "upper right", columns)
-    if _break_words(made.get_title(), 0.95 * axis.get_window_extent().width):
-        legend.style["title"] = made.get_title().get_text()
+    title = made.get_title()
+    break_words(title, title.get_text(), 0.95 * axis.get_window_extent().width)
+    legend.style["title"] = title.get_text() or None
     extent = made.get_window_extent()
     pad = made.borderaxespad * made.prop.get_size_in_points() * axis.figure.dpi / 72.0
     return extent.width, extent.height, pad

@@ -86,8 +86,7 @@ def draw_states(results: StudyResult) -> Any:
 def _say_sizes(axis: Any, panel: Any, results: StudyResult, system: System) -> None:
     """What the lines of the panels of a system are, in a place that has no curves."""
     first, second = (EQUATIONS[each].title for each in results.study.equations[:2])
-    equations = f"energy, purity, entropy: {first}, dashed: {second}"
-    title = f"{short_title(system)}\n{equations}"
+    title = f"{short_title(system)}\nwithout bands: {first},\ndashed: {second}"
     axis.set_axis_off()
     put_legend(axis, title, panel.get_legend_handles_labels()[0])
 

@@ -15,6 +15,7 @@ from manybody.report.figures.canvas import (
     grid,
     marker,
     n_sites_of,
+    nested,
     one_scale,
     put_labels,
     put_legend,
@@ -49,8 +50,9 @@ def draw_observables(results: StudyResult) -> Any:
     figure, axes = grid(len(panels), 4.9, 3.6, most=2)
     for axis, panel in zip(axes, panels):
         for index, (system, points) in enumerate(results.drawn):
+            style = nested(index, len(results.drawn))
             for name in panel.figures:
-                _draw_means(axis, name, index, system, points, panel)
+                _draw_means(axis, name, index, system, points, panel, style)
         _finish(axis, results, panel)
     counts = counted_samples([point.n_samples for point in results.points])
     # A system may have nothing to show in some panels.
@@ -92,16 +94,24 @@ def _mark(axis: Any, word: str, value: float) -> None:
 
 
 def _draw_means(
-    axis: Any, name: str, index: int, system: System, points: tuple[PointResult, ...], panel: Panel
+    axis: Any,
+    name: str,
+    index: int,
+    system: System,
+    points: tuple[PointResult, ...],
+    panel: Panel,
+    style: dict[str, Any],
 ) -> None:
     # A logarithmic axis has no place for zero.
     shown = [point for point in points if _can_be_drawn(point, name, panel)]
     if not shown:
         return
     sizes, spreads = zip(*((point.point.n_sites, point.spreads[name]) for point in shown))
-    style: dict[str, Any] = {"lw": 0.8, "ls": "--", "mfc": "white"}
     if name == panel.figures[0]:
-        style = {"lw": 1.2, "ls": "-", "mfc": None, "label": short_title(system)}
+        style = {**style, "ls": "-", "label": short_title(system)}
+    else:
+        # Rings around what they agree with.
+        style = {**style, "ls": "--", "lw": 0.8, "mfc": "none", "ms": style["ms"] + 3.5}
     _draw_spreads(axis, index, sizes, spreads, **style)
 
 
@@ -112,7 +122,7 @@ def _draw_spreads(
     means = [each.mean for each in spreads]
     # One sample has no error to draw, which the legend says.
     errors = np.nan_to_num([each.error for each in spreads])
-    own = {"marker": marker(index), "color": colour(index), "ms": 5, "capsize": 3}
+    own = {"marker": marker(index), "color": colour(index), "capsize": 3}
     axis.errorbar(x, means, errors, **own, **style)
 
 
@@ -139,7 +149,7 @@ def draw_locality(results: StudyResult) -> Any:
         shown = [name for name in names if spreads[name].count]
         bonds = [int(name[9:]) for name in shown]
         label = f"{short_title(system)}, {size_words(points[-1].point, '$')}"
-        _draw_spreads(axis, index, bonds, [spreads[name] for name in shown], label=label)
+        _draw_spreads(axis, index, bonds, [spreads[name] for name in shown], ms=5, label=label)
     put_labels(axis, "bonds from $j$", r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest")
     if axis.has_data():
         axis.set_yscale("log")

@@ -19,6 +19,7 @@ from manybody.report.figures.canvas import (
     grid,
     marker,
     n_sites_of,
+    nested,
     one_scale,
     put_labels,
     put_legend,
@@ -65,12 +66,13 @@ def draw_maxima(analysis: Analysis) -> Any:
 
 def _draw_times(axis: Any, analysis: Analysis) -> None:
     """Times of the maxima, every system as in its own panel."""
-    for index, (_, points) in enumerate(analysis.results.drawn):
+    drawn = analysis.results.drawn
+    for index, (_, points) in enumerate(drawn):
         known = averaged(points)
-        style = {"marker": marker(index), "lw": 1.2, "ms": 5, "color": colour(index)}
+        style = {"marker": marker(index), "color": colour(index), **nested(index, len(drawn))}
         axis.plot(_sizes(known), [s.time_of_maximum for _, s in known], **style)
     axis.axhline(analysis.results.study.times[-1], color="0.6", lw=0.9, ls=":")
-    every = [point for _, points in analysis.results.drawn for point in points]
+    every = [point for _, points in drawn for point in points]
     _finish(axis, every, "time of the maximum (dotted: end)")
     put_labels(axis, up=r"$t$ of the maximum $[1/J]$")
 
