@@ -25,6 +25,8 @@ _MARKERS = "osD^vP*X"
 _COLOURS = ("#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#56b4e9")
 # Panels of one quantity have one scale unless the highest is that many times the lowest.
 _COMPARABLE = 3.0
+# From one system to the next at the same size: what is equal is seen side by side.
+_STEP = 1.025
 NOT_ONE_SCALE = "vertical scales differ from panel to panel"
 
 
@@ -149,6 +151,16 @@ def size_axis(axis: Any, sizes: Iterable[int]) -> None:
     if len(known) == 1:
         axis.set_xlim(0.5 * known[0], 2.0 * known[0])
     put_labels(axis, r"number of sites $N$")
+
+
+def beside(index: int, count: int) -> float:
+    """What multiplies the sizes of one of so many systems that share a panel."""
+    return float(_STEP ** (index - 0.5 * (count - 1)))
+
+
+def said_beside(count: int) -> str:
+    """A note on it, where there is more than one."""
+    return "systems side by side at each size" if count > 1 else ""
 
 
 def n_sites_of(points: Iterable[PointResult]) -> list[int]:

@@ -7,6 +7,7 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
+from manybody.report.figures.makers import distances_name
 from manybody.report.page.document import Document, Picture, Section, Table, Text
 from manybody.report.read import (
     StudyResult,
@@ -154,7 +155,7 @@ def _distances(shown: Shown) -> Section:
         f"{EQUATIONS[study.equations[0]].title}, with standard errors, by size."
     )
     parts: Parts = [
-        *shown.of_pictures({study.name: caption, "maxima": both}),
+        *shown.of_pictures({distances_name(study): caption, "maxima": both}),
         *shown.of_tables("maxima"),
         *shown.of_pictures({"equations": others}),
         *shown.of_tables("pairs", "initial-sites"),
