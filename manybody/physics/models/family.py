@@ -447,7 +447,7 @@ class Family(ABC):
             With mathematics markup.
         """
         n_sites, dimension = self.n_sites(size, parameters), self.dimension(size, parameters)
-        facts = [] if self.size_symbol == "N" else [f"{n_sites}"]
+        facts = [] if self.size_symbol == "N" else [f"$N = {n_sites}$"]
         facts += [] if dimension == n_sites else [f"$D = {dimension}$"]
         label = f"${self.size_symbol} = {size}$"
         return f"{label} ({', '.join(facts)})" if facts else label
