@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from manybody.solve.comparison import Comparison
     from manybody.solve.correlations import PowerSpectrum, correlation, spectrum
     from manybody.solve.driven import DrivenComparison, compare_driven
+    from manybody.solve.forecast import Estimate, estimate
     from manybody.solve.level_statistics import level_statistics
     from manybody.solve.modes import SlowModes, slow_modes
     from manybody.solve.steady import SteadyState, steady_state
@@ -121,6 +122,7 @@ __all__ = [
     "DrivenQuadraticModel",
     "DrivenSingleParticle",
     "DrudeLorentzDensity",
+    "Estimate",
     "ExactDrivenCorrelations",
     "FlatDensity",
     "FockBasis",
@@ -169,6 +171,7 @@ __all__ = [
     "driven_correlations",
     "entropy_production",
     "entropy_production_response",
+    "estimate",
     "exact_driven_correlations",
     "from_single_particle",
     "hard_core_bosons",
@@ -249,6 +252,7 @@ _HOMES = {
     "solve.comparison": "Comparison",
     "solve.driven": "DrivenComparison compare_driven",
     "solve.correlations": "PowerSpectrum correlation spectrum",
+    "solve.forecast": "Estimate estimate",
     "solve.level_statistics": "level_statistics",
     "solve.modes": "SlowModes slow_modes",
     "solve.steady": "SteadyState steady_state",

@@ -25,7 +25,7 @@ from manybody.numerics.dense import KernelOperator  # noqa: E402
 from manybody.physics.assembly import assemble_rows  # noqa: E402
 from manybody.physics.equations.redfield import build_redfield  # noqa: E402
 from manybody.physics.spectra import build_spectrum  # noqa: E402
-from manybody.study.cost import measure_rates  # noqa: E402
+from manybody.solve.forecast import measure_rates  # noqa: E402
 from manybody.system.blas import blas_summary  # noqa: E402
 from manybody.system.memory import keep_freed_memory  # noqa: E402
 

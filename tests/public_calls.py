@@ -16,7 +16,7 @@ TIMES = [0.0, 0.5]
 # Results, protocols and errors: nobody makes them by hand.
 MADE_BY_US = {
     "Bath", "Cancellation", "Certificate", "Comparison", "CorrelationResponse",
-    "DrivenComparison", "DrivenCorrelations", "ExactDrivenCorrelations", "InputError",
+    "DrivenComparison", "DrivenCorrelations", "Estimate", "ExactDrivenCorrelations", "InputError",
     "LevelStatistics", "LinearResponse", "Liouvillian", "LocalFigures", "LocalityProfile",
     "NumericalError", "PowerSpectrum", "SlowModes", "SpectralDensity", "SteadyState",
     "Unavailable", "WorstProduction",
@@ -145,6 +145,10 @@ def calls():
         "entropy_production": {**_MODEL, "rho": MIXED, "equation": "davies"},
         "entropy_production_response": {
             "response": response, "temperatures": [1.0] * 3, "change": TILT
+        },
+        "estimate": {
+            **_MODEL, "times": TIMES, "stepper": "chebyshev", "tolerance": 1e-8,
+            "operator": "matrix-free", "equations": ("redfield", "davies"), "keep_states": False,
         },
         "exact_driven_correlations": {
             "model": DRIVEN_WIRE, "initial": np.diag([1.0, 0.0]), "times": TIMES,

@@ -3,21 +3,29 @@
 import argparse
 import shutil
 import sys
+import textwrap
 
 from manybody.cli.kinds import kind_in
+from manybody.physics import arguments
 from manybody.study.parsing import builtin_studies
 from manybody.system.communicator import Communicator
 from manybody.system.doctor import doctor_report
 
+_WIDEST = 100
 
-def studies(_options: argparse.Namespace, _comm: Communicator | None) -> int:
-    """Print the built-in studies."""
-    for name, text in builtin_studies().items():
+
+def studies(options: argparse.Namespace, _comm: Communicator | None) -> int:
+    """Print the built-in studies, or the text of one."""
+    texts = builtin_studies()
+    if options.show is not None:
+        print(texts[arguments.choice("--show", options.show, tuple(texts))], end="")
+        return 0
+    for name, text in texts.items():
         kind = kind_in(text, f"study {name}")
         study = kind.parse(text, f"study {name}", None)
-        print(f"{name}: {study.description}")
+        print(_folded(f"{name}: {study.description}", 0))
         for line in kind.outline(study):
-            print(f"    {line}")
+            print(_folded(line, 4))
     return 0
 
 
@@ -30,6 +38,16 @@ def docs(options: argparse.Namespace, _comm: Communicator | None) -> int:
     width = min(shutil.get_terminal_size().columns, 100)
     print(shown(text, width, sys.stdout.encoding or "ascii"), end="", flush=True)
     return 0
+
+
+def _folded(line: str, indent: int) -> str:
+    return textwrap.fill(
+        line,
+        _WIDEST,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 4),
+        break_on_hyphens=False,
+    )
 
 
 def doctor(_options: argparse.Namespace, _comm: Communicator | None) -> int:

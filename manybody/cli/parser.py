@@ -102,11 +102,15 @@ def _plan(commands: Any) -> None:
             "What a study will cost, size by size: applications of the generator, seconds, "
             "memory, and the ranks that would be of use.  Measures how fast this machine is, "
             "computes and writes nothing, and says what a run would refuse.",
-            ["manybody plan paper-fig1", "manybody plan scaling-large --ranks 64"],
+            [
+                "manybody plan paper-fig1",
+                "manybody plan scaling-large --ranks 64",
+                "manybody plan paper-fig1 --set samples=20",
+            ],
             _LOOKING,
         ),
     )
-    parser.add_argument("study", help=_STUDY)
+    _add_study(parser)
     parser.add_argument(
         "--ranks", type=int, default=1, metavar="N", help="ranks of the run to plan (default 1)"
     )
@@ -125,12 +129,13 @@ def _run(commands: Any) -> None:
             [
                 "manybody run paper-fig1-small",
                 "mpirun -n 2 manybody run mine.toml --out results/mine",
+                "manybody run paper-fig1-small --set samples=4 --set bath.beta=1.0 --out try",
                 "manybody run paper-fig1 --out DIR --shard 3/16",
             ],
             _RUNNING,
         ),
     )
-    parser.add_argument("study", help=_STUDY)
+    _add_study(parser)
     parser.add_argument(
         "--out", metavar="DIR", help="the store; made if needed (default results/<study name>)"
     )
@@ -226,19 +231,20 @@ def _compare(commands: Any) -> None:
 def _report(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
-        help="figures and tables of a store",
+        help="figures and tables of stores",
         **_texts(
-            "Figures and tables of a store, complete or not, in DIR/report: index.html is one "
-            "file to read offline.  It is written whole or not at all.",
+            "Figures and tables of each store, complete or not, in DIR/report: index.html is one "
+            "file to read offline.  It is written whole or not at all.  Stores of one study are "
+            "joined by merge, two of any set against each other by compare-stores.",
             [
-                "manybody report results/paper-fig1",
+                "manybody report results/paper-fig1 results/lamb-shift",
                 "manybody report DIR --format csv --format parquet",
                 "manybody report DIR --figure growth --format pdf",
             ],
             _LOOKING,
         ),
     )
-    parser.add_argument("directory", metavar="DIR", help="a store")
+    parser.add_argument("directories", metavar="DIR", nargs="+", help="stores")
     parser.add_argument("--format", action="append", choices=FORMATS, help="may be repeated")
     parser.add_argument(
         "--figure", metavar="NAME", help="this figure alone, as the report names it (png, pdf)"
@@ -246,13 +252,17 @@ def _report(commands: Any) -> None:
 
 
 def _studies(commands: Any) -> None:
-    commands.add_parser(
+    parser = commands.add_parser(
         "studies",
-        help="list the built-in studies",
+        help="list the built-in studies, or show one",
         **_texts(
-            "The built-in studies, and what their systems are.", ["manybody studies"], _LOOKING
+            "The built-in studies and what their systems are, or the TOML text of one to begin "
+            "with.",
+            ["manybody studies", "manybody studies --show lamb-shift > mine.toml"],
+            _LOOKING,
         ),
     )
+    parser.add_argument("--show", metavar="NAME", help="the TOML text of this one")
 
 
 def _doctor(commands: Any) -> None:
@@ -282,8 +292,20 @@ def _docs(commands: Any) -> None:
         "page",
         metavar="PAGE",
         nargs="?",
-        help="a page, a name of Python (compare), a command (run), a key of a study (beta), or a "
+        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a "
         "word of the glossary (gap)",
+    )
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help=_STUDY)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of the study with another value, as TOML has it: samples=4, "
+        "bath.coupling=0.3, systems.0.n_sites=[8,16]; may be repeated",
     )
 
 

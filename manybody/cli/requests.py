@@ -8,12 +8,14 @@ from typing import Any
 
 from manybody.cli.kinds import AnyKind, kind_in
 from manybody.errors import InputError
+from manybody.study.overrides import overridden
 from manybody.study.parsing import find_study, folder_of
 
 
 def requested_study(options: argparse.Namespace) -> tuple[AnyKind, Any, str]:
     """The kind of a study, the study with what the command line changes, and its text."""
     text, origin = find_study(options.study)
+    text = overridden(text, origin, options.set)
     kind = kind_in(text, origin)
     study = kind.parse(text, origin, folder_of(options.study))
     wish = options.group_size

@@ -47,14 +47,15 @@ def compare_stores(options: argparse.Namespace, _comm: Communicator | None) -> i
 
 
 def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
-    """Write figures and tables of a store."""
-    store = open_store(options.directory)
+    """Write figures and tables of every store."""
     check_formats(options.format or ())
-    if options.figure is None:
-        write_report(store, options.format)
-        return 0
-    for path in pages_of(store).write_figure(store, options.figure, options.format):
-        print(f"figure: {path}", flush=True)
+    stores = [open_store(each) for each in options.directories]
+    for store in stores:
+        if options.figure is None:
+            write_report(store, options.format)
+            continue
+        for path in pages_of(store).write_figure(store, options.figure, options.format):
+            print(f"figure: {path}", flush=True)
     return 0
 
 

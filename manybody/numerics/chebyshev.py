@@ -92,10 +92,8 @@ class Chebyshev(Stepper):
 
         See `dense_exponential.exponential_is_cheaper`.
         """
-        last, dense = float(times[-1]), DenseExponential(self.tolerance)
-        if last == 0.0:
-            return super().chosen(bounds, times, dimension)
-        needed = [_fewest_segments(own, last, self.tolerance)[1] for own in _points(bounds)]
+        dense = DenseExponential(self.tolerance)
+        needed = applications_of_series(bounds, times, self.tolerance)
         # What never ends is refused, since units are wrong then and not the stepper.
         return [
             dense
@@ -342,6 +340,14 @@ def _growth(points: Complex, width: float | Real) -> Any:
     """
     w = points / np.asarray(width)[..., None]
     return np.abs(np.log(np.abs(w + np.sqrt(w * w + 1.0)))).max(axis=-1)
+
+
+def applications_of_series(bounds: Bounds, times: Real, tolerance: float) -> Real:
+    """(samples,) applications that all segments of each sample are forecast to take."""
+    last, points = float(times[-1]), _points(bounds)
+    if last == 0.0:
+        return np.zeros(len(points))
+    return np.array([_fewest_segments(own, last, tolerance)[1] for own in points])
 
 
 def series_terms(z: Real, tolerance: float) -> Real:

@@ -32,9 +32,14 @@ def exponential_is_cheaper(dimension: int, times: Real, applications: float) -> 
     """
     if dimension > _MOST_CHOSEN or not applications > _FEWEST_APPLICATIONS:
         return False
-    steps = len(np.unique(np.diff(times, prepend=0.0)))
     series = applications * (_OF_APPLICATION * dimension**3 + _OF_CALLS)
-    return bool(steps * _OF_EXPONENTIAL * dimension**6 < series)
+    return exponential_flops(dimension, times) < series
+
+
+def exponential_flops(dimension: int, times: Real) -> float:
+    """Of all exponentials of one generator: one for every length of a step."""
+    steps = len(np.unique(np.diff(times, prepend=0.0)))
+    return steps * _OF_EXPONENTIAL * float(dimension) ** 6
 
 
 class DenseExponential(Stepper):

@@ -25,6 +25,8 @@ from manybody.study.store import Store
 
 # The error of an eigenvalue is its residual times a condition, which is not measured.
 _GAP_ERRORS = 10.0
+# Share of the distance that negative weight may make up before it is said, and rounding.
+_NEGATIVE, _ROUNDING = 0.1, 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,26 +121,55 @@ class PointResult:
         return grows
 
     @property
-    def gap_words(self) -> str:
+    def growing_words(self) -> str:
         """In how many samples a mode of Redfield grows, by more than its gap may be wrong."""
+        grows = int(np.count_nonzero(self.growing)) if "gap" in self.arrays else 0
+        if not grows:
+            return ""
+        return (
+            f"in {grows} of {self.n_samples} samples a mode of Redfield grows, and no steady "
+            "state is approached"
+        )
+
+    @property
+    def gap_words(self) -> str:
+        """The same, and in how many the sign of the gap is not known."""
         if "gap" not in self.arrays:
             return ""
-        gap = self.arrays["gap"]
         error = _GAP_ERRORS * np.nan_to_num(self.arrays["gap_residual"])
-        grows = int(np.count_nonzero(self.growing))
-        unknown = int(np.count_nonzero(np.abs(gap) <= error))
-        words = []
-        if grows:
-            words.append(
-                f"in {grows} of {self.n_samples} samples a mode of Redfield grows, and no steady "
-                "state is approached"
-            )
+        unknown = int(np.count_nonzero(np.abs(self.arrays["gap"]) <= error))
+        words = [self.growing_words] if self.growing_words else []
         if unknown:
             words.append(
                 f"in {unknown} of {self.n_samples} samples the gap is zero within its residual, "
                 "and its sign is not known"
             )
         return "; ".join(words)
+
+    @property
+    def negative_words(self) -> str:
+        """Negative weight that is not small beside the distance, of states that are near states.
+
+        No state is nearer to a ρ in trace norm than twice its negative weight.
+        """
+        if self.summary is None or self.outside.any():
+            return ""
+        lowest = self.arrays["smallest_eigenvalue_in_time"].min(axis=1)
+        apart = -2.0 * float(lowest.mean())
+        if not apart > max(_NEGATIVE * self.summary.maximum, _ROUNDING):
+            return ""
+        return (
+            f"{self.unguarded} has negative probabilities that are not small beside the distance: "
+            f"smallest eigenvalue down to {float(lowest.min()):.3g}, on average "
+            f"{float(lowest.mean()):.3g}, which puts it {apart:.2g} from every state where the "
+            f"distance is {self.summary.maximum:.3g}"
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of its results is not physical."""
+        words = (self.outside_words, self.negative_words, self.steady_words, self.growing_words)
+        return tuple(filter(None, words))
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,13 +347,20 @@ def system_title(system: System, plain: bool = False, short: bool = False) -> st
     family = system.family
     title = family.short_title if short else family.title
     title += family.parameters_in_words(dict(system.parameters), plain)
-    for key, change in system.changes:
-        if key == "lamb_shift":
-            title += ", Lamb shift" if change else ", no Lamb shift"
-        else:
-            value = name_of(change) if isinstance(change, str) else f"{change:g}"
-            title += f", {_WORDS.get(key, key.replace('_', ' '))} {value}"
-    return title
+    changes = changes_in_words(dict(system.changes), "")
+    return f"{title}, {changes}" if changes else title
+
+
+def changes_in_words(changes: Mapping[str, Any], none: str = "as the study says") -> str:
+    """How a system departs from its study; none: where it does not."""
+    return ", ".join(_change_in_words(key, value) for key, value in changes.items()) or none
+
+
+def _change_in_words(key: str, change: Any) -> str:
+    if key == "lamb_shift":
+        return "Lamb shift" if change else "no Lamb shift"
+    value = name_of(change) if isinstance(change, str) else f"{change:g}"
+    return f"{_WORDS.get(key, key.replace('_', ' '))} {value}"
 
 
 _WORDS = {

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from manybody.physics.underflow import zero_where_tiny
 from manybody.report.analysis.conclusions import Analysis, analyse
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.makers import figure_makers
-from manybody.report.page.document import Document, Table, to_html, to_markdown
+from manybody.report.page.document import Document, Table
+from manybody.report.page.drawing import Drawing, drawing_of
+from manybody.report.page.html import to_html
+from manybody.report.page.markdown import to_markdown
 from manybody.report.page.sections import build_document
 from manybody.report.page.summary import text_summary
 from manybody.report.read import load_results, system_title
@@ -23,10 +27,13 @@ from manybody.report.tables.expectations import build_expectations_tables
 from manybody.report.tables.guarantees import build_guarantees
 from manybody.report.tables.initial_sites import build_site_tables
 from manybody.report.tables.local import build_averages
+from manybody.report.tables.paired import build_paired_tables
 from manybody.report.tables.samples import build_tables, to_csv, to_hdf5, to_parquet
+from manybody.report.tables.setting import build_setting
 from manybody.study.block_store import BlockStore
 from manybody.study.configuration import FORMATS
 from manybody.study.store import Store
+from manybody.system.environment import describe
 
 AnyStore = BlockStore[Any, Any, Any, Any]
 PICTURES = ("png", "pdf")
@@ -108,7 +115,7 @@ def write_report(store: Store, formats: Sequence[str] | None = None) -> tuple[st
         formats,
         tables,
         figure_makers(analysis),
-        lambda vectors: build_document(analysis, by_name, vectors),
+        lambda drawings: build_document(analysis, by_name, drawings, date_words()),
     )
     lines = [text_summary(analysis.results), *_verdict_lines(analysis)]
     return "\n".join(lines) + note, paths
@@ -123,6 +130,8 @@ def _all_tables(analysis: Analysis) -> list[Table]:
         *build_local_tables(analysis),
         *build_expectations_tables(analysis.results),
         *build_site_tables(analysis.results),
+        *build_paired_tables(analysis.results),
+        *build_setting(analysis.results),
     ]
 
 
@@ -174,34 +183,34 @@ def write_parts(
     formats: Sequence[str] | None,
     tables: Sequence[Table],
     makers: Mapping[str, Callable[[], Any]],
-    document_of: Callable[[Mapping[str, str]], Document],
+    document_of: Callable[[Mapping[str, Drawing]], Document],
 ) -> tuple[list[Path], str]:
     """Tables, figures and pages into the report of a store; the paths, and what to add.
 
     formats: None takes the study's; makers: name -> what draws a figure; document_of: name ->
-    SVG text -> page.
+    drawing -> page.
     """
     formats, folder = _chosen(store, formats), report_folder(store)
     contents: dict[str, bytes] = {}
+    drawings: dict[str, Drawing] = {}
     for table in tables:
         for kind, (suffix, content_of) in TABLES.items():
             if kind in formats:
                 contents[f"{table.name}.{suffix}"] = content_of(table)
     pictures = [kind for kind in PICTURES if kind in formats]
     written = [kind for kind in ("html", "markdown") if kind in formats]
-    vectors: dict[str, str] = {}
     why = broken_matplotlib() if pictures or written else ""
     if (pictures or written) and not why:
         for name, make in makers.items():
             figure = make()
             for kind in pictures:
                 contents[f"{name}.{kind}"] = saved(figure, kind)
-            vectors[name] = saved(figure, "svg").decode() if written else ""
-    document = document_of(vectors)
+            drawings |= {name: drawn(figure)} if written else {}
+    document = document_of(drawings)
     if "markdown" in written:
         suffix = pictures[0] if pictures else "svg"
         if not pictures:
-            contents |= {f"{name}.svg": vector.encode() for name, vector in vectors.items()}
+            contents |= {f"{name}.svg": own.svg.encode() for name, own in drawings.items()}
         contents["report.md"] = to_markdown(document, lambda name: f"{name}.{suffix}").encode()
     # The page comes last: where there is one, what belongs to it is there.
     if "html" in written:
@@ -258,11 +267,29 @@ def broken_matplotlib() -> str:
 
 def saved(figure: Any, kind: str) -> bytes:
     """A matplotlib figure as a file of this kind."""
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        # Once for files of all kinds: savefig would draw all before it draws, for every one.
-        layout.execute(figure)
-        figure.set_layout_engine(None)
+    lay_out(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, transparent=kind == "svg")
     return buffer.getvalue()
+
+
+def drawn(figure: Any) -> Drawing:
+    """A matplotlib figure as a page shows it."""
+    lay_out(figure)
+    return drawing_of(figure)
+
+
+def lay_out(figure: Any) -> None:
+    """Once for files of all kinds: savefig would draw all before it draws, for every one."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)
+
+
+def date_words() -> str:
+    """When a report is written, and by what."""
+    facts, today = describe(), datetime.now(UTC).date().isoformat()
+    revision, _, rest = str(facts["git_revision"]).partition("-")
+    words = "-".join(filter(None, (revision[:12], rest)))
+    return f"Written on {today} by manybody {facts['manybody']}, revision {words}."

@@ -31,6 +31,8 @@ from manybody.solve.comparison import (
     fingerprint,
     without_states,
 )
+from manybody.solve.evolution import unwatched
+from manybody.solve.progress import Watched
 from manybody.solve.spread import compare_large
 from manybody.solve.stacked import compare_stack, is_large, stacks_of_a_kind
 from manybody.solve.unphysical import ensemble_warning, outside_warning
@@ -144,6 +146,9 @@ def compare(  # noqa: PLR0913 the public door has what every one of its rooms ne
     the certificate's clustering is "unexamined", its figures on Bohr frequencies and the Gibbs
     state are nan.
 
+    How far it is, with rate and time left, goes to the logger "manybody" every ten seconds:
+    `logging.basicConfig(level=logging.INFO)` shows it.
+
     BLAS runs on one thread unless OPENBLAS_NUM_THREADS or its like says otherwise.  What fails on
     one rank while the others wait for it, memory say, is raised there alone: under mpirun start
     with `python -m mpi4py`.
@@ -189,10 +194,11 @@ def _compare_one(
 ) -> Comparison:
     # Amplitudes that vanish are zero, whatever np.seterr says.
     with blas_threads(), np.errstate(under="ignore"):
+        watch = Watched("segments of time") if rank_of(comm) == 0 else unwatched
         if is_spread(model.dimension, setting.operator, size_of(comm)):
-            return compare_large(model, setting, comm, keep_states)
+            return compare_large(model, setting, comm, keep_states, watch=watch)
         problem = Problem([model], setting.bath, setting.lamb_shift)
-        return compare_stack(problem, setting, keep_states)[0]
+        return compare_stack(problem, setting, keep_states, watch)[0]
 
 
 def compare_problems(problem: Problem, setting: Setting) -> list[Comparison]:
@@ -313,6 +319,7 @@ def _compare_many(
     models: Sequence[Model], setting: Setting, keep_states: bool
 ) -> list[Comparison]:
     results: dict[int, Comparison] = {}
+    watch, work = Watched("samples"), sum(model.dimension**3 for model in models)
     with blas_threads(), np.errstate(under="ignore"):
         for stack in stacks_of_a_kind(models):
             chosen = [models[index] for index in stack]
@@ -324,4 +331,6 @@ def _compare_many(
             else:
                 problem = Problem(chosen, setting.bath, setting.lamb_shift)
                 results.update(zip(stack, compare_stack(problem, setting, keep_states)))
+            done = sum(models[index].dimension ** 3 for index in results)
+            watch(len(results), len(models), done / work)
     return [results[index] for index in range(len(models))]

@@ -6,7 +6,7 @@ ones are asked for their states at the times that somebody watches.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,12 @@ from manybody.physics.spectra import EPSILON, Clustering, unexamined
 from manybody.solve.comparison import Comparison, Pairs, Setting, pairs_of
 from manybody.solve.unphysical import with_time
 from manybody.solve.views import Sights, View
+
+Watch = Callable[[int, int], None]
+
+
+def unwatched(_done: int, _total: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +226,11 @@ class Layout(ABC):
         """Figures of a certificate that only this layout knows."""
         return {}
 
-    def run(self) -> list[Comparison]:
-        """Advance, observe and certify; a result a sample."""
+    def run(self, watch: Watch = unwatched) -> list[Comparison]:
+        """Advance, observe and certify; a result a sample.
+
+        watch: called after each segment with how many are done, and of how many.
+        """
         for index in range(self.segments_done, len(self.segments)):
             segment, states = self.segments[index], {}
             for name in self.agenda.stepped:
@@ -240,6 +249,7 @@ class Layout(ABC):
             self.observe(segment, states)
             del states
             self.segments_done = index + 1
+            watch(self.segments_done, len(self.segments))
             if self.segments_done < len(self.segments):
                 self.pause()
         return self._results()

@@ -35,6 +35,7 @@ from manybody.solve.evolution import (
     Joint,
     Layout,
     Seen,
+    Watch,
     build_agenda,
     by_state,
     closed_of,
@@ -42,6 +43,7 @@ from manybody.solve.evolution import (
     initial_columns,
     joint_bounds,
     stepped_of,
+    unwatched,
 )
 from manybody.solve.monitor import Monitor
 from manybody.solve.room import Baths, Extent, check_room, shares_of
@@ -64,16 +66,17 @@ def compare_large(
     keep_states: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     keeper: Keeper | None = None,
+    watch: Watch = unwatched,
 ) -> Comparison:
     """All equations on one sample, the same small arrays on every rank of `comm`.
 
     model: needed on rank 0 alone; comm: an mpi4py communicator of at most N ranks that
     all call this, or None; keep_states: all states, on rank 0; tell: called with a word
-    on the progress; keeper: of checkpoints, the same on every rank, not with kept states.
-    Raises Stopped, on every rank, at the end of a segment when the keeper of one of them
-    says so and there is a checkpoint.  What fails on one rank is raised on all, unless the
-    others wait for it in an exchange: a launcher must then end the job (`run` does, and
-    python -m mpi4py).
+    on the progress; keeper: of checkpoints, the same on every rank, not with kept states;
+    watch: told of every segment.  Raises Stopped, on every rank, at the end of a segment when
+    the keeper of one of them says so and there is a checkpoint.  What fails on one rank is
+    raised on all, unless the others wait for it in an exchange: a launcher must then end the job
+    (`run` does, and python -m mpi4py).
     """
     check_fits(model, setting, comm)
     shared = shared_problem(
@@ -86,7 +89,7 @@ def compare_large(
         setting.needs_hamiltonian,
     )
     with shared as problem:
-        return compare_spread(problem, setting, comm, keep_states, tell, keeper)
+        return compare_spread(problem, setting, comm, keep_states, tell, keeper, watch)
 
 
 def check_fits(model: Model | None, setting: Setting, comm: Communicator | None) -> None:
@@ -97,12 +100,12 @@ def check_fits(model: Model | None, setting: Setting, comm: Communicator | None)
         own = at_hand(model)
         check_applies(setting.equations, [own])
         here = min(n_ranks, ranks_here(n_ranks))
-        check_room(own.name, _extent(own, setting), n_ranks, 1, here)
+        check_room(own.name, extent_of_sample(own, setting), n_ranks, 1, here)
 
     together(comm, check)
 
 
-def _extent(model: Model, setting: Setting) -> Extent:
+def extent_of_sample(model: Model, setting: Setting) -> Extent:
     """What the memory of a sample depends on."""
     basis, lattice = getattr(model, "basis", None), getattr(model, "lattice", None)
     facts = SystemFacts(model.dimension, model.is_real, setting.lamb_shift, basis, lattice)
@@ -130,12 +133,13 @@ def compare_spread(
     keep_states: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     keeper: Keeper | None = None,
+    watch: Watch = unwatched,
 ) -> Comparison:
     """`compare_large` of a problem that the ranks of `comm` share already."""
     columns = Columns(problem.dimension, comm)
     with ExitStack() as stack:
         layout = _Spread(problem, setting, columns, keep_states, tell, keeper or Keeper(), stack)
-        return layout.run()[0]
+        return layout.run(watch)[0]
 
 
 class _Spread(Layout):

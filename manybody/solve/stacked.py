@@ -23,6 +23,7 @@ from manybody.solve.evolution import (
     Joint,
     Layout,
     Seen,
+    Watch,
     build_agenda,
     by_state,
     closed_of,
@@ -30,6 +31,7 @@ from manybody.solve.evolution import (
     initial_columns,
     joint_bounds,
     stepped_of,
+    unwatched,
 )
 from manybody.solve.views import View, sees_states
 
@@ -68,7 +70,7 @@ def stacks_of_a_kind(models: Sequence[Model]) -> list[list[int]]:
 
 
 def compare_stack(
-    problem: Problem, setting: Setting, keep_states: bool = False
+    problem: Problem, setting: Setting, keep_states: bool = False, watch: Watch = unwatched
 ) -> list[Comparison]:
     """Samples of one kind: those of equal segments are advanced together.
 
@@ -77,7 +79,7 @@ def compare_stack(
     count = problem.n_samples
     if count > 1 and any(each.one_by_one for each in setting.equations):
         alone = (problem.sample(index) for index in range(count))
-        return [compare_stack(own, setting, keep_states)[0] for own in alone]
+        return [compare_stack(own, setting, keep_states, watch)[0] for own in alone]
     results: dict[int, Comparison] = {}
     for own_setting, stack in _stacks(problem, setting):
         # Two answers of some equation: on its own.
@@ -86,7 +88,7 @@ def compare_stack(
         for chosen in [[index] for index in undecided] + ([others] if others else []):
             whole = chosen == list(range(count))
             own = problem if whole else problem.select(np.array(chosen))
-            results.update(zip(chosen, _Stack(own, own_setting, keep_states).run()))
+            results.update(zip(chosen, _Stack(own, own_setting, keep_states).run(watch)))
     return [results[index] for index in range(count)]
 
 

@@ -1,20 +1,26 @@
 """What a study will cost: applications, time, memory, and how many ranks a sample should have."""
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from manybody.arrays import product
 from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
-from manybody.numerics.steppers import find_operator, find_stepper
+from manybody.numerics.steppers import find_stepper
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.protocol import SystemFacts
-from manybody.physics.equations.registry import EQUATIONS, unguarded
-from manybody.solve.monitor import observer_matrices, observers
+from manybody.physics.equations.registry import EQUATIONS
+from manybody.solve.forecast import (
+    FRACTION_OF_SMALL,
+    GROUP_EFFICIENCY,
+    NOMINAL_RATES,
+    SECONDS_OF_A_SAMPLE,
+    Rates,
+    Work,
+    evolution_seconds,
+)
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
 from manybody.solve.stacked import stack_size
@@ -22,33 +28,12 @@ from manybody.study.configuration import Point, Study
 from manybody.study.kind import Measured
 from manybody.system.memory import machine_bytes
 
-# What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
-_FRACTION_OF_RATE, _FRACTION_OF_SMALL = 0.85, 0.6
-_GROUP_EFFICIENCY = 0.9
-# What calls cost, however small a sample.
-_SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
-# LAPACK reduces a matrix at about a fifth of the rate of products.
-_LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
 # What an iteration of a solver costs beside products.
 _SECONDS_OF_A_STEP = 1.5e-4
-# Sites up to which calls and caches cost that much.
-_SMALL = 100
 # Fewer columns a rank make thin products and many messages.
 FEWEST_COLUMNS = 64
 # A sample that takes longer is worth more ranks.
 _LONG_SECONDS = 600.0
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Measured rates of matrix products on one core with one thread, flop/s."""
-
-    real: float
-    complex: float
-
-
-# To order tasks with.
-NOMINAL_RATES = Rates(6e10, 7e10)
 
 
 @dataclass(frozen=True)
@@ -68,22 +53,6 @@ class Forecast:
     rank_bytes: float
     core_hours: float
     suggested: int | None
-
-
-def measure_rates(seconds: float = 0.1) -> Rates:
-    """Rates of products of 216 x 216 matrices, the fastest of what `seconds` allow each."""
-    n = 216
-    found = []
-    for dtype, columns, flops in ((np.float64, 2 * n, 4.0), (np.complex128, n, 8.0)):
-        left = np.full((n, n), 0.5, dtype=dtype)
-        right, out = (np.full((n, columns), 0.5, dtype=dtype) for _ in range(2))
-        best, stop = np.inf, time.perf_counter() + seconds
-        while time.perf_counter() < stop:
-            start = time.perf_counter()
-            product(left, right, out)
-            best = min(best, time.perf_counter() - start)
-        found.append(flops * n**3 / best)
-    return Rates(*found)
 
 
 def forecast(study: Study, point: Point, samples: int, rates: Rates, group_size: int) -> Forecast:
@@ -128,17 +97,18 @@ def sample_applications(study: Study, point: Point) -> float:
 
 def application_flops(study: Study, point: Point) -> float:
     """Flops of one application, on average over the stepped equations."""
-    n, flops = point.dimension, _flops_of(study, point, stepped=True)
-    if not flops:
-        return 0.0
-    return find_operator(study.operator).flops(n, sum(flops) / len(flops))
+    return _work_of(study, point).application_flops()
 
 
-def _flops_of(study: Study, point: Point, stepped: bool) -> list[float]:
-    """Of one application of the stepped, or one state of the closed equations of a study."""
-    facts = facts_of(study, point)
-    equations = [EQUATIONS[name] for name in study.equations]
-    return [each.operations(facts) for each in equations if each.is_stepped is stepped]
+def _work_of(study: Study, point: Point) -> Work:
+    return Work(
+        facts_of(study, point),
+        len(study.times),
+        tuple(EQUATIONS[name] for name in study.equations),
+        study.operator,
+        sample_applications(study, point),
+        needs_spectrum(study),
+    )
 
 
 def facts_of(study: Study, point: Point) -> SystemFacts:
@@ -164,30 +134,12 @@ def sample_seconds(
     study: Study, point: Point, rates: Rates = NOMINAL_RATES, group_size: int = 1
 ) -> float:
     """Wall time of one sample on `group_size` ranks, one thread each."""
-    n, n_times = point.dimension, len(study.times)
-    is_real = point.family.is_real
     spectral = _spectral_seconds(study, point, rates, group_size)
     if not study.evolves:
         return spectral
-    rate = rates.real if is_real else rates.complex
-    operator = find_operator(study.operator)
-    fraction = _FRACTION_OF_RATE if n > _SMALL else _FRACTION_OF_SMALL
-    each = operator.seconds(n, application_flops(study, point), fraction * rate)
-    once = operator.setup_seconds(n, rate, group_size) if needs_spectrum(study) else 0.0
-    # An eigenvalue problem a pair and one for each positivity, and the closed states.
-    products = sum(_flops_of(study, point, stepped=False))
-    slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
-    n_pairs = len(study.equations) * (len(study.equations) - 1) / 2.0
-    problems = n_pairs + len(unguarded(study.equations))
-    observing = (slower * problems * 16.0 / 3.0 * n**3 + products) / rate * n_times
-    matrices = observer_matrices(len(study.equations))
-    watching = max(1, observers(n, group_size, machine_bytes(), matrices))
-    efficiency = 1.0 if group_size == 1 else _GROUP_EFFICIENCY
-    shared = (sample_applications(study, point) * each + once) / group_size + observing / watching
-    stack = min(stack_size(n), study.samples_in_block(point))
-    calls = _SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * n_times
-    calls += sample_applications(study, point) * _SECONDS_OF_A_CALL / stack
-    return shared / efficiency + calls + spectral
+    work = _work_of(study, point)
+    stack = min(stack_size(point.dimension), study.samples_in_block(point))
+    return evolution_seconds(work, rates, machine_bytes(), group_size, stack) + spectral
 
 
 def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
@@ -199,12 +151,12 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
     applications = sum(each.applications for each in costs)
     # The complex-linear map and its preconditioner.
     flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
-    efficiency = group_size * (1.0 if group_size == 1 else _GROUP_EFFICIENCY)
-    seconds = applications * flops / (_FRACTION_OF_SMALL * rates.complex) / efficiency
+    efficiency = group_size * (1.0 if group_size == 1 else GROUP_EFFICIENCY)
+    seconds = applications * flops / (FRACTION_OF_SMALL * rates.complex) / efficiency
     seconds += applications * _SECONDS_OF_A_STEP
     # One diagonalisation for all of them.
     own = sum(each.flops for each in costs) + 100.0 * n**3
-    return seconds + own / rates.complex + _SECONDS_OF_A_SAMPLE
+    return seconds + own / rates.complex + SECONDS_OF_A_SAMPLE
 
 
 def extent_of(study: Study, point: Point) -> Extent:

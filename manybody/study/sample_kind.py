@@ -1,5 +1,6 @@
 """Studies of disorder samples, the first kind."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manybody.numerics.steppers import check_stepper
+from manybody.solve.forecast import measure_rates
 from manybody.study.blocks import (
     Block,
     Record,
@@ -21,7 +23,6 @@ from manybody.study.canonical import strict_json
 from manybody.study.configuration import Point, Study, merge_systems
 from manybody.study.cost import (
     application_flops,
-    measure_rates,
     plan_lines,
     predicted_and_measured,
     sample_seconds,
@@ -49,13 +50,24 @@ def _adapted(study: Study, petsc_options: str | None, group_size: object) -> Stu
 
 
 def _outline(study: Study) -> list[str]:
-    lines = []
+    """A line for systems that differ in some values alone, with every value of each."""
+    groups: dict[Any, list[dict[str, str]]] = {}
     for system in study.systems:
-        words = " ".join(f"{key}={value}" for key, value in system.parameters)
-        sizes = ", ".join(map(str, system.sizes))
-        counts = ", ".join(map(str, dict.fromkeys(system.counts.values())))
-        lines.append(f"{system.model} {words}, sizes {sizes}, {counts} samples")
-    return lines
+        words = {key: str(own) for key, own in (*system.parameters, *system.changes)}
+        head = (system.model, tuple(words), system.sizes, tuple(system.counts.values()))
+        groups.setdefault(head, []).append(words)
+    return [line for head, every in groups.items() for line in _outlines(head, every)]
+
+
+def _outlines(head: Any, every: list[dict[str, str]]) -> list[str]:
+    """Of all together where they are every choice of their values, else of each."""
+    model, keys, sizes, counts = head
+    values = {key: list(dict.fromkeys(words[key] for words in every)) for key in keys}
+    if math.prod(map(len, values.values())) != len(every):
+        return [line for words in every for line in _outlines(head, [words])]
+    words = " ".join(f"{key}={','.join(own)}" for key, own in values.items())
+    samples = ", ".join(map(str, dict.fromkeys(counts)))
+    return [f"{model} {words}, sizes {', '.join(map(str, sizes))}, {samples} samples"]
 
 
 def _joined(studies: Sequence[Study]) -> Study:

@@ -9,10 +9,10 @@ import numpy as np
 
 from manybody.parallel.claims import claimed_samples
 from manybody.parallel.files import listed
+from manybody.solve.progress import clock
 from manybody.study.block_files import CorruptBlock, is_intact
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S
-from manybody.study.progress import clock
 
 # Blocks of a point that are opened for the time a sample takes.
 _OPENED = 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from readable import check_page
 from test_case_pages import Checker, altered
 from tiny_cases import HIERARCHY, case_store, parse_cases
 
@@ -56,6 +57,10 @@ def test_the_archive_is_of_the_tiny_study(store):
     assert parse_cases(HIERARCHY, "file.toml") == store.study
 
 
+def test_figures_can_be_read(store, records):
+    check_page(build_page(store.study, records))
+
+
 def test_the_page_is_one_offline_file(store, records):
     summary, paths = write_report(store, ["html", "csv", "markdown"])
     page = (store.directory / "report" / "index.html").read_text()
@@ -64,13 +69,14 @@ def test_the_page_is_one_offline_file(store, records):
     assert checker.open == [] and checker.fetched == []
     built = build_page(store.study, records)
     assert set(built.makers) == {"coupling", "beta", "detuning", "time"}
-    assert checker.seen.count("img") == 4
+    assert checker.seen.count("figure") == 4
     assert {path.stem for path in paths if path.suffix == ".csv"} == {
         table.name for table in built.tables
     }
+    plain = html.unescape(page.replace("<sub>", "_").replace("</sub>", ""))
     for finding in built.findings:
         assert finding.sentence in summary
-        assert finding.sentence.split(":")[0][:40] in html.unescape(page)
+        assert finding.sentence.split(":")[0][:40] in plain
         assert all(np.isfinite(value) for value in finding.numbers.values())
     assert "\n* Which equation to trust?" in (store.directory / "report" / "report.md").read_text()
 

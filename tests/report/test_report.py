@@ -13,15 +13,9 @@ import manybody as mb
 from manybody import cli
 from manybody.report.analysis.numerical import numerical_errors
 from manybody.report.analysis.verdicts import judge_systems
-from manybody.report.page.document import (
-    Column,
-    Document,
-    Section,
-    Table,
-    Text,
-    to_html,
-    to_markdown,
-)
+from manybody.report.page.document import Column, Document, Section, Table, Text
+from manybody.report.page.html import to_html
+from manybody.report.page.markdown import to_markdown
 from manybody.report.page.sections import sample_options
 from manybody.report.read import PointResult, load_results
 from manybody.report.writing import report_figures, saved, write_figure, write_report
@@ -60,12 +54,14 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.references, self.rows, self.captions = [], [], [], []
+        self.open, self.references, self.rows = [], [], []
 
     def handle_starttag(self, tag, attributes):
         self.references += [value for name, value in attributes if name in ("src", "href")]
         if tag == "tr":
             self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
         if tag not in ("meta", "img"):
             self.open.append(tag)
 
@@ -73,10 +69,8 @@ class Reader(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1].append(data)
-        if self.open and self.open[-1] == "caption":
-            self.captions.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
 
 
 def test_the_html_is_whole_and_alone(out):
@@ -84,20 +78,33 @@ def test_the_html_is_whole_and_alone(out):
     text = (out / "report" / "index.html").read_text()
     reader.feed(text)
     assert reader.open == [] and reader.rows
-    assert reader.references
-    assert all(value.startswith("data:image/svg+xml;base64,") for value in reader.references)
-    assert "<script" not in text and "@import" not in text
+    # Nothing is fetched: links lead to places on the page, and to the papers.
+    assert "#section-what-was-found" in reader.references
+    assert all(each.startswith(("#", "https://arxiv.org/abs/")) for each in reader.references)
+    assert 'src="' not in text and "<script" not in text and "@import" not in text
+    assert all(each.startswith("#") for each in re.findall(r'xlink:href="([^"]*)"', text))
     assert "prefers-color-scheme: dark" in text and "@media print" in text
     assert 'name="viewport"' in text
+
+
+def numbers_of(cell):
+    """Every number of a cell with the unit of its last digit, of value(error) both."""
+    found = re.fullmatch(r"(-?[\d.]+)(?:\((\d+)\))?(e[+-]?\d+)?", cell)
+    if found is None:
+        return []
+    value, error, power = found.groups()
+    unit = 10.0 ** (int((power or "e0")[1:]) - len(value.partition(".")[2]))
+    values = [(float(value + (power or "")), unit)]
+    return [*values, (int(error) * unit, unit)] if error else values
 
 
 def test_every_number_is_in_a_table(out):
     """What the report shows of a table are digits of its CSV."""
     reader = Reader()
-    reader.feed((out / "report" / "index.html").read_text())
+    text = (out / "report" / "index.html").read_text()
+    reader.feed(text)
     known = set()
-    for caption in reader.captions:
-        name = re.search(r"\((\w+\.csv)\)$", caption).group(1)
+    for name in re.findall(r"\(([\w-]+\.csv)\)</p>", text):
         with open(out / "report" / name) as file:
             for row in csv.reader(file):
                 known |= set(row)
@@ -108,15 +115,11 @@ def test_every_number_is_in_a_table(out):
         except ValueError:
             continue
     numbers = np.array(numbers)
-    cells = [cell for row in reader.rows for cell in row]
-    shown = [cell for cell in cells if re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", cell)]
+    shown = [each for row in reader.rows for cell in row for each in numbers_of(cell)]
     assert len(shown) > 50
-    for cell in shown:
-        value, digits = float(cell), re.sub(r"e.*|[-.]", "", cell).lstrip("0")
-        near = np.abs(numbers - value) <= 0.51 * 10.0 ** (1 - len(digits or "1")) * max(
-            abs(value), 1e-300
-        )
-        assert near.any(), cell
+    for value, unit in shown:
+        near = np.abs(numbers - value) <= 0.51 * unit
+        assert near.any(), value
 
 
 def test_the_samples_table_holds_the_store(out):
@@ -256,8 +259,11 @@ def test_one_figure_by_the_command_that_the_report_names(out, capsys):
 def test_markdown_names_files_that_are_there(out):
     _, paths = write_report(Store(out), ["markdown", "png"])
     text = (out / "report" / "report.md").read_text()
-    for name in re.findall(r"\]\(([^)]+)\)", text):
-        assert (out / "report" / name) in paths
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    files = [each for each in targets if not each.startswith(("#", "https://arxiv.org/abs/"))]
+    assert files and all((out / "report" / name) in paths for name in files)
+    anchors = {each[1:] for each in targets if each.startswith("#")}
+    assert anchors and anchors <= set(re.findall(r'<a id="([^"]+)"></a>', text))
     assert "| system |" in text
 
 

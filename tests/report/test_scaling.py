@@ -165,7 +165,7 @@ def estimates(rows, count=None):
 def test_measured_sizes():
     syk2 = judge(estimates(SYK2))
     assert syk2.word is Word.SATURATES and syk2.bounded is True
-    assert syk2.sentence.startswith("saturates at 0.0761 ± 0.0003")
+    assert syk2.sentence.startswith("saturates at 0.0761(3)")
     assert 0.0750 < syk2.evidence.limit_low < 0.0765 < syk2.evidence.limit_high < 0.0785
     assert judge(estimates(SYK2)[::-1]) == syk2
     assert judge(estimates(W1)).word is Word.NO_LAW

@@ -17,7 +17,7 @@ from manybody.report.analysis.conclusions import analyse
 from manybody.report.analysis.statistics import Moments
 from manybody.report.figures.expectations import draw_expectations, has_expectations
 from manybody.report.figures.makers import figure_makers
-from manybody.report.page.document import to_html
+from manybody.report.page.html import to_html
 from manybody.report.page.sections import build_document
 from manybody.report.read import load_results
 from manybody.report.tables.expectations import build_expectations_tables

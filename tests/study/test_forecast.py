@@ -7,9 +7,10 @@ from tiny import TINY
 
 import manybody as mb
 from manybody import cli
-from manybody.solve import room
+from manybody.solve import forecast, room
+from manybody.solve.forecast import Rates
 from manybody.study import cost, tasks
-from manybody.study.cost import Rates, rank_bytes
+from manybody.study.cost import rank_bytes
 from manybody.study.parsing import parse_study
 from manybody.study.sample_kind import SAMPLES
 from manybody.study.tasks import check_feasible, group_sizes
@@ -168,7 +169,7 @@ def test_the_memory_of_containers_and_the_ranks_of_launchers(tmp_path):
 
 
 def test_rates_are_measured():
-    rates = cost.measure_rates(0.02)
+    rates = forecast.measure_rates(0.02)
     assert 1e8 < rates.real < 1e13 and 1e8 < rates.complex < 1e13
     assert np.isfinite(memory.peak_bytes()) and memory.peak_bytes() > 1e7
 

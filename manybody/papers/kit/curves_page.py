@@ -20,8 +20,14 @@ from manybody.papers.kit.page import (
     table_of,
 )
 from manybody.papers.kit.plots import differences
+from manybody.papers.kit.subject import NO_ERRORS
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
+
+_CONDITIONS = (
+    "Parameters are those of the paper's figure or stand in titles; difference: |x − y| over the "
+    f"larger of both. {NO_ERRORS}."
+)
 
 
 def largest(records: Sequence[Record], first: str, second: str) -> float:
@@ -37,19 +43,20 @@ def largest(records: Sequence[Record], first: str, second: str) -> float:
 def paper_page(
     paper: str,
     errata: Sequence[Erratum],
-    setting: str,
+    setting: Sequence[str],
     records: Sequence[Record],
     figures: Mapping[str, Callable[[list[Record]], Part]],
 ) -> Page:
     """What is compared, a chapter for every figure that has cases, and the errata.
 
-    figures: what makes the findings and the chapter of a figure from its records.
+    setting: what is compared, and of which paper; figures: what makes the findings and the
+    chapter of a figure from its records.
     """
     found = grouped(records, lambda given: given["figure"])
     parts = [build(found[name]) for name, build in figures.items() if name in found]
     parts += errata_part(paper, errata, found.get(ERRATA, []))
     data = (cases_table(records), curves_table(records))
-    return page_of(Chapter("What is compared", (setting,)), parts, data)
+    return page_of(Chapter("What is compared", tuple(setting)), parts, data, _CONDITIONS)
 
 
 def compared(

@@ -1,15 +1,28 @@
 """What a page of cases is made of, and the parts that all kinds share."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.linalg import lstsq
 
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.report.page.document import Column, Document, Picture, Section, Table, Text
+from manybody.report.analysis.numbers import with_error
+from manybody.report.page.document import (
+    Column,
+    Document,
+    Picture,
+    Section,
+    Table,
+    Text,
+    without_nothing,
+)
+from manybody.report.page.drawing import Drawing
 from manybody.report.tables.columns import digits
+
+# Values that make a scan, and that test a power law.
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -31,25 +44,39 @@ class Figure:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A heading, paragraphs, and under it figures, tables and lines for a shell."""
+    """A heading, paragraphs, and under it figures, tables and lines for a shell.
+
+    findings: what its figures and tables show, which stand beside them; formulas: lines of
+    mathematics below the paragraphs.
+    """
 
     title: str
     paragraphs: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     commands: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    formulas: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """What a finding of it is about: its first figure, or table."""
+        names = [each.name for each in self.figures] + [each.name for each in self.tables]
+        return [*names, self.title][0]
 
 
 @dataclass(frozen=True)
 class Page:
     """What a kind of study says of its cases.
 
-    data: tables that are too long to show, files only.
+    data: tables that are too long to show, files only; conditions: symbols and parameters that
+    every caption ends with.
     """
 
     findings: tuple[Finding, ...]
     chapters: tuple[Chapter, ...]
     data: tuple[Table, ...]
+    conditions: str = ""
 
     @property
     def tables(self) -> list[Table]:
@@ -69,12 +96,16 @@ class Page:
 Part = tuple[Sequence[Finding], Chapter | None]
 
 
-def page_of(setting: Chapter, parts: Iterable[Part], data: Sequence[Table]) -> Page:
+def page_of(
+    setting: Chapter, parts: Iterable[Part], data: Sequence[Table], conditions: str = ""
+) -> Page:
     """What is compared, then every part that has a chapter, and the findings of all."""
     known = list(parts)
     findings = [finding for own, _ in known for finding in own]
-    chapters = [chapter for _, chapter in known if chapter is not None]
-    return Page(tuple(findings), (setting, *chapters), tuple(data))
+    chapters = [
+        replace(chapter, findings=tuple(own)) for own, chapter in known if chapter is not None
+    ]
+    return Page(tuple(findings), (setting, *chapters), tuple(data), conditions)
 
 
 def _numbers(findings: Sequence[Finding]) -> Table:
@@ -93,9 +124,10 @@ def build_document(
     records: Sequence[Record],
     problems: Sequence[str],
     failed: Mapping[str, Any],
-    pictures: Mapping[str, str],
+    pictures: Mapping[str, Drawing],
+    date: str = "",
 ) -> Document:
-    """The page with its SVG pictures by name, and at its end what to trust and how to repeat."""
+    """The page with its drawings by name, and at its end what to trust and how to repeat."""
     missing = len(study.cases) - len(records)
     notes = []
     if missing:
@@ -103,36 +135,53 @@ def build_document(
             f"Incomplete: {missing} of {len(study.cases)} cases are not in the store, "
             f"{len(failed)} of them failed."
         )
+    chapters = {id(each): own for own in page.chapters for each in own.findings}
+    targets = (chapters.get(id(each)) for each in page.findings)
     sections = [
         Section(
             "What was found",
             (
-                Text(tuple(finding.sentence for finding in page.findings), "answer"),
-                Text((*notes, "findings.csv has every number of these sentences."), "note"),
+                Text(
+                    tuple(finding.sentence for finding in page.findings),
+                    "answer",
+                    tuple("" if own is None else own.target for own in targets),
+                ),
+                Text(("findings.csv has every number of these sentences.",), "note"),
             ),
         )
     ]
-    for chapter in page.chapters:
-        shown = [
-            Picture(
-                figure.name,
-                figure.caption,
-                pictures[figure.name],
-                f"python -m manybody report DIR --figure {figure.name}",
-            )
-            for figure in chapter.figures
-            if figure.name in pictures
-        ]
-        tables = [table for table in chapter.tables if table.rows]
-        words = [Text(chapter.paragraphs)] if chapter.paragraphs else []
-        commands = [Text(chapter.commands, "command")] if chapter.commands else []
-        sections.append(Section(chapter.title, (*words, *shown, *tables, *commands)))
+    sections += [_section(chapter, page.conditions, pictures) for chapter in page.chapters]
     sections += [_trust(records, problems, failed), _repeat(page)]
     return Document(
         study.name,
         study.description or "A study of deterministic cases",
-        tuple(section for section in sections if section.parts),
+        without_nothing(sections),
+        date,
+        Text(tuple(notes), "warning"),
     )
+
+
+def _section(chapter: Chapter, conditions: str, pictures: Mapping[str, Drawing]) -> Section:
+    """A chapter, what it finds first."""
+    shown = [
+        Picture(
+            figure.name,
+            f"{figure.caption} {conditions}".strip(),
+            pictures[figure.name],
+            f"python -m manybody report DIR --figure {figure.name}",
+        )
+        for figure in chapter.figures
+        if figure.name in pictures
+    ]
+    parts: list[Text | Picture | Table] = [
+        Text(tuple(finding.sentence for finding in chapter.findings), "answer"),
+        Text(chapter.paragraphs),
+        Text(chapter.formulas, "formula"),
+        *shown,
+        *(replace(table, note=f"{table.note} {conditions}".strip()) for table in chapter.tables),
+        Text(chapter.commands, "command"),
+    ]
+    return Section(chapter.title, tuple(parts))
 
 
 def _trust(
@@ -211,7 +260,7 @@ def number_cell(key: str, label: str = "", write: Callable[[Any], str] = str) ->
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """y ∝ x^exponent; error: standard error of the fit, nan for two points; points: how many."""
+    """y ∝ x^exponent; error: standard error of the fit; points: how many."""
 
     exponent: float
     error: float
@@ -219,20 +268,20 @@ class PowerLaw:
 
     @property
     def words(self) -> str:
-        """exponent ± error."""
-        if not np.isfinite(self.error):
-            return f"{self.exponent:.2f}"
-        return f"{self.exponent:.2f} ± {self.error:.1g}"
+        """exponent(error)."""
+        return with_error(self.exponent, self.error)
 
 
 def fit_power(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
-    """Least squares on logarithms.  Raises ValueError below two different x or for y <= 0."""
-    if len(set(x)) < 2 or min(y) <= 0.0:
-        raise ValueError("a power law needs two different x and positive y")
+    """Least squares on logarithms.
+
+    Raises ValueError for y <= 0 and below three different x, which two parameters always fit.
+    """
+    if len(set(x)) < FEWEST or min(y) <= 0.0:
+        raise ValueError(f"a power law needs {FEWEST} different x and positive y")
     offset, log_y = np.log(x) - np.log(x).mean(), np.log(y)
     (_, exponent), left_over, *_ = lstsq(np.vander(offset, 2, increasing=True), log_y)
-    freedom = len(offset) - 2
-    error = np.sqrt(left_over / freedom / (offset @ offset)) if freedom else np.nan
+    error = np.sqrt(left_over / (len(offset) - 2) / (offset @ offset))
     return PowerLaw(float(exponent), float(error), len(offset))
 
 
@@ -257,8 +306,6 @@ def beside(records: Sequence[Record], key: str, *others: str) -> list[dict[Any, 
     return [{record.case.given[key]: record for record in own} for own in groups]
 
 
-# Values that make a scan.
-_FEWEST = 3
 # What is drawn together and ascends in one parameter, with its title.
 Scan = tuple[str, list[Record]]
 
@@ -274,7 +321,7 @@ def scans(
     rest = grouped([record for record in records if key in record.case.given], all_but(key))
     for own in rest.values():
         own = sorted(own, key=lambda record: float(record.case.given[key]))
-        if len(own) >= _FEWEST:
+        if len(own) >= FEWEST:
             found.append((title(own[0].case.given, key), own))
     return found
 

@@ -8,7 +8,7 @@ from manybody.errors import InputError
 from manybody.papers.kit.case_kind import CaseKind, CaseStore, read_records
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import Page, build_document
-from manybody.report.writing import write_one, write_parts
+from manybody.report.writing import date_words, write_one, write_parts
 
 
 def write_report(store: CaseStore, formats: Sequence[str] | None = None) -> tuple[str, list[Path]]:
@@ -25,7 +25,9 @@ def write_report(store: CaseStore, formats: Sequence[str] | None = None) -> tupl
         formats,
         page.tables,
         page.makers,
-        lambda pictures: build_document(page, study, records, problems, failed, pictures),
+        lambda drawings: build_document(
+            page, study, records, problems, failed, drawings, date_words()
+        ),
     )
     lines = [f"{study.name}: {len(records)} of {len(study.cases)} cases"]
     lines += [finding.sentence for finding in page.findings]

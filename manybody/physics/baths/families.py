@@ -15,11 +15,11 @@ from manybody.physics.keys import Key
 # How figures and text write parameters that have a letter.
 _SYMBOLS = {
     "coupling": (r"$J_\mathrm{int}$", "J_int"),
-    "strength": (r"$\kappa$", "kappa"),
-    "cutoff": (r"$\omega_c$", "cutoff"),
+    "strength": (r"$\kappa$", "κ"),
+    "cutoff": (r"$\omega_c$", "ω_c"),
     "exponent": ("$s$", "exponent"),
-    "beta": (r"$\beta$", "beta"),
-    "rate": (r"$\gamma$", "gamma"),
+    "beta": (r"$\beta$", "β"),
+    "rate": (r"$\gamma$", "γ"),
 }
 # What parameters mean in every family that does not say otherwise.
 _USUAL = {
@@ -50,6 +50,8 @@ class BathFamily:
         How figures and how text write a parameter, where that is neither usual nor its name.
     meanings : mapping of str to Key, default {}
         Meanings and units of parameters that are not usual, or mean something else.
+    formula : str, default ""
+        γ(ω) as reports print it, in Unicode; empty where that is not known.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class BathFamily:
     build: Callable[..., Bath]
     symbols: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     meanings: Mapping[str, Key] = field(default_factory=dict)
+    formula: str = ""
 
     def symbol(self, parameter: str) -> tuple[str, str]:
         """How figures and how text write a parameter.
@@ -117,23 +120,35 @@ def _phonon(strength: float, cutoff: float, beta: float) -> Bath:
 
 
 _SHIPPED = (
-    BathFamily("ohmic", "Ohmic", {"coupling": None, "cutoff": None, "beta": None}, OhmicBath),
+    BathFamily(
+        "ohmic",
+        "Ohmic",
+        {"coupling": None, "cutoff": None, "beta": None},
+        OhmicBath,
+        formula="γ(ω) = J_int² ω e^{−|ω|/ω_c} / (1 − e^{−βω})",
+    ),
     BathFamily(
         "power-law",
         "power law",
         {"coupling": None, "cutoff": None, "exponent": None, "beta": None},
         _power_law,
+        formula="γ(ω) = J_int² ω_c (ω/ω_c)ˢ e^{−ω/ω_c} / (1 − e^{−βω}), γ(−ω) = e^{−βω} γ(ω)",
     ),
     BathFamily(
         "drude-lorentz",
         "Drude-Lorentz",
         {"coupling": None, "cutoff": None, "beta": None},
         _drude_lorentz,
+        formula="γ(ω) = J_int² ω / (1 + (ω/ω_c)²) / (1 − e^{−βω})",
     ),
     BathFamily(
-        "phonon", "3D phonons", {"strength": None, "cutoff": math.inf, "beta": None}, _phonon
+        "phonon",
+        "3D phonons",
+        {"strength": None, "cutoff": math.inf, "beta": None},
+        _phonon,
+        formula="γ(ω) = κ ω³ e^{−|ω|/ω_c} / (1 − e^{−βω})",
     ),
-    BathFamily("white", "white-noise", {"rate": None}, WhiteBath),
+    BathFamily("white", "white-noise", {"rate": None}, WhiteBath, formula="γ(ω) = γ"),
 )
 _KNOWN: dict[str, BathFamily] = {}
 BATH_FAMILIES: Mapping[str, BathFamily] = MappingProxyType(_KNOWN)

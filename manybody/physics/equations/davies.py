@@ -365,6 +365,10 @@ DAVIES = Equation(
     title="Davies",
     symbol="D",
     source="secular part of SNM eq. (18)",
+    formula=(
+        "dρ/dt = −i[H + H_LS, ρ] + Σ_{j,ω} γ(ω) (A_j(ω) ρ A_j(ω)† − ½{A_j(ω)†A_j(ω), ρ}), "
+        "A_j(ω) = Σ_{E_k − E_l = ω} |l⟩⟨l|A_j|k⟩⟨k|, H_LS = Σ_{j,ω} η(ω) A_j(ω)†A_j(ω)"
+    ),
     keeps=Guarantees(complete_positivity=True, gibbs=True, gibbs_with_lamb_shift=True),
     # V C V†, two products.
     flops=lambda is_real, _lamb_shift: 8.0 if is_real else 16.0,

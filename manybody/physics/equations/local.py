@@ -206,6 +206,7 @@ LOCAL = Equation(
     title="Local",
     symbol="L",
     source="Mitchison and Plenio (2018), local approach",
+    formula="dρ/dt = −i[H + Σ_j η(0) A_j², ρ] + Σ_j γ(0) (A_j ρ A_j − ½{A_j², ρ})",
     keeps=Guarantees(complete_positivity=True),
     flops=_flops,
     generator=local_of,

@@ -246,6 +246,10 @@ def partial_secular(cutoff: float | None = None) -> Equation:
         title="Partial secular" + ("" if cutoff is None else f" (cutoff {cutoff_word(cutoff)})"),
         symbol="P" if cutoff is None else f"{{P,{cutoff_word(cutoff)}}}",
         source="SNM eq. (18), pairs of frequencies within a cutoff",
+        formula=(
+            "dρ/dt = −i[H, ρ] + Σ_j Σ_{|ω − ω′| ≤ Ω} Γ(ω) "
+            "(A_j(ω) ρ A_j(ω′)† − A_j(ω′)†A_j(ω) ρ) + h.c., Ω the cutoff"
+        ),
         # L[ρ_G] is that of Redfield, its elements beyond the cutoff left out.
         keeps=Guarantees(gibbs=True),
         flops=_flops,

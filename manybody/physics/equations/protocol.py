@@ -343,6 +343,8 @@ class Equation:
     own_bytes: Callable[[SystemFacts], float] | None = None
     row_entries: Callable[[SystemFacts], float] | None = None
     dissipators: Callable[[Problem, Complex], Iterator[Complex]] | None = None
+    # As reports print it, in Unicode; empty where that is not known.
+    formula: str = ""
 
     def __post_init__(self) -> None:
         # Names are keys of TOML, columns of tables and, joined by ":", pairs in a block.

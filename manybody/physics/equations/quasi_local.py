@@ -176,6 +176,7 @@ def quasi_local(radius: int) -> Equation:
         title=f"Quasi-local Redfield (r = {radius})",
         symbol=f"{{R,{radius}}}",
         source="SNM ref. [51]",
+        formula="Redfield's with Λ_j of the terms of H within r bonds of site j alone",
         keeps=Guarantees(),
         flops=_flops,
         generator=partial(quasi_local_of, radius=radius),

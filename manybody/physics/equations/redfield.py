@@ -299,6 +299,10 @@ REDFIELD = Equation(
     title="Redfield",
     symbol="R",
     source="SNM eq. (18)",
+    formula=(
+        "dρ/dt = −i[H, ρ] + Σ_j (Λ_j ρ A_j − A_j Λ_j ρ + h.c.), "
+        "Λ_j = Σ_kl Γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|, Γ(ω) = ½γ(ω) + iη(ω)"
+    ),
     keeps=Guarantees(gibbs=True),
     flops=_flops,
     generator=redfield_of,

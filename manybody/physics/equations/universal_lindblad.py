@@ -258,6 +258,10 @@ UNIVERSAL_LINDBLAD = Equation(
     title="Universal Lindblad",
     symbol="U",
     source="Nathan and Rudner (2020), Phys. Rev. B 102, 115109",
+    formula=(
+        "dρ/dt = −i[H + H_LS, ρ] + Σ_j (L_j ρ L_j† − ½{L_j†L_j, ρ}), "
+        "L_j = Σ_kl √γ(E_k − E_l) |l⟩⟨l|A_j|k⟩⟨k|"
+    ),
     keeps=Guarantees(complete_positivity=True),
     flops=_flops,
     generator=universal_lindblad_of,

@@ -47,7 +47,8 @@ def correlation_dynamics(
     Returns
     -------
     (T, N, N) array of complex
-        In the site basis; all times are held at once.
+        In the site basis; all times are held at once, `relaxation.propagate` gives one after the
+        other.
 
     Raises
     ------

@@ -136,6 +136,9 @@ class Anderson3D(Family):
     counts: Mapping[str, int | str | None] = {"n_particles": None}
     shape = Cube
     is_real = True
+    hamiltonian = (
+        "H = J Σ_⟨ij⟩ (a_i†a_j + h.c.) + Σ_i ε_i a_i†a_i on a cube, ε_i uniform in [−W, W]"
+    )
     build = staticmethod(anderson3d)
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:

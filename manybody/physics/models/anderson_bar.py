@@ -113,6 +113,9 @@ class AndersonBar(Family):
     }
     smallest = 2
     is_real = True
+    hamiltonian = (
+        "H = J Σ_⟨ij⟩ (a_i†a_j + h.c.) + Σ_i ε_i a_i†a_i on a bar, ε_i uniform in [−W, W]"
+    )
     build = staticmethod(anderson_bar)
 
     def check(self, sizes: Any, parameters: Parameters) -> None:

@@ -161,6 +161,10 @@ class ComplexSYK4(Family):
     }
     smallest = 2
     is_real = False
+    hamiltonian = (
+        "H = Σ_{i<j, k<l} J_{ij,kl} a_i†a_j†a_k a_l, "
+        "J from the Gaussian unitary ensemble, E|J_{ij,kl}|² = 2J²/N³"
+    )
     build = staticmethod(complex_syk4)
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:

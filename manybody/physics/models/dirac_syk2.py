@@ -98,6 +98,7 @@ class DiracSYK2(Family):
         "coupling": Key("J > 0: E|h_ij|² = J²/N; the unit of all energies where it is 1", "J")
     }
     is_real = False
+    hamiltonian = "H = Σ_ij h_ij a_i†a_j, h from the Gaussian unitary ensemble, E|h_ij|² = J²/N"
     build = staticmethod(dirac_syk2)
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:

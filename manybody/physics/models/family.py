@@ -104,6 +104,8 @@ class Family(ABC):
     statistics: str = "fermion"
     shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
+    # H with its disorder as reports print it, in Unicode; empty where that is not known.
+    hamiltonian: str = ""
     is_real: bool
     build: Callable[..., Model]
 
@@ -445,7 +447,7 @@ class Family(ABC):
             With mathematics markup.
         """
         n_sites, dimension = self.n_sites(size, parameters), self.dimension(size, parameters)
-        facts = [] if self.size_symbol == "N" else [f"{n_sites}"]
+        facts = [] if self.size_symbol == "N" else [f"$N = {n_sites}$"]
         facts += [] if dimension == n_sites else [f"$D = {dimension}$"]
         label = f"${self.size_symbol} = {size}$"
         return f"{label} ({', '.join(facts)})" if facts else label

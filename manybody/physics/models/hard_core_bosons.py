@@ -107,6 +107,10 @@ class HardCoreBosons(Family):
     shape = Cube
     smallest = 2
     is_real = True
+    hamiltonian = (
+        "H = Σ_⟨ij⟩ [J (b_i†b_j + h.c.) + U n_i n_j] + Σ_j w_j n_j on a cube, "
+        "w_j uniform in [−W, W]"
+    )
     build = staticmethod(hard_core_bosons)
 
     def n_sites(self, size: int, parameters: Parameters) -> int:

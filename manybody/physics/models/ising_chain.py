@@ -173,6 +173,9 @@ class IsingChain(Family):
     }
     shape = Chain
     is_real = True
+    hamiltonian = (
+        "H = Σ_⟨ij⟩ J σ_i^z σ_j^z + Σ_j [h_x σ_j^x + (h_z + w_j) σ_j^z], w_j uniform in [−W, W]"
+    )
     build = staticmethod(ising_chain)
 
     def basis(self, size: int, parameters: Parameters) -> FockBasis:

@@ -118,6 +118,10 @@ class XXZChain(Family):
     shape = Chain
     smallest = 2
     is_real = True
+    hamiltonian = (
+        "H = Σ_⟨ij⟩ [½J (a_i†a_j + h.c.) + Δ (n_i − ½)(n_j − ½)] + Σ_j w_j n_j, "
+        "w_j uniform in [−W, W]"
+    )
     build = staticmethod(xxz_chain)
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:

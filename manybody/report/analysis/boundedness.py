@@ -36,6 +36,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import special
 
+from manybody.report.analysis.numbers import with_error
 from manybody.report.analysis.scaling import (
     FASTEST,
     LONGEST,
@@ -59,7 +60,7 @@ _LIMIT = float(special.chdtri(1, 0.01))
 _MISFIT = 0.01
 _CONSTANT_WITHIN = 0.10
 # One more than the parameters of the family.
-_FEWEST_SIZES = 4
+FEWEST_SIZES = 4
 # Growth still to come over growth so far: saturated below the first, growing above the second.
 _SATURATED, _GROWING = 0.4, 1.0
 _EXPONENTS = np.linspace(-FASTEST, 4.0, 401)
@@ -150,7 +151,7 @@ def judge(estimates: Sequence[SizeEstimate], n_replicates: int = N_REPLICATES) -
     if beyond:
         return Verdict(Word.TIMES, _times_sentence(beyond), (), None)
     fits = fit_laws(estimates, n_replicates)
-    if len(data.sites) < _FEWEST_SIZES:
+    if len(data.sites) < FEWEST_SIZES:
         return Verdict(Word.UNDECIDED, _few_sentence(len(data.sites)), fits, None)
     seen = _weigh(data)
     word = _classify(data, seen)
@@ -268,21 +269,21 @@ def _sentence(word: Word, seen: Evidence, fits: dict[Law, Fit]) -> str:
             best, other = sorted(
                 (fits[Law.SATURATING], fits[Law.EXPONENTIAL]), key=lambda fit: fit.chi2
             )
-            text = f"saturates at {_with_error(best.parameters[0], best.errors[0])}"
+            text = f"saturates at {with_error(best.parameters[0], best.errors[0])}"
             if other.chi2 - best.chi2 <= _LIMIT:
                 text += f" (as {best.law.value}; at "
-                text += f"{_with_error(other.parameters[0], other.errors[0])} as "
+                text += f"{with_error(other.parameters[0], other.errors[0])} as "
                 text += f"{other.law.value})"
             return text if seen.rising >= 0 else text + ", from above"
         case Word.CONSTANT:
             fit = fits[Law.CONSTANT]
             most = 100.0 * (abs(seen.change) + seen.change_error)
-            value = _with_error(fit.parameters[0], fit.errors[0])
+            value = with_error(fit.parameters[0], fit.errors[0])
             return f"is constant at {value}, within {most:.2g} % over these sizes (95 %)"
         case Word.POWER:
-            return f"grows as N^{_with_error(power.parameters[1], power.errors[1])}{above}"
+            return f"grows as N^{with_error(power.parameters[1], power.errors[1])}{above}"
         case Word.LOGARITHM:
-            slope = _with_error(logarithm.parameters[1], logarithm.errors[1])
+            slope = with_error(logarithm.parameters[1], logarithm.errors[1])
             return f"grows as the logarithm, by {slope} per unit of ln N{above}"
         case Word.GROWS:
             interval = f"p = {seen.exponent_low:.2g} to {seen.exponent_high:.2g} (95 %)"
@@ -291,7 +292,7 @@ def _sentence(word: Word, seen: Evidence, fits: dict[Law, Fit]) -> str:
                 why = "a power law and the logarithm are equally good"
             return f"grows, but how cannot be told: {why}, a + b N^p with {interval}{above}"
         case Word.DECAYS:
-            value = _with_error(-power.parameters[1], power.errors[1])
+            value = with_error(-power.parameters[1], power.errors[1])
             if power.chi2 - seen.chi2 <= _ONE:
                 return f"decays, as N^-{value} if to zero"
             return "decays, and whether to zero cannot be told"
@@ -312,13 +313,3 @@ def _sentence(word: Word, seen: Evidence, fits: dict[Law, Fit]) -> str:
             else:
                 why = "there is a trend, but not even its sign is certain"
             return f"cannot be decided with these sizes: {why}"
-
-
-def _with_error(value: float, error: float) -> str:
-    """Value ± error, two digits of an error that begins with 1, else one."""
-    if not (math.isfinite(error) and error > 0.0):
-        return f"{value:.3g}"
-    decimals = -math.floor(math.log10(error))
-    decimals += error * 10.0**decimals < 1.95
-    decimals = max(decimals, 0)
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from manybody.arrays import Real
+from manybody.report.analysis.numbers import with_error
 
 N_RESAMPLES = 2000
 # Samples up to which their weights are kept, 16 MB at most.
@@ -109,13 +110,13 @@ class Summary:
     reach: Reach = Reach.INSIDE
 
     @property
-    def error_words(self) -> str:
-        """Standard error of the maximum, or why there is none."""
+    def maximum_words(self) -> str:
+        """The maximum with its standard error, or why there is none."""
         if self.moments.count < 2:
-            return "(one sample, no error)"
+            return f"{self.maximum:.4g} (one sample, no error)"
         if is_rounding(self.maximum_deviation, self.maximum):
-            return "(all samples agree, no error)"
-        return f"± {self.maximum_error:.4f}"
+            return f"{self.maximum:.4g} (all samples agree, no error)"
+        return with_error(self.maximum, self.maximum_error)
 
     @property
     def reach_words(self) -> str:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manybody.report.analysis.boundedness import Verdict, Word, judge
+from manybody.report.analysis.boundedness import FEWEST_SIZES, Verdict, Word, judge
 from manybody.report.analysis.local import JUDGED, LocalFigure, local_curves
 from manybody.report.analysis.scaling import Law, SizeEstimate
 from manybody.report.analysis.statistics import Reach, Summary
 from manybody.report.read import PointResult, StudyResult
 from manybody.study.configuration import System
 
-# Fewer samples have no error worth a fit, fewer sizes no law.
-_FEWEST_SAMPLES, _FEWEST_SIZES = 4, 3
+# Fewer samples have no error worth a fit; fewer sizes have no law, and `FEWEST_SIZES` test one.
+_FEWEST_SAMPLES, _FEWEST_TO_FIT = 4, 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,22 @@ class SystemVerdict:
     def sentence(self) -> str:
         """To be put after the name of the system."""
         if self.verdict is None:
-            count = len(self.estimates)
-            why = "; ".join(f"size {size} has no part, {why}" for size, why in self.left_out)
-            few = f"{count} {'size is' if count == 1 else 'sizes are'} too few for a verdict"
-            return f"{few} ({why})" if why else few
+            return self.few_words
         if self.verdict.word in (Word.UNDECIDED, Word.TIMES):
             return f"whether the maximum stays bounded {self.verdict.sentence}"
         return f"the maximum {self.verdict.sentence}{self._plateaus}"
+
+    @property
+    def few_words(self) -> str:
+        """How many sizes there are where a verdict takes more, and why others have no part."""
+        count, symbol = len(self.estimates), self.system.family.size_symbol
+        there = f"{count or 'no'} {'size is' if count == 1 else 'sizes are'}"
+        by_reason: dict[str, list[str]] = {}
+        for size, why in self.left_out:
+            by_reason.setdefault(why, []).append(str(size))
+        reasons = [f"{symbol} = {', '.join(own)}: {why}" for why, own in by_reason.items()]
+        left = f" (left out {'; '.join(reasons)})" if reasons else ""
+        return f"{there} too few for a verdict, which takes {FEWEST_SIZES}{left}"
 
     @property
     def _plateaus(self) -> str:
@@ -111,7 +120,7 @@ def _judge(
             left_out.append((point.point.size, found))
         else:
             estimates.append(found)
-    verdict = judge(estimates) if len(estimates) >= _FEWEST_SIZES else None
+    verdict = judge(estimates) if len(estimates) >= _FEWEST_TO_FIT else None
     return SystemVerdict(system, tuple(estimates), verdict, tuple(left_out), figure)
 
 

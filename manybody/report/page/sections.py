@@ -1,38 +1,43 @@
 """Conclusions -> the text of a report: what was found, how far to trust it, how to repeat it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from manybody.physics.baths.families import BATH_FAMILIES
-from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
-from manybody.report.page.document import Document, Picture, Section, Table, Text
-from manybody.report.read import (
-    StudyResult,
-    pattern_words,
-    point_title,
-    size_words,
-    system_title,
-    thermal_words,
+from manybody.report.analysis.scaling import Law
+from manybody.report.analysis.verdicts import SystemVerdict
+from manybody.report.figures.makers import distances_name
+from manybody.report.page.captions import figure_captions, table_notes
+from manybody.report.page.document import (
+    Document,
+    Part,
+    Picture,
+    Section,
+    Table,
+    Text,
+    without_nothing,
 )
+from manybody.report.page.drawing import Drawing
+from manybody.report.page.findings import answer, warnings_of
+from manybody.report.page.subject import SOURCE, SUBJECT, formulas
+from manybody.report.read import StudyResult, point_title, size_words, system_title
 from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
 from manybody.solve.meanings import MEANINGS
 from manybody.solve.observables.registry import figures_of
-from manybody.study.configuration import Point, Study, System
-from manybody.study.regions import symbol_of
+from manybody.study.configuration import Point, Study
 
-Parts = list[Text | Table | Picture]
+Parts = list[Part]
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """Conclusions, tables by name and the SVG texts of figures by name."""
+    """Conclusions, tables by name and drawings of figures by name."""
 
     analysis: Analysis
     tables: Mapping[str, Table]
-    pictures: Mapping[str, str]
+    pictures: Mapping[str, Drawing]
 
     @property
     def results(self) -> StudyResult:
@@ -40,140 +45,109 @@ class Shown:
         return self.analysis.results
 
     def of_tables(self, *names: str) -> list[Table]:
-        """Those of these names that there are."""
-        return [self.tables[name] for name in names if name in self.tables]
+        """Those of these names that there are, with what their captions add."""
+        notes = table_notes(self.results)
+        known = [self.tables[name] for name in names if name in self.tables]
+        return [replace(table, note=notes.get(table.name, "")) for table in known]
 
-    def of_pictures(self, captions: Mapping[str, str]) -> list[Picture]:
-        """Those that there are, by their names and captions."""
+    def of_pictures(self, *names: str) -> list[Picture]:
+        """Those of these names that there are, with their captions."""
+        captions = figure_captions(self.results)
         command = "python -m manybody report DIR --figure"
         return [
-            Picture(name, caption, self.pictures[name], f"{command} {name}")
-            for name, caption in captions.items()
+            Picture(name, captions[name], self.pictures[name], f"{command} {name}")
+            for name in names
             if name in self.pictures
         ]
 
 
 def build_document(
-    analysis: Analysis, tables: Mapping[str, Table], pictures: Mapping[str, str]
+    analysis: Analysis,
+    tables: Mapping[str, Table],
+    pictures: Mapping[str, Drawing],
+    date: str = "",
 ) -> Document:
     """A report.
 
-    tables: by name; pictures: name -> SVG text.  A section whose tables and pictures are
+    tables, pictures: by name; date: of its writing.  A section whose tables and pictures are
     missing is left out.
     """
     study, shown = analysis.results.study, Shown(analysis, tables, pictures)
-    sections = [_answer(analysis)]
+    sections = [answer(analysis), _setting(shown)]
     if study.evolves:
-        kinds = (_distances, _guarantees, _laws, _local, _spread, _expectations)
+        kinds = (_distances, _paired, _laws, _guarantees, _local, _spread, _expectations)
         sections += [section_of(shown) for section_of in kinds]
     if figures_of(study.observables):
         sections.append(_observables(shown))
+    if not study.evolves:
+        sections.append(_paired(shown))
     sections += [_numerics(shown), _trust(shown), _repeat(analysis.results)]
     return Document(
         study.name,
         study.description or f"A study of master equations: {analysis.results.words}",
-        tuple(section for section in sections if section.parts),
+        without_nothing(sections),
+        date,
+        warnings_of(analysis.results),
     )
 
 
-def _answer(analysis: Analysis) -> Section:
-    lines, results = findings(analysis), analysis.results
-    notes = []
-    if results.missing:
-        notes.append(
-            f"Incomplete: {results.missing} samples of the study are not in the store, see below."
-        )
-    if results.problems:
-        notes.append(f"{len(results.problems)} blocks or samples were left out, see below.")
-    return Section("What was found", (Text(tuple(lines), "answer"), Text(tuple(notes), "note")))
-
-
-def findings(analysis: Analysis) -> list[str]:
-    """Sentences on every system: its verdict, its largest size, growing modes."""
-    found, results = [], analysis.results
-    sentences = {each.system.key: each.sentence for each in analysis.verdicts}
-    for system, points in results.systems:
-        name = system_title(system, plain=True)
-        if not points:
-            found.append(f"{name}: no sample yet.")
-            continue
-        if results.study.evolves:
-            last = points[-1].summary
-            assert last is not None
-            verdict = f"{sentences[system.key]}. " if system.key in sentences else ""
-            reach = f", {last.reach_words}" if last.reach_words else ""
-            found.append(
-                f"{name}: {verdict}At the largest size, {size_words(points[-1].point)}, the mean "
-                f"distance reaches {last.maximum:.4f} {last.error_words} at t = "
-                f"{last.time_of_maximum:g}{reach}."
-            )
-        found += _local_findings(analysis, system, name)
-        for point in points:
-            head = f"{name}, {size_words(point.point)}: "
-            words = (point.outside_words, point.steady_words, point.gap_words)
-            found += [head + each + "." for each in words if each]
-    return found
-
-
-def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
-    """A sentence on what verdicts say of local figures beside the trace distance."""
-    verdicts = analysis.of_system(system)
-    if not any(each.figure for each in verdicts):
-        return []
-    words = ", ".join(f"{each.quantity} {each.outcome}" for each in verdicts)
-    return [f"{name}, with size: {words}."]
+def _setting(shown: Shown) -> Section:
+    """What the study is of: the question, its equations, parameters and systems."""
+    return Section(
+        "What was computed",
+        (
+            Text((SUBJECT,)),
+            Text(formulas(shown.results), "formula"),
+            *shown.of_tables("parameters", "systems"),
+            Text((SOURCE,)),
+        ),
+    )
 
 
 def _distances(shown: Shown) -> Section:
-    results, study = shown.results, shown.results.study
-    family = BATH_FAMILIES[study.bath_type]
-    bath = ", ".join(
-        f"{symbol_of(family, key)[1]} = {value:g}" for key, value in study.bath_parameters
-    )
-    shift = "kept" if study.lamb_shift else "neglected"
-    on_site = f"on site {study.initial_site}"
-    pattern = f"from {pattern_words(study)}"
-    start = {"one": on_site, "many": pattern, "both": f"{on_site}, of many particles {pattern}"}[
-        results.particles if study.initial_state is None else "many"
-    ]
-    if study.initial_beta is not None:
-        start = f"in {thermal_words(study.initial_beta)}"
-    caption = (
-        "Trace norm of the difference of both states against time (mean and standard deviation "
-        "over samples), and the maximum of the mean against size with its 68 % bootstrap "
-        f"interval. {family.title} baths, {bath}, "
-        f"start {start}, Lamb shift {shift}, unless a title says otherwise."
-    )
-    both = (
-        "Maximum of the mean (filled) and mean of every sample's own maximum (open) against "
-        "size with 68 % bootstrap intervals, and the time at which the mean is largest; "
-        "triangles: lower bounds, where the times end before the mean falls."
-    )
-    others = (
-        "Maximum over time of the mean distance of every other equation from "
-        f"{EQUATIONS[study.equations[0]].title}, with standard errors, by size."
-    )
+    results = shown.results
     parts: Parts = [
-        *shown.of_pictures({study.name: caption, "maxima": both}),
+        *shown.of_pictures(distances_name(results.study)),
+        Text(tuple(_warnings(results)), "warning"),
         *shown.of_tables("maxima"),
-        *shown.of_pictures({"equations": others}),
-        *shown.of_tables("pairs", "initial-sites"),
         Text(tuple(_beside(results)), "note"),
+        *shown.of_pictures("maxima", "equations"),
+        *shown.of_tables("pairs", "initial-sites"),
     ]
     return Section("Distance of the two equations", tuple(parts))
 
 
+def _warnings(results: StudyResult) -> list[str]:
+    """What is not physical, size by size, beside the numbers."""
+    return [
+        f"{point_title(point.point)}, {size_words(point.point)}: {words}."
+        for point in results.points
+        for words in point.warnings
+    ]
+
+
+def _paired(shown: Shown) -> Section:
+    words = (
+        "Systems that differ in their settings alone draw the same disorder, sample by sample. "
+        "What the disorder does to both cancels in their difference, so that effects show that "
+        "the errors of the two numbers hide."
+    )
+    tables = shown.of_tables("paired", "paired-equations")
+    return Section("On the same disorder", (Text((words,)), *tables) if tables else ())
+
+
 def _beside(results: StudyResult) -> list[str]:
-    """What must be known of single sizes where their numbers stand."""
-    found = []
+    """What must be known of single sizes where their numbers stand, together where it is one."""
+    found: dict[tuple[str, str], list[str]] = {}
     for point in results.points:
         assert point.summary is not None
-        head = f"{point_title(point.point)}, {size_words(point.point)}: "
         if point.summary.reach_words:
-            found.append(f"{head}the maximum is {point.summary.reach_words}.")
-        if point.outside_words:
-            found.append(f"{head}{point.outside_words}.")
-    return found
+            key = (point_title(point.point), point.summary.reach_words)
+            found.setdefault(key, []).append(str(point.point.n_sites))
+    return [
+        f"{title}: at N = {', '.join(sizes)} the maximum is {words}."
+        for (title, words), sizes in found.items()
+    ]
 
 
 def _guarantees(shown: Shown) -> Section:
@@ -182,53 +156,59 @@ def _guarantees(shown: Shown) -> Section:
 
 
 def _laws(shown: Shown) -> Section:
-    caption = (
-        "Maximum of the mean, freed from the bias of a noisy maximum, against size, with the laws "
-        "that describe it and their Akaike weights; shaded: beyond the sizes computed; triangles: "
-        "lower bounds, where the times end before the mean falls."
-    )
+    judged = shown.analysis.verdicts
+    verdicts = tuple(f"{_title(each)}: {each.sentence}." for each in judged)
     left_out = tuple(
-        f"{system_title(each.system, plain=True)}: size {size} is left out of the fits, {why}."
-        for each in shown.analysis.verdicts
+        f"{_title(each)}: size {size} is left out of the fits, {why}."
+        for each in judged
+        if each.verdict is not None
         for size, why in each.left_out
     )
-    not_fitted = tuple(
-        f"{system_title(each.system, plain=True)}: {law.value} is not fitted, {why}."
-        for each in shown.analysis.verdicts
-        for law, why in each.not_fitted
-    )
     parts: Parts = [
-        *shown.of_pictures({"laws": caption}),
-        *shown.of_tables("estimates", "laws"),
-        Text((*left_out, *not_fitted), "note"),
+        Text(verdicts, "answer"),
+        *shown.of_pictures("laws"),
+        *shown.of_tables("estimates"),
+        Text((*left_out, *_not_fitted(judged)), "note"),
+        *map(_fitted, shown.of_tables("laws")),
     ]
-    return Section("Does it stay bounded?", tuple(parts) if shown.analysis.verdicts else ())
+    return Section("Does it stay bounded?", tuple(parts) if judged else ())
+
+
+def _title(each: SystemVerdict) -> str:
+    figure = "" if each.figure is None else f", {each.quantity}"
+    return f"{system_title(each.system, plain=True)}{figure}"
+
+
+def _not_fitted(judged: Sequence[SystemVerdict]) -> Iterator[str]:
+    """Laws without a fit, those of one reason together."""
+    for each in judged:
+        by_reason: dict[str, list[str]] = {}
+        for law, why in each.not_fitted:
+            by_reason.setdefault(why, []).append(law.value)
+        for why, laws in by_reason.items():
+            words = "no law" if len(laws) == len(Law) else "; ".join(laws)
+            yield f"{_title(each)}, not fitted: {words}, {why}."
+
+
+def _fitted(table: Table) -> Table:
+    """The rows of laws that are fitted; the file has the others too."""
+    place = [column.name for column in table.columns].index("not_fitted")
+    return replace(table, rows=tuple(row for row in table.rows if not row[place]))
 
 
 def _local(shown: Shown) -> Section:
     meanings = tuple(f"{each.name}: {MEANINGS[each.name]}." for each in FIGURES)
     parts: Parts = [
-        *shown.of_pictures(_LOCAL_CAPTIONS),
-        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates", "local-laws"),
+        *shown.of_pictures("local", "local-scaled", "local-states", "local-maxima", "local-laws"),
+        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates"),
+        Text(tuple(_not_fitted(shown.analysis.local)), "note"),
+        *map(_fitted, shown.of_tables("local-laws")),
         Text((*_LOCAL_NOTES, *meanings), "note"),
     ]
     has_any = shown.results.has_local
     return Section("Single sites and pairs of sites", tuple(parts) if has_any else ())
 
 
-_LOCAL_CAPTIONS = {
-    "local": "Trace norm of the difference of whole states, and the largest of one-site and of "
-    "two-site states, against time: mean and standard deviation over samples, a row a system.",
-    "local-scaled": "The same against time times the number of sites: rates grow about as the "
-    "number of sites, so that sizes are compared at about equal time times rate.",
-    "local-states": "Largest difference of occupations and absolute difference of the energy a "
-    "site (mean and standard deviation over samples); energy a site, purity and entropy of both "
-    "equations (means).",
-    "local-maxima": "Maximum over time of the mean against the number of sites, with 68 % "
-    "bootstrap intervals; triangles: lower bounds, where the times end before the mean falls.",
-    "local-laws": "Maxima of local figures, freed from the bias of a noisy maximum, against the "
-    "number of sites, with the laws that describe them and their Akaike weights.",
-}
 _LOCAL_NOTES = (
     "N of all laws is the number of sites (of a cube its volume), not that of states.",
     "Verdicts on local figures follow the rule of that on the trace distance: the maximum over "
@@ -242,20 +222,14 @@ _LOCAL_NOTES = (
 
 
 def _spread(shown: Shown) -> Section:
-    caption = "Each sample's own maximum over time: points are samples, lines their medians."
-    parts: Parts = [*shown.of_pictures({"spread": caption}), *shown.of_tables("spread")]
+    parts: Parts = [*shown.of_pictures("spread"), *shown.of_tables("spread")]
     return Section("Spread over samples", tuple(parts))
 
 
 def _expectations(shown: Shown) -> Section:
     meanings = tuple(f"{each.name}: {each.meaning}." for each in shown.results.study.expected)
-    caption = (
-        "Means and standard errors over samples of every equation against time, the largest size "
-        "of every system; of what has many components the three in which the first two equations "
-        "differ most."
-    )
     parts: Parts = [
-        *shown.of_pictures({"expectations": caption}),
+        *shown.of_pictures("expectations"),
         *shown.of_tables("expectations"),
         Text(meanings, "note"),
     ]
@@ -267,13 +241,8 @@ def _observables(shown: Shown) -> Section:
         f"{name}: {figure.meaning}."
         for name, figure in figures_of(shown.results.study.observables).items()
     )
-    caption = "Mean and standard error over samples against size."
-    decay = (
-        "Root mean square of the elements of the bath operators Lambda_j against their distance "
-        "from site j, over the largest; the largest size of every lattice."
-    )
     parts: Parts = [
-        *shown.of_pictures({f"{shown.results.study.name}-figures": caption, "locality": decay}),
+        *shown.of_pictures(f"{shown.results.study.name}-figures", "locality"),
         *shown.of_tables("figures"),
         Text(meanings, "note"),
     ]
@@ -292,11 +261,7 @@ def _numerics(shown: Shown) -> Section:
         )
         parts.append(Text((words,), "note"))
     parts += shown.of_tables("numerics")
-    caption = (
-        "Error of the maximum of the mean against the number of samples: its bootstrap error, "
-        "averaged over random parts of the samples."
-    )
-    parts += [*shown.of_pictures({"precision": caption}), *shown.of_tables("precision")]
+    parts += [*shown.of_pictures("precision"), *shown.of_tables("precision")]
     return Section("Numerical and statistical errors", tuple(parts))
 
 
@@ -322,12 +287,7 @@ def _error_words(analysis: Analysis) -> str:
 
 def _trust(shown: Shown) -> Section:
     results = shown.results
-    titles = " and ".join(each.title for each in unguarded(results.study.equations))
-    caption = (
-        f"Positivity is not guaranteed for {titles}: smallest eigenvalue of the state against "
-        "time, the largest size of every system."
-    )
-    parts: Parts = [*shown.of_tables("certificates"), *shown.of_pictures({"positivity": caption})]
+    parts: Parts = [*shown.of_tables("certificates"), *shown.of_pictures("positivity")]
     if results.study.evolves:
         counts = clustering_counts(results.points)
         words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)

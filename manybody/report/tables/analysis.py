@@ -78,29 +78,46 @@ def _laws(verdicts: Sequence[SystemVerdict]) -> Iterator[list[Cell]]:
         for fit in each.verdict.fits if each.verdict is not None else ():
             yield _law(each, fit.law, _parameters_of(fit), fit)
         for law, why in each.not_fitted:
-            yield _law(each, law, f"not fitted, {why}", None)
+            yield _law(each, law, f"not fitted, {why}", None, why)
 
 
-def _law(each: SystemVerdict, law: Law, parameters: str, fit: Fit | None) -> list[Cell]:
+def _law(
+    each: SystemVerdict, law: Law, parameters: str, fit: Fit | None, why: str = ""
+) -> list[Cell]:
     return [
         *_head(each),
         cell("law", law.value, "law"),
-        cell("parameters", parameters, "parameters"),
+        cell("parameters", parameters),
+        *_parameter_cells(fit),
         cell("chi2", fit and fit.chi2, "chi²", digits(3)),
         cell("freedom", fit and fit.freedom, "freedom", digits(3)),
         cell("p_value", fit and fit.p_value, "p", digits(2)),
         cell("aic", fit and fit.aic, "AIC", digits(4)),
         cell("weight", fit and fit.weight, "weight", digits(2)),
+        cell("not_fitted", why),
         cell("verdict", each.sentence),
     ]
 
 
-def _parameters_of(fit: Fit) -> str:
+def _named_parameters(fit: Fit) -> dict[str, tuple[float, float]]:
+    """Parameters with their errors, by the letters of the law."""
     names = "ac" if fit.law is Law.POWER else "abc"
+    return dict(zip(names, zip(fit.parameters, fit.errors)))
+
+
+def _parameters_of(fit: Fit) -> str:
     return ", ".join(
         f"{name} = {value:.4g} ± {error:.1g}"
-        for name, value, error in zip(names, fit.parameters, fit.errors)
+        for name, (value, error) in _named_parameters(fit).items()
     )
+
+
+def _parameter_cells(fit: Fit | None) -> Iterator[Cell]:
+    known = {} if fit is None else _named_parameters(fit)
+    for name in "abc":
+        value, error = known.get(name, (None, None))
+        yield cell(name, value, name, digits(4), f"{name}_error")
+        yield cell(f"{name}_error", error)
 
 
 def _estimates(analysis: Analysis, verdicts: Sequence[SystemVerdict]) -> Iterator[list[Cell]]:
@@ -111,8 +128,8 @@ def _estimates(analysis: Analysis, verdicts: Sequence[SystemVerdict]) -> Iterato
             yield [
                 *_head(each),
                 *size_cells(analysis.results, points[estimate.n_sites]),
-                cell("maximum", estimate.maximum, "maximum without bias", digits(5)),
-                cell("error", estimate.error, "std. error", scientific),
+                cell("maximum", estimate.maximum, "maximum without bias", digits(4), "error"),
+                cell("error", estimate.error),
                 cell("widened_error", estimate.widened_error, "as fitted", scientific),
                 reach_cell(estimate.reach),
             ]

@@ -19,9 +19,11 @@ Cell = tuple[Column, Any]
 Long = tuple[Sequence[Cell], Mapping[str, ArrayLike]]
 
 
-def cell(name: str, value: Any, label: str = "", write: Callable[[Any], str] = str) -> Cell:
+def cell(
+    name: str, value: Any, label: str = "", write: Callable[[Any], str] = str, error: str = ""
+) -> Cell:
     """A value in its column; see `Column`."""
-    return Column(name, label, write), value
+    return Column(name, label, write, error), value
 
 
 def table_of(name: str, title: str, rows: Iterable[Sequence[Cell]]) -> Table:
@@ -74,8 +76,8 @@ def peak_cells(results: StudyResult, curves: Real) -> list[Cell]:
     peak = Peak.of(curves)
     return [
         cell("n_samples", peak.count, "samples"),
-        cell("maximum_of_mean", peak.mean, "max of mean", digits(5)),
-        cell("standard_error_there", peak.error, "std. error", scientific),
+        cell("maximum_of_mean", peak.mean, "max of mean", digits(4), "standard_error_there"),
+        cell("standard_error_there", peak.error),
         cell("time_of_maximum", results.study.times[peak.place], "at t [1/J]", digits(4)),
     ]
 
@@ -84,10 +86,10 @@ def summary_cells(summary: Summary) -> list[Cell]:
     """The maximum over time of the mean over samples with its errors, and when it is reached."""
     return [
         cell("n_samples", summary.moments.count, "samples"),
-        cell("maximum_of_mean", summary.maximum, "max of mean", digits(5)),
-        cell("interval_low", summary.maximum_low, "68 % from", digits(5)),
-        cell("interval_high", summary.maximum_high, "to", digits(5)),
-        cell("standard_error_there", summary.maximum_error, "std. error", scientific),
+        cell("maximum_of_mean", summary.maximum, "max of mean", digits(4), "standard_error_there"),
+        cell("interval_low", summary.maximum_low),
+        cell("interval_high", summary.maximum_high),
+        cell("standard_error_there", summary.maximum_error),
         cell("time_of_maximum", summary.time_of_maximum, "at t [1/J]", digits(4)),
         cell("standard_deviation_there", summary.maximum_deviation),
     ]

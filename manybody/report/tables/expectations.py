@@ -20,7 +20,6 @@ from manybody.report.tables.columns import (
     long_table,
     moments_in_time,
     point_cells,
-    scientific,
     table_of,
     with_rows,
 )
@@ -70,8 +69,14 @@ def _difference(
         cell("unit", own.expectation.unit, "unit"),
         cell("difference", words, "of"),
         cell("n_samples", result.n_samples, "samples"),
-        cell("largest_mean_difference", mean, "largest mean difference", digits(4)),
-        cell("standard_error_there", error, "std. error", scientific),
+        cell(
+            "largest_mean_difference",
+            mean,
+            "largest mean difference",
+            digits(4),
+            "standard_error_there",
+        ),
+        cell("standard_error_there", error),
         cell("time", results.study.times[place], "at t [1/J]", digits(4)),
     ]
 

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.distances_page import in_time_table, scan_rows, setting_between
+from manybody.papers.kit.distances_page import (
+    conditions_between,
+    in_time_table,
+    scan_rows,
+    setting_between,
+)
 from manybody.papers.kit.page import (
     Cell,
     Chapter,
@@ -44,7 +49,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     parts = [build(records) for build in (_equal, _rate, _strength, _evidence)]
     names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
     data = (cases_table(records), in_time_table(records, names))
-    return page_of(_setting(study), parts, data)
+    return page_of(_setting(study), parts, data, conditions_between(study))
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -170,8 +175,8 @@ def _strength(records: Sequence[Record]) -> Part:
         (
             Column("system", "system"),
             Column("equation", "equation"),
-            Column("exponent", "exponent", short),
-            Column("error", "±", scientific),
+            Column("exponent", "exponent", short, "error"),
+            Column("error"),
             Column("at_smallest", "at smallest J", scientific),
             Column("at_largest", "at largest", scientific),
         ),

@@ -8,7 +8,12 @@ import numpy as np
 
 from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
-from manybody.papers.kit.distances_page import hundredths, in_time_table, setting_between
+from manybody.papers.kit.distances_page import (
+    conditions_between,
+    hundredths,
+    in_time_table,
+    setting_between,
+)
 from manybody.papers.kit.page import (
     Chapter,
     Figure,
@@ -39,7 +44,7 @@ from manybody.papers.snm.exact.tables import (
     scan_table,
 )
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.columns import digits, scientific
+from manybody.report.tables.columns import scientific
 
 # Points of a scan over strengths that its slope is fitted to, the smallest.
 _FITTED = 4
@@ -69,7 +74,7 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     if moving:
         names = [f"{label}_{norm}" for label in LABELS for norm in NORMS]
         data.append(in_time_table(moving, names))
-    return page_of(_setting(study), parts, data)
+    return page_of(_setting(study), parts, data, conditions_between(study))
 
 
 def _nearest(compared: Sequence[Record]) -> Part:
@@ -200,12 +205,12 @@ def _strength(moving: list[Record], steady: list[Record]) -> Part:
         (
             Column("system", "system"),
             Column("equation", "equation"),
-            Column("trace_exponent", "exponent, trace norm", hundredths),
-            Column("trace_error", "±", digits(1)),
+            Column("trace_exponent", "exponent, trace norm", hundredths, "trace_error"),
+            Column("trace_error"),
             Column("trace_at_smallest", "at smallest J", scientific),
             Column("trace_at_largest", "at largest", scientific),
-            Column("element_exponent", "exponent, element", hundredths),
-            Column("element_error", "±", digits(1)),
+            Column("element_exponent", "exponent, element", hundredths, "element_error"),
+            Column("element_error"),
             Column("element_at_smallest"),
             Column("element_at_largest"),
             Column("points"),

@@ -7,10 +7,12 @@ from manybody.papers.kit import page
 from manybody.papers.kit.config import CaseStudy, Record
 from manybody.papers.kit.distances_page import in_time_table
 from manybody.papers.kit.page import (
+    FEWEST,
     Chapter,
     Figure,
     Finding,
     Page,
+    Part,
     PowerLaw,
     Scan,
     cases_table,
@@ -18,6 +20,7 @@ from manybody.papers.kit.page import (
     numbers,
 )
 from manybody.papers.kit.reservoirs import labels_of
+from manybody.papers.kit.subject import NO_ERRORS
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.figures import draw_curves, draw_scans
 from manybody.papers.snm.hierarchy.tables import (
@@ -43,6 +46,7 @@ from manybody.papers.snm.hierarchy.tables import (
     uncertainty,
 )
 from manybody.physics.equations.registry import EQUATIONS
+from manybody.report.page.subject import SOURCE
 
 # Times that make a curve worth drawing, and how many are drawn.
 _CURVE, _DRAWN = 60, 4
@@ -59,29 +63,50 @@ _WHEN = {MOVING: "over all times", LATE: "in the late state"}
 def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
     """Findings, chapters and tables of the cases that are there."""
     labels = labels_of(study.settings["equations"])
-    findings = [_verdict(records, labels)]
-    findings += [_nearest(records, labels, measure) for measure in MEASURES]
-    findings += [_trust(records, labels, label) for label in labels if not label.endswith(WITHOUT)]
-    chapters = [
-        _setting(study),
-        Chapter("Which equation to trust", (), (), (trust_table(records, labels),)),
+    coupled = page.scans(records, "coupling", title_without)
+    laws = [_laws(title, own, labels) for title, own in coupled]
+    parts: list[Part] = [
+        (
+            _trusted(records, labels),
+            Chapter("Which equation to trust", (), (), (trust_table(records, labels),)),
+        )
     ]
     for key, heading in _SCANNED.items():
         found = page.scans(records, key, title_without)
-        if found:
-            findings += [_along(key, title, own, labels) for title, own in found]
-            chapters.append(_chapter(key, heading, found, labels))
-    coupled = page.scans(records, "coupling", title_without)
-    findings += [_laws(title, own, labels) for title, own in coupled]
-    findings += [_gibbs(title, own, labels) for title, own in coupled]
-    chapters += _curves(records, labels)
-    chapters.append(Chapter("Late states", (_LATE,), (), (late_table(records, labels),)))
-    findings.append(_evidence(records, labels))
-    chapters.append(
-        Chapter("Is the exact answer exact?", (), (), (evidence_table(records, labels),))
+        along = [_along(key, title, own, labels) for title, own in found]
+        along += laws if key == "coupling" else []
+        parts.append((along, _chapter(key, heading, found, labels) if found else None))
+    parts += [([], chapter) for chapter in _curves(records, labels)]
+    parts.append(
+        (
+            [_gibbs(title, own, labels) for title, own in coupled],
+            Chapter("Late states", (_LATE,), (), (late_table(records, labels),)),
+        )
+    )
+    parts.append(
+        (
+            [_evidence(records, labels)],
+            Chapter("Is the exact answer exact?", (), (), (evidence_table(records, labels),)),
+        )
     )
     data = (cases_table(records), in_time_table(records, [f"{label}_trace" for label in labels]))
-    return Page(tuple(findings), tuple(chapters), data)
+    return page.page_of(_setting(study), parts, data, _conditions(study))
+
+
+def _trusted(records: Sequence[Record], labels: Sequence[str]) -> list[Finding]:
+    return [
+        _verdict(records, labels),
+        *(_nearest(records, labels, measure) for measure in MEASURES),
+        *(_trust(records, labels, label) for label in labels if not label.endswith(WITHOUT)),
+    ]
+
+
+def _conditions(study: CaseStudy) -> str:
+    return (
+        "ρ: state of the system; distances: trace norm Σ|eigenvalue| of ρ − ρ_exact; J_int: "
+        "strength of the coupling to Drude-Lorentz baths, ω_c = "
+        f"{study.settings['cutoff']:g}. {NO_ERRORS}."
+    )
 
 
 _LATE = (
@@ -90,6 +115,12 @@ _LATE = (
     "equation of second order can have its late coherences right to second order, its late "
     "populations to zeroth order only; populations and coherences are those in the eigenbasis of "
     "H."
+)
+
+
+_FORMULAS = (
+    "H_int = Σ_j A_j ⊗ B_j, A_j = |j⟩⟨j|; γ(ω) = D(ω) / (1 − e^{−βω})",
+    *(f"{EQUATIONS[name].title}: {EQUATIONS[name].formula}" for name in ("redfield", "davies")),
 )
 
 
@@ -108,7 +139,9 @@ def _setting(study: CaseStudy) -> Chapter:
             "norms Σ|eigenvalue| of ρ − ρ_exact: the largest at the watched times, and that of "
             "the late states, the limits t → ∞.",
             f"Equations, each with its Lamb shift and without: {names}.",
+            SOURCE,
         ),
+        formulas=_FORMULAS,
     )
 
 
@@ -295,7 +328,7 @@ def _coherences(own: Sequence[Record], labels: Sequence[str], values: dict[str, 
     size = number(own[-1], f"{best}_{key}")
     values[f"{name_of(best)}, error of coherences"] = size
     text = f"the best late coherences are those of {name_of(best)}, off by {size:.1e}"
-    if len(known) < 2:
+    if len(known) < FEWEST:
         return text
     law = squares_law(known, [number(record, f"{best}_{key}") for record in known])
     values[f"{name_of(best)}, power of the error of coherences"] = law.exponent

@@ -23,7 +23,7 @@ from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.page.document import Column, Table
-from manybody.report.tables.columns import digits, scientific
+from manybody.report.tables.columns import scientific
 
 # Measures of a distance: the largest in time, and that of the limits t → ∞.
 MOVING, LATE = MEASURES = ("trace", "late")
@@ -148,10 +148,10 @@ def slopes_table(found: Sequence[Scan], labels: Sequence[str]) -> Table:
     columns = (
         Column("system", "system"),
         Column("equation", "equation"),
-        Column("exponent", "power of J_int², largest in time", hundredths),
-        Column("exponent_error", "±", digits(1)),
-        Column("late_exponent", "late state", hundredths),
-        Column("late_exponent_error", "±", digits(1)),
+        Column("exponent", "power of J_int², largest in time", hundredths, "exponent_error"),
+        Column("exponent_error"),
+        Column("late_exponent", "late state", hundredths, "late_exponent_error"),
+        Column("late_exponent_error"),
         Column("at_smallest", "at smallest J_int", scientific),
         Column("at_largest", "at largest", scientific),
         Column("points"),

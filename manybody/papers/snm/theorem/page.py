@@ -24,6 +24,7 @@ from manybody.papers.kit.page import (
     short,
     table_of,
 )
+from manybody.papers.kit.subject import LINEAR, NO_ERRORS
 from manybody.papers.kit.systems import n_sites_of, title_of
 from manybody.papers.snm.theorem.cases import (
     EQUAL,
@@ -33,8 +34,18 @@ from manybody.papers.snm.theorem.cases import (
     TWO_TEMPERATURES,
     UNCLUSTERED,
 )
-from manybody.report.figures.canvas import colour, grid, marker, put_title, size_axis
+from manybody.report.figures.canvas import (
+    colour,
+    grid,
+    marker,
+    one_scale,
+    put_labels,
+    put_legend_below,
+    put_title,
+    size_axis,
+)
 from manybody.report.page.document import Column, Table
+from manybody.report.page.subject import SOURCE
 from manybody.report.tables.columns import scientific
 
 # Relative: what a residual of rounding may be at N = 1000.
@@ -55,7 +66,15 @@ def build_page(study: CaseStudy, records: Sequence[Record]) -> Page:
         FOCK: _fock,
     }
     parts = [build(study, checks[check]) for check, build in builders.items() if check in checks]
-    return page_of(_setting(study), parts, (cases_table(records),))
+    return page_of(_setting(study), parts, (cases_table(records),), _conditions(study))
+
+
+def _conditions(study: CaseStudy) -> str:
+    return (
+        "N: number of sites; R, F: damping and filling of dC/dt = −(RC + CR†) + F + F†; residual: "
+        "norm of the difference of both equations over that of the dissipative part of Davies'; "
+        f"J = {study.settings['strength']:g}. {NO_ERRORS}."
+    )
 
 
 def _setting(study: CaseStudy) -> Chapter:
@@ -71,7 +90,7 @@ def _setting(study: CaseStudy) -> Chapter:
         f"Reservoirs of {words[0]}; of {words[1]}, h shifted so that its lowest level is "
         f"{given['lowest_level']:g}. A residual up to {ROUNDING:g} is called rounding.",
     )
-    return Chapter("What is compared", lines)
+    return Chapter("What is compared", (*lines, SOURCE), formulas=LINEAR)
 
 
 def residual(record: Record) -> float:
@@ -121,8 +140,8 @@ def _one_coupling(study: CaseStudy, records: list[Record]) -> Part:
         f"{_broken(smallest)}: residuals from {smallest:.1e} to {largest:.1e}, {trend}."
     )
     paragraph = (
-        "Exponents are of residuals against N, of sizes above 30 where there are two: one site of "
-        "N should count as 1/√N."
+        "Exponents are of residuals against N, of sizes above 30 where there are three: one site "
+        "of N should count as 1/√N."
     )
     numbers |= {"smallest residual": smallest, "largest residual": largest}
     figure = "Residual of one changed coupling", "one coupling changed"
@@ -322,16 +341,16 @@ def _broken(smallest: float) -> str:
 
 
 def _exponent(own: Sequence[Record]) -> Any:
-    """Of the residual in N, None where there are not two sizes with a residual.
+    """Of the residual in N, None where there are not three sizes with a residual.
 
-    Small sizes have laws of their own, and are left out where there are two others.
+    Small sizes have laws of their own, and are left out where there are three others.
     """
     kept = [record for record in own if residual(record) > ROUNDING]
     large = [record for record in kept if n_sites_of(record.case.given) > 30]
-    if len({n_sites_of(record.case.given) for record in large}) >= 2:
+    if len({n_sites_of(record.case.given) for record in large}) >= 3:
         kept = large
     sizes = [float(n_sites_of(record.case.given)) for record in kept]
-    if len(set(sizes)) < 2:
+    if len(set(sizes)) < 3:
         return None
     return fit_power(sizes, [residual(record) for record in kept])
 
@@ -340,7 +359,7 @@ def _trend_words(records: Sequence[Record]) -> tuple[str, dict[str, float]]:
     """How the residual changes with N, over all systems."""
     fits = [fit for own in _systems(records) if (fit := _exponent(own)) is not None]
     if not fits:
-        return "at one size only", {}
+        return "at too few sizes for a power of N, which takes three", {}
     exponents = [fit.exponent for fit in fits]
     low, high = min(exponents), max(exponents)
     span = f"N^{low:.2f}" if high - low < 0.01 else f"N^{low:.2f} to N^{high:.2f}"
@@ -363,8 +382,8 @@ def _trend_table(name: str, title: str, records: Sequence[Record]) -> Table:
         *_RANGE,
         (Column("smallest", "smallest", short), lambda own: min(map(residual, own))),
         (Column("largest", "largest", short), lambda own: max(map(residual, own))),
-        (Column("exponent", "exponent of N", short), of_fit("exponent")),
-        (Column("exponent_error", "±", _plain), of_fit("error")),
+        (Column("exponent", "exponent of N", short, "exponent_error"), of_fit("exponent")),
+        (Column("exponent_error"), of_fit("error")),
     ]
     return table_of(name, title, _systems(records), cells)
 
@@ -376,30 +395,30 @@ def _plain(value: Any) -> str:
 def _draw_residuals(title: str, records: Sequence[Record], rounding: bool = False) -> Any:
     """Residual against N, a panel for fermions and one for bosons."""
     statistics = grouped(records, lambda given: given["statistics"])
-    figure, axes = grid(len(statistics), 5.2, 3.9)
+    figure, axes = grid(len(statistics), 4.9, 3.7, most=2)
     for axis, (particles, mine) in zip(axes, statistics.items()):
         for index, own in enumerate(grouped(mine, title_of).values()):
-            sizes = np.array([n_sites_of(record.case.given) for record in own])
-            values = np.maximum([residual(record) for record in own], _SMALLEST)
-            shifted = np.array([record.case.given["lamb_shift"] for record in own])
-            # Open and filled side by side, or the one hides the other.
-            for shift in (False, True):
-                axis.plot(
-                    sizes[shifted == shift] * (1.06 if shift else 1.0),
-                    values[shifted == shift],
-                    ls="",
-                    marker=marker(index),
-                    ms=6,
-                    color=colour(index),
-                    mfc=colour(index) if not shift else "white",
-                    label=title_of(own[0].case.given) if not shift else None,
-                )
+            _draw_system(axis, own, index)
         if rounding:
-            sizes = np.array(sorted({n_sites_of(record.case.given) for record in mine}))
-            axis.plot(sizes, np.finfo(float).eps * np.sqrt(sizes), color="0.5", lw=1.0, ls="--")
+            sizes = np.array(sorted(set(_sizes(mine))))
+            line = np.finfo(float).eps * np.sqrt(sizes)
+            axis.plot(sizes, line, color="0.5", lw=1.0, ls="--", label=r"$\sqrt{N}$ × rounding")
         axis.set_yscale("log")
-        size_axis(axis)
-        axis.set_ylabel("relative residual", fontsize=11)
-        axis.legend(fontsize=9, frameon=False)
-        put_title(axis, f"{particles}s: {title}", 12, 44)
+        size_axis(axis, _sizes(mine))
+        put_labels(axis, up="relative residual")
+        put_title(axis, f"{particles}s: {title}")
+    notes = ["filled: no Lamb shift, open: with it", one_scale(axes)]
+    notes += [f"0 is drawn at {_SMALLEST:g}"] * (min(map(residual, records)) < _SMALLEST)
+    put_legend_below(figure, axes, *notes)
     return figure
+
+
+def _draw_system(axis: Any, own: Sequence[Record], index: int) -> None:
+    """One system: open and filled markers side by side, or the one hides the other."""
+    sizes = np.array(_sizes(own))
+    values = np.maximum([residual(record) for record in own], _SMALLEST)
+    shifted = np.array([record.case.given["lamb_shift"] for record in own])
+    style = {"ls": "", "marker": marker(index), "ms": 6, "color": colour(index)}
+    for shift, fill in ((False, {"label": title_of(own[0].case.given)}), (True, {"mfc": "none"})):
+        kept = shifted == shift
+        axis.plot(sizes[kept] * (1.06 if shift else 1.0), values[kept], **style, **fill)

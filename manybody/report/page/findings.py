@@ -1,0 +1,137 @@
+"""What was found, and what of it is not physical, in sentences."""
+
+from collections.abc import Iterator
+
+from manybody.report.analysis.conclusions import Analysis
+from manybody.report.analysis.numbers import with_error
+from manybody.report.analysis.paired import DISTANCE, Difference, differences
+from manybody.report.figures.makers import distances_name
+from manybody.report.page.document import Section, Text
+from manybody.report.read import PointResult, StudyResult, point_title, size_words, system_title
+from manybody.report.tables.paired import setting_words
+from manybody.study.configuration import Point, System
+
+# Of a table and of a law.
+_LAWS, _PAIRED, _LOCAL = "laws", "paired", "verdicts"
+
+
+def answer(analysis: Analysis) -> Section:
+    """The first section: what was found, and what is not there."""
+    results, notes = analysis.results, []
+    if results.missing:
+        notes.append(
+            f"Incomplete: {results.missing} samples of the study are not in the store, see below."
+        )
+    if results.problems:
+        notes.append(f"{len(results.problems)} blocks or samples were left out, see below.")
+    found = list(_findings(analysis))
+    return Section(
+        "What was found",
+        (
+            Text(tuple(line for line, _ in found), "answer", tuple(target for _, target in found)),
+            Text(tuple(notes), "note"),
+        ),
+    )
+
+
+def warnings_of(results: StudyResult) -> Text:
+    """What stands above all: systems whose numbers are not those of physical states."""
+    lines = tuple(_warnings(results))
+    return Text(lines, "warning", ("distance-of-the-two-equations",) * len(lines))
+
+
+def _warnings(results: StudyResult) -> Iterator[str]:
+    """Of every such system, all its sizes at once."""
+    for system, points in results.drawn:
+        said = [
+            f"{size_words(point.point)}: {'; '.join(point.warnings)}"
+            for point in points
+            if point.warnings
+        ]
+        if said:
+            yield f"Unphysical results: {system_title(system, plain=True)}. {'. '.join(said)}."
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """Sentences on every system: its verdict, its largest size, gaps; then what settings do."""
+    return [line for line, _ in _findings(analysis)]
+
+
+def _findings(analysis: Analysis) -> Iterator[tuple[str, str]]:
+    """Sentences, each with the figure or table that it is about."""
+    results = analysis.results
+    judged = {each.system.key for each in analysis.verdicts if each.verdict is not None}
+    sentences = {each.system.key: each.sentence for each in analysis.verdicts}
+    for system, points in results.systems:
+        name = system_title(system, plain=True)
+        if not points:
+            yield f"{name}: no sample yet.", "missing"
+            continue
+        if results.study.evolves:
+            sentence = sentences.get(system.key, "")
+            target = _LAWS if system.key in judged else distances_name(results.study)
+            yield _distance_finding(name, sentence, points[-1]), target
+        yield from ((line, _LOCAL) for line in _local_findings(analysis, system, name))
+        for point in points:
+            if point.gap_words and point.gap_words != point.growing_words:
+                yield f"{name}, {size_words(point.point)}: {point.gap_words}.", "figures"
+    yield from ((line, _PAIRED) for line in _paired_findings(results))
+
+
+def _distance_finding(name: str, sentence: str, point: PointResult) -> str:
+    last = point.summary
+    assert last is not None
+    verdict = f"{sentence}. " if sentence else ""
+    reach = f", {last.reach_words}" if last.reach_words else ""
+    return (
+        f"{name}: {verdict}At the largest size, {size_words(point.point)}, the mean distance "
+        f"reaches {last.maximum_words} at t = {last.time_of_maximum:g}{reach}."
+    )
+
+
+def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
+    """A sentence on what verdicts say of local figures beside the trace distance."""
+    verdicts = analysis.of_system(system)
+    if not any(each.figure for each in verdicts):
+        return []
+    words = ", ".join(f"{each.quantity} {each.outcome}" for each in verdicts)
+    few = dict.fromkeys(each.few_words for each in verdicts if each.verdict is None)
+    return [f"{name}, with size: {'; '.join([words, *few])}."]
+
+
+def _paired_findings(results: StudyResult) -> Iterator[str]:
+    """What settings change at the largest size of every system, on the same samples."""
+    largest: dict[object, list[Difference]] = {}
+    for each in differences(results):
+        if each.figure == DISTANCE:
+            point = each.shared.bare
+            own = largest.setdefault((point.model, point.parameters), [])
+            if own and own[0].shared.bare.size < point.size:
+                own.clear()
+            own.append(each)
+    for found in largest.values():
+        yield _paired_finding(results, found)
+
+
+def _paired_finding(results: StudyResult, found: list[Difference]) -> str:
+    point: Point = found[0].shared.bare
+    _, reference = setting_words(results, found[0].shared)
+    changes = "; ".join(
+        f"{setting_words(results, each.shared)[0]} {_change_words(each)}" for each in found
+    )
+    return (
+        f"{point_title(point)}, {size_words(point)}, on the same samples: against {reference} "
+        f"the maximum changes with {changes}."
+    )
+
+
+def _change_words(each: Difference) -> str:
+    paired = each.paired
+    words = f"by {with_error(paired.difference, paired.error)}"
+    if not paired.error > 0.0:
+        why = "all pairs agree" if paired.count > 1 else "one sample, no error"
+        return f"{words} ({why})"
+    return (
+        f"{words}, {abs(paired.in_errors):.2g} standard errors (unpaired: "
+        f"± {paired.unpaired_error:.2g})"
+    )
