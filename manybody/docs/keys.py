@@ -124,7 +124,8 @@ def sections() -> Iterator[Section]:
 
 def _baths() -> Iterator[Section]:
     for kind in BATH_FAMILIES.values():
-        yield Section(f'[bath] of type = "{kind.name}"', f"{kind.title}.", bath_keys(kind))
+        text = ": ".join(filter(None, [kind.title, kind.formula]))
+        yield Section(f'[bath] of type = "{kind.name}"', f"{text}.", bath_keys(kind))
     every = {
         name: own for kind in BATH_FAMILIES.values() for name, own in region_keys(kind).items()
     }
