@@ -30,6 +30,17 @@ def test_what_import_leaves_for_later():
     assert {"h5py", "manybody.report"} <= {*python(f"import sys; from manybody import *; {shown}")}
 
 
+def test_what_comparing_leaves_for_later():
+    """scripts/bench_import.py measures what that is worth."""
+    late = [
+        "scipy.special", "scipy.integrate", "scipy.optimize", "scipy.interpolate", "cattrs",
+        "h5py", "matplotlib", "mpi4py", "petsc4py", "manybody.study", "manybody.report",
+        "manybody.papers",
+    ]  # fmt: skip
+    shown = f"print(*(name for name in {late} if name in sys.modules))"
+    assert python(f"import sys, manybody as mb; mb.compare; mb.compare_ensemble; {shown}") == []
+
+
 def test_every_public_name_is_one_and_the_same():
     code = "import manybody; print(*(n for n in manybody.__all__ if n not in dir(manybody)))"
     assert python(code) == []

@@ -14,6 +14,7 @@ _SUBJECTS = {
     "solve.compare": "Comparing equations in time",
     "solve.comparison": "Comparing equations in time",
     "solve.driven": "Comparing equations in time",
+    "solve.forecast": "Comparing equations in time",
     "physics.models": "Models",
     "physics.fock": "States of many particles",
     "physics.patterns": "States of many particles",

@@ -1,8 +1,11 @@
 """The reference of the command line, made of its parser."""
 
 import argparse
+import re
 from collections.abc import Iterator
 
+# New Pythons paint a usage for the terminal that they find.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _SIGNALS = """\
 ## Signals
 
@@ -36,7 +39,7 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 def _about(parser: argparse.ArgumentParser) -> Iterator[str]:
     if parser.description:
         yield " ".join(parser.description.split()) + "\n"
-    yield f"```text\n{parser.format_usage().strip()}\n```\n"
+    yield f"```text\n{_COLOURS.sub('', parser.format_usage()).strip()}\n```\n"
     for action in parser._actions:
         if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             yield f"{_names(action)}\n: {_help(parser, action)}\n"
@@ -61,6 +64,7 @@ def _names(action: argparse.Action) -> str:
 
 def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     text = parser._get_formatter()._expand_help(action) if action.help else ""
+    text = _COLOURS.sub("", text)
     needed = "required" if action.required and action.option_strings else ""
     return f"{_capital('; '.join(filter(None, [text, needed])))}."
 

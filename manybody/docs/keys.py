@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, get_args
 
 from manybody.cli.kinds import KIND_NAMES, kind_named
+from manybody.docs.api import summary
 from manybody.papers.kit.case_kind import FRAME, CaseKind
 from manybody.papers.kit.systems import DENSITIES, SYSTEMS, model_keys, reservoir_keys
 from manybody.physics.baths.families import BATH_FAMILIES
@@ -123,7 +124,8 @@ def sections() -> Iterator[Section]:
 
 def _baths() -> Iterator[Section]:
     for kind in BATH_FAMILIES.values():
-        yield Section(f'[bath] of type = "{kind.name}"', f"{kind.title}.", bath_keys(kind))
+        text = ": ".join(filter(None, [kind.title, kind.formula]))
+        yield Section(f'[bath] of type = "{kind.name}"', f"{text}.", bath_keys(kind))
     every = {
         name: own for kind in BATH_FAMILIES.values() for name, own in region_keys(kind).items()
     }
@@ -139,7 +141,9 @@ def _systems() -> Iterator[Section]:
     yield Section("[[systems]]", "Of every model but for files.", system_keys(()))
     for family in FAMILIES.values():
         keys = {**size_keys(family), **family_keys(family)}
-        yield Section(f'[[systems]] of model = "{family.name}"', f"{family.title}.", keys)
+        # What builds a sample says what H is.
+        text = summary(family.build)
+        yield Section(f'[[systems]] of model = "{family.name}"', text, keys)
     yield Section(
         '[[systems]] of model = "module:function"',
         "A function of yours, called with size, rng and its parameters: `run --allow-code`.",

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import NDArray
-from scipy import special
 
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
@@ -119,7 +118,9 @@ class Rule:
         error does not grow with t.
         """
         orders = np.arange(self.nodes)
-        bessel = special.spherical_jn(orders, (self.halves * time)[:, None])
+        from scipy.special import spherical_jn  # which takes long to import
+
+        bessel = spherical_jn(orders, (self.halves * time)[:, None])
         phases = np.exp(1j * (self.anchors + self.centres) * time)
         moments = (2.0 * self.halves * phases)[:, None] * 1j**orders * bessel
         result: Complex = moments @ to_series(self.nodes)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manybody.errors import InputError, InputTypeError
 from manybody.parallel.collective import on_every_rank, rank_of, together
 from manybody.parallel.signals import StopRequest, never
@@ -144,8 +146,9 @@ def run_study(
 def _read(study: Any) -> tuple[Study, str, Path]:
     """The study, its text and where its models lie."""
     if isinstance(study, Mapping):
-        _check_kind(study)
-        return parse_table(study, "study", Path()), "", Path()
+        table = _as_toml(study)
+        _check_kind(table)
+        return parse_table(table, "study", Path()), "", Path()
     if not isinstance(study, (str, Path)):
         raise InputTypeError(
             f"study of type {type(study).__name__}: a name, a TOML file, a TOML text or a mapping "
@@ -158,6 +161,15 @@ def _read(study: Any) -> tuple[Study, str, Path]:
         folder = Path(study).parent if Path(study).is_file() else Path()
     _check_kind(load_toml(text, origin))
     return parse_study(text, origin, folder), text, folder
+
+
+def _as_toml(value: Any) -> Any:
+    """Mappings, tuples and what NumPy has, as a TOML file would give them."""
+    if isinstance(value, Mapping):
+        return {key: _as_toml(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_toml(own) for own in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _check_kind(table: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cattrs
 import numpy as np
 
 from manybody.arrays import Complex
@@ -32,8 +31,6 @@ _log = logging.getLogger("manybody")
 _PATIENCE = 50.0
 _HASH_LETTERS = 16
 _LONGEST_HEADER = 1 << 26
-# What a file says wrong is a plain KeyError, TypeError or ValueError.
-_CONVERTER = cattrs.Converter(detailed_validation=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +163,11 @@ class Keeper:
             facts = json.loads(header)
             if facts["byteorder"] != sys.byteorder or facts["identity"] != self._identity:
                 raise ValueError("it belongs to another study, point or kind of machine")
-            snapshot = _CONVERTER.structure(facts, Snapshot)
+            # Takes as long to import as much of the rest.
+            from cattrs import Converter
+
+            # What a file says wrong is a plain KeyError, TypeError or ValueError.
+            snapshot = Converter(detailed_validation=False).structure(facts, Snapshot)
             if snapshot.borders != borders:
                 raise ValueError("the times are cut into other segments now")
             if tuple(snapshot.gibbs_residual) != equations:

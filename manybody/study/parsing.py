@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from manybody.errors import InputError, InputTypeError, said_of
+from manybody.errors import InputError, InputTypeError, said_of, shown
 from manybody.numerics.petsc.runtime import check_portable
 from manybody.numerics.steppers import check_operator, check_ranks, check_stepper
 from manybody.physics import arguments
@@ -114,7 +114,7 @@ def _study(table: dict[str, Any], folder: Path | None) -> Study:
     if not are_drawn and "samples" in table:
         raise InputError(
             f"samples = {table['samples']!r}: systems of model = 'files' have a sample for each "
-            "of their files, no other number is allowed"
+            "of their files: leave it out, fewer are had by naming fewer files"
         )
     check_one_start("study", table)
     file = structure(table, table_of(study_keys(are_drawn)))
@@ -297,7 +297,12 @@ def _systems(
                 )
     if is_own(table["model"]):
         return own_systems(where, table, samples, bath)
-    model = arguments.choice(f"{where}.model", table["model"], tuple(FAMILIES))
+    model = table["model"]
+    if not isinstance(model, str) or model not in FAMILIES:
+        raise InputError(
+            f"{where}.model = {shown(model)}: must be one of {', '.join(map(repr, FAMILIES))}, "
+            "'module:function' for code of yours, or 'files'"
+        )
     family = FAMILIES[model]
     defaults = {
         **family.reals,

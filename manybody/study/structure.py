@@ -175,9 +175,13 @@ def _complaint(error: Exception, where: str) -> Exception:
         named, others = error.group_exceptions()
         for other in others:
             if isinstance(other, cattrs.ForbiddenExtraKeysError):
-                key, allowed = min(other.extra_fields), ", ".join(sorted(error.cl.__annotations__))
+                # Mappings from Python may have keys that are no text.
+                key = min(other.extra_fields, key=str)
+                known = sorted(error.cl.__annotations__)
+                hint = ", of which 'parameters' has those of a function of yours"
                 return InputError(
-                    f"{where or 'study'}: unknown key {key!r}, allowed are {allowed}"
+                    f"{where or 'study'}: unknown key {key!r}, allowed are {', '.join(known)}"
+                    f"{hint if 'parameters' in known else ''}"
                 )
         if not named:
             # Keys that do not go together.

@@ -47,7 +47,8 @@ _CHANGED = Key("of this system; several values make a system each", "", OF_STUDY
 def are_files(systems: object) -> bool:
     """Whether all systems say themselves how many samples they have."""
     tables = systems if isinstance(systems, list) and systems else [None]
-    return all(isinstance(table, dict) and table.get("model") == FILES for table in tables)
+    models = [table.get("model") if isinstance(table, dict) else None for table in tables]
+    return all(isinstance(model, str) and model == FILES for model in models)
 
 
 def check_names(study: Study) -> None:

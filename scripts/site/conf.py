@@ -23,6 +23,8 @@ numpydoc_show_class_members = False
 html_theme = "furo"
 html_title = f"manybody {release}"
 html_show_sphinx = False
+# Search finds names; the list of all is wider than a telephone.
+html_use_index = False
 html_copy_source = False
 html_show_sourcelink = False
 html_css_files = ["narrow.css"]

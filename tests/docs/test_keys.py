@@ -337,6 +337,15 @@ def test_a_key_without_words_or_default_is_refused():
         entry("a", said("a number", "meaning", "", None))
 
 
+def test_models_and_baths_say_what_they_are():
+    for section in sections():
+        model = re.fullmatch(r'\[\[systems\]\] of model = "(\w+)"', section.title)
+        if model and model[1] in FAMILIES:
+            assert "H = " in section.text, model[1]
+        if section.title.startswith("[bath] of"):
+            assert "γ(ω) = " in section.text
+
+
 def test_the_example_of_the_page_is_a_study_of_which_nothing_can_be_left_out():
     (text,) = re.findall(r"^```toml\n(.*?)^```", keys_page(), re.M | re.S)
     table = tomllib.loads(text)

@@ -31,6 +31,24 @@ def test_a_study_has_the_same_bits_on_any_number_of_ranks(comm, folder):
     assert not list(shared.directory.rglob("*.tmp"))
 
 
+def test_dense_exponentials_on_any_number_of_ranks(comm):
+    """Chosen by the same rule, and made on every rank from its columns of L."""
+    model, strong = mb.dirac_syk2(5, seed=1), mb.OhmicBath(10.0, 10.0, 5.0)
+    arguments = (model, strong, [0.0, 0.5, 9.0, 20.0])
+    given = {"keep_states": True, "equations": ("redfield", "universal-lindblad")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        alone, shared = (mb.compare(*arguments, **given, comm=one) for one in (None, comm))
+    for run in (alone, shared):
+        assert run.certificate.stepper == "dense-exponential"
+        assert run.certificate.applications == 50
+    np.testing.assert_allclose(shared.trace_distance, alone.trace_distance, rtol=1e-10)
+    if comm.rank == 0:
+        scale = max(1.0, float(np.abs(alone.redfield_states).max()))
+        difference = np.abs(shared.redfield_states - alone.redfield_states).max()
+        assert difference <= 1e-10 * scale
+
+
 def test_figures_of_observables_on_any_number_of_ranks(comm, folder):
     """A rank a sample: equal bits; one sample on all ranks: to rounding."""
     pytest.importorskip("slepc4py", reason="slepc4py not installed")

@@ -28,8 +28,6 @@ from manybody.physics.underflow import zero_where_tiny
 
 # √γ is resolved by 16 terms, see panels.py; a product of two takes some more.
 _NODES = 20
-_T, _G = gauss(_NODES)
-_TO_SERIES = to_series(_NODES)
 # Beyond this |z| the Gauss rule has no error left.
 _FAR = 1.6
 # Borders of both families of panels that are nearer than this, relative to where they are, are
@@ -127,21 +125,21 @@ class JumpCorrelator:
         """P∫ w(u) / (x − u) du, see panels.py."""
         left, right = borders[:, :-1], borders[:, 1:]
         half, centre = 0.5 * (right - left), 0.5 * (left + right)
-        nodes = centre[:, :, None] + half[:, :, None] * _T
+        nodes = centre[:, :, None] + half[:, :, None] * gauss(_NODES)[0]
         values = self.amplitude(nodes) * self.amplitude(nodes + differences[:, None, None])
-        weights = (values * _G) * half[:, :, None]
+        weights = (values * gauss(_NODES)[1]) * half[:, :, None]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # From the left border, or a panel of a few roundings would lose its pole.  Nodes
             # that meet one are of panels which are done anew.
             distances = poles[:, :, None] - left[:, None]
-            kernel = distances[..., None] - (half[:, :, None] * (1.0 + _T))[:, None]
+            kernel = distances[..., None] - (half[:, :, None] * (1.0 + gauss(_NODES)[0]))[:, None]
             np.reciprocal(kernel, out=kernel)
             terms = np.einsum("psmn,pmn->psm", kernel, weights)
             places = distances / half[:, None] - 1.0
         terms[np.broadcast_to(half[:, None] == 0.0, terms.shape)] = 0.0
         near = np.nonzero(np.abs(places) < _FAR)
         which, _, panel = near
-        series = np.ascontiguousarray(values[which, panel] @ _TO_SERIES.T).T
+        series = np.ascontiguousarray(values[which, panel] @ to_series(_NODES).T).T
         z = places[near]
         own, rest = series_and_rest(series, z)
         span = self._spans(poles, borders)[near]
@@ -149,7 +147,7 @@ class JumpCorrelator:
         outside = ~inside
         value = own * span - rest
         farther = tuple(index[outside] for index in near)
-        unity = kernel[farther] @ _G * half[farther[0], farther[2]]
+        unity = kernel[farther] @ gauss(_NODES)[1] * half[farther[0], farther[2]]
         value[outside] = terms[farther] + own[outside] * (span[outside] - unity)
         terms[near] = value
         total: Real = terms.sum(axis=2)
@@ -168,7 +166,7 @@ class JumpCorrelator:
     def _with_steps(self, total: Real, poles: Real, borders: Real, values: Real) -> Real:
         """±inf where a pole lies on a step of w."""
         signs = (-1.0) ** np.arange(_NODES)
-        series = values @ _TO_SERIES.T
+        series = values @ to_series(_NODES).T
         first, last = series @ signs, series.sum(axis=2)
         for number, (own, start, stop) in enumerate(zip(borders, first, last)):
             kept = np.flatnonzero(np.diff(own) > 0.0)

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from manybody.arrays import Real
 from manybody.errors import InputError
@@ -47,9 +46,6 @@ _STEP = 1e-6
 _ROUNDING = float(np.finfo(np.float64).eps)
 # Of a term of a transform: a logarithm, a difference, a product, the value of a series.
 _ROUNDINGS = 8.0
-
-_T, _G = gauss(_NODES)
-_TO_SERIES = to_series(_NODES)
 
 
 class Panels:
@@ -128,7 +124,9 @@ class Panels:
             self._anchor, self._centre, self._half, self._series
         ):
             scaled = half * np.abs(flat)
-            bessel = special.spherical_jn(orders[:, None], scaled)
+            from scipy.special import spherical_jn  # which takes long to import
+
+            bessel = spherical_jn(orders[:, None], scaled)
             phase = np.exp(-1j * (anchor + centre) * np.abs(flat))
             total += 2.0 * half * phase * ((series * (-1j) ** orders) @ bessel)
         return np.where(flat < 0.0, total.conj(), total).reshape(time.shape)[()]
@@ -214,7 +212,9 @@ class Panels:
 
     def _evaluate(self, anchors: Real, lower: Real, upper: Real) -> Real:
         """(panels, 16) w at the Gauss nodes."""
-        offsets = 0.5 * (lower + upper)[:, None] + 0.5 * (upper - lower)[:, None] * _T
+        offsets = (
+            0.5 * (lower + upper)[:, None] + 0.5 * (upper - lower)[:, None] * gauss(_NODES)[0]
+        )
         spread = np.broadcast_to(anchors[:, None], offsets.shape)
         values = self._function(spread, offsets)
         wrong = ~np.isfinite(values)
@@ -230,7 +230,7 @@ class Panels:
         done: list[tuple[Real, ...]] = []
         count = 0
         while anchors.size:
-            series = values @ _TO_SERIES.T
+            series = values @ to_series(_NODES).T
             tail = np.abs(series[:, -2:]).max(axis=1)
             size = np.abs(values).max(axis=1)
             width = upper - lower
@@ -288,7 +288,7 @@ class Panels:
         other._noise, other._resolved, other.scale = self._noise, self._resolved, self.scale
         ends = bisected(self._anchor, self._lower, self._upper, np.ones(len(self._anchor), bool))
         values = other._evaluate(*ends)
-        other._arrange(*ends, values, values @ _TO_SERIES.T)
+        other._arrange(*ends, values, values @ to_series(_NODES).T)
         return other
 
     # ---- the transform
@@ -296,7 +296,7 @@ class Panels:
     def _transform(self, omega: Real) -> Real:
         total = np.zeros(omega.shape)
         steps = []
-        weighted = _G * self._values
+        weighted = gauss(_NODES)[1] * self._values
         at_once = max(1, _ELEMENTS // max(1, omega.size * _NODES))
         last = self._border((slice(0, 1), None), omega)
         for first in range(0, len(self._anchor), at_once):
@@ -309,7 +309,7 @@ class Panels:
             z = self._place((slice(first, stop), None), omega)
             # Any place far away, for those that do not get the Gauss rule.
             z_far = np.where(inside, 2.0 * _FAR, z)
-            kernel = z_far[..., None] - _T
+            kernel = z_far[..., None] - gauss(_NODES)[0]
             np.divide(1.0, kernel, out=kernel)
             is_near = (np.abs(z) < _FAR) | inside
             has_near = is_near.any(axis=1)
@@ -321,7 +321,7 @@ class Panels:
                     near = np.flatnonzero(is_near[k])
                     span = logarithm[k, near] - logarithm[k + 1, near]
                     value, rest = series_and_rest(self._series[index], z[k, near])
-                    outside = own[near] + value * (span - mine[near] @ _G)
+                    outside = own[near] + value * (span - mine[near] @ gauss(_NODES)[1])
                     own[near] = np.where(inside[k, near], value * span - rest, outside)
                 total += own
                 if self._fall[index] != 0.0:

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
@@ -27,5 +26,7 @@ def von_neumann_entropy(states: NDArray[Any]) -> Entropy:
     weight says how far the value can be trusted.
     """
     eigenvalues = np.linalg.eigvalsh(states)
-    value: Real = scipy.special.entr(np.maximum(eigenvalues, 0.0)).sum(axis=-1)
+    from scipy.special import entr  # which takes long to import
+
+    value: Real = entr(np.maximum(eigenvalues, 0.0)).sum(axis=-1)
     return Entropy(value, -np.minimum(eigenvalues, 0.0).sum(axis=-1))

@@ -246,8 +246,10 @@ def test_any_parser_has_a_page():
     command.add_argument("--speed", type=int, default=3, metavar="N", help="of it (%(default)s)")
     command.add_argument("--way", choices=["up", "down"], required=True, help="which")
     command.add_argument("-q", "--quiet", action="store_true")
+    command.format_usage = lambda: "\x1b[1;34musage:\x1b[0m tool go\n"
     text = command_line_page(parser)
     for part in (
+        "```text\nusage: tool go\n```",
         "Does it.",
         "`go`\n: Goes.",
         "exit codes:\n  0  done",
