@@ -33,11 +33,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample: applications of the complex-linear map with its preconditioner, and flops
-    of one rank beside them."""
+    """Of one sample: applications of the complex-linear map with its preconditioner, those of a
+    real H where they are others, and flops of one rank beside them."""
 
     applications: float = 0.0
     flops: float = 0.0
+    real_applications: float | None = None
+
+    def of(self, is_real: bool) -> float:
+        """Applications where H is real, or is not."""
+        other = self.real_applications
+        return other if is_real and other is not None else self.applications
 
 
 def no_library() -> None:
