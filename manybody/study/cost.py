@@ -1,6 +1,7 @@
 """What a study will cost: applications, time, memory, and how many ranks a sample should have."""
 
 import os
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
 from manybody.solve.stacked import stack_size
 from manybody.study.configuration import Point, Study
 from manybody.study.kind import Measured
+from manybody.study.lines import WIDEST, folded
 from manybody.system.memory import machine_bytes
 
 # What an iteration of a solver costs beside products.
@@ -148,7 +150,7 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
     if not observables:
         return 0.0
     costs = [each.cost(n) for each in observables]
-    applications = sum(each.applications for each in costs)
+    applications = sum(each.of(point.family.is_real) for each in costs)
     # The complex-linear map and its preconditioner.
     flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
     efficiency = group_size * (1.0 if group_size == 1 else GROUP_EFFICIENCY)
@@ -208,28 +210,30 @@ def plan_lines(study: Study, rates: Rates, sizes: Mapping[Point, int]) -> list[s
     found = [
         forecast(study, point, count, rates, sizes[point]) for point, count in study.wanted.items()
     ]
-    width = max(len(each.point.name) for each in found)
-    lines = [
+    head = (
         f"{study.name}: {sum(each.samples for each in found)} samples, "
         f"{sum(each.core_hours for each in found):.3g} core-hours at "
         f"{rates.real / 1e9:.0f} (real) and {rates.complex / 1e9:.0f} (complex) GF/s a core, "
-        "one BLAS thread a rank",
-        f"  {'':<{width}} {'':>7} {'ranks a sample':>16} {'':>8} {'applica-':>8} "
-        f"{'seconds':>9} {'core-':>8} {'useful':>6}",
-        f"  {'':<{width}} {'samples':>7} {'planned':>7} {'advised':>8} {'GiB/rank':>8} "
-        f"{'tions':>8} {'a sample':>9} {'hours':>8} {'ranks':>6}",
+        "one BLAS thread a rank"
+    )
+    rows = [
+        ("", "          ranks a sample          applica-   seconds    core- useful"),
+        ("", "samples planned  advised GiB/rank    tions  a sample    hours  ranks"),
     ]
-    for each in found:
-        advised = "more" if each.suggested is None else str(each.suggested)
-        useful = "" if each.suggested is None else str(each.suggested * each.samples)
-        lines.append(
-            f"  {each.point.name:<{width}} {each.samples:>7} {each.group_size:>7} {advised:>8} "
-            f"{each.rank_bytes / 2**30:>8.2f} {each.applications:>8.0f} {each.seconds:>9.3g} "
-            f"{each.core_hours:>8.3g} {useful:>6}"
-        )
+    lines = [*textwrap.wrap(head, WIDEST, subsequent_indent="  ", break_on_hyphens=False)]
+    lines += folded([*rows, *((each.point.name, _forecast_row(each)) for each in found)])
     if any(each.suggested is None for each in found):
         lines.append("  more: a sample exceeds the memory of this machine; spread it over several")
     return lines
+
+
+def _forecast_row(each: Forecast) -> str:
+    advised = "more" if each.suggested is None else str(each.suggested)
+    useful = "" if each.suggested is None else str(each.suggested * each.samples)
+    return (
+        f"{each.samples:>7} {each.group_size:>7} {advised:>8} {each.rank_bytes / 2**30:>8.2f} "
+        f"{each.applications:>8.0f} {each.seconds:>9.3g} {each.core_hours:>8.3g} {useful:>6}"
+    )
 
 
 def predicted_and_measured(
@@ -241,20 +245,17 @@ def predicted_and_measured(
 ) -> list[str]:
     """A table of both, and the memory of the fullest rank, for the end of a run."""
     rates = NOMINAL_RATES if rates is None else rates
-    width = max(len(point.name) for point in measured)
-    lines = [
-        "predicted and measured, a sample",
-        f"  {'':<{width}} {'ranks':>5} {'applications':>15} {'seconds':>19}",
-    ]
+    rows = [("", f"{'ranks':>5} {'applications':>15} {'seconds':>19}")]
     for point, found in sorted(measured.items(), key=lambda item: item[0].name):
         size = group_sizes[point]
         expected = sample_applications(study, point)
         seconds = sample_seconds(study, point, rates, size)
-        lines.append(
-            f"  {point.name:<{width}} {size:>5} "
-            f"{expected:>7.0f} {_mean(found.applications, found):>7.0f} "
+        numbers = (
+            f"{size:>5} {expected:>7.0f} {_mean(found.applications, found):>7.0f} "
             f"{seconds:>9.3g} {_mean(found.seconds, found):>9.3g}"
         )
+        rows.append((point.name, numbers))
+    lines = ["predicted and measured, a sample", *folded(rows)]
     largest = max(rank_bytes(study, point, group_sizes[point]) for point in measured)
     lines.append(
         f"  memory of the fullest rank: {largest / 2**20:.0f} MiB {memory / 2**20:.0f} MiB"

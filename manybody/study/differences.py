@@ -9,6 +9,7 @@ from manybody.errors import InputError
 from manybody.study.block_store import BlockStore
 from manybody.study.blocks import Block, Record
 from manybody.study.configuration import Point, Study
+from manybody.study.lines import folded
 from manybody.study.own_models import changes_of
 
 SampleStore = BlockStore[Study, Point, Record, Block]
@@ -112,19 +113,20 @@ def comparison_lines(left: SampleStore, right: SampleStore) -> list[str]:
     differences = compare_stores(left, right)
     if not differences:
         return [*lines, "they have no sample in common"]
-    width = max(len(each.point.name) for each in differences)
-    lines.append(
-        f"  {'':<{width}} {'samples':>7} {'equal':>6} {'largest change':>14} {'sample':>6} "
-        f"{'time':>7} {'of the mean':>11} {'mean change of the maximum':>27}"
+    head = (
+        f"{'samples':>7} {'equal':>6} {'largest change':>14} {'(sample, time)':>17} "
+        f"{'of the mean':>11} {'of the maximum':>17}"
     )
+    rows = [("", head)]
     for each in differences:
-        mean = f"{each.of_maximum.mean():.2e}" if len(each.of_maximum) else "nan"
+        mean = f"{each.of_maximum.mean():.1e}" if len(each.of_maximum) else "nan"
         if len(each.of_maximum) > 1:
             error = each.of_maximum.std(ddof=1) / np.sqrt(len(each.of_maximum))
-            mean += f" ± {error:.1e}"
-        lines.append(
-            f"  {each.point.name:<{width}} {each.samples:>7} {each.identical:>6} "
-            f"{each.largest:>14.2e} {each.worst_sample:>6} {each.worst_time:>7g} "
-            f"{each.of_mean:>11.2e} {mean:>27}"
+            mean += f" ± {error:.0e}"
+        place = f"({each.worst_sample}, {each.worst_time:g})"
+        numbers = (
+            f"{each.samples:>7} {each.identical:>6} {each.largest:>14.2e} {place:>17} "
+            f"{each.of_mean:>11.2e} {mean:>17}"
         )
-    return lines
+        rows.append((each.point.name, numbers))
+    return [*lines, *folded(rows)]

@@ -198,8 +198,7 @@ class Kind(Generic[S, P, R, B]):
     disagreement(left, row, right, other_row): how far two differ in a sample, whatever time it
     took: 0 for equal bits, up to 1 by rounding; rows_of(block, rows): some of its samples.
 
-    Words.  row_of(point): the row of a table of status that it belongs to; remaining(study,
-    point): core-seconds of a sample where none of its point is there, nan for unknown;
+    Words.  row_of(point): the row of a table of status that it belongs to;
     comparison_lines(left, right): two stores sample by sample; repeat(store, point, sample,
     comm): a sample of a store again, in lines, and whether the store agrees.
     """
@@ -251,7 +250,6 @@ class Kind(Generic[S, P, R, B]):
     rows_of: Callable[[B, list[int]], B]
 
     row_of: Callable[[P], str] = lambda point: point.name
-    remaining: Callable[[S, P], float]
     comparison_lines: Callable[[Any, Any], list[str]]
     repeat: Callable[[Any, P, int, Communicator | None], tuple[list[str], bool]]
 

@@ -155,7 +155,6 @@ SAMPLES = Kind[Study, Point, Record, Block](
     check_block=check_block,
     disagreement=disagreement,
     rows_of=rows_of,
-    remaining=lambda study, point: float("nan"),
     comparison_lines=comparison_lines,
     repeat=repeat_sample,
 )

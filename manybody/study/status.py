@@ -13,7 +13,9 @@ from manybody.solve.progress import clock
 from manybody.study.block_files import CorruptBlock, is_intact
 from manybody.study.block_store import BlockStore
 from manybody.study.kind import B, P, R, S
+from manybody.study.lines import folded
 
+_HEAD = "{:>8}     done  running  missing   failed core-s each core-h left"
 # Blocks of a point that are opened for the time a sample takes.
 _OPENED = 3
 
@@ -25,7 +27,7 @@ class PointStatus(Generic[P]):
     wanted: how many the study asks for; done, failed: indices below `wanted` with a block,
     with a failure; running: in blocks that somebody claims; missing: all others;
     checkpoints: long samples begun; rank_seconds: of one sample, ranks that shared it included,
-    what its kind predicts or nan when nothing is done yet.
+    as measured or, where none is done yet, predicted.
     """
 
     point: P
@@ -40,8 +42,7 @@ class PointStatus(Generic[P]):
     @property
     def left_seconds(self) -> float:
         """Core-seconds that running and missing samples will take at most."""
-        left = self.running + self.missing
-        return left * self.rank_seconds if left else 0.0
+        return (self.running + self.missing) * self.rank_seconds
 
 
 def point_statuses(
@@ -53,7 +54,7 @@ def point_statuses(
     """
     study = store.study
     claimed = claimed_samples(store.directory / "claims")
-    found = []
+    seconds, found = _rank_seconds(store, study), []
     for point, count in study.wanted.items():
         wanted = set(range(count))
         done = store.finished(point, torn) & wanted
@@ -68,17 +69,26 @@ def point_statuses(
                 len(running),
                 len(wanted) - len(done) - len(failed) - len(running),
                 len(listed(store.directory / "checkpoints" / point.name, "*.state")),
-                _rank_seconds(store, study, point),
+                seconds[point],
             )
         )
     return found
 
 
-def _rank_seconds(store: BlockStore[S, P, R, B], study: S, point: P) -> float:
-    """What its kind knows beforehand, or the median over samples of some blocks."""
-    known = store.kind.remaining(study, point)
-    if np.isfinite(known):
-        return known
+def _rank_seconds(store: BlockStore[S, P, R, B], study: S) -> dict[P, float]:
+    """The median over samples of some blocks of a point; where it has none what the cost model
+    says, by as much too high or low as it is for all that have some.
+    """
+    model = {point: store.kind.seconds(study, point) for point in study.wanted}
+    known = {point: own for point in model if (own := _measured(store, study, point))}
+    medians = {point: float(np.median(own)) for point, own in known.items()}
+    predicted = sum(model[point] for point in known)
+    scale = sum(medians.values()) / predicted if predicted > 0.0 else 1.0
+    return {point: medians.get(point, scale * own) for point, own in model.items()}
+
+
+def _measured(store: BlockStore[S, P, R, B], study: S, point: P) -> list[float]:
+    """Core-seconds of the samples of some blocks of a point."""
     paths = store.block_paths(point)
     found: list[float] = []
     for path in paths[:: max(1, len(paths) // _OPENED)][:_OPENED]:
@@ -88,7 +98,7 @@ def _rank_seconds(store: BlockStore[S, P, R, B], study: S, point: P) -> float:
             continue
         ranks = int(block.attributes.get("ranks_per_sample", 1))
         found += [float(seconds) * ranks for seconds in block.arrays["seconds"]]
-    return float(np.median(found)) if found else known
+    return found
 
 
 def status_lines(store: BlockStore[S, P, R, B]) -> list[str]:
@@ -99,13 +109,10 @@ def status_lines(store: BlockStore[S, P, R, B]) -> list[str]:
     rows: dict[str, list[PointStatus[P]]] = {}
     for status in statuses:
         rows.setdefault(kind.row_of(status.point), []).append(status)
-    width = max(map(len, rows))
     done, wanted = (sum(getattr(s, name) for s in statuses) for name in ("done", "wanted"))
     lines = [
         f"{study.name}: {done} of {wanted} {kind.counted} in {store.directory}",
-        f"  {'':<{width}} {kind.counted:>8} {'done':>8} {'running':>8} {'missing':>8} "
-        f"{'failed':>8} {'core-s each':>11} {'core-h left':>11}",
-        *(f"  {name:<{width}} {_row(own)}" for name, own in rows.items()),
+        *folded([("", _HEAD.format(kind.counted)), *((n, _row(own)) for n, own in rows.items())]),
         _eta(statuses, kind.counted),
         *(f"TORN: {path} is torn or altered, the next run computes it again" for path in torn),
     ]
@@ -124,10 +131,8 @@ def _row(own: Sequence[PointStatus[P]]) -> str:
         sum(getattr(status, name) for status in own)
         for name in ("wanted", "done", "running", "missing", "failed", "checkpoints")
     ]
-    each = float(np.mean([status.rank_seconds for status in own]))
-    seconds = f"{each:>11.3g}" if numbers[1] or np.isfinite(each) else f"{'?':>11}"
-    hours = sum(status.left_seconds for status in own) / 3600.0
-    left = f"{hours:>11.3g}" if np.isfinite(hours) else f"{'?':>11}"
+    seconds = f"{float(np.mean([status.rank_seconds for status in own])):>11.3g}"
+    left = f"{sum(status.left_seconds for status in own) / 3600.0:>11.3g}"
     begun = f"  {numbers[5]} at a checkpoint" if numbers[5] else ""
     return " ".join(f"{number:>8}" for number in numbers[:5]) + f" {seconds} {left}{begun}"
 
@@ -140,6 +145,4 @@ def _eta(statuses: Sequence[PointStatus[P]], counted: str) -> str:
         return f"{failed} {counted} have failed, the next run tries them again"
     if left == 0:
         return "nothing is left to do"
-    if not np.isfinite(seconds):
-        return f"{left} {counted} are left; what they take is not known before one is done"
     return f"{left} {counted} are left: {clock(seconds)} on one core, less on more"

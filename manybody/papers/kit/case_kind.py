@@ -92,7 +92,6 @@ def case_kind(name: str, folder: str) -> CaseKind:
         merged=merge_cases,
         joined=lambda studies: reduce(merge_cases, studies),
         seconds=lambda _, case: case.cost,
-        remaining=lambda _, case: case.cost,
         check_machine=partial(_check_machine, folder),
         plan_lines=_plan_lines,
         compute=partial(_compute, folder),

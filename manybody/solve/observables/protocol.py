@@ -72,6 +72,8 @@ class Cost:
         Of the complex-linear map with its preconditioner.
     flops : float, default 0.0
         Of one rank beside them.
+    real_applications : float or None, default None
+        Those of a real H, where they are others.
 
     Examples
     --------
@@ -82,6 +84,12 @@ class Cost:
 
     applications: float = 0.0
     flops: float = 0.0
+    real_applications: float | None = None
+
+    def of(self, is_real: bool) -> float:
+        """Applications where H is real, or is not."""
+        other = self.real_applications
+        return other if is_real and other is not None else self.applications
 
 
 def no_library() -> None:
