@@ -61,7 +61,7 @@ class DrivenQuadraticModel:
 
     def at(self, time: float) -> QuadraticModel:
         """The model frozen at one time.  Raises TypeError or ValueError, which name the time."""
-        with said_of(f"at t = {time:g}"):
+        with said_of(f"at t = {arguments.real('time', time):g}"):
             return QuadraticModel(
                 self.hamiltonian(time),
                 self.contacts,

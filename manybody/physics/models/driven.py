@@ -65,8 +65,8 @@ class TabulatedHamiltonian:
     def __call__(self, time: float) -> NDArray[Any]:
         """(N, N) H at one time within the table."""
         first, last = self.times[[0, -1]]
-        if not first <= time <= last:
-            raise InputError(f"time = {time:g}: the table goes from {first:g} to {last:g}")
+        if not first <= arguments.real("time", time) <= last:
+            raise InputError(f"time = {float(time):g}: the table goes from {first:g} to {last:g}")
         value = self._spline(time)
         matrix: NDArray[Any] = 0.5 * (value + value.conj().T)
         return matrix
@@ -162,5 +162,6 @@ def _frozen(
     hamiltonian: Callable[[float], Any], time: float, build: Callable[..., M], *rest: Any
 ) -> M:
     """The model that `build` makes of H(t) and the rest; what is wrong is said with the time."""
-    with said_of(f"at t = {time:g}"):
+    # Handed on as it is: another type of number may have another last bit.
+    with said_of(f"at t = {arguments.real('time', time):g}"):
         return build(hamiltonian(time), *rest, uncertainty=uncertainty_of_table(hamiltonian))

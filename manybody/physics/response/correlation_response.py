@@ -30,6 +30,7 @@ from manybody.physics.gaussian.correlations import (
 )
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
+from manybody.physics.models.matrices import checked_matrix
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.response.rate_derivatives import slope
 
@@ -76,6 +77,7 @@ class CorrelationResponse:
     def current_changes(self, change: Complex) -> Currents:
         """First order of the currents out of each of Q reservoirs: particle (Q,) in J, energy (Q,)
         in J², both per δ.  change: (N, N) C_1, of `changes` or `steady_change`."""
+        change = checked_matrix("change", change, len(self.stationary))
         particle, energy = [], []
         for contact in self.contacts:
             first = contact.filling_change - contact.damping_change @ self.stationary
