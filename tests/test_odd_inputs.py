@@ -138,6 +138,50 @@ def test_odd_arguments(name):
     assert wrong == {}
 
 
+RESPONSE = mb.correlation_response(**CALLS["correlation_response"])
+# Methods of what public functions return; γ(ω) and its like answer as NumPy's functions do.
+METHODS = {
+    "changes": (RESPONSE.changes, {"times": [0.0, 1.0]}),
+    "current_changes": (RESPONSE.current_changes, {"change": public_calls.TILT}),
+    "observable_row": (
+        CALLS["heat_current_response"]["response"].observable_row,
+        {"observable": public_calls.TILT},
+    ),
+    "find": (mb.FockBasis(3).find, {"occupations": [0, 1, 0]}),
+    "sector": (mb.FockBasis(3).sector, {"n_particles": 1}),
+    "at": (public_calls.DRIVEN.at, {"time": 1.0}),
+    "quadratic at": (public_calls.DRIVEN_WIRE.at, {"time": 1.0}),
+    "table": (mb.TabulatedHamiltonian([0.0, 1.0], [np.eye(2)] * 2), {"time": 0.5}),
+    "qubits": (
+        mb.networks.coupled_qubits,
+        {"omega": 1.0, "g": 0.1, "delta_Omega": 0.01, "T_a": 1.0, "T_b": 2.0, "gamma": 1.0},
+    ),
+    "engine": (
+        mb.networks.levy_kosloff,
+        {
+            "omega_h": 2.0, "omega_c": 1.0, "T_h": 2.0, "T_c": 1.0, "epsilon": 0.05,
+            "kappa": 0.01, "statistics": "boson", "approach": "local", "contact": "exchange",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_odd_arguments_of_methods(name):
+    function, given = METHODS[name]
+    assert answer(function, given) is None
+    wrong = {}
+    for argument in given:
+        for label, value in ODD.items():
+            error = answer(function, {**given, argument: value})
+            # Of a number that is a time, but not one with a Hamiltonian.
+            is_time = argument == "time" and str(error).startswith("at t = ")
+            why = "" if error is None or is_time else poor(argument, error)
+            if why:
+                wrong[argument, label] = why
+    assert wrong == {}
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

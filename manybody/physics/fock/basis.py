@@ -220,7 +220,10 @@ class FockBasis:
         (...) array of int
             Places in the basis, −1 for no state of it.
         """
-        wanted = np.asarray(occupations)
+        wanted = arguments.array("occupations", occupations)
+        n = self.n_modes
+        if sp.issparse(wanted) or wanted.shape[-1:] != (n,) or wanted.dtype.kind not in "biu":
+            raise InputError(f"occupations = {shown(occupations)}: {n} integers are needed")
         inside = np.all((wanted >= 0) & (wanted <= self.largest), axis=-1)
         keys = np.where(inside[..., None], wanted, 0) @ self.place_values
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)

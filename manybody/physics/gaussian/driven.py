@@ -94,7 +94,7 @@ class DrivenQuadraticModel:
         InputError
             h(t) is not what is needed; the sentence names the time.
         """
-        with said_of(f"at t = {time:g}"):
+        with said_of(f"at t = {arguments.real('time', time):g}"):
             return QuadraticModel(
                 self.hamiltonian(time),
                 self.contacts,

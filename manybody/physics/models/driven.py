@@ -100,8 +100,8 @@ class TabulatedHamiltonian:
             The time lies outside of the table.
         """
         first, last = self.times[[0, -1]]
-        if not first <= time <= last:
-            raise InputError(f"time = {time:g}: the table goes from {first:g} to {last:g}")
+        if not first <= arguments.real("time", time) <= last:
+            raise InputError(f"time = {float(time):g}: the table goes from {first:g} to {last:g}")
         value = self._spline(time)
         matrix: NDArray[Any] = 0.5 * (value + value.conj().T)
         return matrix
@@ -253,5 +253,6 @@ def _frozen(
     hamiltonian: Callable[[float], Any], time: float, build: Callable[..., M], *rest: Any
 ) -> M:
     """The model that `build` makes of H(t) and the rest; what is wrong is said with the time."""
-    with said_of(f"at t = {time:g}"):
+    # Handed on as it is: another type of number may have another last bit.
+    with said_of(f"at t = {arguments.real('time', time):g}"):
         return build(hamiltonian(time), *rest, uncertainty=uncertainty_of_table(hamiltonian))

@@ -45,6 +45,18 @@ def dense_from(value: Any, name: str) -> NDArray[Any]:
     return dense
 
 
+def checked_matrix(name: str, value: Any, dimension: int) -> NDArray[Any]:
+    """(D, D) numbers, all finite.  Raises InputError, InputTypeError."""
+    matrix = dense_from(value, name)
+    if matrix.dtype.kind not in "biufc":
+        raise InputTypeError(f"{name} has dtype {matrix.dtype}: must be numeric")
+    if matrix.shape != (dimension, dimension):
+        raise InputError(f"{name} has shape {matrix.shape}: must be ({dimension}, {dimension})")
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{name}: all entries must be finite")
+    return matrix
+
+
 def _from_qutip(_name: str, value: Any) -> Any:
     """Sparse if the data are, whose formats without a SciPy counterpart go by the dense one."""
     try:

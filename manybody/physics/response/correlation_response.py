@@ -32,6 +32,7 @@ from manybody.physics.gaussian.correlations import (
 )
 from manybody.physics.gaussian.quadratic import QuadraticModel
 from manybody.physics.gaussian.relaxation import build_relaxation, steady_correlations
+from manybody.physics.models.matrices import checked_matrix
 from manybody.physics.models.single_particle import SingleParticleModel
 from manybody.physics.response.rate_derivatives import slope
 
@@ -131,6 +132,7 @@ class CorrelationResponse:
         energy : (Q,) array
             In J² per δ.
         """
+        change = checked_matrix("change", change, len(self.stationary))
         particle, energy = [], []
         for contact in self.contacts:
             first = contact.filling_change - contact.damping_change @ self.stationary

@@ -16,10 +16,10 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from manybody.arrays import Complex, Real
-from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.fock.of_model import states_of_model
 from manybody.physics.fock.small_systems import stationary_state
+from manybody.physics.models.matrices import checked_matrix
 from manybody.physics.models.protocol import Model
 from manybody.physics.response.perturbed import PerturbedGenerator, build_perturbed_generator
 
@@ -180,11 +180,7 @@ class LinearResponse:
         InputError
             A has another shape or is not Hermitian.
         """
-        matrix = observable.toarray() if hasattr(observable, "toarray") else np.asarray(observable)
-        if matrix.shape != self.stationary.shape:
-            raise InputError(
-                f"observable has shape {matrix.shape}: must be {self.stationary.shape}"
-            )
+        matrix = checked_matrix("observable", observable, len(self.stationary))
         return np.asarray(matrix.T.ravel(), dtype=np.complex128)
 
     @cached_property
