@@ -5,6 +5,7 @@ import html.parser
 
 import numpy as np
 import pytest
+from readable import check_page
 from tiny_cases import EXACT, THEOREM, case_store, compute, finished, parse_cases
 
 from manybody.papers.kit.case_kind import read_records
@@ -82,6 +83,11 @@ def exact_store(tmp_path_factory):
 def rows_of(store, name):
     with open(store.directory / "report" / f"{name}.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("which", ["theorem_store", "exact_store"])
+def test_figures_can_be_read(which, request):
+    check_page(pages_of(request.getfixturevalue(which))[0])
 
 
 @pytest.mark.parametrize("which", ["theorem_store", "exact_store"])

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import scipy.linalg
+from readable import check_page
 from tiny_cases import DRIVEN, case_store, compute, driven_study, parse_cases
 
 import manybody as mb
@@ -147,6 +148,7 @@ def test_bad_input_is_one_sentence(old, new, words):
 def test_page_figure_and_tables(store, records):
     summary, paths = write_report(store, ["html", "csv", "png"])
     page = driven_page.build_page(store.study, records)
+    check_page(page)
     folder = store.directory / "report"
     text = html.unescape((folder / "index.html").read_text())
     assert {path.stem for path in paths if path.suffix == ".png"} == {"rate"}

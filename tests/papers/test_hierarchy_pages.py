@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from readable import check_page
 from test_case_pages import Checker, altered
 from tiny_cases import HIERARCHY, case_store, parse_cases
 
@@ -54,6 +55,10 @@ def rows_of(store, name):
 
 def test_the_archive_is_of_the_tiny_study(store):
     assert parse_cases(HIERARCHY, "file.toml") == store.study
+
+
+def test_figures_can_be_read(store, records):
+    check_page(build_page(store.study, records))
 
 
 def test_the_page_is_one_offline_file(store, records):

@@ -11,6 +11,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from readable import check_page
 from tiny_cases import case_store, compute, parse_cases
 
 import manybody as mb
@@ -257,6 +258,12 @@ def test_other_numbers_make_other_sentences(stores, name):
         assert any(
             "violated by exponential propagator, additive, Redfield" in f.sentence for f in after
         )
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_figures_can_be_read(stores, name):
+    store = stores[name]
+    check_page(page_of(name).build_page(store.study, records_of(store)))
 
 
 @pytest.mark.parametrize("name", PAPERS)

@@ -235,8 +235,8 @@ def test_curves_are_drawn(mixed):
                 mean = raw(store, point, name)[:, 0].mean(axis=0)
                 np.testing.assert_allclose(y, mean, rtol=1e-12, atol=1e-15)
             assert axis.get_xlim() == (0.0, times[-1] * (2.0 if scale else 1.0))
-    states = figures["local-states"].axes
-    assert len(states) == 5
+    *states, words = figures["local-states"].axes
+    assert len(states) == 5 and not words.axison and len(words.get_legend().get_texts()) == 3
     for axis, name in zip(states[2:], OF_EQUATION):
         # A line and a dashed one a size.
         assert [line.get_linestyle() for line in axis.lines] == ["-", "--"] * 3
@@ -250,8 +250,9 @@ def test_states_too_large_for_their_entropy_have_no_panel(mixed):
     for point in results.points:
         if point.local:
             point.arrays["entropy"][:] = np.nan
-    *_, purity, entropy = draw_states(results).axes
-    assert purity.get_visible() and not entropy.get_visible()
+    *_, purity, entropy, _ = draw_states(results).axes
+    assert purity.axison and not entropy.axison
+    assert entropy.texts[0].get_text() == "XXZ chain, entropy:\nnot measured or not defined"
     (curves,) = [each for each in build_averages(results) if each.name == "local-curves"]
     named = {
         row[[column.name for column in curves.columns].index("figure")] for row in curves.rows

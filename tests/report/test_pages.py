@@ -111,7 +111,9 @@ def test_figures_and_tables_are_numbered_with_captions_that_say_what_they_are(pa
 def test_the_contents_name_every_section(pages, kind):
     page, note = pages[kind]
     contents = re.search(r"<nav.*?</nav>", page, re.DOTALL)[0]
-    sections = re.findall(r'<section id="([^"]+)">(?:<div class="keep">)?<h2>(\d+)&ensp;([^<]+)</h2>', page)
+    sections = re.findall(
+        r'<section id="([^"]+)">(?:<div class="keep">)?<h2>(\d+)&ensp;([^<]+)</h2>', page
+    )
     assert [int(number) for _, number, _ in sections] == list(range(1, len(sections) + 1))
     for anchor, number, title in sections:
         assert f'<a href="#{anchor}">{title}</a>' in contents

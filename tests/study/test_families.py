@@ -192,7 +192,7 @@ def test_a_model_and_a_bath_from_outside(outside, tmp_path):
     assert "(size 4 has no part, next neighbours are one site)" in summary
     figure = report_figures(store.directory)["rings"]
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == [f"$L = {size}$ ({size})" for size in (4, 5, 6)]
+    assert labels == [f"$L = {size}$ ($N = {size}$)" for size in (4, 5, 6)]
     said = "".join(text.get_text() for axis in figure.axes for text in axis.texts)
     assert "nearly flat baths\nslope: 0.02,  $1/T$: see titles" in said
     assert "3 kinds of rings" in said

@@ -120,8 +120,8 @@ def test_labels_and_words():
     syk2, cube, chain = (FAMILIES[name] for name in ("dirac_syk2", "anderson3d", "xxz_chain"))
     assert syk2.size_label(8) == syk2.size_label(8, {"coupling": 1.0}) == "$N = 8$"
     assert syk2.size_label(8, {"n_particles": 2}) == "$N = 8$ ($D = 28$)"
-    assert cube.size_label(2) == "$L = 2$ (8)"
-    assert cube.size_label(2, {"n_particles": "half"}) == "$L = 2$ (8, $D = 70$)"
+    assert cube.size_label(2) == "$L = 2$ ($N = 8$)"
+    assert cube.size_label(2, {"n_particles": "half"}) == "$L = 2$ ($N = 8$, $D = 70$)"
     assert syk2.parameters_in_words({"coupling": 1.0, "n_particles": 1}, True) == ", 1 particle"
     assert cube.parameters_in_words({"disorder": 5.0, "n_particles": "half"}, False) == (
         ", half filling, $W/J = 5$"

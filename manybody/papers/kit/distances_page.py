@@ -10,7 +10,14 @@ from manybody.papers.kit.page import Chapter, Scan, numbers
 from manybody.papers.kit.plots import Style, dress
 from manybody.papers.kit.reservoirs import WITHOUT
 from manybody.papers.kit.subject import LINEAR, NO_ERRORS
-from manybody.report.figures.canvas import colour, grid, marker
+from manybody.report.figures.canvas import (
+    colour,
+    grid,
+    marker,
+    nested,
+    one_scale,
+    put_legend_below,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.page.subject import SOURCE
 
@@ -68,33 +75,25 @@ def in_time_table(records: Sequence[Record], names: Sequence[str]) -> Table:
 
 
 def styles_of(
-    labels: Sequence[str],
-    name_of: Callable[[str], str],
-    colours: Sequence[int],
-    width: float = 1.5,
-    open_size: float = 8,
+    labels: Sequence[str], name_of: Callable[[str], str], colours: Sequence[int]
 ) -> dict[str, Style]:
-    """Colour and marker by equation; without the Lamb shift open and dotted."""
+    """Colour, marker and width by equation; without the Lamb shift open and dotted, above all."""
     equations = list(dict.fromkeys(label.removesuffix(WITHOUT) for label in labels))
     found = {}
     for label in labels:
         index = equations.index(label.removesuffix(WITHOUT))
-        own: Style = {"color": colour(colours[index]), "marker": marker(index), "lw": width}
-        own |= {"label": name_of(label), "ls": "-", "ms": 5}
-        hollow: Style = {"ls": ":", "mfc": "white", "ms": open_size, "zorder": 1.5}
+        own: Style = {"color": colour(colours[index]), "marker": marker(index), "ls": "-"}
+        own |= nested(index, len(equations)) | {"label": name_of(label)}
+        hollow: Style = {"ls": ":", "mfc": "none", "ms": own["ms"] + 3.0, "lw": 1.4, "zorder": 4.0}
         found[label] = own | (hollow if label.endswith(WITHOUT) else {})
     return found
 
 
 def draw_in_time(
-    drawn: Sequence[tuple[str, Record]],
-    styles: Mapping[str, Style],
-    height: str,
-    size: tuple[float, float, int],
-    legend: float,
+    drawn: Sequence[tuple[str, Record]], styles: Mapping[str, Style], height: str, unit: str
 ) -> Any:
-    """Distances against time, a panel a case; size: of a panel, and how many side by side."""
-    figure, axes = grid(len(drawn), *size)
+    """Distances against time, a panel a case; unit: of energies."""
+    figure, axes = grid(len(drawn), 4.9, 3.5, most=2)
     for axis, (title, record) in zip(axes, drawn):
         times = np.array(numbers(record, "times"))
         for label, style in styles.items():
@@ -102,5 +101,6 @@ def draw_in_time(
             own = style | {"marker": ""}
             axis.plot(times[1:], numbers(record, f"{label}_trace")[1:], **own)
         axis.set_yscale("log")
-        dress(axis, r"time $t$  $[1/J]$", height, title, legend, columns=2)
+        dress(axis, f"time $t$  [1/{unit}]", height, title)
+    put_legend_below(figure, axes, one_scale(axes))
     return figure

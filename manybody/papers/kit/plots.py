@@ -9,12 +9,18 @@ from numpy.typing import ArrayLike
 from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import numbers
-from manybody.report.figures.canvas import put_title
+from manybody.report.figures.canvas import put_labels, put_legend, put_title
 
 Style = dict[str, Any]
 FORMULA: Style = {"lw": 1.3}
 PRINTED: Style = {"lw": 1.3, "ls": "--"}
 _FLOOR = 1e-18
+# Differences below are rounding, and points: lines between them would say nothing.
+_ROUNDING = 1e-9
+_DIFFERENCE = "relative difference"
+_WITH_ZERO = rf"{_DIFFERENCE}, 0 drawn at $10^{{{np.log10(_FLOOR):.0f}}}$"
+# Powers of ten that are ticks on each side of a symmetric scale.
+_MOST_POWERS = 3
 
 
 def array(record: Record, key: str) -> Real:
@@ -43,9 +49,13 @@ def show_ours(axis: Any, record: Record, key: str, most: int = 30, **style: Any)
 
 def show_difference(axis: Any, x: ArrayLike, values: ArrayLike, **style: Any) -> None:
     """A relative difference on a logarithmic axis; zero is drawn at the floor of rounding."""
-    axis.plot(x, np.maximum(values, _FLOOR), **style)
+    heights = np.asarray(values, dtype=float)
+    points: Style = {"marker": "o", **style, "ls": ""}
+    shape = points if heights.max(initial=0.0) < _ROUNDING else {**style, "marker": ""}
+    axis.plot(x, np.maximum(heights, _FLOOR), **{**shape, "ms": 3})
     axis.set_yscale("log")
-    axis.set_ylabel("relative difference", fontsize=11)
+    has_zero = (heights < _FLOOR).any() or axis.get_ylabel() == _WITH_ZERO
+    put_labels(axis, up=_WITH_ZERO if has_zero else _DIFFERENCE)
 
 
 def show_apart(axis: Any, record: Record, first: str, second: str, **style: Any) -> None:
@@ -54,24 +64,13 @@ def show_apart(axis: Any, record: Record, first: str, second: str, **style: Any)
     show_difference(axis, array(record, "x"), off, **style)
 
 
-def dress(
-    axis: Any,
-    x: str = "",
-    y: str = "",
-    title: str = "",
-    legend: float = 0.0,
-    width: int = 36,
-    columns: int = 1,
-) -> None:
-    """Labels, a title and a legend of that font size, each where it is given."""
-    if x:
-        axis.set_xlabel(x, fontsize=11)
-    if y:
-        axis.set_ylabel(y, fontsize=11)
+def dress(axis: Any, x: str = "", y: str = "", title: str = "", legend: bool = False) -> None:
+    """Labels, a title and a legend, each where it is given."""
+    put_labels(axis, x, y)
     if legend:
-        axis.legend(fontsize=legend, frameon=False, ncols=columns)
+        put_legend(axis)
     if title:
-        put_title(axis, title, 11, width)
+        put_title(axis, title)
 
 
 def draw_zero(axis: Any) -> None:
@@ -80,10 +79,43 @@ def draw_zero(axis: Any) -> None:
 
 
 def symmetric_logarithm(values: Sequence[ArrayLike]) -> float:
-    """Where an axis of these values turns linear: their smaller sizes."""
+    """Where an axis of these values turns linear: the power of ten above their smaller sizes."""
     sizes = np.abs(np.concatenate([np.ravel(np.asarray(one)) for one in values]))
     sizes = sizes[sizes > 0.0]
-    return float(np.quantile(sizes, 0.03)) if len(sizes) else 1.0
+    return 10.0 ** np.ceil(np.log10(np.quantile(sizes, 0.03))) if len(sizes) else 1.0
+
+
+def linear_within(label: str, border: float) -> str:
+    """A label that states a scale which is linear about zero and logarithmic beyond."""
+    return rf"{label}, linear within $\pm${power_words(border)}"
+
+
+def symmetric_ticks(border: float, largest: float) -> list[float]:
+    """Zero and a few powers of ten on both sides, from the border of the linear part on."""
+    first, last = round(np.log10(border)), int(np.floor(np.log10(max(largest, border))))
+    step = -(-(last - first + 1) // _MOST_POWERS)
+    powers = [10.0**power for power in range(last, first - 1, -step)]
+    return sorted([0.0, *powers, *(-power for power in powers)])
+
+
+def symmetric_axis(axis: Any, label: str, border: float) -> None:
+    """An axis upward, linear within ± border, logarithmic beyond, which its label says."""
+    largest = np.abs(axis.get_ylim()).max()
+    axis.set_yscale("symlog", linthresh=border)
+    axis.autoscale_view(scalex=False)
+    low, high = axis.get_ylim()
+    shown = [tick for tick in symmetric_ticks(border, largest) if low <= tick <= high]
+    axis.set_yticks(shown, [power_words(tick) for tick in shown])
+    axis.set_yticks([], minor=True)
+    put_labels(axis, up=linear_within(label, border))
+
+
+def power_words(value: float) -> str:
+    """A power of ten, its negative or zero."""
+    if value == 0.0:
+        return "0"
+    sign = "-" if value < 0.0 else ""
+    return rf"${sign}10^{{{round(np.log10(abs(value)))}}}$"
 
 
 def spread(values: Sequence[ArrayLike]) -> float:

@@ -11,27 +11,42 @@ from manybody.papers.kit.curves import LOG
 from manybody.papers.kit.curves_page import compared, largest, paper_page
 from manybody.papers.kit.page import Chapter, Figure, Finding, Page, Part, beside, grouped
 from manybody.papers.kit.plots import (
-    FORMULA,
-    PRINTED,
     Style,
     array,
     differences,
     draw_zero,
     dress,
+    linear_within,
+    power_words,
     show,
     show_apart,
     show_ours,
     spread,
+    symmetric_axis,
     symmetric_logarithm,
+    symmetric_ticks,
 )
 from manybody.papers.levy_kosloff.cases import AGAINST_COUPLING, AGAINST_FREQUENCY, MAP
 from manybody.papers.levy_kosloff.errata import ERRATA
 from manybody.papers.levy_kosloff.nodes import POSITION
-from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.report.figures.canvas import (
+    SMALL,
+    colour,
+    grid,
+    leave_out,
+    put_labels,
+    put_legend_below,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits
 
 _COLOURS = {"local": colour(0), "global": colour(3), "redfield": colour(2)}
+# Rings around squares, and lines of three widths: where equations agree, all of them show.
+_CIRCLES: dict[str, Style] = {
+    "local": {"marker": "o", "ms": 7.5, "mfc": "none", "mew": 1.3},
+    "global": {"marker": "s", "ms": 3.5},
+}
+_WIDTHS = {"local": 3.2, "global": 1.8, "redfield": 1.2}
 _NAMES = {"local": "local", "global": "global (Davies)", "redfield": "Redfield"}
 _MEDIA = {"boson": "oscillators", "tls": "two-level systems"}
 _SYMBOLS = {"epsilon": r"$\varepsilon$", "omega_h": r"$\omega_h$"}
@@ -143,28 +158,38 @@ def _violations(own: Sequence[Record]) -> tuple[int, int, int]:
 
 def _draw_maps(maps: dict[tuple[str, str], list[Record]]) -> Any:
     ordered = sorted(maps.items(), key=lambda item: (item[0][1], list(_NAMES).index(item[0][0])))
-    figure, axes = grid(len(ordered), 4.4, 3.8)
+    figure, axes = grid(len(ordered), 3.3, 2.9)
+    # One scale of colours for all equations of a kind of nodes.
+    media = {medium for _, medium in maps}
+    norms = {m: _norm_of([own for (_, other), own in ordered if other == m]) for m in media}
     for axis, ((approach, medium), own) in zip(axes, ordered):
-        _draw_map(figure, axis, sorted(own, key=lambda record: float(record.case.given["T_h"])))
+        rows = sorted(own, key=lambda record: float(record.case.given["T_h"]))
+        _draw_map(figure, axis, rows, norms[medium])
         dress(axis, r"$\omega_h$", r"$T_h$", f"{_NAMES[approach]}, {medium}")
     return figure
 
 
-def _draw_map(figure: Any, axis: Any, own: Sequence[Record]) -> None:
+def _norm_of(maps: Sequence[Sequence[Record]]) -> Any:
+    """Colours of entropy productions, up to the size that resonances alone exceed."""
     from matplotlib.colors import SymLogNorm
 
+    every = np.concatenate([array(record, "entropy_production") for own in maps for record in own])
+    size = float(np.quantile(np.abs(every), 0.96)) or 1.0
+    return SymLogNorm(min(symmetric_logarithm([every]), 0.1 * size), vmin=-size, vmax=size)
+
+
+def _draw_map(figure: Any, axis: Any, own: Sequence[Record], norm: Any) -> None:
     hot = np.array([record.case.given["T_h"] for record in own])
     given = own[0].case.given
     x, production = array(own[0], "x"), np.array([array(r, "entropy_production") for r in own])
-    # Resonances would take most of the colours.
-    size = float(np.quantile(np.abs(production), 0.96)) or 1.0
-    norm = SymLogNorm(symmetric_logarithm([production]), vmin=-size, vmax=size)
     colours: Style = {"norm": norm, "cmap": "RdBu_r"}
     mesh = axis.pcolormesh(x, hot, production, shading="nearest", rasterized=True, **colours)
     bar = figure.colorbar(mesh, ax=axis, pad=0.02, extend="both")
-    bar.set_ticks(norm.inverse(np.linspace(0.0, 1.0, 7)))
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
+    ticks = symmetric_ticks(norm.linthresh, norm.vmax)
+    bar.set_ticks(ticks, labels=[power_words(tick) for tick in ticks])
     bar.minorticks_off()
+    put_labels(bar.ax, up=linear_within("entropy production", norm.linthresh))
+    bar.ax.tick_params(labelsize=SMALL)
     if (production < 0.0).any():
         negative = np.where(production < 0.0, 1.0, 0.0)
         axis.contourf(x, hot, negative, levels=[0.5, 1.5], colors="none", hatches=["///"])
@@ -235,12 +260,13 @@ def _backward(records: Sequence[Record], approach: str, values: dict[str, float]
 
 
 def _draw_curves(scans: Sequence[Mapping[str, Record]]) -> Any:
-    figure, axes = grid(3 * len(scans), 4.3, 3.3)
+    figure, axes = grid(3 * len(scans), 3.3, 2.7)
     for row, scan in enumerate(scans):
         panels = axes[3 * row : 3 * row + 3]
-        for record in scan.values():
-            _draw_equation(panels, record)
-        _label(panels, record.case.given)
+        for approach in (name for name in _NAMES if name in scan):
+            _draw_equation(panels, scan[approach])
+        _label(panels, next(iter(scan.values())).case.given)
+    put_legend_below(figure, axes)
     return figure
 
 
@@ -248,33 +274,35 @@ def _draw_equation(panels: Any, record: Record) -> None:
     heat, people, apart = panels
     approach = record.case.given["approach"]
     name, style = _NAMES[approach], Style(color=_COLOURS[approach])
-    for axis, ours, formula, symbol, line in (
-        (heat, "heat_current_hot", "formula_heat", "J_h", "-"),
-        (people, "population_a", "formula_population", "⟨a†a⟩", ":"),
+    for axis, ours, formula, symbol, off in (
+        (heat, "heat_current_hot", "formula_heat", "$J_h$", "o"),
+        (people, "population_a", "formula_population", "⟨a†a⟩", "x"),
     ):
         if formula in record.results:
-            show_ours(axis, record, ours, label=name, **style)
-            show(axis, record, formula, **FORMULA, **style)
-            label = f"{name}, {symbol}"
-            show_apart(apart, record, ours, formula, ls=line, lw=1.2, label=label, **style)
+            show_ours(axis, record, ours, label=name, **_CIRCLES[approach], **style)
+            show(axis, record, formula, lw=_WIDTHS[approach], alpha=0.6, **style)
+            label = f"difference: {name}, {symbol}"
+            show_apart(apart, record, ours, formula, marker=off, lw=1.2, label=label, **style)
         else:
-            dotted: Style = {"ls": (0, (4, 1.5)), "lw": 1.6, "alpha": 0.9}
-            show(axis, record, ours, label=name, **dotted, **style)
+            dashed: Style = {"ls": (0, (4, 2)), "lw": _WIDTHS[approach], "zorder": 4}
+            show(axis, record, ours, label=f"{name}, no formula", **dashed, **style)
     if "printed_heat" in record.results:
-        black = PRINTED | {"color": "black", "lw": 1.0}
+        black: Style = {"color": "black", "lw": 1.0, "ls": (0, (1, 1.5)), "zorder": 5}
         show(heat, record, "printed_heat", label="(13) as printed", **black)
-        label = "(13) as printed, J_h"
+        label = "difference: (13) as printed, $J_h$"
         show_apart(apart, record, "printed_heat", "formula_heat", label=label, **black)
 
 
 def _label(panels: Any, given: Mapping[str, Any]) -> None:
     heat, people, apart = panels
     logarithmic = given["spacing"] == LOG
+    ends = f"{_SYMBOLS[given['over']]} from {given['from']:g} to {given['to']:g}"
     for axis in (heat, people, apart):
-        dress(axis, _SYMBOLS[given["over"]])
+        dress(axis, _SYMBOLS[given["over"]], title=f"{_medium(given)}, {ends}")
         if logarithmic:
             axis.set_xscale("log")
-    dress(heat, y=r"heat current $J_h$")
+    label = r"heat current $J_h$"
+    dress(heat, y=label)
     dress(people, y=r"population $\langle a^\dagger a\rangle$")
     if not logarithmic:
         draw_zero(heat)
@@ -283,13 +311,11 @@ def _label(panels: Any, given: Mapping[str, Any]) -> None:
         heat.set_yscale("log")
         heat.set_ylim(0.3 * min(one.min() for one in drawn), None)
     elif spread(drawn) > 1e3:
-        heat.set_yscale("symlog", linthresh=symmetric_logarithm(drawn))
-    apart.set_ylim(1e-18, 10.0)
-    ends = f"{_WORDS[given['over']]} from {given['from']:g} to {given['to']:g}"
-    put_title(heat, f"{_medium(given)}, {ends}", 10, 60)
-    for axis in (heat, apart):
-        if axis.lines:
-            dress(axis, legend=7.5)
+        symmetric_axis(heat, label, symmetric_logarithm(drawn))
+    if apart.has_data():
+        apart.set_ylim(1e-18, 10.0)
+    else:
+        leave_out(apart, "difference from a formula", "the paper has none")
 
 
 def _resonance(records: Sequence[Record]) -> list[Finding]:

@@ -21,14 +21,19 @@ from manybody.papers.kit.plots import (
     show,
     show_apart,
     show_ours,
+    symmetric_axis,
     symmetric_logarithm,
 )
 from manybody.papers.levy_rabani_limmer.cases import AGAINST_TEMPERATURE, IN_TIME, QUBITS
 from manybody.papers.levy_rabani_limmer.errata import ERRATA
-from manybody.report.figures.canvas import colour, grid
+from manybody.report.figures.canvas import colour, grid, one_scale, put_legend_below
 
 _KUBO, _DISSIPATOR = colour(0), colour(3)
-_LIMITS = {"unperturbed": "black", "local": colour(3), "global": colour(0)}
+_LIMITS: dict[str, Style] = {
+    "unperturbed": {"color": "black", "marker": "D"},
+    "local": {"color": colour(3), "marker": "s"},
+    "global": {"color": colour(0), "marker": "o"},
+}
 _EQUATION = {"unperturbed": "(42)", "local": "(42) + (43)", "global": "(46)"}
 _RESPONSE = {"unperturbed": "0", "local": "(43)", "global": "(46) − (42)"}
 _NAME = {"figure-4b": "Fig. 4 b", "figure-4c": "Fig. 4 c", "figure-5": "Fig. 5"}
@@ -96,8 +101,8 @@ def _in_time(records: list[Record]) -> Part:
         ("Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
     ]
     caption = (
-        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
-        "and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
+        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines "
+        "(31) and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
         "difference of ours from the formulas."
     )
     picture = caption, partial(_draw_in_time, record)
@@ -106,7 +111,7 @@ def _in_time(records: list[Record]) -> Part:
 
 
 def _draw_in_time(record: Record) -> Any:
-    figure, (whole, close, apart) = grid(3, 4.7, 3.6)
+    figure, (whole, close, apart) = grid(3, 3.3, 3.0)
     terms = (
         ("Phi_11", _KUBO, r"$\Phi^{(1,1)}$", "(31)"),
         ("Phi_12", _DISSIPATOR, r"$\Phi^{(1,2)}$", "(32) corrected"),
@@ -114,7 +119,7 @@ def _draw_in_time(record: Record) -> Any:
     for axis in (whole, close):
         for key, own, label, _ in terms:
             show(axis, record, f"{key}_formula", color=own, label=label, lw=0.9)
-            show_ours(axis, record, key, 70, color=own, ms=3)
+            show_ours(axis, record, key, 70, color=own)
         dress(axis, y=r"response of $\langle a^\dagger a\rangle$")
     label = r"$\Phi^{(1,2)}$ as printed"
     show(whole, record, "Phi_12_printed", color=_DISSIPATOR, label=label, **PRINTED)
@@ -122,9 +127,9 @@ def _draw_in_time(record: Record) -> Any:
         show_apart(apart, record, key, f"{key}_formula", color=own, lw=0.8, label=label)
     dashed: Style = {"color": _DISSIPATOR, "ls": "--", "lw": 1.0, "label": "(32) as printed"}
     show_apart(apart, record, "Phi_12", "Phi_12_printed", **dashed)
-    for axis in (whole, close, apart):
-        dress(axis, r"time $\gamma t$", legend=8)
-    apart.set_ylim(1e-18, 1e3)
+    titles = ("both terms and (32) as printed", "without the printed one", "difference")
+    for axis, title in zip((whole, close, apart), titles):
+        dress(axis, r"time $\gamma t$", title=title, legend=True)
     return figure
 
 
@@ -164,9 +169,9 @@ def _against_temperature(records: list[Record]) -> Part:
         ("Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response", "printed")),
     ]
     caption = (
-        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
-        "(34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: difference of "
-        "ours from them."
+        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, "
+        "line (34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: "
+        "difference of ours from them."
     )
     picture = caption, partial(_draw_temperature, record)
     chapter = compared(AGAINST_TEMPERATURE, "Fig. 3", "steady response", _CAPTION, picture, rows)
@@ -174,14 +179,14 @@ def _against_temperature(records: list[Record]) -> Part:
 
 
 def _draw_temperature(record: Record) -> Any:
-    figure, (axis, apart) = grid(2, 5.2, 3.8)
+    figure, (axis, apart) = grid(2, 4.9, 3.6)
     show(axis, record, "formula", color=_KUBO, label="(34) corrected", **FORMULA)
     show_ours(axis, record, "response", 40, color=_KUBO, label="ours")
     show(axis, record, "kubo", color="black", ls=":", lw=1.4, label="Kubo's term alone")
     show(axis, record, "printed", color=_DISSIPATOR, label="(34) as printed", **PRINTED)
-    axis.set_yscale("symlog", linthresh=symmetric_logarithm([array(record, "response")]))
+    border = symmetric_logarithm([array(record, "response")])
+    symmetric_axis(axis, r"steady response of $\langle a^\dagger a\rangle$", border)
     draw_zero(axis)
-    dress(axis, y="steady response")
     for other, own, label in (
         ("formula", _KUBO, "(34) corrected"),
         ("printed", _DISSIPATOR, "(34) as printed"),
@@ -189,7 +194,7 @@ def _draw_temperature(record: Record) -> Any:
         show_apart(apart, record, "response", other, color=own, lw=1.2, label=label)
     for one in (axis, apart):
         one.set_xscale("log")
-        dress(one, _AXES["mean_temperature"], legend=8.5)
+        dress(one, _AXES["mean_temperature"], legend=True)
     return figure
 
 
@@ -214,8 +219,9 @@ def _qubits(figure: str, records: list[Record]) -> Part:
         sentence += more
         values |= found
     caption = (
-        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
-        "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference."
+        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles "
+        "ours, lines (42), (42) + (43), and (46) with populations of its own rates. Right: "
+        "difference."
     )
     paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
     picture = caption, partial(_draw_qubits, panels, ours, formula)
@@ -242,24 +248,26 @@ def _compare(own: Mapping[str, Record], key: str) -> tuple[str, dict[str, float]
 
 
 def _draw_qubits(panels: Sequence[Mapping[str, Record]], ours: str, formula: str) -> Any:
-    figure, axes = grid(2 * len(panels), 5.2, 3.6, most=2)
+    figure, axes = grid(2 * len(panels), 4.9, 3.4, most=2)
     equations = _RESPONSE if ours == "response_a" else _EQUATION
     word = "response of the heat current" if ours == "response_a" else "heat current"
     for row, own in enumerate(panels):
         axis, apart = axes[2 * row : 2 * row + 2]
         for limit, record in own.items():
-            style: Style = {"color": _LIMITS[limit]}
+            style = _LIMITS[limit]
             dashes: Style = {"ls": "--"} if limit == "unperturbed" else {}
             label = f"{limit}, {equations[limit]}"
-            show(axis, record, formula, label=label, **FORMULA, **dashes, **style)
-            show_ours(axis, record, ours, **style)
-            show_apart(apart, record, ours, formula, lw=1.1, label=limit, **style)
+            show(axis, record, formula, color=style["color"], **FORMULA, **dashes)
+            show_ours(axis, record, ours, label=label, **style)
+            show_apart(apart, record, ours, formula, lw=1.1, **style)
         given = next(iter(own.values())).case.given
+        mean = given.get("mean_temperature")
+        title = "" if mean is None else f"mean temperature {mean:g}"
         for one in (axis, apart):
             if given["spacing"] == LOG:
                 one.set_xscale("log")
-            dress(one, _AXES[given["over"]], legend=8.5)
-        mean = given.get("mean_temperature")
-        title = "" if mean is None else f"mean temperature {mean:g}"
-        dress(axis, y=f"{word} $J^a$", title=title)
+            dress(one, _AXES[given["over"]], title=title)
+        dress(axis, y=f"{word} $J^a$")
+    notes = {one_scale(axes[place::2]) for place in range(2)}
+    put_legend_below(figure, axes, *notes)
     return figure

@@ -18,10 +18,10 @@ from manybody.papers.kit.plots import (
     draw_zero,
     dress,
     show,
-    show_difference,
+    symmetric_axis,
 )
 from manybody.papers.mitchison_plenio.cases import ELEMENTS, LEADS, SHIFTED
-from manybody.report.figures.canvas import colour, grid
+from manybody.report.figures.canvas import colour, grid, nested, put_legend_below
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
@@ -40,10 +40,11 @@ COLOURS = {
     "epa": colour(4),
     "additive": colour(1),
     "redfield": colour(0),
-    SHIFTED: "#6fb1e0",
+    SHIFTED: colour(5),
     "davies": colour(3),
     "local": colour(2),
 }
+_DASHES = {"exact": "--", "epa": ":", SHIFTED: ":", "local": (0, (5, 1.5)), "additive": "-."}
 AXES = {
     "Gamma": r"$\Gamma$",
     "mu_L": r"$\mu_L$",
@@ -149,30 +150,41 @@ def _scan(scan: Mapping[str, Record]) -> tuple[list[tuple[Any, ...]], Finding]:
 
 
 def _draw_equations(scans: Sequence[Mapping[str, Record]]) -> Any:
-    figure, axes = grid(4 * max(1, len(scans)), 4.2, 3.5, most=4)
+    figure, axes = grid(4 * max(1, len(scans)), 4.9, 3.2, most=2)
     for row, scan in enumerate(scans):
         panels = axes[4 * row : 4 * row + 4]
-        exact = scan["exact"]
-        given = exact.case.given
-        for method, record in scan.items():
-            style: Style = {"color": COLOURS[method], "label": NAMES[method], "lw": 1.4}
-            if method == "exact":
-                style |= {"ls": "--", "lw": 1.8, "zorder": 5}
-            elif method in ("epa", SHIFTED):
-                style |= {"ls": ":", "lw": 2.0}
-            if method != "exact":
-                show_difference(panels[0], array(exact, "x"), _distance(record, exact), **style)
-            for axis, name in zip(panels[1:], FLOWS):
-                show(axis, record, name, **style)
-        dress(panels[0], y=r"largest $|C - C_\mathrm{exact}|$")
-        for axis, name in zip(panels[1:], FLOWS):
-            dress(axis, y=name.replace("_", " "))
-            if given["spacing"] == LOG:
-                axis.set_yscale("symlog", linthresh=1e-4)
-            draw_zero(axis)
-        for axis in panels:
-            dress(axis, AXES.get(given["over"], given["over"]))
-            if given["spacing"] == LOG:
-                axis.set_xscale("log")
-        dress(panels[1], legend=7.5)
+        for index, method in enumerate(scan):
+            _draw_method(panels, scan, method, nested(index, len(scan)))
+        _label(panels, scan["exact"].case.given)
+    put_legend_below(figure, axes)
     return figure
+
+
+def _draw_method(
+    panels: Any, scan: Mapping[str, Record], method: str, style: Mapping[str, Any]
+) -> None:
+    """Distance from the exact state, currents and entropy production of one method."""
+    exact = scan["exact"]
+    own: Style = {**style, "marker": "", "color": COLOURS[method], "label": NAMES[method]}
+    own["ls"] = _DASHES.get(method, "-")
+    if method == "exact":
+        own |= {"lw": 1.4, "zorder": 5}
+    else:
+        panels[0].plot(array(exact, "x"), _distance(scan[method], exact), **own)
+    for axis, name in zip(panels[1:], FLOWS):
+        show(axis, scan[method], name, **own)
+
+
+def _label(panels: Any, given: Mapping[str, Any]) -> None:
+    panels[0].set_yscale("log")
+    dress(panels[0], y=r"largest $|C - C_\mathrm{exact}|$")
+    for axis, name in zip(panels[1:], FLOWS):
+        words = name.replace("_", " ")
+        dress(axis, y=words)
+        if given["spacing"] == LOG:
+            symmetric_axis(axis, words, 1e-4)
+        draw_zero(axis)
+    for axis in panels:
+        dress(axis, AXES.get(given["over"], given["over"]))
+        if given["spacing"] == LOG:
+            axis.set_xscale("log")

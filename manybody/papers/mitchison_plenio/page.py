@@ -20,12 +20,23 @@ from manybody.papers.mitchison_plenio.cases import (
     MARKOV,
     TRANSMISSION,
 )
-from manybody.papers.mitchison_plenio.equations_page import AXES, NAMES, WORDS, equations_chapter
+from manybody.papers.mitchison_plenio.equations_page import AXES, NAMES, equations_chapter
 from manybody.papers.mitchison_plenio.errata import ERRATA
-from manybody.report.figures.canvas import colour, grid, put_title
+from manybody.report.figures.canvas import (
+    SMALL,
+    colour,
+    grid,
+    marker,
+    one_scale,
+    put_labels,
+    put_legend_below,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.tables.columns import digits, scientific
 
+_HEIGHT = r"$\nu_\infty/\Gamma$"
+# How distances from the exact C are drawn.
+_DIFFERENCES: dict[str, Style] = {"epa": {}, LEADS: {"ls": ":", "marker": "x", "ms": 5}}
 _LABELS = (r"$C_{11}$", r"$C_{22}$", r"Re $C_{12}$", r"Im $C_{12}$")
 # ν/Γ that counts as non-Markovian.
 _SMALL = 0.01
@@ -88,21 +99,23 @@ def _transmission(records: list[Record]) -> Part:
 
 
 def _draw_transmission(records: Sequence[Record]) -> Any:
-    figure, (axis, apart) = grid(2, 5.2, 3.8)
+    figure, (axis, apart) = grid(2, 4.9, 3.6)
     for index, record in enumerate(records):
-        given, own = record.case.given, colour((0, 2, 3, 1, 4)[index % 5])
+        given, own = record.case.given, colour((0, 3, 2, 1, 4)[index % 5])
         x = array(record, "x") / given["Omega"]
         ratio = given["Gamma"] / np.hypot(given["g"], given["delta"])
         label = rf"$\Gamma = {ratio:.2g}\,\Delta$"
         ours, formula, weak = (array(record, key) for key in ("transmission", "formula", "weak"))
-        axis.plot(x, ours, ls="", marker="o", ms=3, color=own, markevery=max(1, len(x) // 60))
-        axis.plot(x, formula, color=own, lw=1.2, label=label)
+        points: Style = {"ls": "", "marker": marker(index), "ms": 4}
+        axis.plot(x, ours, color=own, markevery=max(1, len(x) // 40), label=label, **points)
+        axis.plot(x, formula, color=own, lw=1.2)
         show_difference(apart, x, differences(ours, formula), color=own, lw=1.2, label=label)
-        show_difference(apart, x, differences(ours, weak), color=own, lw=1.2, ls=":")
+        dotted: Style = {"ls": ":", "label": f"{label}, (46)"}
+        show_difference(apart, x, differences(ours, weak), color=own, lw=1.4, **dotted)
         if index == 0:
-            axis.plot(x, weak, color="black", lw=1.0, ls="--", label="(46)")
-    for one in (axis, apart):
-        dress(one, r"$\omega/\Omega$", legend=9)
+            axis.plot(x, weak, color="black", lw=1.2, ls="--", label=f"(46), {label}")
+    for one, title in ((axis, "transmission"), (apart, "difference of ours from formulas")):
+        dress(one, r"$\omega/\Omega$", title=title, legend=True)
     axis.set_yscale("log")
     dress(axis, y=r"transmission $T(\omega)$")
     return figure
@@ -166,20 +179,21 @@ def _gaps(exact: Record, other: Record) -> dict[str, tuple[Real, Real]]:
 
 
 def _draw_evolution(panels: Sequence[Mapping[str, Record]]) -> Any:
-    figure, axes = grid(2 * max(1, len(panels)), 5.2, 3.6, most=2)
+    figure, axes = grid(2 * max(1, len(panels)), 4.9, 3.4, most=2)
     for row, by_method in enumerate(panels):
         axis, apart = axes[2 * row : 2 * row + 2]
         given = by_method["exact"].case.given
         for index, name in enumerate(ELEMENTS):
             _draw_element(axis, apart, by_method, name, index)
-        dress(apart, y="|difference from exact|")
-        for one in (axis, apart):
-            dress(one, r"$\Gamma t$")
         title = (
             f"h = {given['h']:g}, μ = {given['mu_L']:g} and {given['mu_R']:g}, "
             f"T = {given['T_L']:g} and {given['T_R']:g}"
         )
-        dress(axis, "", r"$C_{jk}(t)$", title, legend=9, width=60, columns=2)
+        dress(apart, y="|difference from exact|")
+        for one in (axis, apart):
+            dress(one, r"$\Gamma t$", title=title)
+        dress(axis, y=r"$C_{jk}(t)$")
+    put_legend_below(figure, axes)
     return figure
 
 
@@ -188,11 +202,11 @@ def _draw_element(
 ) -> None:
     """One element of C by every method, and its distance from the exact one."""
     exact, own = by_method["exact"], colour((0, 3, 1, 2)[index])
-    rate = exact.case.given["Gamma"]
+    rate, label = exact.case.given["Gamma"], _LABELS[index]
     styles: dict[str, Style] = {
-        "exact": {"ls": "", "marker": "o", "ms": 3.6},
-        "epa": {"lw": 1.2, "label": _LABELS[index]},
-        LEADS: {"ls": "", "marker": "x", "ms": 7, "mew": 1.0},
+        "exact": {"ls": "", "marker": marker(index), "ms": 4, "label": f"{label}, exact"},
+        "epa": {"lw": 1.2, "ls": "-", "label": f"{label}, exponential propagator"},
+        LEADS: {"ls": "", "marker": "x", "ms": 7, "mew": 1.0, "label": f"{label}, finite leads"},
     }
     for method, style in styles.items():
         if method not in by_method:
@@ -201,9 +215,8 @@ def _draw_element(
         axis.plot(array(record, "x") * rate, array(record, name), color=own, **style)
         if method != "exact":
             times, gap = _gaps(exact, record)[name]
-            dots: Style = {"marker": "x", "ls": ":"} if method == LEADS else {"ls": "-"}
             x, values = times[1:] * rate, np.abs(gap)[1:]
-            show_difference(apart, x, values, color=own, lw=1.0, ms=4, **dots)
+            show_difference(apart, x, values, color=own, lw=1.2, **_DIFFERENCES[method])
 
 
 def _other(given: Mapping[str, Any]) -> str:
@@ -277,7 +290,7 @@ def _map_title(given: Mapping[str, Any]) -> str:
 
 def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
     columns = len(maps)
-    figure, axes = grid(2 * columns, 4.3, 3.6, most=columns)
+    figure, axes = grid(2 * columns, 3.3, 2.8, most=columns)
     for column, (title, own, values) in enumerate(maps):
         axis, below = axes[column], axes[columns + column]
         _draw_map(figure, axis, own, values)
@@ -287,6 +300,7 @@ def _draw_maps(maps: Sequence[tuple[str, list[Record], Real]]) -> Any:
             axis.set_xscale("log")
             axis.set_yscale("log")
             below.set_xscale("log")
+    put_legend_below(figure, axes[columns:], one_scale(axes[columns:]))
     return figure
 
 
@@ -295,7 +309,9 @@ def _draw_map(figure: Any, axis: Any, own: Sequence[Record], values: Real) -> No
     rows = np.array([record.case.given[_other(given)] for record in own])
     style: Style = {"cmap": "viridis", "shading": "nearest", "vmin": 0.0, "rasterized": True}
     mesh = axis.pcolormesh(array(own[0], "x"), rows, values / given["Gamma"], **style)
-    figure.colorbar(mesh, ax=axis, pad=0.02)
+    bar = figure.colorbar(mesh, ax=axis, pad=0.02)
+    bar.ax.tick_params(labelsize=SMALL)
+    put_labels(bar.ax, up=_HEIGHT)
     if given["over"] == "mu_L":
         gap = float(np.hypot(given["g"], given["delta"]))
         for level in (given["h"] + 0.5 * gap, given["h"] - 0.5 * gap):
@@ -310,7 +326,7 @@ def _draw_row(axis: Any, highest: Record) -> None:
     show(axis, highest, "non_markovianity", unit, lw=1.6, color=blue, label="ours")
     circles: Style = {"ls": "", "marker": "o", "ms": 3.5, "color": blue}
     show(axis, highest, "formula", unit, label="(66) with g/(4Δ)", **circles)
-    dashes: Style = {"ls": "--", "lw": 1.2, "color": colour(3)}
+    dashes: Style = {"ls": "--", "lw": 1.4, "color": colour(3)}
     show(axis, highest, "printed", unit, label="(66) as printed", **dashes)
-    put_title(axis, f"{WORDS[_other(given)]} = {given[_other(given)]:.3g}", 10)
-    dress(axis, AXES[given["over"]], r"$\nu_\infty/\Gamma$", legend=8)
+    title = f"{AXES[_other(given)]} = {given[_other(given)]:.3g}"
+    dress(axis, AXES[given["over"]], _HEIGHT, title)

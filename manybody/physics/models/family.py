@@ -156,7 +156,7 @@ class Family(ABC):
     def size_label(self, size: int, parameters: Parameters = _NONE) -> str:
         """Of one curve among those of other sizes: the size, the sites and the states."""
         n_sites, dimension = self.n_sites(size, parameters), self.dimension(size, parameters)
-        facts = [] if self.size_symbol == "N" else [f"{n_sites}"]
+        facts = [] if self.size_symbol == "N" else [f"$N = {n_sites}$"]
         facts += [] if dimension == n_sites else [f"$D = {dimension}$"]
         label = f"${self.size_symbol} = {size}$"
         return f"{label} ({', '.join(facts)})" if facts else label

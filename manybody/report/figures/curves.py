@@ -5,15 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from manybody.arrays import Real
 from manybody.report.analysis.statistics import Moments
-from manybody.report.figures.canvas import averaged, counted_samples, put_title
+from manybody.report.figures.canvas import (
+    averaged,
+    counted_samples,
+    marker,
+    put_labels,
+    put_legend,
+    put_title,
+)
 from manybody.report.read import PointResult
 from manybody.study.configuration import System
 
 # What is drawn of a point.
 Drawn = tuple[PointResult, Moments]
+# Markers on a curve of many times.
+_MARKED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +49,19 @@ def moments_of(points: Sequence[PointResult], figure: str = "") -> list[Drawn]:
     return [(point, summary.moments) for point, summary in averaged(points, figure)]
 
 
-def draw_curves(axis: Any, axes: Axes, system: System, drawn: Sequence[Drawn]) -> None:
-    """Mean and standard deviation of every size, in one panel with its legend."""
+def draw_curves(
+    axis: Any, axes: Axes, system: System, drawn: Sequence[Drawn], legend: bool = True
+) -> None:
+    """Mean and standard deviation of every size, in one panel."""
     top = 0.0
-    for shade, (result, moments) in zip(shades(len(drawn)), drawn):
-        top = max(top, _draw_one(axis, axes, system, result, moments, shade))
+    for index, (shade, (result, moments)) in enumerate(zip(shades(len(drawn)), drawn)):
+        style = {"color": shade, **spaced_marker(index, len(axes.times))}
+        top = max(top, _draw_one(axis, axes, system, result, moments, style))
     _limit_times(axis, axes, drawn)
-    # Room above the curves for the legend, which must not hide one.
-    axis.set_ylim(0.0, headroom(system, drawn) * top if top > 0.0 else 1.0)
-    axis.set_xlabel(axes.across, fontsize=12)
-    axis.set_ylabel(axes.up, fontsize=12)
-    axis.tick_params(labelsize=11)
-    put_legend(axis, system, drawn)
+    axis.set_ylim(0.0, 1.05 * top if top > 0.0 else 1.0)
+    put_labels(axis, axes.across, axes.up)
+    if legend:
+        put_legend(axis, counted_samples([result.n_samples for result, _ in drawn]))
     put_title(axis, axes.title)
 
 
@@ -61,46 +72,39 @@ def shades(count: int) -> Any:
     return matplotlib.colormaps["viridis"](np.linspace(0.0, 0.78, max(2, count)))
 
 
+def spaced_marker(index: int, count: int) -> dict[str, Any]:
+    """A few markers on a curve of `count` points, elsewhere on every curve."""
+    step = max(1, count // _MARKED)
+    first = (1 + index % 3) * step // 4
+    return {"marker": marker(index), "ms": 4, "markevery": (first, step)}
+
+
+def draw_band(axis: Any, x: ArrayLike, low: ArrayLike, high: ArrayLike, shade: Any) -> None:
+    """What lies between two curves, with a border that shows beneath other bands."""
+    from matplotlib.colors import to_rgba
+
+    face, edge = to_rgba(shade, 0.16), to_rgba(shade, 0.6)
+    axis.fill_between(x, low, high, facecolor=face, edgecolor=edge, lw=0.6)
+
+
 def label_of(system: System, result: PointResult) -> str:
     """The size of a curve."""
     return system.family.size_label(result.point.size, dict(system.parameters))
 
 
-def headroom(system: System, drawn: Sequence[Drawn]) -> float:
-    """Height of an axis over that of its curves."""
-    rows = -(-len(drawn) // 2) if _is_wide(system, drawn) else 0
-    return 1.38 + 0.12 * max(0, rows - 2)
-
-
-def put_legend(axis: Any, system: System, drawn: Sequence[Drawn]) -> None:
-    """The sizes and how many samples they have, above the curves."""
-    axis.legend(
-        fontsize=10,
-        ncols=2 if _is_wide(system, drawn) else 3,
-        loc="upper center",
-        frameon=False,
-        columnspacing=0.8,
-        handletextpad=0.4,
-        handlelength=1.2,
-        title=counted_samples([result.n_samples for result, _ in drawn]),
-        title_fontsize=10,
-    )
-
-
-def _is_wide(system: System, drawn: Sequence[Drawn]) -> bool:
-    """Whether labels name the number of states, and three do not fit side by side."""
-    return any("D =" in label_of(system, result) for result, _ in drawn)
-
-
 def _draw_one(
-    axis: Any, axes: Axes, system: System, result: PointResult, moments: Moments, shade: Any
+    axis: Any,
+    axes: Axes,
+    system: System,
+    result: PointResult,
+    moments: Moments,
+    style: dict[str, Any],
 ) -> float:
     """The curve of one size; the highest value of its band."""
     times = axes.times * (result.point.n_sites if axes.times_sites else 1.0)
     mean, spread = moments.mean, np.nan_to_num(moments.standard_deviation)
-    low = np.maximum(mean - spread, 0.0)
-    axis.fill_between(times, low, mean + spread, color=shade, alpha=0.16, lw=0)
-    axis.plot(times, mean, color=shade, lw=2.0, label=label_of(system, result))
+    draw_band(axis, times, np.maximum(mean - spread, 0.0), mean + spread, style["color"])
+    axis.plot(times, mean, lw=1.6, label=label_of(system, result), **style)
     return float((mean + spread).max())
 
 

@@ -6,11 +6,20 @@ import numpy as np
 
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.analysis.statistics import Peak
-from manybody.report.figures.canvas import grid, put_title
-from manybody.report.figures.curves import shades
+from manybody.report.figures.canvas import (
+    grid,
+    marker,
+    one_scale,
+    put_labels,
+    put_legend,
+    put_legend_below,
+    put_title,
+)
+from manybody.report.figures.curves import label_of, shades
 from manybody.report.read import PointResult, StudyResult, system_title
 from manybody.solve.comparison import pairs_of
 from manybody.study.blocks import OF_PAIRS
+from manybody.study.configuration import System
 
 
 def has_more_equations(results: StudyResult) -> bool:
@@ -25,23 +34,34 @@ def draw_equations(results: StudyResult) -> Any:
     """
     drawn = results.drawn
     names = results.study.equations
-    figure, axes = grid(len(drawn), 0.9 * len(names) + 2.2, 4.2)
-    places = np.arange(len(names) - 1)
+    most = 2 if len(names) < 6 else 1
+    figure, axes = grid(len(drawn), min(0.9 * len(names) + 2.4, 9.0), 3.8, most)
     for axis, (system, points) in zip(axes, drawn):
-        for shade, point in zip(shades(len(points)), points):
-            found = [_distance(results, point, name) for name in names[1:]]
-            values, errors = np.array(found).T
-            label = rf"$N = {point.point.n_sites}$ ({point.n_samples})"
-            # An error bar that reaches zero has no place on a logarithmic axis.
-            below = np.minimum(np.nan_to_num(errors), 0.9 * values)
-            bars = np.stack([below, np.nan_to_num(errors)])
-            axis.errorbar(places, values, bars, color=shade, marker="o", ms=5, lw=1.2, label=label)
+        for index, (shade, point) in enumerate(zip(shades(len(points)), points)):
+            style = {"color": shade, "marker": marker(index)}
+            _draw_distances(axis, results, system, point, style)
         axis.set_yscale("log")
-        axis.set_xticks(places, names[1:], rotation=30, ha="right")
-        axis.set_ylabel(rf"max over $t$ of mean distance from {EQUATIONS[names[0]].title}")
-        axis.legend(fontsize=9, frameon=False, title="sites (samples)", title_fontsize=9)
-        put_title(axis, system_title(system), 12)
+        axis.set_xticks(range(len(names) - 1), names[1:], rotation=25, ha="right")
+        first = EQUATIONS[names[0]].title
+        put_labels(axis, "equation", rf"max over $t$ of mean distance from {first}")
+        put_legend(axis, "size: samples")
+        put_title(axis, system_title(system))
+    put_legend_below(figure, (), one_scale(axes[: len(drawn)]))
     return figure
+
+
+def _draw_distances(
+    axis: Any, results: StudyResult, system: System, point: PointResult, style: dict[str, Any]
+) -> None:
+    """Of one size."""
+    names = results.study.equations
+    values, errors = np.array([_distance(results, point, name) for name in names[1:]]).T
+    label = f"{label_of(system, point)}: {point.n_samples}"
+    # An error bar that reaches zero has no place on a logarithmic axis.
+    below = np.minimum(np.nan_to_num(errors), 0.9 * values)
+    bars = np.stack([below, np.nan_to_num(errors)])
+    places = np.arange(len(names) - 1)
+    axis.errorbar(places, values, bars, ms=5, lw=1.2, label=label, **style)
 
 
 def _distance(results: StudyResult, point: PointResult, other: str) -> tuple[float, float]:

@@ -16,13 +16,17 @@ from manybody.report.analysis.local import (
     TWO_SITES,
     LocalFigure,
 )
-from manybody.report.analysis.statistics import Moments
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     averaged,
     from_zero,
     grid,
-    marked_sizes,
+    leave_out,
+    n_sites_of,
+    one_scale,
+    put_labels,
+    put_legend,
+    put_legend_below,
     put_title,
     short_title,
     size_axis,
@@ -32,11 +36,9 @@ from manybody.report.figures.curves import (
     Axes,
     Drawn,
     draw_curves,
-    headroom,
-    label_of,
     moments_of,
-    put_legend,
     shades,
+    spaced_marker,
 )
 from manybody.report.figures.size import draw_fits, draw_maximum
 from manybody.report.read import PointResult, StudyResult
@@ -49,6 +51,8 @@ _OF_EQUATION = {
     "purity": r"purity $\mathrm{tr}\,\rho^2$",
     "entropy": r"entropy $S$",
 }
+# Panels of a system, the last of which says what the lines are.
+_STATES = 6
 
 
 def draw_local(results: StudyResult) -> Any:
@@ -62,51 +66,59 @@ def draw_scaled(results: StudyResult) -> Any:
 
 
 def draw_states(results: StudyResult) -> Any:
-    """Densities and energies apart, energy, purity and entropy of equations, a row a system."""
+    """Densities and energies apart, energy, purity and entropy of equations, system by system."""
     rows = _systems(results)
-    figure, axes = grid(5 * len(rows), 4.2, 3.7, most=5)
+    figure, axes = grid(_STATES * len(rows), 3.3, 2.7)
     times = np.array(results.study.times)
     for row, (system, points) in enumerate(rows):
-        own = axes[5 * row : 5 * row + 5]
-        for axis, local in zip(own, (DENSITY, ENERGY)):
+        *panels, last = axes[_STATES * row : _STATES * (row + 1)]
+        for axis, local in zip(panels, (DENSITY, ENERGY)):
             panel = Axes(times, TIME, local.label, short_title(system))
-            draw_curves(axis, panel, system, moments_of(points, local.name))
-        for axis, name in zip(own[2:], _OF_EQUATION):
+            draw_curves(axis, panel, system, moments_of(points, local.name), legend=False)
+        for axis, name in zip(panels[2:], _OF_EQUATION):
             _draw_equations(axis, results, system, points, name)
+        _say_sizes(last, panels[0], results, system)
+    places = range(_STATES - 1)
+    put_legend_below(figure, (), *{one_scale(axes[place::_STATES]) for place in places})
     return figure
+
+
+def _say_sizes(axis: Any, panel: Any, results: StudyResult, system: System) -> None:
+    """What the lines of the panels of a system are, in a place that has no curves."""
+    first, second = (EQUATIONS[each].title for each in results.study.equations[:2])
+    title = f"{short_title(system)}\nwithout bands: {first},\ndashed: {second}"
+    axis.set_axis_off()
+    put_legend(axis, title, panel.get_legend_handles_labels()[0])
 
 
 def draw_local_maxima(analysis: Analysis) -> Any:
     """Maxima over time of the mean against size, a panel a figure and a line a system."""
     results, panels = analysis.results, _panels(analysis.results, JUDGED)
-    figure, axes = grid(len(panels), 4.4, 3.6)
+    figure, axes = grid(len(panels), 3.3, 2.9)
     rows = _systems(results)
     for axis, (title, label, name) in zip(axes, panels):
         for index, (system, points) in enumerate(rows):
             known = averaged(points, name)
             if known:
                 draw_maximum(axis, known, index, short_title(system))
-        size_axis(axis, 11, marked_sizes([point for _, points in rows for point in points]))
+        size_axis(axis, n_sites_of(point for _, points in rows for point in points))
         from_zero(axis)
-        # Room for the legend.
-        axis.set_ylim(top=1.3 * axis.get_ylim()[1])
-        axis.set_ylabel(rf"max over $t$ of mean {label}", fontsize=10)
-        axis.legend(fontsize=8, frameon=False, loc="upper left")
-        put_title(axis, title, 12)
+        put_labels(axis, up=rf"max over $t$ of mean {label}")
+        put_title(axis, title)
+    put_legend_below(figure, axes)
     return figure
 
 
 def draw_local_laws(analysis: Analysis) -> Any:
     """Maxima of local figures without bias against size, where laws are fitted to them."""
     judged = fitted(analysis)
-    figure, axes = grid(len(judged), 4.4, 3.6, most=len(JUDGED))
+    figure, axes = grid(len(judged), 3.3, 2.9)
     indices = {system.key: index for index, (system, _) in enumerate(_systems(analysis.results))}
     for axis, each in zip(axes, judged):
         assert each.figure is not None
-        sizes = [estimate.n_sites for estimate in each.estimates]
-        draw_fits(axis, each, indices[each.system.key], sizes)
-        axis.set_ylabel(rf"max over $t$ of mean {each.figure.label}", fontsize=9)
-        put_title(axis, f"{short_title(each.system)}, {each.quantity}", 12)
+        draw_fits(axis, each, indices[each.system.key])
+        put_labels(axis, up=rf"max over $t$ of mean {each.figure.label}")
+        put_title(axis, f"{short_title(each.system)}, {each.quantity}")
     return figure
 
 
@@ -132,20 +144,23 @@ def _panels(results: StudyResult, figures: Sequence[LocalFigure]) -> list[tuple[
 
 def _draw_rows(results: StudyResult, across: str, times_sites: bool) -> Any:
     panels, rows = _panels(results, (ONE_SITE, TWO_SITES)), _systems(results)
-    figure, axes = grid(len(panels) * len(rows), 4.6, 3.9, most=len(panels))
+    figure, axes = grid(len(panels) * len(rows), 3.3, 2.9, most=len(panels))
     frame = Axes(np.array(results.study.times), across, "", "", times_sites)
     places = [(row, panel) for row in rows for panel in panels]
     for axis, ((system, points), (title, label, name)) in zip(axes, places):
         own = replace(frame, up=label, title=f"{short_title(system)}, {title}")
-        _draw_or_hide(axis, own, system, moments_of(points, name))
+        _draw_or_say(axis, own, system, moments_of(points, name))
+    columns = range(len(panels))
+    put_legend_below(figure, (), *{one_scale(axes[place :: len(panels)]) for place in columns})
     return figure
 
 
-def _draw_or_hide(axis: Any, axes: Axes, system: System, drawn: list[Drawn]) -> None:
-    """A panel, invisible where no size has its figure."""
-    axis.set_visible(bool(drawn))
+def _draw_or_say(axis: Any, axes: Axes, system: System, drawn: list[Drawn]) -> None:
+    """A panel, or why it is empty where no size has its figure."""
     if drawn:
         draw_curves(axis, axes, system, drawn)
+    else:
+        leave_out(axis, axes.title)
 
 
 def _draw_equations(
@@ -153,28 +168,18 @@ def _draw_equations(
 ) -> None:
     """Means of the first equation as lines, of the second dashed."""
     shown = [point for point in points if np.isfinite(point.arrays[name]).all()]
-    axis.set_visible(bool(shown))
     if not shown:
+        leave_out(axis, f"{short_title(system)}, {name}")
         return
-    for shade, point in zip(shades(len(shown)), shown):
-        _draw_both(axis, point.arrays[name].mean(axis=0)[:2], results, system, point, shade)
-    drawn = [(point, Moments.of(point.arrays[name][:, 0])) for point in shown]
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, low + headroom(system, drawn) * (high - low))
+    for index, (shade, point) in enumerate(zip(shades(len(points)), points)):
+        if point in shown:
+            _draw_both(axis, point.arrays[name].mean(axis=0)[:2], results, shade, index)
     axis.set_xlim(results.study.times[0], results.study.times[-1] or 1.0)
-    axis.set_xlabel(TIME, fontsize=12)
-    axis.set_ylabel(_OF_EQUATION[name], fontsize=12)
-    axis.tick_params(labelsize=11)
-    put_legend(axis, system, drawn)
-    first, second = (EQUATIONS[each].title for each in results.study.equations[:2])
-    axis.get_legend().set_title(f"{first}; dashed: {second}", {"size": 10})
+    put_labels(axis, TIME, _OF_EQUATION[name])
     put_title(axis, short_title(system))
 
 
-def _draw_both(
-    axis: Any, means: Any, results: StudyResult, system: System, point: PointResult, shade: Any
-) -> None:
-    label: str | None = label_of(system, point)
-    for mean, style, width in zip(means, ("-", "--"), (1.6, 1.1)):
-        axis.plot(results.study.times, mean, style, color=shade, lw=width, label=label)
-        label = None
+def _draw_both(axis: Any, means: Any, results: StudyResult, shade: Any, index: int) -> None:
+    style = {"color": shade, **spaced_marker(index, len(results.study.times))}
+    for mean, dashes in zip(means, ("-", "--")):
+        axis.plot(results.study.times, mean, ls=dashes, lw=1.4, **style)

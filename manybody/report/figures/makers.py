@@ -9,10 +9,16 @@ from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import (
+    SMALL,
     averaged,
     from_zero,
     grid,
-    marked_sizes,
+    n_sites_of,
+    one_scale,
+    put_labels,
+    put_legend,
+    put_legend_below,
+    put_title,
     short_title,
     size_axis,
 )
@@ -45,6 +51,8 @@ from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study
 from manybody.study.regions import symbol_of
 
+# Systems whose names have room in a panel.
+_FEW = 4
 _COUPLINGS = {
     "one": "one particle,\n" + r"$A_j = |j\rangle\langle j|$ on every site",
     "many": "many particles,\n" + r"$A_j = n_j$ or $\sigma^z_j$ on every site",
@@ -104,7 +112,7 @@ def draw_distances(results: StudyResult) -> Any:
     over time of the mean and its 68 % bootstrap interval.  Returns a matplotlib Figure.
     """
     drawn = results.drawn
-    figure, axes = grid(len(drawn) + 1, 4.6, 3.9)
+    figure, axes = grid(len(drawn) + 1, 3.33, 2.9)
     times, label = np.array(results.study.times), f"${results.distance('(t)')}$"
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
         panel = Axes(times, TIME, label, f"({chr(97 + index)}) {system_title(system)}")
@@ -112,23 +120,15 @@ def draw_distances(results: StudyResult) -> Any:
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
         draw_maximum(last, averaged(points), index, short_title(system))
-    size_axis(last, 12, marked_sizes(results.points))
+    size_axis(last, n_sites_of(results.points))
     from_zero(last)
-    last.set_ylabel(rf"$\max_t \langle {results.distance()} \rangle$", fontsize=12)
-    last.tick_params(labelsize=11)
-    room = 1.25 if not results.names_dimensions else 1.25 + 0.07 * len(drawn)
-    last.set_ylim(top=room * last.get_ylim()[1])
-    last.legend(
-        fontsize=10,
-        loc="upper left",
-        frameon=False,
-        # Names of many particles are long.
-        ncols=1 if results.names_dimensions else 2,
-        columnspacing=0.8,
-        handlelength=1.2,
-        handletextpad=0.4,
-    )
-    last.set_title(f"({chr(97 + len(drawn))}) maximum against size", fontsize=14)
+    put_labels(last, up=rf"$\max_t \langle {results.distance()} \rangle$")
+    put_title(last, f"({chr(97 + len(drawn))}) maximum against size")
+    note = one_scale(axes[: len(drawn)])
+    few = len(drawn) <= _FEW
+    if few:
+        put_legend(last)
+    put_legend_below(figure, () if few else (last,), note)
     if len(axes) > len(drawn) + 1:
         _describe(axes[len(drawn) + 1], results)
     return figure
@@ -168,10 +168,11 @@ def _describe(axis: Any, results: StudyResult) -> None:
         for model, systems in by_model.items()
         for line in families[model].notes(systems)
     )
+    # The layout breaks lines that are longer than the panel.
     text = (
         f"{results.words}, {_COUPLINGS[results.particles]}\n\n"
         f"{kind}{bath},  $\\mu = 0$\n"
-        f"{start}, Lamb shift: {shift}\n"
+        f"{start}\nLamb shift: {shift}\n"
         f"{notes}\n"
         "lines: mean over disorder samples\n"
         "bands: standard deviation over samples\n"
@@ -181,6 +182,4 @@ def _describe(axis: Any, results: StudyResult) -> None:
     )
     axis.set_visible(True)
     axis.set_axis_off()
-    axis.text(
-        0.02, 0.95, text, va="top", fontsize=11.5, linespacing=1.45, transform=axis.transAxes
-    )
+    axis.text(0.0, 1.0, text, va="top", fontsize=SMALL, linespacing=1.3, transform=axis.transAxes)

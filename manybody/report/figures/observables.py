@@ -8,15 +8,24 @@ import numpy as np
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.statistics import Spread
 from manybody.report.figures.canvas import (
+    SMALL,
     colour,
+    computed_ticks,
     counted_samples,
     grid,
-    marked_sizes,
     marker,
+    n_sites_of,
+    nested,
+    one_scale,
+    put_labels,
+    put_legend,
+    put_legend_below,
+    put_title,
     say_instead,
     short_title,
     size_axis,
 )
+from manybody.report.figures.curves import TIME
 from manybody.report.read import PointResult, StudyResult, size_words
 from manybody.solve.observables.protocol import Panel
 from manybody.solve.observables.registry import chosen
@@ -38,69 +47,71 @@ def _panels(results: StudyResult) -> list[Panel]:
 def draw_observables(results: StudyResult) -> Any:
     """Means over samples against the number of sites, with standard errors."""
     panels = _panels(results)
-    figure, axes = grid(len(panels), 5.4, 4.2, most=2, below=0.9)
+    figure, axes = grid(len(panels), 4.9, 3.6, most=2)
     for axis, panel in zip(axes, panels):
         for index, (system, points) in enumerate(results.drawn):
+            style = nested(index, len(results.drawn))
             for name in panel.figures:
-                _draw_means(axis, name, index, system, points, panel)
-        for word, value in panel.marks:
-            axis.axhline(value, color="0.6", lw=0.9, ls=":")
-            axis.annotate(
-                word,
-                (1.0, value),
-                xycoords=("axes fraction", "data"),
-                xytext=(-3, 2),
-                textcoords="offset points",
-                ha="right",
-                fontsize=9,
-                color="0.4",
-            )
-        left_out = _n_left_out(results, panel)
-        if axis.has_data():
-            size_axis(axis, 12, marked_sizes(results.points))
-            axis.set_yscale("log" if panel.logarithmic else "linear")
-        else:
-            say_instead(axis, "zero up to rounding, or not defined")
-            left_out = 0
-        if left_out:
-            axis.annotate(
-                f"{left_out} means not drawn: not defined, or not above zero",
-                (0.02, 0.02),
-                xycoords="axes fraction",
-                fontsize=8,
-                color="0.35",
-            )
-        axis.set_ylabel(panel.label, fontsize=12)
-        axis.set_title(panel.title, fontsize=14)
-        axis.tick_params(labelsize=11)
-    # A system may have nothing to show in some panels.
-    known = [axis.get_legend_handles_labels() for axis in axes]
-    legend = {label: handle for handles, labels in known for handle, label in zip(handles, labels)}
+                _draw_means(axis, name, index, system, points, panel, style)
+        _finish(axis, results, panel)
     counts = counted_samples([point.n_samples for point in results.points])
-    figure.legend(
-        list(legend.values()),
-        list(legend),
-        loc="outside lower center",
-        ncols=2,
-        fontsize=10,
-        frameon=False,
-        title=f"mean and standard error over {counts}",
-        title_fontsize=10,
-    )
+    # A system may have nothing to show in some panels.
+    put_legend_below(figure, axes, f"mean and standard error over {counts}")
     return figure
 
 
+def _finish(axis: Any, results: StudyResult, panel: Panel) -> None:
+    """Scales and labels, and in words what cannot be drawn."""
+    put_title(axis, panel.title)
+    if not axis.has_data():
+        put_labels(axis, r"number of sites $N$", panel.label)
+        say_instead(axis, "zero up to rounding, or not defined")
+        return
+    for word, value in panel.marks:
+        _mark(axis, word, value)
+    size_axis(axis, n_sites_of(results.points))
+    put_labels(axis, up=panel.label)
+    if panel.logarithmic:
+        axis.set_yscale("log")
+    left_out = _n_left_out(results, panel)
+    if left_out:
+        put_legend(axis, f"{left_out} means not drawn:\nnot defined, or not above zero", ())
+
+
+def _mark(axis: Any, word: str, value: float) -> None:
+    """A value of theory, named beside the panel."""
+    axis.axhline(value, color="0.6", lw=0.9, ls=":")
+    axis.annotate(
+        word,
+        (1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=SMALL,
+        color="0.35",
+    )
+
+
 def _draw_means(
-    axis: Any, name: str, index: int, system: System, points: tuple[PointResult, ...], panel: Panel
+    axis: Any,
+    name: str,
+    index: int,
+    system: System,
+    points: tuple[PointResult, ...],
+    panel: Panel,
+    style: dict[str, Any],
 ) -> None:
     # A logarithmic axis has no place for zero.
     shown = [point for point in points if _can_be_drawn(point, name, panel)]
     if not shown:
         return
     sizes, spreads = zip(*((point.point.n_sites, point.spreads[name]) for point in shown))
-    style: dict[str, Any] = {"lw": 0.8, "ls": "--", "mfc": "white"}
     if name == panel.figures[0]:
-        style = {"lw": 1.2, "ls": "-", "mfc": None, "label": short_title(system)}
+        style = {**style, "ls": "-", "label": short_title(system)}
+    else:
+        # Rings around what they agree with.
+        style = {**style, "ls": "--", "lw": 0.8, "mfc": "none", "ms": style["ms"] + 3.5}
     _draw_spreads(axis, index, sizes, spreads, **style)
 
 
@@ -111,7 +122,7 @@ def _draw_spreads(
     means = [each.mean for each in spreads]
     # One sample has no error to draw, which the legend says.
     errors = np.nan_to_num([each.error for each in spreads])
-    own = {"marker": marker(index), "color": colour(index), "ms": 5, "capsize": 3}
+    own = {"marker": marker(index), "color": colour(index), "capsize": 3}
     axis.errorbar(x, means, errors, **own, **style)
 
 
@@ -129,7 +140,7 @@ def _n_left_out(results: StudyResult, panel: Panel) -> int:
 
 def draw_locality(results: StudyResult) -> Any:
     """Decay of the elements of Λ_j with distance: largest size of every system on a lattice."""
-    figure, (axis,) = grid(1, 7.0, 4.2)
+    figure, (axis,) = grid(1, 7.0, 4.4)
     for index, (system, points) in enumerate(results.drawn):
         spreads = points[-1].spreads
         if not spreads["locality_0"].count:
@@ -138,35 +149,35 @@ def draw_locality(results: StudyResult) -> Any:
         shown = [name for name in names if spreads[name].count]
         bonds = [int(name[9:]) for name in shown]
         label = f"{short_title(system)}, {size_words(points[-1].point, '$')}"
-        _draw_spreads(axis, index, bonds, [spreads[name] for name in shown], label=label)
-    axis.set_yscale("log")
-    axis.set_xlabel("bonds from $j$", fontsize=11)
-    axis.set_ylabel(r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest", fontsize=11)
+        _draw_spreads(axis, index, bonds, [spreads[name] for name in shown], ms=5, label=label)
+    put_labels(axis, "bonds from $j$", r"rms $|\langle a|\Lambda_j|b\rangle|$ over the largest")
     if axis.has_data():
-        axis.legend(fontsize=9, frameon=False)
+        axis.set_yscale("log")
+        computed_ticks(axis, np.concatenate([line.get_xdata() for line in axis.lines]))
+        put_legend_below(figure, (axis,))
     else:
         say_instead(axis, "no system on a lattice")
     return figure
 
 
 def draw_positivity(results: StudyResult) -> Any:
-    """Smallest eigenvalue against time: mean and worst sample of each largest size.
+    """Smallest eigenvalue against time, a panel a system: mean and worst sample, largest size.
 
     Of ρ of the equations that do not guarantee positivity.
     """
-    figure, (axis,) = grid(1, 7.0, 4.2)
-    times = np.array(results.study.times)
-    for index, (system, points) in enumerate(results.drawn):
-        smallest = points[-1].arrays["smallest_eigenvalue_in_time"]
-        label = f"{short_title(system)}, {size_words(points[-1].point, '$')}"
-        axis.plot(times, smallest.min(axis=0), color=colour(index), lw=1.3, label=label)
-        axis.plot(times, smallest.mean(axis=0), color=colour(index), lw=0.9, ls="--")
-    axis.axhline(0.0, color="0.6", lw=0.9, ls=":")
-    axis.set_xlabel(r"time $t$  $[1/J]$", fontsize=11)
+    drawn, times = results.drawn, np.array(results.study.times)
+    figure, axes = grid(len(drawn), *((3.3, 2.7) if len(drawn) > 2 else (4.9, 3.6)))
     states = ", ".join(
         rf"$\rho_{{{each.symbol}}}(t)$" for each in unguarded(results.study.equations)
     )
-    axis.set_ylabel(f"smallest eigenvalue of {states}", fontsize=11)
-    axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
-    axis.legend(fontsize=9, frameon=False, title="worst sample; dashed: mean", title_fontsize=9)
+    for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
+        smallest = points[-1].arrays["smallest_eigenvalue_in_time"]
+        style = {"color": colour(index), "lw": 1.4}
+        axis.plot(times, smallest.min(axis=0), label="worst sample", **style)
+        axis.plot(times, smallest.mean(axis=0), ls="--", label="mean", **style)
+        axis.axhline(0.0, color="0.5", lw=0.9, ls=":")
+        put_labels(axis, TIME, f"smallest eigenvalue of {states}")
+        axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
+        put_title(axis, f"{short_title(system)}, {size_words(points[-1].point, '$')}")
+    put_legend_below(figure, axes[:1], one_scale(axes[: len(drawn)]))
     return figure

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from manybody.report.analysis.conclusions import Analysis
+from manybody.report.analysis.precision import Precision
 from manybody.report.analysis.scaling import Law
 from manybody.report.analysis.statistics import Reach
 from manybody.report.analysis.verdicts import SystemVerdict
@@ -13,23 +14,31 @@ from manybody.report.figures.canvas import (
     Averaged,
     averaged,
     colour,
+    computed_ticks,
     from_zero,
     grid,
-    marked_sizes,
     marker,
+    n_sites_of,
+    nested,
+    one_scale,
+    put_labels,
+    put_legend,
+    put_legend_below,
     put_title,
     say_instead,
     short_title,
     size_axis,
 )
+from manybody.report.figures.curves import label_of, shades
 from manybody.report.read import PointResult
 
-_LAWS = {
-    Law.CONSTANT: "$a$",
-    Law.SATURATING: "$a - b N^{-c}$",
-    Law.EXPONENTIAL: r"$a - b\,e^{-N/c}$",
-    Law.POWER: "$a N^c$",
-    Law.LOGARITHM: r"$a + b \ln N$",
+# The same colour and dashes in every panel.
+_LAWS: dict[Law, tuple[str, Any]] = {
+    Law.CONSTANT: ("$a$", (0, (1, 1))),
+    Law.SATURATING: ("$a - b N^{-c}$", "-"),
+    Law.EXPONENTIAL: (r"$a - b\,e^{-N/c}$", "--"),
+    Law.POWER: ("$a N^c$", "-."),
+    Law.LOGARITHM: (r"$a + b \ln N$", (0, (5, 1, 1, 1, 1, 1))),
 }
 # Akaike weight below which a law is not drawn.
 SHOWN_WEIGHT = 0.02
@@ -39,32 +48,40 @@ LOWER_BOUND = "lower bound, times too short"
 def draw_maxima(analysis: Analysis) -> Any:
     """Both maxima against size, one panel a system, and the time at which they are reached."""
     drawn = analysis.results.drawn
-    figure, axes = grid(len(drawn) + 1, 4.4, 3.6)
-    last, times = axes[len(drawn)], analysis.results.study.times
-    for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
+    figure, axes = grid(len(drawn) + 1, 3.3, 2.8)
+    panels, last = axes[: len(drawn)], axes[len(drawn)]
+    for index, (axis, (system, points)) in enumerate(zip(panels, drawn)):
         known = averaged(points)
-        draw_maximum(axis, known, index, label=r"$\max_t \langle\cdot\rangle$, all samples")
+        draw_maximum(axis, known, index, rf"$\max_t \langle\cdot\rangle$, {short_title(system)}")
         own = [(s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high) for _, s in known]
-        style = {"marker": "o", "lw": 1.0, "ls": "--", "mfc": "white"}
+        style = {"marker": "o", "lw": 1.0, "ls": "--", "mfc": "none"}
         label = r"$\langle\max_t\cdot\rangle$, of each sample"
-        _draw_with_intervals(axis, _sizes(known), own, "0.4", label=label, **style)
-        style = {"marker": marker(index), "lw": 1.2, "ms": 5, "color": colour(index)}
-        reached = [s.time_of_maximum for _, s in known]
-        last.plot(_sizes(known), reached, label=short_title(system), **style)
-        _finish(axis, analysis, short_title(system))
-    last.axhline(times[-1], color="0.6", lw=0.9, ls=":")
-    last.set_ylabel(r"$t$ of the maximum $[1/J]$", fontsize=11)
-    _finish(last, analysis, "time of the maximum (dotted: end)")
-    axes[0].set_ylabel(f"${analysis.results.distance()}$", fontsize=11)
+        _draw_with_intervals(axis, n_sites_of(points), own, "0.35", label=label, **style)
+        _finish(axis, points, short_title(system))
+        put_labels(axis, up=f"${analysis.results.distance()}$")
+    _draw_times(last, analysis)
+    put_legend_below(figure, axes, one_scale(panels))
     return figure
 
 
-def _finish(axis: Any, analysis: Analysis, title: str) -> None:
-    """Sizes, zero, a legend and a title."""
-    size_axis(axis, marked=_marked(analysis))
+def _draw_times(axis: Any, analysis: Analysis) -> None:
+    """Times of the maxima, every system as in its own panel."""
+    drawn = analysis.results.drawn
+    for index, (_, points) in enumerate(drawn):
+        known = averaged(points)
+        style = {"marker": marker(index), "color": colour(index), **nested(index, len(drawn))}
+        axis.plot(_sizes(known), [s.time_of_maximum for _, s in known], **style)
+    axis.axhline(analysis.results.study.times[-1], color="0.6", lw=0.9, ls=":")
+    every = [point for _, points in drawn for point in points]
+    _finish(axis, every, "time of the maximum (dotted: end)")
+    put_labels(axis, up=r"$t$ of the maximum $[1/J]$")
+
+
+def _finish(axis: Any, points: Sequence[PointResult], title: str) -> None:
+    """Sizes, zero and a title."""
+    size_axis(axis, n_sites_of(points))
     from_zero(axis)
-    axis.legend(fontsize=8, frameon=False)
-    put_title(axis, title, 12)
+    put_title(axis, title)
 
 
 def draw_maximum(
@@ -119,34 +136,32 @@ def _draw_bounds(axis: Any, bounds: list[tuple[int, float]], shade: str) -> None
 def draw_laws(analysis: Analysis) -> Any:
     """Maxima without bias against size, with the laws that have a part of the weight."""
     judged = [each for each in analysis.verdicts if each.verdict is not None]
-    figure, axes = grid(len(judged), 4.4, 3.6)
+    figure, axes = grid(len(judged), *_panel(len(judged)))
+    label = rf"$\max_t \langle {analysis.results.distance()} \rangle$"
     for index, (axis, each) in enumerate(zip(axes, judged)):
-        draw_fits(axis, each, index, _marked(analysis))
-        put_title(axis, short_title(each.system), 12)
-    axes[0].set_ylabel(rf"$\max_t \langle {analysis.results.distance()} \rangle$", fontsize=11)
+        draw_fits(axis, each, index)
+        put_labels(axis, up=label)
+        put_title(axis, short_title(each.system))
+    put_legend_below(figure, (), one_scale(axes[: len(judged)]))
     return figure
 
 
-def draw_fits(axis: Any, each: SystemVerdict, index: int, marked: Sequence[int] = ()) -> None:
+def _panel(count: int) -> tuple[float, float]:
+    """Size of a panel: where there are few they are larger."""
+    return (3.3, 2.9) if count > 2 else (4.9, 3.6)
+
+
+def draw_fits(axis: Any, each: SystemVerdict, index: int) -> None:
     """Estimates of one verdict, and the laws that have a part of the weight."""
+    sizes = [estimate.n_sites for estimate in each.estimates]
     _draw_estimates(axis, each, index)
     if each.estimates:
         _draw_laws_of(axis, each)
-    if each.not_fitted:
-        reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
-        axis.text(
-            0.98,
-            0.03,
-            "laws not fitted: " + "; ".join(reasons),
-            ha="right",
-            fontsize=8,
-            color="0.35",
-            transform=axis.transAxes,
-        )
-    size_axis(axis, marked=marked)
+    # The last one is where the laws end.
+    size_axis(axis, [*sizes, 4 * max(sizes)] if sizes else [])
     from_zero(axis)
-    if each.estimates:
-        axis.legend(fontsize=8, frameon=False)
+    reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
+    put_legend(axis, f"laws not fitted: {'; '.join(reasons)}" if reasons else "")
 
 
 def _draw_estimates(axis: Any, each: SystemVerdict, index: int) -> None:
@@ -166,30 +181,29 @@ def _draw_laws_of(axis: Any, each: SystemVerdict) -> None:
     longer = np.geomspace(min(sizes), 4.0 * max(sizes), 200)
     for fit in each.verdict.fits if each.verdict is not None else ():
         if fit.weight > SHOWN_WEIGHT:
-            axis.plot(longer, fit(longer), lw=1.1, label=f"{_LAWS[fit.law]}, {fit.weight:.0%}")
+            name, dashes = _LAWS[fit.law]
+            style = {"color": colour(list(_LAWS).index(fit.law)), "ls": dashes, "lw": 1.4}
+            axis.plot(longer, fit(longer), label=f"{name}, {fit.weight:.0%}", **style)
     axis.axvspan(max(sizes), longer[-1], color="0.5", alpha=0.08, lw=0)
-
-
-def _marked(analysis: Analysis) -> list[int]:
-    return marked_sizes(analysis.results.points)
 
 
 def draw_spread(analysis: Analysis) -> Any:
     """Every sample's own maximum against size, one panel a system."""
     drawn = analysis.results.drawn
-    figure, axes = grid(len(drawn), 4.2, 3.3)
+    figure, axes = grid(len(drawn), *_panel(len(drawn)))
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
         for place, point in enumerate(points):
             own = np.sort(point.arrays["trace_distance"].max(axis=1))
             # Side by side in order of size, which shows the distribution without overlap.
             beside = place + 0.7 * (np.arange(len(own)) + 0.5) / len(own) - 0.35
-            axis.plot(beside, own, ".", ms=5, color=colour(index), alpha=0.75, mew=0)
+            axis.plot(beside, own, ".", ms=6, color=colour(index), alpha=0.75, mew=0)
             axis.hlines(np.median(own), place - 0.4, place + 0.4, color="0.35", lw=1.4)
         axis.set_xticks(range(len(points)), [_tick(point) for point in points])
         from_zero(axis)
-        put_title(axis, short_title(system), 12)
-        axis.set_xlabel(r"number of sites $N$", fontsize=11)
-    axes[0].set_ylabel(rf"$\max_t {analysis.results.distance()}$ of a sample", fontsize=11)
+        put_title(axis, short_title(system))
+        label = rf"$\max_t {analysis.results.distance()}$ of a sample"
+        put_labels(axis, r"number of sites $N$", label)
+    put_legend_below(figure, (), one_scale(axes[: len(drawn)]))
     return figure
 
 
@@ -200,30 +214,33 @@ def _tick(point: PointResult) -> str:
 
 
 def draw_precision(analysis: Analysis) -> Any:
-    """Error of the maximum of the mean against the number of samples, all systems."""
-    figure, (axis,) = grid(1, 7.0, 4.2)
-    for index, (system, points) in enumerate(analysis.results.drawn):
-        label: str | None = short_title(system)
-        for place, point in enumerate(points):
-            found = analysis.precisions.get(point.point)
-            if found is None or len(found.counts) < 2 or not (found.mean_error > 0.0).all():
-                continue
-            axis.plot(
-                found.counts,
-                found.mean_error,
-                color=colour(index),
-                lw=0.7 + 0.35 * place,
-                alpha=0.8,
-                label=label,
-            )
-            label = None
-    if axis.has_data():
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-    else:
-        say_instead(axis, "all samples agree, or too few to halve")
-    axis.set_xlabel("number of samples", fontsize=11)
-    axis.set_ylabel("bootstrap error of the maximum of the mean", fontsize=11)
-    if axis.has_data():
-        axis.legend(fontsize=9, frameon=False, title="thicker: larger systems", title_fontsize=9)
+    """Error of the maximum of the mean against the number of samples, a panel a system."""
+    drawn = analysis.results.drawn
+    figure, axes = grid(len(drawn), *_panel(len(drawn)))
+    for axis, (system, points) in zip(axes, drawn):
+        known = [(point, analysis.precisions.get(point.point)) for point in points]
+        for index, (shade, (point, found)) in enumerate(zip(shades(len(points)), known)):
+            if found is not None and _has_error(found):
+                style = {"color": shade, "marker": marker(index), "ms": 4, "lw": 1.3}
+                label = label_of(system, point)
+                axis.plot(found.counts, found.mean_error, label=label, **style)
+        _finish_precision(axis)
+        put_title(axis, short_title(system))
+    put_legend_below(figure, (), one_scale([axis for axis in axes if axis.has_data()]))
     return figure
+
+
+def _has_error(found: Precision) -> bool:
+    return len(found.counts) > 1 and bool((found.mean_error > 0.0).all())
+
+
+def _finish_precision(axis: Any) -> None:
+    """Logarithmic axes with the counts that are drawn, or why there are none."""
+    put_labels(axis, "number of samples", "bootstrap error of the maximum of the mean")
+    if not axis.has_data():
+        say_instead(axis, "all samples agree,\nor too few to halve")
+        return
+    axis.set_xscale("log")
+    computed_ticks(axis, np.concatenate([line.get_xdata() for line in axis.lines]))
+    axis.set_yscale("log")
+    put_legend(axis)

@@ -8,9 +8,9 @@ import numpy as np
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import draw_in_time, styles_of
 from manybody.papers.kit.page import Scan, number, numbers
-from manybody.papers.kit.plots import Style, draw_zero, dress
+from manybody.papers.kit.plots import Style, draw_zero, dress, symmetric_axis
 from manybody.papers.snm.exact.cases import EQUATIONS, LABELS
-from manybody.report.figures.canvas import grid
+from manybody.report.figures.canvas import computed_ticks, grid, one_scale, put_legend_below
 
 NAMES = {"exact": "exact"} | {
     label: label.replace("_", " ").replace("redfield", "Redfield").replace("davies", "Davies")
@@ -19,10 +19,14 @@ NAMES = {"exact": "exact"} | {
 # Of Redfield, Davies and the local equation.
 _COLOURS = (0, 3, 1)
 _HEIGHT = r"$\|C - C_\mathrm{exact}\|_1$"
+# J is the strength of the coupling here.
+_UNIT = "unit of energy"
+_FLOWS = ("particle current", "energy current", "entropy production")
+_DETUNING = rf"detuning $\delta = h_{{11}} - h_{{22}}$  [{_UNIT}]"
 _AXES = {
-    "strength": "coupling strength J",
+    "strength": r"coupling strength $J$",
     "n_sites": r"number of sites $N$",
-    "rate": r"rate of driving $\nu$  $[J]$",
+    "rate": rf"rate of driving $\nu$  [{_UNIT}]",
 }
 
 
@@ -38,51 +42,54 @@ def draw_scans(
     labels: Sequence[str] = LABELS,
 ) -> Any:
     """Distances against one parameter, a panel a scan."""
-    figure, axes = grid(len(found), 5.0, 4.0, most=2)
+    figure, axes = grid(len(found), 4.9, 3.7, most=2)
     for axis, (title, own) in zip(axes, found):
         values = np.array([float(record.case.given[key]) for record in own])
         for label, style in styles(labels).items():
             axis.plot(values, [error_of(record, label) for record in own], **style)
+        across = _AXES[key]
         if key == "strength":
             axis.set_xscale("log", base=2)
-            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
             square = 0.5 * error_of(own[0], "redfield") * (values / values[0]) ** 2
-            axis.plot(values, square, color="0.6", lw=1.0, zorder=0)
+            axis.plot(values, square, color="0.6", lw=1.0, zorder=0, label=r"$\propto J^2$")
         if key == "rate":
-            axis.set_xscale("symlog", linthresh=float(values[values > 0.0][0]))
+            border = float(values[values > 0.0][0])
+            axis.set_xscale("symlog", linthresh=border)
+            across = f"{across}, linear within ±{border:g}"
+        computed_ticks(axis, values)
         axis.set_yscale("log")
-        dress(axis, _AXES[key], _HEIGHT, title, legend=8)
+        dress(axis, across, _HEIGHT, title)
+    put_legend_below(figure, axes, one_scale(axes))
     return figure
 
 
 def draw_curves(drawn: Sequence[tuple[str, Record]]) -> Any:
     """Distances against time, a panel a case."""
-    return draw_in_time(drawn, styles(LABELS), _HEIGHT, (4.6, 3.8, 3), 8)
+    return draw_in_time(drawn, styles(LABELS), _HEIGHT, _UNIT)
 
 
 def draw_detuning(found: Sequence[Scan]) -> Any:
-    """Distance, currents and entropy production against detuning: a row a scan."""
-    figure, axes = grid(4 * len(found), 4.2, 3.6, most=4)
+    """Distance, currents and entropy production against detuning: four panels a scan."""
+    figure, axes = grid(4 * len(found), 4.9, 3.3, most=2)
     for row, (title, own) in enumerate(found):
         panels = axes[4 * row : 4 * row + 4]
         detunings = np.array([float(record.case.given["detuning"]) for record in own])
         for equation, style in styles(EQUATIONS).items():
-            _draw_flows(panels, detunings, own, equation, style | {"ms": 4})
+            _draw_flows(panels, detunings, own, equation, style)
             errors = [number(record, f"{equation}_trace") for record in own]
-            panels[0].plot(detunings, errors, **(style | {"ms": 4}))
+            panels[0].plot(detunings, errors, **style)
         exact: Style = {"color": "black", "lw": 1.2, "ls": "--", "label": "exact", "zorder": 5}
         _draw_flows(panels, detunings, own, "exact", exact)
         panels[0].set_yscale("log")
-        heights = (_HEIGHT, "particle current", "energy current", "entropy production")
-        for axis, height in zip(panels, heights):
-            dress(axis, r"detuning $\delta = h_{11} - h_{22}$", height)
-        for axis in panels[1:]:
+        for axis in panels:
+            dress(axis, _DETUNING, _HEIGHT, title)
+        for axis, height in zip(panels[1:], _FLOWS):
             # Small currents far from resonance are where signs go wrong.
             smallest = np.abs(axis.lines[-1].get_ydata()).min()
-            axis.set_yscale("symlog", linthresh=10.0 ** np.ceil(np.log10(smallest)))
+            symmetric_axis(axis, height, 10.0 ** np.ceil(np.log10(smallest)))
             draw_zero(axis)
-        dress(panels[0], title=title, legend=9)
-        dress(panels[1], legend=9)
+    notes = {one_scale(axes[place::4]) for place in range(4)}
+    put_legend_below(figure, axes, *notes)
     return figure
 
 

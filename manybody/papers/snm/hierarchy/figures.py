@@ -11,7 +11,7 @@ from manybody.papers.kit.page import Scan, number
 from manybody.papers.kit.plots import Style, dress
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, distance, name_of
-from manybody.report.figures.canvas import grid
+from manybody.report.figures.canvas import computed_ticks, grid, one_scale, put_legend_below
 
 _HEIGHTS = {
     MOVING: r"$\max_t\,\|\rho - \rho_\mathrm{exact}\|_1$",
@@ -25,12 +25,12 @@ _AXES = {
 
 
 def _styles(labels: Sequence[str]) -> dict[str, Style]:
-    return styles_of(labels, name_of, range(len(labels)), width=1.4, open_size=7)
+    return styles_of(labels, name_of, range(len(labels)))
 
 
 def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
     """Both distances against one parameter: a row a scan."""
-    figure, axes = grid(2 * len(found), 5.2, 4.0, most=2)
+    figure, axes = grid(2 * len(found), 4.9, 3.7, most=2)
     for row, (title, own) in enumerate(found):
         values = np.array([float(record.case.given[key]) for record in own])
         for axis, measure in zip(axes[2 * row : 2 * row + 2], MEASURES):
@@ -39,22 +39,23 @@ def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
                 axis.plot(values, heights, **style)
             if measure == LATE:
                 gibbs = [number(record, f"{GIBBS}_late") for record in own]
-                axis.plot(values, gibbs, color="black", lw=1.0, ls="--", label=name_of(GIBBS))
+                black: Style = {"color": "black", "lw": 1.0, "ls": "--", "zorder": 5}
+                axis.plot(values, gibbs, label=name_of(GIBBS), **black)
             axis.set_yscale("log")
             if key == "coupling":
                 anchor = min(distance(own[0], label, measure) for label in labels)
                 square = 0.5 * anchor * (values / values[0]) ** 2
-                axis.plot(values, square, color="0.6", lw=1.0, zorder=0)
+                grey: Style = {"color": "0.6", "lw": 1.0, "zorder": 0}
+                axis.plot(values, square, label=r"$\propto J_\mathrm{int}^2$", **grey)
+            if np.all(values > 0.0):
                 axis.set_xscale("log", base=2)
-            elif np.all(values > 0.0):
-                axis.set_xscale("log", base=2)
-            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+            computed_ticks(axis, values)
             dress(axis, _AXES[key], _HEIGHTS[measure], title)
-        dress(axes[2 * row], legend=7, columns=2)
+    notes = {one_scale(axes[place::2]) for place in range(2)}
+    put_legend_below(figure, axes, *notes)
     return figure
 
 
 def draw_curves(drawn: Sequence[tuple[str, Record]], labels: Sequence[str]) -> Any:
     """Distances against time, a panel a case."""
-    height = r"$\|\rho - \rho_\mathrm{exact}\|_1$"
-    return draw_in_time(drawn, _styles(labels), height, (5.2, 4.0, 2), 7)
+    return draw_in_time(drawn, _styles(labels), r"$\|\rho - \rho_\mathrm{exact}\|_1$", "$J$")

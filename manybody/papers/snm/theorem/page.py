@@ -34,7 +34,16 @@ from manybody.papers.snm.theorem.cases import (
     TWO_TEMPERATURES,
     UNCLUSTERED,
 )
-from manybody.report.figures.canvas import colour, grid, marker, put_title, size_axis
+from manybody.report.figures.canvas import (
+    colour,
+    grid,
+    marker,
+    one_scale,
+    put_labels,
+    put_legend_below,
+    put_title,
+    size_axis,
+)
 from manybody.report.page.document import Column, Table
 from manybody.report.page.subject import SOURCE
 from manybody.report.tables.columns import scientific
@@ -386,30 +395,30 @@ def _plain(value: Any) -> str:
 def _draw_residuals(title: str, records: Sequence[Record], rounding: bool = False) -> Any:
     """Residual against N, a panel for fermions and one for bosons."""
     statistics = grouped(records, lambda given: given["statistics"])
-    figure, axes = grid(len(statistics), 5.2, 3.9)
+    figure, axes = grid(len(statistics), 4.9, 3.7, most=2)
     for axis, (particles, mine) in zip(axes, statistics.items()):
         for index, own in enumerate(grouped(mine, title_of).values()):
-            sizes = np.array([n_sites_of(record.case.given) for record in own])
-            values = np.maximum([residual(record) for record in own], _SMALLEST)
-            shifted = np.array([record.case.given["lamb_shift"] for record in own])
-            # Open and filled side by side, or the one hides the other.
-            for shift in (False, True):
-                axis.plot(
-                    sizes[shifted == shift] * (1.06 if shift else 1.0),
-                    values[shifted == shift],
-                    ls="",
-                    marker=marker(index),
-                    ms=6,
-                    color=colour(index),
-                    mfc=colour(index) if not shift else "white",
-                    label=title_of(own[0].case.given) if not shift else None,
-                )
+            _draw_system(axis, own, index)
         if rounding:
-            sizes = np.array(sorted({n_sites_of(record.case.given) for record in mine}))
-            axis.plot(sizes, np.finfo(float).eps * np.sqrt(sizes), color="0.5", lw=1.0, ls="--")
+            sizes = np.array(sorted(set(_sizes(mine))))
+            line = np.finfo(float).eps * np.sqrt(sizes)
+            axis.plot(sizes, line, color="0.5", lw=1.0, ls="--", label=r"$\sqrt{N}$ × rounding")
         axis.set_yscale("log")
-        size_axis(axis)
-        axis.set_ylabel("relative residual", fontsize=11)
-        axis.legend(fontsize=9, frameon=False)
-        put_title(axis, f"{particles}s: {title}", 12, 44)
+        size_axis(axis, _sizes(mine))
+        put_labels(axis, up="relative residual")
+        put_title(axis, f"{particles}s: {title}")
+    notes = ["filled: no Lamb shift, open: with it", one_scale(axes)]
+    notes += [f"0 is drawn at {_SMALLEST:g}"] * (min(map(residual, records)) < _SMALLEST)
+    put_legend_below(figure, axes, *notes)
     return figure
+
+
+def _draw_system(axis: Any, own: Sequence[Record], index: int) -> None:
+    """One system: open and filled markers side by side, or the one hides the other."""
+    sizes = np.array(_sizes(own))
+    values = np.maximum([residual(record) for record in own], _SMALLEST)
+    shifted = np.array([record.case.given["lamb_shift"] for record in own])
+    style = {"ls": "", "marker": marker(index), "ms": 6, "color": colour(index)}
+    for shift, fill in ((False, {"label": title_of(own[0].case.given)}), (True, {"mfc": "none"})):
+        kept = shifted == shift
+        axis.plot(sizes[kept] * (1.06 if shift else 1.0), values[kept], **style, **fill)
