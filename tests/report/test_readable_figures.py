@@ -1,5 +1,7 @@
 """Every figure of every kind of study of samples can be read; and what the checks must see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -17,7 +19,7 @@ from manybody.report.figures.canvas import (
     put_title,
     size_axis,
 )
-from manybody.report.figures.makers import figure_makers
+from manybody.report.figures.makers import distances_name, figure_makers
 from manybody.report.read import load_results
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
@@ -83,16 +85,32 @@ def stores(tmp_path_factory):
     return tmp_path_factory.mktemp("figures")
 
 
-@pytest.mark.parametrize("kind", STUDIES)
-def test_every_figure_can_be_read(stores, kind):
+def results_of(stores, kind):
+    """Of a study, computed where it is not there yet."""
     samples, more, systems = STUDIES[kind]
     text = HEAD.format(samples=samples, more=more) + systems + TABLES
     store = Store(stores / kind)
     run_study(prepare(parse_study(text, "figures.toml"), store), store, quiet=True)
-    figures = figure_makers(analyse(load_results(store)))
+    return load_results(store)
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_every_figure_can_be_read(stores, kind):
+    figures = figure_makers(analyse(results_of(stores, kind)))
     assert set(figures) == NAMES[kind]
     for name, make in figures.items():
         assert complaints(make()) == [], name
+
+
+def test_no_figure_takes_the_name_of_another(stores):
+    """A study is called as one of its figures: both are there."""
+    for kind in ("one particle", "several equations"):
+        results = results_of(stores, kind)
+        every = set(figure_makers(analyse(results)))
+        for own in every:
+            renamed = replace(results, study=replace(results.study, name=own))
+            found = figure_makers(analyse(renamed))
+            assert len(found) == len(every) and distances_name(renamed.study) in found
 
 
 def drawn(curves=1):

@@ -16,7 +16,6 @@ from manybody.papers.kit.plots import (
     PRINTED,
     Style,
     array,
-    draw_zero,
     dress,
     show,
     show_apart,
@@ -186,7 +185,6 @@ def _draw_temperature(record: Record) -> Any:
     show(axis, record, "printed", color=_DISSIPATOR, label="(34) as printed", **PRINTED)
     border = symmetric_logarithm([array(record, "response")])
     symmetric_axis(axis, r"steady response of $\langle a^\dagger a\rangle$", border)
-    draw_zero(axis)
     for other, own, label in (
         ("formula", _KUBO, "(34) corrected"),
         ("printed", _DISSIPATOR, "(34) as printed"),

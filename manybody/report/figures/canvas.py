@@ -25,6 +25,8 @@ _MARKERS = "osD^vP*X"
 _COLOURS = ("#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#56b4e9")
 # Panels of one quantity have one scale unless the highest is that many times the lowest.
 _COMPARABLE = 3.0
+# From one system to the next at the same size: what is equal is seen side by side.
+_STEP = 1.025
 NOT_ONE_SCALE = "vertical scales differ from panel to panel"
 
 
@@ -60,7 +62,7 @@ def grid(n_panels: int, width: float, height: float, most: int = 3) -> Any:
     figure = Figure(figsize=size, layout=Layout())
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
-        axis.tick_params(labelsize=SMALL)
+        axis.tick_params(which="both", labelsize=SMALL)
         axis.yaxis.get_offset_text().set_size(SMALL)
     for unused in axes[n_panels:]:
         unused.set_visible(False)
@@ -108,6 +110,7 @@ def put_legend_below(figure: Any, axes: Iterable[Any], *notes: str) -> None:
     legend = _legend(list(by_label.values()), list(by_label), title)
     for columns in range(min(5, max(1, len(by_label))), 0, -1):
         made = make_legend(figure, legend, "outside lower center", columns)
+        made.get_title().set_multialignment("center")
         if made.get_window_extent().width <= 0.96 * figure.bbox.width or columns == 1:
             return
         made.remove()
@@ -149,6 +152,16 @@ def size_axis(axis: Any, sizes: Iterable[int]) -> None:
     if len(known) == 1:
         axis.set_xlim(0.5 * known[0], 2.0 * known[0])
     put_labels(axis, r"number of sites $N$")
+
+
+def beside(index: int, count: int) -> float:
+    """What multiplies the sizes of one of so many systems that share a panel."""
+    return float(_STEP ** (index - 0.5 * (count - 1)))
+
+
+def said_beside(count: int) -> str:
+    """A note on it, where there is more than one."""
+    return "systems side by side at each size" if count > 1 else ""
 
 
 def n_sites_of(points: Iterable[PointResult]) -> list[int]:

@@ -19,6 +19,7 @@ from manybody.report.analysis.local import (
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     averaged,
+    beside,
     from_zero,
     grid,
     leave_out,
@@ -28,6 +29,7 @@ from manybody.report.figures.canvas import (
     put_legend,
     put_legend_below,
     put_title,
+    said_beside,
     short_title,
     size_axis,
 )
@@ -100,12 +102,12 @@ def draw_local_maxima(analysis: Analysis) -> Any:
         for index, (system, points) in enumerate(rows):
             known = averaged(points, name)
             if known:
-                draw_maximum(axis, known, index, short_title(system))
+                draw_maximum(axis, known, index, short_title(system), beside(index, len(rows)))
         size_axis(axis, n_sites_of(point for _, points in rows for point in points))
         from_zero(axis)
         put_labels(axis, up=rf"max over $t$ of mean {label}")
         put_title(axis, title)
-    put_legend_below(figure, axes)
+    put_legend_below(figure, axes, said_beside(len(rows)))
     return figure
 
 

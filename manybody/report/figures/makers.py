@@ -11,6 +11,7 @@ from manybody.report.analysis.conclusions import Analysis
 from manybody.report.figures.canvas import (
     SMALL,
     averaged,
+    beside,
     from_zero,
     grid,
     n_sites_of,
@@ -19,6 +20,7 @@ from manybody.report.figures.canvas import (
     put_legend,
     put_legend_below,
     put_title,
+    said_beside,
     short_title,
     size_axis,
 )
@@ -51,6 +53,11 @@ from manybody.solve.observables.registry import figures_of
 from manybody.study.configuration import Study
 from manybody.study.regions import symbol_of
 
+_OTHER_NAMES = (
+    *("maxima", "laws", "spread", "equations", "precision", "positivity"),
+    *("expectations", "locality"),
+    *("local", "local-scaled", "local-states", "local-maxima", "local-laws"),
+)
 # Systems whose names have room in a panel.
 _FEW = 4
 _COUPLINGS = {
@@ -58,6 +65,11 @@ _COUPLINGS = {
     "many": "many particles,\n" + r"$A_j = n_j$ or $\sigma^z_j$ on every site",
     "both": "\n" + r"$A_j = |j\rangle\langle j|$ of one particle, $n_j$ of many",
 }
+
+
+def distances_name(study: Study) -> str:
+    """Of the figure of distances: the study's, but where another figure has that name."""
+    return f"{study.name}-distances" if study.name in _OTHER_NAMES else study.name
 
 
 def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
@@ -69,7 +81,7 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
     results = analysis.results
     found: dict[str, Callable[[], Any]] = {}
     if results.study.evolves:
-        found[results.study.name] = lambda: draw_distances(results)
+        found[distances_name(results.study)] = lambda: draw_distances(results)
         found["maxima"] = lambda: draw_maxima(analysis)
         if any(each.verdict is not None for each in analysis.verdicts):
             found["laws"] = lambda: draw_laws(analysis)
@@ -119,7 +131,8 @@ def draw_distances(results: StudyResult) -> Any:
         draw_curves(axis, panel, system, moments_of(points))
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
-        draw_maximum(last, averaged(points), index, short_title(system))
+        shift = beside(index, len(drawn))
+        draw_maximum(last, averaged(points), index, short_title(system), shift)
     size_axis(last, n_sites_of(results.points))
     from_zero(last)
     put_labels(last, up=rf"$\max_t \langle {results.distance()} \rangle$")
@@ -128,7 +141,7 @@ def draw_distances(results: StudyResult) -> Any:
     few = len(drawn) <= _FEW
     if few:
         put_legend(last)
-    put_legend_below(figure, () if few else (last,), note)
+    put_legend_below(figure, () if few else (last,), note, said_beside(len(drawn)))
     if len(axes) > len(drawn) + 1:
         _describe(axes[len(drawn) + 1], results)
     return figure

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.statistics import Spread
 from manybody.report.figures.canvas import (
     SMALL,
+    beside,
     colour,
     computed_ticks,
     counted_samples,
     grid,
     marker,
     n_sites_of,
-    nested,
     one_scale,
     put_labels,
     put_legend,
     put_legend_below,
     put_title,
+    said_beside,
     say_instead,
     short_title,
     size_axis,
@@ -50,13 +52,14 @@ def draw_observables(results: StudyResult) -> Any:
     figure, axes = grid(len(panels), 4.9, 3.6, most=2)
     for axis, panel in zip(axes, panels):
         for index, (system, points) in enumerate(results.drawn):
-            style = nested(index, len(results.drawn))
+            shift = beside(index, len(results.drawn))
             for name in panel.figures:
-                _draw_means(axis, name, index, system, points, panel, style)
+                _draw_means(axis, name, index, system, points, panel, shift)
         _finish(axis, results, panel)
     counts = counted_samples([point.n_samples for point in results.points])
     # A system may have nothing to show in some panels.
-    put_legend_below(figure, axes, f"mean and standard error over {counts}")
+    note = f"mean and standard error over {counts}"
+    put_legend_below(figure, axes, note, said_beside(len(results.drawn)))
     return figure
 
 
@@ -100,23 +103,22 @@ def _draw_means(
     system: System,
     points: tuple[PointResult, ...],
     panel: Panel,
-    style: dict[str, Any],
+    shift: float,
 ) -> None:
     # A logarithmic axis has no place for zero.
     shown = [point for point in points if _can_be_drawn(point, name, panel)]
     if not shown:
         return
     sizes, spreads = zip(*((point.point.n_sites, point.spreads[name]) for point in shown))
+    # Rings around what they agree with.
+    style: dict[str, Any] = {"lw": 0.8, "ls": "--", "mfc": "none", "ms": 8.5}
     if name == panel.figures[0]:
-        style = {**style, "ls": "-", "label": short_title(system)}
-    else:
-        # Rings around what they agree with.
-        style = {**style, "ls": "--", "lw": 0.8, "mfc": "none", "ms": style["ms"] + 3.5}
-    _draw_spreads(axis, index, sizes, spreads, **style)
+        style = {"lw": 1.2, "ls": "-", "ms": 5, "label": short_title(system)}
+    _draw_spreads(axis, index, shift * np.array(sizes), spreads, **style)
 
 
 def _draw_spreads(
-    axis: Any, index: int, x: Sequence[int], spreads: Sequence[Spread], **style: Any
+    axis: Any, index: int, x: ArrayLike, spreads: Sequence[Spread], **style: Any
 ) -> None:
     """Means over samples with their errors, of the system with this index."""
     means = [each.mean for each in spreads]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.precision import Precision
@@ -13,18 +14,19 @@ from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     Averaged,
     averaged,
+    beside,
     colour,
     computed_ticks,
     from_zero,
     grid,
     marker,
     n_sites_of,
-    nested,
     one_scale,
     put_labels,
     put_legend,
     put_legend_below,
     put_title,
+    said_beside,
     say_instead,
     short_title,
     size_axis,
@@ -60,7 +62,7 @@ def draw_maxima(analysis: Analysis) -> Any:
         _finish(axis, points, short_title(system))
         put_labels(axis, up=f"${analysis.results.distance()}$")
     _draw_times(last, analysis)
-    put_legend_below(figure, axes, one_scale(panels))
+    put_legend_below(figure, axes, one_scale(panels), said_beside(len(drawn)))
     return figure
 
 
@@ -69,8 +71,9 @@ def _draw_times(axis: Any, analysis: Analysis) -> None:
     drawn = analysis.results.drawn
     for index, (_, points) in enumerate(drawn):
         known = averaged(points)
-        style = {"marker": marker(index), "color": colour(index), **nested(index, len(drawn))}
-        axis.plot(_sizes(known), [s.time_of_maximum for _, s in known], **style)
+        style = {"marker": marker(index), "color": colour(index), "ms": 5, "lw": 1.2}
+        sizes = beside(index, len(drawn)) * np.array(_sizes(known))
+        axis.plot(sizes, [s.time_of_maximum for _, s in known], **style)
     axis.axhline(analysis.results.study.times[-1], color="0.6", lw=0.9, ls=":")
     every = [point for _, points in drawn for point in points]
     _finish(axis, every, "time of the maximum (dotted: end)")
@@ -85,13 +88,18 @@ def _finish(axis: Any, points: Sequence[PointResult], title: str) -> None:
 
 
 def draw_maximum(
-    axis: Any, known: Sequence[Averaged], index: int, label: str | None = None
+    axis: Any, known: Sequence[Averaged], index: int, label: str | None = None, shift: float = 1.0
 ) -> None:
-    """Maxima of means against size with 68 % bootstrap intervals; index: of the system."""
+    """Maxima of means against size with 68 % bootstrap intervals.
+
+    index: of the system; shift: what multiplies its sizes.
+    """
     style = {"marker": marker(index), "lw": 1.2, "label": label}
     own = [(s.maximum, s.maximum_low, s.maximum_high) for _, s in known]
-    _draw_with_intervals(axis, _sizes(known), own, colour(index), **style)
-    bounds = [(point.point.n_sites, s.maximum) for point, s in known if s.reach is Reach.END]
+    sizes = shift * np.array(_sizes(known))
+    _draw_with_intervals(axis, sizes, own, colour(index), **style)
+    reaches = [s.reach for _, s in known]
+    bounds = [(x, y) for x, (y, _, _), end in zip(sizes, own, reaches) if end is Reach.END]
     _draw_bounds(axis, bounds, colour(index))
 
 
@@ -101,7 +109,7 @@ def _sizes(known: Sequence[Averaged]) -> list[int]:
 
 def _draw_with_intervals(
     axis: Any,
-    sizes: list[int],
+    sizes: ArrayLike,
     numbers: Sequence[tuple[float, float, float]],
     shade: str,
     **style: Any,
@@ -117,7 +125,7 @@ def _draw_with_intervals(
         axis.plot(places, end, ls="", marker="_", ms=8, mew=1.6, color=shade)
 
 
-def _draw_bounds(axis: Any, bounds: list[tuple[int, float]], shade: str) -> None:
+def _draw_bounds(axis: Any, bounds: Sequence[tuple[float, float]], shade: str) -> None:
     """Triangles on maxima that later times may surpass; one of all of them in the legend."""
     if bounds:
         known = axis.get_legend_handles_labels()[1]

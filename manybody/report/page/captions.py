@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.figures.canvas import counted_samples
+from manybody.report.figures.makers import distances_name
 from manybody.report.read import StudyResult
 from manybody.report.tables.setting import start_words
 from manybody.study.regions import symbol_of
@@ -64,7 +65,7 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
     found = dict(_FIGURES)
     if study.evolves:
         own = distance_words(results)
-        found[study.name] = (
+        found[distances_name(study)] = (
             f"{own}, against time t in 1/J, one panel a system and one line a size (mean, bands: "
             "standard deviation over samples); last panel: its largest mean against the number of "
             f"sites N, bars {_INTERVAL}, {_BOUND}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.numbers import with_error
 from manybody.report.analysis.paired import DISTANCE, Difference, differences
+from manybody.report.figures.makers import distances_name
 from manybody.report.page.document import Section, Text
 from manybody.report.read import PointResult, StudyResult, point_title, size_words, system_title
 from manybody.report.tables.paired import setting_words
@@ -68,7 +69,7 @@ def _findings(analysis: Analysis) -> Iterator[tuple[str, str]]:
             continue
         if results.study.evolves:
             sentence = sentences.get(system.key, "")
-            target = _LAWS if system.key in judged else results.study.name
+            target = _LAWS if system.key in judged else distances_name(results.study)
             yield _distance_finding(name, sentence, points[-1]), target
         yield from ((line, _LOCAL) for line in _local_findings(analysis, system, name))
         for point in points:

@@ -7,6 +7,7 @@ from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.analysis.scaling import Law
 from manybody.report.analysis.verdicts import SystemVerdict
+from manybody.report.figures.makers import distances_name
 from manybody.report.page.captions import figure_captions, table_notes
 from manybody.report.page.document import (
     Document,
@@ -106,7 +107,7 @@ def _setting(shown: Shown) -> Section:
 def _distances(shown: Shown) -> Section:
     results = shown.results
     parts: Parts = [
-        *shown.of_pictures(results.study.name),
+        *shown.of_pictures(distances_name(results.study)),
         Text(tuple(_warnings(results)), "warning"),
         *shown.of_tables("maxima"),
         Text(tuple(_beside(results)), "note"),
