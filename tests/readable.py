@@ -46,8 +46,9 @@ def legends(figure):
 def labels_of(axis):
     """Of the ticks that are within the limits: others are not drawn."""
     low, high = sorted(axis.get_view_interval())
-    pairs = zip(axis.get_majorticklocs(), axis.get_majorticklabels())
-    return [label for place, label in pairs if low <= place <= high]
+    major = zip(axis.get_majorticklocs(), axis.get_majorticklabels())
+    minor = zip(axis.get_minorticklocs(), axis.get_minorticklabels())
+    return [label for place, label in (*major, *minor) if low <= place <= high]
 
 
 def words(figure):

@@ -238,3 +238,23 @@ def test_a_line_leads_to_what_it_is_about():
     assert '<li>one <a class="reference" href="#figure-f">→ Figure 1</a></li>' in page
     assert "<li>two</li><li>three</li>" in page
     assert "* one [→ Figure 1](#figure-f)" in to_markdown(document, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "J_int² ω, ω_c, A_j, H_LS",
+            "J<sub>int</sub>² ω, ω<sub>c</sub>, A<sub>j</sub>, H<sub>LS</sub>",
+        ),
+        ("Σ_{j,k} e^{−βω_c}", "Σ<sub>j,k</sub> e<sup>−βω<sub>c</sub></sup>"),
+        ("a N^-c, N^1.2(3)", "a N<sup>-c</sup>, N<sup>1.2(3)</sup>"),
+        ("C − C_exact: 4.1e-15", "C − C<sub>exact</sub>: 4.1·10<sup>-15</sup>"),
+        ("one_site_largest, n_sites.csv", "one_site_largest, n_sites.csv"),
+        ("arXiv 2507.10080", '<a href="https://arxiv.org/abs/2507.10080">arXiv:2507.10080</a>'),
+        ("<i> x_y", "&lt;i&gt; x<sub>y</sub>"),
+    ],
+)
+def test_mathematics_in_sentences(text, shown):
+    page = to_html(Document("d", "", (Section("s", (Text((text,)),)),)))
+    assert f"<p>{shown}</p>" in page

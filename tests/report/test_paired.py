@@ -226,3 +226,17 @@ def test_a_finding_names_the_largest_size(tmp_path):
     lines = findings(analyse(load_results(computed(tmp_path, tables, head_only()))))
     (line,) = [each for each in lines if "on the same samples" in each]
     assert line.startswith("Dirac-SYK2, N = 6, on the same samples: against no Lamb shift")
+
+
+def test_other_observables_are_compared_too(tmp_path):
+    head = head_only().replace("times = [0.0, 1.5, 4.0, 11.0]", 'observables = ["cancellation"]')
+    tables = '\n[[systems]]\nmodel = "dirac_syk2"\nn_sites = [4, 6]\nlamb_shift = [false, true]\n'
+    store = computed(tmp_path, tables, head)
+    results = load_results(store)
+    found = differences(results)
+    assert found and all(each.figure in results.points[0].spreads for each in found)
+    for each in found:
+        left, right = (own.arrays[each.figure] for own in (each.shared.first, each.shared.second))
+        assert each.paired.difference == pytest.approx((right - left).mean(), rel=1e-9, abs=1e-15)
+    lines = findings(analyse(results))
+    assert any("on the same samples: against no Lamb shift the mean " in line for line in lines)

@@ -100,6 +100,7 @@ def symmetric_ticks(border: float, largest: float) -> list[float]:
 
 def symmetric_axis(axis: Any, label: str, border: float) -> None:
     """An axis upward, linear within ± border, logarithmic beyond, which its label says."""
+    draw_zero(axis)
     largest = np.abs(axis.get_ylim()).max()
     axis.set_yscale("symlog", linthresh=border)
     axis.autoscale_view(scalex=False)

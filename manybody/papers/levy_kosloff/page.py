@@ -233,8 +233,8 @@ def _curves(figure: str, records: list[Record]) -> Part:
         sentence += _backward(records, approach, values)
     caption = (
         f"LK {name}. First column: J_h; second: ⟨a†a⟩; third: largest relative difference of J_h "
-        "and ⟨a†a⟩ from the formula of the paper. Circles: the generators; lines: LK (9), (8), "
-        "(13) corrected; dashed: (13) as printed. Redfield has no formula."
+        "and ⟨a†a⟩ from the formula of the paper. Markers: the generators; lines: LK (9), (8), "
+        "(13) corrected; dotted: (13) as printed; dashed: no formula, as of Redfield."
     )
     paragraph = (
         "Local and global equations as in the paper, and Redfield's beside them; two-level "
@@ -304,14 +304,14 @@ def _label(panels: Any, given: Mapping[str, Any]) -> None:
     label = r"heat current $J_h$"
     dress(heat, y=label)
     dress(people, y=r"population $\langle a^\dagger a\rangle$")
-    if not logarithmic:
-        draw_zero(heat)
     drawn = [line.get_ydata() for line in heat.lines if len(line.get_ydata()) > 2]
     if logarithmic:
         heat.set_yscale("log")
         heat.set_ylim(0.3 * min(one.min() for one in drawn), None)
     elif spread(drawn) > 1e3:
         symmetric_axis(heat, label, symmetric_logarithm(drawn))
+    else:
+        draw_zero(heat)
     if apart.has_data():
         apart.set_ylim(1e-18, 10.0)
     else:

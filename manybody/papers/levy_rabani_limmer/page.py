@@ -16,7 +16,6 @@ from manybody.papers.kit.plots import (
     PRINTED,
     Style,
     array,
-    draw_zero,
     dress,
     show,
     show_apart,
@@ -101,8 +100,8 @@ def _in_time(records: list[Record]) -> Part:
         ("Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
     ]
     caption = (
-        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines (31) "
-        "and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
+        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines "
+        "(31) and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
         "difference of ours from the formulas."
     )
     picture = caption, partial(_draw_in_time, record)
@@ -169,9 +168,9 @@ def _against_temperature(records: list[Record]) -> Part:
         ("Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response", "printed")),
     ]
     caption = (
-        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, line "
-        "(34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: difference of "
-        "ours from them."
+        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, "
+        "line (34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: "
+        "difference of ours from them."
     )
     picture = caption, partial(_draw_temperature, record)
     chapter = compared(AGAINST_TEMPERATURE, "Fig. 3", "steady response", _CAPTION, picture, rows)
@@ -186,7 +185,6 @@ def _draw_temperature(record: Record) -> Any:
     show(axis, record, "printed", color=_DISSIPATOR, label="(34) as printed", **PRINTED)
     border = symmetric_logarithm([array(record, "response")])
     symmetric_axis(axis, r"steady response of $\langle a^\dagger a\rangle$", border)
-    draw_zero(axis)
     for other, own, label in (
         ("formula", _KUBO, "(34) corrected"),
         ("printed", _DISSIPATOR, "(34) as printed"),
@@ -219,8 +217,9 @@ def _qubits(figure: str, records: list[Record]) -> Part:
         sentence += more
         values |= found
     caption = (
-        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles ours, "
-        "lines (42), (42) + (43), and (46) with populations of its own rates. Right: difference."
+        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles "
+        "ours, lines (42), (42) + (43), and (46) with populations of its own rates. Right: "
+        "difference."
     )
     paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
     picture = caption, partial(_draw_qubits, panels, ours, formula)

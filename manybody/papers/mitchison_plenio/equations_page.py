@@ -183,7 +183,8 @@ def _label(panels: Any, given: Mapping[str, Any]) -> None:
         dress(axis, y=words)
         if given["spacing"] == LOG:
             symmetric_axis(axis, words, 1e-4)
-        draw_zero(axis)
+        else:
+            draw_zero(axis)
     for axis in panels:
         dress(axis, AXES.get(given["over"], given["over"]))
         if given["spacing"] == LOG:

@@ -18,7 +18,8 @@ from manybody.report.analysis.statistics import Moments, bootstrap_maximum, is_r
 from manybody.report.read import PointResult, StudyResult
 from manybody.solve.comparison import pairs_of
 from manybody.solve.meanings import UNITS
-from manybody.solve.observables.registry import figures_of
+from manybody.solve.observables.protocol import Figure
+from manybody.solve.observables.registry import chosen, figures_of
 from manybody.study.blocks import OF_PAIRS
 from manybody.study.configuration import Point
 
@@ -175,7 +176,7 @@ def _figures(results: StudyResult, shared: Shared) -> Iterator[tuple[str, str, P
     for name in filter(second.__contains__, first):
         curves = first[name][shared.first_rows], second[name][shared.second_rows]
         yield name, UNITS.get(name, "1"), paired_maxima(*curves, results.study.seed)
-    for name, figure in figures_of(results.study.observables).items():
+    for name, figure in _shown(results).items():
         own = [each.arrays.get(name) for each in (shared.first, shared.second)]
         if own[0] is None or own[1] is None:
             continue
@@ -183,6 +184,13 @@ def _figures(results: StudyResult, shared: Shared) -> Iterator[tuple[str, str, P
         known = np.isfinite(left) & np.isfinite(right)
         if known.any():
             yield name, figure.unit, paired_means(left[known] * 1.0, right[known] * 1.0)
+
+
+def _shown(results: StudyResult) -> dict[str, Figure]:
+    """Figures of other observables that a summary shows."""
+    names = results.study.observables
+    shown = {name for each in chosen(names) for name in each.shown}
+    return {name: figure for name, figure in figures_of(names).items() if name in shown}
 
 
 def difference_curves(shared: Shared) -> Real:

@@ -62,7 +62,7 @@ def grid(n_panels: int, width: float, height: float, most: int = 3) -> Any:
     figure = Figure(figsize=size, layout=Layout())
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
-        axis.tick_params(labelsize=SMALL)
+        axis.tick_params(which="both", labelsize=SMALL)
         axis.yaxis.get_offset_text().set_size(SMALL)
     for unused in axes[n_panels:]:
         unused.set_visible(False)
@@ -110,6 +110,7 @@ def put_legend_below(figure: Any, axes: Iterable[Any], *notes: str) -> None:
     legend = _legend(list(by_label.values()), list(by_label), title)
     for columns in range(min(5, max(1, len(by_label))), 0, -1):
         made = make_legend(figure, legend, "outside lower center", columns)
+        made.get_title().set_multialignment("center")
         if made.get_window_extent().width <= 0.96 * figure.bbox.width or columns == 1:
             return
         made.remove()

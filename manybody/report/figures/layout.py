@@ -22,7 +22,7 @@ from manybody.arrays import Real
 _PASSES = 2
 _MOST_COLUMNS = 4
 # Of a logarithmic axis on which powers of ten alone say too little.
-_FEW_DECADES = 30.0
+_FEW_DECADES = 100.0
 # Between a legend and what is drawn, and between ticks, in units of their font.
 _GAP = 0.6
 # A legend has to leave that part of its panel to what is drawn.

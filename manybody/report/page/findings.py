@@ -102,26 +102,30 @@ def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
 def _paired_findings(results: StudyResult) -> Iterator[str]:
     """What settings change at the largest size of every system, on the same samples."""
     largest: dict[object, list[Difference]] = {}
-    for each in differences(results):
-        if each.figure == DISTANCE:
+    found = differences(results)
+    main = DISTANCE if results.study.evolves or not found else found[0].figure
+    for each in found:
+        if each.figure == main:
             point = each.shared.bare
             own = largest.setdefault((point.model, point.parameters), [])
             if own and own[0].shared.bare.size < point.size:
                 own.clear()
             own.append(each)
-    for found in largest.values():
-        yield _paired_finding(results, found)
+    for group in largest.values():
+        yield _paired_finding(results, group)
 
 
 def _paired_finding(results: StudyResult, found: list[Difference]) -> str:
     point: Point = found[0].shared.bare
     _, reference = setting_words(results, found[0].shared)
+    name = found[0].figure
+    what = "maximum" if name == DISTANCE else f"mean {name.replace('_', ' ')}"
     changes = "; ".join(
         f"{setting_words(results, each.shared)[0]} {_change_words(each)}" for each in found
     )
     return (
         f"{point_title(point)}, {size_words(point)}, on the same samples: against {reference} "
-        f"the maximum changes with {changes}."
+        f"the {what} changes with {changes}."
     )
 
 

@@ -26,8 +26,11 @@ _LONG = 44
 # e^{−βω}, N^-c and N^1.2(3); A_j, J_int, ω_c, k_B, Σ_{i<j}: names of files and figures have more
 # letters on both sides.
 _RAISED = re.compile(r"\^(\{[^{}]*\}|[-−]?(?:\d[\d.]*(?:\(\d+\))?|[a-z]\b))")
-_LOWERED = re.compile(r"(?<![^\W_]{2})(?<=[^\W_\d])_(⟨\w+⟩|int|[A-Za-z]{1,2}(?![A-Za-z])|[α-ω])")
-_LOWERED_TOGETHER = re.compile(r"(?<=[^\W_\d])_(\{[^{}]*\})")
+_BEFORE = r"(?<=[^\W_\d]|[\])])"
+_LOWERED = re.compile(
+    rf"(?<![A-Za-z0-9]{{2}}){_BEFORE}_(⟨\w+⟩|int|exact\b|[A-Za-z]{{1,2}}(?![A-Za-z])|[α-ω])"
+)
+_LOWERED_TOGETHER = re.compile(_BEFORE + r"_(\{[^{}]*\})")
 _POWER = re.compile(r"(?<=[\d)])e([-+]\d+)\b")
 _PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 

@@ -110,7 +110,7 @@ def _rate(records: Sequence[Record]) -> Part:
         "rate",
         "Trace norm of C − C_exact, the largest in time, against the rate of driving (linear up "
         "to the smallest rate, logarithmic beyond); open and dotted: without Lamb shift. Where "
-        "Redfield and Davies agree, Davies covers Redfield.",
+        "Redfield and Davies agree, Davies lies within Redfield.",
         partial(draw_scans, found, "rate", error_of, LABELS),
     )
     return findings, Chapter("Against the rate of driving", (), (figure,), (_scan_table(found),))

@@ -8,7 +8,7 @@ import numpy as np
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import draw_in_time, styles_of
 from manybody.papers.kit.page import Scan, number, numbers
-from manybody.papers.kit.plots import Style, draw_zero, dress, symmetric_axis
+from manybody.papers.kit.plots import Style, dress, symmetric_axis
 from manybody.papers.snm.exact.cases import EQUATIONS, LABELS
 from manybody.report.figures.canvas import computed_ticks, grid, one_scale, put_legend_below
 
@@ -87,7 +87,6 @@ def draw_detuning(found: Sequence[Scan]) -> Any:
             # Small currents far from resonance are where signs go wrong.
             smallest = np.abs(axis.lines[-1].get_ydata()).min()
             symmetric_axis(axis, height, 10.0 ** np.ceil(np.log10(smallest)))
-            draw_zero(axis)
     notes = {one_scale(axes[place::4]) for place in range(4)}
     put_legend_below(figure, axes, *notes)
     return figure

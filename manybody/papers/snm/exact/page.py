@@ -306,7 +306,7 @@ def _size(moving: list[Record]) -> Part:
     figure = Figure(
         "size",
         "Largest trace norm of C − C_exact in time against the number of sites; open and dotted: "
-        "without Lamb shift. Where Redfield and Davies agree, Davies covers Redfield.",
+        "without Lamb shift. Where Redfield and Davies agree, Davies lies within Redfield.",
         partial(draw_scans, found, "n_sites", error_of),
     )
     table = scan_table("size", "n_sites", "N", found)
