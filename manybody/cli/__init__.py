@@ -15,9 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 done; 2 bad input; 3 done but for samples that failed; 75 stopped by a signal, 130 by Ctrl-C,
-    and the same command goes on; 1 anything else.  What is for people is one sentence, and so is what the
-    machine refuses, memory or a file; any other exception is a mistake of this program and comes
-    through, as does what a rank raises alone: it is printed there and all ranks end.
+    and the same command goes on; 1 anything else.  What is for people is one sentence, and so is
+    what the machine refuses, memory or a file; any other exception is a mistake of this program
+    and comes through, as does what a rank raises alone: it is printed there and all ranks end.
     """
     options = build_parser().parse_args(arguments)
     comm = None

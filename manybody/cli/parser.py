@@ -262,8 +262,8 @@ def _docs(commands: Any) -> None:
         "page",
         metavar="PAGE",
         nargs="?",
-        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a word "
-        "of the glossary (gap)",
+        help="a page, a name of Python (compare), a command (run), a key of a study (beta) or a "
+        "word of the glossary (gap)",
     )
 
 
