@@ -2,9 +2,12 @@
 
 import contextlib
 import logging
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TextIO
+
+_WIDEST = 118
 
 
 class Lines(logging.StreamHandler[TextIO]):
@@ -17,7 +20,9 @@ class Lines(logging.StreamHandler[TextIO]):
             return text
         moving = getattr(record, "moving", False)
         self.terminator = "" if moving else "\n"
-        return "\r\x1b[2K" + (text[:118] if moving else text)
+        # One that is folded could not be cleared.
+        room = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 0)).columns - 1)
+        return "\r\x1b[2K" + (text[:room] if moving else text)
 
 
 def sentence(error: BaseException) -> str:

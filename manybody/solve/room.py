@@ -14,10 +14,8 @@ from manybody.physics.equations.protocol import Equation, SystemFacts
 from manybody.physics.equations.redfield import layout_of
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.stacked import is_large
-from manybody.system.memory import machine_bytes
+from manybody.system.memory import INTERPRETER_BYTES, machine_bytes
 
-# An interpreter with the libraries and the buffers of BLAS.
-INTERPRETER_BYTES = 120 << 20
 # Steady states and slow modes: vectors of GMRES within those of Krylov-Schur, spread, and
 # what every rank keeps for itself of H, V and the preconditioner.
 _KRYLOV_VECTORS, _REPLICATED = 85.0, 14.0

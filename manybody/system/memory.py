@@ -7,6 +7,9 @@ import resource
 import sys
 from collections.abc import Mapping
 
+# An interpreter with the libraries and the buffers of BLAS.
+INTERPRETER_BYTES = 120 << 20
+
 
 def machine_bytes(root: str = "/sys/fs/cgroup") -> float:
     """Memory of this machine, or what its container grants."""

@@ -263,9 +263,11 @@ def test_progress_in_a_file_is_plain_lines(monkeypatch):
     assert not Progress(10, 100.0, interval=60.0).due()
 
 
-def test_progress_on_a_terminal_overwrites_itself(monkeypatch):
+@pytest.mark.parametrize(("columns", "room"), [("200", 118), ("80", 79)])
+def test_progress_on_a_terminal_overwrites_itself(columns, room, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
     moving, failed, last = said_on(Stream(True), monkeypatch).split("\r\x1b[2K")[1:]
-    assert "3/10 samples" in moving and len(moving) == 118 and not moving.endswith("\n")
+    assert "3/10 samples" in moving and len(moving) == room and not moving.endswith("\n")
     assert failed == "FAILED: one of them\n"
     assert "10/10 samples" in last and last.endswith("\n")
 

@@ -230,3 +230,29 @@ def test_status_foresees_what_is_left_by_the_cost_model(tmp_path):
     shutil.rmtree(out / "blocks")
     for each in point_statuses(store):
         assert each.rank_seconds == model[each.point] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("study", "change"),
+    [
+        ("theorem-check", "systems.0.n_sites=[100000]"),
+        ("who-is-right", "dynamics.0.duration=1e4"),
+        ("paper-fig1-small", "systems.0.n_sites=[200000]"),
+    ],
+)
+def test_memory_is_looked_at_for_every_kind(study, change, tmp_path, capsys):
+    out = tmp_path / "out"
+    for command in (["plan", study], ["run", study, "--out", str(out)]):
+        assert cli.main([*command, "--set", change]) == 2
+        said = capsys.readouterr().err
+        assert re.search(r"GiB, (it|this machine) has .* GiB|need about .* applications", said)
+        assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_ranks_beside_each_other_share_the_memory_of_a_machine(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("manybody.papers.kit.case_kind.machine_bytes", lambda: 700.0 * 2**20)
+    assert cli.main(["plan", "theorem-check", "--ranks", "2"]) == 0
+    assert "memory of the fullest rank: 303 MiB" in capsys.readouterr().out
+    assert cli.main(["plan", "theorem-check", "--ranks", "3"]) == 2
+    assert "the largest cases on 3 rank(s) here" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import re
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,10 +41,12 @@ from manybody.study.block_store import BlockStore
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import STUDY_DESCRIPTION, STUDY_NAME, Outputs
 from manybody.study.kind import SAMPLE_ERRORS, Job, Kind
+from manybody.study.lines import WIDEST
 from manybody.study.parsing import parsed
 from manybody.study.progress import clock
 from manybody.study.structure import Name, structure, table_of
 from manybody.system.communicator import Communicator
+from manybody.system.memory import INTERPRETER_BYTES, machine_bytes, ranks_here
 
 FORMAT = "cases-2"
 CaseStore = BlockStore[CaseStudy, Case, Record, Record]
@@ -69,7 +72,8 @@ class CaseKind(Kind[CaseStudy, Case, Record, Record]):
     """folder: the package with `cases` (parse, compute, perhaps check_available) and `page`.
 
     parse(table): TOML -> settings and cases; compute(settings, parameters): results;
-    build_page(study, records): the page.
+    build_page(study, records): the page; most_bytes(settings, parameters): memory of a case
+    beside its interpreter, where it is worth a word.
     """
 
     folder: str
@@ -93,7 +97,7 @@ def case_kind(name: str, folder: str) -> CaseKind:
         joined=lambda studies: reduce(merge_cases, studies),
         seconds=lambda _, case: case.cost,
         check_machine=partial(_check_machine, folder),
-        plan_lines=_plan_lines,
+        plan_lines=partial(_plan_lines, folder),
         compute=partial(_compute, folder),
         content=_content,
         failure=lambda study, case, _: {
@@ -129,22 +133,47 @@ def _study(kind: str, folder: str, table: dict[str, Any]) -> CaseStudy:
 
 
 def _check_machine(
-    folder: str, study: CaseStudy, _: int, finished: Callable[[Case], set[int]]
+    folder: str, study: CaseStudy, n_ranks: int, finished: Callable[[Case], set[int]]
 ) -> None:
-    """Raise Unavailable where a case is to be computed and its kind needs what is missing."""
+    """Raise Unavailable where a case is to be computed and its kind needs what is missing,
+    InputError where the largest cases, one on every rank, leave no room.
+    """
+    missing = [case for case in study.cases if not finished(case)]
     check = getattr(import_module(f"{folder}.cases"), "check_available", None)
-    if check is not None and not all(finished(case) for case in study.cases):
+    if check is not None and missing:
         check()
+    every = {case: _most_bytes(folder, study, case) for case in missing}
+    here = sorted(every, key=lambda case: -every[case])[: ranks_here(n_ranks)]
+    needed, room = sum(every[case] for case in here), machine_bytes()
+    if needed > room:
+        raise InputError(
+            f"{here[0].name}: needs about {every[here[0]] / 2**30:.3g} GiB, the largest cases on "
+            f"{len(here)} rank(s) here {needed / 2**30:.3g} GiB, this machine has "
+            f"{room / 2**30:.3g} GiB: use smaller systems or fewer ranks"
+        )
 
 
-def _plan_lines(study: CaseStudy, n_ranks: int) -> list[str]:
+def _most_bytes(folder: str, study: CaseStudy, case: Case) -> float:
+    """Peak of a rank that computes a case; of kinds that say nothing an interpreter."""
+    most = getattr(import_module(f"{folder}.cases"), "most_bytes", lambda *_: 0.0)
+    return INTERPRETER_BYTES + float(most(study.settings, case.given))
+
+
+def _plan_lines(folder: str, study: CaseStudy, n_ranks: int) -> list[str]:
     seconds = sum(case.cost for case in study.cases)
     longest = max(study.cases, key=lambda case: case.cost)
+    most = max(_most_bytes(folder, study, case) for case in study.cases)
     return [
         f"{study.name}: {len(study.cases)} cases of the kind {study.kind!r}",
         f"  about {clock(seconds)} on one core, "
         f"{clock(max(seconds / n_ranks, longest.cost))} on {n_ranks} rank(s)",
-        f"  the longest: {longest.name}, about {clock(longest.cost)}",
+        *textwrap.wrap(
+            f"the longest: {longest.name}, about {clock(longest.cost)}",
+            WIDEST,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        ),
+        f"  memory of the fullest rank: {most / 2**20:.0f} MiB",
     ]
 
 

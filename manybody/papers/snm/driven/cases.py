@@ -114,14 +114,26 @@ def _levels(hamiltonian: Any, amplitude: float) -> tuple[float, float]:
 
 def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: steps of the rows of U, and evaluations of four equations."""
-    n_sites, n_contacts = n_sites_of(given), reservoirs.n_contacts_of(given)
     time = reservoirs.last_time(settings, given)
-    low, high = reservoirs.build_both(settings)[0].density.support
-    modes = n_contacts * 0.5 * time * (high - low)
-    rows = given["n_times"] * (n_sites + 2 * n_contacts)
     steps = time * (2.0 + given["rate"] + given["amplitude"])
     evaluations = 110.0 * given["n_times"] + 80.0 * time * (1.0 + 0.5 * given["rate"])
+    rows, modes = _rows_and_modes(settings, given)
     return float(3e-7 * steps * rows * (30.0 + modes) + 1.3e-3 * evaluations)
+
+
+def most_bytes(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """Of a case: matrices of the sites, and rows of U as the integrator holds them."""
+    n_sites = n_sites_of(given)
+    rows, modes = _rows_and_modes(settings, given)
+    return float(12.0 * 16.0 * n_sites**2 + 12.0 * 16.0 * rows * (n_sites + modes))
+
+
+def _rows_and_modes(settings: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[float, float]:
+    """Rows of U at all times together, and the modes of the reservoirs."""
+    n_sites, n_contacts = n_sites_of(given), reservoirs.n_contacts_of(given)
+    low, high = reservoirs.build_both(settings)[0].density.support
+    time = reservoirs.last_time(settings, given)
+    return given["n_times"] * (n_sites + 2 * n_contacts), n_contacts * 0.5 * time * (high - low)
 
 
 class InterpolatedReservoir:

@@ -94,15 +94,25 @@ def _cost(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
     """Core-seconds: eigenvectors of everything at the last doubling of the modes."""
     if given["check"] == STEADY:
         return 0.03
-    n_sites, n_contacts = n_sites_of(given), reservoirs.n_contacts_of(given)
+    times: int = given.get("n_times", 2)
+    size = _size(settings, given)
+    rows = n_sites_of(given) + 2 * reservoirs.n_contacts_of(given)
+    return 0.05 + 1.5e-9 * size**3 + 3e-10 * rows * times * size**2
+
+
+def most_bytes(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """Of a case: at 2050 sites and modes three dense complex matrices were measured."""
+    size = n_sites_of(given) if given["check"] == STEADY else _size(settings, given)
+    return float(4.0 * 16.0 * size**2 + 12.0 * 16.0 * n_sites_of(given) ** 2)
+
+
+def _size(settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """Sites and modes at the last doubling of these."""
     low, high = reservoirs.build_both(settings)[0].density.support
     modes = float(_FEWEST_MODES)
     while 4.0 * modes / (high - low) < reservoirs.last_time(settings, given):
         modes *= 2.0
-    times: int = given.get("n_times", 2)
-    size = n_sites + 2.0 * modes * n_contacts
-    rows = n_sites + 2 * n_contacts
-    return 0.05 + 1.5e-9 * size**3 + 3e-10 * rows * times * size**2
+    return n_sites_of(given) + 2.0 * modes * reservoirs.n_contacts_of(given)
 
 
 def compute(settings: Mapping[str, Any], given: Mapping[str, Any]) -> Results:

@@ -154,6 +154,11 @@ def _cases(where: str, table: Mapping[str, Any]) -> list[Case]:
     return found
 
 
+def most_bytes(_settings: Mapping[str, Any], given: Mapping[str, Any]) -> float:
+    """Of a case: at N = 1000 eleven dense complex matrices were measured."""
+    return 12.0 * 16.0 * n_sites_of(given) ** 2
+
+
 def _check_fits(
     where: str, system: Mapping[str, Any], check: str, n_sites: int, spacings: list[int]
 ) -> None:
