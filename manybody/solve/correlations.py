@@ -372,6 +372,7 @@ def _propagated(asked: _Asked, matrix: Complex, times: Real, stepper: Stepper) -
 def _stepped(asked: _Asked, matrix: Complex, times: Real, stepper: Stepper) -> Complex:
     assert asked.equation.generator is not None
     generator = asked.equation.generator(asked.problem)
+    (stepper,) = stepper.chosen(generator, times, len(matrix))
     operator = KernelOperator(
         generator.kernel(),
         generator.spectral_box,

@@ -80,6 +80,19 @@ def test_strong_coupling_and_long_times_go_by_themselves(rng, lamb_shift):
     assert run.certificate.stepper_error < 1e-8 * size
 
 
+def test_correlations_over_long_times(rng, monkeypatch):
+    """⟨A(t)B(0)⟩ by the same rule."""
+    monkeypatch.setattr("manybody.numerics.chebyshev.Chebyshev.advance", None)
+    model = mb.SingleParticleModel(oracles.random_hermitian(rng, 3))
+    a, b = (oracles.random_hermitian(rng, 3) for _ in range(2))
+    times, start = [0.0, 0.1, 5.0], np.diag([0.5, 0.3, 0.2]).astype(complex)
+    bath = mb.OhmicBath(coupling=20.0, cutoff=10.0, beta=1.0)
+    found = mb.correlation(model, bath, times, a, b, state=start)
+    moved = states_of("redfield", model, bath, times, b @ start, False)
+    expected = np.einsum("ab,tba->t", a, moved)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
 def test_what_is_chosen_depends_on_the_sample_alone(rng, bath):
     """In a stack with others, some of which take a series: the bits that it has alone."""
     models = [mb.SingleParticleModel(scale * oracles.random_hermitian(rng, 3)) for scale in

@@ -169,5 +169,7 @@ def test_no_coupling(bath):
     model = mb.anderson3d(2, 3.0)
     with pytest.raises(ValueError, match="bath: γ = 0 everywhere"):
         locality_profile(model, mb.OhmicBath(0.0, 10.0, 5.0))
-    with pytest.raises(TypeError, match="SingleParticleModel is needed"):
+    with pytest.raises(ValueError, match="does not say which lattice its sites form"):
         locality_profile(np.eye(8), bath)
+    with pytest.raises(TypeError, match="SingleParticleModel is needed"):
+        locality_profile(mb.xxz_chain(4), bath)

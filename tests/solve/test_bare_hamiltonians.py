@@ -97,3 +97,28 @@ def test_anything_else_is_refused_in_a_sentence(bath, wrong, kind, words):
         with pytest.raises(kind, match=words) as caught:
             function(wrong, bath, *arguments)
         assert "\n" not in str(caught.value)
+
+
+def test_what_is_of_one_particle_takes_a_matrix_too(rng, bath):
+    matrix, _ = given(rng)
+    model = mb.SingleParticleModel(matrix)
+    lead = mb.Reservoir(mb.FlatDensity(0.1, 5.0), beta=1.0)
+    ours, theirs = (mb.from_single_particle(each, lead) for each in (matrix, model))
+    np.testing.assert_array_equal(ours.hamiltonian, theirs.hamiltonian)
+    assert len(ours.contacts) == 5
+    apart = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    ours, theirs = (mb.locality_profile(each, bath, apart) for each in (matrix, model))
+    np.testing.assert_array_equal(ours.rms, theirs.rms)
+    for function, rest in ((mb.from_single_particle, lead), (mb.locality_profile, bath)):
+        with pytest.raises(TypeError, match="model = .*SingleParticleModel is needed"):
+            function(mb.xxz_chain(4), rest)
+
+
+def test_sequences_as_numpy_keeps_them(rng, bath):
+    matrix, _ = given(rng)
+    baths = [bath, bath, mb.WhiteBath(0.1), bath, bath]
+    kept, names = np.array(baths, dtype=object), np.array(["redfield", "local"])
+    plain = mb.compare(matrix, baths, TIMES, equations=("redfield", "local"))
+    run = mb.compare(matrix, kept, TIMES, equations=names)
+    assert run.equations == plain.equations == ("redfield", "local")
+    np.testing.assert_array_equal(run.trace_distance, plain.trace_distance)

@@ -109,6 +109,8 @@ def check_baths(value: Any, couplings: Couplings, lamb_shift: object = False) ->
         each: list[Any] = list(value.each)
     elif isinstance(value, Mapping):
         each = list(_of_mapping(value, _labels(couplings)))
+    elif isinstance(value, np.ndarray) and value.ndim == 1:
+        each = value.tolist()
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         each = list(value)
     else:

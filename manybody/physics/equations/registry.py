@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics.equations.davies import DAVIES
 from manybody.physics.equations.local import LOCAL
@@ -149,7 +151,9 @@ def check_name(name: object, where: str = "equation") -> None:
 
 def check_equations(names: object) -> tuple[str, ...]:
     """`names` as a tuple of at least two distinct known names.  Raises TypeError, ValueError."""
-    if isinstance(names, str) or not isinstance(names, (list, tuple)):
+    if isinstance(names, np.ndarray) and names.ndim == 1:
+        names = names.tolist()
+    if not isinstance(names, (list, tuple)):
         raise InputTypeError(f"equations = {shown(names)}: a sequence of names is needed")
     for name in names:
         check_name(name, "equations")

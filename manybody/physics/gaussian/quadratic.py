@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from manybody.arrays import ReadOnly
 from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
+from manybody.physics.models.given import Matrix, one_particle
 from manybody.physics.models.single_particle import SingleParticleModel
 
 FERMION, BOSON = "fermion", "boson"
@@ -154,7 +155,7 @@ class QuadraticModel(ReadOnly):
 
 
 def from_single_particle(
-    model: SingleParticleModel, reservoir: Any, strength: float = 1.0
+    model: SingleParticleModel | Matrix, reservoir: Any, strength: float = 1.0
 ) -> QuadraticModel:
     """The many-particle model of the same h, an equal contact on every coupled site.
 
@@ -189,12 +190,12 @@ def from_single_particle(
     >>> len(mb.from_single_particle(mb.dirac_syk2(n_sites=4), lead).contacts)
     4
     """
-    arguments.instance("model", model, SingleParticleModel)
+    system = one_particle(model)
     contacts = tuple(
-        Contact(int(site), reservoir, strength) for site in np.flatnonzero(model.coupled)
+        Contact(int(site), reservoir, strength) for site in np.flatnonzero(system.coupled)
     )
     return QuadraticModel(
-        model.hamiltonian, contacts, reservoir.statistics, uncertainty=model.uncertainty
+        system.hamiltonian, contacts, reservoir.statistics, uncertainty=system.uncertainty
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from manybody.errors import InputError, InputTypeError, said_of, shown
+from manybody.physics import arguments
 from manybody.physics.models.matrices import matrix_from
 from manybody.physics.models.protocol import Model
 from manybody.physics.models.single_particle import SingleParticleModel
@@ -38,6 +39,14 @@ def model_from(value: Any, name: str = "model") -> Model:
     _check_one_space(value, name)
     with said_of(name):
         return SingleParticleModel(matrix_from(value, name))
+
+
+def one_particle(value: Any, name: str = "model") -> SingleParticleModel:
+    """`model_from` for what is defined for one particle alone."""
+    model = model_from(value, name)
+    arguments.instance(name, model, SingleParticleModel)
+    assert isinstance(model, SingleParticleModel)
+    return model
 
 
 def _is_matrix(value: Any) -> bool:

@@ -123,8 +123,8 @@ def _checked(liouvillian: Any) -> NDArray[Any]:
     matrix: NDArray[Any] = arguments.array("liouvillian", given)
     if matrix.ndim != 2 or matrix.dtype.kind not in "iufc":
         raise InputTypeError(
-            f"liouvillian of shape {matrix.shape} and dtype {matrix.dtype}: a (D², D²) matrix is "
-            "needed"
+            f"liouvillian of shape {matrix.shape} and dtype {matrix.dtype}, of type "
+            f"{type(liouvillian).__name__}: a (D², D²) matrix on the row-major vec of ρ is needed"
         )
     n = round(np.sqrt(len(matrix)))
     if matrix.shape != (n * n, n * n) or n == 0:

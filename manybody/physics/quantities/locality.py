@@ -16,6 +16,7 @@ from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.baths.protocol import Bath, check_bath
+from manybody.physics.models.given import Matrix, one_particle
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
 from manybody.physics.problem import Problem
 
@@ -70,7 +71,7 @@ class LocalityProfile:
 
 
 def locality_profile(
-    model: SingleParticleModel,
+    model: SingleParticleModel | Matrix,
     bath: Bath,
     distances: Any = None,
     *,
@@ -124,16 +125,16 @@ def locality_profile(
     >>> bool(profile.rms[0] > 10.0 * profile.rms[2])
     True
     """
-    arguments.instance("model", model, SingleParticleModel)
+    system = one_particle(model)
     lamb_shift = arguments.boolean("lamb_shift", lamb_shift)
     check_bath(bath, lamb_shift)
     given = arguments.entries("thresholds", thresholds, "a sequence of numbers in (0, 1)")
     shares = np.array([_share(value) for value in given])
     if bath.vanishes:
         raise InputError("bath: γ = 0 everywhere, Λ_j vanishes, and its decay says nothing")
-    apart = site_distances(model, distances)
-    centres = drawn_centres(np.flatnonzero(model.coupled), n_centres, seed)
-    return locality_of(Problem([model], bath, lamb_shift), apart, centres, shares)
+    apart = site_distances(system, distances)
+    centres = drawn_centres(np.flatnonzero(system.coupled), n_centres, seed)
+    return locality_of(Problem([system], bath, lamb_shift), apart, centres, shares)
 
 
 def locality_of(
