@@ -441,7 +441,7 @@ def test_verdicts_of_few_samples_say_so(tmp_path):
     lines = [line for line in terminal.splitlines() if line.startswith("VERDICT")]
     assert len(lines) == len(JUDGED) + 1
     assert all(
-        "too few for a verdict, which takes 4 (left out N = 2, 4, 6: 3 samples)" in line
+        "no size is there for a verdict, which takes 4 (left out N = 2, 4, 6: 3 samples)" in line
         for line in lines
     )
     assert "local-laws" not in figure_makers(analyse(load_results(store)))

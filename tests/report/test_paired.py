@@ -157,6 +157,7 @@ def test_systems_that_differ_in_settings_alone_are_paired(tmp_path, kind):
         # Two sites of one sample have little in common.
         assert kind == "start" or float(row["paired_error"]) < float(row["unpaired_error"])
     page = (tmp_path / "report" / "index.html").read_text()
+    assert f"In all rows against: {reference}; figure: trace distance; unit: 1." in page
     assert "On the same disorder" in page and "standard errors (unpaired: " in page
     curves_rows = list(csv.DictReader((tmp_path / "report" / "paired-curves.csv").open()))
     assert len(curves_rows) == len(rows) * len(results.study.times)

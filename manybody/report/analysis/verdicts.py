@@ -56,13 +56,14 @@ class SystemVerdict:
     def few_words(self) -> str:
         """How many sizes there are where a verdict takes more, and why others have no part."""
         count, symbol = len(self.estimates), self.system.family.size_symbol
-        there = f"{count or 'no'} {'size is' if count == 1 else 'sizes are'}"
+        there = {0: "no size is there", 1: "1 size is too few"}
         by_reason: dict[str, list[str]] = {}
         for size, why in self.left_out:
             by_reason.setdefault(why, []).append(str(size))
         reasons = [f"{symbol} = {', '.join(own)}: {why}" for why, own in by_reason.items()]
         left = f" (left out {'; '.join(reasons)})" if reasons else ""
-        return f"{there} too few for a verdict, which takes {FEWEST_SIZES}{left}"
+        few = there.get(count, f"{count} sizes are too few")
+        return f"{few} for a verdict, which takes {FEWEST_SIZES}{left}"
 
     @property
     def _plateaus(self) -> str:

@@ -132,7 +132,7 @@ def _paired(shown: Shown) -> Section:
         "What the disorder does to both cancels in their difference, so that effects show that "
         "the errors of the two numbers hide."
     )
-    tables = shown.of_tables("paired", "paired-equations")
+    tables = [*map(_shortened, shown.of_tables("paired")), *shown.of_tables("paired-equations")]
     return Section("On the same disorder", (Text((words,)), *tables) if tables else ())
 
 
@@ -153,6 +153,18 @@ def _beside(results: StudyResult) -> list[str]:
 def _guarantees(shown: Shown) -> Section:
     parts: Parts = [*shown.of_tables("guarantees"), Text(NOTES, "note")]
     return Section("What each equation guarantees", tuple(parts))
+
+
+def _shortened(table: Table) -> Table:
+    """What is the same in all rows said once, above them."""
+    columns, said = list(table.columns), []
+    for index, column in enumerate(columns):
+        values = {row[index] for row in table.rows}
+        if column.name in ("reference", "figure", "unit") and len(values) == 1:
+            columns[index] = replace(column, label="")
+            said.append(f"{column.label}: {values.pop()}")
+    note = f"In all rows {'; '.join(said)}. {table.note}" if said else table.note
+    return replace(table, columns=tuple(columns), note=note)
 
 
 def _laws(shown: Shown) -> Section:

@@ -79,7 +79,7 @@ sub sub, sup sub { font-size: 1em; }
   .scroll, .panels.whole { overflow: visible; }
   .panels { grid-template-columns: repeat(auto-fit, minmax(min(100%, 8cm), 1fr)); }
   .panels svg { max-width: calc(.75 * var(--most)); }
-  .panels.whole svg { min-width: 0; }
+  .panels.whole svg, .wide svg { min-width: 0 !important; }
   table { font-size: 8pt; width: 100%; }
   th, td { padding: .12rem .3rem; overflow-wrap: normal; }
   th, td.word { white-space: normal; }
