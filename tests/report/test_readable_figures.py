@@ -144,11 +144,21 @@ def test_a_legend_with_a_free_place_leaves_the_scale_alone():
     assert axis.get_ylim() == (0.0, 8.0)
 
 
-def test_a_legend_avoids_bands_and_words():
+def crowd_with_band(axis):
+    axis.fill_between([0.0, 1.0], 2.5, 8.0)
+
+
+def crowd_with_words(axis):
+    for x in np.linspace(0.0, 0.9, 6):
+        for y in np.arange(2.2, 8.0, 0.7):
+            axis.text(x, y, "w")
+
+
+@pytest.mark.parametrize("crowd", [crowd_with_band, crowd_with_words])
+def test_a_legend_avoids_all_that_is_drawn(crowd):
     figure, axis = drawn()
     axis.set_ylim(0.0, 8.0)
-    axis.fill_between([0.0, 1.0], 3.0, 8.0)
-    axis.text(0.5, 2.5, "words", ha="center")
+    crowd(axis)
     put_legend(axis)
     assert complaints(figure) == []
     assert axis.get_ylim()[1] > 9.0
