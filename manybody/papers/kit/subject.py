@@ -1,4 +1,7 @@
-"""What pages of linear coupling are about: Hamiltonian, coupling, equations and their source."""
+"""What pages of linear coupling are about: Hamiltonian, coupling, equations and their source.
+
+SNM is Shiraishi, Nakagawa and Mori (2025), see docs/physics.md.
+"""
 
 LINEAR = (
     "H = Σ_pq h_pq a_p†a_q, H_int = Σ_q J_q (a_q†B_q + B_q†a_q): bath q has the density D_q(ω) "

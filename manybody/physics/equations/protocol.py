@@ -306,6 +306,8 @@ class Equation:
     dissipators : callable or None, default None
         D_j[ρ] of one coupling after the other, (D, D) each, of a problem of one sample and a
         Hermitian ρ, where the equation of a coupling alone (`Problem.only`) has another.
+    formula : str, default ""
+        The equation as reports print it, in Unicode; empty where that is not known.
 
     Raises
     ------
@@ -343,7 +345,6 @@ class Equation:
     own_bytes: Callable[[SystemFacts], float] | None = None
     row_entries: Callable[[SystemFacts], float] | None = None
     dissipators: Callable[[Problem, Complex], Iterator[Complex]] | None = None
-    # As reports print it, in Unicode; empty where that is not known.
     formula: str = ""
 
     def __post_init__(self) -> None:

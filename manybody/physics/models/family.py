@@ -66,6 +66,8 @@ class Family(ABC):
         Of the lattice, made of a size and the parameter `boundary`.
     smallest : int, default 1
         A size that the defaults allow.
+    hamiltonian : str, default ""
+        H with its disorder as reports print it, in Unicode; empty where that is not known.
     is_real : bool
         Whether H is.
     build : callable
@@ -104,7 +106,6 @@ class Family(ABC):
     statistics: str = "fermion"
     shape: type[Chain] | type[Cube] | None = None
     smallest: int = 1
-    # H with its disorder as reports print it, in Unicode; empty where that is not known.
     hamiltonian: str = ""
     is_real: bool
     build: Callable[..., Model]

@@ -148,7 +148,7 @@ class Document:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Anchor -> "Figure 1", "Table 1", "Section 1", each counted from the top."""
+        """Anchor -> "Figure 1", "Table 1" or number of a section, each counted from the top."""
         found: dict[str, str] = {}
         counts = {"Figure": 0, "Table": 0, "Section": 0}
         for anchor, word in self._anchors():

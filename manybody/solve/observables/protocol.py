@@ -87,7 +87,18 @@ class Cost:
     real_applications: float | None = None
 
     def of(self, is_real: bool) -> float:
-        """Applications where H is real, or is not."""
+        """Applications where H is real, or is not.
+
+        Parameters
+        ----------
+        is_real : bool
+            Whether H is.
+
+        Returns
+        -------
+        float
+            Their number.
+        """
         other = self.real_applications
         return other if is_real and other is not None else self.applications
 
