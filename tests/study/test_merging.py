@@ -245,6 +245,13 @@ def test_a_figure_that_is_no_number_agrees_with_itself(tmp_path, capsys, monkeyp
     assert "the same bits" in capsys.readouterr().out
 
 
+def rows_of(printed):
+    """Name -> numbers; those of a long name are in the line below it."""
+    words = [line.split() for line in printed.splitlines()]
+    named = [(own, below) for own, below in zip(words, words[1:]) if own and "=" in own[0]]
+    return {own[0]: (own[1:] or below)[:5] for own, below in named}
+
+
 def test_status_of_any_store(finished, tmp_path, capsys):
     def status(store):
         assert cli.main(["status", str(store.directory)]) == 0
@@ -258,7 +265,8 @@ def test_status_of_any_store(finished, tmp_path, capsys):
     prepare(study(), empty)
     printed = status(empty)
     assert "0 of 20 samples" in printed
-    assert "20 samples are left; what they take is not known" in printed
+    # As the cost model has it.
+    assert "20 samples are left: 0 s on one core" in printed
 
     partial = Store(shutil.copytree(finished.directory, tmp_path / "partial"))
     points = [point for system in partial.study.systems for point in system.points]
@@ -271,7 +279,7 @@ def test_status_of_any_store(finished, tmp_path, capsys):
     printed = status(partial)
     assert "11 of 20 samples" in printed and f"TORN: {torn}" in printed
     # samples, done, running, missing, failed
-    rows = {row.split()[0]: row.split()[1:6] for row in printed.splitlines() if "=" in row}
+    rows = rows_of(printed)
     assert rows[points[0].name] == ["5", "3", "0", "2", "0"]
     assert rows[points[1].name] == ["5", "0", "0", "4", "1"]
     assert f"FAILED: {points[1].name} sample 4, see {failed}" in printed
@@ -281,7 +289,7 @@ def test_status_of_any_store(finished, tmp_path, capsys):
     with Claims(partial.directory / "claims") as claims:
         claims.acquire(f"{points[1].name}.000000-000002")
         printed = status(partial)
-        rows = {row.split()[0]: row.split()[1:6] for row in printed.splitlines() if "=" in row}
+        rows = rows_of(printed)
         assert rows[points[1].name] == ["5", "0", "2", "2", "1"]
         name = f"{points[1].name}.000002-000004"
         mine = claims.owner_of(f"{points[1].name}.000000-000002").split()
