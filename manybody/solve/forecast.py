@@ -123,11 +123,26 @@ def evolution_seconds(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a call of `compare` will cost, about.
+    """Cost of a call of `compare`, about.
 
-    seconds: wall time on one core with one thread, within a factor of three; bytes: peak memory
-    of the process; applications: of the generator; stepper: the name of what will advance the
-    stepped equations, "dense-exponential" where that is chosen for `compare`.
+    Attributes
+    ----------
+    seconds : float
+        Wall time on one core with one thread, on an idle machine within a factor of three.
+    bytes : float
+        Peak memory of the process.
+    applications : int
+        Of the generator, all stepped equations.
+    stepper : str
+        The name of what will advance them: "dense-exponential" too, where `compare` chooses it;
+        empty where nothing is stepped.
+
+    Examples
+    --------
+    >>> import manybody as mb
+    >>> model, bath = mb.dirac_syk2(n_sites=8, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
+    >>> mb.estimate(model, bath, times=[0.0, 10.0]).stepper
+    'chebyshev'
     """
 
     seconds: float
@@ -147,12 +162,49 @@ def estimate(
     equations: Sequence[str] = DEFAULT,
     keep_states: bool = False,
 ) -> Estimate:
-    """Time and memory of `compare` with these arguments, without doing it.
+    """Time and memory that `compare` takes with these arguments, without doing it.
 
-    The arguments are those of `compare`, and so are the errors.  H is diagonalised for it where
-    `compare` would, since the length of a series is that of the spectrum of the generator; how
-    fast this machine multiplies matrices is measured in some tenths of a second.
+    Parameters
+    ----------
+    model : Model or (N, N) array
+        As of `compare`.
+    bath : Bath, sequence of Bath or mapping of int to Bath
+        As of `compare`.
+    times : (T,) sequence of float
+        Ascending, >= 0, in 1/J.
+    lamb_shift : bool, default False
+        Keep η(ω) in all equations.
+    stepper : str or Stepper, default "chebyshev"
+        As of `compare`.
+    tolerance : float, default 1e-10
+        In [1e-13, 0.01], see the stepper.
+    operator : str or object, default "matrix-free"
+        As of `compare`.
+    equations : sequence of str, default ("redfield", "davies")
+        Two or more of `manybody.EQUATIONS`.
+    keep_states : bool, default False
+        Count the memory of all states.
 
+    Returns
+    -------
+    Estimate
+        Seconds on one core, bytes, applications and the stepper.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+    Unavailable
+        PETSc is needed and missing.
+
+    Notes
+    -----
+    H is diagonalised where `compare` would, since the length of a series is that of the spectrum
+    of the generator; how fast this machine multiplies matrices is measured in some tenths of a
+    second.  The cost model is that of `manybody plan`.
+
+    Examples
+    --------
     >>> import manybody as mb
     >>> model, bath = mb.dirac_syk2(n_sites=8, seed=7), mb.OhmicBath(0.2, 10.0, 5.0)
     >>> mb.estimate(model, bath, times=[0.0, 10.0]).seconds < 10.0

@@ -219,6 +219,11 @@ class FockBasis:
         -------
         (...) array of int
             Places in the basis, −1 for no state of it.
+
+        Raises
+        ------
+        InputError
+            They are no integers, or not one for every mode.
         """
         wanted = arguments.array("occupations", occupations)
         n = self.n_modes
