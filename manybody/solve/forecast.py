@@ -123,19 +123,19 @@ def evolution_seconds(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a call of `compare` will cost, about.
+    """Cost of a call of `compare`, about.
 
     Attributes
     ----------
     seconds : float
-        Wall time on one core with one thread, within a factor of three.
+        Wall time on one core with one thread, on an idle machine within a factor of three.
     bytes : float
         Peak memory of the process.
     applications : int
-        Of the generator.
+        Of the generator, all stepped equations.
     stepper : str
-        The name of what will advance the stepped equations, "dense-exponential" where `compare`
-        chooses that.
+        The name of what will advance them: "dense-exponential" too, where `compare` chooses it;
+        empty where nothing is stepped.
 
     Examples
     --------
@@ -162,46 +162,46 @@ def estimate(
     equations: Sequence[str] = DEFAULT,
     keep_states: bool = False,
 ) -> Estimate:
-    """Time and memory of `compare` with these arguments, without doing it.
+    """Time and memory that `compare` takes with these arguments, without doing it.
 
     Parameters
     ----------
     model : Model or (N, N) array
-        As `compare` takes it.
+        As of `compare`.
     bath : Bath, sequence of Bath or mapping of int to Bath
-        As `compare` takes it.
+        As of `compare`.
     times : (T,) sequence of float
         Ascending, >= 0, in 1/J.
     lamb_shift : bool, default False
         Keep η(ω) in all equations.
     stepper : str or Stepper, default "chebyshev"
-        One of `manybody.STEPPERS`, or an object.
+        As of `compare`.
     tolerance : float, default 1e-10
         In [1e-13, 0.01], see the stepper.
     operator : str or object, default "matrix-free"
-        One of `manybody.OPERATORS`, or an object.
+        As of `compare`.
     equations : sequence of str, default ("redfield", "davies")
         Two or more of `manybody.EQUATIONS`.
     keep_states : bool, default False
-        Whether all states are to be returned.
+        Count the memory of all states.
 
     Returns
     -------
     Estimate
-        Seconds, bytes, applications, and the stepper.
+        Seconds on one core, bytes, applications and the stepper.
 
     Raises
     ------
     InputError
-        An argument is out of range or of a wrong type, as for `compare`.
-    NumericalError
-        No stepper would come to an end.
+        An argument is out of range or of a wrong type (then a `TypeError` too).
+    Unavailable
+        PETSc is needed and missing.
 
     Notes
     -----
     H is diagonalised where `compare` would, since the length of a series is that of the spectrum
     of the generator; how fast this machine multiplies matrices is measured in some tenths of a
-    second.
+    second.  The cost model is that of `manybody plan`.
 
     Examples
     --------

@@ -223,7 +223,7 @@ class FockBasis:
         Raises
         ------
         InputError
-            They are no integers, or not N of them.
+            They are no integers, or not one for every mode.
         """
         wanted = arguments.array("occupations", occupations)
         n = self.n_modes
