@@ -60,10 +60,10 @@ STUDIES = {
         '[[systems]]\nmodel = "complex_syk4"\nn_sites = [4, 6, 8]\n',
     ),
     "several equations": (
-        3,
+        2,
         'equations = ["redfield", "davies", "universal-lindblad", "partial-secular", '
         '"quasi-local-1", "local"]',
-        '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\n',
+        '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\ndisorder = [0.5, 1.0, 8.0]\n',
     ),
     "one sample, one size": (1, "", '[[systems]]\nmodel = "dirac_syk2"\nn_sites = 4\n'),
 }
@@ -237,6 +237,7 @@ def plain(change):
     [
         (lambda figure, axis: figure.set_size_inches(11.0, 4.0), "wider than a page"),
         (lambda figure, axis: axis.set_title("t", fontsize=7), "7.0 points"),
+        (lambda figure, axis: figure.set_size_inches(2.0, 4.0), "is narrow"),
         (lambda figure, axis: axis.set_title("a long title " * 9), "leaves the figure"),
         (lambda figure, axis: axis.text(1.0, 0.2, "b") and axis.text(1.0, 0.2, "c"), "overlap"),
         (lambda figure, axis: axis.set_xticks([1.0, 1.01]), "overlap"),
