@@ -164,6 +164,22 @@ def test_a_legend_avoids_all_that_is_drawn(crowd):
     assert axis.get_ylim()[1] > 9.0
 
 
+def test_a_panel_that_rises_with_another_has_its_legend_placed_anew():
+    figure, (first, second, last) = grid(3, 3.3, 2.8)
+    last.set_visible(False)
+    first.fill_between([0.0, 1.0], 0.16, 1.0, label="below is free")
+    x = np.linspace(0.0, 1.0, 200)
+    for index in range(6):
+        second.plot(x, 0.5 + 0.5 * np.cos(90.0 * x), label=f"curve {index}")
+    for axis in (first, second):
+        axis.set_ylim(0.0, 1.0)
+        put_labels(axis, "x", "y")
+        put_legend(axis)
+    one_scale((first, second))
+    assert complaints(figure) == []
+    assert first.get_ylim() == second.get_ylim() and first.get_ylim()[1] > 1.3
+
+
 def test_long_words_are_broken_at_their_commas():
     figure, axis = drawn()
     put_title(axis, "a system with a name, $W/J = 5, 6$, start on the site number 3, no shift")
