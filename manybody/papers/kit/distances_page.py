@@ -26,6 +26,8 @@ _START = (
     "the band. Two reservoirs sit on the first and the last site; equal baths are those of the "
     "first kind on every site."
 )
+# Length of a dot, in widths of its line.
+_DOT = 1.2
 
 
 def setting_between(study: CaseStudy, text: str) -> Chapter:
@@ -84,7 +86,9 @@ def styles_of(
         index = equations.index(label.removesuffix(WITHOUT))
         own: Style = {"color": colour(colours[index]), "marker": marker(index), "ls": "-"}
         own |= nested(index, len(equations)) | {"label": name_of(label)}
-        hollow: Style = {"ls": ":", "mfc": "none", "ms": own["ms"] + 3.0, "lw": 1.4, "zorder": 4.0}
+        # Dots of one equation fall between those of the others.
+        dots = (_DOT * index, (_DOT, _DOT * max(2, len(equations) - 1)))
+        hollow: Style = {"ls": dots, "mfc": "none", "ms": own["ms"] + 3.0, "lw": 1.4, "zorder": 4}
         found[label] = own | (hollow if label.endswith(WITHOUT) else {})
     return found
 

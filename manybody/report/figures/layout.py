@@ -21,6 +21,8 @@ from manybody.arrays import Real
 # The second one meets what the first has moved.
 _PASSES = 2
 _MOST_COLUMNS = 4
+# How much of its panel a line of words may take: the last layout may make panels smaller.
+_FULL = 0.96
 # Of a logarithmic axis on which powers of ten alone say too little.
 _FEW_DECADES = 100.0
 # Between a legend and what is drawn, and between ticks, in units of their font.
@@ -90,8 +92,8 @@ def _rooms(axis: Any) -> Iterator[tuple[Any, float]]:
     """Words of a panel that are broken where they are long, and how long they may be in pixels."""
     panel = axis.get_window_extent()
     for text in (axis.title, axis.xaxis.label, *(() if axis.axison else axis.texts)):
-        yield text, panel.width
-    yield axis.yaxis.label, panel.height
+        yield text, _FULL * panel.width
+    yield axis.yaxis.label, _FULL * panel.height
 
 
 def _length(text: Any) -> float:
@@ -172,8 +174,12 @@ def _thin_ticks(axis: Any) -> bool:
 
 
 def make_legend(target: Any, legend: Legend, place: str, columns: int) -> Any:
-    """A legend of a panel, or of a figure, there and with so many columns."""
-    return target.legend(legend.handles, legend.labels, loc=place, ncols=columns, **legend.style)
+    """A legend of a panel, or outside the panels of a figure, with so many columns."""
+    style = {"loc": place, "ncols": columns, **legend.style}
+    made = target.legend(legend.handles, legend.labels, **style)
+    # Within a panel it has its room there, and must take none from the others.
+    made.set_in_layout(place.startswith("outside"))
+    return made
 
 
 def place_legend(axis: Any, legend: Legend) -> bool:
@@ -189,8 +195,7 @@ def place_legend(axis: Any, legend: Legend) -> bool:
         _raise_top(axis, rise)
     before, legend.shown = legend.shown, (place, columns)
     if before != legend.shown:
-        # It has room in its panel and needs none beside it.
-        make_legend(axis, legend, place, columns).set_in_layout(False)
+        make_legend(axis, legend, place, columns)
     return rise > 1.0 or before != legend.shown
 
 
@@ -211,7 +216,7 @@ def _size(axis: Any, legend: Legend, columns: int) -> Size:
     """Of a legend of so many columns, its title broken where it is wider than the panel."""
     made = make_legend(axis, legend, "upper right", columns)
     title = made.get_title()
-    break_words(title, title.get_text(), 0.95 * axis.get_window_extent().width)
+    break_words(title, title.get_text(), _FULL * axis.get_window_extent().width)
     legend.style["title"] = title.get_text() or None
     extent = made.get_window_extent()
     pad = made.borderaxespad * made.prop.get_size_in_points() * axis.figure.dpi / 72.0
