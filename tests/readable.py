@@ -4,6 +4,7 @@ Geometry is that of the renderer, in pixels of the figure as its own layout leav
 """
 
 import itertools
+import warnings
 
 import numpy as np
 from matplotlib.text import Text
@@ -11,14 +12,18 @@ from matplotlib.transforms import Bbox
 
 # Words of a page, in points, and the width in inches at which a figure is shown as it is.
 LEAST_SIZE, PAGE = 8.0, 10.0
+# Of a panel, in inches.
+LEAST_WIDTH = 1.5
 # Boxes are higher than their letters.
 SLACK = 2.0
 
 
 def complaints(figure):
     """Sentences on what is wrong with a figure; none where it can be read."""
-    figure.draw_without_rendering()
-    checks = (small, outside, overlapping, covered, unlabelled, unstated, empty)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.draw_without_rendering()
+    checks = (small, narrow, outside, overlapping, covered, unlabelled, unstated, empty)
     return [sentence for check in checks for sentence in check(figure)]
 
 
@@ -70,6 +75,12 @@ def small(figure):
     for text, _ in words(figure):
         if text.get_fontsize() < LEAST_SIZE:
             yield f"{text.get_text()!r} has {text.get_fontsize()} points"
+
+
+def narrow(figure):
+    for axis in panels(figure):
+        if not is_bar(axis) and axis.get_window_extent().width < LEAST_WIDTH * figure.dpi:
+            yield f"the panel of {axis.get_title()!r} is narrow"
 
 
 def outside(figure):

@@ -60,10 +60,10 @@ STUDIES = {
         '[[systems]]\nmodel = "complex_syk4"\nn_sites = [4, 6, 8]\n',
     ),
     "several equations": (
-        3,
+        2,
         'equations = ["redfield", "davies", "universal-lindblad", "partial-secular", '
         '"quasi-local-1", "local"]',
-        '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\n',
+        '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\ndisorder = [0.5, 1.0, 8.0]\n',
     ),
     "one sample, one size": (1, "", '[[systems]]\nmodel = "dirac_syk2"\nn_sites = 4\n'),
 }
@@ -164,6 +164,22 @@ def test_a_legend_avoids_all_that_is_drawn(crowd):
     assert axis.get_ylim()[1] > 9.0
 
 
+def test_a_panel_that_rises_with_another_has_its_legend_placed_anew():
+    figure, (first, second, last) = grid(3, 3.3, 2.8)
+    last.set_visible(False)
+    first.fill_between([0.0, 1.0], 0.16, 1.0, label="below is free")
+    x = np.linspace(0.0, 1.0, 200)
+    for index in range(6):
+        second.plot(x, 0.5 + 0.5 * np.cos(90.0 * x), label=f"curve {index}")
+    for axis in (first, second):
+        axis.set_ylim(0.0, 1.0)
+        put_labels(axis, "x", "y")
+        put_legend(axis)
+    one_scale((first, second))
+    assert complaints(figure) == []
+    assert first.get_ylim() == second.get_ylim() and first.get_ylim()[1] > 1.3
+
+
 def test_long_words_are_broken_at_their_commas():
     figure, axis = drawn()
     put_title(axis, "a system with a name, $W/J = 5, 6$, start on the site number 3, no shift")
@@ -237,6 +253,7 @@ def plain(change):
     [
         (lambda figure, axis: figure.set_size_inches(11.0, 4.0), "wider than a page"),
         (lambda figure, axis: axis.set_title("t", fontsize=7), "7.0 points"),
+        (lambda figure, axis: figure.set_size_inches(2.0, 4.0), "is narrow"),
         (lambda figure, axis: axis.set_title("a long title " * 9), "leaves the figure"),
         (lambda figure, axis: axis.text(1.0, 0.2, "b") and axis.text(1.0, 0.2, "c"), "overlap"),
         (lambda figure, axis: axis.set_xticks([1.0, 1.01]), "overlap"),

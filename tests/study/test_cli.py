@@ -56,7 +56,7 @@ def test_run_and_report(study_file, tmp_path, capsys):
     shutil.rmtree(report)
     assert cli.main(["report", str(out), "--format", "csv"]) == 0
     tables = {"certificates", "curves", "estimates", "guarantees", "maxima", "precision"}
-    tables |= {"samples", "spread"}
+    tables |= {"parameters", "samples", "spread", "systems"}
     assert {path.name for path in report.iterdir()} == {f"{name}.csv" for name in tables}
     assert not list(out.rglob("*.tmp"))
 

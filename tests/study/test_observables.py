@@ -85,6 +85,8 @@ def test_a_study_without_evolution(tmp_path):
         "samples.csv",
         "figures.csv",
         "certificates.csv",
+        "parameters.csv",
+        "systems.csv",
         "tiny-figures.png",
         "tiny-figures.pdf",
         "index.html",

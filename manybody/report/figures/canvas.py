@@ -177,7 +177,7 @@ def averaged(points: Sequence[PointResult], figure: str = "") -> list[Averaged]:
 
 def from_zero(axis: Any) -> None:
     """A linear axis from zero, also where all that is drawn is zero."""
-    top = axis.get_ylim()[1]
+    top = max(axis.get_ylim()[1], 1.05 * axis.dataLim.y1)
     axis.set_ylim(0.0, top if top > 0.0 else 1.0)
 
 

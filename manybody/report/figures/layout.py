@@ -174,8 +174,12 @@ def _thin_ticks(axis: Any) -> bool:
 
 
 def make_legend(target: Any, legend: Legend, place: str, columns: int) -> Any:
-    """A legend of a panel, or of a figure, there and with so many columns."""
-    return target.legend(legend.handles, legend.labels, loc=place, ncols=columns, **legend.style)
+    """A legend of a panel, or outside the panels of a figure, with so many columns."""
+    style = {"loc": place, "ncols": columns, **legend.style}
+    made = target.legend(legend.handles, legend.labels, **style)
+    # Within a panel it has its room there, and must take none from the others.
+    made.set_in_layout(place.startswith("outside"))
+    return made
 
 
 def place_legend(axis: Any, legend: Legend) -> bool:
@@ -191,8 +195,7 @@ def place_legend(axis: Any, legend: Legend) -> bool:
         _raise_top(axis, rise)
     before, legend.shown = legend.shown, (place, columns)
     if before != legend.shown:
-        # It has room in its panel and needs none beside it.
-        make_legend(axis, legend, place, columns).set_in_layout(False)
+        make_legend(axis, legend, place, columns)
     return rise > 1.0 or before != legend.shown
 
 

@@ -187,12 +187,12 @@ def _describe(axis: Any, results: StudyResult) -> None:
         f"{kind}{bath},  $\\mu = 0$\n"
         f"{start}\nLamb shift: {shift}\n"
         f"{notes}\n"
-        "lines: mean over disorder samples\n"
-        "bands: standard deviation over samples\n"
-        "bars: 68 % bootstrap interval of the\n"
-        "maximum of the mean; triangles: lower\n"
-        "bounds, the times end too early"
+        "lines, bands: mean, standard deviation\n"
+        "bars: 68 % bootstrap interval\n"
+        "triangles: lower bounds, times too short"
     )
     axis.set_visible(True)
     axis.set_axis_off()
-    axis.text(0.0, 1.0, text, va="top", fontsize=SMALL, linespacing=1.3, transform=axis.transAxes)
+    style = {"va": "top", "fontsize": SMALL, "linespacing": 1.3}
+    # As wide as it is before the layout breaks it, it would take room from the panels.
+    axis.text(0.0, 1.0, text, transform=axis.transAxes, **style).set_in_layout(False)
