@@ -21,7 +21,7 @@ SLACK = 2.0
 def complaints(figure):
     """Sentences on what is wrong with a figure; none where it can be read."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", "constrained_layout")
         figure.draw_without_rendering()
     checks = (small, narrow, outside, overlapping, covered, unlabelled, unstated, empty)
     return [sentence for check in checks for sentence in check(figure)]
