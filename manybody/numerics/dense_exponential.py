@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 from manybody.arrays import Complex, Real, aligned_copy, aligned_empty
 from manybody.errors import InputError
-from manybody.numerics.growth import block_norms, check_norms
+from manybody.numerics.growth import GROWN_NORM, LARGEST_NORM, block_norms, check_norms
 from manybody.numerics.protocols import Bounds, Operator, Segment, Solution, Stepper, cut
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -22,6 +22,8 @@ _FEWEST_APPLICATIONS = 1e4
 _MOST_CHOSEN = 12
 # Flops: of an exponential and its third in D⁶; of an application in D³, and what its calls take.
 _OF_EXPONENTIAL, _OF_APPLICATION, _OF_CALLS = 72.0, 60.0, 1.5e5
+# How far a state may grow in one segment, as a logarithm, and segments at most.
+_RANGE, _MOST_PIECES = float(np.log(LARGEST_NORM / GROWN_NORM)), 100
 
 
 def exponential_is_cheaper(dimension: int, times: Real, applications: float) -> bool:
@@ -108,12 +110,13 @@ class DenseExponential(Stepper):
         return super().chosen(bounds, times, dimension)
 
     def stacks(self, bounds: Bounds, times: Real) -> list[NDArray[np.intp]]:
-        """All samples together: they share calls of the operator."""
-        return [np.arange(len(bounds.spectral_box))]
+        """Those of equal segments together: they share calls of the operator."""
+        counts = _pieces(bounds, times)
+        return [np.flatnonzero(counts == count) for count in np.unique(counts)]
 
     def segments(self, bounds: Bounds, times: Real, most: float = np.inf) -> list[Segment]:
-        """One segment."""
-        return cut(times, max(float(times[-1]), 1.0))
+        """One segment, or several where a state may leave the range: it is seen before."""
+        return cut(times, float(times[-1]) / int(_pieces(bounds, times).max()))
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """Go from output time to output time, one sample after the other."""
@@ -137,6 +140,13 @@ class DenseExponential(Stepper):
             np.full(len(state), len(basis), dtype=np.int64),
             np.array([error for _, error in paths]),
         )
+
+
+def _pieces(bounds: Bounds, times: Real) -> NDArray[np.intp]:
+    """(samples,) segments in each of which growth within the spectral box stays in the range."""
+    grown = np.maximum(bounds.spectral_box[:, 2], 0.0) * float(times[-1])
+    pieces: NDArray[np.intp] = np.clip(np.ceil(grown / _RANGE), 1, _MOST_PIECES).astype(np.intp)
+    return pieces
 
 
 def hermitian_basis(dimension: int) -> Complex:
