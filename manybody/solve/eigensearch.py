@@ -137,7 +137,7 @@ class Search:
 
     def _disc(self, shift: complex, wanted: int) -> tuple[complex, float, bool]:
         """Search from random vectors until one brings nothing new; the disc that is known, and
-        whether a mode with too large a residual ends it.
+        whether a mode with too large a residual ends it, or none could be had.
 
         One start finds one copy of a multiple eigenvalue.
         """
@@ -147,15 +147,13 @@ class Search:
             if reached != shift:
                 # Distances from where it was before say nothing.
                 shift, radius, is_first, is_spoiled = reached, np.inf, True, False
-            distances, news = [], 0
-            furthest, good = np.inf, []
+            furthest, good, news = np.inf, [], 0
             for value, mode in modes:
                 residual = self._residual(value, mode)
                 if residual > self._largest_residual:
                     # Neither kept nor forgotten: nothing is known from there on.
                     furthest = min(furthest, abs(value - shift))
                     continue
-                distances.append(abs(value - shift))
                 good.append((value, mode, residual))
             for one in good:
                 news += self._add(*one)
@@ -165,9 +163,9 @@ class Search:
                 if abs(value.imag) > _REAL * self._width:
                     news += self._add(value.conjugate(), adjoint(mode, self._columns), residual)
             complete = len(modes) >= self._count
-            reach = np.inf if complete else max(distances, default=0.0)
-            radius = min(radius, reach, furthest)
-            is_spoiled = is_spoiled or furthest < reach
+            reach = max((abs(value - shift) for value, _ in modes), default=0.0)
+            radius = min(radius, np.inf if complete else reach, furthest)
+            is_spoiled = is_spoiled or furthest < np.inf or not modes
             if not is_first and not news:
                 return shift, radius, is_spoiled
             is_first = False

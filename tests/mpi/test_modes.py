@@ -13,6 +13,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody.solve.eigensearch import Search
 from manybody.study.parsing import find_study, parse_study
 
 pytest.importorskip("slepc4py", reason="slepc4py not installed")
@@ -109,6 +110,33 @@ def test_an_inner_solution_that_fails_is_said(comm, bath, monkeypatch):
         mb.slow_modes(mb.dirac_syk2(8, seed=1), bath, comm=comm, method="gmres")
     monkeypatch.undo()
     assert mb.slow_modes(mb.dirac_syk2(4, seed=1), bath, 2, comm=comm).gap > 0.0
+
+
+@pytest.mark.parametrize("n_good", [0, 1])
+def test_modes_with_too_large_residuals_are_sought_from_further_off(
+    comm, bath, monkeypatch, n_good
+):
+    """More of them would bring none with a smaller one: localised systems have thousands."""
+    near, last, asked = 2e-3, [], []
+
+    def modes_at(self, shift, wanted):
+        asked.append(wanted)
+        modes, shift = found(self, shift, wanted)
+        ordered = sorted(modes, key=lambda mode: abs(mode[0] - shift))
+        last[:] = [shift.real, {value for value, _ in ordered[:n_good]}]
+        return modes, shift
+
+    def residual(self, value, mode):
+        shift, good = last
+        return measured(self, value, mode) if shift > near or value in good else 1.0
+
+    found, measured = Search._modes_at, Search._residual
+    monkeypatch.setattr(Search, "_modes_at", modes_at)
+    monkeypatch.setattr(Search, "_residual", residual)
+    model = mb.SingleParticleModel(oracles.random_hermitian(np.random.default_rng(3), 7))
+    monkeypatch.setattr("manybody.solve.eigensearch._FURTHEST", 1.0)
+    assert_found(model, bath, False, 3, 0, comm)
+    assert max(asked) <= 12
 
 
 def test_both_routes_agree(comm, bath):

@@ -41,7 +41,7 @@ def test_dense_exponentials_on_any_number_of_ranks(comm):
         alone, shared = (mb.compare(*arguments, **given, comm=one) for one in (None, comm))
     for run in (alone, shared):
         assert run.certificate.stepper == "dense-exponential"
-        assert run.certificate.applications == 50
+        assert run.certificate.applications % 50 == 0
     np.testing.assert_allclose(shared.trace_distance, alone.trace_distance, rtol=1e-10)
     if comm.rank == 0:
         scale = max(1.0, float(np.abs(alone.redfield_states).max()))
