@@ -12,6 +12,7 @@ from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.stationary import Decomposition
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm
+from manybody.solve.progress import Listener
 from manybody.solve.steady import factorised
 
 MAX_ITERATIONS = 500
@@ -40,7 +41,8 @@ class Search:
     """What is known of the modes between bright levels.
 
     tolerance: of residuals, relative to the largest rate; slowest: decay rate in J near which
-    the first shift lies; method: "gmres" or "assembled"; beta: of any state on a component.
+    the first shift lies; method: "gmres" or "assembled"; beta: of any state on a component;
+    watch: hears of every inner solution.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Search:
         method: str,
         slowest: float,
         beta: float,
+        watch: Listener,
     ) -> None:
+        self._watch = watch
         self._generator, self._method = generator, method
         self._davies, self._parts, self._columns = davies, parts, columns
         self._rng = rng
@@ -244,6 +248,7 @@ class Search:
             if failures:
                 # SLEPc cannot be stopped by an exception in all versions: to an early end.
                 return x
+            self._watch(f"{len(self._values)} modes found")
             # SLEPc goes on from a random vector where a Krylov space is exhausted.
             x = self._moving_part(inverse.restrict(x))
             aim = max(

@@ -38,6 +38,7 @@ from manybody.solve.comparison import model_digest
 from manybody.solve.eigensearch import Search
 from manybody.solve.examination import examined, notes_on
 from manybody.solve.long_time import check_assembled, check_relaxes
+from manybody.solve.progress import Listener, Steps, unheard
 from manybody.solve.sharing import problem_of
 from manybody.system.blas import blas_threads
 from manybody.system.communicator import Communicator, check_communicator
@@ -195,7 +196,7 @@ def slow_modes(
 
     baths, (count, aim, chosen) = on_every_rank(comm, checked)
     agree(comm, model=model_digest(system), bath=baths, arguments=(count, lamb_shift, aim, chosen))
-    task = _Task(count, aim, chosen)
+    task = _Task(count, aim, chosen, Steps("inner solutions") if rank_of(comm) == 0 else unheard)
 
     def action(ranks: Communicator | None) -> SlowModes:
         with problem_of(system, baths, lamb_shift, ranks) as problem:
@@ -216,6 +217,7 @@ class _Task:
     n_modes: int
     tolerance: float
     method: str
+    watch: Listener = unheard
 
 
 def modes_of(
@@ -397,7 +399,7 @@ def _search(
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
     slowest = float(-targets[0].real) if len(targets) else generator.unit
-    setting = task.tolerance, rng, task.method, slowest, beta
+    setting = task.tolerance, rng, task.method, slowest, beta, task.watch
     search = Search(generator, davies, parts, columns, *setting)
     search.around(0.0j)
     search.follow_growth()

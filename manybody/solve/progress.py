@@ -3,8 +3,11 @@
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 _log = logging.getLogger("manybody")
+# Called after each step of work whose end nobody knows, with what is known so far.
+Listener = Callable[[str], None]
 
 
 class Progress:
@@ -38,9 +41,7 @@ class Progress:
 
     def update(self, done: int, done_cost: float, what: str = "", final: bool = False) -> None:
         """Say it; `moving` marks what the next line may overwrite."""
-        now = time.monotonic()
-        self._last = now
-        elapsed = now - self._start
+        elapsed = time.monotonic() - self._start
         share = min(1.0, done_cost / self._total_cost) if self._total_cost > 0.0 else 1.0
         text = f"{done}/{self.total} {self._unit}  {100.0 * share:5.1f}% of the work  "
         if elapsed > 0.0:
@@ -51,7 +52,12 @@ class Progress:
             text += f"ETA {clock(elapsed * (1.0 - share) / share)}"
         if what and not final:
             text += f"  {what}"
-        _log.info(text, extra={"moving": not final})
+        self.say(text, moving=not final)
+
+    def say(self, text: str, moving: bool = False) -> None:
+        """Say something else in its place."""
+        self._last = time.monotonic()
+        _log.info(text, extra={"moving": moving})
 
 
 def clock(seconds: float) -> str:
@@ -78,3 +84,25 @@ class Watched:
         if self._progress.due():
             self._progress.total = total
             self._progress.update(done, done / total if share is None else share)
+
+
+class Steps:
+    """Says how many steps of open-ended work are done, if it takes more than ten seconds.
+
+    unit: what is counted.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._progress, self._unit, self._done = Progress(0, 1.0, moving=False), unit, 0
+        self._start = time.monotonic()
+
+    def __call__(self, words: str) -> None:
+        """One more is done; words: what is known so far."""
+        self._done += 1
+        if self._progress.due():
+            elapsed = time.monotonic() - self._start
+            self._progress.say(f"{self._done} {self._unit}  {self._done / elapsed:.3g}/s  {words}")
+
+
+def unheard(_words: str) -> None:
+    """Nobody wants to know how far it is."""

@@ -14,7 +14,7 @@ from manybody.errors import NumericalError, warn_caller
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.petsc.runtime import freed, petsc
-from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, together
+from manybody.parallel.collective import agree, by_first_ranks, on_every_rank, rank_of, together
 from manybody.physics import arguments
 from manybody.physics.assembly import assemble_rows
 from manybody.physics.baths.several import AnyBaths, GivenBaths
@@ -37,6 +37,7 @@ from manybody.solve.long_time import (
     rounding_of,
 )
 from manybody.solve.preconditioner import DaviesInverse, adjoint, norm, trace
+from manybody.solve.progress import Listener, Steps, unheard
 from manybody.solve.sharing import problem_of
 from manybody.solve.starting import build_start
 from manybody.system.blas import blas_threads
@@ -162,7 +163,8 @@ def steady_state(
 
     def action(ranks: Communicator | None) -> SteadyState:
         with problem_of(system, baths, lamb_shift, ranks) as problem:
-            return steady_of(problem, equation, rho, aim, rng, ranks, method)
+            watch = Steps("applications") if rank_of(ranks) == 0 else unheard
+            return steady_of(problem, equation, rho, aim, rng, ranks, method, watch)
 
     with blas_threads():
         result = by_first_ranks(
@@ -214,10 +216,11 @@ def steady_of(
     rng: np.random.Generator | None = None,
     comm: Communicator | None = None,
     method: str = "gmres",
+    watch: Listener = unheard,
 ) -> SteadyState:
     """`steady_state` of a problem that the ranks of `comm` share, all of which call this.
 
-    rho: ρ(0), None for the first state of the basis.
+    rho: ρ(0), None for the first state of the basis; watch: hears of every iteration.
     Gives no warnings: `SteadyState.notes` has what there is to say.
     """
     rho = SiteStart(0) if rho is None else rho
@@ -232,7 +235,7 @@ def steady_of(
     solver_knows = system.is_by_h and (system.is_balanced or nearly)
     if equation == "davies" or not solver_knows:
         return _on_rank_0(columns, lambda: dense_steady(problem, system, equation, *setting))
-    solver = _ComponentSolver(problem, system, tolerance, rng, columns, method)
+    solver = _ComponentSolver(problem, system, tolerance, rng, columns, method, watch)
     states: list[Complex | None] = []
     residual, state_error, iterations = 0.0, 0.0, 0
     for index in range(system.parts.n_components):
@@ -274,7 +277,9 @@ class _ComponentSolver:
         rng: np.random.Generator | None,
         columns: Columns,
         method: str,
+        watch: Listener,
     ) -> None:
+        self._watch = watch
         bath, lamb_shift = problem.bath, problem.lamb_shift
         self._system, self._bath, self._lamb_shift = system, bath, lamb_shift
         self._tolerance, self._rng, self._columns, self._method = tolerance, rng, columns, method
@@ -381,6 +386,7 @@ class _ComponentSolver:
 
         def apply(x: Complex) -> Complex:
             operator.apply(x, out)
+            self._watch(f"of GMRES, to ‖L[ρ]‖ = {tolerance:g} J")
             return out - reference * trace(x[0], columns)
 
         def solved(x: Complex, aim: float) -> tuple[Complex, float, int, bool]:

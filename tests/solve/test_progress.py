@@ -36,6 +36,25 @@ def test_one_sample_counts_segments(impatient, bath, monkeypatch, large):
     assert starts == [f"{done}/3 segments of time" for done in (1, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("compute", "unit", "known"),
+    [
+        (mb.steady_state, "applications", "of GMRES, to"),
+        (lambda *given, **more: mb.slow_modes(*given, method="gmres", **more), "inner", "modes"),
+    ],
+    ids=["steady state", "slow modes"],
+)
+def test_what_has_no_known_end_counts_steps(impatient, bath, compute, unit, known):
+    pytest.importorskip("slepc4py", reason="slepc4py not installed")
+    compute(mb.dirac_syk2(5, seed=1), bath, lamb_shift=True)
+    lines = [record.getMessage() for record in impatient.records]
+    counts = [int(line.split()[0]) for line in lines]
+    # Ever rarer.
+    assert counts[:3] == [1, 2, 3] and counts == sorted({*counts})
+    for line in lines:
+        assert line.split()[1] == unit and "/s  " in line and known in line
+
+
 def test_what_is_quick_says_nothing(caplog, bath):
     caplog.set_level(logging.INFO, "manybody")
     mb.compare_ensemble([mb.dirac_syk2(3, seed=1)], bath, [0.0, 1.0])
