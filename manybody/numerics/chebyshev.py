@@ -131,11 +131,6 @@ class Chebyshev(Stepper):
         most : float, default inf
             Applications of one segment, where shorter ones exist.
 
-        Returns
-        -------
-        list of Segment
-            In their order.
-
         Raises
         ------
         InputError

@@ -83,20 +83,6 @@ class DenseExponential(Stepper):
     def chosen(self, bounds: Bounds, times: Real, dimension: int) -> list[Stepper]:
         """Itself for every sample.
 
-        Parameters
-        ----------
-        bounds : Bounds
-            Where the spectra of the samples lie, `spectral_box`.
-        times : (T,) array
-            Output times in 1/J.
-        dimension : int
-            Number of states D.
-
-        Returns
-        -------
-        list of Stepper
-            One a sample.
-
         Raises
         ------
         InputError
