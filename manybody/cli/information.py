@@ -7,11 +7,10 @@ import textwrap
 
 from manybody.cli.kinds import kind_in
 from manybody.physics import arguments
+from manybody.study.lines import WIDEST
 from manybody.study.parsing import builtin_studies
 from manybody.system.communicator import Communicator
 from manybody.system.doctor import doctor_report
-
-_WIDEST = 100
 
 
 def studies(options: argparse.Namespace, _comm: Communicator | None) -> int:
@@ -35,7 +34,7 @@ def docs(options: argparse.Namespace, _comm: Communicator | None) -> int:
     from manybody.docs.terminal import shown
 
     text = listing() if options.page is None else page(options.page)
-    width = min(shutil.get_terminal_size().columns, 100)
+    width = min(shutil.get_terminal_size().columns, WIDEST)
     print(shown(text, width, sys.stdout.encoding or "ascii"), end="", flush=True)
     return 0
 
@@ -43,7 +42,7 @@ def docs(options: argparse.Namespace, _comm: Communicator | None) -> int:
 def _folded(line: str, indent: int) -> str:
     return textwrap.fill(
         line,
-        _WIDEST,
+        WIDEST,
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + 4),
         break_on_hyphens=False,

@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real, aligned_empty, product
 from manybody.errors import InputError, NumericalError
-from manybody.numerics.dense_exponential import DenseExponential, exponential_is_cheaper
+from manybody.numerics.dense_exponential import (
+    MOST_CHOSEN,
+    DenseExponential,
+    exponential_is_cheaper,
+)
 from manybody.numerics.growth import (
     LARGEST_NORM,
     Overflow,
@@ -44,6 +48,8 @@ MAX_APPLICATIONS = 1e8
 # Numbers of segments that are tried, and widths δ relative to the spectrum.
 _COUNTS = np.unique(np.round(1.25 ** np.arange(0, 90)))
 _WIDTHS = 1.0 + np.geomspace(1e-3, 15.0, 64)
+# Enough of them, with both ends, to know whether a series is long.
+_FEW_WIDTHS = _WIDTHS[::9]
 # Growth of the φ_k that is accepted whatever the tolerance, and what an outline adds:
 # the growth it predicts exceeded the measured one tenfold to a thousandfold.
 _ACCEPTED_GROWTH = 5.0
@@ -92,8 +98,10 @@ class Chebyshev(Stepper):
 
         See `dense_exponential.exponential_is_cheaper`.
         """
+        if dimension > MOST_CHOSEN:
+            return super().chosen(bounds, times, dimension)
         dense = DenseExponential(self.tolerance)
-        needed = applications_of_series(bounds, times, self.tolerance)
+        needed = applications_of_series(bounds, times, self.tolerance, _FEW_WIDTHS)
         # What never ends is refused, since units are wrong then and not the stepper.
         return [
             dense
@@ -122,11 +130,6 @@ class Chebyshev(Stepper):
             Output times in 1/J.
         most : float, default inf
             Applications of one segment, where shorter ones exist.
-
-        Returns
-        -------
-        list of Segment
-            In their order.
 
         Raises
         ------
@@ -342,12 +345,18 @@ def _growth(points: Complex, width: float | Real) -> Any:
     return np.abs(np.log(np.abs(w + np.sqrt(w * w + 1.0)))).max(axis=-1)
 
 
-def applications_of_series(bounds: Bounds, times: Real, tolerance: float) -> Real:
-    """(samples,) applications that all segments of each sample are forecast to take."""
+def applications_of_series(
+    bounds: Bounds, times: Real, tolerance: float, widths: Real = _WIDTHS
+) -> Real:
+    """(samples,) applications that all segments of each sample are forecast to take.
+
+    widths: those that are tried, relative to the spectrum.
+    """
     last, points = float(times[-1]), _points(bounds)
     if last == 0.0:
         return np.zeros(len(points))
-    return np.array([_fewest_segments(own, last, tolerance)[1] for own in points])
+    needed = [_fewest_segments(own, last, tolerance, relative=widths)[1] for own in points]
+    return np.array(needed)
 
 
 def series_terms(z: Real, tolerance: float) -> Real:
@@ -362,10 +371,10 @@ def _allowed_growth(points: Complex, tolerance: float) -> float:
     return slack + max(_ACCEPTED_GROWTH, float(np.log(tolerance / (500.0 * EPSILON))))
 
 
-def _candidates(points: Complex, duration: float) -> tuple[Real, Real]:
+def _candidates(points: Complex, duration: float, relative: Real = _WIDTHS) -> tuple[Real, Real]:
     """Widths worth trying for a spectrum, and the growth with each."""
     floor = max(float(points.imag.max()), float(points.real.max()), 1e-3 / duration)
-    widths = floor * _WIDTHS
+    widths = floor * relative
     return widths, _growth(points, widths)
 
 
@@ -378,14 +387,14 @@ def _best_width(points: Complex, duration: float, tolerance: float) -> float:
 
 
 def _fewest_segments(
-    points: Complex, last: float, tolerance: float, most: float = np.inf
+    points: Complex, last: float, tolerance: float, most: float = np.inf, relative: Real = _WIDTHS
 ) -> tuple[int, float]:
     """Number of equal segments with the fewest terms over all, and their number.
 
     most: terms of one segment, ignored where no segment is as short.  Infinitely many
     terms when even the shortest segments would not do.
     """
-    widths, growth = _candidates(points, last)
+    widths, growth = _candidates(points, last, relative)
     z = widths * (last / _COUNTS)[:, None]
     terms = series_terms(z, tolerance)
     forbidden = growth * terms > _allowed_growth(points, tolerance)

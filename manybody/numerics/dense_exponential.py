@@ -19,7 +19,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 MOST_STATES = 45
 # Twice what the longest series of the built-in studies has, whose stores keep their bits.
 _FEWEST_APPLICATIONS = 1e4
-_MOST_CHOSEN = 12
+MOST_CHOSEN = 12
 # Flops: of an exponential and its third in D⁶; of an application in D³, and what its calls take.
 _OF_EXPONENTIAL, _OF_APPLICATION, _OF_CALLS = 72.0, 60.0, 1.5e5
 # How far a state may grow in one segment, as a logarithm, and segments at most.
@@ -32,7 +32,7 @@ def exponential_is_cheaper(dimension: int, times: Real, applications: float) -> 
     applications: of the series.  Up to 12 states, beyond 10⁴ applications, and where all
     exponentials, one for every length of a step between output times, have fewer flops.
     """
-    if dimension > _MOST_CHOSEN or not applications > _FEWEST_APPLICATIONS:
+    if dimension > MOST_CHOSEN or not applications > _FEWEST_APPLICATIONS:
         return False
     series = applications * (_OF_APPLICATION * dimension**3 + _OF_CALLS)
     return exponential_flops(dimension, times) < series
@@ -82,20 +82,6 @@ class DenseExponential(Stepper):
 
     def chosen(self, bounds: Bounds, times: Real, dimension: int) -> list[Stepper]:
         """Itself for every sample.
-
-        Parameters
-        ----------
-        bounds : Bounds
-            Where the spectra of the samples lie, `spectral_box`.
-        times : (T,) array
-            Output times in 1/J.
-        dimension : int
-            Number of states D.
-
-        Returns
-        -------
-        list of Stepper
-            One a sample.
 
         Raises
         ------

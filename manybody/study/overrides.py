@@ -24,7 +24,8 @@ def overridden(text: str, origin: str, settings: Sequence[str]) -> str:
         if not equals:
             raise InputError(f"--set {setting}: KEY=VALUE is needed, as in samples=4")
         _put(table, key.strip(), _value(setting, value))
-    changed = "".join(f"# --set {setting}\n" for setting in settings)
+    # A list may have lines, of which a comment has one.
+    changed = "".join(f"# --set {' '.join(setting.split())}\n" for setting in settings)
     return f"# {origin}\n{changed}{toml_of(table)}"
 
 
@@ -80,7 +81,7 @@ def _below(value: Any) -> bool:
 
 def _key(text: str) -> str:
     plain = text.replace("_", "").replace("-", "")
-    return text if plain.isalnum() and text.isascii() else json.dumps(text)
+    return text if plain.isalnum() and text.isascii() else _inline(text)
 
 
 def _inline(value: Any) -> str:
@@ -88,5 +89,7 @@ def _inline(value: Any) -> str:
         return f"[{', '.join(map(_inline, value))}]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items()) + " }"
-    # Texts and truth values are those of JSON; numbers, inf among them, and dates Python's.
-    return json.dumps(value) if isinstance(value, (str, bool)) else str(value)
+    if isinstance(value, str):
+        # As JSON has it but for pairs of surrogates, and a letter that TOML has escaped alone.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -41,12 +41,18 @@ def test_a_study_is_shown_as_it_is_and_survives_being_rewritten(name, capsys):
     assert tomllib.loads(toml_of(tomllib.loads(text))) == tomllib.loads(text)
 
 
+def test_a_value_of_several_lines_is_kept():
+    text = overridden(TINY, "tiny", ["times=[\n0.0,\n1.0]"])
+    assert tomllib.loads(text)["times"] == [0.0, 1.0] and "# --set times=[ 0.0, 1.0]\n" in text
+
+
 def test_toml_of_every_kind_of_value():
     text = """
 a = [1, 2.5, inf, "x\\"y\\\\n", true, [], {}]
 "odd key" = 1979-05-27
 [t]
-s = 'é'
+s = 'é λ 😀'
+"λ 😀" = "\\u007f\\u0001\\t"
 [t.u]
 v = -0.0
 [[l]]

@@ -6,6 +6,7 @@ import pytest
 from scipy.linalg import expm
 
 import manybody as mb
+from manybody.numerics.chebyshev import _FEW_WIDTHS, _WIDTHS, applications_of_series
 from manybody.numerics.dense_exponential import exponential_is_cheaper, hermitian_basis
 from manybody.solve.evolution import Joint
 
@@ -126,6 +127,21 @@ def test_the_rule():
     # More applications than `chebyshev` refuses are refused all the same.
     with pytest.raises(ValueError, match="are energies and times in the same units"):
         mb.compare(mb.dirac_syk2(3, seed=1), STRONG, [0.0, 1e9])
+
+
+def test_more_states_than_are_chosen_cost_no_look_at_their_spectra():
+    chosen = mb.Chebyshev(1e-10).chosen(Joint(np.ones((2, 3)), None), None, 13)
+    assert [each.name for each in chosen] == ["chebyshev", "chebyshev"]
+
+
+def test_few_widths_tell_whether_a_series_is_long(rng):
+    """As all of them do, to the tenth that a rule of thumb may be wrong."""
+    outline = rng.uniform(0.0, 1.0, (40, 12)) + 1j * rng.uniform(0.0, 30.0, (40, 12))
+    bounds, times = Joint(np.ones((40, 3)), outline), np.array([0.0, 20.0])
+    few, every = (
+        applications_of_series(bounds, times, 1e-10, widths) for widths in (_FEW_WIDTHS, _WIDTHS)
+    )
+    assert len(_FEW_WIDTHS) == 8 and np.all(few >= every) and np.all(few < 1.1 * every)
 
 
 def test_states_that_leave_double_precision(rng):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 from tiny import TABLES, TINY
 
 from manybody.report.analysis.conclusions import analyse
@@ -241,3 +242,10 @@ def test_other_observables_are_compared_too(tmp_path):
         assert each.paired.difference == pytest.approx((right - left).mean(), rel=1e-9, abs=1e-15)
     lines = findings(analyse(results))
     assert any("on the same samples: against no Lamb shift the mean " in line for line in lines)
+
+
+def test_the_probability_of_no_difference_is_that_of_paired_samples(rng):
+    first = rng.normal(size=6)
+    second = first + 0.3 + 0.2 * rng.normal(size=6)
+    found = paired_means(first, second).p_value
+    assert found == pytest.approx(stats.ttest_rel(first, second).pvalue, rel=1e-12)

@@ -63,20 +63,6 @@ class _PetscStepper(Stepper):
     def configured(self, tolerance: float | None, petsc_options: str, prefix: str) -> Self:
         """A copy with what the call says.
 
-        Parameters
-        ----------
-        tolerance : float or None
-            Of the call.
-        petsc_options : str
-            PETSc options as on a command line.
-        prefix : str
-            With which their names begin.
-
-        Returns
-        -------
-        Stepper
-            Ready but for its library.
-
         Raises
         ------
         InputError
@@ -142,11 +128,6 @@ class _PetscStepper(Stepper):
             At segment.start.
         segment : Segment
             Where it goes, the output times in it, and its share of the tolerance.
-
-        Returns
-        -------
-        Solution
-            States, applications and an estimate of the error.
 
         Raises
         ------

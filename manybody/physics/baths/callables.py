@@ -232,11 +232,6 @@ class CallableBath(QuadratureBath):
         omega : float or array
             In J, any shape.
 
-        Returns
-        -------
-        array
-            In J, same shape as `omega`.
-
         Raises
         ------
         InputError

@@ -212,11 +212,6 @@ class ThermalBath(QuadratureBath):
     def gamma(self, omega: ArrayLike) -> Real:
         """Power spectrum γ(ω) = D(|ω|)/|ω| · ω / (1 − e^{−βω}).
 
-        Parameters
-        ----------
-        omega : float or array
-            In J, any shape and sign.
-
         Returns
         -------
         array
@@ -236,16 +231,6 @@ class ThermalBath(QuadratureBath):
     @zero_where_tiny
     def eta(self, omega: ArrayLike) -> Real:
         """Kramers-Kronig partner η(ω) = P∫ dω' γ(ω') / (2π (ω − ω')) of γ.
-
-        Parameters
-        ----------
-        omega : float or array
-            In J, any shape.
-
-        Returns
-        -------
-        array
-            In J, same shape as `omega`; ±inf at a step of γ.
 
         Raises
         ------

@@ -12,6 +12,8 @@ from manybody.report.page.drawing import Drawing
 
 # What a page shows of a number that does not exist.
 NONE = "–"
+# What pages link to.
+PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 
 
 def is_missing(value: Any) -> bool:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from manybody.report.page.document import (
+    PAPER,
     Document,
     Part,
     Picture,
@@ -32,7 +33,6 @@ _LOWERED = re.compile(
 )
 _LOWERED_TOGETHER = re.compile(_BEFORE + r"_(\{[^{}]*\})")
 _POWER = re.compile(r"(?<=[\d)])e([-+]\d+)\b")
-_PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
 
 
 def to_html(document: Document) -> str:
@@ -209,7 +209,7 @@ def _is_word(cell: str) -> bool:
 
 def _inline(text: str) -> str:
     """Escaped, with links to papers, and what is raised or lowered in mathematics."""
-    found = _PAPER.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', _escaped(text))
+    found = PAPER.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', _escaped(text))
     found = _LOWERED_TOGETHER.sub(_tagged("sub"), _LOWERED.sub(_tagged("sub"), found))
     return _RAISED.sub(_tagged("sup"), found)
 

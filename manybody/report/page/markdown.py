@@ -1,11 +1,8 @@
 """Document -> Markdown, with the sections, numbers and captions of the page."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
-from manybody.report.page.document import Document, Part, Section, Table, Text, anchor_of
-
-_PAPER = re.compile(r"arXiv[: ](\d{4}\.\d{4,5})")
+from manybody.report.page.document import PAPER, Document, Part, Section, Table, Text, anchor_of
 
 
 def to_markdown(document: Document, picture: Callable[[str], str]) -> str:
@@ -79,4 +76,4 @@ def _bar(cells: Sequence[str]) -> str:
 
 
 def _linked(text: str) -> str:
-    return _PAPER.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
+    return PAPER.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", text)

@@ -8,7 +8,8 @@ from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
 from manybody.system.communicator import Communicator
 
 # Of the generator for the modes around one frequency, each from two starts, of SYK2 with 32 to 64
-# sites; of Anderson cubes with 64 and 125 all together, whatever W (3D lattices have a real H).
+# sites; of Anderson cubes with 64 and 125 and W from 5 to 20 all together (3D lattices have a real
+# H), of which W = 1 needs five times as many.
 _APPLICATIONS_OF_A_SHIFT, _APPLICATIONS_OF_REAL = 1000.0, 1200.0
 # All modes of N sites by dense algebra take this times N⁶ products' flops.
 _DENSE_MODES = 180.0
