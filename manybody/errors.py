@@ -1,7 +1,8 @@
 """What a user is told in one sentence; every other exception is a mistake of this program."""
 
+import difflib
 import warnings
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -91,3 +92,9 @@ def warn_caller(*messages: str) -> None:
     """Warn whoever called the function that calls this; what is empty is not said."""
     for message in filter(None, messages):
         warnings.warn(message, stacklevel=3)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """A question after the name of nothing: which that are known are near; empty if none is."""
+    near = difflib.get_close_matches(name, list(known), 2, 0.65)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -7,9 +7,10 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from manybody import __version__
+from manybody.errors import meant
 from manybody.parallel.signals import INTERRUPTED, STOPPED
 from manybody.study.configuration import FORMATS
 
@@ -48,6 +49,24 @@ class _Parser(argparse.ArgumentParser):
             if given[index] in _ANY_VALUE and re.match("-[^-]", value):
                 given[index : index + 2] = [f"{given[index]}={value}"]
         return super().parse_known_args(given, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with what is wrong, and what was probably meant."""
+        wrong = re.search(
+            r"unrecognized arguments: (--[\w-]+)|COMMAND: invalid choice: '(.+?)'", message
+        )
+        known = self._options() if wrong and wrong[1] else commands_of(self)
+        super().error(message + (meant(wrong[1] or wrong[2], known) if wrong else ""))
+
+    def _options(self) -> set[str]:
+        """Of all commands."""
+        return {text for own in commands_of(self).values() for text in own._option_string_actions}
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command, by its name."""
+    groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    return {name: own for group in groups for name, own in group.choices.items()}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -95,7 +95,7 @@ def name_page(name: str) -> str:
     if not callable(found):
         return f"{title}\n\n{summary(found)}\n"
     call = textwrap.fill(f"mb.{name}{_signature(found)}", 96, subsequent_indent=4 * " ")
-    parts = [title, _code(call), _code(inspect.getdoc(found) or "")]
+    parts = [title, _code(call), _code(inspect.getdoc(found) or "", "docstring")]
     if inspect.isclass(found):
         parts += list(_members(found))
     return "\n\n".join(parts) + "\n"
@@ -127,5 +127,5 @@ def _signature(found: Any) -> str:
     return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
-def _code(text: str) -> str:
-    return f"```text\n{text}\n```"
+def _code(text: str, kind: str = "text") -> str:
+    return f"```{kind}\n{text}\n```"

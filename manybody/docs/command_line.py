@@ -4,6 +4,8 @@ import argparse
 import re
 from collections.abc import Iterator
 
+from manybody.cli.parser import commands_of
+
 # New Pythons paint a usage for the terminal that they find.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _SIGNALS = """\
@@ -28,12 +30,6 @@ def command_line_page(parser: argparse.ArgumentParser) -> str:
 def command_page(command: argparse.ArgumentParser) -> str:
     """What the page says of one command."""
     return "\n".join([f"# {command.prog}", "", *_about(command)])
-
-
-def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parser of every command, by its name."""
-    groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
-    return {name: own for group in groups for name, own in group.choices.items()}
 
 
 def _about(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from manybody.cli.parser import build_parser
+from manybody.cli.parser import build_parser, commands_of
 from manybody.docs.api import api_page, name_page, public_names
-from manybody.docs.command_line import command_line_page, command_page, commands_of
+from manybody.docs.command_line import command_line_page, command_page
 from manybody.docs.keys import entries_of, key_names, keys_page
 from manybody.errors import InputError
 

@@ -9,9 +9,12 @@ from itertools import groupby
 from manybody.system.spelling import spelled
 
 Spell = Callable[[str], str]
+_DOCSTRING = "docstring"
 _CODE = ("python", "sh", "bash", "console", "toml", "json")
 # What begins a line of its own: items of lists and definitions, headings, quotations.
 _ITEM = re.compile(r"(\s*)([-*] |\d+\. |: |> )(.*)")
+# What stands alone in a docstring: rules, parameters with their types, items, examples.
+_ALONE = re.compile(r"\s*(-{3,}$|[-*] |>>>|\.\.\. )|.* : ")
 _LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)")
 
 
@@ -31,7 +34,7 @@ def _marked(lines: list[str]) -> Iterator[tuple[str, str]]:
         opening = re.match(r"\s*(```+|~~~+)\s*(\w*)", line)
         if fence or opening:
             if opening and not fence:
-                fence, kind = opening[1], "code" if opening[2] in _CODE else "block"
+                fence, kind = opening[1], _fenced(opening[2])
             elif line.strip() == fence:
                 fence = ""
             else:
@@ -44,6 +47,12 @@ def _marked(lines: list[str]) -> Iterator[tuple[str, str]]:
             yield "text", line
 
 
+def _fenced(language: str) -> str:
+    if language == _DOCSTRING:
+        return language
+    return "code" if language in _CODE else "block"
+
+
 def _code(lines: list[str], width: int, spell: Spell) -> list[str]:
     """As it stands, set in where there is room."""
     texts = list(map(spell, lines))
@@ -52,13 +61,31 @@ def _code(lines: list[str], width: int, spell: Spell) -> list[str]:
 
 
 def _block(lines: list[str], width: int, spell: Spell) -> list[str]:
-    """What is no code, formulas and docstrings: too long a line is folded."""
+    """What is no code, formulas for one: too long a line is folded."""
     found = []
     for line in map(spell, lines):
         deeper = re.match(r"\s*", line)[0] + "    "  # type: ignore[index]
         fits = len(line) <= width
         found += [line] if fits else textwrap.wrap(line, width, subsequent_indent=deeper)
     return _code(found, width, spell)
+
+
+def _docstring(lines: list[str], width: int, spell: Spell) -> list[str]:
+    """Paragraphs with a line that is too long are folded anew; all else as a block."""
+    found: list[str] = []
+    for (alone, indent), part in groupby(map(spell, lines), key=_place):
+        texts = list(part)
+        if alone is None and max(map(len, texts)) > width:
+            joined = " ".join(text.strip() for text in texts)
+            texts = textwrap.wrap(joined, width, initial_indent=indent, subsequent_indent=indent)
+        found += texts
+    return _block(found, width, lambda text: text)
+
+
+def _place(line: str) -> tuple[str | None, str]:
+    """Of which paragraph a line is: where it stands alone its text, and how far it is set in."""
+    indent = re.match(r"\s*", line)[0]  # type: ignore[index]
+    return (line if _ALONE.match(line) or not line.strip() else None), indent
 
 
 def _headings(lines: list[str], width: int, spell: Spell) -> list[str]:
@@ -156,4 +183,11 @@ def _link(match: re.Match[str]) -> str:
     return f"{words} ({target})" if "://" in target and target != words else words
 
 
-_SHOWN = {"code": _code, "block": _block, "heading": _headings, "text": _texts, "table": _table}
+_SHOWN = {
+    "code": _code,
+    "block": _block,
+    _DOCSTRING: _docstring,
+    "heading": _headings,
+    "text": _texts,
+    "table": _table,
+}

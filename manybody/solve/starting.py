@@ -26,7 +26,10 @@ from manybody.physics.starts import (
 # Norm, trace and Hermiticity of a state that a user typed or computed.
 _TOLERANCE = 1e-10
 _LEVEL, _WAVE, _MIXED, _UNIFORM = "eigenstate-", "plane-wave-", "mixed", "uniform"
-_OF_STATES = "'mixed', 'eigenstate-K', a (D,) vector or a (D, D) density matrix"
+_OF_STATES = (
+    "'mixed', 'eigenstate-K', a (D,) vector or a (D, D) density matrix (in a study { file = "
+    "'...' }), and with ManyBodyModel(..., basis=FockBasis(...)) patterns"
+)
 _ALLOWED = (
     f"{', '.join(map(repr, PATTERNS))}, a pattern such as '0110', '{_LEVEL}K', '{_MIXED}', a (D,) "
     "vector or a (D, D) density matrix"

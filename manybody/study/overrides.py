@@ -37,9 +37,17 @@ def _value(setting: str, text: str) -> Any:
     if [*found] != ["value"]:
         raise InputError(
             f"--set {setting}: the value is none of TOML: a number, true, false, a list or a text "
-            "in quotes of its own, as in 'stepper=\"dop853\"'"
+            f"in quotes of its own, as in '{_quoted(setting)}'"
         )
     return found["value"]
+
+
+def _quoted(setting: str) -> str:
+    """What was probably meant: a word without its quotes."""
+    key, _, value = setting.partition("=")
+    word = value.strip()
+    is_word = word.replace("-", "").replace("_", "").isalnum()
+    return f'{key}="{word}"' if is_word else 'stepper="dop853"'
 
 
 def _put(table: Any, key: str, value: Any) -> None:
@@ -56,7 +64,8 @@ def _put(table: Any, key: str, value: Any) -> None:
 def _index(values: list[Any], text: str, key: str) -> int:
     if not text.isdecimal() or int(text) >= len(values):
         raise InputError(
-            f"--set {key}: {text} is no index of a list of {len(values)}, 0 to {len(values) - 1}"
+            f"--set {key}: {text} is no index of a list of {len(values)}, 0 to {len(values) - 1} "
+            "are, as in systems.0.samples"
         )
     return int(text)
 

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from manybody.errors import InputError, InputTypeError, said_of, shown
+from manybody.errors import InputError, InputTypeError, meant, said_of, shown
 from manybody.numerics.petsc.runtime import check_portable
 from manybody.numerics.steppers import check_operator, check_ranks, check_stepper
 from manybody.physics import arguments
@@ -60,7 +60,7 @@ def find_study(name: str) -> tuple[str, str]:
     if not path.is_file():
         raise InputError(
             f"study {name!r} is neither a file nor one of the built-in studies "
-            f"{', '.join(builtin)}"
+            f"{', '.join(builtin)}{meant(name, builtin)}"
         )
     try:
         # utf-8-sig: editors on some systems begin a file with a byte order mark.

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, cast, get_ty
 
 import cattrs
 
-from manybody.errors import InputError, InputTypeError, shown
+from manybody.errors import InputError, InputTypeError, meant, shown
 from manybody.physics import arguments
 from manybody.physics.keys import REQUIRED, Key
 
@@ -181,7 +181,7 @@ def _complaint(error: Exception, where: str) -> Exception:
                 hint = ", of which 'parameters' has those of a function of yours"
                 return InputError(
                     f"{where or 'study'}: unknown key {key!r}, allowed are {', '.join(known)}"
-                    f"{hint if 'parameters' in known else ''}"
+                    f"{hint if 'parameters' in known else ''}{meant(str(key), known)}"
                 )
         if not named:
             # Keys that do not go together.

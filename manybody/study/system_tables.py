@@ -86,7 +86,7 @@ START = (
     "start by name: mixed, eigenstate-K; of one particle mixed-A-B-..., uniform, plane-wave-K; of "
     "many neel, domain-wall, spread, a pattern as 0110"
 )
-STARTS = "initial_site of one particle, spread of many"
+STARTS = "initial_site of one particle, spread of many that have a basis; others need one"
 
 
 def _bath_number(where: str, value: object) -> float:

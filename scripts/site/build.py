@@ -44,7 +44,9 @@ def contents() -> str:
 
 
 def _heading(name: str) -> str:
-    return "How-tos" if "/" in name else "Reference" if name in GENERATED else "Pages"
+    if "/" in name or name in GENERATED:
+        return "How-tos" if "/" in name else "Reference"
+    return {"tutorial": "Start", "results": "Results"}.get(name, "Background")
 
 
 def python_names() -> str:

@@ -129,3 +129,37 @@ def test_what_is_missing_without_petsc_is_named(monkeypatch):
             runtime.petsc()
     finally:
         runtime.petsc.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["rnu"], "invalid choice: 'rnu'"),
+        (["rnu"], "; did you mean run?"),
+        (["repotr", "here"], "; did you mean report?"),
+        (
+            ["run", "tiny", "--alow-code"],
+            "unrecognized arguments: --alow-code; did you mean --allow",
+        ),
+        (["plan", "paper-fig-small"], "; did you mean paper-fig1-small or paper-fig1?"),
+    ],
+)
+def test_what_is_nearly_a_name_is_answered_with_it(line, words, capsys):
+    assert _exit_code(line) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", [["xyzzy"], ["run", "tiny", "--xyzzy"], ["plan", "xyzzy"], ["run"]]
+)
+def test_nothing_is_suggested_where_nothing_is_near(line, capsys):
+    assert _exit_code(line) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def _exit_code(line):
+    """Where argparse ends the process, its code."""
+    try:
+        return cli.main(line)
+    except SystemExit as end:
+        return end.code

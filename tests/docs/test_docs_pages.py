@@ -205,6 +205,40 @@ x = "a line of code that is wider than the terminal is and stays"
     assert narrow.splitlines() == ["x", "    what it is: a", "      long", "      explanation"]
 
 
+def test_docstrings_on_a_narrow_terminal():
+    """Paragraphs are folded anew, not line by line; what has a line of its own keeps it."""
+    text = """```docstring
+A sentence of some length
+that goes on.
+
+Parameters
+----------
+name : a type that is longer than the line
+    What it is, in words that
+    fill more than one line.
+x : int
+
+>>> f(1)
+a, b
+```"""
+    assert shown(text, 24).splitlines() == [
+        "A sentence of some",
+        "length that goes on.",
+        "",
+        "Parameters",
+        "----------",
+        "name : a type that is",
+        "    longer than the line",
+        "    What it is, in words",
+        "    that fill more than",
+        "    one line.",
+        "x : int",
+        "",
+        ">>> f(1)",
+        "a, b",
+    ]
+
+
 def test_every_public_name_has_a_subject():
     groups = api.by_subject()
     assert all(groups.values())

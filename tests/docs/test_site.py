@@ -31,6 +31,8 @@ def test_every_page_is_there_and_in_the_side_bar(site):
     for name in page_names():
         assert (site / f"{name}.html").is_file()
         assert name == "index" or f'href="{name}.html"' in index
+    headings = re.findall(r'<p class="caption".*?<span class="caption-text">(.+?)</span>', index)
+    assert headings == ["Start", "How-tos", "Results", "Reference", "Background"]
     assert (site / "searchindex.js").is_file()
     assert 'name="viewport"' in index and "theme-toggle" in index
 

@@ -435,7 +435,10 @@ def test_files_say_themselves_how_many_samples_there_are():
             "m-1.npz: coupled_sites contains 4: allowed are 0 to 3",
         ),
         (SOME.replace("m-1", "chain"), "chain.npz: coupled_sites: are of one particle, this file"),
-        (MANY.replace('initial_state = "eigenstate-0"', ""), "initial_state is missing"),
+        (
+            MANY.replace('initial_state = "eigenstate-0"', ""),
+            "initial_state is missing.*in a study { file = ",
+        ),
         (
             MANY.replace("chain.npz", "m-1.npz").replace("eigenstate-0", "neel"),
             "the model has no occupations",

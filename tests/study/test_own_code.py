@@ -297,7 +297,10 @@ def test_what_a_sample_may_not_be(tmp_path):
         (RING.replace("rings:", "rungs:"), "there is no module 'rungs', neither"),
         (RING.replace("rings:", "math:"), "'math' has no Python source"),
         (RING.replace("rings:", "no.such:"), "module 'no.such' cannot be found"),
-        (SPINS.replace("spins", "bare_spins"), "initial_state is missing"),
+        (
+            SPINS.replace("spins", "bare_spins"),
+            r"initial_state is missing.*basis=FockBasis\(\.\.\.\)\) patterns",
+        ),
         (SPINS + "initial_site = 2\n", "initial_site = 2: one particle without"),
         (RING + "initial_site = 7\n", "the smallest system has 4 sites"),
     ],
