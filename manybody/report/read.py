@@ -92,7 +92,7 @@ class PointResult:
             f"in {len(rows)} of {self.n_samples} samples {self.unguarded} leaves the states: "
             f"trace distance up to {float(curves.max()):.4g} (sample "
             f"{int(self.samples[rows[worst]])}; no two states are further apart than 2), smallest "
-            f"eigenvalue {float(smallest.min()):.3g}; there {mode_words(rate)}"
+            f"eigenvalue {float(smallest.min()):.3g}; in that sample {mode_words(rate)}"
         )
 
     @property

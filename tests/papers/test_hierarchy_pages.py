@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from readable import check_page
+from readable import all_texts, check_page
 from test_case_pages import Checker, altered
 from tiny_cases import HIERARCHY, case_store, parse_cases
 
@@ -59,6 +59,11 @@ def test_the_archive_is_of_the_tiny_study(store):
 
 def test_figures_can_be_read(store, records):
     check_page(build_page(store.study, records))
+
+
+def test_titles_of_figures_have_mathematics(store, records):
+    words = all_texts(build_page(store.study, records).makers["beta"]())
+    assert r"$J_\mathrm{int}$ = 0.2" in words and " J_int" not in words
 
 
 def test_the_page_is_one_offline_file(store, records):
@@ -122,6 +127,8 @@ def test_sentences_are_those_of_the_numbers(store, records):
     assert "as far: Davies, Redfield without shift, Davies without shift;" in gibbs.sentence
     assert gibbs.numbers["power of J_int²"] == pytest.approx(1.0, abs=0.02)
     assert "the best late coherences are those of Redfield" in gibbs.sentence
+    local = next(f for f in findings if f.sentence.startswith("Local: "))
+    assert local.sentence.endswith("Without its Lamb shift it is nowhere further off.")
     near = next(f for f in findings if f.sentence.startswith("Against level splitting"))
     assert "Davies is more than 3 times as far off from δ = 0.1 to 2 (3 of 3" in near.sentence
 

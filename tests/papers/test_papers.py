@@ -234,6 +234,17 @@ def test_pages(stores, name, figures):
             assert float(row[key]) == pytest.approx(value, rel=1e-13)
 
 
+def test_chapters_of_figures_say_the_parameters(stores):
+    store = stores["levy-rabani-limmer"]
+    records = [r for r in records_of(store) if "omega" in r.case.given]
+    chapters = page_of("levy-rabani-limmer").build_page(store.study, records).chapters
+    words = {figure.name: chapter.paragraphs for chapter in chapters for figure in chapter.figures}
+    assert len(words) == 5
+    for given in (record.case.given for record in records):
+        for key, symbol in {"omega": "ω", "g": "g", "gamma": "γ"}.items():
+            assert f"{symbol} = {given[key]:g}" in words[given["figure"]][-1]
+
+
 @pytest.mark.parametrize("name", PAPERS)
 def test_other_numbers_make_other_sentences(stores, name):
     store = stores[name]

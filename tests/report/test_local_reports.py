@@ -125,6 +125,14 @@ def test_maxima_are_those_of_the_blocks(mixed):
             assert int(row["n_samples"]) == len(values) == 6
 
 
+def test_systems_have_all_their_parameters_defaults_as_well(mixed):
+    """W = 1 is the default, which titles leave out."""
+    first = table(mixed[0], "systems")[0]
+    assert "disorder" not in first["system"]
+    for words in ("disorder = 1", "anisotropy = 1", "boundary = open", "n_particles = half"):
+        assert words in first["parameters"].split(", ")
+
+
 def test_curves_are_those_of_the_blocks(mixed):
     store, _ = mixed
     rows = table(store, "local-curves")
@@ -441,7 +449,7 @@ def test_verdicts_of_few_samples_say_so(tmp_path):
     lines = [line for line in terminal.splitlines() if line.startswith("VERDICT")]
     assert len(lines) == len(JUDGED) + 1
     assert all(
-        "no size is there for a verdict, which takes 4 (left out N = 2, 4, 6: 3 samples)" in line
+        "no size is left for a verdict, which takes 4 (left out N = 2, 4, 6: 3 samples)" in line
         for line in lines
     )
     assert "local-laws" not in figure_makers(analyse(load_results(store)))
@@ -465,5 +473,7 @@ def test_findings_put_all_verdicts_side_by_side(mixed):
     lines = [line for line in findings(analyse(results)) if ", with size: " in line]
     (line,) = lines
     for word in ("global", "one site", "two sites", "density", "energy a site"):
-        assert re.search(rf"{word} (grows|bounded|undecided|too few sizes)[,.;]", line)
+        assert re.search(rf"{word}[^;]* (grows|bounded|undecided|too few sizes)[.;]", line)
+    for outcome in ("grows", "bounded", "undecided"):
+        assert line.count(f" {outcome}") <= 1
     assert text_summary(results).count("max of mean") == 2 + 1

@@ -252,6 +252,11 @@ def test_a_line_leads_to_what_it_is_about():
         ("C − C_exact: 4.1e-15", "C − C<sub>exact</sub>: 4.1·10<sup>-15</sup>"),
         ("one_site_largest, n_sites.csv", "one_site_largest, n_sites.csv"),
         ("arXiv 2507.10080", '<a href="https://arxiv.org/abs/2507.10080">arXiv:2507.10080</a>'),
+        ("T̄^2.230. L[ρ_Gibbs]", "T̄<sup>2.230</sup>. L[ρ<sub>Gibbs</sub>]"),
+        ("Φ^(1,2) of H_0", "Φ<sup>(1,2)</sup> of H<sub>0</sub>"),
+        ("2n̄_- + 1, e^{−iω_+t}", "2n̄<sub>-</sub> + 1, e<sup>−iω<sub>+</sub>t</sup>"),
+        ("σ_x^A, n_-^α", "σ<sub>x</sub><sup>A</sup>, n<sub>-</sub><sup>α</sup>"),
+        ("d_-³", "d<sub>-</sub>³"),
         ("<i> x_y", "&lt;i&gt; x<sub>y</sub>"),
     ],
 )

@@ -8,7 +8,10 @@ from matplotlib.figure import Figure
 from readable import all_texts, complaints
 from tiny import TABLES
 
+from manybody.report.analysis.boundedness import judge
 from manybody.report.analysis.conclusions import analyse
+from manybody.report.analysis.scaling import SizeEstimate
+from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     NOT_ONE_SCALE,
     grid,
@@ -17,9 +20,12 @@ from manybody.report.figures.canvas import (
     put_legend,
     put_legend_below,
     put_title,
+    say_instead,
     size_axis,
 )
 from manybody.report.figures.makers import distances_name, figure_makers
+from manybody.report.figures.size import MOST_ABOVE, draw_fits
+from manybody.report.page.captions import table_notes
 from manybody.report.read import load_results
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
@@ -100,6 +106,29 @@ def test_every_figure_can_be_read(stores, kind):
     assert set(figures) == NAMES[kind]
     for name, make in figures.items():
         assert complaints(make()) == [], name
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_column"), [("one particle", False), ("many particles", True)]
+)
+def test_captions_say_what_d_is_where_there_is_a_column(stores, kind, has_column):
+    assert ("D: number of states" in table_notes(results_of(stores, kind))["spread"]) == has_column
+
+
+def test_a_law_that_runs_away_leaves_the_maxima_readable():
+    system = parse_study(HEAD.format(samples=2, more="") + SYK2, "laws.toml").systems[0]
+    estimates = tuple(SizeEstimate(n, 0.01 * n**2, 0.001) for n in (4, 5, 6, 8))
+    _, (axis,) = grid(1, 4.9, 3.6)
+    draw_fits(axis, SystemVerdict(system, estimates, judge(estimates, 50), ()), 0)
+    assert max(np.max(line.get_ydata()) for line in axis.lines) > 5.0
+    assert axis.get_ylim() == (0.0, pytest.approx(MOST_ABOVE * 0.641, rel=1e-3))
+
+
+def test_a_panel_that_says_something_instead_has_no_numbers():
+    figure, (axis,) = grid(1, 3.3, 2.9)
+    say_instead(axis, "nothing")
+    figure.draw_without_rendering()
+    assert all_texts(figure).split() == ["nothing"]
 
 
 def test_no_figure_takes_the_name_of_another(stores):

@@ -44,7 +44,17 @@ _AXES = {
 _WORDS = {"difference": "T_a − T_b", "mean_temperature": "T̄", "delta_Omega": "δΩ"}
 # Points at the hot end that a power of the temperature is fitted to.
 _HOT = 12
-_CAPTION = "The parameters are those of the caption."
+_SYMBOLS = {
+    "omega": "ω",
+    "g": "g",
+    "epsilon": "ε",
+    "gamma": "γ",
+    "T_a": "T_a",
+    "T_b": "T_b",
+    "delta_Omega": "δΩ",
+    "mean_temperature": "T̄",
+    "difference": "T_a − T_b",
+}
 _SETTING = (
     "Steady states between two baths, perturbed at t = 0. Two oscillators under a cubic "
     "perturbation, LRL (25)-(34): response of ⟨a†a⟩, Kubo's term Φ^(1,1) and that of the "
@@ -100,12 +110,12 @@ def _in_time(records: list[Record]) -> Part:
         ("Φ^(1,2)", "(32) as printed", largest([record], "Phi_12", "Phi_12_printed")),
     ]
     caption = (
-        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: circles ours, lines "
+        "LRL Fig. 2 b, both terms of the response of ⟨a†a⟩ in time, per δ: markers ours, lines "
         "(31) and (32) corrected, dashed (32) as printed. Middle: without the printed one. Right: "
         "difference of ours from the formulas."
     )
     picture = caption, partial(_draw_in_time, record)
-    chapter = compared(IN_TIME, "Fig. 2", "response in time", _CAPTION, picture, rows)
+    chapter = compared(IN_TIME, "Fig. 2", "response in time", _given([record]), picture, rows)
     return [Finding(sentence, values)], chapter
 
 
@@ -168,12 +178,14 @@ def _against_temperature(records: list[Record]) -> Part:
         ("Φ^(1,1) + Φ^(1,2)", "(34) as printed", largest([record], "response", "printed")),
     ]
     caption = (
-        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: circles ours, "
+        "LRL Fig. 3, steady response of ⟨a†a⟩ per δ against the mean temperature: markers ours, "
         "line (34) corrected, dashed (34) as printed, dotted Kubo's term alone. Right: "
         "difference of ours from them."
     )
     picture = caption, partial(_draw_temperature, record)
-    chapter = compared(AGAINST_TEMPERATURE, "Fig. 3", "steady response", _CAPTION, picture, rows)
+    chapter = compared(
+        AGAINST_TEMPERATURE, "Fig. 3", "steady response", _given([record]), picture, rows
+    )
     return [Finding(sentence, values)], chapter
 
 
@@ -194,6 +206,18 @@ def _draw_temperature(record: Record) -> Any:
         one.set_xscale("log")
         dress(one, _AXES["mean_temperature"], legend=True)
     return figure
+
+
+def _given(records: Sequence[Record]) -> str:
+    """The numbers of a figure: several of a kind where its panels differ in them."""
+    values = {
+        symbol: dict.fromkeys(
+            f"{one.case.given[key]:g}" for one in records if key in one.case.given
+        )
+        for key, symbol in _SYMBOLS.items()
+    }
+    numbers = [f"{symbol} = {' and '.join(own)}" for symbol, own in values.items() if own]
+    return f"Energies and temperatures in one unit: {', '.join(numbers)}."
 
 
 def _qubits(figure: str, records: list[Record]) -> Part:
@@ -217,11 +241,13 @@ def _qubits(figure: str, records: list[Record]) -> Part:
         sentence += more
         values |= found
     caption = (
-        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: circles "
+        f"LRL {name}, {'response of the ' if response else ''}heat current from bath a: markers "
         "ours, lines (42), (42) + (43), and (46) with populations of its own rates. Right: "
         "difference."
     )
-    paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ."
+    paragraph = "Both limits of the perturbation, local δΩ ≪ γ and global δΩ ≫ γ. " + _given(
+        records
+    )
     picture = caption, partial(_draw_qubits, panels, ours, formula)
     chapter = compared(figure, name, "heat currents of two qubits", paragraph, picture, rows)
     return [Finding(sentence, values)], chapter

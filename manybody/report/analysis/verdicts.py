@@ -56,7 +56,7 @@ class SystemVerdict:
     def few_words(self) -> str:
         """How many sizes there are where a verdict takes more, and why others have no part."""
         count, symbol = len(self.estimates), self.system.family.size_symbol
-        there = {0: "no size is there", 1: "1 size is too few"}
+        there = {0: "no size is left", 1: "1 size is too few"}
         by_reason: dict[str, list[str]] = {}
         for size, why in self.left_out:
             by_reason.setdefault(why, []).append(str(size))

@@ -208,6 +208,9 @@ def leave_out(axis: Any, what: str, why: str = "not measured or not defined") ->
 def say_instead(axis: Any, words: str) -> None:
     """Words in the middle of a panel that has nothing to show."""
     axis.text(0.5, 0.5, words, ha="center", fontsize=LABEL, transform=axis.transAxes)
+    # Numbers beside it would be those of nothing.
+    sides = dict.fromkeys(("bottom", "left", "labelbottom", "labelleft"), False)
+    axis.tick_params(which="both", **sides)
 
 
 def short_title(system: System) -> str:

@@ -44,6 +44,8 @@ _LAWS: dict[Law, tuple[str, Any]] = {
 }
 # Akaike weight below which a law is not drawn.
 SHOWN_WEIGHT = 0.02
+# Of the highest maximum with its error: laws are drawn no higher.
+MOST_ABOVE = 2.0
 LOWER_BOUND = "lower bound, times too short"
 
 
@@ -168,8 +170,17 @@ def draw_fits(axis: Any, each: SystemVerdict, index: int) -> None:
     # The last one is where the laws end.
     size_axis(axis, [*sizes, 4 * max(sizes)] if sizes else [])
     from_zero(axis)
+    _keep_readable(axis, each)
     reasons = sorted({why.partition(":")[0] for _, why in each.not_fitted})
-    put_legend(axis, f"laws not fitted: {'; '.join(reasons)}" if reasons else "")
+    put_legend(axis, f"other laws not fitted: {'; '.join(reasons)}" if reasons else "")
+
+
+def _keep_readable(axis: Any, each: SystemVerdict) -> None:
+    """A law that runs away beyond the sizes leaves the panel, and the maxima stay readable."""
+    heights = [estimate.maximum + estimate.widened_error for estimate in each.estimates]
+    highest = max(heights, default=0.0)
+    if 0.0 < MOST_ABOVE * highest < axis.get_ylim()[1]:
+        axis.set_ylim(top=MOST_ABOVE * highest)
 
 
 def _draw_estimates(axis: Any, each: SystemVerdict, index: int) -> None:

@@ -17,7 +17,9 @@ _MAXIMUM = (
     "max of mean: the largest value over time of the mean over samples; mean of max: the mean "
     "over samples of each one's own maximum"
 )
-_ALPHA = "N: number of sites; D: number of states"
+_BEYOND = "shaded: beyond the sizes computed; laws are drawn up to twice the highest maximum"
+_STATES = "; D: number of states"
+_ALPHA = f"N: number of sites{_STATES}"
 
 
 def conditions(results: StudyResult) -> str:
@@ -96,7 +98,7 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
 _FIGURES = {
     "laws": "Maximum over time of the mean distance of both states, freed from the bias of a "
     "noisy maximum, against the number of sites N (bars: standard errors), with the laws that "
-    f"describe it and their Akaike weights; shaded: beyond the sizes computed; {_BOUND}",
+    f"describe it and their Akaike weights; {_BEYOND}; {_BOUND}",
     "spread": "Each sample's own maximum over time of the distance of both states against the "
     "number of sites N: points are samples, lines their medians",
     "precision": "Bootstrap error of the maximum over time of the mean distance against the "
@@ -113,7 +115,7 @@ _FIGURES = {
     f"N, bars {_INTERVAL}; {_BOUND}",
     "local-laws": "Maxima of local figures, freed from the bias of a noisy maximum, against the "
     "number of sites N (bars: standard errors), with the laws that describe them and their Akaike "
-    "weights",
+    f"weights; {_BEYOND}; {_BOUND}",
     "expectations": "Means over samples of every equation against time t in 1/J (bands: standard "
     "errors), at the largest size of every system; of what has many components the three in which "
     "the first two equations differ most",
@@ -125,7 +127,9 @@ _FIGURES = {
 def table_notes(results: StudyResult) -> Mapping[str, str]:
     """By name of the table."""
     end = f"{conditions(results)}."
-    found = {name: f"{words}. {end}" for name, words in _TABLES.items()}
+    # Without a column D where it is N everywhere.
+    unsaid = "" if results.names_dimensions else _STATES
+    found = {name: f"{words.replace(unsaid, '')}. {end}" for name, words in _TABLES.items()}
     if results.study.evolves:
         own = distance_words(results)
         found["maxima"] = f"{own}. {_MAXIMUM}. {_ERROR}; the file has the 68 % intervals. {end}"
@@ -140,7 +144,7 @@ _TABLES = {
     "initial-sites": f"Means over starts |j⟩⟨j|, sample by sample; {_ALPHA}. {_ERROR}",
     "guarantees": "positive: complete positivity; residuals: largest element of L[ρ_Gibbs]; "
     f"{_ALPHA}",
-    "estimates": f"Of the mean distance of both states; as fitted: errors widened for few "
+    "estimates": f"Of the mean distance of both states; error as fitted: widened for few "
     f"samples; {_ALPHA}. {_ERROR}",
     "laws": "Weighted least squares of the maxima above by laws of the number of sites N, those "
     "with fewer parameters than there are sizes; p: probability of a larger chi²; weight: Akaike "
@@ -149,7 +153,7 @@ _TABLES = {
     "local-pairs": f"Of every two equations; {_ALPHA}. {_ERROR}",
     "verdicts": "Whether the maximum over time of the mean over samples stays bounded as the "
     "number of sites N grows",
-    "local-estimates": f"As fitted: errors widened for few samples; {_ALPHA}. {_ERROR}",
+    "local-estimates": f"Error as fitted: widened for few samples; {_ALPHA}. {_ERROR}",
     "local-laws": "Weighted least squares of the maxima above by laws of the number of sites N, "
     "those with fewer parameters than there are sizes; p: probability of a larger chi²; weight: "
     f"Akaike weight. {_ERROR}",
@@ -174,7 +178,8 @@ _TABLES = {
 _PLAIN = {
     "parameters": "ħ = k_B = 1, energies in the unit J of the models. 'by system': see the titles "
     "of systems.",
-    "systems": "H with its disorder, in the table's order of sizes: N sites, D states, samples in "
-    "the store.",
+    "systems": "H with its disorder and the numbers in it, as studies name them (hopping or "
+    "coupling: J, disorder: W, anisotropy: Δ); in the table's order of sizes: N sites, D states, "
+    "samples in the store.",
     "missing": "What the study asks for and the store does not have.",
 }

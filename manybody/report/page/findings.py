@@ -94,7 +94,10 @@ def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
     verdicts = analysis.of_system(system)
     if not any(each.figure for each in verdicts):
         return []
-    words = ", ".join(f"{each.quantity} {each.outcome}" for each in verdicts)
+    quantities: dict[str, list[str]] = {}
+    for each in verdicts:
+        quantities.setdefault(each.outcome, []).append(each.quantity)
+    words = "; ".join(f"{', '.join(own)} {outcome}" for outcome, own in quantities.items())
     few = dict.fromkeys(each.few_words for each in verdicts if each.verdict is None)
     return [f"{name}, with size: {'; '.join([words, *few])}."]
 

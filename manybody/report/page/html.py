@@ -26,10 +26,14 @@ _ON_A_SHEET = 6
 _LONG = 44
 # e^{−βω}, N^-c and N^1.2(3); A_j, J_int, ω_c, k_B, Σ_{i<j}: names of files and figures have more
 # letters on both sides.
-_RAISED = re.compile(r"\^(\{[^{}]*\}|[-−]?(?:\d[\d.]*(?:\(\d+\))?|[a-z]\b))")
-_BEFORE = r"(?<=[^\W_\d]|[\])])"
+_RAISED = re.compile(
+    r"\^(\{[^{}]*\}|[-−]?(?:\d+(?:\.\d+)?(?:\(\d+\))?|[A-Za-zα-ω]\b|\(\d(?:,\d)*\)))"
+)
+# A letter, also with a bar over it, or a bracket.
+_BEFORE = r"(?<=[^\W_\d]|[\])\u0304])"
 _LOWERED = re.compile(
-    rf"(?<![A-Za-z0-9]{{2}}){_BEFORE}_(⟨\w+⟩|int|exact\b|[A-Za-z]{{1,2}}(?![A-Za-z])|[α-ω])"
+    rf"(?<![A-Za-z0-9]{{2}}){_BEFORE}_(⟨\w+⟩|int|(?:exact|Gibbs|Davies|Redfield)\b|"
+    r"[A-Za-z]{1,2}(?![A-Za-z])|[α-ω]|\d(?![\w.])|[-+](?![\d>]))"
 )
 _LOWERED_TOGETHER = re.compile(_BEFORE + r"_(\{[^{}]*\})")
 _POWER = re.compile(r"(?<=[\d)])e([-+]\d+)\b")

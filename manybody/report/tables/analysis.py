@@ -130,7 +130,7 @@ def _estimates(analysis: Analysis, verdicts: Sequence[SystemVerdict]) -> Iterato
                 *size_cells(analysis.results, points[estimate.n_sites]),
                 cell("maximum", estimate.maximum, "maximum without bias", digits(4), "error"),
                 cell("error", estimate.error),
-                cell("widened_error", estimate.widened_error, "as fitted", scientific),
+                cell("widened_error", estimate.widened_error, "error as fitted", scientific),
                 reach_cell(estimate.reach),
             ]
 

@@ -1,13 +1,14 @@
 """What was computed, as tables: the parameters of a study, and its systems."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.page.document import Table
 from manybody.report.read import StudyResult, pattern_words, system_title, thermal_words
 from manybody.report.tables.columns import Cell, cell, table_of
-from manybody.study.configuration import Study
+from manybody.study.configuration import Study, System
 from manybody.study.regions import symbol_of
 
 # Meaning and unit of parameters of baths; J_int² ω is a rate, so that J_int has no unit.
@@ -91,10 +92,22 @@ def _systems(results: StudyResult) -> Iterator[list[Cell]]:
         yield [
             cell("system", system_title(system, plain=True), "system"),
             cell("hamiltonian", system.family.hamiltonian, "H"),
+            cell("parameters", _parameters_of(system), "parameters"),
             cell("n_sites", _listed([each.n_sites for each in system.points]), "N"),
             cell("dimensions", _listed([each.dimension for each in system.points]), "D"),
             cell("samples", _listed(counts), "samples"),
         ]
+
+
+def _parameters_of(system: System) -> str:
+    """All of them as a study names them, defaults as well: titles leave those out."""
+    given = system.family.with_defaults(dict(system.parameters))
+    return ", ".join(f"{key} = {_plain(value)}" for key, value in given.items())
+
+
+def _plain(value: Any) -> str:
+    """Numbers without zeros behind, and whatever a model of the user's takes."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _listed(numbers: list[int]) -> str:

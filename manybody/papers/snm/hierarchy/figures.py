@@ -50,7 +50,7 @@ def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
             if np.all(values > 0.0):
                 axis.set_xscale("log", base=2)
             computed_ticks(axis, values)
-            dress(axis, _AXES[key], _HEIGHTS[measure], title)
+            dress(axis, _AXES[key], _HEIGHTS[measure], title.replace("J_int", r"$J_\mathrm{int}$"))
     notes = {one_scale(axes[place::2]) for place in range(2)}
     put_legend_below(figure, axes, *notes)
     return figure

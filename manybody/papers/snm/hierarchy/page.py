@@ -130,9 +130,11 @@ def _setting(study: CaseStudy) -> Chapter:
     return Chapter(
         "What is compared",
         (
-            "One particle on two or three sites, the density of each coupled to a bath of its "
-            "own with D(ω) = J_int² ω / (1 + (ω/ω_c)²), ω_c = "
-            f"{given['cutoff']:g}. It starts on the first site; durations count in 1/J_int². "
+            "One particle on two or three sites; tilted ring: levels from δ/2 to −δ/2 in equal "
+            "steps, hopping between neighbours, and the phase flux of a way around; energies in "
+            "J. The density of each site is coupled to a bath of its own with "
+            f"D(ω) = J_int² ω / (1 + (ω/ω_c)²), ω_c = {given['cutoff']:g}. It starts on the "
+            "first site; durations count in 1/J_int². "
             "Exact: the hierarchy of equations of motion, enlarged until its last changes, in "
             "depth and in terms of the expansion of C(t), add up to less than "
             f"{100.0 * given['tolerance']:g} % of the smallest distance. Distances are trace "
@@ -199,14 +201,16 @@ def _trust(records: Sequence[Record], labels: Sequence[str], label: str) -> Find
     largest = max(distance(record, label) for record in records)
     lost = [distance(record, bare) / distance(record, label) for record in records]
     worse = sum(each > TIE for each in lost)
+    further = f"further off in {worse} of {len(records)}, up to {max(lost):.2g} times"
+    if not worse:
+        further = "nowhere further off"
     verdict = "everywhere" if near == len(records) else f"in {near} of {len(records)} cases"
     if not near:
         verdict = "nowhere"
     sentence = (
         f"{name}: within {FAILS:g} times the smallest distance {verdict}, at worst "
         f"{ratios[worst]:.3g} times ({title_without(records[worst].case.given, '')}); off by "
-        f"{largest:.2g} at most. Without its Lamb shift it is further off in {worse} of "
-        f"{len(records)}, up to {max(lost):.2g} times."
+        f"{largest:.2g} at most. Without its Lamb shift it is {further}."
     )
     values = {
         f"{name}, cases within {FAILS:g} times": float(near),
