@@ -75,7 +75,7 @@ def _findings(analysis: Analysis) -> Iterator[tuple[str, str]]:
             sentence = sentences.get(system.key, "")
             target = _LAWS if system.key in judged else distances_name(results.study)
             yield _distance_finding(name, sentence, points[-1]), target
-        if has_more_equations(results):
+        if results.study.evolves and has_more_equations(results):
             yield _equations_finding(results, name, points[-1]), "equations"
         if not results.study.evolves:
             target = f"{results.study.name}-figures"
