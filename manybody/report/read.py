@@ -223,7 +223,14 @@ class StudyResult:
     def words(self) -> str:
         """Which equations are compared."""
         first, *others = (EQUATIONS[name].title for name in self.study.equations)
-        return f"{first} against {' and '.join(others)}"
+        *most, last = others
+        return f"{first} against {', '.join(most)}{' and ' if most else ''}{last}"
+
+    @property
+    def words_of_two(self) -> str:
+        """Which equations the trace distance is of."""
+        first, second = (EQUATIONS[name].title for name in self.study.equations[:2])
+        return f"{first} against {second}"
 
     def distance(self, argument: str = "") -> str:
         """The distance of the first two equations as LaTeX has it, without dollars."""

@@ -43,3 +43,17 @@ def test_a_bar_has_two_ends():
         mb.anderson_bar(3, 1.0, coupled="middle")
     with pytest.raises(mb.InputError, match="two ends"):
         AndersonBar().check([1, 3], {"disorder": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"disorder": 5.0}, ", W/J = 5, baths at both ends"),
+        ({"disorder": 5.0, "hopping": 2.0, "coupled": "all"}, ", W/J = 2.5, baths at all sites"),
+        ({"disorder": 5.0, "hopping": 0.0}, ", W = 5, baths at both ends"),
+        ({"disorder": 1.0, "width": 2}, ", W/J = 1, width 2, periodic, baths at both ends"),
+    ],
+)
+def test_titles_say_what_a_bar_is(given, words):
+    bar = AndersonBar()
+    assert bar.parameters_in_words(bar.with_defaults(given), True) == words

@@ -7,8 +7,15 @@ import pytest
 from tiny import TABLES
 
 from manybody import cli
+from manybody.report.analysis.conclusions import analyse
 from manybody.report.figures.equations import draw_equations, has_more_equations
+from manybody.report.page.document import Table
+from manybody.report.page.findings import findings
+from manybody.report.page.sections import build_document
 from manybody.report.read import load_results
+from manybody.report.tables.local import build_averages
+from manybody.report.tables.paired import build_paired_tables
+from manybody.report.tables.samples import build_tables
 from manybody.study.store import Store
 
 TEXT = f"""
@@ -56,6 +63,47 @@ def test_the_figure_has_every_other_equation_of_every_size(results):
         expected = [peaks(point, place)[0] for place in (0, 1)]
         np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
         assert expected[0] != pytest.approx(expected[1], rel=0.1)
+
+
+def test_sizes_stand_beside_each_other(results):
+    (axis,) = draw_equations(results).axes
+    small, large = [line.get_xdata() for line in axis.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(large - small, 0.07)
+    title = axis.get_legend().get_title().get_text()
+    assert title == "1–4 samples a size"
+
+
+def test_findings_say_how_far_every_equation_is(results):
+    point = results.points[-1]
+    first, second = (peaks(point, place)[0] for place in (0, 1))
+    (line,) = [line for line in findings(analyse(results)) if "distances from Redfield" in line]
+    assert "N = 6, D = 20: largest mean distances from Redfield: Quasi-local" in line
+    assert f"(r = 1) {first:.4g}, Davies {second:.4g}." in line
+
+
+def test_a_page_has_the_pairs_of_the_largest_sizes(results):
+    analysis = analyse(results)
+    tables = {table.name: table for table in [*build_tables(results), *build_averages(results)]}
+    tables |= {table.name: table for table in build_paired_tables(results)}
+    document = build_document(analysis, tables, {})
+    shown = {
+        part.name: part
+        for section in document.sections
+        for part in section.parts
+        if isinstance(part, Table)
+    }
+    assert len(tables["pairs"].rows) == 6 and len(shown["pairs"].rows) == 3
+    assert all(row[shown["pairs"].head.index("N")] == "6" for row in shown["pairs"].cells)
+    local = shown["local-pairs"]
+    assert len(tables["local-pairs"].rows) == 36 and len(local.rows) == 12
+    assert all(" ".join(row).count("Redfield and") == 1 for row in local.cells)
+    assert "with Redfield, at the largest size of every system" in local.caption
+    # What is the same in all rows is said once, and nothing is said of a table that is not there.
+    paired = shown["paired-equations"]
+    assert "against" not in paired.head
+    assert "In all rows against: Redfield and Quasi-local Redfield (r = 1)" in paired.caption
+    (section,) = [one for one in document.sections if one.title == "On the same disorder"]
+    assert section.parts == (paired,)
 
 
 def test_the_table_has_every_pair(results):

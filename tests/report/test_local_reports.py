@@ -183,7 +183,7 @@ def test_a_terminal_names_the_figure_of_a_verdict(mixed):
     store, terminal = mixed
     lines = [line for line in terminal.splitlines() if line.startswith("VERDICT")]
     heads = [re.sub(r":.*", "", line) for line in lines]
-    chain = "XXZ chain, open, boson"
+    chain = "XXZ chain, disorder = 1, open, boson"
     words = ["global", "one site", "two sites", "density", "energy a site"]
     assert heads == [*(f"VERDICT ({word}) {chain}" for word in words), "VERDICT Dirac-SYK2"]
     assert "one_site_largest" in terminal
@@ -260,7 +260,8 @@ def test_states_too_large_for_their_entropy_have_no_panel(mixed):
             point.arrays["entropy"][:] = np.nan
     *_, purity, entropy, _ = draw_states(results).axes
     assert purity.axison and not entropy.axison
-    assert entropy.texts[0].get_text() == "XXZ chain, entropy:\nnot measured or not defined"
+    words = "XXZ chain, disorder = 1, entropy:\nnot measured or not defined"
+    assert entropy.texts[0].get_text() == words
     (curves,) = [each for each in build_averages(results) if each.name == "local-curves"]
     named = {
         row[[column.name for column in curves.columns].index("figure")] for row in curves.rows
@@ -465,6 +466,16 @@ def test_a_size_is_left_out_of_all_verdicts_in_one_line():
         "  size 4 has no part in it: 3 samples"
     ]
     assert len(lines) == len(JUDGED) + 2
+
+
+def test_findings_say_once_why_there_is_no_verdict(mixed):
+    store, _ = mixed
+    results = load_results(store)
+    (system, points), *_ = results.systems
+    results = replace(results, systems=((system, points[:1]),))
+    whole, local = findings(analyse(results))
+    assert "for a verdict, which takes 4" in whole
+    assert local.endswith(": local figures have too few sizes for verdicts as well.")
 
 
 def test_findings_put_all_verdicts_side_by_side(mixed):

@@ -14,7 +14,10 @@ from manybody.report.analysis.scaling import SizeEstimate
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     NOT_ONE_SCALE,
+    beside,
+    colour,
     grid,
+    marker,
     one_scale,
     put_labels,
     put_legend,
@@ -23,9 +26,10 @@ from manybody.report.figures.canvas import (
     say_instead,
     size_axis,
 )
-from manybody.report.figures.makers import distances_name, figure_makers
+from manybody.report.figures.local import draw_states
+from manybody.report.figures.makers import distances_name, draw_distances, figure_makers
 from manybody.report.figures.size import MOST_ABOVE, draw_fits
-from manybody.report.page.captions import table_notes
+from manybody.report.page.captions import figure_captions, table_notes
 from manybody.report.read import load_results
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
@@ -71,6 +75,12 @@ STUDIES = {
         '"quasi-local-1", "local"]',
         '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\ndisorder = [0.5, 1.0, 8.0]\n',
     ),
+    "many systems of many particles": (
+        2,
+        "",
+        '[[systems]]\nmodel = "xxz_chain"\nn_sites = [2, 4]\ndisorder = [0.5, 1.0, 2.0, 4.0]\n'
+        '[[systems]]\nmodel = "complex_syk4"\nn_sites = 4\n',
+    ),
     "one sample, one size": (1, "", '[[systems]]\nmodel = "dirac_syk2"\nn_sites = 4\n'),
 }
 
@@ -82,6 +92,7 @@ NAMES = {
     "many systems": ALWAYS,
     "many particles": ALWAYS | LOCAL | {"laws", "expectations"},
     "several equations": ALWAYS | LOCAL | {"equations"},
+    "many systems of many particles": ALWAYS | LOCAL,
     "one sample, one size": ALWAYS,
 }
 
@@ -129,6 +140,53 @@ def test_a_panel_that_says_something_instead_has_no_numbers():
     say_instead(axis, "nothing")
     figure.draw_without_rendering()
     assert all_texts(figure).split() == ["nothing"]
+
+
+def test_many_systems_share_panels_of_states_at_their_largest_size(stores):
+    results = results_of(stores, "many systems of many particles")
+    figure = draw_states(results)
+    # 3 chains, 1 chain, 1 SYK model.
+    assert len([axis for axis in figure.axes if axis.axison]) == 3 * 5
+    legends = [axis.get_legend() for axis in figure.axes if axis.get_legend()]
+    said = [[text.get_text() for text in legend.get_texts()] for legend in legends]
+    assert said[0] == [f"disorder = {w},\n$N = 4$, $D = 6$" for w in ("0.5", "1", "2")]
+    assert [len(labels) for labels in said] == [3, 1, 1]
+    last = [point for _, points in results.drawn for point in points[-1:]]
+    energies = [line.get_ydata() for axis in figure.axes[2::6] for line in axis.lines[::2]]
+    for point, drawn in zip(last, energies, strict=True):
+        np.testing.assert_allclose(drawn, point.arrays["energy"].mean(axis=0)[0])
+    assert "one line a system, at its largest size" in figure_captions(results)["local-states"]
+    few = results_of(stores, "several equations")
+    assert "one line a system" not in figure_captions(few)["local-states"]
+
+
+def test_the_corner_names_the_equations_that_are_drawn(stores):
+    results = results_of(stores, "several equations")
+    assert results.words == (
+        "Redfield against Davies, Universal Lindblad, Partial secular, "
+        "Quasi-local Redfield (r = 1) and Local"
+    )
+    assert results.words_of_two == "Redfield against Davies"
+    assert "Universal Lindblad" not in all_texts(draw_distances(results))
+
+
+def test_no_two_of_many_systems_look_the_same():
+    assert len({(colour(index), marker(index)) for index in range(56)}) == 56
+    assert beside(3, 4) / beside(2, 4) == pytest.approx(1.025)
+    assert beside(19, 20) / beside(0, 20) < 1.2
+
+
+def test_titles_stand_above_powers_of_ten():
+    figure, axes = grid(3, 3.3, 2.8)
+    for axis, title in zip(axes, ("t", "a title of a panel, wide", "a title")):
+        axis.plot([0.0, 1.0], [0.0, 3e-6])
+        axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+        put_labels(axis, "x", "y")
+        put_title(axis, title)
+    assert complaints(figure) == []
+    for axis in axes:
+        power = axis.yaxis.get_offset_text().get_window_extent()
+        assert axis.title.get_window_extent().y0 > power.y1
 
 
 def test_no_figure_takes_the_name_of_another(stores):

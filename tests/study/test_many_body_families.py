@@ -127,7 +127,7 @@ def test_labels_and_words():
         ", half filling, $W/J = 5$"
     )
     half = chain.with_defaults({})
-    assert chain.parameters_in_words(half, True) == ", open, boson"
+    assert chain.parameters_in_words(half, True) == ", disorder = 1, open, boson"
     three = {**half, "n_particles": 3, "disorder": 2.0}
     assert chain.parameters_in_words(three, False) == ", 3 particles, disorder = 2"
 

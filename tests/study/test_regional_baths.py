@@ -1,10 +1,18 @@
 """Studies whose baths differ from region to region, and the heat that flows between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import manybody as mb
 from manybody.physics.baths.several import SeveralBaths
+from manybody.report.analysis.conclusions import analyse
+from manybody.report.analysis.numbers import with_error
+from manybody.report.figures.observables import draw_observables
+from manybody.report.page.findings import findings
+from manybody.report.read import load_results
+from manybody.report.tables.samples import build_tables
 from manybody.study.configuration import from_json
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
@@ -118,6 +126,27 @@ def test_heat_is_that_of_the_steady_state(tmp_path, lamb_shift):
             assert figures[f"entropy_production_{name}"][sample] == pytest.approx(entropy)
             assert entropy > 0.0
             assert figures[f"heat_imbalance_{name}"][sample] < 1e-10
+    results = load_results(store)
+    first, last = (
+        with_error(one.spreads["heat_redfield"].mean, one.spreads["heat_redfield"].error)
+        for one in results.points
+    )
+    words = "mean heat current from the hottest baths, steady state of Redfield, in J²"
+    (line,) = findings(analyse(results))
+    assert line.endswith(f": {words}: {first} at N = 4 and {last} at N = 5.")
+    (table,) = [one for one in build_tables(results) if one.name == "figures"]
+    assert table.cells[0][table.head.index("unit")] == "J²"
+
+
+def test_a_figure_says_how_many_samples_its_means_have(tmp_path):
+    pytest.importorskip("petsc4py")
+    study, store = parse_study(text(), "here"), Store(tmp_path / "store")
+    run_study(prepare(study, store), store, quiet=True)
+    results = load_results(store)
+    spreads = results.points[0].spreads
+    spreads["heat_redfield"] = replace(spreads["heat_redfield"], count=1)
+    (legend,) = draw_observables(results).legends
+    assert "1–2 samples a size" in legend.get_title().get_text()
 
 
 def test_runs_in_time_meet_baths_by_region(tmp_path):

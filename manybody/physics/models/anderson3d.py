@@ -123,6 +123,15 @@ def hopping_matrix(bonds: NDArray[np.intp], hopping: float, energies: Real) -> s
     return sp.csr_array((values, (rows, columns)), shape=(len(sites), len(sites)))
 
 
+def disorder_in_words(parameters: Parameters, plain: bool) -> str:
+    """The disorder over the hopping, with a comma in front; `plain` without mathematics markup."""
+    hopping = float(parameters.get("hopping", 1.0))
+    name, value = "W", float(parameters["disorder"])
+    if hopping != 0.0:
+        name, value = "W/J", value / hopping
+    return f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
+
+
 class Anderson3D(Family):
     """Samples of `anderson3d`."""
 
@@ -161,12 +170,7 @@ class Anderson3D(Family):
 
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """The disorder over the hopping, and the boundary if plain."""
-        hopping = float(parameters.get("hopping", 1.0))
-        name, value = "W", float(parameters["disorder"])
-        if hopping != 0.0:
-            name, value = "W/J", value / hopping
-        text = f", {name} = {value:g}" if plain else f", ${name} = {value:g}$"
-        text = self.particles_in_words(parameters) + text
+        text = self.particles_in_words(parameters) + disorder_in_words(parameters, plain)
         return f"{text}, {parameters['boundary']}" if plain and "boundary" in parameters else text
 
     def why_apart(self, size: int, parameters: Parameters) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from manybody.errors import InputError
 from manybody.physics import arguments
 from manybody.physics.keys import Key
-from manybody.physics.models.anderson3d import hopping_matrix
+from manybody.physics.models.anderson3d import disorder_in_words, hopping_matrix
 from manybody.physics.models.family import Family, Parameters
 from manybody.physics.models.lattices import BOUNDARIES, Bar
 from manybody.physics.models.single_particle import Seed, SingleParticleModel
@@ -92,6 +92,9 @@ def anderson_bar(
     )
 
 
+_AT = {"ends": "both ends", "all": "all sites"}
+
+
 class AndersonBar(Family):
     """Samples of `anderson_bar`."""
 
@@ -124,6 +127,18 @@ class AndersonBar(Family):
         if short:
             raise InputError(f"length = {short[0]}: a bar has two ends, must be >= 2")
         super().check(sizes, parameters)
+
+    def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
+        """The disorder over the hopping and, if plain, width, boundary across and baths."""
+        text = disorder_in_words(parameters, plain)
+        width = parameters.get("width", 1)
+        if width > 1:
+            text += f", width {width}"
+        if plain and width > 1 and "boundary" in parameters:
+            text += f", {parameters['boundary']}"
+        if plain and "coupled" in parameters:
+            text += f", baths at {_AT[parameters['coupled']]}"
+        return text
 
     def bandwidth(self, size: int, parameters: Parameters) -> float:
         """Energies of ±W and a band of ±2J for every direction reach less than their sum."""

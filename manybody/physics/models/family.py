@@ -390,7 +390,8 @@ class Family(ABC):
     def parameters_in_words(self, parameters: Parameters, plain: bool) -> str:
         """What follows the title, with commas in front.
 
-        Here the particles, the numbers that differ from their defaults and, if plain, the words.
+        Here the particles, the numbers that differ from their defaults, the disorder where its
+        default is one, and, if plain, the words.
 
         Parameters
         ----------
@@ -407,7 +408,7 @@ class Family(ABC):
         reals = [
             f", {key} = {parameters[key]:g}"
             for key, default in {**self.reals, **self.integers}.items()
-            if key in parameters and parameters[key] != default
+            if key in parameters and (parameters[key] != default or key == "disorder" and default)
         ]
         words = [f", {parameters[key]}" for key in self.words if plain and key in parameters]
         return "".join([self.particles_in_words(parameters), *reals, *words])

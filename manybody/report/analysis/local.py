@@ -41,7 +41,7 @@ DENSITY = LocalFigure(
 ENERGY = LocalFigure(
     "energy_difference",
     "energy a site",
-    r"$|\delta\langle H \rangle| / N$  $[J]$",
+    r"$|\delta\langle H \rangle| / N\;\;[J]$",
     is_signed=True,
     is_judged=True,
 )

@@ -20,13 +20,18 @@ Averaged = tuple[PointResult, Summary]
 PAGE = 10.0
 # Points; of a figure no wider than the page they are those that a reader sees.
 TITLE, LABEL, SMALL = 10.0, 9.5, 8.5
-_MARKERS = "osD^vP*X"
-# Okabe and Ito's, which differ for colour-blind readers too.
-_COLOURS = ("#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#56b4e9")
+# One fewer than colours: no two of many systems have both in common.
+_MARKERS = "osD^vP*"
+# Okabe and Ito's, which differ for colour-blind readers too; brown for yellow, too pale here.
+_COLOURS = (
+    *("#0072b2", "#009e73", "#e69f00", "#d55e00", "#cc79a7", "#56b4e9"),
+    *("#000000", "#7a4a12"),
+)
 # Panels of one quantity have one scale unless the highest is that many times the lowest.
 _COMPARABLE = 3.0
-# From one system to the next at the same size: what is equal is seen side by side.
-_STEP = 1.025
+# From one system to the next at the same size: what is equal is seen side by side.  All of them
+# stay nearer to their own size than to another.
+_STEP, _WIDEST = 1.025, 1.16
 NOT_ONE_SCALE = "vertical scales differ from panel to panel"
 
 
@@ -156,7 +161,8 @@ def size_axis(axis: Any, sizes: Iterable[int]) -> None:
 
 def beside(index: int, count: int) -> float:
     """What multiplies the sizes of one of so many systems that share a panel."""
-    return float(_STEP ** (index - 0.5 * (count - 1)))
+    step = min(_STEP, _WIDEST ** (1.0 / max(1, count - 1)))
+    return float(step ** (index - 0.5 * (count - 1)))
 
 
 def said_beside(count: int) -> str:

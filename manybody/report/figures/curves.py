@@ -1,6 +1,6 @@
 """Means over samples against time: one line a size, with a band of one standard deviation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +50,17 @@ def moments_of(points: Sequence[PointResult], figure: str = "") -> list[Drawn]:
 
 
 def draw_curves(
-    axis: Any, axes: Axes, system: System, drawn: Sequence[Drawn], legend: bool = True
+    axis: Any,
+    axes: Axes,
+    label: Callable[[PointResult], str],
+    drawn: Sequence[Drawn],
+    legend: bool = True,
 ) -> None:
-    """Mean and standard deviation of every size, in one panel."""
+    """Mean and standard deviation of every point, in one panel; label: of its curve."""
     top = 0.0
     for index, (shade, (result, moments)) in enumerate(zip(shades(len(drawn)), drawn)):
-        style = {"color": shade, **spaced_marker(index, len(axes.times))}
-        top = max(top, _draw_one(axis, axes, system, result, moments, style))
+        style = {"color": shade, **spaced_marker(index, len(axes.times)), "label": label(result)}
+        top = max(top, _draw_one(axis, axes, result, moments, style))
     _limit_times(axis, axes, drawn)
     axis.set_ylim(0.0, 1.05 * top if top > 0.0 else 1.0)
     put_labels(axis, axes.across, axes.up)
@@ -93,18 +97,13 @@ def label_of(system: System, result: PointResult) -> str:
 
 
 def _draw_one(
-    axis: Any,
-    axes: Axes,
-    system: System,
-    result: PointResult,
-    moments: Moments,
-    style: dict[str, Any],
+    axis: Any, axes: Axes, result: PointResult, moments: Moments, style: dict[str, Any]
 ) -> float:
-    """The curve of one size; the highest value of its band."""
+    """The curve of one point; the highest value of its band."""
     times = axes.times * (result.point.n_sites if axes.times_sites else 1.0)
     mean, spread = moments.mean, np.nan_to_num(moments.standard_deviation)
     draw_band(axis, times, np.maximum(mean - spread, 0.0), mean + spread, style["color"])
-    axis.plot(times, mean, lw=1.6, label=label_of(system, result), **style)
+    axis.plot(times, mean, lw=1.6, **style)
     return float((mean + spread).max())
 
 

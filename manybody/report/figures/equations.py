@@ -7,6 +7,7 @@ import numpy as np
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.analysis.statistics import Peak
 from manybody.report.figures.canvas import (
+    counted_samples,
     grid,
     marker,
     one_scale,
@@ -19,7 +20,9 @@ from manybody.report.figures.curves import label_of, shades
 from manybody.report.read import PointResult, StudyResult, system_title
 from manybody.solve.comparison import pairs_of
 from manybody.study.blocks import OF_PAIRS
-from manybody.study.configuration import System
+
+# From one size to the next, of the distance between two equations.
+_STEP = 0.07
 
 
 def has_more_equations(results: StudyResult) -> bool:
@@ -39,32 +42,32 @@ def draw_equations(results: StudyResult) -> Any:
     for axis, (system, points) in zip(axes, drawn):
         for index, (shade, point) in enumerate(zip(shades(len(points)), points)):
             style = {"color": shade, "marker": marker(index)}
-            _draw_distances(axis, results, system, point, style)
+            shift = _STEP * (index - 0.5 * (len(points) - 1))
+            _draw_distances(axis, results, point, shift, label=label_of(system, point), **style)
         axis.set_yscale("log")
         axis.set_xticks(range(len(names) - 1), names[1:], rotation=25, ha="right")
         first = EQUATIONS[names[0]].title
         put_labels(axis, "equation", rf"max over $t$ of mean distance from {first}")
-        put_legend(axis, "size: samples")
+        put_legend(axis, counted_samples([point.n_samples for point in points]))
         put_title(axis, system_title(system))
     put_legend_below(figure, (), one_scale(axes[: len(drawn)]))
     return figure
 
 
 def _draw_distances(
-    axis: Any, results: StudyResult, system: System, point: PointResult, style: dict[str, Any]
+    axis: Any, results: StudyResult, point: PointResult, shift: float, **style: Any
 ) -> None:
-    """Of one size."""
+    """Of one size; shift: to the side, so that sizes do not cover each other."""
     names = results.study.equations
-    values, errors = np.array([_distance(results, point, name) for name in names[1:]]).T
-    label = f"{label_of(system, point)}: {point.n_samples}"
+    values, errors = np.array([distance_of(results, point, name) for name in names[1:]]).T
     # An error bar that reaches zero has no place on a logarithmic axis.
     below = np.minimum(np.nan_to_num(errors), 0.9 * values)
     bars = np.stack([below, np.nan_to_num(errors)])
-    places = np.arange(len(names) - 1)
-    axis.errorbar(places, values, bars, ms=5, lw=1.2, label=label, **style)
+    places = np.arange(len(names) - 1) + shift
+    axis.errorbar(places, values, bars, ms=5, lw=1.2, **style)
 
 
-def _distance(results: StudyResult, point: PointResult, other: str) -> tuple[float, float]:
+def distance_of(results: StudyResult, point: PointResult, other: str) -> tuple[float, float]:
     """Maximum over time of the mean distance of an equation from the first, and its error."""
     names = results.study.equations
     place = pairs_of(names).index((names[0], other))

@@ -60,6 +60,7 @@ class Layout(ConstrainedLayoutEngine):
         self.legends: dict[Any, Legend] = {}
         # Text -> what it was, and what it was made.
         self._broken: dict[Any, tuple[str, str]] = {}
+        self._lifted: set[Any] = set()
 
     def execute(self, fig: Any) -> None:
         """Panels, then words, then panels again, which words may have moved."""
@@ -74,9 +75,20 @@ class Layout(ConstrainedLayoutEngine):
         changed = [self._break(text, room) for text, room in _rooms(axis)]
         changed += [_name_ticks(each) for each in (axis.xaxis, axis.yaxis)]
         changed.append(_thin_ticks(axis))
+        changed.append(self._lift_title(axis))
         if axis in self.legends:
             changed.append(place_legend(axis, self.legends[axis]))
         return any(changed)
+
+    def _lift_title(self, axis: Any) -> bool:
+        """Put a title above the power of ten of the axis upward; whether it was not."""
+        power = axis.yaxis.get_offset_text()
+        if not power.get_text() or axis in self._lifted:
+            return False
+        self._lifted.add(axis)
+        pad = 72.0 / axis.figure.dpi * power.get_window_extent().height + _GAP * power.get_size()
+        axis.set_title(axis.get_title(), fontsize=axis.title.get_size(), pad=pad)
+        return True
 
     def _break(self, text: Any, room: float) -> bool:
         """Words in lines, from the whole of them every time; whether this changed them."""

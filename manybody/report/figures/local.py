@@ -1,7 +1,9 @@
 """Figures of what is seen of sites and pairs of sites, beside the trace distance of states."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -38,23 +40,26 @@ from manybody.report.figures.curves import (
     Axes,
     Drawn,
     draw_curves,
+    label_of,
     moments_of,
     shades,
     spaced_marker,
 )
 from manybody.report.figures.size import draw_fits, draw_maximum
-from manybody.report.read import PointResult, StudyResult
-from manybody.study.configuration import System
+from manybody.report.read import PointResult, StudyResult, size_words
+from manybody.study.configuration import Point, System
 
 SCALED_TIME = r"time times sites $t N$  $[1/J]$"
 # Datasets of every equation, and the labels of their axes.
 _OF_EQUATION = {
-    "energy": r"$\langle H \rangle / N$  $[J]$",
+    "energy": r"$\langle H \rangle / N\;\;[J]$",
     "purity": r"purity $\mathrm{tr}\,\rho^2$",
     "entropy": r"entropy $S$",
 }
 # Panels of a system, the last of which says what the lines are.
 _STATES = 6
+# Systems that have panels of their own, and how many share panels where there are more.
+_FEW, _SHARED = 4, 3
 
 
 def draw_local(results: StudyResult) -> Any:
@@ -67,28 +72,80 @@ def draw_scaled(results: StudyResult) -> Any:
     return _draw_rows(results, SCALED_TIME, True)
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Points that share panels, and what each is called there."""
+
+    title: str
+    points: tuple[PointResult, ...]
+    labels: Mapping[Point, str]
+
+    def label(self, result: PointResult) -> str:
+        """Of the curve of one point."""
+        return self.labels[result.point]
+
+
+def is_folded(results: StudyResult) -> bool:
+    """Whether states of so many systems are drawn that each has one line, at its largest size."""
+    return len(_systems(results)) > _FEW
+
+
 def draw_states(results: StudyResult) -> Any:
-    """Densities and energies apart, energy, purity and entropy of equations, system by system."""
-    rows = _systems(results)
-    figure, axes = grid(_STATES * len(rows), 3.3, 2.7)
+    """Densities and energies apart, energy, purity and entropy of equations.
+
+    System by system with a line a size, or a few systems together, see `is_folded`.
+    """
+    groups = _groups(results)
+    figure, axes = grid(_STATES * len(groups), 3.3, 2.7)
     times = np.array(results.study.times)
-    for row, (system, points) in enumerate(rows):
+    for row, group in enumerate(groups):
         *panels, last = axes[_STATES * row : _STATES * (row + 1)]
         for axis, local in zip(panels, (DENSITY, ENERGY)):
-            panel = Axes(times, TIME, local.label, short_title(system))
-            draw_curves(axis, panel, system, moments_of(points, local.name), legend=False)
+            panel = Axes(times, TIME, local.label, group.title)
+            drawn = moments_of(group.points, local.name)
+            draw_curves(axis, panel, group.label, drawn, legend=False)
         for axis, name in zip(panels[2:], _OF_EQUATION):
-            _draw_equations(axis, results, system, points, name)
-        _say_sizes(last, panels[0], results, system)
+            _draw_equations(axis, results, group, name)
+        _say_lines(last, panels[0], results, group.title)
     places = range(_STATES - 1)
     put_legend_below(figure, (), *{one_scale(axes[place::_STATES]) for place in places})
     return figure
 
 
-def _say_sizes(axis: Any, panel: Any, results: StudyResult, system: System) -> None:
-    """What the lines of the panels of a system are, in a place that has no curves."""
+def _groups(results: StudyResult) -> list[_Group]:
+    systems = _systems(results)
+    if is_folded(results):
+        by_model = [list(own) for _, own in groupby(systems, lambda pair: pair[0].model)]
+        parts = [own[first : first + _SHARED] for own in by_model for first in _starts(own)]
+        return [_folded(part) for part in parts]
+    return [
+        _Group(
+            short_title(system), points, {each.point: label_of(system, each) for each in points}
+        )
+        for system, points in systems
+    ]
+
+
+def _starts(systems: Sequence[Any]) -> range:
+    return range(0, len(systems), _SHARED)
+
+
+def _folded(systems: Sequence[tuple[System, tuple[PointResult, ...]]]) -> _Group:
+    """The largest size of each; what all titles have in common is said once."""
+    titles = [short_title(system).split(", ") for system, _ in systems]
+    common = [part for part in titles[0] if all(part in title for title in titles)]
+    last = tuple(points[-1] for _, points in systems)
+    labels = {}
+    for point, title in zip(last, titles):
+        own = ", ".join(part for part in title if part not in common or len(titles) == 1)
+        labels[point.point] = f"{own},\n{size_words(point.point, '$')}"
+    return _Group(", ".join(common), last, labels)
+
+
+def _say_lines(axis: Any, panel: Any, results: StudyResult, title: str) -> None:
+    """What the lines of the panels of a group are, in a place that has no curves."""
     first, second = (EQUATIONS[each].title for each in results.study.equations[:2])
-    title = f"{short_title(system)}\nwithout bands: {first},\ndashed: {second}"
+    title = f"{title}\nwithout bands: {first},\ndashed: {second}"
     axis.set_axis_off()
     put_legend(axis, title, panel.get_legend_handles_labels()[0])
 
@@ -160,25 +217,23 @@ def _draw_rows(results: StudyResult, across: str, times_sites: bool) -> Any:
 def _draw_or_say(axis: Any, axes: Axes, system: System, drawn: list[Drawn]) -> None:
     """A panel, or why it is empty where no size has its figure."""
     if drawn:
-        draw_curves(axis, axes, system, drawn)
+        draw_curves(axis, axes, partial(label_of, system), drawn)
     else:
         leave_out(axis, axes.title)
 
 
-def _draw_equations(
-    axis: Any, results: StudyResult, system: System, points: Sequence[PointResult], name: str
-) -> None:
+def _draw_equations(axis: Any, results: StudyResult, group: _Group, name: str) -> None:
     """Means of the first equation as lines, of the second dashed."""
-    shown = [point for point in points if np.isfinite(point.arrays[name]).all()]
+    shown = [point for point in group.points if np.isfinite(point.arrays[name]).all()]
     if not shown:
-        leave_out(axis, f"{short_title(system)}, {name}")
+        leave_out(axis, f"{group.title}, {name}")
         return
-    for index, (shade, point) in enumerate(zip(shades(len(points)), points)):
+    for index, (shade, point) in enumerate(zip(shades(len(group.points)), group.points)):
         if point in shown:
             _draw_both(axis, point.arrays[name].mean(axis=0)[:2], results, shade, index)
     axis.set_xlim(results.study.times[0], results.study.times[-1] or 1.0)
     put_labels(axis, TIME, _OF_EQUATION[name])
-    put_title(axis, short_title(system))
+    put_title(axis, group.title)
 
 
 def _draw_both(axis: Any, means: Any, results: StudyResult, shade: Any, index: int) -> None:

@@ -1,6 +1,7 @@
 """Averages -> figures.  matplotlib is imported when something is drawn."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from manybody.report.figures.canvas import (
     short_title,
     size_axis,
 )
-from manybody.report.figures.curves import TIME, Axes, draw_curves, moments_of
+from manybody.report.figures.curves import TIME, Axes, draw_curves, label_of, moments_of
 from manybody.report.figures.equations import draw_equations, has_more_equations
 from manybody.report.figures.expectations import draw_expectations, has_expectations
 from manybody.report.figures.local import (
@@ -128,7 +129,7 @@ def draw_distances(results: StudyResult) -> Any:
     times, label = np.array(results.study.times), f"${results.distance('(t)')}$"
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
         panel = Axes(times, TIME, label, f"({chr(97 + index)}) {system_title(system)}")
-        draw_curves(axis, panel, system, moments_of(points))
+        draw_curves(axis, panel, partial(label_of, system), moments_of(points))
     last = axes[len(drawn)]
     for index, (system, points) in enumerate(drawn):
         shift = beside(index, len(drawn))
@@ -183,7 +184,7 @@ def _describe(axis: Any, results: StudyResult) -> None:
     )
     # The layout breaks lines that are longer than the panel.
     text = (
-        f"{results.words}, {_COUPLINGS[results.particles]}\n\n"
+        f"{results.words_of_two}, {_COUPLINGS[results.particles]}\n\n"
         f"{kind}{bath},  $\\mu = 0$\n"
         f"{start}\nLamb shift: {shift}\n"
         f"{notes}\n"

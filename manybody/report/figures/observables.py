@@ -56,9 +56,16 @@ def draw_observables(results: StudyResult) -> Any:
             for name in panel.figures:
                 _draw_means(axis, name, index, system, points, panel, shift)
         _finish(axis, results, panel)
-    counts = counted_samples([point.n_samples for point in results.points])
-    # A system may have nothing to show in some panels.
-    note = f"mean and standard error over {counts}"
+    # A system may have nothing to show in some panels, and a figure be defined in some samples.
+    counts = [
+        point.spreads[name].count
+        for point in results.points
+        for panel in panels
+        for name in panel.figures
+        if point.spreads[name].count
+    ]
+    known = counted_samples(counts or [point.n_samples for point in results.points])
+    note = f"mean and standard error over {known}"
     put_legend_below(figure, axes, note, said_beside(len(results.drawn)))
     return figure
 

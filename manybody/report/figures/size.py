@@ -78,7 +78,7 @@ def _draw_times(axis: Any, analysis: Analysis) -> None:
         axis.plot(sizes, [s.time_of_maximum for _, s in known], **style)
     axis.axhline(analysis.results.study.times[-1], color="0.6", lw=0.9, ls=":")
     every = [point for _, points in drawn for point in points]
-    _finish(axis, every, "time of the maximum (dotted: end)")
+    _finish(axis, every, "time of the maximum, dotted: end")
     put_labels(axis, up=r"$t$ of the maximum $[1/J]$")
 
 

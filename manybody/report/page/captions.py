@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS, unguarded
 from manybody.report.figures.canvas import counted_samples
+from manybody.report.figures.local import is_folded
 from manybody.report.figures.makers import distances_name
 from manybody.report.read import StudyResult
 from manybody.report.tables.setting import start_words
@@ -20,6 +21,14 @@ _MAXIMUM = (
 _BEYOND = "shaded: beyond the sizes computed; laws are drawn up to twice the highest maximum"
 _STATES = "; D: number of states"
 _ALPHA = f"N: number of sites{_STATES}"
+_PAIRS = (
+    "here less there, with the error of the differences of pairs (in brackets) beside what it "
+    "would be if the two had nothing in common."
+)
+_IN_ERRORS = (
+    "in errors: the difference over its paired error; p: probability of one as large without any "
+    "effect (Student's t), not corrected for the number of comparisons"
+)
 
 
 def conditions(results: StudyResult) -> str:
@@ -87,6 +96,8 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
             "positivity, against time t in 1/J: the worst sample (lines) and the mean (dashed), "
             "at the largest size of every system"
         )
+    if is_folded(results):
+        found["local-states"] += "; one line a system, at its largest size"
     found[f"{study.name}-figures"] = (
         "Means over samples with standard errors against the number of sites N; what each is "
         "stands below"
@@ -140,7 +151,7 @@ _TABLES = {
     "spread": f"Of the distance of the first two equations in trace norm; {_ALPHA}; percentages "
     "are quantiles over samples",
     "pairs": f"Distance of two equations in trace norm, the largest over time of its mean over "
-    f"samples, and when; {_ALPHA}. {_ERROR}",
+    f"samples, and when; the file has all sizes; {_ALPHA}. {_ERROR}",
     "initial-sites": f"Means over starts |j⟩⟨j|, sample by sample; {_ALPHA}. {_ERROR}",
     "guarantees": "positive: complete positivity; residuals: largest element of L[ρ_Gibbs]; "
     f"{_ALPHA}",
@@ -150,7 +161,7 @@ _TABLES = {
     "with fewer parameters than there are sizes; p: probability of a larger chi²; weight: Akaike "
     f"weight among the laws. {_ERROR}",
     "local": f"δρ_j, δρ_ij: differences of one-site and two-site states; {_ALPHA}. {_ERROR}",
-    "local-pairs": f"Of every two equations; {_ALPHA}. {_ERROR}",
+    "local-pairs": f"The file has all sizes and every two equations; {_ALPHA}. {_ERROR}",
     "verdicts": "Whether the maximum over time of the mean over samples stays bounded as the "
     "number of sites N grows",
     "local-estimates": f"Error as fitted: widened for few samples; {_ALPHA}. {_ERROR}",
@@ -166,14 +177,11 @@ _TABLES = {
     "precision": "Relative standard error of the largest mean distance, and the samples that "
     f"smaller ones take; {_ALPHA}",
     "certificates": f"The worst of every figure that a sample's certificate has; {_ALPHA}",
-    "paired": "Both settings draw the same disorder, and are compared sample by sample: here less "
-    "there, with the error of the differences of pairs (in brackets) beside what it would be if "
-    "the two had nothing in common. Trace distance and local figures: maxima over time of means "
-    "over samples, pairs resampled together; others: means. in errors: the difference over its "
-    "paired error; p: probability of one as large without any effect (Student's t), not corrected "
-    f"for the number of comparisons; {_ALPHA}",
-    "paired-equations": "Maxima over time of mean distances in trace norm on the same samples, "
-    "pairs resampled together; columns as in the other table of differences",
+    "paired": f"Both settings draw the same disorder, and are compared sample by sample: {_PAIRS} "
+    "Trace distance and local figures: maxima over time of means over samples, pairs resampled "
+    f"together; others: means. {_IN_ERRORS}; {_ALPHA}",
+    "paired-equations": "Maxima over time of mean distances in trace norm on the same samples: "
+    f"{_PAIRS} Pairs are resampled together. {_IN_ERRORS}; {_ALPHA}",
 }
 _PLAIN = {
     "parameters": "ħ = k_B = 1, energies in the unit J of the models. 'by system': see the titles "

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.numbers import with_error
 from manybody.report.analysis.paired import DISTANCE, Difference, differences
+from manybody.report.figures.equations import distance_of, has_more_equations
 from manybody.report.figures.makers import distances_name
 from manybody.report.page.document import Section, Text
 from manybody.report.read import PointResult, StudyResult, point_title, size_words, system_title
+from manybody.report.tables.columns import unit_words
 from manybody.report.tables.paired import setting_words
+from manybody.solve.observables.registry import chosen
 from manybody.study.configuration import Point, System
 
 # Of a table and of a law.
@@ -71,6 +75,11 @@ def _findings(analysis: Analysis) -> Iterator[tuple[str, str]]:
             sentence = sentences.get(system.key, "")
             target = _LAWS if system.key in judged else distances_name(results.study)
             yield _distance_finding(name, sentence, points[-1]), target
+        if results.study.evolves and has_more_equations(results):
+            yield _equations_finding(results, name, points[-1]), "equations"
+        if not results.study.evolves:
+            target = f"{results.study.name}-figures"
+            yield from ((line, target) for line in _shown_findings(results, name, points))
         yield from ((line, _LOCAL) for line in _local_findings(analysis, system, name))
         for point in points:
             if point.gap_words and point.gap_words != point.growing_words:
@@ -89,11 +98,45 @@ def _distance_finding(name: str, sentence: str, point: PointResult) -> str:
     )
 
 
+def _equations_finding(results: StudyResult, name: str, point: PointResult) -> str:
+    """How far all equations are from the first, at the largest size."""
+    first, *others = results.study.equations
+    words = ", ".join(
+        f"{EQUATIONS[other].title} {with_error(*distance_of(results, point, other))}"
+        for other in others
+    )
+    start = f"largest mean distances from {EQUATIONS[first].title}"
+    return f"{name}, {size_words(point.point)}: {start}: {words}."
+
+
+def _shown_findings(
+    results: StudyResult, name: str, points: tuple[PointResult, ...]
+) -> Iterator[str]:
+    """The mean of what each observable has its first panel for, at the ends of the sizes."""
+    for observable in chosen(results.study.observables):
+        for figure in [panel.figures[0] for panel in observable.panels[:1]]:
+            known = [point for point in points if point.spreads[figure].count]
+            ends = dict.fromkeys([known[0], known[-1]] if known else [])
+            means = " and ".join(_mean_words(point, figure) for point in ends)
+            about = observable.figures[figure]
+            if means:
+                yield f"{name}: mean {about.meaning}, in {unit_words(about.unit)}: {means}."
+
+
+def _mean_words(point: PointResult, figure: str) -> str:
+    spread = point.spreads[figure]
+    return f"{with_error(spread.mean, spread.error)} at {size_words(point.point)}"
+
+
 def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
     """A sentence on what verdicts say of local figures beside the trace distance."""
     verdicts = analysis.of_system(system)
     if not any(each.figure for each in verdicts):
         return []
+    if len({each.few_words for each in verdicts if each.verdict is None}) == 1 and not any(
+        each.verdict for each in verdicts
+    ):
+        return [f"{name}: local figures have too few sizes for verdicts as well."]
     quantities: dict[str, list[str]] = {}
     for each in verdicts:
         quantities.setdefault(each.outcome, []).append(each.quantity)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.local import FIGURES
 from manybody.report.analysis.scaling import Law
@@ -112,7 +113,8 @@ def _distances(shown: Shown) -> Section:
         *shown.of_tables("maxima"),
         Text(tuple(_beside(results)), "note"),
         *shown.of_pictures("maxima", "equations"),
-        *shown.of_tables("pairs", "initial-sites"),
+        *map(_of_largest, shown.of_tables("pairs")),
+        *shown.of_tables("initial-sites"),
     ]
     return Section("Distance of the two equations", tuple(parts))
 
@@ -132,8 +134,9 @@ def _paired(shown: Shown) -> Section:
         "What the disorder does to both cancels in their difference, so that effects show that "
         "the errors of the two numbers hide."
     )
-    tables = [*map(_shortened, shown.of_tables("paired")), *shown.of_tables("paired-equations")]
-    return Section("On the same disorder", (Text((words,)), *tables) if tables else ())
+    tables = [_shortened(table) for table in shown.of_tables("paired", "paired-equations")]
+    settings = (Text((words,)),) if "paired" in shown.tables else ()
+    return Section("On the same disorder", (*settings, *tables))
 
 
 def _beside(results: StudyResult) -> list[str]:
@@ -153,6 +156,20 @@ def _beside(results: StudyResult) -> list[str]:
 def _guarantees(shown: Shown) -> Section:
     parts: Parts = [*shown.of_tables("guarantees"), Text(NOTES, "note")]
     return Section("What each equation guarantees", tuple(parts))
+
+
+def _of_largest(table: Table, first: str = "") -> Table:
+    """The rows of the largest size of every system; the file has the others too.
+
+    first: the equation that they begin with; all pairs where it is empty.
+    """
+    names = [column.name for column in table.columns]
+    system, size, pair = (names.index(name) for name in ("system", "size", "pair"))
+    largest = {row[system]: row[size] for row in sorted(table.rows, key=lambda row: row[size])}
+    own = [row for row in table.rows if row[size] == largest[row[system]]]
+    rows = [row for row in own if row[pair].startswith(f"{first} and " if first else "")]
+    said = f"{table.title} with {first}" if first else table.title
+    return replace(table, title=f"{said}, at the largest size of every system", rows=tuple(rows))
 
 
 def _shortened(table: Table) -> Table:
@@ -210,9 +227,12 @@ def _fitted(table: Table) -> Table:
 
 def _local(shown: Shown) -> Section:
     meanings = tuple(f"{each.name}: {MEANINGS[each.name]}." for each in FIGURES)
+    first = EQUATIONS[shown.results.study.equations[0]].title
     parts: Parts = [
         *shown.of_pictures("local", "local-scaled", "local-states", "local-maxima", "local-laws"),
-        *shown.of_tables("local", "local-pairs", "verdicts", "local-estimates"),
+        *shown.of_tables("local"),
+        *(_of_largest(table, first) for table in shown.of_tables("local-pairs")),
+        *shown.of_tables("verdicts", "local-estimates"),
         Text(tuple(_not_fitted(shown.analysis.local)), "note"),
         *map(_fitted, shown.of_tables("local-laws")),
         Text((*_LOCAL_NOTES, *meanings), "note"),

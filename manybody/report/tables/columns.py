@@ -1,5 +1,6 @@
 """What tables share: a column beside its value, columns of a point, how numbers are written."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from manybody.report.page.document import NONE, Column, Table, is_missing
 from manybody.report.read import StudyResult, point_title
 from manybody.study.configuration import Point
 
+_RAISED = str.maketrans("23", "²³")
 # A column, and its value in one row.
 Cell = tuple[Column, Any]
 # The cells that all entries of some arrays share, and the arrays by the names of their columns.
@@ -118,6 +120,11 @@ def moments_in_time(times: Sequence[float], moments: Moments) -> dict[str, Array
 def pair_words(pair: tuple[str, str]) -> str:
     """Two equations."""
     return " and ".join(EQUATIONS[name].title for name in pair)
+
+
+def unit_words(unit: str) -> str:
+    """A unit as it is read: "J2" is J²."""
+    return re.sub(r"(?<=[A-Za-z])[23]\b", lambda power: power[0].translate(_RAISED), unit)
 
 
 def digits(count: int) -> Callable[[Any], str]:

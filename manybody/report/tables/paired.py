@@ -25,6 +25,7 @@ from manybody.report.tables.columns import (
     point_cells,
     size_cells,
     table_of,
+    unit_words,
     with_rows,
 )
 
@@ -65,7 +66,7 @@ def _rows(results: StudyResult, found: list[Difference]) -> Iterator[list[Cell]]
             cell("setting", words, "setting"),
             cell("reference", reference, "against"),
             cell("figure", each.figure.replace("_", " "), "figure"),
-            cell("unit", each.unit, "unit"),
+            cell("unit", each.unit, "unit", unit_words),
             *_cells(each.paired),
         ]
 

@@ -28,6 +28,7 @@ from manybody.report.tables.columns import (
     size_cells,
     summary_cells,
     table_of,
+    unit_words,
     with_rows,
 )
 from manybody.solve.comparison import pairs_of
@@ -157,7 +158,7 @@ def _figures(results: StudyResult) -> Iterator[list[Cell]]:
             yield [
                 *point_cells(results, result.point),
                 cell("figure", name, "figure"),
-                cell("unit", figure.unit, "unit"),
+                cell("unit", figure.unit, "unit", unit_words),
                 cell("n_finite", s.count, "samples"),
                 cell("n_without", s.others, "without"),
                 cell("mean", s.mean, "mean", digits(4), "standard_error"),

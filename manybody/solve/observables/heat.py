@@ -22,18 +22,18 @@ _IMBALANCE = 1e-3
 # Of each equation, which stands for {}: meanings and units.
 _MEANINGS = {
     "heat": ("heat current from the hottest baths, steady state of {}", "J2"),
-    "log_heat": ("its decimal logarithm, whose mean is of typical samples", "1"),
+    "log_heat": ("decimal logarithm of the same with {}, its mean that of typical samples", "1"),
     "heat_imbalance": (
-        "sum of all heat currents of {} over the largest of a bath: its error",
+        "sum of all heat currents with {} over the largest of a bath: their error",
         "1",
     ),
     "entropy_production": (
-        "-sum over baths of beta times heat, steady state of {}; nan at T = 0",
+        "−sum over baths of beta times heat, steady state of {}; nan at T = 0",
         "J",
     ),
 }
 _FIGURES = {
-    f"{figure}_{name}": Figure(meaning.format(name), unit)
+    f"{figure}_{name}": Figure(meaning.format(name.capitalize()), unit)
     for figure, (meaning, unit) in _MEANINGS.items()
     for name in EQUATIONS
 }
