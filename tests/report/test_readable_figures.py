@@ -135,6 +135,14 @@ def test_a_law_that_runs_away_leaves_the_maxima_readable():
     assert axis.get_ylim() == (0.0, pytest.approx(MOST_ABOVE * 0.641, rel=1e-3))
 
 
+def test_both_kinds_of_maxima_are_seen_where_they_agree(stores):
+    axis = figure_makers(analyse(results_of(stores, "one particle")))["maxima"]().axes[0]
+    filled, opened = (
+        line for line in axis.lines if line.get_marker() in "os" and line.get_ls() != "None"
+    )
+    assert (filled.get_xdata() < opened.get_xdata()).all()
+
+
 def test_a_panel_that_says_something_instead_has_no_numbers():
     figure, (axis,) = grid(1, 3.3, 2.9)
     say_instead(axis, "nothing")

@@ -56,11 +56,14 @@ def draw_maxima(analysis: Analysis) -> Any:
     panels, last = axes[: len(drawn)], axes[len(drawn)]
     for index, (axis, (system, points)) in enumerate(zip(panels, drawn)):
         known = averaged(points)
-        draw_maximum(axis, known, index, rf"$\max_t \langle\cdot\rangle$, {short_title(system)}")
+        label = rf"$\max_t \langle\cdot\rangle$, {short_title(system)}"
+        # Side by side: where they agree, one would hide the other.
+        draw_maximum(axis, known, index, label, beside(0, 2))
         own = [(s.mean_maximum, s.mean_maximum_low, s.mean_maximum_high) for _, s in known]
         style = {"marker": "o", "lw": 1.0, "ls": "--", "mfc": "none"}
         label = r"$\langle\max_t\cdot\rangle$, of each sample"
-        _draw_with_intervals(axis, n_sites_of(points), own, "0.35", label=label, **style)
+        sizes = beside(1, 2) * np.array(n_sites_of(points))
+        _draw_with_intervals(axis, sizes, own, "0.35", label=label, **style)
         _finish(axis, points, short_title(system))
         put_labels(axis, up=f"${analysis.results.distance()}$")
     _draw_times(last, analysis)

@@ -83,8 +83,8 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
         )
         found["maxima"] = (
             f"{own}: maximum over time of the mean over samples (filled) and mean of every "
-            f"sample's own maximum (open) against the number of sites N, bars {_INTERVAL}, "
-            f"{_BOUND}; last panel: the time at which the mean is largest"
+            f"sample's own maximum (open, beside it) against the number of sites N, bars "
+            f"{_INTERVAL}, {_BOUND}; last panel: the time at which the mean is largest"
         )
         found["equations"] = (
             "Maximum over time of the mean distance of every other equation from "
