@@ -52,15 +52,19 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with what is wrong, and what was probably meant."""
-        wrong = re.search(
-            r"unrecognized arguments: (--[\w-]+)|COMMAND: invalid choice: '(.+?)'", message
-        )
-        known = self._options() if wrong and wrong[1] else commands_of(self)
-        super().error(message + (meant(wrong[1] or wrong[2], known) if wrong else ""))
+        option = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        command = re.search(r"COMMAND: invalid choice: '(.+?)'", message)
+        if option:
+            message += self._about_option(option[1])
+        super().error(message + (meant(command[1], commands_of(self)) if command else ""))
 
-    def _options(self) -> set[str]:
-        """Of all commands."""
-        return {text for own in commands_of(self).values() for text in own._option_string_actions}
+    def _about_option(self, text: str) -> str:
+        """Which other commands have it, or which options are near."""
+        options = {name: own._option_string_actions for name, own in commands_of(self).items()}
+        owners = [name for name, own in options.items() if text in own]
+        if owners:
+            return f"; it is an option of {', '.join(owners)}"
+        return meant(text, dict.fromkeys(each for own in options.values() for each in own))
 
 
 def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

@@ -51,6 +51,8 @@ def report(options: argparse.Namespace, _comm: Communicator | None) -> int:
     check_formats(options.format or ())
     stores = [open_store(each) for each in options.directories]
     for store in stores:
+        if len(stores) > 1:
+            print(f"store {store.directory}")
         if options.figure is None:
             write_report(store, options.format)
             continue

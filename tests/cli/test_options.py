@@ -141,6 +141,7 @@ def test_what_is_missing_without_petsc_is_named(monkeypatch):
             ["run", "tiny", "--alow-code"],
             "unrecognized arguments: --alow-code; did you mean --allow",
         ),
+        (["docs", "--shard"], "unrecognized arguments: --shard; it is an option of run\n"),
         (["plan", "paper-fig-small"], "; did you mean paper-fig1-small or paper-fig1?"),
     ],
 )

@@ -148,6 +148,9 @@ def test_what_is_run_is_what_is_kept(tmp_path, capsys):
     assert cli.main(["report", str(out), str(other), "--format", "csv"]) == 0
     printed = capsys.readouterr().out
     assert all(f"table: {folder / 'report' / 'curves.csv'}" in printed for folder in (out, other))
+    # What is said of them is told apart.
+    starts = [line for line in printed.splitlines() if line.startswith("store ")]
+    assert starts == [f"store {out}", f"store {other}"]
 
 
 def test_overriding_is_of_the_text_alone():
