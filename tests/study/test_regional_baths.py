@@ -131,9 +131,10 @@ def test_heat_is_that_of_the_steady_state(tmp_path, lamb_shift):
         with_error(one.spreads["heat_redfield"].mean, one.spreads["heat_redfield"].error)
         for one in results.points
     )
-    words = "mean heat current from the hottest baths, steady state of Redfield, in J²"
+    words = "heat current from the hottest baths, steady state of Redfield"
     (line,) = findings(analyse(results))
-    assert line.endswith(f": {words}: {first} at N = 4 and {last} at N = 5.")
+    means = f"{first} J² at N = 4 and {last} J² at N = 5 (means over samples)"
+    assert line.endswith(f": {words}: {means}.")
     (table,) = [one for one in build_tables(results) if one.name == "figures"]
     assert table.cells[0][table.head.index("unit")] == "J²"
 

@@ -112,20 +112,24 @@ def _equations_finding(results: StudyResult, name: str, point: PointResult) -> s
 def _shown_findings(
     results: StudyResult, name: str, points: tuple[PointResult, ...]
 ) -> Iterator[str]:
-    """The mean of what each observable has its first panel for, at the ends of the sizes."""
+    """The mean of what each observable has its first panel for, at the ends of the sizes.
+
+    Gaps have sentences of their own.
+    """
     for observable in chosen(results.study.observables):
         for figure in [panel.figures[0] for panel in observable.panels[:1]]:
             known = [point for point in points if point.spreads[figure].count]
             ends = dict.fromkeys([known[0], known[-1]] if known else [])
-            means = " and ".join(_mean_words(point, figure) for point in ends)
-            about = observable.figures[figure]
-            if means:
-                yield f"{name}: mean {about.meaning}, in {unit_words(about.unit)}: {means}."
+            own = observable.figures[figure]
+            unit = "" if own.unit == "1" else f" {unit_words(own.unit)}"
+            means = " and ".join(_mean_words(point, figure, unit) for point in ends)
+            if means and figure != "gap":
+                yield f"{name}: {own.meaning}: {means} (means over samples)."
 
 
-def _mean_words(point: PointResult, figure: str) -> str:
+def _mean_words(point: PointResult, figure: str, unit: str) -> str:
     spread = point.spreads[figure]
-    return f"{with_error(spread.mean, spread.error)} at {size_words(point.point)}"
+    return f"{with_error(spread.mean, spread.error)}{unit} at {size_words(point.point)}"
 
 
 def _local_findings(analysis: Analysis, system: System, name: str) -> list[str]:
