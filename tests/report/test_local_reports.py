@@ -126,9 +126,9 @@ def test_maxima_are_those_of_the_blocks(mixed):
 
 
 def test_systems_have_all_their_parameters_defaults_as_well(mixed):
-    """W = 1 is the default, which titles leave out."""
+    """Titles leave some out."""
     first = table(mixed[0], "systems")[0]
-    assert "disorder" not in first["system"]
+    assert "anisotropy" not in first["system"]
     for words in ("disorder = 1", "anisotropy = 1", "boundary = open", "n_particles = half"):
         assert words in first["parameters"].split(", ")
 
