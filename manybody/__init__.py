@@ -19,18 +19,13 @@ if TYPE_CHECKING:
     from manybody.numerics.dense_exponential import DenseExponential
     from manybody.numerics.petsc.steppers import PetscMFN, PetscTS
     from manybody.numerics.steppers import OPERATORS, STEPPERS, Assembled, MatrixFree
+    from manybody.physics.baths.band_densities import FlatDensity, SemiEllipticDensity
     from manybody.physics.baths.callables import CallableBath, CallableDensity
-    from manybody.physics.baths.densities import (
-        DrudeLorentzDensity,
-        FlatDensity,
-        OhmicDensity,
-        PhononDensity,
-        SemiEllipticDensity,
-        SpectralDensity,
-    )
+    from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
     from manybody.physics.baths.ohmic import OhmicBath
     from manybody.physics.baths.protocol import Bath
     from manybody.physics.baths.reservoirs import Reservoir
+    from manybody.physics.baths.spectral_density import SpectralDensity
     from manybody.physics.baths.thermal import ThermalBath
     from manybody.physics.baths.white import WhiteBath
     from manybody.physics.equations.registry import EQUATIONS
@@ -208,8 +203,9 @@ _HOMES = {
     "numerics.steppers": "OPERATORS STEPPERS Assembled MatrixFree",
     "physics.equations.registry": "EQUATIONS",
     "physics.baths.callables": "CallableBath CallableDensity",
-    "physics.baths.densities": "DrudeLorentzDensity FlatDensity OhmicDensity PhononDensity "
-    "SemiEllipticDensity SpectralDensity",
+    "physics.baths.band_densities": "FlatDensity SemiEllipticDensity",
+    "physics.baths.densities": "DrudeLorentzDensity OhmicDensity PhononDensity",
+    "physics.baths.spectral_density": "SpectralDensity",
     "physics.baths.ohmic": "OhmicBath",
     "physics.baths.protocol": "Bath",
     "physics.baths.reservoirs": "Reservoir",

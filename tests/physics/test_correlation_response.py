@@ -5,7 +5,8 @@ import oracles
 import pytest
 import scipy.linalg
 
-from manybody.physics.baths.densities import OhmicDensity, SemiEllipticDensity
+from manybody.physics.baths.band_densities import SemiEllipticDensity
+from manybody.physics.baths.densities import OhmicDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.correlations import build_generator, currents
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel

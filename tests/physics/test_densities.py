@@ -9,8 +9,8 @@ import pytest
 import scipy.integrate
 
 import manybody as mb
-from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.panels import Panels
+from manybody.physics.baths.spectral_density import SpectralDensity
 
 OMEGA = np.concatenate(
     [np.linspace(-12.0, 12.0, 97), np.geomspace(1e-10, 1e4, 57), -np.geomspace(1e-10, 1e4, 57)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.baths.band_densities import SemiEllipticDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.discretised import chebyshev_modes
 from manybody.physics.gaussian.driven import DrivenQuadraticModel, driven_correlations

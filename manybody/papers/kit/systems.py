@@ -11,15 +11,10 @@ from numpy.typing import NDArray
 from manybody.arrays import Complex
 from manybody.errors import InputError, InputTypeError, said_of
 from manybody.physics import arguments
-from manybody.physics.baths.densities import (
-    DrudeLorentzDensity,
-    FlatDensity,
-    OhmicDensity,
-    PhononDensity,
-    SemiEllipticDensity,
-    SpectralDensity,
-)
+from manybody.physics.baths.band_densities import FlatDensity, SemiEllipticDensity
+from manybody.physics.baths.densities import DrudeLorentzDensity, OhmicDensity, PhononDensity
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.baths.spectral_density import SpectralDensity
 from manybody.physics.keys import REQUIRED, Key
 from manybody.physics.models.anderson3d import anderson3d
 from manybody.physics.models.dirac_syk2 import dirac_syk2

@@ -20,7 +20,7 @@ import numpy as np
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.papers.levy_rabani_limmer.baths import FlatBath, check_split, set_numbers
-from manybody.physics.baths.densities import FlatDensity
+from manybody.physics.baths.band_densities import FlatDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.fock.normal_ordering import (
     LadderPolynomial,

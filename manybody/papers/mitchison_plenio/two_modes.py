@@ -18,7 +18,7 @@ from scipy import special
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.baths.band_densities import SemiEllipticDensity
 from manybody.physics.baths.reservoirs import Reservoir
 from manybody.physics.gaussian.quadratic import Contact, QuadraticModel
 from manybody.physics.quadrature import Rule, build_rule

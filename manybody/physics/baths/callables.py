@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from manybody.arrays import Real
 from manybody.errors import InputError, InputTypeError, shown
 from manybody.physics import arguments
-from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.protocol import kms_violation
+from manybody.physics.baths.spectral_density import SpectralDensity
 from manybody.physics.baths.thermal import QuadratureBath
 from manybody.physics.underflow import zero_where_tiny
 

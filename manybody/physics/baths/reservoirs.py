@@ -11,8 +11,9 @@ from scipy import special
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.densities import FlatDensity, SpectralDensity
+from manybody.physics.baths.band_densities import FlatDensity
 from manybody.physics.baths.panels import Panels
+from manybody.physics.baths.spectral_density import SpectralDensity
 from manybody.physics.baths.thermal import THERMAL_SCALES
 from manybody.physics.underflow import zero_where_tiny
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from manybody.arrays import Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.panels import Panels
 from manybody.physics.baths.protocol import GammaBath, temperature_of_modes
+from manybody.physics.baths.spectral_density import SpectralDensity
 from manybody.physics.underflow import zero_where_tiny
 
 # Multiples of the temperature at which a thermal step or tail is to be seen by quadrature.

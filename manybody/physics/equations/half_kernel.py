@@ -1,6 +1,7 @@
 """What kernels of the half form have in common: their columns, workspaces and factors."""
 
 import copy
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from manybody.errors import InputError
 K = TypeVar("K", bound="HalfKernel")
 
 
-class HalfKernel:
+class HalfKernel(ABC):
     """X of some columns of ρ, as blocks ρ[:, columns]: (samples, D, m), C-ordered.
 
     Called with blocks `rho` and `out`, and with all columns of ρ, (samples, D, D), or None where
@@ -30,9 +31,9 @@ class HalfKernel:
         self.buffers = (aligned_empty(shape, np.complex128), aligned_empty(shape, np.complex128))
         self.factors = np.ones(samples)
 
+    @abstractmethod
     def __call__(self, rho: Complex, out: Complex, whole: Complex | None = None) -> None:
         """Write X into `out`; rho, out: (samples, D, m)."""
-        raise NotImplementedError
 
     def scaled(self: K, factors: Real) -> K:
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""

@@ -20,8 +20,8 @@ from scipy import special
 from manybody.arrays import ReadOnly, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.densities import SpectralDensity
 from manybody.physics.baths.reservoirs import Reservoir
+from manybody.physics.baths.spectral_density import SpectralDensity
 from manybody.physics.quadrature import gauss
 
 # Shells around a point, each a factor longer than the one inside it, reach any density

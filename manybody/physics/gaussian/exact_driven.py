@@ -22,7 +22,7 @@ from scipy import special
 from manybody.arrays import Complex, Real
 from manybody.errors import InputError
 from manybody.physics import arguments
-from manybody.physics.baths.densities import SemiEllipticDensity
+from manybody.physics.baths.band_densities import SemiEllipticDensity
 from manybody.physics.gaussian.correlations import checked_initial
 from manybody.physics.gaussian.discretised import (
     Discretise,
