@@ -122,17 +122,9 @@ def test_no_cycles():
         visit(node)
 
 
-def is_docstring(node):
-    """Whether a statement is a text that stands alone."""
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return is_text and isinstance(node.value.value, str)
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_have_one_subject(path):
-    """Their sections make docstrings long, not files that have several."""
-    texts = sum(node.end_lineno - node.lineno + 1 for node in nodes(path) if is_docstring(node))
-    assert len(path.read_text("utf-8").splitlines()) - texts <= 450
+    assert len(path.read_text("utf-8").splitlines()) <= 500
 
 
 PARTS = re.compile(r"\.get(PC|KSP|ST|SNES|Operators|BV|DS|RG|Mat|Solution|Rhs|VecSolution)\(")

@@ -76,6 +76,13 @@ def test_what_cannot_be_read_is_not_among_the_contradictions(store):
     assert aside.startswith(f"set aside, to be computed again: sample 0 of {CASE.name} differs")
 
 
+def test_what_another_run_has_set_aside_is_not_said_again(store, monkeypatch):
+    put(store, 1.0)
+    put(store, 2.0)
+    monkeypatch.setattr("manybody.study.block_store._renamed", lambda *_: False)
+    assert store.set_aside_corrupt(STUDY) == []
+
+
 @pytest.mark.parametrize(("change", "said"), [(0.0, False), (5e-12, True)])
 def test_of_blocks_that_agree_the_first_is_taken(change, said, store, caplog):
     paths = sorted([put(store, 1.0), put(store, 1.0 + change, machine="another")])
