@@ -6,6 +6,7 @@ also brings an OpenBLAS that does not know recent processors; SciPy's is younger
 (scripts/bench.py measures both).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy.linalg.blas import dgemm, zgemm
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+# One of several that are made once, with their arrays, and called many times.
+Call = Callable[[], object]
 
 # A cache line, and the width of an AVX-512 register: elementwise passes over arrays
 # that start elsewhere touch two lines a load, up to twice slower (scripts/bench.py).

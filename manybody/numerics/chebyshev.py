@@ -11,13 +11,15 @@ allows.  An outline is an estimate: the φ_k are measured, and a sample whose φ
 have grown too far is done again with what its spectral box allows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, aligned_empty, product
+from manybody.arrays import Call, Complex, Real, aligned_empty, product
 from manybody.errors import InputError, NumericalError
 from manybody.numerics.dense_exponential import (
     MOST_CHOSEN,
@@ -202,6 +204,7 @@ class Chebyshev(Stepper):
         # A ring: the first two of a block are made from the last two of the one before.
         phi = aligned_empty((length, *state.shape), np.complex128)
         scaled = operator.scaled(2.0 / widths)
+        bound: dict[tuple[int, int], list[Call]] = {}
         # Samples up to the last one that still needs φ_k; others only grow, unused.
         live = np.zeros(terms.max(), dtype=np.intp)
         for sample, count in enumerate(terms):
@@ -218,12 +221,17 @@ class Chebyshev(Stepper):
                         scaled.apply(phi[slot - 1, few], phi[slot, few])
                         phi[slot, few] *= 0.5
                     else:
-                        scaled.apply(phi[slot - 1, few], phi[slot, few], plus=phi[slot - 2, few])
+                        own = slot, int(live[k])
+                        if own not in bound:
+                            arrays = phi[slot - 1, few], phi[slot, few], phi[slot - 2, few]
+                            bound[own] = applying(scaled, *arrays)
+                        for call in bound[own]:
+                            call()
                 sums.add(phi[:filled], first)
         largest_norms, last_norms = sums.norms(operator.columns)
         tails = np.array([own.tail for own in series])
         # Memory for the copy of the last state.
-        del phi, scaled
+        del phi, scaled, bound
         return Solution(
             states if ends_on_output else states[:, :-1],
             states[:, -1].copy(),
@@ -307,6 +315,12 @@ class _Sums:
             own[series.count - 2 : series.count].max() for own, series in zip(norms, self._series)
         ]
         return norms.max(axis=1), np.array(last)
+
+
+def applying(operator: Operator, x: Complex, out: Complex, plus: Complex) -> list[Call]:
+    """Calls that write L[x] + plus into `out`; of what they consist is the operator's affair."""
+    bind: Callable[..., list[Call]] | None = getattr(operator, "bound", None)
+    return [partial(operator.apply, x, out, plus)] if bind is None else bind(x, out, plus)
 
 
 def ring_length(n_sites: int, n_times: int) -> int:
@@ -440,12 +454,12 @@ def bessel_table(arguments: Real) -> Real:
         by_start.setdefault(int(start), []).append(index)
     table = np.zeros((n_terms + 1, z.size))
     factors = (2.0 / safe) * np.arange(n_terms)[:, None]
+    rows, scales = list(table), list(factors)
     for k in range(n_terms - 1, 0, -1):
         if k in by_start:
             table[k, by_start[k]] = 1e-250
-        row = table[k - 1]
-        np.multiply(table[k], factors[k], out=row)
-        row -= table[k + 1]
+        np.multiply(rows[k], scales[k], rows[k - 1])
+        np.subtract(rows[k - 1], rows[k + 1], rows[k - 1])
     table /= table[0] + 2.0 * table[2::2].sum(axis=0)
     table[1:] *= 2.0
     table[:, tiny] = 0.0

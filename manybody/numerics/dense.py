@@ -1,11 +1,12 @@
 """The NumPy/SciPy engine: the matrix-free operator and a Runge-Kutta stepper."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from manybody.arrays import Complex, Real, aligned_empty, row_panels
+from manybody.arrays import Call, Complex, Real, aligned_empty, row_panels
 from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.growth import (
@@ -76,6 +77,19 @@ class KernelOperator:
             self._apply_half(x, half)
             self._add_adjoint(other, out, half, plus)
 
+    def bound(self, x: Complex, out: Complex, plus: Complex | None = None) -> list[Call]:
+        """Calls that do what `apply` does, to what the arrays hold by then.
+
+        For whoever applies it to the same memory again and again.
+        """
+        bind = getattr(self._kernel, "bound", None)
+        if bind is None or self._adjoints or self.columns.comm is not None:
+            return [partial(self.apply, x, out, plus)]
+        half = self._half[: len(x)]
+        calls: list[Call] = bind(x, half)
+        pieces = self.columns.adjoint_pieces(half, self._spare[: len(half)])
+        return calls + self._adjoint_calls(pieces, out, half, plus)
+
     def _apply_half(self, x: Complex, out: Complex) -> None:
         """X[x], with all columns of x where the kernel mixes them."""
         if self.columns.comm is None or not self._kernel.needs_whole:
@@ -97,16 +111,24 @@ class KernelOperator:
     ) -> None:
         """out = half† + own (+ plus)."""
         pieces = self.columns.adjoint_pieces(half, self._spare[: len(half)])
+        for call in self._adjoint_calls(pieces, out, own, plus):
+            call()
+
+    def _adjoint_calls(
+        self, pieces: list[tuple[slice, Complex]], out: Complex, own: Complex, plus: Complex | None
+    ) -> list[Call]:
+        calls: list[Call] = []
         for (rows, piece), panels in zip(pieces, self._panels):
             for here in panels:
                 panel = out[:, here]
                 some = slice(here.start - rows.start, here.stop - rows.start)
                 # A bare copy is the fastest transpose.
-                panel[...] = np.swapaxes(piece[:, :, some], 1, 2)
-                np.conjugate(panel, out=panel)
-                panel += own[:, here]
+                calls.append(partial(np.copyto, panel, np.swapaxes(piece[:, :, some], 1, 2)))
+                calls.append(partial(np.conjugate, panel, panel))
+                calls.append(partial(np.add, panel, own[:, here], panel))
                 if plus is not None:
-                    panel += plus[:, here]
+                    calls.append(partial(np.add, panel, plus[:, here], panel))
+        return calls
 
 
 class RungeKutta(Stepper):

@@ -134,10 +134,19 @@ def choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def _are_plain_times(values: object) -> bool:
+    """Whether there is nothing to be said of the entries one by one."""
+    if type(values) is not np.ndarray or values.dtype != np.float64 or values.ndim != 1:
+        return False
+    return bool(np.all((values >= 0.0) & (values <= LARGEST)))
+
+
 def ascending_times(name: str, values: object) -> NDArray[np.float64]:
     """Return `values` as a (T,) array of finite, ascending times >= 0, T >= 1."""
-    given = entries(name, values, "a sequence of times >= 0")
-    result = np.array([real(f"{name} entry", value, minimum=0.0) for value in given])
+    if not _are_plain_times(values):
+        given = entries(name, values, "a sequence of times >= 0")
+        values = [real(f"{name} entry", value, minimum=0.0) for value in given]
+    result = np.array(values)
     if result.size == 0:
         raise InputError(f"{name} is empty: at least one time is needed")
     tiny = result[(result > 0.0) & (result < _SMALLEST_TIME)]

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import GEMM, Complex, Real, aligned, aligned_empty, row_panels
+from manybody.arrays import GEMM, Call, Complex, Real, aligned, aligned_empty, row_panels
 from manybody.physics.bath_groups import BathGroup, columns_of_groups, strengths_of_sites
 
 # From here on a product of its own for every sample of a stack.
@@ -51,7 +52,9 @@ class SiteKernel:
             self._to_energy = aligned(np.swapaxes(vectors.conj(), 1, 2))
         self._phase: Any = None
         if generator.is_split:
-            self._phase = aligned(-1j * spectrum.energies[:, :, None])
+            phase = -1j * spectrum.energies[:, :, None]
+            # NumPy multiplies whole arrays faster than it repeats one column.
+            self._phase = aligned(np.repeat(phase, m, axis=2) if n <= _PANELS_ABOVE else phase)
         self._vectors, self._local = aligned(vectors), aligned(generator.kernel_arrays[0])
         self._in_energy = aligned_empty((samples, n, m), np.complex128)
         self._filtered = self._in_energy
@@ -88,47 +91,64 @@ class SiteKernel:
 
         A stack may be shorter than the generator's: its first samples are meant.
         """
-        count = len(rho)
-        part = self._parts.get(count)
+        for call in self.bound(rho, out):
+            call()
+
+    def bound(self, rho: Any, out: Any) -> list[Call]:
+        """Calls that write X of what `rho` holds by then into `out`, one after the other.
+
+        For whoever applies the kernel to the same memory again: for small samples views and
+        arguments cost as much as the products.
+        """
+        part = self._parts.get(len(rho))
         if part is None:
-            part = self._parts[count] = _Part(self, slice(count))
+            part = self._parts[len(rho)] = _Part(self, slice(len(rho)))
         state, result = _Block(rho, self._one_by_one), _Block(out, self._one_by_one)
-        self._product(part.to_energy, state, part.in_energy)
-        for share in part.shares:
-            self._filter(part, share)
+        calls = self._product(part.to_energy, state, part.in_energy)
+        calls += part.between
+        calls += self._product(part.vectors, part.parted, result, self._factors)
+        if self._one_by_one:
+            calls += self._product(part.local, state, result, self._factors, add=True)
+        else:
+            calls += self._product(part.local, state, part.parted)
+            calls.append(partial(np.add, out, part.parted.both[0], out))
+        return calls
+
+    def _between(self, part: "_Part") -> list[Call]:
+        """V† ∘ ( G · ( Vᵀ ∘ W ) ), and −iE ∘ W where split, from W in workspaces to workspaces."""
+        calls = [call for share in part.shares for call in self._filter(part, share)]
         if part.phase is not None:
             in_energy, parted = part.in_energy.both[0], part.parted.both[0]
             for rows in self._panels:
-                in_energy[:, rows] *= part.phase[:, rows]
-                parted[:, rows] += in_energy[:, rows]
-        self._product(part.vectors, part.parted, result, self._factors)
-        if self._one_by_one:
-            self._product(part.local, state, result, self._factors, add=True)
-        else:
-            self._product(part.local, state, part.parted)
-            out += part.parted.both[0]
+                turned, panel = in_energy[:, rows], parted[:, rows]
+                calls.append(partial(np.multiply, turned, part.phase[:, rows], turned))
+                calls.append(partial(np.add, panel, turned, panel))
+        return calls
 
-    def _filter(self, part: "_Part", share: "_PartOfShare") -> None:
+    def _filter(self, part: "_Part", share: "_PartOfShare") -> list[Call]:
         """V† ∘ ( G · ( Vᵀ ∘ W ) ) of the columns of a bath, with its G."""
         kind, own = share.weights, share.own
+        calls: list[Call] = []
         entering, leaving = share.inside.both[kind], share.outside.both[kind]
         if own is None:
-            np.multiply(share.entering, part.in_energy.both[kind], out=entering)
+            met = part.in_energy.both[kind]
+            calls.append(partial(np.multiply, share.entering, met, entering))
         else:
-            share.inside.both[0][...] = part.in_energy.both[0][:, :, own]
-            entering *= share.entering
-        self._product(share.rates, share.inside, share.outside)
+            calls.append(partial(_take, part.in_energy.both[0], own, share.inside.both[0]))
+            calls.append(partial(np.multiply, entering, share.entering, entering))
+        calls += self._product(share.rates, share.inside, share.outside)
         # Workspaces: what enters is no longer needed.
         if share.leaving is not None:
-            np.multiply(share.leaving, leaving, out=entering)
+            calls.append(partial(np.multiply, share.leaving, leaving, entering))
         else:
             for rows in self._panels:
                 some = entering[:, rows]
-                np.conjugate(leaving[:, rows], out=some)
-                some *= share.meeting[:, rows]
-                np.conjugate(some, out=some)
+                calls.append(partial(np.conjugate, leaving[:, rows], some))
+                calls.append(partial(np.multiply, some, share.meeting[:, rows], some))
+                calls.append(partial(np.conjugate, some, some))
         if own is not None:
-            part.parted.both[0][:, :, own] = share.inside.both[0]
+            calls.append(partial(_put, share.inside.both[0], own, part.parted.both[0]))
+        return calls
 
     def scaled(self, factors: Real) -> "SiteKernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""
@@ -149,19 +169,19 @@ class SiteKernel:
         out: "_Block",
         factors: Real | None = None,
         add: bool = False,
-    ) -> None:
+    ) -> list[Call]:
         """matrix · block; a real matrix meets complex columns as twice as many real ones."""
         kind = matrix.kind
-        if self._one_by_one:
-            gemm, adjoint = GEMM[kind], matrix.adjoint
-            for index, (left, right, result) in enumerate(
-                zip(matrix.turned, block.turned[kind], out.turned[kind])
-            ):
-                # Fortran sees the transposes: outᵀ (+)= blockᵀ · matrixᵀ.
-                factor = 1.0 if factors is None else factors[index]
-                gemm(factor, right, left, float(add), result, 0, adjoint, 1)
-        else:
-            np.matmul(matrix.stack, block.both[kind], out=out.both[kind])
+        if not self._one_by_one:
+            return [partial(np.matmul, matrix.stack, block.both[kind], out.both[kind])]
+        scales = [1.0] * len(matrix.turned) if factors is None else factors.tolist()
+        # Fortran sees the transposes: outᵀ (+)= blockᵀ · matrixᵀ.
+        return [
+            partial(GEMM[kind], scale, right, left, float(add), result, 0, matrix.adjoint, 1)
+            for scale, left, right, result in zip(
+                scales, matrix.turned, block.turned[kind], out.turned[kind]
+            )
+        ]
 
 
 class _Block:
@@ -231,6 +251,14 @@ class _PartOfShare:
         self.weights = 1 if self.meeting.dtype == np.float64 else 0
 
 
+def _take(source: Complex, own: slice | NDArray[np.intp], out: Complex) -> None:
+    out[...] = source[:, :, own]
+
+
+def _put(source: Complex, own: slice | NDArray[np.intp], out: Complex) -> None:
+    out[:, :, own] = source
+
+
 def _doubled(own: slice | NDArray[np.intp]) -> NDArray[np.intp]:
     """Indices of both parts of complex columns."""
     columns = np.arange(own.start, own.stop, own.step) if isinstance(own, slice) else own
@@ -253,3 +281,4 @@ class _Part:
         self.parted = _Block(kernel._parted[few], one_by_one)
         is_all = len(kernel._shares) == 1
         self.shares = [_PartOfShare(each, few, is_all, one_by_one) for each in kernel._shares]
+        self.between = kernel._between(self)

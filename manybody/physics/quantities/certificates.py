@@ -121,15 +121,19 @@ def trace_error(states: NDArray[Any]) -> Real:
 
 def hermiticity_error(states: NDArray[Any]) -> Real:
     """Largest |ρ_ab − ρ_ba*| of each sample; (samples, T, N, N) -> (samples,)."""
-    largest = np.zeros(len(states))
     n = states.shape[-1]
-    for instant in np.swapaxes(states, 0, 1):
-        for rows in row_panels(slice(0, n), n):
-            difference = np.conjugate(np.swapaxes(instant[:, :, rows], 1, 2), order="C")
-            np.subtract(instant[:, rows], difference, out=difference)
+    # A few times at once where they are small, a few rows at a time where they are large.
+    parts = row_panels(slice(0, states.shape[1]), len(states) * n**2)
+    largest = np.zeros(len(states))
+    for times in parts:
+        for rows in row_panels(slice(0, n), n * (times.stop - times.start)):
+            turned = np.swapaxes(states[:, times, :, rows], 2, 3)
+            difference = np.array(turned, order="C")
+            np.conjugate(difference, out=difference)
+            np.subtract(states[:, times, rows], difference, out=difference)
             squares = difference.view(np.float64)
             squares *= squares
-            here = (squares[..., ::2] + squares[..., 1::2]).max(axis=(1, 2))
+            here = (squares[..., ::2] + squares[..., 1::2]).max(axis=(1, 2, 3))
             # maximum() keeps nan.
             largest = np.maximum(largest, here)
     return np.sqrt(largest)
