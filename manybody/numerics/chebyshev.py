@@ -13,7 +13,7 @@ have grown too far is done again with what its spectral box allows.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,8 @@ MAX_APPLICATIONS = 1e8
 # Numbers of segments that are tried, and widths δ relative to the spectrum.
 _COUNTS = np.unique(np.round(1.25 ** np.arange(0, 90)))
 _WIDTHS = 1.0 + np.geomspace(1e-3, 15.0, 64)
-# Enough of them, with both ends, to know whether a series is long.
-_FEW_WIDTHS = _WIDTHS[::9]
+# With so manieth, both ends among them, one knows whether a series is long.
+_FEW = 9
 # Growth of the φ_k that is accepted whatever the tolerance, and what an outline adds:
 # the growth it predicts exceeded the measured one tenfold to a thousandfold.
 _ACCEPTED_GROWTH = 5.0
@@ -103,7 +103,7 @@ class Chebyshev(Stepper):
         if dimension > MOST_CHOSEN:
             return super().chosen(bounds, times, dimension)
         dense = DenseExponential(self.tolerance)
-        needed = applications_of_series(bounds, times, self.tolerance, _FEW_WIDTHS)
+        needed = applications_of_series(bounds, times, self.tolerance, _FEW)
         # What never ends is refused, since units are wrong then and not the stepper.
         return [
             dense
@@ -349,6 +349,14 @@ def _corners(bounds: Bounds) -> Complex:
     return corners
 
 
+@lru_cache(maxsize=4096)
+def _growths(points: bytes, floor: float) -> Real:
+    """`_growth` for the widths that are tried: samples are asked several times while planned."""
+    growths: Real = _growth(np.frombuffer(points, dtype=np.complex128), floor * _WIDTHS)
+    growths.flags.writeable = False
+    return growths
+
+
 def _growth(points: Complex, width: float | Real) -> Any:
     """log |φ_{k+1}/φ_k| of the worst of the points, scaled by `width` (a number or an array).
 
@@ -359,17 +367,15 @@ def _growth(points: Complex, width: float | Real) -> Any:
     return np.abs(np.log(np.abs(w + np.sqrt(w * w + 1.0)))).max(axis=-1)
 
 
-def applications_of_series(
-    bounds: Bounds, times: Real, tolerance: float, widths: Real = _WIDTHS
-) -> Real:
+def applications_of_series(bounds: Bounds, times: Real, tolerance: float, every: int = 1) -> Real:
     """(samples,) applications that all segments of each sample are forecast to take.
 
-    widths: those that are tried, relative to the spectrum.
+    every: so manieth width is tried.
     """
     last, points = float(times[-1]), _points(bounds)
     if last == 0.0:
         return np.zeros(len(points))
-    needed = [_fewest_segments(own, last, tolerance, relative=widths)[1] for own in points]
+    needed = [_fewest_segments(own, last, tolerance, every=every)[1] for own in points]
     return np.array(needed)
 
 
@@ -385,11 +391,10 @@ def _allowed_growth(points: Complex, tolerance: float) -> float:
     return slack + max(_ACCEPTED_GROWTH, float(np.log(tolerance / (500.0 * EPSILON))))
 
 
-def _candidates(points: Complex, duration: float, relative: Real = _WIDTHS) -> tuple[Real, Real]:
-    """Widths worth trying for a spectrum, and the growth with each."""
+def _candidates(points: Complex, duration: float, every: int = 1) -> tuple[Real, Real]:
+    """Widths worth trying for a spectrum, or some of them, and the growth with each."""
     floor = max(float(points.imag.max()), float(points.real.max()), 1e-3 / duration)
-    widths = floor * relative
-    return widths, _growth(points, widths)
+    return floor * _WIDTHS[::every], _growths(points.tobytes(), floor)[::every]
 
 
 def _best_width(points: Complex, duration: float, tolerance: float) -> float:
@@ -401,14 +406,14 @@ def _best_width(points: Complex, duration: float, tolerance: float) -> float:
 
 
 def _fewest_segments(
-    points: Complex, last: float, tolerance: float, most: float = np.inf, relative: Real = _WIDTHS
+    points: Complex, last: float, tolerance: float, most: float = np.inf, every: int = 1
 ) -> tuple[int, float]:
     """Number of equal segments with the fewest terms over all, and their number.
 
-    most: terms of one segment, ignored where no segment is as short.  Infinitely many
-    terms when even the shortest segments would not do.
+    most: terms of one segment, ignored where no segment is as short; every: so manieth width
+    is tried.  Infinitely many terms when even the shortest segments would not do.
     """
-    widths, growth = _candidates(points, last, relative)
+    widths, growth = _candidates(points, last, every)
     z = widths * (last / _COUNTS)[:, None]
     terms = series_terms(z, tolerance)
     forbidden = growth * terms > _allowed_growth(points, tolerance)

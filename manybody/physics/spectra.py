@@ -435,10 +435,11 @@ def _next_plateau(gaps: Real, first: float, density: float) -> float:
 
 
 def _squared_density(omega: Real) -> float:
-    """∫ ρ(ω)² dω of the frequency density, in √n bins; too large where values coincide."""
+    """∫ ρ(ω)² dω of the density of ascending ω, in √n bins; too large where values coincide."""
     span = float(omega[-1] - omega[0])
     if span == 0.0:
         return 0.0
     bins = max(4, int(np.sqrt(omega.size)))
-    counts, _ = np.histogram(omega, bins=bins, range=(float(omega[0]), float(omega[-1])))
-    return float(np.sum(counts.astype(np.float64) ** 2)) * bins / span
+    edges = np.linspace(omega[0], omega[-1], bins + 1)
+    below = np.append(np.searchsorted(omega, edges[:-1]), omega.size)
+    return float(np.sum(np.diff(below).astype(np.float64) ** 2)) * bins / span

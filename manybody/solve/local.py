@@ -12,7 +12,6 @@ import numpy as np
 from manybody.arrays import Complex, Real
 from manybody.physics.fock.basis import FockBasis
 from manybody.physics.problem import Problem
-from manybody.physics.quantities.entropies import von_neumann_entropy
 from manybody.physics.quantities.local_figures import LocalFigures, local_figures
 from manybody.physics.quantities.local_states import LocalMap, LocalSums
 from manybody.solve.comparison import pairs_of
@@ -35,6 +34,8 @@ class LocalView:
 
     problem: one sample; equations: their names, of first answers; columns: those of ρ that
     `sums` is given, all by default.
+
+    has_entropies: whether the eigenvalues of ρ are of interest.
     """
 
     def __init__(
@@ -48,17 +49,11 @@ class LocalView:
         first, stop, _ = columns.indices(problem.dimension)
         self._map = _map_of(problem.basis, first, stop)
         self._hamiltonian: Any = problem.hamiltonians[0]
-        self._entropies = problem.dimension <= MOST_STATES_OF_ENTROPY
+        self.has_entropies = problem.dimension <= MOST_STATES_OF_ENTROPY
 
     def sums(self, states: Complex) -> LocalSums:
         """Sums over the columns of (T, D, m) states of one equation."""
         return self._map.sums(states, self._hamiltonian)
-
-    def entropy(self, states: Complex) -> Real:
-        """(T,) von Neumann entropy of whole states, nan above 300 of them."""
-        if not self._entropies:
-            return np.full(len(states), np.nan)
-        return von_neumann_entropy(states).value
 
     def rows(self, sums: Mapping[str, LocalSums], entropies: Mapping[str, Real]) -> Real:
         """(T, K) numbers from complete sums."""

@@ -192,10 +192,18 @@ class _Stack(Layout):
         for index, (left, right) in enumerate(self.agenda.pairs):
             distance = norms.trace_distance(every[right], every[left])
             self._distances[:, index, chosen] = distance
+        spectra: dict[str, Real] = {}
+        if self._views and self._views[0].has_entropies:
+            spectra = {name: norms.eigenvalues(every[name]) for name in self._views[0].equations}
         for index, name in enumerate(self.agenda.unprotected):
-            self._smallest[:, index, chosen] = norms.smallest_eigenvalue(every[name])
+            if name in spectra:
+                smallest = spectra[name][..., 0]
+            else:
+                smallest = norms.smallest_eigenvalue(every[name])
+            self._smallest[:, index, chosen] = smallest
         for index, (view, seen) in enumerate(zip(self._views, self._rows)):
-            seen.append(view.whole({name: own[index] for name, own in every.items()}))
+            mine = {name: own[index] for name, own in every.items()}
+            seen.append(view.whole(mine, {name: own[index] for name, own in spectra.items()}))
         for name in self._kept or ():
             self._kept[name].append(every[name])  # type: ignore[index]
 

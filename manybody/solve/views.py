@@ -13,9 +13,11 @@ import numpy as np
 
 from manybody.arrays import Complex, Real
 from manybody.physics.problem import Problem
+from manybody.physics.quantities.entropies import entropy_of_eigenvalues
 from manybody.physics.quantities.expectations import Expectation
 from manybody.physics.quantities.local_figures import LocalFigures
 from manybody.physics.quantities.local_states import LocalSums
+from manybody.physics.quantities.norms import eigenvalues
 from manybody.solve.expectations import ExpectationView
 from manybody.solve.local import LocalView, figures_of_rows, has_local_view
 
@@ -62,16 +64,28 @@ class View:
         joined: Complex = np.concatenate(parts, axis=1, dtype=np.complex128)
         return joined
 
-    def entropy(self, states: Complex) -> Real:
-        """(T,) entropies of whole states where local figures have them, else nan."""
-        if self._local is None:
-            return np.full(len(states), np.nan)
-        return self._local.entropy(states)
+    @property
+    def has_entropies(self) -> bool:
+        """Whether it shows entropies of whole states, for which it needs their eigenvalues."""
+        return self._local is not None and self._local.has_entropies
 
-    def whole(self, states: Mapping[str, Complex]) -> Real:
-        """(T, K) numbers of whole states (T, D, D) by equation."""
+    def entropy(self, states: Complex) -> Real:
+        """(T,) entropies of whole states where it shows them, else nan."""
+        return self._entropy(eigenvalues(states) if self.has_entropies else None, len(states))
+
+    def whole(self, states: Mapping[str, Complex], spectra: Mapping[str, Real]) -> Real:
+        """(T, K) numbers of whole states (T, D, D) by equation.
+
+        spectra: their eigenvalues (T, D) where it shows entropies.
+        """
         sums = {name: self.sums(states[name]) for name in self.equations}
-        return self.rows(sums, {name: self.entropy(states[name]) for name in self.equations})
+        entropies = {
+            name: self._entropy(spectra.get(name), len(states[name])) for name in self.equations
+        }
+        return self.rows(sums, entropies)
+
+    def _entropy(self, values: Real | None, count: int) -> Real:
+        return np.full(count, np.nan) if values is None else entropy_of_eigenvalues(values).value
 
     def rows(self, sums: Mapping[str, Complex], entropies: Mapping[str, Real]) -> Real:
         """(T, K) numbers from complete sums."""

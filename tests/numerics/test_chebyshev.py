@@ -11,6 +11,7 @@ from manybody.numerics.chebyshev import Chebyshev, bessel_table
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import cut
+from manybody.physics.baths.several import baths_of
 from manybody.physics.equations.redfield import build_redfield
 from manybody.physics.spectra import build_spectrum
 
@@ -44,6 +45,37 @@ def run(stepper, operator, times):
         error = error + solution.error_estimate
         applications = applications + solution.applications
     return np.concatenate(parts, axis=1), error, applications
+
+
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize("is_real", [True, False])
+@pytest.mark.parametrize("two_baths", [True, False])
+def test_calls_made_once_do_what_an_application_does(n, is_real, two_baths, rng):
+    """To what the arrays hold when they are called, for a stack and for the first of it."""
+    models = [
+        mb.SingleParticleModel(oracles.random_hermitian(rng, n, real=is_real)) for _ in range(3)
+    ]
+    bath, other = mb.OhmicBath(0.2, 10.0, 5.0), mb.OhmicBath(0.1, 5.0, 5.0)
+    given = [bath if site % 3 else other for site in range(n)] if two_baths else bath
+    generator = build_redfield(build_spectrum(models), baths_of(given, models), False)
+    shape = (3, n, n)
+    operator = KernelOperator(
+        generator.kernel(), generator.spectral_box, Columns(n), "hermitian"
+    ).scaled(np.array([0.5, 1.0, 2.0]))
+    x, plus = (np.empty(shape, dtype=complex) for _ in range(2))
+    out, expected = (np.full(shape, np.nan, dtype=complex) for _ in range(2))
+    for few in (slice(3), slice(2)):
+        for added in (None, plus[few]):
+            calls = operator.bound(x[few], out[few], added)
+            for _ in range(2):
+                for array in (x, plus):
+                    array.real[...], array.imag[...] = rng.normal(size=(2, *shape))
+                    array += np.conjugate(np.swapaxes(array, 1, 2)).copy()
+                operator.apply(x[few], expected[few], added)
+                out[few] = np.nan
+                for call in calls:
+                    call()
+                np.testing.assert_array_equal(out[few], expected[few])
 
 
 def test_bessel_table():

@@ -6,7 +6,7 @@ import pytest
 from scipy.linalg import expm
 
 import manybody as mb
-from manybody.numerics.chebyshev import _FEW_WIDTHS, _WIDTHS, applications_of_series
+from manybody.numerics.chebyshev import _FEW, _WIDTHS, applications_of_series
 from manybody.numerics.dense_exponential import exponential_is_cheaper, hermitian_basis
 from manybody.solve.evolution import Joint
 
@@ -138,10 +138,14 @@ def test_few_widths_tell_whether_a_series_is_long(rng):
     """As all of them do, to the tenth that a rule of thumb may be wrong."""
     outline = rng.uniform(0.0, 1.0, (40, 12)) + 1j * rng.uniform(0.0, 30.0, (40, 12))
     bounds, times = Joint(np.ones((40, 3)), outline), np.array([0.0, 20.0])
-    few, every = (
-        applications_of_series(bounds, times, 1e-10, widths) for widths in (_FEW_WIDTHS, _WIDTHS)
+    few, every = (applications_of_series(bounds, times, 1e-10, step) for step in (_FEW, 1))
+    tried = _WIDTHS[::_FEW]
+    assert (
+        len(tried) == 8
+        and tried[-1] == _WIDTHS[-1]
+        and np.all(few >= every)
+        and np.all(few < 1.1 * every)
     )
-    assert len(_FEW_WIDTHS) == 8 and np.all(few >= every) and np.all(few < 1.1 * every)
 
 
 def test_states_that_leave_double_precision(rng):

@@ -157,3 +157,15 @@ def test_sign_of_a_figure_beyond_rounding(rng):
             value = float(norms.smallest_eigenvalue(state_with([lowest])(rng, n)))
             assert np.sign(value) == np.sign(lowest)
             assert value == pytest.approx(lowest, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [5, 30, 70, 200])
+def test_all_eigenvalues(n, rng):
+    stack = np.array([[build(rng, n) for build in (hermitian, growing)] for _ in range(3)])
+    before = stack.copy()
+    found, expected = norms.eigenvalues(stack), np.linalg.eigvalsh(stack)
+    np.testing.assert_array_equal(stack, before)
+    assert found.shape == (3, 2, n) and np.all(np.diff(found) >= 0.0)
+    scale = np.abs(expected).max(axis=-1, keepdims=True)
+    assert np.all(np.abs(found - expected) <= 10.0 * n * EPSILON * scale)
+    assert np.all(np.abs(norms.eigenvalues(stack[0, 0]) - expected[0, 0]) <= 1e-13 * scale[0, 0])

@@ -3,6 +3,7 @@ import oracles
 import pytest
 
 import manybody as mb
+from manybody.physics import spectra
 from manybody.physics.spectra import (
     AMBIGUOUS,
     SIMPLE,
@@ -115,3 +116,13 @@ def test_conditioning_says_how_far_rounding_turns_davies(bath):
     assert 1e-8 < conditioning < 1e-4
     assert 1e-3 * conditioning < change < 10.0 * conditioning
     assert mb.compare(mb.dirac_syk2(8, seed=1), bath, times).certificate.level_conditioning < 1e-13
+
+
+def test_the_density_of_frequencies_is_that_of_a_histogram(rng):
+    for size in (2, 3, 17, 400):
+        for values in (rng.normal(size=size), rng.integers(0, 5, size).astype(float) / 4.0):
+            omega = np.sort(np.append(values, [-1.0, 1.0]))
+            bins = max(4, int(np.sqrt(omega.size)))
+            heights, edges = np.histogram(omega, bins=bins, density=True)
+            expected = omega.size**2 * np.sum(heights**2 * np.diff(edges))
+            assert spectra._squared_density(omega) == pytest.approx(expected, rel=1e-12)

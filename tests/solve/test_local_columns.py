@@ -8,6 +8,7 @@ import pytest
 
 import manybody as mb
 from manybody.physics.problem import Problem
+from manybody.physics.quantities.entropies import von_neumann_entropy
 from manybody.physics.quantities.local_figures import local_figures
 from manybody.physics.quantities.local_states import LocalMap
 from manybody.solve.local import LocalView, figures_of_rows
@@ -39,7 +40,7 @@ def test_views_of_columns_add_up(rng, statistics, n_particles):
         name: functools.reduce(operator.add, (view.sums(every[:, :, own]) for view, own in views))
         for name, every in states.items()
     }
-    entropies = {name: whole.entropy(every) for name, every in states.items()}
+    entropies = {name: von_neumann_entropy(every).value for name, every in states.items()}
     found = whole.rows(sums, entropies)
     expected = whole.rows({name: whole.sums(own) for name, own in states.items()}, entropies)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)

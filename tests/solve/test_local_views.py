@@ -16,6 +16,8 @@ def models():
         "chain": mb.xxz_chain(5, 2, disorder=1.0, seed=2),
         "syk4": mb.complex_syk4(4, seed=3),
         "spins": mb.ising_chain(3, disorder=0.3, seed=1),
+        # Where LAPACK's own routines take over.
+        "longer chain": mb.xxz_chain(7, 3, disorder=1.0, seed=4),
         "undecided": mb.xxz_chain(4, disorder=1e-13, boundary="periodic", seed=1),
     }
 
@@ -39,6 +41,9 @@ def test_local_figures_are_those_of_the_states(kind, bath):
             kept = scipy.linalg.eigvalsh(state)
             kept = kept[kept > 0.0]
             np.testing.assert_allclose(entropy, -(kept * np.log(kept)).sum(), atol=1e-9)
+        if name in run.smallest_eigenvalues:
+            lowest = np.linalg.eigvalsh(states)[:, 0]
+            np.testing.assert_allclose(run.smallest_eigenvalues[name], lowest, rtol=0, atol=1e-14)
     pair = run.local.of_pair["redfield", "davies"]
     difference = np.abs(found["redfield"] - found["davies"])
     np.testing.assert_allclose(pair["density_largest"], difference.max(axis=1), atol=1e-12)

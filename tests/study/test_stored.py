@@ -23,6 +23,8 @@ SAMPLES = {
     "evolution-2": ("samples = 3\ntimes", "samples = 4\ntimes"),
     # The third, with a system of many particles.
     "evolution-3": ("samples = 3\ntimes", "samples = 4\ntimes"),
+    # The fourth, with other roundings, three equations and more states.
+    "evolution-4": ("samples = 3\ntimes", "samples = 4\ntimes"),
     "observables": ("samples = 2", "samples = 3"),
 }
 CASES = ("exact", "hierarchy", "theorem", "levy-kosloff", "levy-rabani-limmer", "mitchison-plenio")

@@ -40,6 +40,11 @@ from manybody.physics.problem import Problem
 from manybody.physics.spectra import Spectrum
 from manybody.physics.starts import Start
 
+# From here on a product of its own for every state.
+_ONE_BY_ONE_FROM = 24
+# From here on half the products are worth some more passes.
+_PACKED_FROM = 32
+
 
 @dataclass(frozen=True, eq=False)
 class DaviesEvolution:
@@ -183,13 +188,12 @@ class DaviesGenerator:
         for block in self.large_blocks:
             frequency = np.array([block.frequency])
             fill(states, times, next(values), block.rows, block.columns, frequency)
-        # V ρ V† = V (V ρ†)† one after the other: more arrays would leave every cache.
-        half = np.empty_like(states[0])
-        for state in states:
-            product(vectors, state, half)
-            np.conjugate(half.T, out=state)
-            product(vectors, state, half)
-            state[...] = half
+        if len(vectors) < _ONE_BY_ONE_FROM:
+            _turn_together(vectors, states)
+        elif self.spectrum.is_real and len(vectors) >= _PACKED_FROM:
+            _turn_packed(vectors, states)
+        else:
+            _turn(vectors, states)
 
     def common(self, start: Start, time: float) -> Real:
         """(N,) populations at a time: what `columns` needs and one rank computes for all."""
@@ -334,6 +338,44 @@ def build_davies(
         small, large = bohr_blocks(spectrum, merging_tolerance)
     blocks = assemble_blocks(spectrum, redfield, small)
     return DaviesGenerator(spectrum, redfield, *blocks, tuple(large))
+
+
+def _turn(vectors: NDArray[Any], states: Complex) -> None:
+    """V ρ V† = V (V ρ†)†, one after the other: more arrays would leave every cache."""
+    half = np.empty_like(states[0])
+    for state in states:
+        product(vectors, state, half)
+        np.conjugate(half.T, out=state)
+        product(vectors, state, half)
+        state[...] = half
+
+
+def _turn_together(vectors: NDArray[Any], states: Complex) -> None:
+    """The same where calls cost more than products."""
+    kind = vectors.dtype
+    half, turned = np.empty_like(states), np.empty_like(states)
+    np.matmul(vectors, states.view(kind), out=half.view(kind))
+    turned[...] = np.swapaxes(half, 1, 2)
+    np.conjugate(turned, out=turned)
+    np.matmul(vectors, turned.view(kind), out=states.view(kind))
+
+
+def _turn_packed(vectors: NDArray[Any], states: Complex) -> None:
+    """The same for real V by half the products.
+
+    Re ρ is symmetric and Im ρ is not, at all: V (Re ρ + Im ρ) Vᵀ falls apart into the parts of
+    V ρ Vᵀ.  What ρ was not Hermitian by, its rounding, is lost.
+    """
+    # Halved: the parts of a matrix are half of its sum with its transpose, and of the difference.
+    adjoint = 0.5 * np.ascontiguousarray(vectors.T)
+    packed, half = np.empty_like(adjoint), np.empty_like(adjoint)
+    for state in states:
+        np.add(state.real, state.imag, out=packed)
+        product(vectors, packed, half)
+        product(half, adjoint, packed)
+        half[...] = packed.T
+        np.add(packed, half, out=state.real)
+        np.subtract(packed, half, out=state.imag)
 
 
 def davies_of(problem: Problem) -> tuple[DaviesGenerator, ...]:

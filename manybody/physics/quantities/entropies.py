@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybody.arrays import Real
+from manybody.physics.quantities.norms import eigenvalues
 
 
 class Entropy(NamedTuple):
@@ -25,8 +26,12 @@ def von_neumann_entropy(states: NDArray[Any]) -> Entropy:
     nothing, the others as they are (their sum is then 1 + negative weight), and the negative
     weight says how far the value can be trusted.
     """
-    eigenvalues = np.linalg.eigvalsh(states)
+    return entropy_of_eigenvalues(eigenvalues(states))
+
+
+def entropy_of_eigenvalues(values: Real) -> Entropy:
+    """`von_neumann_entropy` of states with these eigenvalues.  (..., D) -> (...) twice."""
     from scipy.special import entr  # which takes long to import
 
-    value: Real = entr(np.maximum(eigenvalues, 0.0)).sum(axis=-1)
-    return Entropy(value, -np.minimum(eigenvalues, 0.0).sum(axis=-1))
+    value: Real = entr(np.maximum(values, 0.0)).sum(axis=-1)
+    return Entropy(value, -np.minimum(values, 0.0).sum(axis=-1))

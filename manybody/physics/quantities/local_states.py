@@ -158,7 +158,14 @@ class LocalMap:
         operator: (D, D) Hermitian M, array or SciPy sparse.  Raises TypeError or ValueError for
         another shape; that M is Hermitian is for the caller to know.
         """
-        measure = trace_with(self._own_columns(operator))
+        own = self._own_columns(operator)
+        if sp.issparse(own):
+            entries = own.tocoo()
+            found: Complex = (
+                self._checked(states)[:, entries.row, entries.col] @ entries.data.conj()
+            )
+            return found.astype(np.complex128)
+        measure = trace_with(own)
         values = [measure(state) for state in self._checked(states)]
         return np.array(values, dtype=np.complex128)
 
@@ -177,14 +184,15 @@ class LocalMap:
         return LocalSums(values, self.n_sites)
 
     def _reduced(self, states: NDArray[Any], wanted: slice) -> Complex:
-        """(T, n) these elements of the reduced states, one time after the other."""
+        """(T, n) these elements of the reduced states, a few times at once."""
         rows, columns, matrix = self._gathering
         matrix = matrix if wanted == slice(None) else matrix[wanted]
         result = np.empty((len(self._checked(states)), matrix.shape[0]), dtype=np.complex128)
-        for state, out in zip(states, result):
-            elements = state[rows, columns].astype(np.complex128, copy=False)
-            # A real matrix takes a complex vector as two real ones.
-            out.view(np.float64).reshape(-1, 2)[:] = matrix @ elements.view(float).reshape(-1, 2)
+        for some in row_panels(slice(0, len(states)), matrix.shape[1]):
+            elements = states[some, rows, columns].astype(np.complex128, copy=False)
+            # Of all times side by side; a real matrix takes complex columns as two real ones.
+            beside = np.ascontiguousarray(elements.T)
+            result[some] = (matrix @ beside.view(float)).view(np.complex128).T
         return result
 
     @cached_property

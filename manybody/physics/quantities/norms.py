@@ -12,6 +12,8 @@ from manybody.physics.quantities.positivity import bracketed_smallest
 
 # From here on LAPACK's own routines, without the eigenvalues nobody asked for, pay.
 _TRIDIAGONAL_FROM = 24
+# Columns that LAPACK gathers before it updates the rest: more cost more, up to 256 at least.
+_BLOCK = 8
 # From here on two Cholesky factorisations cost less than a tridiagonal form.
 _BRACKETED_FROM = 192
 
@@ -21,12 +23,18 @@ def trace_norm(matrices: NDArray[Any], overwrite: bool = False) -> Real:
 
     overwrite: the matrices are needed no longer, their memory may be used.
     """
+    norms: Real = np.abs(eigenvalues(matrices, overwrite)).sum(axis=-1)
+    return norms
+
+
+def eigenvalues(matrices: NDArray[Any], overwrite: bool = False) -> Real:
+    """All eigenvalues of Hermitian matrices, ascending.  (..., N, N) -> (..., N).
+
+    overwrite: the matrices are needed no longer, their memory may be used.
+    """
     if not _is_large(matrices):
-        norms: Real = np.abs(np.linalg.eigvalsh(matrices)).sum(axis=-1)
-        return norms
-    return _each(
-        matrices, lambda diagonal, beside: np.abs(_all(diagonal, beside)).sum(), overwrite
-    )
+        return np.linalg.eigvalsh(matrices)
+    return _each(matrices, _all, overwrite)
 
 
 def trace_distance(rho: NDArray[Any], sigma: NDArray[Any]) -> Real:
@@ -70,12 +78,13 @@ def _each(matrices: NDArray[Any], measure: Any, overwrite: bool) -> Real:
     for matrix in matrices.reshape(-1, n, n):
         # The transpose, which LAPACK reads without a copy, has the same eigenvalues.
         _, diagonal, beside, _, info = lapack.zhetrd(
-            matrix.T, lower=1, lwork=32 * n, overwrite_a=overwrite
+            matrix.T, lower=1, lwork=_BLOCK * n, overwrite_a=overwrite
         )
         if info != 0:
             raise RuntimeError(f"LAPACK zhetrd: info = {info}")
         values.append(measure(diagonal, beside))
-    return np.array(values).reshape(matrices.shape[:-2])
+    measured = np.array(values)
+    return measured.reshape((*matrices.shape[:-2], *measured.shape[1:]))
 
 
 def _all(diagonal: Real, beside: Real) -> Real:
