@@ -12,7 +12,8 @@ from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
 from manybody.numerics.protocols import cut
 from manybody.physics.baths.several import baths_of
-from manybody.physics.equations.redfield import build_redfield
+from manybody.physics.equations.redfield import build_redfield, redfield_of
+from manybody.physics.problem import Problem
 from manybody.physics.spectra import build_spectrum
 
 
@@ -47,17 +48,41 @@ def run(stepper, operator, times):
     return np.concatenate(parts, axis=1), error, applications
 
 
-@pytest.mark.parametrize("n", [5, 30])
-@pytest.mark.parametrize("is_real", [True, False])
+def particle(n, is_real):
+    return lambda rng, _: mb.SingleParticleModel(oracles.random_hermitian(rng, n, real=is_real))
+
+
+def complex_chain(rng, seed):
+    """The same couplings, complex H."""
+    model = mb.xxz_chain(6, seed=seed)
+    phases = np.exp(2j * np.pi * rng.random(model.dimension))
+    matrix = phases[:, None] * model.dense_hamiltonian() * phases.conj()
+    couplings = model.couplings.values
+    return mb.ManyBodyModel(0.5 * (matrix + matrix.conj().T), couplings, basis=model.basis)
+
+
+# With one by one, stacked and strided products; in order and gathered.
+APPLIED = {
+    "small real": particle(5, True),
+    "small complex": particle(5, False),
+    "real": particle(30, True),
+    "complex": particle(30, False),
+    "chain": lambda _, seed: mb.xxz_chain(6, seed=seed),
+    "complex chain": complex_chain,
+    "longer chain": lambda _, seed: mb.xxz_chain(8, seed=seed),
+    "syk4": lambda _, seed: mb.complex_syk4(6, seed=seed),
+}
+
+
+@pytest.mark.parametrize("kind", APPLIED)
 @pytest.mark.parametrize("two_baths", [True, False])
-def test_calls_made_once_do_what_an_application_does(n, is_real, two_baths, rng):
+def test_calls_made_once_do_what_an_application_does(kind, two_baths, rng):
     """To what the arrays hold when they are called, for a stack and for the first of it."""
-    models = [
-        mb.SingleParticleModel(oracles.random_hermitian(rng, n, real=is_real)) for _ in range(3)
-    ]
+    models = [APPLIED[kind](rng, seed) for seed in range(3)]
     bath, other = mb.OhmicBath(0.2, 10.0, 5.0), mb.OhmicBath(0.1, 5.0, 5.0)
-    given = [bath if site % 3 else other for site in range(n)] if two_baths else bath
-    generator = build_redfield(build_spectrum(models), baths_of(given, models), False)
+    count, n = models[0].couplings.n_baths, models[0].dimension
+    given = [bath if j % 3 else other for j in range(count)] if two_baths else bath
+    generator = redfield_of(Problem(models, baths_of(given, models)))
     shape = (3, n, n)
     operator = KernelOperator(
         generator.kernel(), generator.spectral_box, Columns(n), "hermitian"
@@ -67,6 +92,7 @@ def test_calls_made_once_do_what_an_application_does(n, is_real, two_baths, rng)
     for few in (slice(3), slice(2)):
         for added in (None, plus[few]):
             calls = operator.bound(x[few], out[few], added)
+            assert len(calls) > 1
             for _ in range(2):
                 for array in (x, plus):
                     array.real[...], array.imag[...] = rng.normal(size=(2, *shape))

@@ -6,13 +6,14 @@ tables_layout.py decides which couplings share tables; here they are made and ap
 
 import copy
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, aligned_empty
+from manybody.arrays import Call, Complex, Real, aligned_empty
 from manybody.errors import InputError
 from manybody.physics.equations.half_kernel import contiguous
 from manybody.physics.equations.tables_layout import STACKED_BELOW, Group, TableLayout
@@ -117,21 +118,27 @@ class TableKernel:
 
         A stack may be shorter than the kernel's: its first samples are meant.
         """
+        for call in self.bound(rho, out):
+            call()
+
+    def bound(self, rho: Complex, out: Complex) -> list[Call]:
+        """Calls that write X of what `rho` holds by then into `out`, one after the other."""
         _check_blocks(rho, out, self.buffers[0].shape)
         spare, third = self.buffers[1][: len(rho)], self._third[: len(rho)]
         first, *others = self._parts
         if first.is_in_order:
-            first.write(rho, out)
+            calls = first.writing(rho, out)
         else:
-            first.gather(rho, out, spare)
+            calls = first.gathering(rho, out, spare)
         for part in others:
             if part.is_in_order:
-                part.add(rho, out, spare)
+                calls += part.adding(rho, out, spare)
             else:
-                part.gather(rho, third, spare)
-                out += third
+                calls += part.gathering(rho, third, spare)
+                calls.append(partial(np.add, out, third, out))
         if self._unitary is not None:
-            self._unitary.add(rho, out, spare)
+            calls += self._unitary.adding(rho, out, spare)
+        return calls
 
     def scaled(self, factors: Real) -> "TableKernel":
         """The kernel of factor · L, factors: (samples,); it shares the workspaces of this one."""

@@ -2,14 +2,15 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real, product
+from manybody.arrays import Call, Complex, Real, product
 from manybody.physics.equations.strided_products import Constants, address, gemm_at_addresses
 from manybody.physics.equations.tables_layout import STACKED_BELOW, Group, Index
 
@@ -44,30 +45,31 @@ class Part(ABC):
         self._blocks = list(_blocks(group.table[columns][self._order], group.n_tables))
         self._used = self._blocks[-1][2] if self._blocks else 0
 
-    def gather(self, rho: Complex, out: Complex, spare: Complex) -> None:
+    def gathering(self, rho: Complex, out: Complex, spare: Complex) -> list[Call]:
         """out = what this group adds to X, by way of columns in order."""
         # With modes other than "raise" NumPy writes to `out` without a copy.
-        np.take(rho, self._order, axis=2, out=out, mode="clip")
-        self._write(out, spare)
-        np.take(spare, self._back, axis=2, out=out, mode="clip")
+        return [
+            partial(np.take, rho, self._order, 2, out, "clip"),
+            *self.writing(out, spare),
+            partial(np.take, spare, self._back, 2, out, "clip"),
+        ]
 
-    def _write(self, source: Complex, out: Complex) -> None:
-        """out = the product; where columns have no table it is zero."""
-        self._multiply(source, out)
-        out[:, :, self._used :] = 0.0
+    def writing(self, source: Complex, out: Complex) -> list[Call]:
+        """out = the product of columns in order; where they have no table it is zero."""
+        calls = self._multiplying(source, out)
+        if self._used < out.shape[2]:
+            calls.append(partial(out[:, :, self._used :].fill, 0.0))
         if self._factor is not None:
-            out.view(np.float64)[...] *= self._factor
+            numbers = out.view(np.float64)
+            calls.append(partial(np.multiply, numbers, self._factor, numbers))
+        return calls
 
     @abstractmethod
-    def add(self, rho: Complex, out: Complex, spare: Complex) -> None:
+    def adding(self, rho: Complex, out: Complex, spare: Complex) -> list[Call]:
         """out += what this group adds to X, where columns are in order."""
 
-    def write(self, rho: Complex, out: Complex) -> None:
-        """out = what this group adds to X, where columns are in order."""
-        self._write(rho, out)
-
     @abstractmethod
-    def _multiply(self, source: Complex, out: Complex) -> None:
+    def _multiplying(self, source: Complex, out: Complex) -> list[Call]:
         """out = the products of all blocks of columns in order."""
 
     @abstractmethod
@@ -80,19 +82,20 @@ class _Stacked(Part):
 
     _factors: Any = None
 
-    def add(self, rho: Complex, out: Complex, spare: Complex) -> None:
-        self._write(rho, spare)
-        out += spare
+    def adding(self, rho: Complex, out: Complex, spare: Complex) -> list[Call]:
+        return [*self.writing(rho, spare), partial(np.add, out, spare, out)]
 
-    def _multiply(self, source: Complex, out: Complex) -> None:
+    def _multiplying(self, source: Complex, out: Complex) -> list[Call]:
         kind, width = self._tables.dtype, 2 if self._tables.dtype == np.float64 else 1
         left, right = source.view(kind), out.view(kind)
+        calls: list[Call] = []
         for table, first, stop in self._blocks:
             block = slice(width * first, width * stop)
             matrices = self._tables[: len(source), table]
-            np.matmul(matrices, left[:, :, block], out=right[:, :, block])
+            calls.append(partial(np.matmul, matrices, left[:, :, block], right[:, :, block]))
         if self._factors is not None:
-            out *= self._factors[: len(out)]
+            calls.append(partial(np.multiply, out, self._factors[: len(out)], out))
+        return calls
 
     def scaled(self, factors: Real) -> "_Stacked":
         other = copy.copy(self)
@@ -125,31 +128,40 @@ class _OneByOne(Part):
             for s in range(len(tables))
         ]
 
-    def add(self, rho: Complex, out: Complex, spare: Complex) -> None:
-        if self._factor is not None:
-            np.multiply(rho.view(np.float64), self._factor, out=spare.view(np.float64))
-            rho = spare
-        self._multiply(rho, out, True)
+    def adding(self, rho: Complex, out: Complex, spare: Complex) -> list[Call]:
+        if self._factor is None:
+            return self._multiplying(rho, out, True)
+        times = partial(np.multiply, rho.view(np.float64), self._factor, spare.view(np.float64))
+        return [times, *self._multiplying(spare, out, True)]
 
-    def _multiply(self, source: Complex, out: Complex, add: bool = False) -> None:
+    def _multiplying(self, source: Complex, out: Complex, add: bool = False) -> list[Call]:
         left, right, beta = address(source), address(out), self._betas[add]
-        none, dimension, leading, gemm = self._none, self._dimension, self._leading, self._gemm
-        alpha = address(self._alphas)
+        none, dimension, leading = self._none, self._dimension, self._leading
+        alpha, products = address(self._alphas), []
         for calls in self._calls[: len(source)]:
             # Fortran sees the transposes: outᵀ = sourceᵀ · tableᵀ.
             for width, start, table in calls:
-                gemm(
-                    none, none, width, dimension, dimension,
-                    alpha, left + start, leading, table, dimension,
-                    beta, right + start, leading,
+                products.append(
+                    (none, none, width, dimension, dimension,
+                     alpha, left + start, leading, table, dimension,
+                     beta, right + start, leading)
                 )  # fmt: skip
             left, right = left + source.strides[0], right + source.strides[0]
             alpha += 16
+        # What has these addresses lives as long as the call.
+        return [partial(_at_addresses, self._gemm, products, (source, out, self))]
 
     def scaled(self, factors: Real) -> "_OneByOne":
         other = copy.copy(self)
         other._alphas = self._alphas * factors
         return other
+
+
+def _at_addresses(
+    gemm: Callable[..., None], products: Sequence[tuple[int, ...]], _kept: object
+) -> None:
+    for addresses in products:
+        gemm(*addresses)
 
 
 def _blocks(table: Index, n_tables: int) -> Iterator[tuple[int, int, int]]:
@@ -166,14 +178,16 @@ class Unitary:
     def __init__(self, hamiltonians: Sequence[Any]) -> None:
         self._hamiltonians = hamiltonians
 
-    def add(self, rho: Complex, out: Complex, spare: Complex) -> None:
+    def adding(self, rho: Complex, out: Complex, spare: Complex) -> list[Call]:
         """out += −iHρ."""
-        np.multiply(rho, -1j, out=spare)
+        calls: list[Call] = [partial(np.multiply, rho, -1j, spare)]
         for hamiltonian, source, result in zip(self._hamiltonians, spare, out):
             if sp.issparse(hamiltonian):
-                _add_sparse(hamiltonian, source.view(np.float64), result.view(np.float64))
+                numbers = source.view(np.float64), result.view(np.float64)
+                calls.append(partial(_add_sparse, hamiltonian, *numbers))
             else:
-                product(hamiltonian, source, result, add=True)
+                calls.append(partial(product, hamiltonian, source, result, True))
+        return calls
 
     def scaled(self, factors: Real) -> "Unitary":
         """The same times factors: (samples,)."""
