@@ -18,7 +18,8 @@ def hermitian_stack(rng, count, n):
 @pytest.mark.parametrize("n", [1, 2, 9, 40])
 @pytest.mark.parametrize("is_real", [True, False])
 def test_every_way_turns_states_alike(n, is_real, rng):
-    states = hermitian_stack(rng, 3, n)
+    # More than what is turned at once.
+    states = hermitian_stack(rng, 120, n)
     vectors = np.linalg.eigh(oracles.random_hermitian(rng, n, real=is_real))[1]
     vectors = np.ascontiguousarray(vectors)
     ways = [davies._turn, davies._turn_together, *([davies._turn_packed] if is_real else [])]

@@ -353,11 +353,13 @@ def _turn(vectors: NDArray[Any], states: Complex) -> None:
 def _turn_together(vectors: NDArray[Any], states: Complex) -> None:
     """The same where calls cost more than products."""
     kind = vectors.dtype
-    half, turned = np.empty_like(states), np.empty_like(states)
-    np.matmul(vectors, states.view(kind), out=half.view(kind))
-    turned[...] = np.swapaxes(half, 1, 2)
-    np.conjugate(turned, out=turned)
-    np.matmul(vectors, turned.view(kind), out=states.view(kind))
+    for some in row_panels(slice(0, len(states)), vectors.size):
+        few = states[some]
+        half, turned = np.empty_like(few), np.empty_like(few)
+        np.matmul(vectors, few.view(kind), out=half.view(kind))
+        turned[...] = np.swapaxes(half, 1, 2)
+        np.conjugate(turned, out=turned)
+        np.matmul(vectors, turned.view(kind), out=few.view(kind))
 
 
 def _turn_packed(vectors: NDArray[Any], states: Complex) -> None:
