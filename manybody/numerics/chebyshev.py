@@ -11,9 +11,8 @@ allows.  An outline is an estimate: the φ_k are measured, and a sample whose φ
 have grown too far is done again with what its spectral box allows.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,7 @@ from manybody.numerics.protocols import (
     Segment,
     Solution,
     Stepper,
+    applying,
     cut,
 )
 
@@ -315,12 +315,6 @@ class _Sums:
             own[series.count - 2 : series.count].max() for own, series in zip(norms, self._series)
         ]
         return norms.max(axis=1), np.array(last)
-
-
-def applying(operator: Operator, x: Complex, out: Complex, plus: Complex) -> list[Call]:
-    """Calls that write L[x] + plus into `out`; of what they consist is the operator's affair."""
-    bind: Callable[..., list[Call]] | None = getattr(operator, "bound", None)
-    return [partial(operator.apply, x, out, plus)] if bind is None else bind(x, out, plus)
 
 
 def ring_length(n_sites: int, n_times: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manybody.arrays import Call, Complex, Real, aligned_empty, row_panels
+from manybody.arrays import Call, Complex, Real, aligned_copy, aligned_empty, row_panels
 from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.growth import (
@@ -17,7 +17,15 @@ from manybody.numerics.growth import (
     check_norms,
     overflow_sentence,
 )
-from manybody.numerics.protocols import Kernel, Linearity, Operator, Segment, Solution, Stepper
+from manybody.numerics.protocols import (
+    Kernel,
+    Linearity,
+    Operator,
+    Segment,
+    Solution,
+    Stepper,
+    applying,
+)
 
 # Below this a matrix stays in a near cache as a whole.
 _PANELS_ABOVE = 256
@@ -166,7 +174,7 @@ class RungeKutta(Stepper):
 
     def vectors(self, n_sites: int, n_times: int) -> float:
         """Vectors of the size of ρ in its stages and in SciPy's copies of the state."""
-        return 20.0
+        return 21.0
 
     def advance(self, operator: Operator, state: Complex, segment: Segment) -> Solution:
         """Integrate from output time to output time."""
@@ -177,10 +185,13 @@ class RungeKutta(Stepper):
     ) -> tuple[Complex, int, float]:
         from scipy.integrate import DOP853  # which takes as long to import as all the rest
 
-        out = np.empty_like(x)
+        given, out = aligned_copy(x), aligned_empty(x.shape, np.complex128)
+        calls = applying(operator, given, out)
 
         def rhs(_time: float, flat: Complex) -> Complex:
-            operator.apply(flat.reshape(x.shape), out)
+            given.reshape(-1)[...] = flat
+            for call in calls:
+                call()
             return out.ravel().copy()
 
         # SciPy weighs the mean square; a Frobenius norm is N times that root.

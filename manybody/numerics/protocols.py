@@ -3,13 +3,15 @@
 import copy
 import numbers
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybody.arrays import Complex, Real
+from manybody.arrays import Call, Complex, Real
 from manybody.errors import InputError, InputTypeError, shown
 from manybody.system.communicator import Communicator
 
@@ -178,6 +180,14 @@ class Operator(Bounds, Protocol):
         Operator
             Of the same shape.
         """
+
+
+def applying(
+    operator: Operator, x: Complex, out: Complex, plus: Complex | None = None
+) -> list[Call]:
+    """Calls that write L[x], or L[x] + plus; of what they consist is the operator's affair."""
+    bind: Callable[..., list[Call]] | None = getattr(operator, "bound", None)
+    return [partial(operator.apply, x, out, plus)] if bind is None else bind(x, out, plus)
 
 
 @dataclass(frozen=True)
