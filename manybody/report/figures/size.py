@@ -1,4 +1,4 @@
-"""Figures of the distance of the two equations against size and samples."""
+"""Figures of the distance of the first two equations against size and samples."""
 
 from collections.abc import Sequence
 from typing import Any
