@@ -86,6 +86,11 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
             f"sample's own maximum (open, beside it) against the number of sites N, bars "
             f"{_INTERVAL}, {_BOUND}; last panel: the time at which the mean is largest"
         )
+        found["scan"] = (
+            f"{own}: maximum over time of the mean over samples against a number in which alone "
+            "systems differ (one panel a family, one line a size), bars "
+            f"{_INTERVAL}, {_BOUND}"
+        )
         found["equations"] = (
             "Maximum over time of the mean distance of every other equation from "
             f"{titles[0]} in trace norm, one line a size N, bars: standard errors"

@@ -112,7 +112,7 @@ def _distances(shown: Shown) -> Section:
         Text(tuple(_warnings(results)), "warning"),
         *shown.of_tables("maxima"),
         Text(tuple(_beside(results)), "note"),
-        *shown.of_pictures("maxima", "equations"),
+        *shown.of_pictures("maxima", "scan", "equations"),
         *map(_of_largest, shown.of_tables("pairs")),
         *shown.of_tables("initial-sites"),
     ]
