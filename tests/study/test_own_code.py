@@ -1,5 +1,6 @@
 """Models that are functions of a module beside a study, or of an installed one."""
 
+import csv
 import json
 import shutil
 
@@ -155,6 +156,11 @@ def test_status_report_and_merge_run_no_code(finished, tmp_path, capsys, monkeyp
     said = capsys.readouterr().out
     assert "rings:ring, disorder = 5.0, twisted = True" in said
     assert "rings:ring, baths on sites 0.3, start on site 1" in said
+    with open(out / "report" / "systems.csv", newline="") as file:
+        shown = [row["hamiltonian"] for row in csv.DictReader(file)]
+    ring = "function ring of module rings"
+    chain = "chain: function spins of module rings"
+    assert shown == [ring, ring, chain, ring, f"plain: {ring}"]
     assert merge([Store(out), Store(out)], Store(tmp_path / "both")).problems == ()
     assert_same_payload(payload(Store(tmp_path / "both")), payload(Store(out)))
     study = Store(out).study
