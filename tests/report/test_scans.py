@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from readable import complaints
+from tiny import TABLES
 
 from manybody.report.analysis.conclusions import analyse
 from manybody.report.analysis.scans import scans
 from manybody.report.figures.makers import figure_makers
 from manybody.report.figures.scans import draw_scans
 from manybody.report.read import load_results
+from manybody.report.running import run_study as run_whole_study
 from manybody.report.writing import write_report
 from manybody.study.parsing import parse_study
 from manybody.study.runner import prepare, run_study
@@ -122,6 +124,22 @@ def test_sizes_that_agree_are_seen_side_by_side(results):
     axis = draw_scans(few).axes[0]
     assert axis.get_xscale() == "linear"
     np.testing.assert_allclose(curves_of(axis)[1][0] - curves_of(axis)[0][0], 0.008 * 15.0)
+
+
+def test_a_parameter_of_a_model_of_the_users_has_its_name_alone(tmp_path):
+    (tmp_path / "rings.py").write_text(
+        "import numpy as np\n"
+        "def ring(size, rng, disorder):\n"
+        "    bonds = np.roll(np.eye(size), 1, 0)\n"
+        "    return np.diag(rng.uniform(-disorder, disorder, size)) + bonds + bonds.T\n"
+    )
+    own = '[[systems]]\nmodel = "rings:ring"\nname = "ring"\nsize = 4\n'
+    text = f"{HEAD}{own}parameters = {{ disorder = [1, 2.0, 4.0] }}\n{TABLES}"
+    (tmp_path / "own.toml").write_text(text)
+    run_whole_study(tmp_path / "own.toml", tmp_path / "out", allow_code=True)
+    axis = draw_scans(load_results(Store(tmp_path / "out"))).axes[0]
+    assert (axis.get_title(), axis.get_xlabel()) == ("ring", "disorder")
+    assert axis.get_xticks().tolist() == [1.0, 2.0, 4.0]
 
 
 def test_the_figure_can_be_read_and_is_on_the_page(results):

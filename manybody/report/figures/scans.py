@@ -86,8 +86,9 @@ def _label_of(results: StudyResult, scan: Scan) -> str:
     key = scan.key.removeprefix("bath_")
     if key != scan.key:
         return _with_unit(symbol_of(bath, key)[0], bath, key.rpartition(".")[2])
-    words = f"{key.replace('_', ' ')} {_SYMBOLS.get(key, '')}".strip()
-    return _with_unit(words, family, key)
+    # What a model of the user's calls so may be anything.
+    symbol = _SYMBOLS.get(key, "") if key in family.parameters else ""
+    return _with_unit(f"{key.replace('_', ' ')} {symbol}".strip(), family, key)
 
 
 def _with_unit(words: str, known: Family | BathFamily, key: str) -> str:
