@@ -201,7 +201,8 @@ def _sample(commands: Any) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a parameter or change of the system, where several have this size; may be repeated",
+        help="a parameter, also one left to its default, or change of the system, where several "
+        "have this size; may be repeated",
     )
     _add_models(parser)
 

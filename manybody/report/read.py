@@ -27,6 +27,7 @@ from manybody.study.store import Store
 _GAP_ERRORS = 10.0
 # Share of the distance that negative weight may make up before it is said, and rounding.
 _NEGATIVE, _ROUNDING = 0.1, 1e-10
+_THE_TWO = "the two equations"
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +232,11 @@ class StudyResult:
         """Which equations the trace distance is of."""
         first, second = (EQUATIONS[name].title for name in self.study.equations[:2])
         return f"{first} against {second}"
+
+    def of_more(self, words: str) -> str:
+        """Words on the two equations of a study as one of more than two has to say them."""
+        first = "the first two equations" if len(self.study.equations) > 2 else _THE_TWO
+        return words.replace(_THE_TWO, first)
 
     def distance(self, argument: str = "") -> str:
         """The distance of the first two equations as LaTeX has it, without dollars."""

@@ -1,6 +1,8 @@
 """Two stores sample by sample: other versions, machines, tolerances, steppers, Lamb shift."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from manybody.study.configuration import Point, Study
 from manybody.study.lines import folded
 from manybody.study.own_models import changes_of
 
+AnyStore = BlockStore[Any, Any, Any, Any]
 SampleStore = BlockStore[Study, Point, Record, Block]
 
 
@@ -106,13 +109,10 @@ def _rows(blocks: list[Block]) -> dict[int, tuple[Block, int]]:
 def comparison_lines(left: SampleStore, right: SampleStore) -> list[str]:
     """A table for people."""
     changed = [key for key, *_ in changes_of(left.study, right.study)]
-    lines = [
-        f"{left.directory} against {right.directory}",
-        f"the studies differ in: {', '.join(changed)}" if changed else "the studies are the same",
-    ]
+    lines, alone = head_lines(left, right, changed), alone_lines(left, right)
     differences = compare_stores(left, right)
     if not differences:
-        return [*lines, "they have no sample in common"]
+        return [*lines, "they have no sample in common", *alone]
     head = (
         f"{'samples':>7} {'equal':>6} {'largest change':>14} {'(sample, time)':>17} "
         f"{'of the mean':>11} {'of the maximum':>17}"
@@ -129,4 +129,32 @@ def comparison_lines(left: SampleStore, right: SampleStore) -> list[str]:
             f"{each.of_mean:>11.2e} {mean:>17}"
         )
         rows.append((each.point.name, numbers))
-    return [*lines, *folded(rows)]
+    return [*lines, *folded(rows), *alone]
+
+
+def head_lines(left: AnyStore, right: AnyStore, changed: Sequence[str]) -> list[str]:
+    """Which stores, and in what their studies differ; changed: what makes numbers others."""
+    asked = [{point.name: n for point, n in each.study.wanted.items()} for each in (left, right)]
+    words = [f"which {left.kind.counted} they ask for"] if asked[0] != asked[1] else []
+    differing = ", ".join([*changed, *words])
+    return [
+        f"{left.directory} against {right.directory}",
+        f"the studies differ in: {differing}" if differing else "the studies are the same",
+    ]
+
+
+def alone_lines(left: AnyStore, right: AnyStore) -> list[str]:
+    """How many samples or cases of each point one store alone holds; none where both agree."""
+    held = [
+        {point.name: store.finished(point) for point in store.study.wanted}
+        for store in (left, right)
+    ]
+    pairs = {name: [own.get(name, set()) for own in held] for name in {**held[0], **held[1]}}
+    rows = [
+        (name, f"{len(one - other):>9} {len(other - one):>10}")
+        for name, (one, other) in pairs.items()
+        if one != other
+    ]
+    head = ("", f"{'first':>9} {'second':>10}")
+    title = f"{left.kind.counted} that one store alone holds:"
+    return [title, *folded([head, *rows])] if rows else []

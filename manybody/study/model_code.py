@@ -73,6 +73,18 @@ def check_parameters(reference: str, source: str, parameters: Mapping[str, Any])
         ) from error
 
 
+def defaults_of(reference: str, source: str) -> dict[str, Any]:
+    """Parameters of a function that have defaults, with these; none of what was not loaded."""
+    if (reference, source) not in _LOADED:
+        return {}
+    try:
+        signature = inspect.signature(_LOADED[reference, source])
+    except ValueError:  # of what is not written in Python
+        return {}
+    _, _, *parameters = signature.parameters.values()
+    return {own.name: own.default for own in parameters if own.default is not own.empty}
+
+
 def draw_sample(
     reference: tuple[str, str],
     size: int,

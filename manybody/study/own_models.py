@@ -29,6 +29,8 @@ _WORD = re.compile(r"[A-Za-z0-9+_.-]{1,80}")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # Names of folders have 255 bytes, those of claims some letters more than those of points.
 _LONGEST_NAME = 200
+# Files that a table names.
+_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ class OwnFamily(Family):
         self._model, self._own = model, own
         self.name = model
         self.title = own.name or model
+        self.hamiltonian = ": ".join(filter(None, (own.name, _origin(model, own))))
         self.is_real = all(each.is_real for each in own.facts)
 
     def draw(
@@ -236,6 +239,15 @@ class OwnFamily(Family):
         words = [f", {key} = {value}" for key, value in parameters.items()]
         coupled = self._own.coupled_words
         return "".join(words) + (f", baths on sites {coupled}" if coupled else "")
+
+
+def _origin(model: str, own: OwnModel) -> str:
+    """Where the Hamiltonians of a model come from, in words."""
+    if model != FILES:
+        module, _, function = model.partition(":")
+        return f"function {function} of module {module}"
+    shown, others = own.wanted[:_SHOWN], len(own.wanted[_SHOWN:])
+    return f"files {', '.join(shown)}" + (f" and {others} others" if others else "")
 
 
 def is_many(model: Any) -> bool:

@@ -110,7 +110,10 @@ def test_stores_are_merged_and_compared_and_cases_repeated(study_file, tmp_path,
     assert "16 blocks copied, 0 duplicate cases agree" in printed
     assert "16 of 16 cases" in printed and "nothing is left to do" in printed
     assert cli.main(["compare-stores", out, merged]) == 0
-    assert "8 cases in common, 8 equal" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "8 cases in common, 8 equal" in printed
+    assert "the studies are the same" in printed
+    assert "cases that one store alone holds:" in printed
     where = ["statistics=boson", "sample=1", "check=equal", "n_sites=6"]
     options = [word for text in where for word in ("--where", text)]
     assert cli.main(["sample", merged, *options]) == 0

@@ -177,10 +177,18 @@ def test_two_stores_are_compared_result_by_result(tmp_path):
         f"  {own[2]}: a by up to inf",
         f"  {own[1]}: a by up to 5.00e-01",
     ]
-    assert stores[0].kind.comparison_lines(*stores) == expected
+    assert stores[0].kind.comparison_lines(*stores)[: len(expected)] == expected
+    title, head, row = stores[0].kind.comparison_lines(*stores)[len(expected) :]
+    assert title == "cases that one store alone holds:"
+    assert head.split() == ["first", "second"] and row.split() == [own[-1], "1", "0"]
     prepare(study, case_store(tmp_path / "none"))
     lines = stores[0].kind.comparison_lines(stores[0], case_store(tmp_path / "none"))
-    assert lines[2:] == ["they have no case in common"]
+    assert lines[1:4] == [
+        "the studies are the same",
+        "they have no case in common",
+        "cases that one store alone holds:",
+    ]
+    assert len(lines) == 10
 
 
 def test_a_kill_between_cases_costs_nothing(tmp_path, monkeypatch):

@@ -3,11 +3,12 @@
 import csv
 import html
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from readable import all_texts, check_page
+from readable import all_texts, check_page, complaints
 from test_case_pages import Checker, altered
 from tiny_cases import HIERARCHY, case_store, parse_cases
 
@@ -64,6 +65,20 @@ def test_figures_can_be_read(store, records):
 def test_titles_of_figures_have_mathematics(store, records):
     words = all_texts(build_page(store.study, records).makers["beta"]())
     assert r"$J_\mathrm{int}$ = 0.2" in words and " J_int" not in words
+
+
+def test_splittings_near_zero_stay_apart(store, records):
+    """One of zero too: on a linear axis the smallest ones had no room for their numbers."""
+    splittings = [0.0, 0.03, 0.1, 0.3, 1.0, 2.0]
+    given = [{**records[0].case.given, "detuning": value} for value in splittings]
+    every = [replace(records[0], case=build_case(own, 1.0)) for own in given]
+    figure = build_page(store.study, every).makers["detuning"]()
+    assert complaints(figure) == []
+    for axis in figure.axes[:2]:
+        shown = [text.get_text() for text in axis.get_xticklabels()]
+        assert shown == ["0", "0.03", "0.1", "0.3", "1", "2"]
+        assert -0.03 < axis.get_xlim()[0] < 0.0
+        assert axis.get_xlabel().endswith("linear within ±0.03")
 
 
 def test_the_page_is_one_offline_file(store, records):

@@ -1,6 +1,7 @@
 """Reports of more than two equations: each against the first."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from tiny import TABLES
 from manybody import cli
 from manybody.report.analysis.conclusions import analyse
 from manybody.report.figures.equations import draw_equations, has_more_equations
+from manybody.report.page.captions import figure_captions, table_notes
 from manybody.report.page.document import Table
-from manybody.report.page.findings import findings
+from manybody.report.page.findings import findings, warnings_of
 from manybody.report.page.sections import build_document
 from manybody.report.read import load_results
 from manybody.report.tables.local import build_averages
@@ -119,3 +121,40 @@ def test_the_table_has_every_pair(results):
         # One sample has no error.
         found = row["standard_error_there"]
         assert (found == "") if error is None else float(found) == pytest.approx(error, rel=1e-9)
+
+
+def of_first_two(results):
+    """The same results as those of a study of the first two equations alone."""
+    return replace(results, study=replace(results.study, equations=results.study.equations[:2]))
+
+
+def test_titles_and_captions_follow_the_number_of_equations(results):
+    for own, title, which in (
+        (results, "Distances of the 3 equations", "the first two equations"),
+        (of_first_two(results), "Distance of the two equations", "the two equations"),
+    ):
+        tables = {table.name: table for table in build_tables(own)}
+        document = build_document(analyse(own), tables, {})
+        assert title in [section.title for section in document.sections]
+        figures, notes = figure_captions(own), table_notes(own)
+        assert all(which in figures[name] for name in ("laws", "spread", "local-states"))
+        assert all(which in notes[name] for name in ("estimates", "numerics", "paired", "spread"))
+        other = "the two equations" if own is results else "the first two"
+        for words in (*figures.values(), *notes.values()):
+            assert not any(each in words for each in ("both states", "both equations", other))
+
+
+def test_warnings_lead_to_the_section_of_the_distances(results):
+    points = [
+        replace(
+            point, arrays={**point.arrays, "trace_distance": 9.0 + point.arrays["trace_distance"]}
+        )
+        for point in results.points
+    ]
+    ((system, _),) = results.systems
+    own = replace(results, systems=((system, tuple(points)),))
+    tables = {table.name: table for table in build_tables(own)}
+    document = build_document(analyse(own), tables, {})
+    ((_, target),) = warnings_of(own).linked
+    place, label = document.link(target)
+    assert place == "section-distances-of-the-3-equations" and label.startswith("Section")

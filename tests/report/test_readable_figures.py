@@ -91,8 +91,8 @@ NAMES = {
     "one particle": ALWAYS | {"figures-figures", "laws", "locality", "precision"},
     "many systems": ALWAYS,
     "many particles": ALWAYS | LOCAL | {"laws", "expectations"},
-    "several equations": ALWAYS | LOCAL | {"equations"},
-    "many systems of many particles": ALWAYS | LOCAL,
+    "several equations": ALWAYS | LOCAL | {"equations", "scan"},
+    "many systems of many particles": ALWAYS | LOCAL | {"scan"},
     "one sample, one size": ALWAYS,
 }
 

@@ -183,12 +183,41 @@ def test_stores_are_compared_sample_by_sample(out, tmp_path, capsys):
     assert difference.largest == max(changes)
     assert difference.worst_sample == samples[int(np.argmax(changes))]
     assert cli.main(["compare-stores", str(out), str(out)]) == 0
-    assert "the studies are the same" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "the studies are the same" in printed and "alone" not in printed
     (tmp_path / "seed.toml").write_text(TINY.replace("seed = 3", "seed = 4") + TABLES)
     third = tmp_path / "third"
     assert cli.main(["run", str(tmp_path / "seed.toml"), "--out", str(third), "--quiet"]) == 0
     assert cli.main(["compare-stores", str(out), str(third)]) == 2
     assert "seed is 3" in capsys.readouterr().err
+
+
+def test_sizes_and_samples_that_differ_between_stores_are_named(tmp_path, capsys):
+    """Numbers are the same: one store has more sizes and samples, or was not finished."""
+    few = TINY.replace("[4, 6]", "[4]").replace("samples = 5", "samples = 2")
+    folders = []
+    for name, text in (("many", TINY), ("few", few)):
+        (tmp_path / f"{name}.toml").write_text(text + TABLES)
+        folders.append(str(tmp_path / name))
+        command = ["run", str(tmp_path / f"{name}.toml"), "--out", folders[-1], "--quiet"]
+        assert cli.main(command) == 0
+    capsys.readouterr()
+    assert cli.main(["compare-stores", *folders]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1] == "the studies differ in: which samples they ask for"
+    title, head, *rows = printed[printed.index("samples that one store alone holds:") :]
+    assert head.split() == ["first", "second"]
+    assert {row.split()[0]: row.split()[1:] for row in rows} == {
+        "dirac_syk2-coupling=1.0-n_sites=4": ["3", "0"],
+        "dirac_syk2-coupling=1.0-n_sites=6": ["5", "0"],
+        "anderson3d-boundary=periodic-disorder=0.0-hopping=1.0-length=2": ["3", "0"],
+        "anderson3d-boundary=periodic-disorder=5.0-hopping=1.0-length=2": ["3", "0"],
+    }
+    for block in (tmp_path / "few" / "blocks" / "dirac_syk2-coupling=1.0-n_sites=4").iterdir():
+        block.unlink()
+    assert cli.main(["compare-stores", folders[1], folders[0]]) == 0
+    *_, last = capsys.readouterr().out.split("samples that one store alone holds:")
+    assert "dirac_syk2-coupling=1.0-n_sites=4 0 5 " in " ".join(last.split())
 
 
 def test_verdicts_reach_the_report(out):

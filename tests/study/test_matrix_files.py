@@ -21,6 +21,7 @@ from manybody.errors import InputError
 from manybody.study import matrix_files
 from manybody.study.matrix_files import MOST_STATES, content_of, find_files, read_model
 from manybody.study.model_loading import load_own_models, with_own_models
+from manybody.study.own_models import OwnFamily, OwnModel
 from manybody.study.parsing import parse_study
 from manybody.study.store import Store
 
@@ -467,3 +468,14 @@ def test_files_come_in_the_order_of_their_numbers(tmp_path):
         "m.npy",
     ]
     assert find_files(tmp_path, ["m-9.npy", "m-2*.npy"]) == ["m-9.npy", "m-2a.npy", "m-2b.npy"]
+
+
+def test_reports_say_which_files(finished):
+    families = [system.family for system in Store(finished[1]).study.systems]
+    assert [own.hamiltonian for own in families] == [
+        "files matrices/m-*.npz",
+        "ends: files matrices/m-1.npz",
+        "many: files matrices/chain.npz",
+    ]
+    several = OwnFamily("files", OwnModel(wanted=("a.npy", "b.npy", "c.npy", "d.npy")))
+    assert several.hamiltonian == "files a.npy, b.npy and 2 others"

@@ -1,5 +1,6 @@
 """Models that are functions of a module beside a study, or of an installed one."""
 
+import csv
 import json
 import shutil
 
@@ -155,6 +156,11 @@ def test_status_report_and_merge_run_no_code(finished, tmp_path, capsys, monkeyp
     said = capsys.readouterr().out
     assert "rings:ring, disorder = 5.0, twisted = True" in said
     assert "rings:ring, baths on sites 0.3, start on site 1" in said
+    with open(out / "report" / "systems.csv", newline="") as file:
+        shown = [row["hamiltonian"] for row in csv.DictReader(file)]
+    ring = "function ring of module rings"
+    chain = "chain: function spins of module rings"
+    assert shown == [ring, ring, chain, ring, f"plain: {ring}"]
     assert merge([Store(out), Store(out)], Store(tmp_path / "both")).problems == ()
     assert_same_payload(payload(Store(tmp_path / "both")), payload(Store(out)))
     study = Store(out).study
@@ -197,6 +203,47 @@ def test_a_sample_is_computed_again(finished, capsys):
         assert find_point(study, point.size, model, where) == point
     assert cli.main([*command, "--allow-code", "--models", str(out / "nothing")]) == 2
     assert "nothing: is not a folder" in capsys.readouterr().err
+
+
+DEFAULTS = """
+[[systems]]
+model = "rings:ring"
+size = 4
+parameters = { disorder = 5.0 }
+[[systems]]
+model = "rings:ring"
+size = 4
+parameters = { twisted = true }
+[[systems]]
+model = "rings:ring"
+size = 4
+"""
+
+
+def test_a_value_that_is_given_comes_before_a_default(tmp_path):
+    given = DEFAULTS.replace("5.0", "1.0")
+    study = known(given, tmp_path)
+    point = find_point(study, 4, None, ["disorder=1"])
+    assert point.name == "rings.ring-disorder=1.0-size=4"
+
+
+def test_a_sample_is_named_by_parameters_that_are_left_to_their_defaults(tmp_path, capsys):
+    path, out = write(tmp_path / "study", DEFAULTS), str(tmp_path / "out")
+    assert run(path, out, "--allow-code") == 0
+    allowed = ["--allow-code", "--models", str(path.parent)]
+    for where, name in (
+        (["disorder=1", "twisted=false"], "rings.ring-size=4"),
+        (["disorder=1.0", "twisted=true"], "rings.ring-twisted=True-size=4"),
+        (["disorder=5"], "rings.ring-disorder=5.0-size=4"),
+    ):
+        options = [word for text in where for word in ("--where", text)]
+        capsys.readouterr()
+        assert cli.main(["sample", out, "--size", "4", "--index", "1", *options, *allowed]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"{name} sample 1\n") and "the same bits as in" in printed
+    for wrong in ("disorder=2", "disorder=x", "rng=1", "size=4"):
+        assert cli.main(["sample", out, "--size", "4", "--where", wrong, *allowed]) == 2
+        assert "no system has size 4 and what else is asked" in capsys.readouterr().err
 
 
 def test_a_changed_model_is_refused_and_more_samples_are_not(copied, capsys):

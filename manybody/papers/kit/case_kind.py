@@ -40,6 +40,7 @@ from manybody.study.block_files import (
 from manybody.study.block_store import BlockStore
 from manybody.study.canonical import strict_text
 from manybody.study.configuration import STUDY_DESCRIPTION, STUDY_NAME, Outputs
+from manybody.study.differences import alone_lines, head_lines
 from manybody.study.kind import SAMPLE_ERRORS, Job, Kind
 from manybody.study.lines import WIDEST
 from manybody.study.parsing import parsed
@@ -266,19 +267,17 @@ def _comparison_lines(left: CaseStore, right: CaseStore) -> list[str]:
         for store in (left, right)
     )
     changed = [key for key, *_ in changes(left.study, right.study)]
-    lines = [
-        f"{left.directory} against {right.directory}",
-        f"the studies differ in: {', '.join(changed)}" if changed else "the studies are the same",
-    ]
+    lines, alone = head_lines(left, right, changed), alone_lines(left, right)
     common = ours.keys() & theirs.keys()
     if not common:
-        return [*lines, "they have no case in common"]
+        return [*lines, "they have no case in common", *alone]
     worst = {name: _difference(ours[name], theirs[name]) for name in common}
     different = sorted((own for own in worst.items() if own[1][0] > 0.0), key=lambda own: own[1])
     lines.append(f"{len(common)} cases in common, {len(common) - len(different)} equal")
-    return lines + [
+    lines += [
         f"  {name}: {key} by up to {change:.2e}" for name, (change, key) in reversed(different)
     ]
+    return lines + alone
 
 
 def _disagreement(left: Results, right: Results) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from manybody.arrays import Real
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.page import numbers
-from manybody.report.figures.canvas import put_labels, put_legend, put_title
+from manybody.report.figures.canvas import computed_ticks, put_labels, put_legend, put_title
 
 Style = dict[str, Any]
 FORMULA: Style = {"lw": 1.3}
@@ -109,6 +109,19 @@ def symmetric_axis(axis: Any, label: str, border: float) -> None:
     axis.set_yticks(shown, [power_words(tick) for tick in shown])
     axis.set_yticks([], minor=True)
     put_labels(axis, up=linear_within(label, border))
+
+
+def through_zero(axis: Any, label: str, values: ArrayLike) -> None:
+    """An axis across with ticks at values of which one is zero: linear up to the next ones.
+
+    Beyond it is logarithmic, which its label says: values that come near zero stay apart.
+    """
+    sizes = np.abs(np.asarray(values, dtype=float))
+    border = float(sizes[sizes > 0.0].min())
+    axis.set_xscale("symlog", linthresh=border)
+    axis.autoscale_view(scaley=False)
+    computed_ticks(axis, values)
+    put_labels(axis, f"{label}, linear within ±{border:g}")
 
 
 def power_words(value: float) -> str:

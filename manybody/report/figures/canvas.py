@@ -74,6 +74,11 @@ def grid(n_panels: int, width: float, height: float, most: int = 3) -> Any:
     return figure, axes
 
 
+def panel_size(count: int) -> tuple[float, float]:
+    """Of one panel of so many, in inches: where there are few they are larger."""
+    return (3.3, 2.9) if count > 2 else (4.9, 3.6)
+
+
 def put_labels(axis: Any, across: str = "", up: str = "") -> None:
     """Labels of both axes, each where it is given."""
     if across:
@@ -222,6 +227,12 @@ def say_instead(axis: Any, words: str) -> None:
 def short_title(system: System) -> str:
     """For legends."""
     return system_title(system, short=True)
+
+
+def common_words(titles: Sequence[str]) -> list[str]:
+    """What all titles say between their commas."""
+    first, *others = (title.split(", ") for title in titles)
+    return [part for part in first if all(part in other for other in others)]
 
 
 def counted_samples(counts: list[int]) -> str:

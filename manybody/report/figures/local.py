@@ -22,6 +22,7 @@ from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     averaged,
     beside,
+    common_words,
     from_zero,
     grid,
     leave_out,
@@ -132,12 +133,13 @@ def _starts(systems: Sequence[Any]) -> range:
 
 def _folded(systems: Sequence[tuple[System, tuple[PointResult, ...]]]) -> _Group:
     """The largest size of each; what all titles have in common is said once."""
-    titles = [short_title(system).split(", ") for system, _ in systems]
-    common = [part for part in titles[0] if all(part in title for title in titles)]
+    titles = [short_title(system) for system, _ in systems]
+    common = common_words(titles)
     last = tuple(points[-1] for _, points in systems)
     labels = {}
     for point, title in zip(last, titles):
-        own = ", ".join(part for part in title if part not in common or len(titles) == 1)
+        parts = title.split(", ")
+        own = ", ".join(part for part in parts if part not in common or len(titles) == 1)
         labels[point.point] = f"{own},\n{size_words(point.point, '$')}"
     return _Group(", ".join(common), last, labels)
 

@@ -9,6 +9,7 @@ import numpy as np
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import unguarded
 from manybody.report.analysis.conclusions import Analysis
+from manybody.report.analysis.scans import scans
 from manybody.report.figures.canvas import (
     SMALL,
     averaged,
@@ -42,6 +43,7 @@ from manybody.report.figures.observables import (
     draw_positivity,
     has_panels,
 )
+from manybody.report.figures.scans import draw_scans
 from manybody.report.figures.size import (
     draw_laws,
     draw_maxima,
@@ -55,7 +57,7 @@ from manybody.study.configuration import Study
 from manybody.study.regions import symbol_of
 
 _OTHER_NAMES = (
-    *("maxima", "laws", "spread", "equations", "precision", "positivity"),
+    *("maxima", "laws", "scan", "spread", "equations", "precision", "positivity"),
     *("expectations", "locality"),
     *("local", "local-scaled", "local-states", "local-maxima", "local-laws"),
 )
@@ -87,6 +89,8 @@ def figure_makers(analysis: Analysis) -> dict[str, Callable[[], Any]]:
         if any(each.verdict is not None for each in analysis.verdicts):
             found["laws"] = lambda: draw_laws(analysis)
         found["spread"] = lambda: draw_spread(analysis)
+        if scans(results):
+            found["scan"] = lambda: draw_scans(results)
         if has_more_equations(results):
             found["equations"] = lambda: draw_equations(results)
         if analysis.precisions:

@@ -1,4 +1,4 @@
-"""Figures of the distance of the two equations against size and samples."""
+"""Figures of the distance of the first two equations against size and samples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from manybody.report.analysis.conclusions import Analysis
 from manybody.report.analysis.precision import Precision
 from manybody.report.analysis.scaling import Law
-from manybody.report.analysis.statistics import Reach
+from manybody.report.analysis.statistics import Reach, Summary
 from manybody.report.analysis.verdicts import SystemVerdict
 from manybody.report.figures.canvas import (
     Averaged,
@@ -22,6 +22,7 @@ from manybody.report.figures.canvas import (
     marker,
     n_sites_of,
     one_scale,
+    panel_size,
     put_labels,
     put_legend,
     put_legend_below,
@@ -100,12 +101,18 @@ def draw_maximum(
     index: of the system; shift: what multiplies its sizes.
     """
     style = {"marker": marker(index), "lw": 1.2, "label": label}
-    own = [(s.maximum, s.maximum_low, s.maximum_high) for _, s in known]
     sizes = shift * np.array(_sizes(known))
-    _draw_with_intervals(axis, sizes, own, colour(index), **style)
-    reaches = [s.reach for _, s in known]
-    bounds = [(x, y) for x, (y, _, _), end in zip(sizes, own, reaches) if end is Reach.END]
-    _draw_bounds(axis, bounds, colour(index))
+    draw_maxima_at(axis, sizes, [summary for _, summary in known], colour(index), **style)
+
+
+def draw_maxima_at(
+    axis: Any, places: ArrayLike, known: Sequence[Summary], shade: Any, **style: Any
+) -> None:
+    """The same against whatever the places are."""
+    own = [(s.maximum, s.maximum_low, s.maximum_high) for s in known]
+    _draw_with_intervals(axis, places, own, shade, **style)
+    pairs = zip(np.asarray(places), known)
+    _draw_bounds(axis, [(x, s.maximum) for x, s in pairs if s.reach is Reach.END], shade)
 
 
 def _sizes(known: Sequence[Averaged]) -> list[int]:
@@ -116,7 +123,7 @@ def _draw_with_intervals(
     axis: Any,
     sizes: ArrayLike,
     numbers: Sequence[tuple[float, float, float]],
-    shade: str,
+    shade: Any,
     **style: Any,
 ) -> None:
     """Values against size with what lies around each; numbers: value, low, high."""
@@ -130,7 +137,7 @@ def _draw_with_intervals(
         axis.plot(places, end, ls="", marker="_", ms=8, mew=1.6, color=shade)
 
 
-def _draw_bounds(axis: Any, bounds: Sequence[tuple[float, float]], shade: str) -> None:
+def _draw_bounds(axis: Any, bounds: Sequence[tuple[float, float]], shade: Any) -> None:
     """Triangles on maxima that later times may surpass; one of all of them in the legend."""
     if bounds:
         known = axis.get_legend_handles_labels()[1]
@@ -149,7 +156,7 @@ def _draw_bounds(axis: Any, bounds: Sequence[tuple[float, float]], shade: str) -
 def draw_laws(analysis: Analysis) -> Any:
     """Maxima without bias against size, with the laws that have a part of the weight."""
     judged = [each for each in analysis.verdicts if each.verdict is not None]
-    figure, axes = grid(len(judged), *_panel(len(judged)))
+    figure, axes = grid(len(judged), *panel_size(len(judged)))
     label = rf"$\max_t \langle {analysis.results.distance()} \rangle$"
     for index, (axis, each) in enumerate(zip(axes, judged)):
         draw_fits(axis, each, index)
@@ -157,11 +164,6 @@ def draw_laws(analysis: Analysis) -> Any:
         put_title(axis, short_title(each.system))
     put_legend_below(figure, (), one_scale(axes[: len(judged)]))
     return figure
-
-
-def _panel(count: int) -> tuple[float, float]:
-    """Size of a panel: where there are few they are larger."""
-    return (3.3, 2.9) if count > 2 else (4.9, 3.6)
 
 
 def draw_fits(axis: Any, each: SystemVerdict, index: int) -> None:
@@ -212,7 +214,7 @@ def _draw_laws_of(axis: Any, each: SystemVerdict) -> None:
 def draw_spread(analysis: Analysis) -> Any:
     """Every sample's own maximum against size, one panel a system."""
     drawn = analysis.results.drawn
-    figure, axes = grid(len(drawn), *_panel(len(drawn)))
+    figure, axes = grid(len(drawn), *panel_size(len(drawn)))
     for index, (axis, (system, points)) in enumerate(zip(axes, drawn)):
         for place, point in enumerate(points):
             own = np.sort(point.arrays["trace_distance"].max(axis=1))
@@ -238,7 +240,7 @@ def _tick(point: PointResult) -> str:
 def draw_precision(analysis: Analysis) -> Any:
     """Error of the maximum of the mean against the number of samples, a panel a system."""
     drawn = analysis.results.drawn
-    figure, axes = grid(len(drawn), *_panel(len(drawn)))
+    figure, axes = grid(len(drawn), *panel_size(len(drawn)))
     for axis, (system, points) in zip(axes, drawn):
         known = [(point, analysis.precisions.get(point.point)) for point in points]
         for index, (shade, (point, found)) in enumerate(zip(shades(len(points)), known)):

@@ -86,6 +86,11 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
             f"sample's own maximum (open, beside it) against the number of sites N, bars "
             f"{_INTERVAL}, {_BOUND}; last panel: the time at which the mean is largest"
         )
+        found["scan"] = (
+            f"{own}: maximum over time of the mean over samples against a number in which alone "
+            "systems differ (one panel a family, one line a size), bars "
+            f"{_INTERVAL}, {_BOUND}"
+        )
         found["equations"] = (
             "Maximum over time of the mean distance of every other equation from "
             f"{titles[0]} in trace norm, one line a size N, bars: standard errors"
@@ -103,33 +108,34 @@ def figure_captions(results: StudyResult) -> Mapping[str, str]:
         "stands below"
     )
     end = conditions(results)
-    return {name: f"{words}. {end}." for name, words in found.items()}
+    return {name: f"{results.of_more(words)}. {end}." for name, words in found.items()}
 
 
 _FIGURES = {
-    "laws": "Maximum over time of the mean distance of both states, freed from the bias of a "
-    "noisy maximum, against the number of sites N (bars: standard errors), with the laws that "
+    "laws": "Maximum over time of the mean distance of the two equations, freed from the bias of "
+    "a noisy maximum, against the number of sites N (bars: standard errors), with the laws that "
     f"describe it and their Akaike weights; {_BEYOND}; {_BOUND}",
-    "spread": "Each sample's own maximum over time of the distance of both states against the "
-    "number of sites N: points are samples, lines their medians",
-    "precision": "Bootstrap error of the maximum over time of the mean distance against the "
-    "number of samples, averaged over random parts of the samples; one line a size N",
-    "local": "Trace norm of the difference of whole states, and the largest of those of one-site "
-    "states δρ_j and of two-site states δρ_ij, against time t in 1/J: mean (bands: standard "
-    "deviation over samples), a row a system, a line a size",
+    "spread": "Each sample's own maximum over time of the distance of the two equations against "
+    "the number of sites N: points are samples, lines their medians",
+    "precision": "Bootstrap error of the maximum over time of the mean distance of the two "
+    "equations against the number of samples, averaged over random parts of the samples; one line "
+    "a size N",
+    "local": "Trace norm of the difference of whole states of the two equations, and the largest "
+    "of those of one-site states δρ_j and of two-site states δρ_ij, against time t in 1/J: mean "
+    "(bands: standard deviation over samples), a row a system, a line a size",
     "local-scaled": "The same as in the figure before against t times the number of sites: rates "
     "grow about as the number of sites, so that sizes are compared at about equal time times rate",
     "local-states": "Largest difference of occupations |δ⟨n_j⟩| and absolute difference of the "
     "energy a site |δ⟨H⟩|/N (mean, bands: standard deviation over samples); energy a site, "
-    "purity tr ρ² and entropy S of both equations (means), against time t in 1/J",
-    "local-maxima": "Maximum over time of the mean of local figures against the number of sites "
-    f"N, bars {_INTERVAL}; {_BOUND}",
-    "local-laws": "Maxima of local figures, freed from the bias of a noisy maximum, against the "
-    "number of sites N (bars: standard errors), with the laws that describe them and their Akaike "
-    f"weights; {_BEYOND}; {_BOUND}",
+    "purity tr ρ² and entropy S of the two equations (means), against time t in 1/J",
+    "local-maxima": "Maximum over time of the mean of local figures of the two equations against "
+    f"the number of sites N, bars {_INTERVAL}; {_BOUND}",
+    "local-laws": "Maxima of local figures of the two equations, freed from the bias of a noisy "
+    "maximum, against the number of sites N (bars: standard errors), with the laws that describe "
+    f"them and their Akaike weights; {_BEYOND}; {_BOUND}",
     "expectations": "Means over samples of every equation against time t in 1/J (bands: standard "
     "errors), at the largest size of every system; of what has many components the three in which "
-    "the first two equations differ most",
+    "the two equations differ most",
     "locality": "Root mean square of the elements of the bath operators Λ_j against their "
     "distance from site j in bonds, over the largest; the largest size of every lattice",
 }
@@ -140,7 +146,8 @@ def table_notes(results: StudyResult) -> Mapping[str, str]:
     end = f"{conditions(results)}."
     # Without a column D where it is N everywhere.
     unsaid = "" if results.names_dimensions else _STATES
-    found = {name: f"{words.replace(unsaid, '')}. {end}" for name, words in _TABLES.items()}
+    every = {name: results.of_more(words) for name, words in _TABLES.items()}
+    found = {name: f"{words.replace(unsaid, '')}. {end}" for name, words in every.items()}
     if results.study.evolves:
         own = distance_words(results)
         found["maxima"] = f"{own}. {_MAXIMUM}. {_ERROR}; the file has the 68 % intervals. {end}"
@@ -148,19 +155,20 @@ def table_notes(results: StudyResult) -> Mapping[str, str]:
 
 
 _TABLES = {
-    "spread": f"Of the distance of the first two equations in trace norm; {_ALPHA}; percentages "
-    "are quantiles over samples",
+    "spread": f"Of the distance of the two equations in trace norm; {_ALPHA}; percentages are "
+    "quantiles over samples",
     "pairs": f"Distance of two equations in trace norm, the largest over time of its mean over "
     f"samples, and when; the file has all sizes; {_ALPHA}. {_ERROR}",
     "initial-sites": f"Means over starts |j⟩⟨j|, sample by sample; {_ALPHA}. {_ERROR}",
     "guarantees": "positive: complete positivity; residuals: largest element of L[ρ_Gibbs]; "
     f"{_ALPHA}",
-    "estimates": f"Of the mean distance of both states; error as fitted: widened for few "
+    "estimates": f"Of the mean distance of the two equations; error as fitted: widened for few "
     f"samples; {_ALPHA}. {_ERROR}",
     "laws": "Weighted least squares of the maxima above by laws of the number of sites N, those "
     "with fewer parameters than there are sizes; p: probability of a larger chi²; weight: Akaike "
     f"weight among the laws. {_ERROR}",
-    "local": f"δρ_j, δρ_ij: differences of one-site and two-site states; {_ALPHA}. {_ERROR}",
+    "local": "δρ_j, δρ_ij: differences of one-site and two-site states of the two equations; "
+    f"{_ALPHA}. {_ERROR}",
     "local-pairs": f"The file has all sizes and every two equations; {_ALPHA}. {_ERROR}",
     "verdicts": "Whether the maximum over time of the mean over samples stays bounded as the "
     "number of sites N grows",
@@ -168,18 +176,18 @@ _TABLES = {
     "local-laws": "Weighted least squares of the maxima above by laws of the number of sites N, "
     "those with fewer parameters than there are sizes; p: probability of a larger chi²; weight: "
     f"Akaike weight. {_ERROR}",
-    "expectations": "First less second equation, at the time where the mean over samples differs "
-    f"most; {_ALPHA}. {_ERROR}",
+    "expectations": "a-b: equation a less equation b, at the time where the mean over samples "
+    f"differs most; {_ALPHA}. {_ERROR}",
     "figures": f"Mean with standard error over the samples that have the figure, and quantiles; "
     f"{_ALPHA}. {_ERROR}",
-    "numerics": "Changes of the distance of both states where the same samples are computed "
+    "numerics": "Changes of the distance of the two equations where the same samples are computed "
     f"otherwise, beside the statistical error of its maximum; {_ALPHA}",
-    "precision": "Relative standard error of the largest mean distance, and the samples that "
-    f"smaller ones take; {_ALPHA}",
+    "precision": "Relative standard error of the largest mean distance of the two equations, and "
+    f"the samples that smaller ones take; {_ALPHA}",
     "certificates": f"The worst of every figure that a sample's certificate has; {_ALPHA}",
     "paired": f"Both settings draw the same disorder, and are compared sample by sample: {_PAIRS} "
-    "Trace distance and local figures: maxima over time of means over samples, pairs resampled "
-    f"together; others: means. {_IN_ERRORS}; {_ALPHA}",
+    "Distance and local figures of the two equations: maxima over time of means over samples, "
+    f"pairs resampled together; others: means. {_IN_ERRORS}; {_ALPHA}",
     "paired-equations": "Maxima over time of mean distances in trace norm on the same samples: "
     f"{_PAIRS} Pairs are resampled together. {_IN_ERRORS}; {_ALPHA}",
 }

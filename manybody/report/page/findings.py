@@ -9,6 +9,7 @@ from manybody.report.analysis.paired import DISTANCE, Difference, differences
 from manybody.report.figures.equations import distance_of, has_more_equations
 from manybody.report.figures.makers import distances_name
 from manybody.report.page.document import Section, Text
+from manybody.report.page.subject import distances_title
 from manybody.report.read import PointResult, StudyResult, point_title, size_words, system_title
 from manybody.report.tables.columns import unit_words
 from manybody.report.tables.paired import setting_words
@@ -41,7 +42,7 @@ def answer(analysis: Analysis) -> Section:
 def warnings_of(results: StudyResult) -> Text:
     """What stands above all: systems whose numbers are not those of physical states."""
     lines = tuple(_warnings(results))
-    return Text(lines, "warning", ("distance-of-the-two-equations",) * len(lines))
+    return Text(lines, "warning", (distances_title(results.study),) * len(lines))
 
 
 def _warnings(results: StudyResult) -> Iterator[str]:

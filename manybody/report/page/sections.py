@@ -21,7 +21,7 @@ from manybody.report.page.document import (
 )
 from manybody.report.page.drawing import Drawing
 from manybody.report.page.findings import answer, warnings_of
-from manybody.report.page.subject import SOURCE, SUBJECT, formulas
+from manybody.report.page.subject import SOURCE, SUBJECT, distances_title, formulas
 from manybody.report.read import StudyResult, point_title, size_words, system_title
 from manybody.report.tables.guarantees import NOTES
 from manybody.report.tables.samples import clustering_counts
@@ -112,11 +112,11 @@ def _distances(shown: Shown) -> Section:
         Text(tuple(_warnings(results)), "warning"),
         *shown.of_tables("maxima"),
         Text(tuple(_beside(results)), "note"),
-        *shown.of_pictures("maxima", "equations"),
+        *shown.of_pictures("maxima", "scan", "equations"),
         *map(_of_largest, shown.of_tables("pairs")),
         *shown.of_tables("initial-sites"),
     ]
-    return Section("Distance of the two equations", tuple(parts))
+    return Section(distances_title(results.study), tuple(parts))
 
 
 def _warnings(results: StudyResult) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from manybody.physics.baths.families import BATH_FAMILIES
 from manybody.physics.equations.registry import EQUATIONS
 from manybody.report.read import StudyResult
+from manybody.study.configuration import Study
 
 SUBJECT = (
     "A system of Hamiltonian H couples to baths that are independent of each other, one for every "
@@ -21,6 +22,13 @@ _COUPLINGS = {
     "both": "A_j = |j⟩⟨j| of one particle, n_j of many",
 }
 _HALF = "γ(ω) = ∫ dt e^{iωt} ⟨B_j(t)B_j(0)⟩, ω > 0: energy given to the bath"
+
+
+def distances_title(study: Study) -> str:
+    """Of the section on distances in time, by which others link to it."""
+    if len(study.equations) > 2:
+        return f"Distances of the {len(study.equations)} equations"
+    return "Distance of the two equations"
 
 
 def formulas(results: StudyResult) -> tuple[str, ...]:

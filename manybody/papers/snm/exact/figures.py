@@ -8,7 +8,7 @@ import numpy as np
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import draw_in_time, styles_of
 from manybody.papers.kit.page import Scan, number, numbers
-from manybody.papers.kit.plots import Style, dress, symmetric_axis
+from manybody.papers.kit.plots import Style, dress, symmetric_axis, through_zero
 from manybody.papers.snm.exact.cases import EQUATIONS, LABELS
 from manybody.report.figures.canvas import computed_ticks, grid, one_scale, put_legend_below
 
@@ -47,18 +47,16 @@ def draw_scans(
         values = np.array([float(record.case.given[key]) for record in own])
         for label, style in styles(labels).items():
             axis.plot(values, [error_of(record, label) for record in own], **style)
-        across = _AXES[key]
         if key == "strength":
             axis.set_xscale("log", base=2)
             square = 0.5 * error_of(own[0], "redfield") * (values / values[0]) ** 2
             axis.plot(values, square, color="0.6", lw=1.0, zorder=0, label=r"$\propto J^2$")
-        if key == "rate":
-            border = float(values[values > 0.0][0])
-            axis.set_xscale("symlog", linthresh=border)
-            across = f"{across}, linear within ±{border:g}"
-        computed_ticks(axis, values)
         axis.set_yscale("log")
-        dress(axis, across, _HEIGHT, title)
+        dress(axis, _AXES[key], _HEIGHT, title)
+        if key == "rate":
+            through_zero(axis, _AXES[key], values)
+        else:
+            computed_ticks(axis, values)
     put_legend_below(figure, axes, one_scale(axes))
     return figure
 

@@ -8,7 +8,7 @@ import numpy as np
 from manybody.papers.kit.config import Record
 from manybody.papers.kit.distances_page import draw_in_time, styles_of
 from manybody.papers.kit.page import Scan, number
-from manybody.papers.kit.plots import Style, dress
+from manybody.papers.kit.plots import Style, dress, through_zero
 from manybody.papers.snm.hierarchy.cases import GIBBS
 from manybody.papers.snm.hierarchy.tables import LATE, MEASURES, MOVING, distance, name_of
 from manybody.report.figures.canvas import computed_ticks, grid, one_scale, put_legend_below
@@ -47,10 +47,12 @@ def draw_scans(found: Sequence[Scan], key: str, labels: Sequence[str]) -> Any:
                 square = 0.5 * anchor * (values / values[0]) ** 2
                 grey: Style = {"color": "0.6", "lw": 1.0, "zorder": 0}
                 axis.plot(values, square, label=r"$\propto J_\mathrm{int}^2$", **grey)
+            dress(axis, _AXES[key], _HEIGHTS[measure], title.replace("J_int", r"$J_\mathrm{int}$"))
             if np.all(values > 0.0):
                 axis.set_xscale("log", base=2)
-            computed_ticks(axis, values)
-            dress(axis, _AXES[key], _HEIGHTS[measure], title.replace("J_int", r"$J_\mathrm{int}$"))
+                computed_ticks(axis, values)
+            else:
+                through_zero(axis, _AXES[key], values)
     notes = {one_scale(axes[place::2]) for place in range(2)}
     put_legend_below(figure, axes, *notes)
     return figure
