@@ -30,7 +30,7 @@ from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.problem import Problem
-from manybody.physics.spectra import Spectrum
+from manybody.physics.spectra import Spectrum, carry_cached
 
 # Pairs of levels whose f are made at once.
 _PAIRS = 512
@@ -79,6 +79,15 @@ class UniversalLindbladGenerator:
     def spectral_outline(self) -> Complex | None:
         """(samples, P) that of `RedfieldGenerator`, an estimate."""
         return self.outline
+
+    def select(self, samples: NDArray[np.intp] | slice) -> "UniversalLindbladGenerator":
+        """The generator of some samples of the stack, in the given order."""
+        outline = None if self.outline is None else self.outline[samples]
+        chosen = UniversalLindbladGenerator(
+            self.spectrum.select(samples), self.jumps[samples], self.shifted[samples], outline
+        )
+        carry_cached(self, chosen, samples)
+        return chosen
 
     def kernel(self, columns: slice = slice(None)) -> "_Kernel":
         """X for the given columns of ρ, a contiguous range of [0, D), with its own workspaces."""
