@@ -322,3 +322,30 @@ class Search:
         for (real, imaginary), (_, state) in zip(self._columns.total(parts), self._thermal):
             result[0] -= complex(real, imaginary) * state
         return result
+
+
+def foreseen_discs(values: Complex, cutoff: float, most: int) -> list[float]:
+    """The discs of a `Search` of modes that are known, around 0 and then one by one around those
+    with −Re up to `cutoff` and Im >= 0 that no disc covers, at most `most`.
+
+    values: all that move, −Re ascending.  Returns of every disc for how many times `_AROUND` modes
+    it takes searches, those that were too small included.
+    """
+    slowest = float(-values[0].real)
+    targets = values[(values.imag >= 0.0) & (-values.real <= cutoff)]
+    centres, radii = np.empty(0, dtype=np.complex128), np.empty(0)
+    found: list[float] = []
+    for target in (0.0j, *targets):
+        if np.any(np.abs(target - centres) < _INSIDE * radii) or len(found) == most:
+            continue
+        shift = complex(0.5 * max(-target.real, slowest), target.imag)
+        distances, wanted, searched = np.sort(np.abs(values - shift)), min(len(values), _AROUND), 0
+        while True:
+            searched += wanted
+            radius = distances[wanted - 1] if wanted < len(values) else np.inf
+            if abs(target - shift) < _INSIDE * radius:
+                break
+            wanted = min(len(values), 2 * wanted)
+        centres, radii = np.append(centres, shift), np.append(radii, radius)
+        found.append(searched / _AROUND)
+    return found

@@ -35,7 +35,7 @@ from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_fr
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
-from manybody.solve.eigensearch import Search
+from manybody.solve.eigensearch import Search, foreseen_discs
 from manybody.solve.examination import examined, notes_on
 from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.progress import Listener, Steps, unheard
@@ -390,11 +390,9 @@ def _search(
     """(eigenvalues, residuals, shifts) of modes up to where those asked for are known."""
 
     def aims() -> tuple[tuple[Complex, Real], Complex]:
-        found = davies_eigenvalues(davies, ~parts.dark)
+        found = _bright_of_davies(davies, parts)
         # Conjugates are found with their partners.
-        found = found[found.imag >= 0.0]
-        still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
-        return _dark_and_bright(generator, parts), np.delete(found, still)
+        return _dark_and_bright(generator, parts), found[found.imag >= 0.0]
 
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
@@ -419,6 +417,30 @@ def _search(
         raise NumericalError(f"{len(rates)} modes found, {task.n_modes} were asked for")
     values = np.concatenate([bright, mixed])
     return values, np.concatenate([residuals, mixed_residuals]), search.shifts
+
+
+def _bright_of_davies(davies: DaviesGenerator, parts: Decomposition) -> Complex:
+    """Eigenvalues of Davies between bright levels but the stationary ones, −Re ascending."""
+    found = davies_eigenvalues(davies, ~parts.dark)
+    still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
+    moving: Complex = np.delete(found, still)
+    return moving
+
+
+def foreseen_searches(problem: Problem) -> tuple[list[float], float]:
+    """Where a search of one mode would look if Redfield had the modes of Davies, for forecasts.
+
+    Returns how many times as many modes as at first it would want around 0 and around each other
+    frequency, and the slowest rate as a part of the largest.
+    """
+    parts = examined(problem, "redfield", None).parts
+    generator = redfield_on(problem, parts.spectrum)
+    values = _bright_of_davies(_davies(problem, parts, generator)[0], parts)
+    if not len(values):
+        return [0.0], 1.0
+    slowest = float(-values[0].real)
+    found = foreseen_discs(values, _MARGIN * slowest, _MOST_SHIFTS)
+    return found, slowest / generator.unit if generator.unit > 0.0 else 1.0
 
 
 def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> tuple[Complex, Real]:

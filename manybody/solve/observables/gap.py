@@ -1,18 +1,30 @@
 """How slowly the equations relax."""
 
 from manybody.numerics.petsc.runtime import slepc
+from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
-from manybody.solve.modes import DENSE_SITES, modes_of
-from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel
+from manybody.solve.modes import DENSE_SITES, foreseen_searches, modes_of
+from manybody.solve.observables.protocol import Cost, Figure, Observable, Panel, dense_flops
 from manybody.system.communicator import Communicator
 
-# Of the generator for the modes around one frequency, each from two starts, of SYK2 with 32 to 64
-# sites; of Anderson cubes with 64 and 125 and W from 5 to 20 all together (3D lattices have a real
-# H), of which W = 1 needs five times as many.
-_APPLICATIONS_OF_A_SHIFT, _APPLICATIONS_OF_REAL = 1000.0, 1200.0
-# All modes of N sites by dense algebra take this times N⁶ products' flops.
-_DENSE_MODES = 180.0
+# A search around one frequency is a Krylov-Schur of 21 vectors with some restarts, from two starts
+# or three; every vector is a solution by GMRES.  How many vectors a start takes, around 0, where
+# few populations are far slower than the rest, and around other frequencies; and iterations of a
+# solution, without and with Lamb shift (SYK2 with 28 to 64 sites, Anderson cubes with 64 and 125
+# of W = 1 to 40).
+_STARTS, _AT_ZERO, _ELSEWHERE = 2.1, 35.0, 55.0
+_ITERATIONS_AT_ZERO, _ITERATIONS_ELSEWHERE = (11.0, 14.0), (7.0, 8.3)
+# What a solution takes beside iterations, in applications: its aim, the first residual, and what
+# Krylov-Schur does with it; and Krylov-Schur on L itself, in all.
+_OF_A_SOLUTION, _DIRECTLY = 3.0, 150.0
+# Slowest rate as a part of the largest below which the Lamb shift of a localised system takes
+# GMRES to its restart at 50 vectors and beyond: measured, of three samples of 125 sites below it
+# and nine above.
+_STALLS_BELOW, _STALLED = 3.5e-5, 80.0
+# Frequencies of a large system, which is not asked: one in so many sites more than a few.
+_FREQUENCIES, _SITES_A_FREQUENCY = 3.0, 12.0
+_SECONDS = 3e-3
 
 
 def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict[str, float]:
@@ -25,11 +37,30 @@ def _measure(problem: Problem, _start: Start, comm: Communicator | None) -> dict
     }
 
 
-def _cost(n_sites: int) -> Cost:
-    if n_sites <= DENSE_SITES:
-        return Cost(flops=_DENSE_MODES * float(n_sites) ** 6)
-    of_any = _APPLICATIONS_OF_A_SHIFT * (3.0 + n_sites / 12.0)
-    return Cost(applications=of_any, real_applications=_APPLICATIONS_OF_REAL)
+def _cost(facts: SystemFacts) -> Cost:
+    if facts.dimension <= DENSE_SITES:
+        return Cost(flops=dense_flops(facts.dimension), seconds=_SECONDS)
+    number = _FREQUENCIES + facts.dimension / _SITES_A_FREQUENCY
+    return _searching(1.0, number - 1.0, facts.lamb_shift, False)
+
+
+def _cost_of_sample(problem: Problem) -> Cost:
+    """By the frequencies at which the search would look if Redfield had the modes of Davies."""
+    dimension = problem.spectrum.dimension
+    if dimension <= DENSE_SITES:
+        return Cost(flops=dense_flops(dimension), seconds=_SECONDS)
+    (at_zero, *elsewhere), slowest = foreseen_searches(problem)
+    return _searching(at_zero, sum(elsewhere), problem.lamb_shift, slowest < _STALLS_BELOW)
+
+
+def _searching(at_zero: float, elsewhere: float, lamb_shift: bool, stalls: bool) -> Cost:
+    """Of searches around 0 and around other frequencies, in those for six modes."""
+    shifted = int(lamb_shift)
+    iterations = _STALLED if lamb_shift and stalls else _ITERATIONS_AT_ZERO[shifted]
+    first = _AT_ZERO * at_zero * (iterations + _OF_A_SOLUTION)
+    others = _ELSEWHERE * elsewhere * (_ITERATIONS_ELSEWHERE[shifted] + _OF_A_SOLUTION)
+    applications = _STARTS * (first + others) + _DIRECTLY
+    return Cost(applications, seconds=_SECONDS, iterations=iterations)
 
 
 GAP = Observable(
@@ -47,6 +78,7 @@ GAP = Observable(
     needs_bath=True,
     library=slepc,
     cost=_cost,
+    cost_of_sample=_cost_of_sample,
     krylov=True,
     block_cost=1e5,
 )
