@@ -35,7 +35,7 @@ from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_fr
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
-from manybody.solve.eigensearch import Search, foreseen_discs
+from manybody.solve.eigensearch import Search, foreseen_discs, foreseen_iterations
 from manybody.solve.examination import examined, notes_on
 from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.progress import Listener, Steps, unheard
@@ -427,20 +427,35 @@ def _bright_of_davies(davies: DaviesGenerator, parts: Decomposition) -> Complex:
     return moving
 
 
-def foreseen_searches(problem: Problem) -> tuple[list[float], float]:
-    """Where a search of one mode would look if Redfield had the modes of Davies, for forecasts.
+@dataclass(frozen=True)
+class ForeseenSearches:
+    """What a search of one mode would do if Redfield had the modes of Davies, for forecasts.
 
-    Returns how many times as many modes as at first it would want around 0 and around each other
-    frequency, and the slowest rate as a part of the largest.
+    searches: for how many times as many modes as at first around 0, and around each other
+    frequency; iterations: of GMRES for a solution around 0, and around the last of them; slowest:
+    rate, as a part of the largest.
     """
+
+    searches: list[float]
+    iterations: list[int]
+    slowest: float
+
+
+def foreseen_searches(problem: Problem) -> ForeseenSearches:
+    """Of one sample."""
     parts = examined(problem, "redfield", None).parts
     generator = redfield_on(problem, parts.spectrum)
-    values = _bright_of_davies(_davies(problem, parts, generator)[0], parts)
-    if not len(values):
-        return [0.0], 1.0
+    davies = _davies(problem, parts, generator)[0]
+    values = _bright_of_davies(davies, parts)
+    if not len(values) or not generator.unit > 0.0:
+        return ForeseenSearches([0.0], [0], 1.0)
     slowest = float(-values[0].real)
-    found = foreseen_discs(values, _MARGIN * slowest, _MOST_SHIFTS)
-    return found, slowest / generator.unit if generator.unit > 0.0 else 1.0
+    shifts, searches = foreseen_discs(values, _MARGIN * slowest, _MOST_SHIFTS)
+    iterations = [
+        foreseen_iterations(generator, davies, ~parts.dark, shift)
+        for shift in (*shifts[:1], *shifts[1:][-1:])
+    ]
+    return ForeseenSearches(searches, iterations, slowest / generator.unit)
 
 
 def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> tuple[Complex, Real]:

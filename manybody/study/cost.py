@@ -13,7 +13,7 @@ import numpy as np
 from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
 from manybody.numerics.petsc.linear import RESTART
-from manybody.numerics.steppers import MatrixFree, find_stepper
+from manybody.numerics.steppers import find_stepper
 from manybody.physics.baths.protocol import has_temperature
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.protocol import SystemFacts
@@ -44,6 +44,8 @@ from manybody.system.memory import machine_bytes
 # What calls of an iteration of GMRES take, in seconds; its passes over a vector, and those over
 # each vector of its space, in flops of products an element.
 _SECONDS_OF_A_STEP, _OF_AN_ITERATION, _OF_A_VECTOR = 5e-5, 300.0, 60.0
+# Eigenvectors of complex and of real H, in N³; what follows from pairs of levels, in N².
+_OF_SPECTRUM, _OF_SPECTRUM_REAL, _OF_LEVELS = 40.0, 20.0, 3500.0
 # Samples that are looked at where facts do not say what one costs: they differ several times.
 _DRAWN = 4
 # Fewer columns a rank make thin products and many messages.
@@ -169,7 +171,9 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
     # Two half forms, and four products of the preconditioner with V.
     products = 2.0 * REDFIELD.operations(facts) + (16.0 if facts.is_real else 32.0) * n**3
     each = products / efficiency(n) + 2.0 * pass_flops(n)
-    seconds = 0.0 if study.evolves else drawing_seconds(facts)
+    # One diagonalisation for all of them, which is that of the evolution where there is one.
+    spectrum = (_OF_SPECTRUM_REAL if facts.is_real else _OF_SPECTRUM) * n**3 + _OF_LEVELS * n**2
+    seconds = 0.0 if study.evolves else drawing_seconds(facts) + spectrum / rate
     for cost in costs:
         # A step meets half of the vectors of its space on average, twice.
         vectors = _OF_AN_ITERATION + _OF_A_VECTOR * min(cost.iterations, RESTART)
@@ -177,8 +181,7 @@ def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int)
         flops /= group_size * group_efficiency(group_size)
         seconds += flops + cost.applications * _SECONDS_OF_A_STEP
         seconds += cost.flops / rate + cost.seconds
-    # One diagonalisation for all of them.
-    return seconds + MatrixFree().setup_seconds(n, rate, 1)
+    return seconds
 
 
 def _cost_of(study: Study, point: Point, observable: Observable) -> Cost:

@@ -191,7 +191,8 @@ def test_compare_refuses_what_cannot_fit(machine, bath):
 
 
 def test_plan_of_relaxation_is_what_it_takes():
-    """Measured, process time, of two to five samples, which differ by up to seven."""
+    """Measured, process time: the first four samples, of which the cost model has a look at the
+    spectra; from a third to three times their mean each."""
     study = parse_study(builtin_studies()["relaxation"], "x")
     rates = Rates(6.3e10, 6.3e10)
     seconds = {
@@ -204,15 +205,14 @@ def test_plan_of_relaxation_is_what_it_takes():
     }
     measured = {
         (8, None, False): 0.010, (16, None, False): 0.10, (16, None, True): 0.12,
-        (32, None, False): 0.83, (32, None, True): 0.93,
-        (64, None, False): 4.5, (64, None, True): 5.9,
+        (32, None, False): 0.88, (32, None, True): 1.02,
+        (64, None, False): 4.3, (64, None, True): 5.2,
         (27, 5.0, False): 1.5, (27, 20.0, True): 1.5,
-        (64, 5.0, False): 3.5, (64, 5.0, True): 4.5,
-        (64, 20.0, False): 0.5, (64, 20.0, True): 1.3,
-        (125, 5.0, False): 2.3, (125, 5.0, True): 3.5,
-        (125, 20.0, False): 2.6, (125, 20.0, True): 19.8,
+        (64, 5.0, False): 2.7, (64, 5.0, True): 3.4,
+        (64, 20.0, False): 1.2, (64, 20.0, True): 2.3,
+        (125, 5.0, False): 3.9, (125, 5.0, True): 7.1, (125, 20.0, True): 14.0,
     }  # fmt: skip
-    assert all(1 / 2.5 < seconds[key] / own < 2.5 for key, own in measured.items())
+    assert all(1 / 1.7 < seconds[key] / own < 1.7 for key, own in measured.items())
 
 
 def test_samples_say_what_facts_do_not():
