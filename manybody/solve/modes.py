@@ -390,9 +390,10 @@ def _search(
     """(eigenvalues, residuals, shifts) of modes up to where those asked for are known."""
 
     def aims() -> tuple[tuple[Complex, Real], Complex]:
-        found = _bright_of_davies(davies, parts)
+        found = davies_eigenvalues(davies, ~parts.dark)
         # Conjugates are found with their partners.
-        return _dark_and_bright(generator, parts), found[found.imag >= 0.0]
+        found = _moving(found[found.imag >= 0.0], parts)
+        return _dark_and_bright(generator, parts), found
 
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
@@ -419,11 +420,10 @@ def _search(
     return values, np.concatenate([residuals, mixed_residuals]), search.shifts
 
 
-def _bright_of_davies(davies: DaviesGenerator, parts: Decomposition) -> Complex:
-    """Eigenvalues of Davies between bright levels but the stationary ones, −Re ascending."""
-    found = davies_eigenvalues(davies, ~parts.dark)
-    still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
-    moving: Complex = np.delete(found, still)
+def _moving(values: Complex, parts: Decomposition) -> Complex:
+    """Eigenvalues of Davies between bright levels but the stationary ones, in their order."""
+    still = np.argsort(np.abs(values), kind="stable")[: parts.n_components]
+    moving: Complex = np.delete(values, still)
     return moving
 
 
@@ -446,7 +446,7 @@ def foreseen_searches(problem: Problem) -> ForeseenSearches:
     parts = examined(problem, "redfield", None).parts
     generator = redfield_on(problem, parts.spectrum)
     davies = _davies(problem, parts, generator)[0]
-    values = _bright_of_davies(davies, parts)
+    values = _moving(davies_eigenvalues(davies, ~parts.dark), parts)
     if not len(values) or not generator.unit > 0.0:
         return ForeseenSearches([0.0], [0], 1.0)
     slowest = float(-values[0].real)
