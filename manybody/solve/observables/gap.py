@@ -46,7 +46,7 @@ def _cost(facts: SystemFacts) -> Cost:
 def _cost_of_sample(problem: Problem) -> Cost:
     """By the frequencies at which the search would look if Redfield had the modes of Davies, and
     a solution at two of them."""
-    dimension = problem.spectrum.dimension
+    dimension = problem.dimension
     if dimension <= DENSE_SITES:
         return Cost(flops=dense_flops(dimension), seconds=_SECONDS)
     found = foreseen_searches(problem)
