@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
@@ -322,3 +323,76 @@ class Search:
         for (real, imaginary), (_, state) in zip(self._columns.total(parts), self._thermal):
             result[0] -= complex(real, imaginary) * state
         return result
+
+
+def foreseen_discs(values: Complex, cutoff: float, most: int) -> tuple[list[complex], list[float]]:
+    """The discs of a `Search` of modes that are known, around 0 and then one by one around those
+    with −Re up to `cutoff` and Im >= 0 that no disc covers, at most `most`.
+
+    values: all that move, −Re ascending.  Returns the centre of every disc and for how many times
+    `_AROUND` modes it takes searches, those that were too small included.
+    """
+    slowest = float(-values[0].real)
+    targets = values[(values.imag >= 0.0) & (-values.real <= cutoff)]
+    centres: list[complex] = []
+    radii: list[float] = []
+    found: list[float] = []
+    for target in (0.0j, *targets):
+        inside = np.abs(target - np.array(centres)) < _INSIDE * np.array(radii)
+        if inside.any() or len(found) == most:
+            continue
+        shift = complex(0.5 * max(-target.real, slowest), target.imag)
+        distances, wanted, searched = np.sort(np.abs(values - shift)), min(len(values), _AROUND), 0
+        while True:
+            searched += wanted
+            radius = distances[wanted - 1] if wanted < len(values) else np.inf
+            if abs(target - shift) < _INSIDE * radius:
+                break
+            wanted = min(len(values), 2 * wanted)
+        centres.append(shift)
+        radii.append(radius)
+        found.append(searched / _AROUND)
+    return centres, found
+
+
+def foreseen_iterations(
+    generator: RedfieldGenerator,
+    davies: DaviesGenerator,
+    levels: NDArray[np.bool_],
+    shift: complex,
+) -> int:
+    """Iterations of GMRES, up to its restart, of an inner solution for a random matrix.
+
+    levels: those between which it is.
+
+    On one process, without PETSc.
+    """
+    from manybody.numerics.petsc.linear import RESTART
+
+    columns = Columns(generator.spectrum.dimension)
+    operator = KernelOperator(generator.kernel(), generator.spectral_box, columns, "complex")
+    inverse = DaviesInverse(davies, levels, columns, shift)
+    draw = np.random.default_rng(0).standard_normal((2, *operator.shape))
+    x = inverse.restrict(draw[0] + 1j * draw[1])
+    x -= np.eye(columns.dimension) * np.trace(x[0]) / columns.dimension
+    x /= norm(x, columns)
+    width, below, above = generator.spectral_box[0]
+    rounding = _ROUNDING * float(width + above - below)
+    aim = max(_INNER_TOLERANCE, rounding * norm(inverse(x), columns))
+    space, image = [x], np.empty_like(x)
+    hessenberg = np.zeros((RESTART + 1, RESTART), dtype=np.complex128)
+    start = np.eye(RESTART + 1)[0]
+    for k in range(RESTART):
+        y = inverse(space[k])
+        operator.apply(y, image)
+        y = image - shift * y
+        for j, vector in enumerate(space):
+            hessenberg[j, k] = np.vdot(vector, y)
+            y -= hessenberg[j, k] * vector
+        hessenberg[k + 1, k] = norm(y, columns)
+        known, right = hessenberg[: k + 2, : k + 1], start[: k + 2]
+        left = right - known @ np.linalg.lstsq(known, right, rcond=None)[0]
+        if not np.linalg.norm(left) > aim:
+            return k + 1
+        space.append(y / hessenberg[k + 1, k])
+    return RESTART

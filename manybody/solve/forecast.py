@@ -20,20 +20,30 @@ from manybody.physics.models.protocol import Model
 from manybody.physics.problem import Problem
 from manybody.solve.comparison import Setting, check_setting
 from manybody.solve.evolution import joint_bounds, stepped_of
+from manybody.solve.local import MOST_STATES_OF_ENTROPY
 from manybody.solve.monitor import observer_matrices, observers
 from manybody.solve.spread import extent_of_sample
 from manybody.system.blas import blas_threads
 from manybody.system.memory import machine_bytes
 
-# What applications reach of the product rate (scripts/bench.py), and groups of ranks of one.
-_FRACTION_OF_RATE, FRACTION_OF_SMALL = 0.85, 0.6
+# What products reach of their rate at N = 216: of large matrices, and N where it is half of that.
+_REACHED, _HALF_AT = 0.95, 10.0
+# What groups of ranks reach of one.
 GROUP_EFFICIENCY = 0.9
-# What calls cost, however small a sample.
-SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 1e-3, 4e-5, 2e-5
-# LAPACK reduces a matrix at about a fifth of the rate of products.
-_LAPACK_SLOWER, _LAPACK_SLOWER_SMALL = 5.0, 8.0
-# Sites up to which calls and caches cost that much.
-_SMALL = 100
+# In flops of products that take as long.  Of all passes over the elements of a matrix in an
+# application or for an observed state, an element and a row; of the eigenvalues of a matrix, in
+# N³ (16/3 of them to a tridiagonal form, half of that by products of a matrix and a vector), and
+# in N² (recurrences that wait for each result).
+_OF_AN_ELEMENT, _OF_A_ROW = 300.0, 1.5e4
+_REDUCTION, _RECURRENCES = 8.0, 1700.0
+# What calls of Python and NumPy cost, however small the matrices: to draw a sample and to know its
+# levels, and more on a lattice; to let a stack evolve, and each of its samples; of an output time
+# of a sample; of an application.
+_SECONDS_OF_A_SAMPLE, _SECONDS_OF_A_LATTICE = 2e-4, 3e-4
+_SECONDS_OF_A_STACK, _SECONDS_OF_EVOLVING = 3.5e-3, 3e-4
+_SECONDS_OF_A_TIME, _SECONDS_OF_A_CALL = 3e-6, 1e-5
+# Many particles have sparse matrices to be made, and figures of every site.
+_CALLS_OF_MANY = 1.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,25 @@ class Work:
             each.operations(self.facts) for each in self.equations if each.is_stepped is stepped
         ]
 
+    def setup_flops(self) -> float:
+        """Before the first application of the stepped equations, beside what all need."""
+        return sum(each.setup(self.facts) for each in self.equations)
+
+    def eigenvalue_problems(self) -> float:
+        """At an output time: one a pair, and of states, of which entropies need all."""
+        n_equations = len(self.equations)
+        n_pairs = n_equations * (n_equations - 1) / 2.0
+        if self.facts.basis is not None and self.facts.dimension <= MOST_STATES_OF_ENTROPY:
+            return n_pairs + n_equations
+        return n_pairs + len(unguarded([each.name for each in self.equations]))
+
+    def calls(self, stack: int) -> float:
+        """Of kernels, an application of a sample of a stack, on average over stepped equations."""
+        shares = [
+            1.0 / stack if each.shares_calls else 1.0 for each in self.equations if each.is_stepped
+        ]
+        return sum(shares) / max(1, len(shares))
+
     def application_flops(self) -> float:
         """Of one application, on average over the stepped equations."""
         flops = self.flops_of(stepped=True)
@@ -100,25 +129,59 @@ def evolution_seconds(
 
     memory: bytes of the machine, where states are observed.
     """
-    n = work.facts.dimension
-    rate = rates.real if work.facts.is_real else rates.complex
+    n, n_equations = work.facts.dimension, len(work.equations)
+    rate = rate_of(work.facts, rates)
+    reached = rate * efficiency(n)
     operator = find_operator(work.operator)
-    fraction = _FRACTION_OF_RATE if n > _SMALL else FRACTION_OF_SMALL
-    each = operator.seconds(n, work.application_flops(), fraction * rate)
+    each = operator.seconds(n, work.application_flops(), reached) + pass_flops(n) / rate
     once = operator.setup_seconds(n, rate, group_size) if work.is_diagonalised else 0.0
-    # An eigenvalue problem a pair and one for each positivity, and the closed states.
-    products = sum(work.flops_of(stepped=False))
-    slower = _LAPACK_SLOWER if n > _SMALL else _LAPACK_SLOWER_SMALL
-    n_equations = len(work.equations)
-    n_pairs = n_equations * (n_equations - 1) / 2.0
-    problems = n_pairs + len(unguarded([own.name for own in work.equations]))
-    observing = (slower * problems * 16.0 / 3.0 * n**3 + products) / rate * work.n_times
+    # On one rank, while others wait.
+    once += work.setup_flops() / rate * group_size
+    reduced = work.eigenvalue_problems() * (_REDUCTION * n**3 + _RECURRENCES * n**2)
+    products = sum(work.flops_of(stepped=False)) / reached
+    observing = ((reduced + n_equations * pass_flops(n)) / rate + products) * work.n_times
     watching = max(1, observers(n, group_size, memory, observer_matrices(n_equations)))
-    efficiency = 1.0 if group_size == 1 else GROUP_EFFICIENCY
     shared = (work.applications * each + once) / group_size + observing / watching
-    calls = SECONDS_OF_A_SAMPLE + _SECONDS_OF_A_TIME * work.n_times
-    calls += work.applications * _SECONDS_OF_A_CALL / stack
-    return shared / efficiency + calls
+    return (
+        shared / group_efficiency(group_size) + drawing_seconds(work.facts) + _calls(work, stack)
+    )
+
+
+def _calls(work: Work, stack: int) -> float:
+    """Seconds that the evolution of one of a stack takes however small it is."""
+    once = _SECONDS_OF_EVOLVING + _SECONDS_OF_A_STACK / stack
+    once += _SECONDS_OF_A_TIME * work.n_times
+    return _many(work.facts) * once + _SECONDS_OF_A_CALL * work.applications * work.calls(stack)
+
+
+def drawing_seconds(facts: SystemFacts) -> float:
+    """What a sample takes before anything is measured, however small it is."""
+    lattice = 0.0 if facts.lattice is None else _SECONDS_OF_A_LATTICE
+    return _many(facts) * (_SECONDS_OF_A_SAMPLE + lattice)
+
+
+def _many(facts: SystemFacts) -> float:
+    return 1.0 if facts.basis is None else _CALLS_OF_MANY
+
+
+def rate_of(facts: SystemFacts, rates: Rates) -> float:
+    """Of the products of a system."""
+    return rates.real if facts.is_real else rates.complex
+
+
+def efficiency(dimension: int) -> float:
+    """What products of square matrices reach of the rates of `measure_rates`."""
+    return _REACHED / (1.0 + _HALF_AT / dimension)
+
+
+def group_efficiency(group_size: int) -> float:
+    """What each of so many ranks reaches of one that is alone."""
+    return 1.0 if group_size == 1 else GROUP_EFFICIENCY
+
+
+def pass_flops(dimension: int) -> float:
+    """All passes over the elements of a matrix in an application, in flops of products."""
+    return _OF_AN_ELEMENT * dimension**2 + _OF_A_ROW * dimension
 
 
 @dataclass(frozen=True)
@@ -236,7 +299,7 @@ def _estimated(
         scheme.segments(bounds, times)
         name, applications = scheme.name, _applications(scheme, bounds, setting, n) * n_stepped
         if isinstance(scheme, DenseExponential):
-            more = n_stepped * exponential_flops(n, times) / (FRACTION_OF_SMALL * rates.real)
+            more = n_stepped * exponential_flops(n, times) / (efficiency(n * n) * rates.real)
     extent = extent_of_sample(system, setting)
     room = extent.rank_bytes(1) if extent.is_shared(1) else extent.stack_bytes(1)
     room += 16.0 * n**2 * len(times) * len(setting.equations) * keep_states

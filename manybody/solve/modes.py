@@ -35,7 +35,7 @@ from manybody.physics.rounded_rates import by_rates_at, is_balanced, is_known_fr
 from manybody.physics.spectra import AMBIGUOUS
 from manybody.physics.stationary import Decomposition
 from manybody.solve.comparison import model_digest
-from manybody.solve.eigensearch import Search
+from manybody.solve.eigensearch import Search, foreseen_discs, foreseen_iterations
 from manybody.solve.examination import examined, notes_on
 from manybody.solve.long_time import check_assembled, check_relaxes
 from manybody.solve.progress import Listener, Steps, unheard
@@ -392,9 +392,8 @@ def _search(
     def aims() -> tuple[tuple[Complex, Real], Complex]:
         found = davies_eigenvalues(davies, ~parts.dark)
         # Conjugates are found with their partners.
-        found = found[found.imag >= 0.0]
-        still = np.argsort(np.abs(found), kind="stable")[: parts.n_components]
-        return _dark_and_bright(generator, parts), np.delete(found, still)
+        found = _moving(found[found.imag >= 0.0], parts)
+        return _dark_and_bright(generator, parts), found
 
     # From one rank: where eigenvalues coincide, rounding decides which of them comes first.
     (mixed, mixed_residuals), targets = together(columns.comm, aims)
@@ -419,6 +418,44 @@ def _search(
         raise NumericalError(f"{len(rates)} modes found, {task.n_modes} were asked for")
     values = np.concatenate([bright, mixed])
     return values, np.concatenate([residuals, mixed_residuals]), search.shifts
+
+
+def _moving(values: Complex, parts: Decomposition) -> Complex:
+    """Eigenvalues of Davies between bright levels but the stationary ones, in their order."""
+    still = np.argsort(np.abs(values), kind="stable")[: parts.n_components]
+    moving: Complex = np.delete(values, still)
+    return moving
+
+
+@dataclass(frozen=True)
+class ForeseenSearches:
+    """What a search of one mode would do if Redfield had the modes of Davies, for forecasts.
+
+    searches: for how many times as many modes as at first around 0, and around each other
+    frequency; iterations: of GMRES for a solution around 0, and around the last of them; slowest:
+    rate, as a part of the largest.
+    """
+
+    searches: list[float]
+    iterations: list[int]
+    slowest: float
+
+
+def foreseen_searches(problem: Problem) -> ForeseenSearches:
+    """Of one sample."""
+    parts = examined(problem, "redfield", None).parts
+    generator = redfield_on(problem, parts.spectrum)
+    davies = _davies(problem, parts, generator)[0]
+    values = _moving(davies_eigenvalues(davies, ~parts.dark), parts)
+    if not len(values) or not generator.unit > 0.0:
+        return ForeseenSearches([0.0], [0], 1.0)
+    slowest = float(-values[0].real)
+    shifts, searches = foreseen_discs(values, _MARGIN * slowest, _MOST_SHIFTS)
+    iterations = [
+        foreseen_iterations(generator, davies, ~parts.dark, shift)
+        for shift in (*shifts[:1], *shifts[1:][-1:])
+    ]
+    return ForeseenSearches(searches, iterations, slowest / generator.unit)
 
 
 def _dark_and_bright(generator: RedfieldGenerator, parts: Decomposition) -> tuple[Complex, Real]:

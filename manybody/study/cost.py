@@ -1,37 +1,53 @@
 """What a study will cost: applications, time, memory, and how many ranks a sample should have."""
 
+import contextlib
+import dataclasses
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from manybody.errors import InputError
 from manybody.numerics.chebyshev import MAX_APPLICATIONS, series_terms
+from manybody.numerics.petsc.linear import RESTART
 from manybody.numerics.steppers import find_stepper
+from manybody.physics.baths.protocol import has_temperature
 from manybody.physics.couplings import DiagonalCouplings
 from manybody.physics.equations.protocol import SystemFacts
+from manybody.physics.equations.redfield import REDFIELD
 from manybody.physics.equations.registry import EQUATIONS
+from manybody.physics.problem import Problem
 from manybody.solve.forecast import (
-    FRACTION_OF_SMALL,
-    GROUP_EFFICIENCY,
     NOMINAL_RATES,
-    SECONDS_OF_A_SAMPLE,
     Rates,
     Work,
+    drawing_seconds,
+    efficiency,
     evolution_seconds,
+    group_efficiency,
+    pass_flops,
+    rate_of,
 )
+from manybody.solve.observables.protocol import Cost, Observable
 from manybody.solve.observables.registry import chosen
 from manybody.solve.room import MOST_PLANNED, Baths, Extent, shares_of
-from manybody.solve.stacked import stack_size
+from manybody.solve.stacked import is_large, stack_size
 from manybody.study.configuration import Point, Study
-from manybody.study.kind import Measured
+from manybody.study.kind import SAMPLE_ERRORS, Measured
 from manybody.study.lines import WIDEST, folded
+from manybody.system.blas import blas_threads
 from manybody.system.memory import machine_bytes
 
-# What an iteration of a solver costs beside products.
-_SECONDS_OF_A_STEP = 1.5e-4
+# What calls of an iteration of GMRES take, in seconds; its passes over a vector, and those over
+# each vector of its space, in flops of products an element.
+_SECONDS_OF_A_STEP, _OF_AN_ITERATION, _OF_A_VECTOR = 5e-5, 300.0, 60.0
+# Eigenvectors of complex and of real H, in N³; what follows from pairs of levels, in N².
+_OF_SPECTRUM, _OF_SPECTRUM_REAL, _OF_LEVELS = 40.0, 20.0, 3500.0
+# Samples that are looked at where facts do not say what one costs: they differ several times.
+_DRAWN = 4
 # Fewer columns a rank make thin products and many messages.
 FEWEST_COLUMNS = 64
 # A sample that takes longer is worth more ranks.
@@ -122,6 +138,7 @@ def facts_of(study: Study, point: Point) -> SystemFacts:
         study.at(point).lamb_shift,
         family.basis(point.size, parameters),
         family.lattice(point.size, parameters),
+        has_temperature(study.baths(point).beta),
     )
 
 
@@ -145,20 +162,49 @@ def sample_seconds(
 
 
 def _spectral_seconds(study: Study, point: Point, rates: Rates, group_size: int) -> float:
-    """Wall time of the observables that need no evolution; rough, within a factor of three."""
-    n, observables = point.dimension, chosen(study.observables)
-    if not observables:
+    """Wall time of the observables that need no evolution; rough, within a factor of two."""
+    costs = [_cost_of(study, point, each) for each in chosen(study.observables)]
+    if not costs:
         return 0.0
-    costs = [each.cost(n) for each in observables]
-    applications = sum(each.of(point.family.is_real) for each in costs)
-    # The complex-linear map and its preconditioner.
-    flops = 2.0 * 28.0 * n**3 + 32.0 * n**3
-    efficiency = group_size * (1.0 if group_size == 1 else GROUP_EFFICIENCY)
-    seconds = applications * flops / (FRACTION_OF_SMALL * rates.complex) / efficiency
-    seconds += applications * _SECONDS_OF_A_STEP
-    # One diagonalisation for all of them.
-    own = sum(each.flops for each in costs) + 100.0 * n**3
-    return seconds + own / rates.complex + SECONDS_OF_A_SAMPLE
+    facts, rate = facts_of(study, point), rate_of(facts_of(study, point), rates)
+    n = point.dimension
+    # Two half forms, and four products of the preconditioner with V.
+    products = 2.0 * REDFIELD.operations(facts) + (16.0 if facts.is_real else 32.0) * n**3
+    each = products / efficiency(n) + 2.0 * pass_flops(n)
+    # One diagonalisation for all of them, which is that of the evolution where there is one.
+    spectrum = (_OF_SPECTRUM_REAL if facts.is_real else _OF_SPECTRUM) * n**3 + _OF_LEVELS * n**2
+    seconds = 0.0 if study.evolves else drawing_seconds(facts) + spectrum / rate
+    for cost in costs:
+        # A step meets half of the vectors of its space on average, twice.
+        vectors = _OF_AN_ITERATION + _OF_A_VECTOR * min(cost.iterations, RESTART)
+        flops = cost.applications * (each + vectors * n**2) / rate
+        flops /= group_size * group_efficiency(group_size)
+        seconds += flops + cost.applications * _SECONDS_OF_A_STEP
+        seconds += cost.flops / rate + cost.seconds
+    return seconds
+
+
+def _cost_of(study: Study, point: Point, observable: Observable) -> Cost:
+    """Of one sample: what facts say, or the first samples where these say more."""
+    known = None
+    if observable.cost_of_sample is not None and not is_large(point.dimension):
+        known = _mean_cost(study, point, observable.cost_of_sample)
+    return observable.cost(facts_of(study, point)) if known is None else known
+
+
+@lru_cache(maxsize=1024)
+def _mean_cost(
+    study: Study, point: Point, cost_of_sample: Callable[[Problem], Cost]
+) -> Cost | None:
+    """Of the first samples, less those that the run will find to fail; None without any."""
+    own, found = study.at(point), []
+    for sample in range(min(_DRAWN, study.wanted.get(point, 1))):
+        with blas_threads(), np.errstate(under="ignore"), contextlib.suppress(*SAMPLE_ERRORS):
+            model = point.build(study.seed, sample)
+            found.append(cost_of_sample(Problem([model], own.baths(point), own.lamb_shift)))
+    if not found:
+        return None
+    return Cost(*np.mean([dataclasses.astuple(each) for each in found], axis=0).tolist())
 
 
 def extent_of(study: Study, point: Point) -> Extent:

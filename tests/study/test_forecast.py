@@ -13,7 +13,9 @@ from manybody import cli
 from manybody.cli.kinds import open_store
 from manybody.solve import forecast, room
 from manybody.solve.forecast import Rates
+from manybody.solve.observables.registry import MEASURED
 from manybody.study import cost, tasks
+from manybody.study.configuration import Point
 from manybody.study.cost import rank_bytes
 from manybody.study.parsing import builtin_studies, parse_study
 from manybody.study.sample_kind import SAMPLES
@@ -189,25 +191,63 @@ def test_compare_refuses_what_cannot_fit(machine, bath):
 
 
 def test_plan_of_relaxation_is_what_it_takes():
-    """Measured, process time: 27 sites 1.3 s; 64 of SYK2 3.9 s, 96 27 s; 125 of Anderson 2.0 to
-    2.7 s; each within a factor of three, and the whole is a quarter of an hour, as README has it.
-    """
+    """Measured, process time: the first four samples, of which the cost model has a look at the
+    spectra; from a third to three times their mean each."""
     study = parse_study(builtin_studies()["relaxation"], "x")
     rates = Rates(6.3e10, 6.3e10)
     seconds = {
-        (point.model, point.n_sites): cost.sample_seconds(study, point, rates)
+        (
+            point.n_sites,
+            dict(point.parameters).get("disorder"),
+            study.at(point).lamb_shift,
+        ): cost.sample_seconds(study, point, rates)
         for point in study.wanted
     }
     measured = {
-        ("anderson3d", 27): 1.3,
-        ("anderson3d", 64): 2.0,
-        ("anderson3d", 125): 2.4,
-        ("dirac_syk2", 32): 0.58,
-        ("dirac_syk2", 64): 3.9,
+        (8, None, False): 0.010, (16, None, False): 0.10, (16, None, True): 0.12,
+        (32, None, False): 0.88, (32, None, True): 1.02,
+        (64, None, False): 4.3, (64, None, True): 5.2,
+        (27, 5.0, False): 1.5, (27, 20.0, True): 1.5,
+        (64, 5.0, False): 2.7, (64, 5.0, True): 3.4,
+        (64, 20.0, False): 1.2, (64, 20.0, True): 2.3,
+        (125, 5.0, False): 3.9, (125, 5.0, True): 7.1, (125, 20.0, True): 14.0,
+    }  # fmt: skip
+    assert all(1 / 1.7 < seconds[key] / own < 1.7 for key, own in measured.items())
+
+
+def test_samples_say_what_facts_do_not():
+    text = LARGE.replace("times = {", 'observables = ["gap"]\n# times = {')
+    text = text.replace("disorder = 5.0", "disorder = [1.0, 20.0]").replace("[4, 7, 10]", "[4, 7]")
+    study = parse(text)
+    seconds = {
+        (point.size, dict(point.parameters)["disorder"]): cost.sample_seconds(study, point)
+        for point in study.wanted
     }
-    assert all(1 / 3 < seconds[key] / own < 3 for key, own in measured.items())
-    total = sum(count * seconds[p.model, p.n_sites] for p, count in study.wanted.items())
-    assert 0.15 < total / 3600.0 < 0.35
+    # Six or seven frequencies, and one; where nobody asks both are alike.
+    assert 4.0 < seconds[4, 1.0] / seconds[4, 20.0] < 12.0
+    assert seconds[7, 1.0] == seconds[7, 20.0] > seconds[4, 1.0]
+
+
+def test_samples_that_fail_are_for_the_run_to_say(monkeypatch):
+    study = parse(LARGE.replace("times = {", 'observables = ["gap"]\n# times = {'))
+    point = study.systems[0].points[0]
+    expected = MEASURED["gap"].cost(cost.facts_of(study, point))
+
+    def build(self, seed, sample):
+        raise ValueError("no such sample")
+
+    monkeypatch.setattr(Point, "build", build)
+    cost._mean_cost.cache_clear()
+    assert cost._cost_of(study, point, MEASURED["gap"]) == expected
+    cost._mean_cost.cache_clear()
+
+
+def test_two_temperatures_are_a_fact():
+    study = parse_study(builtin_studies()["anderson-transport"], "x")
+    point = study.systems[0].points[0]
+    assert not cost.facts_of(study, point).has_temperature
+    plain = parse(LARGE)
+    assert cost.facts_of(plain, plain.systems[0].points[0]).has_temperature
 
 
 def test_status_foresees_what_is_left_by_the_cost_model(tmp_path):

@@ -61,7 +61,7 @@ class JumpCorrelator:
         """(1/2π) P∫ du √γ(u) √γ(u + d) / (x − u), many x of each d: (P, S), (P,) -> (P, S).
 
         That is f(−x, x + d), in J; f(−q, −p) = f(p, q), and f(−q, q) = η(q).  ±inf where a step
-        of γ meets the pole.  About 1 µs for every pole, at 80 panels.  Raises InputError where √γ
+        of γ meets the pole.  Some 6 µs for every pole, at 90 panels.  Raises InputError where √γ
         does not decay or is not resolved.
         """
         # Of a constant γ the principal value is that of an even function.

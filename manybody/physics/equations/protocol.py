@@ -236,6 +236,8 @@ class SystemFacts:
         Occupations of the states, None for one particle.
     lattice : Lattice or None, default None
         Where the sites lie, None where they lie nowhere.
+    has_temperature : bool, default True
+        Whether all baths have one and the same, so that Gibbs is stationary.
 
     Examples
     --------
@@ -250,6 +252,7 @@ class SystemFacts:
     lamb_shift: bool
     basis: FockBasis | None = None
     lattice: Lattice | None = None
+    has_temperature: bool = True
 
 
 def always(_model: Model) -> str:
@@ -290,6 +293,8 @@ class Equation:
         without them need not be drawn to be refused.
     one_by_one : bool, default False
         Whether it takes problems of one sample only: a stack is advanced sample by sample.
+    shares_calls : bool, default False
+        Whether a call of its kernel serves a whole stack of small samples, for forecasts.
     needs_spectrum : bool, default True
         Whether it is made from eigenvectors of H, which is diagonalised where one of the equations
         of a call says so.
@@ -298,6 +303,9 @@ class Equation:
     application_flops : callable or None, default None
         `SystemFacts` -> what `flops` cannot say where D alone does not decide it, of one
         application, in flops of dense products that take as long; None for `flops` times D³.
+    setup_flops : callable or None, default None
+        `SystemFacts` -> what its generator takes to be made where that is more than some
+        applications, in the same measure; None for nothing.
     own_bytes : callable or None, default None
         `SystemFacts` -> what its generator and a kernel of all columns keep on every rank beside
         what a node shares.
@@ -339,9 +347,11 @@ class Equation:
     applies: Callable[[Any], str] = always
     needs_terms: bool = False
     one_by_one: bool = False
+    shares_calls: bool = False
     needs_spectrum: bool = True
     needs_model: bool = False
     application_flops: Callable[[SystemFacts], float] | None = None
+    setup_flops: Callable[[SystemFacts], float] | None = None
     own_bytes: Callable[[SystemFacts], float] | None = None
     row_entries: Callable[[SystemFacts], float] | None = None
     dissipators: Callable[[Problem, Complex], Iterator[Complex]] | None = None
@@ -377,6 +387,21 @@ class Equation:
         if self.application_flops is not None:
             return self.application_flops(facts)
         return self.flops(facts.is_real, facts.lamb_shift) * float(facts.dimension) ** 3
+
+    def setup(self, facts: SystemFacts) -> float:
+        """Flops before the first application, beside a diagonalisation.
+
+        Parameters
+        ----------
+        facts : SystemFacts
+            Of the system.
+
+        Returns
+        -------
+        float
+            In flops of dense products.
+        """
+        return 0.0 if self.setup_flops is None else self.setup_flops(facts)
 
 
 def check_applies(equations: Sequence[Equation], models: Sequence[Model]) -> None:

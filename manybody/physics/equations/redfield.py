@@ -306,5 +306,6 @@ REDFIELD = Equation(
     keeps=Guarantees(gibbs=True),
     flops=_flops,
     generator=redfield_of,
+    shares_calls=True,
     rows=assemble_rows,
 )

@@ -30,10 +30,13 @@ from manybody.physics.equations.half_kernel import HalfKernel
 from manybody.physics.equations.protocol import Equation, Guarantees, SystemFacts, adjoint
 from manybody.physics.equations.redfield import redfield_of
 from manybody.physics.problem import Problem
-from manybody.physics.spectra import Spectrum
+from manybody.physics.spectra import Spectrum, carry_cached
 
 # Pairs of levels whose f are made at once.
 _PAIRS = 512
+# Flops of products that take as long as the panels of an Ohmic bath: a pole meets 20 nodes on each
+# of 90, which a pair of levels needs √γ of.
+_OF_A_POLE, _OF_A_PAIR = 4e5, 2e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,15 @@ class UniversalLindbladGenerator:
     def spectral_outline(self) -> Complex | None:
         """(samples, P) that of `RedfieldGenerator`, an estimate."""
         return self.outline
+
+    def select(self, samples: NDArray[np.intp] | slice) -> "UniversalLindbladGenerator":
+        """The generator of some samples of the stack, in the given order."""
+        outline = None if self.outline is None else self.outline[samples]
+        chosen = UniversalLindbladGenerator(
+            self.spectrum.select(samples), self.jumps[samples], self.shifted[samples], outline
+        )
+        carry_cached(self, chosen, samples)
+        return chosen
 
     def kernel(self, columns: slice = slice(None)) -> "_Kernel":
         """X for the given columns of ρ, a contiguous range of [0, D), with its own workspaces."""
@@ -168,7 +180,7 @@ def _of_group(couplings: Couplings, group: BathGroup) -> Couplings:
 def lamb_shifts(problem: Problem) -> NDArray[Any]:
     """(samples, D, D) H_LS in the working basis, in J.
 
-    f takes about 1 µs, at D³/2 arguments a bath; the sum over couplings D⁴ operations.
+    f takes some 6 µs, at D³/2 arguments a bath; the sum over couplings D⁴ operations.
     Raises InputError where it is infinite, see `JumpCorrelator.shifts`.
     """
     couplings = _as_given(problem)
@@ -247,6 +259,12 @@ def _application_flops(facts: SystemFacts) -> float:
     return each * float(facts.dimension) ** 3
 
 
+def _setup_flops(facts: SystemFacts) -> float:
+    """H_LS where it is kept, of one kind of bath: f at D poles of D²/2 pairs of levels."""
+    n = float(facts.dimension)
+    return (_OF_A_POLE * n + _OF_A_PAIR) * n**2 / 2.0 if facts.lamb_shift else 0.0
+
+
 def _own_bytes(facts: SystemFacts) -> float:
     """All L_j, and their products with ρ, which are complex."""
     number = 8.0 if facts.is_real else 16.0
@@ -268,6 +286,7 @@ UNIVERSAL_LINDBLAD = Equation(
     rows=UniversalLindbladGenerator.rows,
     needs_model=True,
     application_flops=_application_flops,
+    setup_flops=_setup_flops,
     own_bytes=_own_bytes,
     row_entries=lambda facts: float(facts.dimension) ** 2,
     dissipators=_dissipators,

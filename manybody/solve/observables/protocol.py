@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from manybody.parallel.collective import together
+from manybody.physics.equations.protocol import SystemFacts
 from manybody.physics.problem import Problem
 from manybody.physics.starts import Start
 from manybody.system.communicator import Communicator
@@ -71,9 +72,11 @@ class Cost:
     applications : float, default 0.0
         Of the complex-linear map with its preconditioner.
     flops : float, default 0.0
-        Of one rank beside them.
-    real_applications : float or None, default None
-        Those of a real H, where they are others.
+        Of one rank beside them, in flops of dense products that take as long.
+    seconds : float, default 0.0
+        Of calls, however small the sample.
+    iterations : float, default 10.0
+        Of one solution by GMRES, whose steps meet all vectors before them.
 
     Examples
     --------
@@ -84,32 +87,34 @@ class Cost:
 
     applications: float = 0.0
     flops: float = 0.0
-    real_applications: float | None = None
-
-    def of(self, is_real: bool) -> float:
-        """Applications where H is real, or is not.
-
-        Parameters
-        ----------
-        is_real : bool
-            Whether H is.
-
-        Returns
-        -------
-        float
-            Their number.
-        """
-        other = self.real_applications
-        return other if is_real and other is not None else self.applications
+    seconds: float = 0.0
+    iterations: float = 10.0
 
 
 def no_library() -> None:
     """For observables that need neither PETSc nor SLEPc."""
 
 
-def no_cost(_n_sites: int) -> Cost:
+def no_cost(_facts: SystemFacts) -> Cost:
     """For observables that cost little beside the diagonalisation."""
     return Cost()
+
+
+def dense_flops(dimension: int) -> float:
+    """All eigenvalues and vectors of a Liouvillian, in flops of products; within 1.3.
+
+    Parameters
+    ----------
+    dimension : int
+        Number of states, whose square is the order of the matrix.
+
+    Returns
+    -------
+    float
+        Flops: LAPACK's, and rotations that wait for each other.
+    """
+    order = float(dimension) ** 2
+    return 130.0 * order**3 + 5.5e4 * order**2
 
 
 Measure = Callable[[Problem, Start, Communicator | None], dict[str, float]]
@@ -168,7 +173,10 @@ class Observable:
     library : callable, default no_library
         Raises RuntimeError where something is not installed.
     cost : callable, default no_cost
-        `Cost` of a sample of N sites.
+        `SystemFacts` -> `Cost` of a sample.
+    cost_of_sample : callable or None, default None
+        Problem of one sample -> its `Cost`, where facts alone do not say it; asked of a few
+        samples of up to 256 states.
     krylov : bool, default False
         Whether all ranks work on it, in Krylov spaces of matrices that take memory; where none
         does, rank 0 alone has the problem.
@@ -202,6 +210,7 @@ class Observable:
     several_temperatures: bool = False
     needs_site: bool = False
     library: Callable[[], object] = no_library
-    cost: Callable[[int], Cost] = no_cost
+    cost: Callable[[SystemFacts], Cost] = no_cost
+    cost_of_sample: Callable[[Problem], Cost] | None = None
     krylov: bool = False
     block_cost: float = 0.0
