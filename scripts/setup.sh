@@ -328,8 +328,12 @@ print(".".join(version("petsc").split(".")[:2]))') &&
     export PETSC_DIR &&
     pip install -v "slepc==$version.*" &&
     SLEPC_DIR=$(in_venv -c 'import slepc; print(slepc.get_slepc_dir())') &&
-    export SLEPC_DIR &&
-    pip install numpy "petsc4py==$version.*" "slepc4py==$version.*"
+    # The bindings only hand calls on: optimised as Python asks, they take 8 GB and many minutes.
+    export SLEPC_DIR CFLAGS="-g0 -O1 ${CFLAGS:-}" && wheels=$(mktemp -d) &&
+    # slepc4py is built beside a petsc4py, which is this one and not one more.
+    pip wheel --no-deps -w "$wheels" "petsc4py==$version.*" &&
+    pip install -f "$wheels" numpy "petsc4py==$version.*" "slepc4py==$version.*" &&
+    rm -r "$wheels"
 )
 
 route_pypi() {
