@@ -321,15 +321,19 @@ links() {
 compile_petsc() (
   export PIP_NO_CACHE_DIR=1
   unset PETSC_DIR PETSC_ARCH SLEPC_DIR
-  PETSC_CONFIGURE_OPTIONS=$1 pip install petsc &&
+  PETSC_CONFIGURE_OPTIONS=$1 pip install -v petsc &&
     PETSC_DIR=$(in_venv -c 'import petsc; print(petsc.get_petsc_dir())') &&
     version=$(in_venv -c 'from importlib.metadata import version
 print(".".join(version("petsc").split(".")[:2]))') &&
     export PETSC_DIR &&
-    pip install "slepc==$version.*" &&
+    pip install -v "slepc==$version.*" &&
     SLEPC_DIR=$(in_venv -c 'import slepc; print(slepc.get_slepc_dir())') &&
-    export SLEPC_DIR &&
-    pip install numpy "petsc4py==$version.*" "slepc4py==$version.*"
+    # The bindings only hand calls on: optimised as Python asks, they take 8 GB and many minutes.
+    export SLEPC_DIR CFLAGS="-g0 -O1 ${CFLAGS:-}" && wheels=$(mktemp -d) &&
+    # slepc4py is built beside a petsc4py, which is this one and not one more.
+    pip wheel --no-deps -w "$wheels" "petsc4py==$version.*" &&
+    pip install -f "$wheels" numpy "petsc4py==$version.*" "slepc4py==$version.*" &&
+    rm -r "$wheels"
 )
 
 route_pypi() {
@@ -342,14 +346,21 @@ route_pypi() {
   configure+=" --with-scalar-type=complex"
   if [ -z "${PETSC_CONFIGURE_OPTIONS:-}${MKLROOT:-}" ] && ! links -llapack -lblas &&
     ! links -lopenblas && ! links -lflexiblas; then
-    configure+=" --download-f2cblaslapack=1"
+    # What runs programs is often there without the names that link them.
+    if links -l:liblapack.so.3 -l:libblas.so.3; then
+      configure+=" --with-blaslapack-lib=[-l:liblapack.so.3,-l:libblas.so.3]"
+    else
+      configure+=" --download-f2cblaslapack=1"
+    fi
   fi
   make_plain_venv || return 1
-  say "compiling PETSc and SLEPc with complex scalars: this takes 25 to 45 minutes"
-  say "(stop it with Ctrl-C; MANYBODY_PETSC=none does without)"
   log=$(mktemp)
+  say "compiling PETSc and SLEPc with complex scalars: this takes 25 to 45 minutes"
+  say "(watch it: tail -f $log; stop it with Ctrl-C; MANYBODY_PETSC=none does without)"
   if ! compile_petsc "$configure" >"$log" 2>&1; then
-    tail -n 25 "$log" >&2
+    # What stopped configure or a compiler stands far above pip's traceback.
+    grep -m 1 -A 12 -E 'UNABLE to |: (fatal )?error: |: \*\*\* ' "$log" >&2 ||
+      tail -n 25 "$log" >&2
     reason="PETSc did not compile (above; whole log: $log)"
     return 1
   fi

@@ -10,6 +10,7 @@ import pytest
 
 import manybody as mb
 from manybody.errors import Unavailable
+from manybody.numerics.petsc.runtime import petsc
 from manybody.system.launch import launched_ranks
 
 CHECKS = Path(__file__).parent / "checks"
@@ -27,6 +28,9 @@ def assert_allclose(actual, desired, rtol=1e-7, atol=0.0, **keywords):
 
 np.testing.assert_allclose = assert_allclose
 
+
+# Packages that a PETSc may be built without, and what is said where one is needed.
+_OPTIONAL = {"mumps": "on several ranks needs MUMPS", "scalapack": "built without ScaLAPACK"}
 
 # Seconds that a test of several ranks may take, on a machine twice as slow and busy.
 _LIMIT = 120
@@ -50,12 +54,13 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """PyPI's PETSc has no MUMPS, which alone factorises on several ranks."""
+    """PyPI's PETSc cannot factorise on several ranks, nor find eigenvalues of what is spread."""
     try:
         return (yield)
     except Unavailable as error:
-        if "on several ranks needs MUMPS" in str(error):
-            pytest.skip(str(error))
+        for package, words in _OPTIONAL.items():
+            if words in str(error) and not petsc().Sys.hasExternalPackage(package):
+                pytest.skip(str(error))
         raise
 
 

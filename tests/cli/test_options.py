@@ -65,7 +65,8 @@ def test_petsc_options_that_nobody_reads_are_named(
     study_file.write_text(STEPPED.format(stepper))
     run = ["run", str(study_file), "--out", str(tmp_path / "out"), "--petsc-options", options]
     assert cli.main(run) == 2
-    said = capsys.readouterr().err
+    # PETSc 3.26 quotes what it does not know.
+    said = capsys.readouterr().err.replace('"', "")
     assert words in said and said.count("\n") == 1 and "[0]" not in said
     assert not (tmp_path / "out").exists()
 

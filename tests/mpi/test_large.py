@@ -296,12 +296,7 @@ def test_eigenvalues_spread_out_are_the_same(comm, bath, monkeypatch, kind, lamb
     setting = check_setting(
         [], bath, TIMES, 1, lamb_shift, "chebyshev", 1e-10, "", "matrix-free", 0.0
     )
-    try:
-        assert_same(compare_large(model, setting, comm), alone, comm)
-    except RuntimeError as error:
-        if "ScaLAPACK" in str(error):
-            pytest.skip("this SLEPc has no ScaLAPACK")
-        raise
+    assert_same(compare_large(model, setting, comm), alone, comm)
 
 
 def test_how_many_ranks_observe():

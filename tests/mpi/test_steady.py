@@ -9,6 +9,8 @@ import manybody as mb
 
 pytest.importorskip("petsc4py", reason="petsc4py not installed")
 
+from manybody.numerics.petsc import linear  # noqa: E402
+
 pytestmark = pytest.mark.filterwarnings("ignore:the redfield steady state is no state")
 
 
@@ -143,6 +145,20 @@ def test_the_assembled_route_agrees(comm, bath, lamb_shift):
             np.testing.assert_allclose(direct.state, krylov.state, atol=1e-6)
     with pytest.raises(ValueError, match="101 sites take"):
         mb.steady_state(mb.dirac_syk2(101), bath, method="assembled", comm=comm)
+
+
+def test_the_assembled_route_without_mumps(comm, bath, monkeypatch):
+    """PETSc's own factors are of few digits, and of one process."""
+    monkeypatch.setattr(linear, "has_mumps", lambda: False)
+    model = mb.dirac_syk2(28, seed=7)
+    if comm.size > 1:
+        with pytest.raises(RuntimeError, match="several ranks needs MUMPS"):
+            mb.steady_state(model, bath, lamb_shift=True, method="assembled", comm=comm)
+        return
+    direct = mb.steady_state(model, bath, lamb_shift=True, method="assembled")
+    krylov = mb.steady_state(model, bath, lamb_shift=True, tolerance=1e-12)
+    assert direct.residual <= 1e-10 and direct.iterations < 5
+    np.testing.assert_allclose(direct.state, krylov.state, atol=1e-7)
 
 
 def test_equal_parts_that_never_meet(comm, bath):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from manybody.arrays import Real
 from manybody.errors import NumericalError, Unavailable, shown
-from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
+from manybody.numerics.petsc.runtime import freed, handle, has_mumps, own_errors, petsc, slepc
 from manybody.system.communicator import Communicator
 
 # Residual ‖Hv − Ev‖ that Krylov-Schur stops at, and the largest accepted, of max |H|.
@@ -152,11 +152,6 @@ def _check(matrix: Any, target: float, n_levels: int, comm: Communicator | None)
         if other != everyone[0][1]:
             raise ValueError(f"rank {rank}: matrix_csr, target or n_levels differ from rank 0's")
     return int(matrix.shape[0])
-
-
-def has_mumps() -> bool:
-    """Whether PETSc is built with MUMPS, without which one process works alone."""
-    return bool(petsc().Sys.hasExternalPackage("mumps"))
 
 
 def _factorisation(is_complex: bool, n: int, ranks: int) -> tuple[str, str]:

@@ -10,11 +10,13 @@ from manybody.arrays import Complex
 from manybody.errors import NumericalError, Unavailable
 from manybody.numerics.columns import Columns
 from manybody.numerics.petsc.assembled import AssembledOperator
-from manybody.numerics.petsc.runtime import freed, handle, own_errors, petsc, slepc
+from manybody.numerics.petsc.runtime import freed, handle, has_mumps, own_errors, petsc, slepc
 
 Map = Callable[[Complex], Complex]
 
 RESTART = 50
+# Solutions by factors of PETSc's own, the first included.
+_REFINEMENTS = 4
 
 
 def solve(
@@ -147,12 +149,18 @@ class Resolvent:
     """x -> (L − shift)⁻¹ x by a sparse LU factorisation of an assembled L; collective.
 
     operator: of numerics.petsc.assembled; shift: no eigenvalue of L.  By MUMPS where PETSc
-    has it, else by PETSc's own LU on one process.  A Liouvillian fills in almost completely:
-    16 N⁴ bytes.  Raises RuntimeError when the factorisation fails or nothing can do it.
+    has it, else by PETSc's own LU, refined, on one process.  A Liouvillian fills in almost
+    completely: 16 N⁴ bytes.  Raises RuntimeError when the factorisation fails or nothing can
+    do it.
     """
 
     def __init__(self, operator: AssembledOperator, shift: complex) -> None:
-        module = petsc()
+        module, package = petsc(), "mumps" if has_mumps() else "petsc"
+        if package == "petsc" and operator.columns.comm is not None:
+            raise Unavailable(
+                "a factorisation on several ranks needs MUMPS, which this PETSc is built without: "
+                "one process does without"
+            )
         self._width = operator.shape
         matrix = operator.matrix.copy()
         self._owned: list[Any] = [matrix]
@@ -161,17 +169,14 @@ class Resolvent:
         self._owned.append(self._solver)
         self._solver.setOperators(matrix)
         self._solver.setType(module.KSP.Type.PREONLY)
+        if package == "petsc":
+            # It does not pivot, which costs five digits: what is left is solved for again.
+            self._solver.setType(module.KSP.Type.RICHARDSON)
+            self._solver.setNormType(module.KSP.NormType.NONE)
+            self._solver.setTolerances(max_it=_REFINEMENTS)
         with freed(self._solver.getPC()) as factor:
             factor.setType(module.PC.Type.LU)
-            try:
-                with own_errors():
-                    factor.setFactorSolverType("mumps")
-                    factor.setFactorSetUpSolverType()
-            except module.Error as error:
-                if operator.columns.comm is not None:
-                    _destroy(self._owned)
-                    raise Unavailable("a factorisation on several ranks needs MUMPS") from error
-                factor.setFactorSolverType("petsc")
+            factor.setFactorSolverType(package)
         self._solver.setUp()
         self._right, self._left = matrix.createVecs()
         self._owned += [self._right, self._left]

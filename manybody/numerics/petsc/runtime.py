@@ -107,6 +107,11 @@ def handle(comm: Communicator | None) -> Any:
     return petsc().COMM_SELF if comm is None else comm
 
 
+def has_mumps() -> bool:
+    """Whether PETSc is built with MUMPS, without which one process factorises alone."""
+    return bool(petsc().Sys.hasExternalPackage("mumps"))
+
+
 class Options:
     """PETSc options of a user, in the global database while this is entered.
 

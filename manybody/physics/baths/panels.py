@@ -312,7 +312,7 @@ class Panels:
             kernel = z_far[..., None] - gauss(_NODES)[0]
             np.divide(1.0, kernel, out=kernel)
             is_near = (np.abs(z) < _FAR) | inside
-            has_near = is_near.any(axis=1)
+            has_near = np.logical_or.reduce(is_near, axis=1)
             for index in range(first, stop):
                 k = index - first
                 mine = kernel[k]
