@@ -150,10 +150,9 @@ def _rate_lines(rates: list[ProductRate]) -> list[str]:
     # Below this the difference may be noise, and another core type changes the last bits.
     gains = best.complex / now.complex, best.numpy / now.numpy
     if best is not now and max(gains) > 1.1:
-        lines.append(
-            f"  {gains[0]:.1f} times faster (NumPy's {gains[1]:.1f} times):  "
-            f"export OPENBLAS_CORETYPE={best.asked}"
-        )
+        name = "OPENBLAS_CORETYPE"
+        command = f"export {name}={best.asked}" if best.asked else f"unset {name}"
+        lines.append(f"  {gains[0]:.1f} times faster (NumPy's {gains[1]:.1f} times):  {command}")
         lines.append(
             "  (before Python starts; the scripts do it; it changes the last bits, so keep to "
             "one within a study)"

@@ -270,6 +270,11 @@ def test_doctor_measures_and_prints_the_line_to_export(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "skylakex")
     text = "\n".join(doctor._rate_lines(rates))
     assert "export" not in text and "nothing here is faster" in text
+    # What was exported elsewhere may be worse than the library's own choice.
+    worse = ProductRate("SkylakeX", "SkylakeX", "Prescott", 81.0, 71.0, 17.0)
+    own = ProductRate("", "Cooperlake", "Cooperlake", 82.0, 71.0, 79.0)
+    text = "\n".join(doctor._rate_lines([own, worse]))
+    assert "(NumPy's 4.6 times):  unset OPENBLAS_CORETYPE" in text and "export" not in text
     assert "could not be measured" in doctor._rate_lines([])[0]
 
 
