@@ -104,3 +104,15 @@ def test_states_of_an_ensemble_of_large_samples(monkeypatch, bath):
     for model, run in zip(models, mb.compare_ensemble(models, bath, TIMES, keep_states=True)):
         alone = mb.compare(model, bath, TIMES, keep_states=True)
         np.testing.assert_array_equal(run.redfield_states, alone.redfield_states)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, -0.5], [-1e-300], [np.nan], [0.0, np.inf], [1e200], [1e-320], [2.0, 1.0], []]
+)
+def test_times_of_an_array_are_refused_like_those_of_a_list(bath, values):
+    said = []
+    for times in (values, np.array(values, dtype=float)):
+        with pytest.raises(mb.InputError, match="times") as raised:
+            mb.compare(np.eye(2), bath, times)
+        said.append(str(raised.value).replace("np.float64(", "").replace(")", ""))
+    assert said[0] == said[1]

@@ -57,6 +57,19 @@ def test_local_figures_are_those_of_the_states(kind, bath):
     assert np.all(run.trace_distance >= pair["two_site_largest"] - 1e-12)
 
 
+@pytest.mark.parametrize("n_sites", [4, 7])
+def test_local_figures_of_a_stack_are_those_of_its_samples(n_sites, bath):
+    chains = [mb.xxz_chain(n_sites, 2, disorder=1.0, seed=seed) for seed in range(3)]
+    together = mb.compare_ensemble(chains, bath, TIMES)
+    for chain, own in zip(chains, together):
+        alone = mb.compare(chain, bath, TIMES)
+        for name, figures in alone.local.of_equation.items():
+            for key, values in figures.items():
+                np.testing.assert_array_equal(own.local.of_equation[name][key], values)
+    entropies = [own.local.of_equation["davies"]["entropy"][-1] for own in together]
+    assert len(set(entropies)) == 3
+
+
 def test_every_pair_of_equations_has_its_own(bath, monkeypatch):
     import toy_equations
 

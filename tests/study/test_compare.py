@@ -305,6 +305,22 @@ def test_certificate_figures_of_a_stack(rng):
     assert certificates.hermiticity_error(states[:, :0]).tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("n", [3, 40, 130])
+def test_no_element_is_left_out_of_the_hermiticity(n, rng):
+    """Whatever is looked at at once: a few times, or a few rows."""
+    n_times = 9 if n > 100 else 500
+    states = np.zeros((2, n_times, n, n), dtype=complex)
+    for _ in range(12):
+        sample, time, row, column = rng.integers(0, states.shape)
+        states[sample, time, row, column] = 1e-3j
+        expected = np.zeros(2)
+        expected[sample] = 2e-3 if row == column else 1e-3
+        np.testing.assert_allclose(certificates.hermiticity_error(states), expected, rtol=1e-12)
+        states[sample, time, row, column] = 0.0
+    states[1, -1, -1, 0] = 1.0
+    np.testing.assert_array_equal(certificates.hermiticity_error(states), [0.0, 1.0])
+
+
 def test_a_bath_without_detailed_balance_is_said():
     class Falling(mb.OhmicBath):
         """Takes energy and gives none."""
