@@ -9,6 +9,7 @@ from manybody.arrays import Complex, Real
 from manybody.errors import NumericalError
 from manybody.numerics.columns import Columns
 from manybody.numerics.dense import KernelOperator
+from manybody.numerics.petsc.linear import RESTART
 from manybody.physics.equations.davies import DaviesGenerator
 from manybody.physics.equations.redfield import RedfieldGenerator
 from manybody.physics.stationary import Decomposition
@@ -326,11 +327,11 @@ class Search:
 
 
 def foreseen_discs(values: Complex, cutoff: float, most: int) -> tuple[list[complex], list[float]]:
-    """The discs of a `Search` of modes that are known, around 0 and then one by one around those
-    with −Re up to `cutoff` and Im >= 0 that no disc covers, at most `most`.
+    """Centres of the discs of a `Search` of modes that are known, and what each takes.
 
-    values: all that move, −Re ascending.  Returns the centre of every disc and for how many times
-    `_AROUND` modes it takes searches, those that were too small included.
+    values: all that move, in J, −Re ascending.  The first disc lies around 0, others around those
+    with −Re up to `cutoff` and Im >= 0 that none covers, at most `most` in all.  What one takes is
+    the number of modes sought, in those of a first search, with searches that were too small.
     """
     slowest = float(-values[0].real)
     targets = values[(values.imag >= 0.0) & (-values.real <= cutoff)]
@@ -363,12 +364,9 @@ def foreseen_iterations(
 ) -> int:
     """Iterations of GMRES, up to its restart, of an inner solution for a random matrix.
 
-    levels: those between which it is.
-
-    On one process, without PETSc.
+    levels: those between which it is; shift: in J.  On one process, without PETSc; an
+    estimate: PETSc orthogonalises otherwise, and starts from other matrices.
     """
-    from manybody.numerics.petsc.linear import RESTART
-
     columns = Columns(generator.spectrum.dimension)
     operator = KernelOperator(generator.kernel(), generator.spectral_box, columns, "complex")
     inverse = DaviesInverse(davies, levels, columns, shift)

@@ -316,8 +316,11 @@ def _laws_of(state: Complex) -> tuple[float, float]:
 
 
 def observer_matrices(n_equations: int) -> float:
-    """Complex (N, N) arrays of a rank that observes: a state an equation, and one to work in."""
-    return n_equations + 1.0
+    """Complex (N, N) arrays of a rank that observes: a state an equation, and room to work in.
+
+    Most of that takes V ρ V† of real V: three real arrays.
+    """
+    return n_equations + 1.5
 
 
 def observers(n_sites: int, n_ranks: int, free: float, matrices: float) -> int:

@@ -343,6 +343,6 @@ def test_forecasts_count_equations(toys):
     )
     assert four.node_bytes(1, 1) - two.node_bytes(1, 1) == (1.0 + n_times) * square
     assert four.stack_bytes(1) > two.stack_bytes(1)
-    assert observer_matrices(4) == observer_matrices(2) + 2.0 == 5.0
+    assert observer_matrices(4) == observer_matrices(2) + 2.0 == 5.5
     assert cost.extent_of(many, point).n_equations == 4
     assert cost.extent_of(many, point).n_stepped == 2
